@@ -1,0 +1,1 @@
+"""Dune queries and materialized views as Dagster assets."""

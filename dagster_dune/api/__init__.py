@@ -1,0 +1,1 @@
+"""Dune over HTTP: `client.DuneApiClient`, its `models` and its `errors`."""

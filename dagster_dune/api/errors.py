@@ -1,0 +1,128 @@
+"""What can go wrong in a request to Dune, as one hierarchy.
+
+Every error is a `dagster_dune.errors.DuneError` and says which request failed, what Dune answered and what to do
+next. None of them ever holds the API key.
+"""
+
+from __future__ import annotations
+
+from dagster_dune.errors import DuneError
+
+
+class DuneApiError(DuneError):
+    """A request to Dune failed.
+
+    Attributes:
+        status: The HTTP status of Dune's answer, or None where there was no answer.
+        dune_message: Dune's own error text, or the reason there was no answer.
+        method: The request's method, such as ``"GET"``.
+        path: The request's path, such as ``"/api/v1/pipelines/execute"``.
+        hint: What to do next.
+    """
+
+    default_hint = "See https://docs.dune.com/api-reference/overview/troubleshooting."
+
+    def __init__(self, dune_message: str, *, method: str, path: str, status: int | None = None, hint: str = "") -> None:
+        self.status = status
+        self.dune_message = dune_message
+        self.method = method
+        self.path = path
+        answer = f"Dune answered {status} to {method} {path}" if status else f"{method} {path} got no answer"
+        super().__init__(f"{answer}: {dune_message.rstrip('. ')}.", hint=hint or self.default_hint)
+
+
+class DuneAuthenticationError(DuneApiError):
+    """401: the API key is missing, wrong or revoked."""
+
+    default_hint = "Check DUNE_API_KEY: the key must exist and must not have been revoked."
+
+
+class DunePermissionError(DuneApiError):
+    """403: the key is right, but it may not do this."""
+
+    default_hint = (
+        "Check that the key belongs to the team that owns the object, that its scope allows the call, and that "
+        "the plan includes this endpoint (query endpoints need the Analyst plan or higher)."
+    )
+
+
+class DuneNotFoundError(DuneApiError):
+    """404: the query, matview, execution or pipeline does not exist for this key."""
+
+    default_hint = (
+        "Check the id or name, and that the key belongs to the team that owns it: Dune also answers 404 for "
+        "private objects of other teams."
+    )
+
+
+class DuneBadRequestError(DuneApiError):
+    """400, 409 or another refusal of the request as it was written."""
+
+    default_hint = "The request itself was refused and nothing was started: correct it before the next run."
+
+
+class DuneCreditsExhaustedError(DuneApiError):
+    """402: the credits of the billing period, or a limit that was set on them, are used up."""
+
+    default_hint = "Nothing was started. Raise the limit or add credits in Dune's billing settings, then run again."
+
+
+class DuneRateLimitError(DuneApiError):
+    """429, after every retry.
+
+    Attributes:
+        retry_after: The seconds that Dune asks to wait, or None if it does not say.
+    """
+
+    default_hint = (
+        "Lower the number of concurrent runs (the asset set's pool) or raise max_poll_interval; the limits of each "
+        "plan are at https://docs.dune.com/api-reference/overview/rate-limits."
+    )
+    retry_after: float | None = None
+
+
+class DuneServerError(DuneApiError):
+    """5xx, a redirect, or an answer that is not what Dune documents."""
+
+    default_hint = "Look at https://status.dune.com; if Dune is well, check DUNE_API_BASE_URL."
+
+
+class DuneConnectionError(DuneApiError):
+    """No answer: the connection could not be opened, broke, or timed out."""
+
+    default_hint = "Check the network, the proxy and DUNE_API_BASE_URL."
+
+
+class AmbiguousSubmission(DuneApiError):  # noqa: N818  (the name users search for in Dune's and our documentation)
+    """A request that starts paid work got no usable answer, so Dune may or may not be running it.
+
+    It is never sent again on its own: a second execution would be charged too.
+    """
+
+    default_hint = (
+        "The work may be running, and it is charged if it is, so it was not sent again. Look at the recent "
+        "executions of these queries on dune.com before you run this once more."
+    )
+
+
+BY_STATUS: dict[int, type[DuneApiError]] = {
+    401: DuneAuthenticationError,
+    402: DuneCreditsExhaustedError,
+    403: DunePermissionError,
+    404: DuneNotFoundError,
+    429: DuneRateLimitError,
+}
+
+
+def error_class(status: int) -> type[DuneApiError]:
+    """Return the class of error that an HTTP status stands for.
+
+    Args:
+        status: An HTTP status outside 200 to 299.
+
+    Returns:
+        The most specific class of this module.
+    """
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    return DuneBadRequestError if 400 <= status < 500 else DuneServerError

@@ -1,0 +1,1 @@
+"""What exists on Dune, and what reads what."""

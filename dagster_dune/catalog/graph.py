@@ -1,0 +1,97 @@
+"""What reads what, and what that means while only some of it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from dagster_dune.errors import DuneCatalogError
+
+if TYPE_CHECKING:
+    from dagster_dune.catalog.models import MaterializedView, Query
+
+
+class CatalogGraph:
+    """The edges between a catalog's objects and to whatever else they read.
+
+    A backing query has a place here though it is no object: ``query_<id>`` of a backing query inlines the SQL of its
+    matview, so whoever reads it reads what that SQL reads, and not the matview.
+    """
+
+    def __init__(self, materialized_views: Iterable[MaterializedView], queries: Iterable[Query]) -> None:
+        self._reads: dict[str, tuple[str, ...]] = {}
+        self._views: set[str] = set()
+        for query in queries:
+            self._add(query.sql_name, {*query.deps, *(query.references or ())})
+            self._views.add(query.sql_name)
+        backing = set[str]()
+        for matview in materialized_views:
+            backing_query = f"query_{matview.query_id}" if matview.query_id else None
+            reads = {*matview.deps, *(matview.references or self._reads.get(backing_query or "", ()))}
+            self._add(matview.sql_name, reads)
+            if backing_query:
+                backing.add(backing_query)
+                if backing_query not in self._reads:
+                    self._add(backing_query, reads)
+                    self._views.add(backing_query)
+        self.backing_queries: frozenset[str] = frozenset(backing)
+
+    def _add(self, name: str, reads: set[str]) -> None:
+        # An object that reads its own last result (an incremental query) does not depend on this run's.
+        self._reads[name] = tuple(sorted(reads - {name}))
+
+    def reads(self, name: str) -> tuple[str, ...]:
+        """Return the names that one object reads directly, in alphabetical order."""
+        return self._reads.get(name, ())
+
+    def read_by_others(self, name: str) -> bool:
+        """Whether anything in the catalog reads this name."""
+        return name in self._all_read
+
+    @cached_property
+    def _all_read(self) -> set[str]:
+        return {read for reads in self._reads.values() for read in reads}
+
+    def nearest(self, name: str, wanted: Callable[[str], bool]) -> set[str]:
+        """Find what an object reads, looking through the queries in between.
+
+        Dune inlines a query, so a query that is not wanted is looked through to what it reads itself. A matview that
+        is not wanted is a wall: its readers get what it stored last time.
+
+        Args:
+            name: Where to start; it is not in the answer itself.
+            wanted: Whether the walk stops at a name and takes it.
+
+        Returns:
+            The wanted names nearest upstream.
+        """
+        found = set[str]()
+        seen = {name}
+        ahead = list(self.reads(name))
+        while ahead:
+            upstream = ahead.pop()
+            if upstream in seen:
+                continue
+            seen.add(upstream)
+            if wanted(upstream):
+                found.add(upstream)
+            elif upstream in self._views:
+                ahead.extend(self.reads(upstream))
+        return found
+
+    def check_acyclic(self) -> None:
+        """Make sure that no object reads itself through others.
+
+        Raises:
+            DuneCatalogError: Some do; the message names the circle.
+        """
+        try:
+            TopologicalSorter(self._reads).prepare()
+        except CycleError as error:
+            circle = " -> ".join(error.args[1])
+            raise DuneCatalogError(
+                f"These read each other in a circle, so no order can refresh them: {circle}.",
+                hint="Remove one of these deps, or leave one of the objects out of the catalog.",
+            ) from error

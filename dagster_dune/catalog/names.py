@@ -1,0 +1,101 @@
+"""How DuneSQL names what a query can read.
+
+There are four kinds: a saved query (``query_123``, inlined as a view), a materialized view
+(``dune.<team>.result_<name>``), an uploaded table (``dune.<team>.dataset_<name>``), and any other table or spell
+(``dex.trades``). See https://docs.dune.com/query-engine/query-a-query.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from dagster_dune.errors import DuneCatalogError
+
+QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]*)")
+TEAM_TABLE_NAME = re.compile(r"dune\.(?P<team>[\w-]+)\.(?P<kind>result|dataset)_(?P<name>\w+)")
+
+
+class ReferenceKind(str, Enum):
+    """What a name in a query's FROM clause stands for."""
+
+    QUERY = "query"
+    MATERIALIZED_VIEW = "materialized_view"
+    UPLOAD = "upload"
+    TABLE = "table"
+
+    @property
+    def is_object(self) -> bool:
+        """Whether Dune can run or refresh it, so that it can be an object of a catalog."""
+        return self in (ReferenceKind.QUERY, ReferenceKind.MATERIALIZED_VIEW)
+
+
+@dataclass(frozen=True, order=True)
+class Reference:
+    """A name that SQL reads, lower case and without quotes, as DuneSQL resolves it.
+
+    Attributes:
+        name: Such as ``query_123``, ``dune.acme.result_volume`` or ``dex.trades``.
+        kind: What the name stands for.
+    """
+
+    name: str
+    kind: ReferenceKind
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read a name as a user or a query writes it.
+
+        Args:
+            text: A name, perhaps with quotes around its parts: ``dune."21co".result_x``.
+
+        Returns:
+            The reference; any name that is no query, matview or upload is a table.
+
+        Raises:
+            DuneCatalogError: The name is empty, or has one part and is no query.
+
+        Examples:
+            >>> Reference.parse('dune."21co".result_x').name
+            'dune.21co.result_x'
+            >>> Reference.parse("query_42").kind.value
+            'query'
+        """
+        name = text.replace('"', "").strip().lower()
+        if QUERY_NAME.fullmatch(name):
+            return cls(name, ReferenceKind.QUERY)
+        if match := TEAM_TABLE_NAME.fullmatch(name):
+            kind = ReferenceKind.MATERIALIZED_VIEW if match["kind"] == "result" else ReferenceKind.UPLOAD
+            return cls(name, kind)
+        parts = name.split(".")
+        if len(parts) < 2 or not all(parts):
+            raise DuneCatalogError(
+                f"{text!r} is no name that DuneSQL can read.",
+                hint="Write query_<id>, dune.<team>.result_<name>, dune.<team>.dataset_<name> or <schema>.<table>.",
+            )
+        return cls(name, ReferenceKind.TABLE)
+
+
+def materialized_view_name(text: str) -> str:
+    """Check the full name of a matview and take the quotes off.
+
+    Args:
+        text: Such as ``dune."21co".result_x``.
+
+    Returns:
+        The name without quotes.
+
+    Raises:
+        DuneCatalogError: It is not of the form ``dune.<team>.result_<name>``.
+    """
+    name = text.replace('"', "").strip()
+    match = TEAM_TABLE_NAME.fullmatch(name.lower())
+    if match and match["kind"] == "result":
+        return name
+    raise DuneCatalogError(
+        f"{text!r} is not the full name of a materialized view."
+        if text.strip()
+        else "A materialized view has no name.",
+        hint="Write it as Dune lists it: dune.<team>.result_<name>.",
+    )

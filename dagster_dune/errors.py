@@ -1,0 +1,31 @@
+"""The base of every error that this library raises."""
+
+from __future__ import annotations
+
+
+class DuneError(Exception):
+    """Something went wrong between Dagster and Dune.
+
+    Attributes:
+        hint: What to do next, in one or two sentences; empty where the message says it all.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}" if hint else message)
+        self.hint = hint
+
+
+class DuneConfigurationError(DuneError, ValueError):
+    """A setting is wrong: an empty key, an unsafe address, a negative duration."""
+
+
+class DuneCatalogError(DuneError):
+    """The catalog contradicts itself or Dune's rules: an unknown name, a cycle, a name twice."""
+
+
+class DunePlanError(DuneError):
+    """The selection of a run cannot become a pipeline: it is empty, too large or not what was asked for."""
+
+
+class DuneResultError(DuneError):
+    """The result of an execution cannot be read: nothing was materialized, or the run lost its trace."""
