@@ -1,1 +1,61 @@
-"""Dune queries and materialized views as Dagster assets."""
+"""Dune queries and materialized views as Dagster assets, run through one pipeline call."""
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.errors import (
+    AmbiguousSubmission,
+    DuneApiError,
+    DuneAuthenticationError,
+    DuneBadRequestError,
+    DuneConnectionError,
+    DuneCreditsExhaustedError,
+    DuneNotFoundError,
+    DunePermissionError,
+    DuneRateLimitError,
+    DuneServerError,
+)
+from dagster_dune.assets import build_dune_assets, dune_assets
+from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.names import Reference, ReferenceKind
+from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.errors import (
+    DuneCatalogError,
+    DuneConfigurationError,
+    DuneError,
+    DunePipelineError,
+    DunePlanError,
+    DuneResultError,
+)
+from dagster_dune.resource import DuneResource
+from dagster_dune.translator import DagsterDuneTranslator
+from dagster_dune.version import __version__
+
+__all__ = [
+    "AmbiguousSubmission",
+    "DagsterDuneTranslator",
+    "DuneApiClient",
+    "DuneApiError",
+    "DuneAuthenticationError",
+    "DuneBadRequestError",
+    "DuneCatalog",
+    "DuneCatalogError",
+    "DuneConfigurationError",
+    "DuneConnectionError",
+    "DuneCreditsExhaustedError",
+    "DuneError",
+    "DuneNotFoundError",
+    "DunePermissionError",
+    "DunePipelineError",
+    "DunePlanError",
+    "DuneRateLimitError",
+    "DuneResource",
+    "DuneResultError",
+    "DuneServerError",
+    "MaterializedView",
+    "Query",
+    "QueryParameter",
+    "Reference",
+    "ReferenceKind",
+    "__version__",
+    "build_dune_assets",
+    "dune_assets",
+]

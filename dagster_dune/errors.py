@@ -15,7 +15,7 @@ class DuneError(Exception):
         self.hint = hint
 
 
-class DuneConfigurationError(DuneError, ValueError):
+class DuneConfigurationError(DuneError):
     """A setting is wrong: an empty key, an unsafe address, a negative duration."""
 
 
@@ -29,3 +29,7 @@ class DunePlanError(DuneError):
 
 class DuneResultError(DuneError):
     """The result of an execution cannot be read: nothing was materialized, or the run lost its trace."""
+
+
+class DunePipelineError(DuneError):
+    """A pipeline was submitted and can no longer be followed; it may go on running on Dune."""

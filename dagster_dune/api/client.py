@@ -54,22 +54,12 @@ class DuneApiClient:
         timeout: float = DEFAULT_TIMEOUT,
         max_retries: int = DEFAULT_MAX_RETRIES,
     ) -> None:
-        if not api_key or not api_key.strip():
-            raise DuneConfigurationError(
-                "The Dune API key is empty.",
-                hint="Set DUNE_API_KEY, or pass api_key (see dune.com/settings/api).",
-            )
-        if not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
-            raise DuneConfigurationError(
-                "The Dune API key holds characters that no key has (spaces around it, a line break, non-ASCII).",
-                hint="Copy it again from dune.com/settings/api.",
-            )
         if timeout <= 0:
             raise DuneConfigurationError(f"timeout must be a positive number of seconds, not {timeout}.")
         if max_retries < 0:
             raise DuneConfigurationError(f"max_retries must not be negative, but is {max_retries}.")
         self.base_url = checked_base_url(base_url)
-        self._api_key = api_key
+        self._api_key = checked_api_key(api_key)
         self._timeout = timeout
         self._max_retries = max_retries
         self._opened: Transport | None = None
@@ -370,6 +360,25 @@ class DuneApiClient:
     ) -> models.ExecutionResults:
         params = _given(limit=limit, offset=offset, columns=",".join(columns) if columns else None)
         return self._read(models.ExecutionResults, path, params)
+
+
+def checked_api_key(api_key: str) -> str:
+    """Return the key, if it can be one.
+
+    Raises:
+        DuneConfigurationError: It is empty, or holds characters that no header can carry.
+    """
+    if not api_key or not api_key.strip():
+        raise DuneConfigurationError(
+            "The Dune API key is empty.",
+            hint="Set DUNE_API_KEY, or pass api_key (see dune.com/settings/api).",
+        )
+    if not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
+        raise DuneConfigurationError(
+            "The Dune API key holds characters that no key has (spaces around it, a line break, non-ASCII).",
+            hint="Copy it again from dune.com/settings/api.",
+        )
+    return api_key
 
 
 def _segment(text: str) -> str:

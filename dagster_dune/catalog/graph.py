@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
@@ -42,9 +42,31 @@ class CatalogGraph:
         # An object that reads its own last result (an incremental query) does not depend on this run's.
         self._reads[name] = tuple(sorted(reads - {name}))
 
+    def with_deps(self, deps: Mapping[str, Iterable[str]]) -> CatalogGraph:
+        """Return this graph with more edges.
+
+        Args:
+            deps: By the name of an object, the names that it is to read as well.
+
+        Raises:
+            DuneCatalogError: They close a circle.
+        """
+        graph = CatalogGraph((), ())
+        graph.backing_queries = self.backing_queries
+        graph._views = self._views
+        graph._reads = dict(self._reads)
+        for name, names in deps.items():
+            graph._add(name, {*self.reads(name), *names})
+        graph.check_acyclic()
+        return graph
+
     def reads(self, name: str) -> tuple[str, ...]:
         """Return the names that one object reads directly, in alphabetical order."""
         return self._reads.get(name, ())
+
+    def is_view(self, name: str) -> bool:
+        """Whether a name is a query of the catalog, which Dune inlines into its readers."""
+        return name in self._views
 
     def read_by_others(self, name: str) -> bool:
         """Whether anything in the catalog reads this name."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.names import Reference, materialized_view_name
-from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values
+from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, plain_value
 from dagster_dune.errors import DuneCatalogError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class DuneObject(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _references_from_sql(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("references") is None and data.get("sql"):
+        if isinstance(data, Mapping) and data.get("references") is None and isinstance(data.get("sql"), str):
             from dagster_dune.catalog.lineage import references  # noqa: PLC0415  (sqlglot is slow to import)
 
             return {**data, "references": tuple(reference.name for reference in references(data["sql"]))}
@@ -146,6 +146,11 @@ class Query(DuneObject):
             raise DuneCatalogError("A query is given an empty name.", hint="Leave the name out, or write its title.")
         return name
 
+    @field_validator("query_parameters")
+    @classmethod
+    def _as_json_holds_them(cls, values: Mapping[str, ParameterValue]) -> Mapping[str, ParameterValue]:
+        return {key: plain_value(value) for key, value in values.items()}
+
     @model_validator(mode="after")
     def _values_fit(self) -> Query:
         checked_values(self.sql_name, self.parameters, self.query_parameters)
@@ -203,6 +208,17 @@ class DuneCatalog(BaseModel):
         from dagster_dune.catalog.merging import merged  # noqa: PLC0415  (it builds on this module)
 
         return merged(folder, account)
+
+    def with_backing_queries(self) -> DuneCatalog:
+        """Return this catalog with the query behind each matview as an object of its own."""
+        listed = {query.query_id for query in self.queries}
+        backing = [
+            Query(query_id=matview.query_id, **matview.model_dump(include=set(DuneObject.model_fields)))
+            for matview in self.materialized_views
+            if matview.query_id and matview.query_id not in listed
+        ]
+        queries = (*self.queries, *backing)
+        return DuneCatalog(materialized_views=self.materialized_views, queries=queries, external=self.external)
 
     @classmethod
     def from_json(cls, document: str | bytes) -> DuneCatalog:

@@ -1,1 +1,1 @@
-"""One run of one pipeline."""
+"""One run of one pipeline: plan it, submit it, follow it until every node has settled."""

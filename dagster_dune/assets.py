@@ -1,0 +1,149 @@
+"""`build_dune_assets` and `@dune_assets`: a catalog's matviews and queries as one Dagster asset definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import dagster as dg
+
+from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.metadata import CATALOG_TAG
+from dagster_dune.registry import register
+from dagster_dune.resource import PipelineForm
+from dagster_dune.specs import asset_specs
+from dagster_dune.translator import DagsterDuneTranslator
+
+QueryViews = Literal["assets", "inline"]
+DEFAULT_NAME = "dune_assets"
+DEFAULT_POOL = "dune"
+
+
+def dune_assets(
+    *,
+    catalog: DuneCatalog,
+    name: str | None = None,
+    translator: DagsterDuneTranslator | None = None,
+    select: Sequence[str] | str | None = None,
+    pool: str | None = DEFAULT_POOL,
+    op_tags: Mapping[str, Any] | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
+    query_views: QueryViews = "assets",
+    include_backing_queries: bool = False,
+    required_resource_keys: set[str] | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Make one asset definition, of which any subset can be materialized, around a function of your own.
+
+    Args:
+        catalog: What exists on Dune.
+        name: The name of the definition's op; the function's own if None.
+        translator: How objects look as assets.
+        select: Which objects become assets: SQL names, ids, globs, ``tag:<tag>``, ``kind:<kind>``; all if None.
+        pool: The pool that bounds how many pipelines run at once; none if None.
+        op_tags: Further tags of the op.
+        retry_policy: When Dagster tries the step again. An attempt after the first follows the pipeline that the run
+            has started, and starts no second one.
+        query_views: ``"assets"`` makes an asset of each query; ``"inline"`` leaves out those that other objects read,
+            since Dune inlines them, and gives their readers what they read.
+        include_backing_queries: Whether the query behind a matview is an asset of its own. Materializing both runs
+            (and charges for) the same SQL twice.
+        required_resource_keys: The resources that the function takes from its context.
+
+    Returns:
+        A decorator of a function that yields from `DuneResource.run`.
+
+    Raises:
+        DuneCatalogError: Nothing is selected, or two objects get one asset key.
+
+    Examples:
+        >>> from dagster_dune import DuneCatalog, DuneResource, MaterializedView, dune_assets
+        >>> catalog = DuneCatalog(materialized_views=[MaterializedView(name="dune.acme.result_daily")])
+        >>> @dune_assets(catalog=catalog)
+        ... def acme(context: dg.AssetExecutionContext, dune: DuneResource):
+        ...     yield from dune.run(context)
+        >>> [key.to_user_string() for key in acme.keys]
+        ['dune/acme/result_daily']
+    """
+    catalog, specs = asset_specs(
+        catalog,
+        translator or DagsterDuneTranslator(),
+        select=select,
+        inline_query_views=query_views == "inline",
+        include_backing_queries=include_backing_queries,
+    )
+    return dg.multi_asset(
+        name=name,
+        specs=specs,
+        can_subset=True,
+        pool=pool,
+        op_tags={**(op_tags or {}), CATALOG_TAG: register(catalog)},
+        retry_policy=retry_policy,
+        required_resource_keys=required_resource_keys,
+    )
+
+
+def build_dune_assets(
+    catalog: DuneCatalog,
+    *,
+    name: str = DEFAULT_NAME,
+    translator: DagsterDuneTranslator | None = None,
+    select: Sequence[str] | str | None = None,
+    resource_key: str = "dune",
+    pool: str | None = DEFAULT_POOL,
+    op_tags: Mapping[str, Any] | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
+    query_views: QueryViews = "assets",
+    include_backing_queries: bool = False,
+    pipeline_form: PipelineForm = "nodes",
+    allow_extra_refreshes: bool = False,
+) -> dg.AssetsDefinition:
+    """Make one asset definition of a catalog: whatever is selected of it runs through one pipeline call.
+
+    Args:
+        catalog: What exists on Dune.
+        name: The name of the definition's op; one that no other definition of the code location has.
+        translator: How objects look as assets.
+        select: Which objects become assets: SQL names, ids, globs, ``tag:<tag>``, ``kind:<kind>``; all if None.
+        resource_key: The key of the `DuneResource` that runs it.
+        pool: The pool that bounds how many pipelines run at once; none if None.
+        op_tags: Further tags of the op.
+        retry_policy: When Dagster tries the step again; see `dune_assets`.
+        query_views: ``"assets"`` or ``"inline"``; see `dune_assets`.
+        include_backing_queries: Whether the query behind a matview is an asset of its own; see `dune_assets`.
+        pipeline_form: ``"nodes"`` or ``"lineage"``; see `DuneResource.run`.
+        allow_extra_refreshes: In the lineage form, whether Dune may refresh what is not selected.
+
+    Returns:
+        The definition.
+
+    Raises:
+        DuneCatalogError: Nothing is selected, or two objects get one asset key.
+
+    Examples:
+        >>> from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
+        >>> catalog = DuneCatalog(
+        ...     materialized_views=[MaterializedView(name="dune.acme.result_daily", deps=["dex.trades"])],
+        ...     queries=[Query(query_id=42, slug="top_pools", deps=["dune.acme.result_daily"])],
+        ... )
+        >>> assets = build_dune_assets(catalog)
+        >>> sorted(key.to_user_string() for key in assets.keys)
+        ['dune/acme/result_daily', 'dune/top_pools_42']
+    """
+
+    @dune_assets(
+        catalog=catalog,
+        name=name,
+        translator=translator,
+        select=select,
+        pool=pool,
+        op_tags=op_tags,
+        retry_policy=retry_policy,
+        query_views=query_views,
+        include_backing_queries=include_backing_queries,
+        required_resource_keys={resource_key},
+    )
+    def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        dune = getattr(context.resources, resource_key)
+        yield from dune.run(context, pipeline_form=pipeline_form, allow_extra_refreshes=allow_extra_refreshes)
+
+    return materialize

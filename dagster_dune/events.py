@@ -1,0 +1,115 @@
+"""From the outcomes of nodes to Dagster's events, in the order that Dagster asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import dagster as dg
+
+from dagster_dune.errors import DuneError
+from dagster_dune.metadata import outcome_metadata
+from dagster_dune.pipeline.settle import Outcome, Result
+from dagster_dune.registry import DuneAssetSet
+from dagster_dune.translator import DagsterDuneTranslator
+
+REASONS_IN_MESSAGE = 3
+
+
+class EventStream:
+    """Turns the outcomes of one pipeline into Dagster's events.
+
+    A success becomes a MaterializeResult, yielded at once, or as soon as the assets that it depends on have ended:
+    Dagster refuses any other order. A failed or skipped node becomes an AssetObservation, since Dagster stores no
+    failure of a single asset.
+
+    Args:
+        context: The step.
+        assets: What the step is to materialize.
+        pipeline_execution_id: The pipeline.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, assets: DuneAssetSet, pipeline_execution_id: str) -> None:
+        self._context = context
+        self._assets = assets
+        self._pipeline = pipeline_execution_id
+        self._ended = set[dg.AssetKey]()
+        self._held: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {}
+        self._lost: dict[dg.AssetKey, Outcome] = {}
+
+    def of(self, outcomes: Iterable[Outcome]) -> Iterator[dg.MaterializeResult[Any]]:
+        """Yield what can be yielded after these outcomes."""
+        for outcome in outcomes:
+            if outcome.node.selected:
+                self._take(outcome)
+            else:
+                self._log_extra(outcome)
+            yield from self._released()
+
+    def rest(self) -> Iterator[dg.MaterializeResult[Any]]:
+        """Yield what is still held back, where the assets it waits for will not end in this step."""
+        while self._held:
+            yield self._held.pop(next(iter(self._held)))
+
+    def raise_for_lost(self) -> None:
+        """Fail the step if an asset was not materialized.
+
+        Raises:
+            Failure: It lists each failed and each skipped asset with its reason.
+        """
+        if not self._lost:
+            return
+        failed = [key for key, outcome in self._lost.items() if outcome.result is Result.FAILED]
+        counts = f"{len(failed)} of {len(self._assets.selected)} assets failed on Dune"
+        if skipped := len(self._lost) - len(failed):
+            counts += f" and {skipped} {'was' if skipped == 1 else 'were'} skipped because of that"
+        shown = "; ".join(f"{key.to_user_string()}: {self._lost[key].reason}" for key in failed[:REASONS_IN_MESSAGE])
+        more = "; ..." if len(failed) > REASONS_IN_MESSAGE else ""
+        raise dg.Failure(
+            description=f"{counts}. {shown}{more}",
+            metadata={key.to_user_string(): _account_of(outcome) for key, outcome in self._lost.items()},
+            allow_retries=False,
+        )
+
+    def _take(self, outcome: Outcome) -> None:
+        key = self._assets.keys[outcome.node.sql_name]
+        metadata = outcome_metadata(outcome, self._pipeline)
+        if outcome.details_missing:
+            self._context.log.warning("No details of %s: %s", key.to_user_string(), outcome.details_missing)
+        if outcome.result is Result.SUCCEEDED:
+            self._held[key] = dg.MaterializeResult(key, metadata=metadata)
+            return
+        self._context.log.error("%s %s: %s", key.to_user_string(), outcome.result.value, outcome.reason)
+        description = _account_of(outcome)
+        self._context.log_event(dg.AssetObservation(key, description=description, metadata=metadata))
+        self._lost[key] = outcome
+        self._ended.add(key)
+
+    def _released(self) -> Iterator[dg.MaterializeResult[Any]]:
+        released = True
+        while released:
+            released = False
+            for key in list(self._held):
+                if (self._assets.deps[key] & self._assets.selected) <= self._ended:
+                    released = True
+                    self._ended.add(key)
+                    yield self._held.pop(key)
+
+    def _log_extra(self, outcome: Outcome) -> None:
+        """Tell Dagster of what Dune refreshed beside the selection (the lineage form)."""
+        name = outcome.node.sql_name
+        key = self._assets.keys.get(name) or DagsterDuneTranslator().get_asset_spec(self._assets.object(name)).key
+        metadata = outcome_metadata(outcome, self._pipeline)
+        if outcome.result is Result.SUCCEEDED:
+            self._context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+        else:
+            self._context.log_event(dg.AssetObservation(key, description=_account_of(outcome), metadata=metadata))
+
+
+def failure_of(error: DuneError, *, retryable: bool) -> dg.Failure:
+    """Return the failure that an error of ours ends a step with."""
+    return dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=retryable)
+
+
+def _account_of(outcome: Outcome) -> str:
+    return f"{outcome.result.value.capitalize()}. {outcome.reason}"

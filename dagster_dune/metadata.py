@@ -1,0 +1,129 @@
+"""Every metadata key and tag that dagster-dune writes, and the one place that fills them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from dagster_dune.api.models import ExecutionStatus, QueryExecution
+from dagster_dune.catalog.models import MaterializedView, Query
+from dagster_dune.catalog.names import Reference, ReferenceKind
+from dagster_dune.catalog.parameters import checked_values
+from dagster_dune.pipeline.settle import Outcome
+from dagster_dune.pipeline.states import Phase
+
+NAMESPACE = "dagster-dune/"
+DUNE_URL = "https://dune.com"
+
+# Of an asset spec.
+NAME = f"{NAMESPACE}name"
+QUERY_ID = f"{NAMESPACE}query_id"
+QUERY_URL = f"{NAMESPACE}query_url"
+URL = f"{NAMESPACE}url"
+PERFORMANCE = f"{NAMESPACE}performance"
+QUERY_PARAMETERS = f"{NAMESPACE}query_parameters"
+TABLE_NAME = "dagster/table_name"
+
+# Of a materialization or an observation.
+PIPELINE_EXECUTION_ID = f"{NAMESPACE}pipeline_execution_id"
+EXECUTION_ID = f"{NAMESPACE}execution_id"
+STATE = f"{NAMESPACE}state"
+REASON = f"{NAMESPACE}reason"
+BLOCKED_BY = f"{NAMESPACE}blocked_by"
+WARNING = f"{NAMESPACE}warning"
+DETAILS_MISSING = f"{NAMESPACE}details_missing"
+CREDITS = f"{NAMESPACE}credits"
+QUEUE_SECONDS = f"{NAMESPACE}queue_seconds"
+EXECUTION_SECONDS = f"{NAMESPACE}execution_seconds"
+ENDED_AT = f"{NAMESPACE}execution_ended_at"
+RESULT_BYTES = f"{NAMESPACE}result_bytes"
+ERROR_LINE = f"{NAMESPACE}error_line"
+ERROR_COLUMN = f"{NAMESPACE}error_column"
+ROW_COUNT = "dagster/row_count"
+COLUMN_SCHEMA = "dagster/column_schema"
+
+# Of an op.
+CATALOG_TAG = f"{NAMESPACE}catalog"
+
+# Of a run; the definition's name and a submission's own id follow.
+INTENT_TAG = f"{NAMESPACE}intent"
+PIPELINE_TAG = f"{NAMESPACE}pipeline"
+REFUSED_TAG = f"{NAMESPACE}refused"
+
+PARTIAL_RESULT = "Dune cut this result short (QUERY_STATE_COMPLETED_PARTIAL): it is larger than the plan allows."
+
+
+def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
+    """What is known of an object before it runs."""
+    if isinstance(obj, Reference):
+        name, query_id = obj.name, int(obj.name[6:]) if obj.kind is ReferenceKind.QUERY else None
+    else:
+        name, query_id = obj.sql_name, obj.query_id
+    metadata: dict[str, Any] = {NAME: name}
+    if query_id is not None:
+        metadata |= {QUERY_ID: query_id, QUERY_URL: dg.MetadataValue.url(f"{DUNE_URL}/queries/{query_id}")}
+    if "." in name:
+        metadata |= {TABLE_NAME: name, URL: dg.MetadataValue.url(f"{DUNE_URL}/data/{name}")}
+    if isinstance(obj, MaterializedView | Query) and obj.performance:
+        metadata[PERFORMANCE] = obj.performance
+    if isinstance(obj, Query) and obj.query_parameters:
+        values = checked_values(name, obj.parameters, obj.query_parameters)
+        metadata[QUERY_PARAMETERS] = dg.MetadataValue.json(values)
+    return metadata
+
+
+def outcome_metadata(outcome: Outcome, pipeline_execution_id: str) -> dict[str, Any]:
+    """What a run has found out about one node, for its materialization or its observation."""
+    target = outcome.node.target
+    metadata: dict[str, Any] = {
+        PIPELINE_EXECUTION_ID: pipeline_execution_id,
+        EXECUTION_ID: outcome.execution_id,
+        STATE: outcome.phase.value if outcome.execution_id else outcome.result.value,
+        PERFORMANCE: target.performance,
+        REASON: outcome.reason or None,
+        BLOCKED_BY: ", ".join(outcome.blocked_by) or None,
+        WARNING: PARTIAL_RESULT if outcome.phase is Phase.PARTIAL else None,
+        DETAILS_MISSING: outcome.details_missing or None,
+    }
+    if isinstance(target, QueryExecution):
+        metadata[QUERY_ID] = target.query_id
+        metadata[QUERY_URL] = dg.MetadataValue.url(f"{DUNE_URL}/queries/{target.query_id}")
+        metadata[QUERY_PARAMETERS] = dg.MetadataValue.json(target.query_parameters) if target.query_parameters else None
+    else:
+        metadata[TABLE_NAME] = target.name
+        metadata[URL] = dg.MetadataValue.url(f"{DUNE_URL}/data/{target.name}")
+    if outcome.details:
+        metadata |= _details_metadata(outcome.details)
+    return _without_none(metadata)
+
+
+def _details_metadata(details: ExecutionStatus) -> dict[str, Any]:
+    shape = details.result_metadata
+    place = details.error.metadata if details.error else None
+    metadata: dict[str, Any] = {
+        CREDITS: details.execution_cost_credits,
+        QUEUE_SECONDS: _seconds(details.submitted_at, details.execution_started_at),
+        EXECUTION_SECONDS: _seconds(details.execution_started_at, details.execution_ended_at),
+        ENDED_AT: dg.MetadataValue.timestamp(details.execution_ended_at) if details.execution_ended_at else None,
+        ERROR_LINE: place.line if place else None,
+        ERROR_COLUMN: place.column if place else None,
+    }
+    if shape:
+        rows = shape.total_row_count if shape.total_row_count is not None else shape.row_count
+        bytes_ = shape.total_result_set_bytes if shape.total_result_set_bytes is not None else shape.result_set_bytes
+        metadata |= {ROW_COUNT: rows, RESULT_BYTES: bytes_}
+        if shape.column_names:
+            columns = zip(shape.column_names, shape.column_types, strict=False)
+            metadata[COLUMN_SCHEMA] = dg.TableSchema([dg.TableColumn(name, type_) for name, type_ in columns])
+    return metadata
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return max(0.0, (end - start).total_seconds()) if start and end else None
+
+
+def _without_none(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if value is not None}

@@ -1,0 +1,120 @@
+"""The other form of the call: Dune works out which matviews a query reads, and refreshes all of them first.
+
+Since Dune chooses what runs, and what is paid for, its choice is compared with the selection before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from graphlib import CycleError, TopologicalSorter
+
+from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
+from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.errors import DunePlanError
+from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, node_target
+
+FORM = 'pipeline_form="lineage"'
+
+
+def sink_target(catalog: DuneCatalog, selection: Collection[str], performance: Performance | None) -> QueryExecution:
+    """Return what is asked of Dune: the execution of the one query that the selection ends in.
+
+    Args:
+        catalog: What exists.
+        selection: The SQL names of what is to run.
+        performance: The tier of the query, if it names none.
+
+    Raises:
+        DunePlanError: The selection holds no query, or several.
+    """
+    targets = [node_target(catalog[name], performance) for name in sorted(selection)]
+    queries = [target for target in targets if isinstance(target, QueryExecution)]
+    if len(queries) != 1:
+        names = ", ".join(f"query_{query.query_id}" for query in queries) or "no query"
+        raise DunePlanError(
+            f"{FORM} runs one query and the matviews it reads, but the selection holds {names}.",
+            hint='Select one query with its upstream matviews, or use pipeline_form="nodes".',
+        )
+    return queries[0]
+
+
+def plan_lineage(
+    selection: Collection[str],
+    sink: QueryExecution,
+    dunes_choice: Pipeline,
+    *,
+    allow_extra_refreshes: bool = False,
+) -> PipelinePlan:
+    """Turn Dune's own pipeline of a query into a plan, if it runs just what is selected.
+
+    Args:
+        selection: The SQL names of what is to run: one query, and matviews.
+        sink: The query, as `sink_target` returns it.
+        dunes_choice: The answer of ``GET /v1/query/{id}/pipeline``.
+        allow_extra_refreshes: Whether Dune may refresh matviews that are not selected.
+
+    Returns:
+        The plan, with Dune's node ids; what is extra has `selected` False.
+
+    Raises:
+        DunePlanError: The selection and Dune's choice differ; the message says in what.
+    """
+    chosen = {_name(node): node for node in dunes_choice.nodes}
+    missing = sorted(set(selection) - chosen.keys())
+    extra = sorted(chosen.keys() - set(selection))
+    if missing or (extra and not allow_extra_refreshes):
+        raise _difference(sink, missing, extra)
+    return PipelinePlan(tuple(_planned(node, sink, selection) for node in _topological(dunes_choice)))
+
+
+def _planned(node: PipelineNode, sink: QueryExecution, selection: Collection[str]) -> PlannedNode:
+    name = _name(node)
+    is_sink = name == f"query_{sink.query_id}"
+    return PlannedNode(
+        id=node.id,
+        sql_name=name,
+        dependencies=tuple(node.dependencies),
+        target=sink if is_sink else _target(node),
+        selected=name in selection,
+    )
+
+
+def _name(node: PipelineNode) -> str:
+    target = _target(node)
+    return target.name.lower() if isinstance(target, MaterializedViewRefresh) else f"query_{target.query_id}"
+
+
+def _target(node: PipelineNode) -> MaterializedViewRefresh | QueryExecution:
+    target = node.materialized_view_refresh or node.query_execution
+    if target is None:
+        raise DunePlanError(f"Dune's pipeline has a node {node.id} that is neither a matview nor a query.")
+    return target
+
+
+def _topological(pipeline: Pipeline) -> list[PipelineNode]:
+    by_id = {node.id: node for node in pipeline.nodes}
+    try:
+        order = TopologicalSorter({node.id: sorted(node.dependencies) for node in pipeline.nodes}).static_order()
+        return [by_id[node_id] for node_id in order]
+    except (CycleError, KeyError) as error:
+        raise DunePlanError(
+            "Dune's pipeline of the query has a circle, or a dependency on a node that it does not hold.",
+            hint='Use pipeline_form="nodes".',
+        ) from error
+
+
+def _difference(sink: QueryExecution, missing: list[str], extra: list[str]) -> DunePlanError:
+    words = []
+    if extra:
+        words.append(f"Dune would refresh, and charge for, what is not selected: {', '.join(extra)}")
+    if missing:
+        words.append(f"Dune would not run what is selected: {', '.join(missing)}")
+    hints = []
+    if extra:
+        hints.append("Select these too, or set allow_extra_refreshes=True.")
+    if missing:
+        hints.append('Leave these out, or use pipeline_form="nodes".')
+    return DunePlanError(
+        f"{FORM} and the selection differ for query_{sink.query_id}; nothing was sent. {'. '.join(words)}.",
+        hint=" ".join(hints),
+    )

@@ -1,0 +1,167 @@
+"""From a selection of the catalog to the nodes of one pipeline. Pure: nothing is sent from here."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from dagster_dune.api.models import (
+    MaterializedViewRefresh,
+    Performance,
+    Pipeline,
+    PipelineNode,
+    QueryExecution,
+)
+from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.parameters import checked_values
+from dagster_dune.errors import DunePlanError
+
+DIGEST_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """One node of a pipeline, and what it stands for.
+
+    Attributes:
+        id: Its number in the pipeline, from 1.
+        sql_name: The catalog object it runs, as SQL names it.
+        dependencies: The ids of the nodes that must complete before it.
+        target: What Dune is asked to do.
+        selected: Whether it was asked for. False only where Dune chooses the nodes itself (the lineage form).
+    """
+
+    id: int
+    sql_name: str
+    dependencies: tuple[int, ...]
+    target: MaterializedViewRefresh | QueryExecution
+    selected: bool = True
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of what runs and with which parameters, whatever the tier: 12 hexadecimal digits."""
+        what = self.target.model_dump(mode="json", exclude={"performance"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
+
+    def to_wire(self) -> PipelineNode:
+        """The node as the request carries it."""
+        if isinstance(self.target, MaterializedViewRefresh):
+            return PipelineNode(id=self.id, dependencies=self.dependencies, materialized_view_refresh=self.target)
+        return PipelineNode(id=self.id, dependencies=self.dependencies, query_execution=self.target)
+
+
+@dataclass(frozen=True)
+class PipelinePlan:
+    """The nodes of one pipeline in topological order: what a node depends on stands before it."""
+
+    nodes: tuple[PlannedNode, ...]
+
+    @cached_property
+    def by_id(self) -> Mapping[int, PlannedNode]:
+        """The nodes by their ids."""
+        return {node.id: node for node in self.nodes}
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The digest of each node."""
+        return tuple(node.digest for node in self.nodes)
+
+    def to_wire(self) -> Pipeline:
+        """The pipeline as the request carries it."""
+        return Pipeline(nodes=tuple(node.to_wire() for node in self.nodes))
+
+
+def plan_pipeline(
+    catalog: DuneCatalog,
+    selection: Mapping[str, str],
+    *,
+    extra_deps: Mapping[str, Iterable[str]] | None = None,
+    performance: Performance | None = None,
+    max_nodes: int | None = None,
+) -> PipelinePlan:
+    """Turn a selection into the nodes of one pipeline. The same selection always gives the same nodes.
+
+    A node depends on the nearest selected objects upstream, found by looking through unselected queries, which Dune
+    inlines. An unselected matview is a wall: its readers get what it stored last time.
+
+    Args:
+        catalog: What exists, and what reads what.
+        selection: The objects to run by their SQL names, each with the text that sorts it among its equals (its asset
+            key).
+        extra_deps: Edges beside the catalog's own, by SQL names, such as those a translator adds.
+        performance: The tier of the objects that name none; left out of the request if None.
+        max_nodes: The number of nodes that the pipeline may have; any if None.
+
+    Returns:
+        The plan, with ids from 1 in topological order.
+
+    Raises:
+        DunePlanError: Nothing is selected, or more than `max_nodes`.
+        DuneCatalogError: A name is not in the catalog, or the extra edges close a circle.
+
+    Examples:
+        >>> catalog = DuneCatalog(
+        ...     materialized_views=[MaterializedView(name="dune.acme.result_daily")],
+        ...     queries=[Query(query_id=7, deps=["dune.acme.result_daily"]), Query(query_id=8, deps=["query_7"])],
+        ... )
+        >>> plan = plan_pipeline(catalog, {"query_8": "c", "dune.acme.result_daily": "a"})
+        >>> [(node.id, node.sql_name, node.dependencies) for node in plan.nodes]
+        [(1, 'dune.acme.result_daily', ()), (2, 'query_8', (1,))]
+    """
+    if not selection:
+        raise DunePlanError("Nothing is selected, so there is nothing to run on Dune.")
+    if max_nodes is not None and len(selection) > max_nodes:
+        raise DunePlanError(
+            f"{len(selection)} assets are selected, which is more than max_nodes={max_nodes}; nothing was sent.",
+            hint="Select fewer, or raise max_nodes on the DuneResource.",
+        )
+    graph = catalog.graph.with_deps(extra_deps) if extra_deps else catalog.graph
+    upstream = {name: graph.nearest(name, selection.__contains__) for name in selection}
+    order = _topological(upstream, selection)
+    ids = {name: number for number, name in enumerate(order, start=1)}
+    return PipelinePlan(
+        tuple(
+            PlannedNode(
+                id=ids[name],
+                sql_name=name,
+                dependencies=tuple(sorted(ids[up] for up in upstream[name])),
+                target=node_target(catalog[name], performance),
+            )
+            for name in order
+        )
+    )
+
+
+def node_target(
+    obj: MaterializedView | Query, performance: Performance | None
+) -> MaterializedViewRefresh | QueryExecution:
+    """Return what Dune is asked to do for one object; whatever is not set is left out of the request."""
+    tier = obj.performance or performance
+    if isinstance(obj, MaterializedView):
+        return MaterializedViewRefresh(name=obj.name, performance=tier)
+    values = checked_values(obj.sql_name, obj.parameters, obj.query_parameters)
+    return QueryExecution(query_id=obj.query_id, performance=tier, query_parameters=values or None)
+
+
+def _topological(upstream: Mapping[str, set[str]], labels: Mapping[str, str]) -> list[str]:
+    """Kahn's order, with the smallest label first among those that are ready."""
+    waiting = {name: len(ups) for name, ups in upstream.items()}
+    readers: dict[str, list[str]] = {name: [] for name in upstream}
+    for name, ups in upstream.items():
+        for up in ups:
+            readers[up].append(name)
+    ready = [(labels[name], name) for name, count in waiting.items() if count == 0]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        _, name = heapq.heappop(ready)
+        order.append(name)
+        for reader in readers[name]:
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                heapq.heappush(ready, (labels[reader], reader))
+    return order

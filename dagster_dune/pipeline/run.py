@@ -1,0 +1,158 @@
+"""Follow a submitted pipeline until every node has settled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.errors import (
+    DuneApiError,
+    DuneConnectionError,
+    DuneNotFoundError,
+    DuneRateLimitError,
+    DuneServerError,
+)
+from dagster_dune.api.models import PipelineStatus
+from dagster_dune.errors import DunePipelineError
+from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.settle import Outcome, Settlement
+
+BACKOFF = 1.5
+TRANSIENT = (DuneConnectionError, DuneServerError, DuneRateLimitError)
+
+
+@dataclass(frozen=True)
+class Polling:
+    """How a pipeline is followed. All times are in seconds.
+
+    Attributes:
+        interval: Between two status requests, after something changed.
+        max_interval: Between two status requests, after nothing changed for long.
+        stall_timeout: How long nothing may change before the run gives up, leaving the pipeline to Dune.
+        failure_tolerance: How long status requests may fail before the run gives up.
+        not_found_tolerance: How long Dune may not know the pipeline yet, from its submission.
+    """
+
+    interval: float = 1.0
+    max_interval: float = 10.0
+    stall_timeout: float = 3600.0
+    failure_tolerance: float = 600.0
+    not_found_tolerance: float = 10.0
+
+
+def follow(
+    client: DuneApiClient,
+    plan: PipelinePlan,
+    pipeline_execution_id: str,
+    *,
+    polling: Polling,
+    log: logging.Logger,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[list[Outcome]]:
+    """Poll a pipeline until every node of its plan has settled.
+
+    One status request a poll, whatever the number of nodes. Polls come quickly after a change and back off after that.
+
+    Args:
+        client: The client to ask with.
+        plan: What was submitted.
+        pipeline_execution_id: The id that Dune answered with.
+        polling: How often to ask, and how long to be patient.
+        log: Where oddities are told.
+        clock: The time in seconds.
+        sleep: Waits for some seconds.
+
+    Yields:
+        The outcomes of the nodes that settled since the last poll, in the plan's order.
+
+    Raises:
+        DunePipelineError: Nothing changed for `stall_timeout`.
+        DuneApiError: Dune could not be asked for longer than `failure_tolerance`, or refuses the question.
+    """
+    settlement = Settlement(plan)
+    poller = _Poller(client, pipeline_execution_id, polling, log, clock)
+    told_words = set[str]()
+    wait = polling.interval
+    changed_at = clock()
+    while not settlement.done:
+        sleep(wait)
+        status = poller.ask()
+        if status is not None:
+            outcomes = settlement.update(status)
+            _tell_unknown_words(settlement, told_words, log)
+            outcomes += _ask_executions(client, settlement, log)
+            if outcomes:
+                yield outcomes
+        if status is not None and settlement.changed:
+            wait, changed_at = polling.interval, clock()
+        else:
+            wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
+        if not settlement.done and clock() - changed_at > polling.stall_timeout:
+            raise _stalled(settlement, pipeline_execution_id, polling.stall_timeout)
+
+
+class _Poller:
+    """Asks for a pipeline's status, and bears some time without a good answer."""
+
+    def __init__(
+        self,
+        client: DuneApiClient,
+        pipeline_execution_id: str,
+        polling: Polling,
+        log: logging.Logger,
+        clock: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._id = pipeline_execution_id
+        self._polling = polling
+        self._log = log
+        self._clock = clock
+        self._started_at = self._answered_at = clock()
+
+    def ask(self) -> PipelineStatus | None:
+        """Return the status, or None where Dune could not tell it this time."""
+        try:
+            status = self._client.get_pipeline_status(self._id)
+        except (*TRANSIENT, DuneNotFoundError) as error:
+            if not self._bearable(error):
+                raise
+            self._log.warning("The status of pipeline %s could not be read; asking again. %s", self._id, error)
+            return None
+        self._answered_at = self._clock()
+        return status
+
+    def _bearable(self, error: DuneApiError) -> bool:
+        if isinstance(error, DuneNotFoundError):
+            return self._clock() - self._started_at <= self._polling.not_found_tolerance
+        return self._clock() - self._answered_at <= self._polling.failure_tolerance
+
+
+def _tell_unknown_words(settlement: Settlement, told: set[str], log: logging.Logger) -> None:
+    for word in settlement.unknown_words.keys() - told:
+        told.add(word)
+        name = settlement.unknown_words[word]
+        log.warning("Dune says %r about %s, which is no word we know; its execution is asked instead.", word, name)
+
+
+def _ask_executions(client: DuneApiClient, settlement: Settlement, log: logging.Logger) -> list[Outcome]:
+    """Ask the executions of nodes whose word in the pipeline's status leaves a doubt."""
+    outcomes = []
+    for node, execution_id in settlement.doubtful():
+        try:
+            outcomes += settlement.tell(node, client.get_execution_status(execution_id))
+        except (*TRANSIENT, DuneNotFoundError) as error:
+            log.warning("The execution of %s could not be asked; asking again. %s", node.sql_name, error)
+    return outcomes
+
+
+def _stalled(settlement: Settlement, pipeline_execution_id: str, seconds: float) -> DunePipelineError:
+    names = [node.sql_name for node in settlement.open_nodes]
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return DunePipelineError(
+        f"Nothing changed in pipeline {pipeline_execution_id} for {seconds:g} s; still open: {shown}.",
+        hint="It may go on running on Dune. Raise stall_timeout if your executions take longer.",
+    )

@@ -1,0 +1,74 @@
+"""Dune's status words, and what we take them to mean.
+
+Dune documents the states of executions and three words for pipelines (pending, executing, completed). The words of
+failed pipelines and of nodes are not documented: this is the one place that says how we read them. Words are compared
+without case and with or without ``QUERY_STATE_``. See https://docs.dune.com/api-reference/executions.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Phase(Enum):
+    """Where an execution or a node stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self not in (Phase.WAITING, Phase.RUNNING, Phase.UNKNOWN)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether there is a result."""
+        return self in (Phase.COMPLETED, Phase.PARTIAL)
+
+
+PHASES = {
+    "": Phase.WAITING,
+    "pending": Phase.WAITING,
+    "queued": Phase.WAITING,
+    "waiting": Phase.WAITING,
+    "executing": Phase.RUNNING,
+    "running": Phase.RUNNING,
+    "completed": Phase.COMPLETED,
+    "succeeded": Phase.COMPLETED,
+    "success": Phase.COMPLETED,
+    "completed_partial": Phase.PARTIAL,
+    "failed": Phase.FAILED,
+    "error": Phase.FAILED,
+    "cancelled": Phase.CANCELED,
+    "canceled": Phase.CANCELED,
+    "expired": Phase.EXPIRED,
+    "timed_out": Phase.FAILED,
+    "skipped": Phase.WAITING,
+}
+
+
+def phase_of(word: str | None, error: str | None = None) -> Phase:
+    """Read a status word.
+
+    Args:
+        word: As Dune wrote it: ``completed``, ``QUERY_STATE_COMPLETED``; None before there is one.
+        error: The error text beside it; any text means that it failed.
+
+    Returns:
+        The phase; `Phase.UNKNOWN` for a word that is not in our list.
+
+    Examples:
+        >>> phase_of("QUERY_STATE_COMPLETED"), phase_of("Cancelled"), phase_of("executing", error="boom")
+        (<Phase.COMPLETED: 'completed'>, <Phase.CANCELED: 'canceled'>, <Phase.FAILED: 'failed'>)
+    """
+    phase = PHASES.get((word or "").strip().lower().removeprefix("query_state_"), Phase.UNKNOWN)
+    if error and phase not in (Phase.CANCELED, Phase.EXPIRED, Phase.PARTIAL):
+        return Phase.FAILED
+    return phase

@@ -1,0 +1,251 @@
+"""`DuneResource`: the configuration of a Dune account, and the run of a selection through one pipeline call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Literal, cast, get_args
+
+import dagster as dg
+from pydantic import Field, ValidationInfo, field_validator
+
+from dagster_dune.api.address import DEFAULT_BASE_URL, checked_base_url
+from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
+from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
+from dagster_dune.api.models import Performance, PipelineSubmitted, QueryExecution
+from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
+from dagster_dune.events import EventStream, failure_of
+from dagster_dune.pipeline.details import Details
+from dagster_dune.pipeline.lineage_form import plan_lineage, sink_target
+from dagster_dune.pipeline.plan import PipelinePlan, plan_pipeline
+from dagster_dune.pipeline.run import Polling, follow
+from dagster_dune.pipeline.submission import submit
+from dagster_dune.registry import DuneAssetSet
+from dagster_dune.results import rows_of
+from dagster_dune.submissions import RunTagRecord, submitted_before
+
+PipelineForm = Literal["nodes", "lineage"]
+RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
+
+
+def _checked_tier(performance: str) -> None:
+    if performance not in get_args(Performance):
+        raise DuneConfigurationError(f"performance must be {' or '.join(get_args(Performance))}, not {performance!r}.")
+
+
+TEXT_CHECKS: dict[str, Callable[[str], object]] = {
+    "api_key": checked_api_key,
+    "base_url": checked_base_url,
+    "performance": _checked_tier,
+}
+
+
+class DuneResource(dg.ConfigurableResource[Any]):
+    """An account of Dune, and how its pipelines are followed. All times are in seconds.
+
+    Examples:
+        >>> dune = DuneResource(api_key="key")
+        >>> dune
+        DuneResource(base_url=None)
+
+    Raises:
+        DuneConfigurationError: The key is empty, the address unsafe, or a number out of range.
+    """
+
+    api_key: str = Field(
+        description="A key of the user or team that owns the queries, best given as EnvVar('DUNE_API_KEY').",
+        repr=False,
+        json_schema_extra={"dagster__is_secret": True},
+    )
+    base_url: str | None = Field(
+        default=None,
+        description=f"Where the API is. DUNE_API_BASE_URL where that is set, else {DEFAULT_BASE_URL}.",
+    )
+    timeout: float = Field(default=DEFAULT_TIMEOUT, description="How long one request may wait for its answer.")
+    max_retries: int = Field(
+        default=DEFAULT_MAX_RETRIES,
+        description="How often a read is sent again. A submission only where Dune surely did not start it.",
+    )
+    performance: str | None = Field(
+        default=None, description="The engine tier of objects that name none; the plan's default if unset."
+    )
+    poll_interval: float = Field(default=1.0, description="Between two status requests, after something changed.")
+    max_poll_interval: float = Field(default=10.0, description="Between two status requests, after a long lull.")
+    stall_timeout: float = Field(
+        default=3600.0, description="How long no node may change before the run fails, leaving the pipeline to Dune."
+    )
+    poll_failure_tolerance: float = Field(
+        default=600.0, description="How long status requests may fail before the run does."
+    )
+    details: bool = Field(
+        default=True,
+        description="Whether rows, columns, credits and times of each finished node are read (one request a node).",
+    )
+    details_timeout: float = Field(default=10.0, description="How long an event may wait for its details.")
+    max_nodes: int | None = Field(default=None, description="Refuse to run more assets than this at once.")
+
+    @field_validator("api_key", "base_url", "performance", mode="before")
+    @classmethod
+    def _valid(cls, text: object, info: ValidationInfo) -> object:
+        # A variable of the environment is checked when Dagster has put in its value.
+        if isinstance(text, str) and not isinstance(text, dg.EnvVar):
+            TEXT_CHECKS[info.field_name or ""](text)
+        return text
+
+    @field_validator("timeout", "poll_interval", "max_poll_interval", "stall_timeout", "details_timeout")
+    @classmethod
+    def _positive(cls, seconds: float) -> float:
+        if seconds <= 0:
+            raise DuneConfigurationError(f"A duration must be a positive number of seconds, not {seconds}.")
+        return seconds
+
+    @field_validator("max_retries", "poll_failure_tolerance")
+    @classmethod
+    def _not_negative(cls, number: float) -> float:
+        if number < 0:
+            raise DuneConfigurationError(f"A number of retries and a tolerance cannot be negative, as {number} is.")
+        return number
+
+    def __repr__(self) -> str:
+        return f"DuneResource(base_url={self.base_url!r})"
+
+    @property
+    def _tier(self) -> Performance | None:
+        return cast("Performance | None", self.performance)
+
+    def get_client(self) -> DuneApiClient:
+        """Return a client of Dune's API with this resource's settings. Use it as a context manager."""
+        return self._client(self.timeout, self.max_retries)
+
+    def _client(self, timeout: float, max_retries: int) -> DuneApiClient:
+        base_url = self.base_url or os.environ.get("DUNE_API_BASE_URL") or DEFAULT_BASE_URL
+        return DuneApiClient(self.api_key, checked_base_url(base_url), timeout, max_retries)
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        *,
+        pipeline_form: PipelineForm = "nodes",
+        allow_extra_refreshes: bool = False,
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Materialize the selected assets of this step through one pipelines/execute request.
+
+        See https://docs.dune.com/api-reference/pipelines/endpoint/execute-pipeline.
+
+        Args:
+            context: The context of an asset definition made by `build_dune_assets` or `@dune_assets`.
+            pipeline_form: ``"nodes"`` sends the selection as a graph; ``"lineage"`` sends the one selected query, whose
+                matviews Dune finds itself.
+            allow_extra_refreshes: In the lineage form, whether Dune may refresh matviews that are not selected.
+
+        Yields:
+            A MaterializeResult for each asset as soon as its node has completed.
+
+        Raises:
+            Failure: An asset failed or was skipped, Dune refused the pipeline, or it could not be followed.
+        """
+        try:
+            with self.get_client() as client:
+                assets = DuneAssetSet.of(context)
+                if pipeline_form == "lineage":
+                    sink = sink_target(assets.catalog, assets.selection, self._tier)
+                    plan = self._plan_lineage(client, assets, sink, allow_extra_refreshes=allow_extra_refreshes)
+                    send = partial(client.execute_lineage, sink.query_id, sink.performance, sink.query_parameters)
+                else:
+                    plan = self._plan(assets)
+                    send = partial(client.execute_pipeline, plan.to_wire())
+                pipeline = self._submit(context, assets, plan, send)
+                yield from self._follow(context, client, assets, plan, pipeline)
+        except DuneError as error:
+            raise failure_of(error, retryable=isinstance(error, RETRYABLE)) from error
+
+    def get_rows(
+        self,
+        context: dg.AssetExecutionContext,
+        asset_key: dg.AssetKey | str | Sequence[str],
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Read the rows of a Dune asset: those that this run made, else those of its latest materialization.
+
+        Rows are read page by page as they are asked for. Exports are charged by size.
+
+        Args:
+            context: The context of the asset that reads.
+            asset_key: The Dune asset.
+            columns: The names of the columns to read; all if None.
+
+        Yields:
+            A mapping of column name to JSON value for each row; uint256 values are texts.
+
+        Raises:
+            DuneResultError: The asset was never materialized from Dune.
+            DuneApiError: The result could not be read; results expire after 90 days.
+        """
+        with self.get_client() as client:
+            yield from rows_of(client, context.instance, context.run_id, asset_key, columns)
+
+    def _plan(self, assets: DuneAssetSet) -> PipelinePlan:
+        return plan_pipeline(
+            assets.catalog,
+            assets.selection,
+            extra_deps=assets.deps_by_name,
+            performance=self._tier,
+            max_nodes=self.max_nodes,
+        )
+
+    def _plan_lineage(
+        self, client: DuneApiClient, assets: DuneAssetSet, sink: QueryExecution, *, allow_extra_refreshes: bool
+    ) -> PipelinePlan:
+        dunes_choice = client.get_query_pipeline(sink.query_id, sink.performance, sink.query_parameters)
+        return plan_lineage(assets.selection, sink, dunes_choice, allow_extra_refreshes=allow_extra_refreshes)
+
+    def _submit(
+        self,
+        context: dg.AssetExecutionContext,
+        assets: DuneAssetSet,
+        plan: PipelinePlan,
+        send: Callable[[], PipelineSubmitted],
+    ) -> str:
+        """Start the plan's pipeline, unless an earlier attempt of this run has."""
+        earlier = submitted_before(context.instance, context.run_id, assets.definition, plan)
+        if earlier:
+            context.log.info(
+                "An earlier attempt of this run started pipeline %s; it is followed, not sent again.", earlier
+            )
+            return earlier
+        pipeline = submit(plan, RunTagRecord(context.instance, context.run_id, assets.definition), send)
+        context.log.info("Dune runs %d nodes as pipeline %s.", len(plan.nodes), pipeline)
+        return pipeline
+
+    def _follow(
+        self,
+        context: dg.AssetExecutionContext,
+        client: DuneApiClient,
+        assets: DuneAssetSet,
+        plan: PipelinePlan,
+        pipeline: str,
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Yield a result a node as it ends, and fail at the end if one of them did."""
+        stream = EventStream(context, assets, pipeline)
+        polling = Polling(
+            interval=self.poll_interval,
+            max_interval=self.max_poll_interval,
+            stall_timeout=self.stall_timeout,
+            failure_tolerance=self.poll_failure_tolerance,
+        )
+        with ExitStack() as stack:
+            details = stack.enter_context(self._details()) if self.details else None
+            try:
+                for outcomes in follow(client, plan, pipeline, polling=polling, log=context.log):
+                    yield from stream.of(details.added(outcomes) if details else outcomes)
+            except DuneError:
+                yield from stream.rest()
+                raise
+        yield from stream.rest()
+        stream.raise_for_lost()
+
+    def _details(self) -> Details:
+        return Details(self._client(min(self.timeout, self.details_timeout), max_retries=0), self.details_timeout)

@@ -1,0 +1,73 @@
+"""`DagsterDuneTranslator`: how an object on Dune looks as a Dagster asset."""
+
+from __future__ import annotations
+
+import re
+
+import dagster as dg
+
+from dagster_dune.catalog.models import MaterializedView, Query
+from dagster_dune.catalog.names import Reference, ReferenceKind
+from dagster_dune.metadata import spec_metadata
+
+KINDS = {
+    ReferenceKind.QUERY: "query",
+    ReferenceKind.MATERIALIZED_VIEW: "materialized_view",
+    ReferenceKind.UPLOAD: "upload",
+    ReferenceKind.TABLE: "table",
+}
+KEY_PREFIX = "dune"
+MAX_TAG_LENGTH = 63
+
+
+class DagsterDuneTranslator:
+    """Turns matviews, queries and the tables they read into asset specs. Override `get_asset_spec` to change how.
+
+    Examples:
+        Put the assets of each team into a group of its own:
+
+        >>> class ByTeam(DagsterDuneTranslator):
+        ...     def get_asset_spec(self, obj):
+        ...         spec = super().get_asset_spec(obj)
+        ...         team = obj.team if isinstance(obj, MaterializedView) else "queries"
+        ...         return spec.replace_attributes(group_name=team)
+        >>> ByTeam().get_asset_spec(MaterializedView(name="dune.acme.result_daily")).group_name
+        'acme'
+    """
+
+    def get_asset_spec(self, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
+        """Return the spec of one object.
+
+        The deps that follow from the catalog are added by the factory; deps in the spec itself are kept beside them,
+        and order the pipeline where they are Dune assets of the same definition.
+
+        Args:
+            obj: A matview or query of the catalog, or a reference to what is read but not in it (a table, an upload,
+                a matview of another team), of which only the key is used.
+
+        Returns:
+            The spec. Keep its ``dagster-dune/name`` metadata: a run finds the object by it.
+        """
+        if isinstance(obj, Reference):
+            return dg.AssetSpec(_key(obj), kinds={"dune", KINDS[obj.kind]}, metadata=spec_metadata(obj))
+        return dg.AssetSpec(
+            _key(obj),
+            description=obj.description or (obj.name if isinstance(obj, Query) else None),
+            kinds={"dune", obj.kind},
+            tags={tag: "" for text in obj.tags if (tag := _tag(text))},
+            metadata=spec_metadata(obj),
+        )
+
+
+def _key(obj: MaterializedView | Query | Reference) -> dg.AssetKey:
+    if isinstance(obj, Query):
+        return dg.AssetKey([KEY_PREFIX, f"{obj.slug}_{obj.query_id}" if obj.slug else obj.sql_name])
+    parts = (obj.name if isinstance(obj, Reference) else obj.sql_name).split(".")
+    if parts[0] != KEY_PREFIX:
+        parts = [KEY_PREFIX, *parts]
+    return dg.AssetKey([re.sub(r"[^A-Za-z0-9_.-]", "_", part) for part in parts])
+
+
+def _tag(text: str) -> str:
+    """A tag of Dune's as Dagster allows it."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text.strip())[:MAX_TAG_LENGTH].strip("_.-")
