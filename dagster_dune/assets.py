@@ -1,13 +1,12 @@
 """`build_dune_assets` and `@dune_assets`: a catalog's matviews and queries as one Dagster asset definition."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import dagster as dg
 
 from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.events import DuneEvent
 from dagster_dune.metadata import CATALOG_TAG
 from dagster_dune.registry import register
 from dagster_dune.resource import PipelineForm
@@ -142,7 +141,7 @@ def build_dune_assets(
         include_backing_queries=include_backing_queries,
         required_resource_keys={resource_key},
     )
-    def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+    def materialize(context: dg.AssetExecutionContext) -> Iterator[DuneEvent]:
         dune = getattr(context.resources, resource_key)
         yield from dune.run(context, pipeline_form=pipeline_form, allow_extra_refreshes=allow_extra_refreshes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -12,6 +12,9 @@ from dagster_dune.metadata import outcome_metadata
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.registry import DuneAssetSet
 from dagster_dune.translator import DagsterDuneTranslator
+
+DuneEvent: TypeAlias = dg.MaterializeResult[Any] | dg.AssetObservation | dg.AssetMaterialization
+"""What a run yields. Events are yielded, not logged: Dagster stores logged ones with the next that is yielded."""
 
 REASONS_IN_MESSAGE = 3
 
@@ -37,13 +40,20 @@ class EventStream:
         self._held: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {}
         self._lost: dict[dg.AssetKey, Outcome] = {}
 
-    def of(self, outcomes: Iterable[Outcome]) -> Iterator[dg.MaterializeResult[Any]]:
+    def of(self, outcomes: Iterable[Outcome]) -> Iterator[DuneEvent]:
         """Yield what can be yielded after these outcomes."""
         for outcome in outcomes:
-            if outcome.node.selected:
-                self._take(outcome)
+            metadata = outcome_metadata(outcome, self._pipeline)
+            key = self._key(outcome)
+            if outcome.details_missing:
+                self._context.log.warning("No details of %s: %s", key.to_user_string(), outcome.details_missing)
+            if outcome.result is not Result.SUCCEEDED:
+                yield self._lose(key, outcome, metadata)
+            elif outcome.node.selected:
+                self._held[key] = dg.MaterializeResult(key, metadata=metadata)
             else:
-                self._log_extra(outcome)
+                # Dune refreshed it beside the selection (the lineage form).
+                yield dg.AssetMaterialization(key, metadata=metadata)
             yield from self._released()
 
     def rest(self) -> Iterator[dg.MaterializeResult[Any]]:
@@ -71,19 +81,17 @@ class EventStream:
             allow_retries=False,
         )
 
-    def _take(self, outcome: Outcome) -> None:
-        key = self._assets.keys[outcome.node.sql_name]
-        metadata = outcome_metadata(outcome, self._pipeline)
-        if outcome.details_missing:
-            self._context.log.warning("No details of %s: %s", key.to_user_string(), outcome.details_missing)
-        if outcome.result is Result.SUCCEEDED:
-            self._held[key] = dg.MaterializeResult(key, metadata=metadata)
-            return
-        self._context.log.error("%s %s: %s", key.to_user_string(), outcome.result.value, outcome.reason)
-        description = _account_of(outcome)
-        self._context.log_event(dg.AssetObservation(key, description=description, metadata=metadata))
-        self._lost[key] = outcome
-        self._ended.add(key)
+    def _key(self, outcome: Outcome) -> dg.AssetKey:
+        name = outcome.node.sql_name
+        return self._assets.keys.get(name) or DagsterDuneTranslator().get_asset_spec(self._assets.object(name)).key
+
+    def _lose(self, key: dg.AssetKey, outcome: Outcome, metadata: dict[str, Any]) -> dg.AssetObservation:
+        account = _account_of(outcome)
+        self._context.log.error("%s: %s", key.to_user_string(), account)
+        if outcome.node.selected:
+            self._lost[key] = outcome
+            self._ended.add(key)
+        return dg.AssetObservation(key, description=account, metadata=metadata)
 
     def _released(self) -> Iterator[dg.MaterializeResult[Any]]:
         released = True
@@ -94,16 +102,6 @@ class EventStream:
                     released = True
                     self._ended.add(key)
                     yield self._held.pop(key)
-
-    def _log_extra(self, outcome: Outcome) -> None:
-        """Tell Dagster of what Dune refreshed beside the selection (the lineage form)."""
-        name = outcome.node.sql_name
-        key = self._assets.keys.get(name) or DagsterDuneTranslator().get_asset_spec(self._assets.object(name)).key
-        metadata = outcome_metadata(outcome, self._pipeline)
-        if outcome.result is Result.SUCCEEDED:
-            self._context.log_event(dg.AssetMaterialization(key, metadata=metadata))
-        else:
-            self._context.log_event(dg.AssetObservation(key, description=_account_of(outcome), metadata=metadata))
 
 
 def failure_of(error: DuneError, *, retryable: bool) -> dg.Failure:

@@ -16,7 +16,7 @@ from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneAp
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import Performance, PipelineSubmitted, QueryExecution
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
-from dagster_dune.events import EventStream, failure_of
+from dagster_dune.events import DuneEvent, EventStream, failure_of
 from dagster_dune.pipeline.details import Details
 from dagster_dune.pipeline.lineage_form import plan_lineage, sink_target
 from dagster_dune.pipeline.plan import PipelinePlan, plan_pipeline
@@ -129,7 +129,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
         *,
         pipeline_form: PipelineForm = "nodes",
         allow_extra_refreshes: bool = False,
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Iterator[DuneEvent]:
         """Materialize the selected assets of this step through one pipelines/execute request.
 
         See https://docs.dune.com/api-reference/pipelines/endpoint/execute-pipeline.
@@ -141,7 +141,8 @@ class DuneResource(dg.ConfigurableResource[Any]):
             allow_extra_refreshes: In the lineage form, whether Dune may refresh matviews that are not selected.
 
         Yields:
-            A MaterializeResult for each asset as soon as its node has completed.
+            A MaterializeResult for each asset as soon as its node has completed, and an AssetObservation for each that
+            failed or was skipped.
 
         Raises:
             Failure: An asset failed or was skipped, Dune refused the pipeline, or it could not be followed.
@@ -185,7 +186,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
             DuneApiError: The result could not be read; results expire after 90 days.
         """
         with self.get_client() as client:
-            yield from rows_of(client, context.instance, context.run_id, asset_key, columns)
+            yield from rows_of(client, context.instance, context.run.run_id, asset_key, columns)
 
     def _plan(self, assets: DuneAssetSet) -> PipelinePlan:
         return plan_pipeline(
@@ -210,13 +211,13 @@ class DuneResource(dg.ConfigurableResource[Any]):
         send: Callable[[], PipelineSubmitted],
     ) -> str:
         """Start the plan's pipeline, unless an earlier attempt of this run has."""
-        earlier = submitted_before(context.instance, context.run_id, assets.definition, plan)
+        earlier = submitted_before(context.instance, context.run.run_id, assets.definition, plan)
         if earlier:
             context.log.info(
                 "An earlier attempt of this run started pipeline %s; it is followed, not sent again.", earlier
             )
             return earlier
-        pipeline = submit(plan, RunTagRecord(context.instance, context.run_id, assets.definition), send)
+        pipeline = submit(plan, RunTagRecord(context.instance, context.run.run_id, assets.definition), send)
         context.log.info("Dune runs %d nodes as pipeline %s.", len(plan.nodes), pipeline)
         return pipeline
 
@@ -227,7 +228,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
         assets: DuneAssetSet,
         plan: PipelinePlan,
         pipeline: str,
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Iterator[DuneEvent]:
         """Yield a result a node as it ends, and fail at the end if one of them did."""
         stream = EventStream(context, assets, pipeline)
         polling = Polling(

@@ -8,6 +8,7 @@ There are four kinds: a saved query (``query_123``, inlined as a view), a materi
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 
@@ -99,3 +100,23 @@ def materialized_view_name(text: str) -> str:
         else "A materialized view has no name.",
         hint="Write it as Dune lists it: dune.<team>.result_<name>.",
     )
+
+
+def slugify(text: str) -> str | None:
+    """Turn a title or a file's name into the readable part of an asset key.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Its letters (accents taken off), digits and underscores, with one underscore in the place of anything between
+        them; None where nothing is left.
+
+    Examples:
+        >>> slugify("DEX volume, 7-day (\u00fcber alles)")
+        'DEX_volume_7_day_uber_alles'
+        >>> slugify("\u65e5") is None
+        True
+    """
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_]+", "_", ascii_text).strip("_") or None

@@ -5,8 +5,10 @@ See https://docs.dune.com/web-app/query-editor/parameters.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -17,6 +19,9 @@ from dagster_dune.errors import DuneCatalogError
 ParameterType = Literal["text", "number", "datetime", "enum"]
 ParameterValue = Any
 """A text, a number, a date, a datetime or, where several values are allowed, a list of these."""
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+DATETIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?Z?)?", re.ASCII)
 
 
 class QueryParameter(BaseModel):
@@ -69,6 +74,35 @@ def checked_values(
     return texts
 
 
+def plain_value(value: ParameterValue) -> ParameterValue:
+    """Write a value such that JSON can hold it: dates and datetimes become the text that Dune takes.
+
+    Examples:
+        >>> plain_value([date(2024, 1, 31), 1])
+        ['2024-01-31 00:00:00', 1]
+    """
+    if isinstance(value, list | tuple):
+        return [plain_value(item) for item in value]
+    if isinstance(value, datetime):
+        utc = value.astimezone(timezone.utc) if value.tzinfo else value
+        return utc.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, date):
+        return f"{value.isoformat()} 00:00:00"
+    return value
+
+
+def likely_type(text: str) -> ParameterType:
+    """Tell what a parameter is from a value of it.
+
+    Examples:
+        >>> likely_type("0.5"), likely_type("2024-01-31"), likely_type("ethereum")
+        ('number', 'datetime', 'text')
+    """
+    if _is_number(text):
+        return "number"
+    return "datetime" if _is_datetime(text) else "text"
+
+
 def _text(query: str, parameter: QueryParameter, value: ParameterValue) -> str:
     if isinstance(value, list | tuple) and parameter.multiple:
         return ",".join(_single(query, parameter, item) for item in value)
@@ -76,14 +110,11 @@ def _text(query: str, parameter: QueryParameter, value: ParameterValue) -> str:
 
 
 def _single(query: str, parameter: QueryParameter, value: ParameterValue) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float | date):
+    plain = plain_value(value)
+    is_finite = not isinstance(plain, float) or math.isfinite(plain)
+    if isinstance(plain, bool) or not isinstance(plain, str | int | float) or not is_finite:
         raise _wrong(query, parameter, value, "a text, a number or a datetime")
-    if isinstance(value, datetime):
-        text = value.strftime("%Y-%m-%d %H:%M:%S")
-    elif isinstance(value, date):
-        text = f"{value.isoformat()} 00:00:00"
-    else:
-        text = str(value)
+    text = str(plain)
     if parameter.type == "number" and not _is_number(text):
         raise _wrong(query, parameter, value, "a number")
     if parameter.type == "datetime" and not _is_datetime(text):
@@ -94,16 +125,14 @@ def _single(query: str, parameter: QueryParameter, value: ParameterValue) -> str
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return NUMBER.fullmatch(text) is not None
 
 
 def _is_datetime(text: str) -> bool:
+    if not DATETIME.fullmatch(text):
+        return False
     try:
-        datetime.fromisoformat(text)
+        datetime.fromisoformat(text[:19].rstrip("Z"))
     except ValueError:
         return False
     return True

@@ -1,0 +1,1 @@
+"""A local Dune: the same HTTP API, and real DuneSQL on DuckDB."""

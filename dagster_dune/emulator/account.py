@@ -1,0 +1,172 @@
+"""What the local Dune's team owns: queries, matviews and uploads. Plain state; rows are the engine's business."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from dagster_dune.emulator.dunesql import View
+from dagster_dune.emulator.parameters import checked_parameters, parameter_values
+from dagster_dune.emulator.wire import Parameter, Performance, QueryFields, RequestError, UpsertMaterializedView
+
+
+@dataclass(frozen=True)
+class Query:
+    """A saved query.
+
+    Attributes:
+        version: 1 at first, and one more with every change.
+    """
+
+    query_id: int
+    name: str
+    sql: str
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    tags: tuple[str, ...] = ()
+    is_private: bool = False
+    version: int = 1
+
+    @property
+    def view(self) -> View:
+        """The query as other queries read it."""
+        return View(self.sql, parameter_values(self.parameters))
+
+    def changed(self, fields: QueryFields) -> Query:
+        """Return the next version of the query."""
+        given = fields.model_dump(exclude_none=True, exclude={"query_sql", "parameters"})
+        if fields.query_sql is not None:
+            given["sql"] = fields.query_sql
+        if fields.parameters is not None:
+            given["parameters"] = checked_parameters(fields.parameters)
+        return replace(self, **given, version=self.version + 1, updated_at=_now())
+
+
+@dataclass(frozen=True)
+class MaterializedView:
+    """A matview, by its full name. Its schedule is checked and kept, but the emulator never acts on it."""
+
+    name: str
+    query_id: int
+    is_private: bool = False
+    performance: Performance | None = None
+    cron_expression: str | None = None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An uploaded table, by its full name."""
+
+    name: str
+    size_bytes: int
+    is_private: bool = False
+    description: str = ""
+
+
+class Account:
+    """The queries, matviews and uploads of one team.
+
+    Args:
+        team: The team's handle, the middle part of every full name.
+    """
+
+    def __init__(self, team: str) -> None:
+        self.team = team
+        self.queries: dict[int, Query] = {}
+        self.materialized_views: dict[str, MaterializedView] = {}
+        self.uploads: dict[str, Upload] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.queries.clear()
+        self.materialized_views.clear()
+        self.uploads.clear()
+
+    def query(self, query_id: int) -> Query:
+        """Return a query.
+
+        Raises:
+            RequestError: 404.
+        """
+        if query_id not in self.queries:
+            raise RequestError(404, f"Query {query_id} not found")
+        return self.queries[query_id]
+
+    def view(self, query_id: int) -> View | None:
+        """Return a query as other queries read it, or None if there is no such query."""
+        query = self.queries.get(query_id)
+        return query.view if query else None
+
+    def materialized_view(self, name: str) -> MaterializedView:
+        """Return a matview by its full name, quoted or not.
+
+        Raises:
+            RequestError: 404.
+        """
+        if materialized_view := self.find_materialized_view(name):
+            return materialized_view
+        raise RequestError(404, f"Materialized view {name} not found")
+
+    def find_materialized_view(self, name: str) -> MaterializedView | None:
+        """Return a matview by its full name, quoted or not, or None if there is none."""
+        return self.materialized_views.get(name.replace('"', "").lower())
+
+    def save_query(self, fields: QueryFields, query_id: int | None = None) -> Query:
+        """Save a new query, under the next free id or under the given one."""
+        now = _now()
+        blank = Query(query_id or max(self.queries, default=0) + 1, "", "", now, now, version=0)
+        query = replace(blank.changed(fields), updated_at=now)
+        self.queries[query.query_id] = query
+        return query
+
+    def update_query(self, query_id: int, fields: QueryFields) -> Query:
+        """Change a saved query.
+
+        Raises:
+            RequestError: 404, or 400 for parameters that cannot be substituted.
+        """
+        query = self.query(query_id).changed(fields)
+        self.queries[query_id] = query
+        return query
+
+    def save_materialized_view(self, fields: UpsertMaterializedView) -> MaterializedView:
+        """Create or replace a matview.
+
+        Raises:
+            RequestError: 400, if the name is not of Dune's form or there is no such query.
+        """
+        name = self.full_name("result", fields.name)
+        if fields.query_id not in self.queries:
+            raise RequestError(400, f"Query {fields.query_id} not found")
+        view = MaterializedView(
+            name=name,
+            query_id=fields.query_id,
+            is_private=bool(fields.is_private),
+            performance=fields.performance,
+            cron_expression=fields.cron_expression,
+        )
+        self.materialized_views[name] = view
+        return view
+
+    def full_name(self, kind: str, name: str) -> str:
+        """Return the full name of one of the team's tables.
+
+        Args:
+            kind: ``"result"`` or ``"dataset"``, which the last part begins with.
+            name: The last part.
+
+        Raises:
+            RequestError: 400, if the name is not of this kind.
+        """
+        if not re.fullmatch(rf"{kind}_[a-z0-9_]+", name):
+            raise RequestError(
+                400, f"{name!r} is no valid name: write {kind}_<name> in lower-case letters, digits and underscores"
+            )
+        return f"dune.{self.team}.{name}"
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,66 @@
+"""The emulator's ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from dagster_dune.emulator.auth import AuthMiddleware
+from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.journal import JournalMiddleware
+from dagster_dune.emulator.local import LocalDune
+from dagster_dune.emulator.routes import control, executions, materialized_views, pipelines, queries, uploads, usage
+from dagster_dune.emulator.wire import RequestError
+
+API_GROUPS = (pipelines, materialized_views, queries, executions, uploads, usage)
+
+
+def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None]) -> ASGIApp:
+    """Put a local Dune behind HTTP.
+
+    Args:
+        dune: What answers.
+        api_key: The key that clients must send.
+        on_start: Called on the event loop when the first request can be answered.
+
+    Returns:
+        An application that writes every request to the journal, checks its key, and answers every error as Dune does.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        on_start()
+        yield
+        await dune.close()
+
+    app = Starlette(
+        routes=[
+            Mount("/api/v1", routes=[route for group in API_GROUPS for route in group.routes]),
+            Mount("/_emulator", routes=control.routes),
+        ],
+        middleware=[Middleware(AuthMiddleware, api_key=api_key)],
+        exception_handlers=dict.fromkeys((RequestError, SqlError, HTTPException, Exception), _answer_error),
+        lifespan=lifespan,
+    )
+    app.state.local_dune = dune
+    return JournalMiddleware(app, dune.journal)
+
+
+def _answer_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, RequestError):
+        status, message = error.status, str(error)
+    elif isinstance(error, SqlError):
+        status, message = 400, error.message
+    elif isinstance(error, HTTPException):
+        status, message = error.status_code, f"{error.detail}: {request.method} {request.url.path}"
+    else:
+        status, message = 500, f"Internal error of the emulator ({type(error).__name__}); its log says more"
+    return JSONResponse({"error": message}, status)

@@ -1,0 +1,30 @@
+"""Small builders of DuckDB's SQL."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+
+def call(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """Call a function by its DuckDB name."""
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def cast_to(value: exp.Expr, type_name: str) -> exp.Expr:
+    """Cast to a type of DuckDB's, with DuckDB's meaning."""
+    return exp.Cast(this=value, to=exp.DataType(this=exp.DType.USERDEFINED, kind=type_name))
+
+
+def text(value: str) -> exp.Expr:
+    """Write a text."""
+    return exp.Literal.string(value)
+
+
+def integer(value: int) -> exp.Expr:
+    """Write a whole number."""
+    return exp.Literal.number(value)
+
+
+def literal_text(node: exp.Expr) -> str | None:
+    """Read a text that stands in the statement as such, and is not computed."""
+    return str(node.this) if isinstance(node, exp.Literal) and node.is_string else None

@@ -1,0 +1,169 @@
+"""Rewrites of syntax that need no types: one small function each, applied to every node from the leaves up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.names import cte_names, quoted, table_name
+from dagster_dune.emulator.dunesql.positions import error_at
+from dagster_dune.emulator.dunesql.sql import call, cast_to, text
+
+_EXTRACTS = {"DAY_OF_WEEK": "ISODOW", "DOW": "ISODOW", "DAY_OF_YEAR": "DOY", "DOY": "DOY", "YEAR_OF_WEEK": "ISOYEAR",
+             "YOW": "ISOYEAR", "DAY_OF_MONTH": "DAY", "YEAR": "YEAR", "QUARTER": "QUARTER", "MONTH": "MONTH",
+             "WEEK": "WEEK", "DAY": "DAY", "HOUR": "HOUR", "MINUTE": "MINUTE", "SECOND": "SECOND"}  # fmt: skip
+
+_MAX_BIGINT = 2**63 - 1
+
+
+def rename_tables(statement: exp.Query, exists: Callable[[str], bool]) -> None:
+    """Write each table as DuckDB keeps it.
+
+    Args:
+        statement: A query, changed in place.
+        exists: Whether there is a table of a full name.
+
+    Raises:
+        SqlError: A table does not exist.
+    """
+    for table in list(statement.find_all(exp.Table)):
+        name = table_name(table)
+        if not table.db and name in cte_names(table):
+            continue
+        if not table.db or not exists(name):
+            raise error_at(table, f"Table '{name}' does not exist")
+        alias = table.alias or table.name
+        replacement = exp.maybe_parse(quoted(name), into=exp.Table, dialect="duckdb")
+        replacement.set("alias", table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        replacement.set("joins", table.args.get("joins"))
+        table.replace(replacement)
+
+
+def name_columns(statement: exp.Query) -> None:
+    """Name the columns that have no name: ``_col0``, ``_col1``, by their place in the SELECT."""
+    for select in statement.find_all(exp.Select):
+        for position, column in enumerate(select.expressions):
+            if not isinstance(column, exp.Alias | exp.Star) and not _is_column(column):
+                column.replace(exp.alias_(column.copy(), f"_col{position}", quoted=True))
+    for values in statement.find_all(exp.Values):
+        _name_values(values)
+
+
+def _is_column(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Column) or (isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star))
+
+
+def _name_values(values: exp.Values) -> None:
+    alias = values.args.get("alias")
+    if (alias and alias.columns) or not values.expressions:
+        return
+    columns = [
+        exp.to_identifier(f"_col{position}", quoted=True)
+        for position in range(len(values.expressions[0].expressions) or 1)
+    ]
+    values.set("alias", exp.TableAlias(this=alias.this if alias else exp.to_identifier("_values"), columns=columns))
+
+
+def drop_limit_all(statement: exp.Query) -> None:
+    """``LIMIT ALL`` is no limit."""
+    for limit in list(statement.find_all(exp.Limit)):
+        if limit.expression.name.upper() == "ALL":
+            limit.pop()
+
+
+def rewrite_syntax(node: exp.Expr) -> exp.Expr:
+    """Rewrite one node, whose children are done."""
+    for kind, rewrite in _REWRITES.items():
+        if isinstance(node, kind):
+            return rewrite(node)
+    return node
+
+
+def _hex_literal(node: exp.Expr) -> exp.Expr:
+    """``0xAB`` is a varbinary."""
+    digits = node.name
+    if len(digits) % 2 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
+        raise error_at(node, f"Binary literal '0x{digits}' must hold an even number of hexadecimal digits")
+    return call("unhex", text(digits))
+
+
+def _subscript(node: exp.Expr) -> exp.Expr:
+    """``a[1]`` counts from 1 and must exist. sqlglot has taken 1 off already."""
+    if len(node.expressions) != 1:
+        raise error_at(node, "A subscript must be one number")
+    position = node.expressions[0]
+    if isinstance(position, exp.Literal) and not position.is_string:
+        position = exp.Literal.number(int(position.name) + 1)
+    else:
+        position = exp.Add(this=exp.Paren(this=position.copy()), expression=exp.Literal.number(1))
+    return call("trino_subscript", node.this, position)
+
+
+def _integer_literal(node: exp.Expr) -> exp.Expr:
+    if not node.args["is_string"] and node.name.isdigit() and int(node.name) > _MAX_BIGINT:
+        raise error_at(node, f"Invalid numeric literal: {node.name}; write CAST('{node.name}' AS uint256)")
+    return node
+
+
+def _now(node: exp.Expr) -> exp.Expr:
+    del node
+    return call("trino_now")
+
+
+def _today(node: exp.Expr) -> exp.Expr:
+    del node
+    return call("trino_today")
+
+
+def _at_time_zone(node: exp.Expr) -> exp.Expr:
+    """A zone changes how a time is shown; UTC is how all are shown here."""
+    zone = node.args["zone"]
+    if not isinstance(zone, exp.Literal) or zone.name.upper() != "UTC":
+        raise error_at(node, "AT TIME ZONE is supported for 'UTC' only")
+    return cast_to(node.this, "TIMESTAMPTZ")
+
+
+def _extract(node: exp.Expr) -> exp.Expr:
+    field = node.name.upper()
+    if field not in _EXTRACTS:
+        raise error_at(node, f"EXTRACT({field} FROM ...) is not supported")
+    return call("date_part", text(_EXTRACTS[field].lower()), node.expression)
+
+
+def _substring(node: exp.Expr) -> exp.Expr:
+    arguments = [node.args[name] for name in ("start", "length") if node.args.get(name)]
+    return call("trino_substr", node.this, *arguments)
+
+
+def _position(node: exp.Expr) -> exp.Expr:
+    return call("strpos", node.this, node.args["substr"])
+
+
+def _unnest(node: exp.Expr) -> exp.Expr:
+    if len(node.expressions) != 1:
+        raise error_at(node, "UNNEST of several arrays is not supported by this emulator")
+    return node
+
+
+def _within_group(node: exp.Expr) -> exp.Expr:
+    """``listagg(x, ',') WITHIN GROUP (ORDER BY y)`` is ``listagg(x, ',' ORDER BY y)``."""
+    if not isinstance(node.this, exp.Anonymous) or node.this.name != "listagg":
+        raise error_at(node, "WITHIN GROUP is supported for listagg only")
+    value, separator = node.this.expressions
+    return call("listagg", value, exp.Order(this=separator, expressions=node.expression.expressions))
+
+
+_REWRITES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
+    exp.HexString: _hex_literal,
+    exp.Bracket: _subscript,
+    exp.Literal: _integer_literal,
+    exp.CurrentTimestamp: _now,
+    exp.CurrentDate: _today,
+    exp.AtTimeZone: _at_time_zone,
+    exp.Extract: _extract,
+    exp.Substring: _substring,
+    exp.StrPosition: _position,
+    exp.Unnest: _unnest,
+    exp.WithinGroup: _within_group,
+}

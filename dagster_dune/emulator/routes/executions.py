@@ -1,0 +1,192 @@
+"""Executions: execute a query or SQL, follow, read and cancel it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.executions import Execution, State
+from dagster_dune.emulator.jobs import Job, query_job
+from dagster_dune.emulator.pages import Page, cut
+from dagster_dune.emulator.results import ResultSet
+from dagster_dune.emulator.routes.common import NANOSECONDS, PageOptions, answer, local_dune, timestamp
+from dagster_dune.emulator.routes.pipelines import execution_options
+from dagster_dune.emulator.wire import ExecuteSql, ExecutionOptions, RequestError, read_body, read_options
+
+RESULTS_LAST = 90 * 24 * 3600 * NANOSECONDS
+NOT_SUPPORTED = ("filters", "sort_by", "sample_count")
+
+
+class ResultOptions(PageOptions):
+    """Which part of a result is asked for. The emulator has no partial results, whether they are allowed or not."""
+
+    columns: str | None = None
+    allow_partial_results: bool = False
+    ignore_max_datapoints_per_request: bool = False
+
+
+async def execute_query(request: Request) -> Response:
+    """Execute a saved query. The options come in the body or, as the specification has it, in the query string."""
+    dune = local_dune(request)
+    query = dune.account.query(request.path_params["query_id"])
+    options = await read_body(request, ExecutionOptions) if await request.body() else execution_options(request)
+    return _submitted(dune.executions.submit(query_job(query, options.query_parameters, options.performance)))
+
+
+async def execute_sql(request: Request) -> Response:
+    """Execute SQL that is not saved."""
+    body = await read_body(request, ExecuteSql)
+    job = Job(body.sql, performance=body.performance or "medium")
+    return _submitted(local_dune(request).executions.submit(job))
+
+
+async def get_status(request: Request) -> Response:
+    """Say how far an execution is."""
+    execution = _execution(request)
+    metadata = _metadata(execution, execution.result) if execution.result else None
+    return answer(
+        **_progress(execution),
+        execution_cost_credits=execution.credits if execution.state.is_terminal else None,
+        result_metadata=metadata,
+    )
+
+
+async def get_results(request: Request) -> Response:
+    """Return a page of an execution's rows; without rows where it has not completed."""
+    return await _json_page(request, _execution(request))
+
+
+async def get_results_csv(request: Request) -> Response:
+    """Return a page of an execution's rows as CSV."""
+    return await _csv_page(request, _execution(request))
+
+
+async def get_latest_results(request: Request) -> Response:
+    """Return a page of the rows of a query's latest execution."""
+    return await _json_page(request, _latest(request))
+
+
+async def get_latest_results_csv(request: Request) -> Response:
+    """Return a page of the rows of a query's latest execution as CSV."""
+    return await _csv_page(request, _latest(request))
+
+
+async def cancel(request: Request) -> Response:
+    """Cancel an execution; without success where it had ended before."""
+    execution = _execution(request)
+    had_ended = execution.state.is_terminal
+    await local_dune(request).executions.cancel(execution)
+    return answer(success=not had_ended and execution.state is State.CANCELLED)
+
+
+def _execution(request: Request) -> Execution:
+    return local_dune(request).executions.get(request.path_params["execution_id"])
+
+
+def _latest(request: Request) -> Execution:
+    dune = local_dune(request)
+    return dune.executions.latest(dune.account.query(request.path_params["query_id"]).query_id)
+
+
+def _submitted(execution: Execution) -> Response:
+    return answer(execution_id=execution.execution_id, state=execution.state)
+
+
+def _progress(execution: Execution) -> dict[str, Any]:
+    ended = execution.ended_at
+    return {
+        "execution_id": execution.execution_id,
+        "query_id": execution.job.query_id,
+        "state": execution.state,
+        "is_execution_finished": execution.state.is_terminal,
+        "submitted_at": timestamp(execution.submitted_at),
+        "execution_started_at": timestamp(execution.started_at),
+        "execution_ended_at": timestamp(ended),
+        "cancelled_at": timestamp(ended) if execution.state is State.CANCELLED else None,
+        "expires_at": timestamp(ended + RESULTS_LAST) if ended else None,
+        "error": _error(execution.error) if execution.error else None,
+    }
+
+
+def _error(error: SqlError) -> dict[str, Any]:
+    place = {"line": error.line, "column": error.column}
+    metadata = {name: number for name, number in place.items() if number is not None}
+    return {"type": error.type, "message": error.message} | ({"metadata": metadata} if metadata else {})
+
+
+def _metadata(execution: Execution, shown: ResultSet) -> dict[str, Any]:
+    everything = execution.result or shown
+    begun, ended = execution.started_at or execution.submitted_at, execution.ended_at or execution.submitted_at
+    return {
+        "column_names": [column.name for column in shown.columns],
+        "column_types": [column.type for column in shown.columns],
+        "row_count": len(shown.rows),
+        "total_row_count": len(everything.rows),
+        "datapoint_count": len(shown.rows) * len(shown.columns),
+        "result_set_bytes": execution.result_bytes if shown is everything else shown.bytes_estimate(),
+        "total_result_set_bytes": execution.result_bytes,
+        "pending_time_millis": (begun - execution.submitted_at) // 1_000_000,
+        "execution_time_millis": (ended - begun) // 1_000_000,
+    }
+
+
+async def _page(request: Request, result: ResultSet) -> Page:
+    for name in NOT_SUPPORTED:
+        if name in request.query_params:
+            raise RequestError(400, f"{name} is not supported by the emulator")
+    options = read_options(request, ResultOptions)
+    return await asyncio.to_thread(
+        cut,
+        result,
+        limit=options.limit,
+        offset=options.offset,
+        columns=options.columns,
+        unlimited=options.ignore_max_datapoints_per_request,
+    )
+
+
+async def _json_page(request: Request, execution: Execution) -> Response:
+    if execution.result is None:
+        return answer(**_progress(execution))
+    page = await _page(request, execution.result)
+    return answer(
+        **_progress(execution),
+        result={"rows": page.rows.rows, "metadata": _metadata(execution, page.rows)},
+        next_offset=page.next_offset,
+        next_uri=_next_uri(request, page),
+    )
+
+
+async def _csv_page(request: Request, execution: Execution) -> Response:
+    if execution.result is None:
+        raise RequestError(400, f"Execution {execution.execution_id} has no rows: its state is {execution.state.value}")
+    page = await _page(request, execution.result)
+    next_page = {"x-dune-next-offset": page.next_offset, "x-dune-next-uri": _next_uri(request, page)}
+    headers = {name: str(value) for name, value in next_page.items() if value is not None}
+    return PlainTextResponse(await asyncio.to_thread(page.rows.to_csv), headers=headers)
+
+
+def _next_uri(request: Request, page: Page) -> str | None:
+    if page.next_offset is None:
+        return None
+    options = {name: value for name, value in request.query_params.items() if name != "api_key"}
+    options |= {"limit": str(len(page.rows.rows)), "offset": str(page.next_offset)}
+    return str(request.url.replace(query=urlencode(options)))
+
+
+routes = [
+    Route("/query/{query_id:int}/execute", execute_query, methods=["POST"]),
+    Route("/sql/execute", execute_sql, methods=["POST"]),
+    Route("/execution/{execution_id}/status", get_status),
+    Route("/execution/{execution_id}/results", get_results),
+    Route("/execution/{execution_id}/results/csv", get_results_csv),
+    Route("/execution/{execution_id}/cancel", cancel, methods=["POST"]),
+    Route("/query/{query_id:int}/results", get_latest_results),
+    Route("/query/{query_id:int}/results/csv", get_latest_results_csv),
+]

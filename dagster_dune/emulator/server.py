@@ -1,0 +1,252 @@
+"""`DuneEmulator`: a local Dune on a real port."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+from pydantic import ValidationError
+
+from dagster_dune.emulator.app import create_app
+from dagster_dune.emulator.local import LocalDune
+from dagster_dune.emulator.wire import BodyT, NewQuery, RequestError, UpsertMaterializedView, first_problem
+from dagster_dune.errors import DuneConfigurationError
+
+DEFAULT_API_KEY = "emulator-key"
+
+
+class DuneEmulator:
+    """A local Dune: the HTTP API of dune.com over real SQL on DuckDB. Use it as a context manager.
+
+    It listens on this machine's loopback, unless another host is named. Its own endpoints, ``GET /_emulator/journal``
+    and ``POST /_emulator/reset``, need no key, but answer clients on this machine alone.
+
+    Args:
+        host: The address to listen on; ``"0.0.0.0"`` lets every machine in.
+        port: The port to listen on; 0 takes a free one.
+        api_key: The key that clients must send.
+        database: The DuckDB file that keeps the rows of tables; in memory if None.
+        execution_seconds: The least time that an execution takes, unless its SQL does not even compile.
+        team: The handle of the team that owns everything.
+        workers: How many executions run at once.
+
+    Raises:
+        DuneConfigurationError: A setting is wrong, or the address cannot be listened on.
+
+    Examples:
+        >>> with DuneEmulator() as dune:
+        ...     dune.load_query(1, "one", "SELECT 1 AS one")
+        ...     dune.url.startswith("http://127.0.0.1:")
+        True
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str = DEFAULT_API_KEY,
+        database: Path | None = None,
+        execution_seconds: float = 0.0,
+        team: str = "acme",
+        workers: int = 16,
+    ) -> None:
+        if not api_key.strip():
+            raise DuneConfigurationError("The emulator's API key is empty.", hint="Leave it out to take the default.")
+        if not re.fullmatch(r"[a-z0-9_-]+", team):
+            raise DuneConfigurationError(
+                f"{team!r} is no team handle.", hint="Use lower-case letters, digits, _ and - alone."
+            )
+        if execution_seconds < 0 or workers < 1:
+            raise DuneConfigurationError("execution_seconds must not be negative, and workers must be at least 1.")
+        self.host = host
+        self.port = port
+        self.api_key = api_key
+        self.team = team
+        self._database = database
+        self._execution_seconds = execution_seconds
+        self._workers = workers
+        self._running: _Running | None = None
+
+    def __repr__(self) -> str:
+        return f"DuneEmulator(url={self.url!r}, team={self.team!r})"
+
+    def __enter__(self) -> DuneEmulator:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The base URL for clients on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def start(self) -> None:
+        """Listen, and return once requests are answered."""
+        listener = _listen(self.host, self.port)
+        try:
+            dune = LocalDune(
+                api_key=self.api_key,
+                database=self._database,
+                execution_seconds=self._execution_seconds,
+                workers=self._workers,
+                team=self.team,
+            )
+        except BaseException:
+            listener.close()
+            raise
+        self.port = listener.getsockname()[1]
+        self._running = _Running(dune, self.api_key, listener)
+
+    def stop(self) -> None:
+        """Stop every execution and the server; no thread is left when this returns."""
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Return every request since the last reset: method, path, status, at, body; never the key."""
+        return self._server.dune.journal.entries()
+
+    def reset(self) -> None:
+        """Stop everything, and go back to an empty account over the sample tables, and to an empty journal."""
+        self._server.call(self._server.dune.reset)
+
+    def load_query(
+        self,
+        query_id: int,
+        name: str,
+        sql: str,
+        *,
+        parameters: Sequence[Mapping[str, Any]] = (),
+        tags: Sequence[str] = (),
+        is_private: bool = False,
+        description: str | None = None,
+    ) -> None:
+        """Save a query under an id of the caller's choice; what was there is replaced.
+
+        Args:
+            query_id: A positive number.
+            name: What people call it.
+            sql: DuneSQL.
+            parameters: As Dune's API writes them: ``{"key": "day", "type": "datetime", "value": "2026-01-01"}``.
+            tags: Labels.
+            is_private: Whether only the team may read it.
+            description: What it is for.
+
+        Raises:
+            RequestError: Dune would not save it.
+        """
+        if query_id < 1:
+            raise RequestError(400, f"A query's id is a positive number, not {query_id}")
+        fields = _body(
+            NewQuery,
+            name=name,
+            query_sql=sql,
+            parameters=[dict(parameter) for parameter in parameters],
+            tags=list(tags),
+            is_private=is_private,
+            description=description,
+        )
+        self._server.call(partial(self._server.dune.account.save_query, fields, query_id))
+
+    def load_materialized_view(self, name: str, query_id: int, *, is_private: bool = False) -> None:
+        """Create a matview without refreshing it, so that it has no rows yet.
+
+        Args:
+            name: The full name, ``dune.<team>.result_<name>``.
+            query_id: The query that makes its rows.
+            is_private: Whether only the team may read it.
+
+        Raises:
+            RequestError: The name is not of this team, or there is no such query.
+        """
+        prefix = f"dune.{self.team}."
+        if not name.startswith(prefix):
+            raise RequestError(400, f"{name!r} is no table of the emulator's team: write {prefix}result_<name>")
+        fields = _body(UpsertMaterializedView, name=name.removeprefix(prefix), query_id=query_id, is_private=is_private)
+        self._server.call(partial(self._server.dune.account.save_materialized_view, fields))
+
+    @property
+    def _server(self) -> _Running:
+        if self._running is None:
+            raise DuneConfigurationError("The emulator is not running.", hint="Use it in a with block, or call start.")
+        return self._running
+
+
+class _Running:
+    """A server in a thread of its own, around a local Dune."""
+
+    def __init__(self, dune: LocalDune, api_key: str, listener: socket.socket) -> None:
+        self.dune = dune
+        self._started = threading.Event()
+        config = uvicorn.Config(
+            create_app(dune, api_key, self._note_start),
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=75,
+        )
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._uvicorn.run, args=([listener],), name="dune-emulator-server", daemon=True
+        )
+        self._thread.start()
+        while not self._started.wait(0.05):
+            if not self._thread.is_alive():
+                raise RuntimeError("The emulator's server ended before it had started; the log says why.")
+
+    def _note_start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._started.set()
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Call a function on the event loop, where the state lives, and wait until it is done."""
+
+        async def on_loop() -> None:
+            done = function()
+            if inspect.isawaitable(done):
+                await done
+
+        asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result()
+
+    def stop(self) -> None:
+        """Stop the server, then close the database."""
+        self._uvicorn.should_exit = True
+        self._thread.join()
+        self.dune.engine.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise DuneConfigurationError(
+            f"The emulator cannot listen on {host} port {port}: {error.strerror or error}.",
+            hint="Choose another port, or 0 for any free one.",
+        ) from error
+
+
+def _body(model: type[BodyT], **fields: Any) -> BodyT:
+    """Check values that come from Python exactly as if they had come in a request."""
+    try:
+        return model.model_validate_json(json.dumps(fields))
+    except ValidationError as error:
+        raise RequestError(400, first_problem(error)) from error

@@ -1,0 +1,213 @@
+"""What requests hold, and how one is refused.
+
+Bodies are read more strictly than Dune is known to read them: a value of another type and a field of another name are
+refused, so that a client's slip shows here and not in production.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from dagster_dune.errors import DuneError
+
+Performance = Literal["medium", "large"]
+ParameterValues = dict[str, str | int | float]
+
+
+class RequestError(DuneError):
+    """A request that is answered with an error.
+
+    Attributes:
+        status: The HTTP status of the answer.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Body(BaseModel):
+    """The base of every request body."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Options(BaseModel):
+    """The base of every query string, whose values arrive as text. The key has been looked at before."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+BodyT = TypeVar("BodyT", bound=Body)
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+async def read_body(request: Request, model: type[BodyT]) -> BodyT:
+    """Return the JSON body of a request; no body at all counts as an empty object.
+
+    Raises:
+        RequestError: 400, naming the first field that is wrong.
+    """
+    try:
+        return model.model_validate_json(await request.body() or b"{}")
+    except ValidationError as error:
+        raise RequestError(400, first_problem(error)) from error
+
+
+def read_options(request: Request, model: type[OptionsT]) -> OptionsT:
+    """Return the query string of a request.
+
+    Raises:
+        RequestError: 400, naming the first option that is wrong.
+    """
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise RequestError(400, first_problem(error)) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say which field is wrong first, and what is wrong with it."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in problem["loc"])
+    return f"{field}: {problem['msg']}" if field else f"The request is not valid: {problem['msg']}"
+
+
+# --- pipelines ---
+
+
+class MaterializedViewRefresh(Body):
+    """A node that refreshes a matview."""
+
+    name: str
+    performance: Performance | None = None
+
+
+class QueryExecution(Body):
+    """A node that executes a query."""
+
+    query_id: int
+    performance: Performance | None = None
+    query_parameters: ParameterValues | None = None
+
+
+class PipelineNode(Body):
+    """A node of a pipeline: exactly one of a matview refresh and a query execution."""
+
+    id: int
+    dependencies: tuple[int, ...] | None = None
+    materialized_view_refresh: MaterializedViewRefresh | None = None
+    query_execution: QueryExecution | None = None
+
+
+class Pipeline(Body):
+    """A graph of nodes."""
+
+    nodes: tuple[PipelineNode, ...]
+
+
+class ExecutionOptions(Body):
+    """How a query is to be executed."""
+
+    performance: Performance | None = None
+    query_parameters: ParameterValues | None = None
+
+
+class ExecutePipeline(ExecutionOptions):
+    """The body of ``pipelines/execute``: a pipeline, or a query whose lineage is the pipeline."""
+
+    pipeline: Pipeline | None = None
+    query_id: int | None = None
+
+
+class ExecuteQueryPipeline(ExecutionOptions):
+    """The body of ``query/{id}/pipeline/execute``."""
+
+    performance: Performance
+
+
+# --- queries ---
+
+
+class EnumFromResults(Body):
+    """Where the web application takes a parameter's options from."""
+
+    queryId: int  # noqa: N815  (Dune's own spelling)
+    columnName: str  # noqa: N815
+
+
+class Parameter(Body):
+    """A parameter of a saved query, spelled as Dune does."""
+
+    key: str = Field(min_length=1)
+    type: Literal["text", "number", "datetime", "enum"] = "text"
+    value: str | None = None
+    values: tuple[str, ...] | None = None
+    description: str | None = None
+    enumOptions: tuple[str, ...] | None = None  # noqa: N815
+    enumFromResults: EnumFromResults | None = None  # noqa: N815
+    isFreeformAllowed: bool | None = None  # noqa: N815
+    isMultiselect: bool | None = None  # noqa: N815
+
+
+class QueryFields(Body):
+    """The body of a change to a query: what is left out stays as it is."""
+
+    name: str | None = Field(default=None, min_length=1)
+    query_sql: str | None = None
+    description: str | None = None
+    parameters: tuple[Parameter, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    is_private: bool | None = None
+
+
+class NewQuery(QueryFields):
+    """The body that creates a query."""
+
+    name: str = Field(min_length=1)
+    query_sql: str
+
+
+class ExecuteSql(Body):
+    """The body of ``sql/execute``."""
+
+    sql: str = Field(min_length=1)
+    performance: Performance | None = None
+
+
+# --- matviews, uploads, usage ---
+
+
+class UpsertMaterializedView(Body):
+    """The body that creates or changes a matview."""
+
+    name: str
+    query_id: int
+    cron_expression: str | None = None
+    performance: Performance | None = None
+    is_private: bool | None = None
+
+
+class RefreshMaterializedView(Body):
+    """The body of a matview's refresh."""
+
+    performance: Performance | None = None
+
+
+class UploadCsv(Body):
+    """The body of ``uploads/csv``."""
+
+    table_name: str
+    data: str
+    description: str | None = None
+    is_private: bool | None = None
+
+
+class UsageRange(Body):
+    """The body of ``usage``. Dates are ``YYYY-MM-DD``."""
+
+    start_date: str | None = None
+    end_date: str | None = None

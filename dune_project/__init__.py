@@ -1,0 +1,1 @@
+"""An example code location: DEX analytics on Dune, materialized through one pipeline call."""

@@ -1,0 +1,62 @@
+"""Materialize every asset of this project, and print what each of them made and cost. ``make demo`` runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import httpx
+from rich.console import Console
+from rich.table import Column, Table
+
+from dune_project.definitions import defs
+
+FIGURES = {
+    "rows": "dagster/row_count",
+    "seconds": "dagster-dune/execution_seconds",
+    "credits": "dagster-dune/credits",
+}
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+
+
+def main() -> int:
+    """Run the job of all assets, and return the process's exit code."""
+    job = defs.resolve_job_def("daily_dune")
+    with dg.DagsterInstance.local_temp() as instance:
+        result = job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+        console = Console(soft_wrap=True, highlight=False)
+        console.print(_table(result))
+    journal = httpx.get(f"{os.environ['DUNE_API_BASE_URL']}/_emulator/journal").json()
+    calls = sum(entry["path"] == "/api/v1/pipelines/execute" for entry in journal)
+    console.print(f"pipelines/execute requests: {calls}")
+    console.print("To see these assets in Dagster's UI: make dev, then open http://127.0.0.1:3000")
+    return 0 if result.success and calls == 1 else 1
+
+
+def _table(result: dg.ExecuteInProcessResult) -> Table:
+    """A row an asset, in the order in which they were materialized; those that were not come last."""
+    events = [event.materialization for event in result.get_asset_materialization_events()]
+    made = {event.asset_key: event.metadata for event in events}
+    specs = {spec.key: spec for assets in defs.assets or () for spec in assets.specs}  # type: ignore[union-attr]
+    table = Table(Column("asset", min_width=max(len(key.to_user_string()) for key in specs)), "kind", "state")
+    for heading in FIGURES:
+        table.add_column(heading, justify="right")
+    for key in [*made, *sorted(specs.keys() - made.keys())]:
+        kinds = ", ".join(sorted(specs[key].kinds - {"dune"}))
+        state = "materialized" if key in made else "missing"
+        table.add_row(key.to_user_string(), kinds, state, *_figures(made.get(key, {})))
+    return table
+
+
+def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> list[str]:
+    values = [metadata[name].value if name in metadata else None for name in FIGURES.values()]
+    return [
+        f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if value is not None else "" for value in values
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+/* dune
+description: DEX volume by day, chain and project.
+matview: dune.acme.result_dex_daily_volume
+tags: [dex, daily]
+performance: medium
+*/
+SELECT
+  block_date,
+  blockchain,
+  project,
+  COUNT(*) AS trades,
+  SUM(amount_usd) AS volume_usd
+FROM dune.acme.result_dex_trades_clean
+GROUP BY 1, 2, 3

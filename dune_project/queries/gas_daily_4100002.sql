@@ -1,0 +1,13 @@
+/* dune
+matview: dune.acme.result_gas_daily
+description: What Ethereum's users paid for gas each day, in ETH.
+tags: [ethereum, staging]
+*/
+SELECT
+  block_date,
+  COUNT(*) AS transactions,
+  SUM(CAST(gas_used AS DOUBLE) * CAST(gas_price AS DOUBLE)) / 1e18 AS gas_eth,
+  AVG(CAST(gas_price AS DOUBLE)) / 1e9 AS average_gwei
+FROM ethereum.transactions
+WHERE success
+GROUP BY 1

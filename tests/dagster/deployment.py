@@ -1,0 +1,149 @@
+"""A real deployment of Dagster for tests: SQLite on disk, a webserver, a daemon, runs in processes of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import httpx
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+START_SECONDS = 60
+RUN_SECONDS = 60
+
+INSTANCE = """
+telemetry:
+  enabled: false
+run_coordinator:
+  module: dagster
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1
+"""
+LAUNCH = """
+mutation Launch($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message stack }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on InvalidSubsetError { message }
+    ... on PipelineNotFoundError { message }
+  }
+}
+"""
+
+
+class Deployment:
+    """Dagster's processes over one DAGSTER_HOME, loading one code location against a local Dune."""
+
+    def __init__(self, home, dune, location_args, location_name):
+        self.home = home
+        self.location_args = location_args
+        self.location_name = location_name
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "dagster.yaml").write_text(INSTANCE)
+        self.environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(home),
+            "DUNE_API_KEY": dune.api_key,
+            "DUNE_API_BASE_URL": dune.url,
+            "PYTHONPATH": str(ROOT),
+        }
+        self.instance = dg.DagsterInstance.from_config(str(home))
+        self._processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self._processes):
+            process.send_signal(signal.SIGINT)
+        for process in reversed(self._processes):
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.instance.dispose()
+
+    def start(self, program, *args):
+        """Start one of Dagster's programs; what it says goes into a file of DAGSTER_HOME."""
+        with (self.home / f"{program}.log").open("wb") as log:
+            command = [BIN / program, *args, *self.location_args]
+            process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+    def start_webserver(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        process = self.start("dagster-webserver", "--port", str(port))
+        self.url = f"http://127.0.0.1:{port}"
+        self.wait_until(lambda: process.poll() is not None or self._answers(), START_SECONDS)
+        assert process.poll() is None, (self.home / "dagster-webserver.log").read_text()
+
+    def _answers(self):
+        try:
+            return httpx.get(f"{self.url}/server_info").is_success
+        except httpx.HTTPError:
+            return False
+
+    def graphql(self, query, **variables):
+        response = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60)
+        answer = response.json()
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def launch(self, *asset_keys, job="__ASSET_JOB", tags=None, run_config=None):
+        """Launch a run as the UI does, and return its id."""
+        selector = {
+            "repositoryLocationName": self.location_name,
+            "repositoryName": "__repository__",
+            "pipelineName": job,
+            "assetSelection": [{"path": list(key)} for key in asset_keys],
+            "assetCheckSelection": [],
+        }
+        if not asset_keys:
+            selector.pop("assetSelection")
+            selector.pop("assetCheckSelection")
+        metadata = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
+        params = {
+            "selector": selector,
+            "mode": "default",
+            "runConfigData": run_config or {},
+            "executionMetadata": metadata,
+        }
+        launched = self.graphql(LAUNCH, params=params)["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return launched["run"]["runId"]
+
+    def finish(self, run_id, seconds=RUN_SECONDS):
+        """Wait until a run has ended, and return it."""
+        return self.wait_until(
+            lambda: (run := self.instance.get_run_by_id(run_id)) and run.is_finished and run, seconds
+        )
+
+    def materialized(self, run_id):
+        """The keys that a run has materialized, in the order of their events."""
+        return [event.asset_key.to_user_string() for event in self.materializations(run_id)]
+
+    def materializations(self, run_id):
+        records = self.instance.get_records_for_run(
+            run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, ascending=True
+        ).records
+        return [record.event_log_entry.asset_materialization for record in records]
+
+    @staticmethod
+    def wait_until(is_done, seconds):
+        deadline = time.monotonic() + seconds
+        while not (done := is_done()):
+            assert time.monotonic() < deadline, f"not done after {seconds} s"
+            time.sleep(0.05)
+        return done

@@ -1,0 +1,218 @@
+"""What the factory makes of a catalog, and which input it refuses before anything is sent."""
+
+import dagster as dg
+import pytest
+
+from dagster_dune import (
+    DagsterDuneTranslator,
+    DuneCatalog,
+    DuneCatalogError,
+    DuneConfigurationError,
+    DuneResource,
+    MaterializedView,
+    Query,
+    QueryParameter,
+    build_dune_assets,
+    dune_assets,
+)
+
+DAILY = "dune.acme.result_daily"
+
+
+def keys(assets):
+    return sorted(key.to_user_string() for key in assets.keys)
+
+
+def deps(assets):
+    return {
+        spec.key.to_user_string(): sorted(dep.asset_key.to_user_string() for dep in spec.deps) for spec in assets.specs
+    }
+
+
+CATALOG = DuneCatalog(
+    materialized_views=[
+        MaterializedView(name=DAILY, query_id=1, deps=["dex.trades"], tags=["dex", "every day"]),
+        MaterializedView(name='dune."21co".result_x', deps=["dune.acme.dataset_rates", "query_1"]),
+    ],
+    queries=[
+        Query(query_id=7, name="A view", deps=[DAILY]),
+        Query(query_id=8, slug="top", deps=["query_7", "dune.other.result_y"]),
+    ],
+    external=["dune.other.result_y"],
+)
+
+
+def test_keys_and_deps_follow_the_catalog():
+    assert deps(build_dune_assets(CATALOG)) == {
+        "dune/21co/result_x": ["dune/acme/dataset_rates", "dune/dex/trades"],
+        "dune/acme/result_daily": ["dune/dex/trades"],
+        "dune/query_7": ["dune/acme/result_daily"],
+        "dune/top_8": ["dune/other/result_y", "dune/query_7"],
+    }
+
+
+def test_inlined_query_views_are_no_assets_and_their_readers_read_what_they_read():
+    assert deps(build_dune_assets(CATALOG, query_views="inline")) == {
+        "dune/21co/result_x": ["dune/acme/dataset_rates", "dune/dex/trades"],
+        "dune/acme/result_daily": ["dune/dex/trades"],
+        "dune/top_8": ["dune/acme/result_daily", "dune/other/result_y"],
+    }
+
+
+def test_backing_queries_are_assets_only_on_demand():
+    assert deps(build_dune_assets(CATALOG, include_backing_queries=True))["dune/21co/result_x"] == [
+        "dune/acme/dataset_rates",
+        "dune/query_1",
+    ]
+
+
+def test_a_listed_backing_query_stays_hidden():
+    catalog = DuneCatalog(materialized_views=[MaterializedView(name=DAILY, query_id=1)], queries=[Query(query_id=1)])
+    assert keys(build_dune_assets(catalog)) == ["dune/acme/result_daily"]
+
+
+def test_select_takes_some_objects():
+    assert keys(build_dune_assets(CATALOG, select=["result_*", "8"])) == [
+        "dune/21co/result_x",
+        "dune/acme/result_daily",
+        "dune/top_8",
+    ]
+    assert keys(build_dune_assets(CATALOG, select="tag:dex")) == ["dune/acme/result_daily"]
+
+
+def test_specs_carry_kinds_tags_and_where_to_look():
+    specs = {spec.key.to_user_string(): spec for spec in build_dune_assets(CATALOG).specs}
+    daily, view = specs["dune/acme/result_daily"], specs["dune/query_7"]
+    assert daily.kinds == {"dune", "materialized_view"}
+    assert {"dex", "every_day"} <= daily.tags.keys()
+    assert daily.metadata["dagster/table_name"] == DAILY
+    assert daily.metadata["dagster-dune/query_url"] == dg.MetadataValue.url("https://dune.com/queries/1")
+    assert view.kinds == {"dune", "query"}
+    assert view.description == "A view"
+
+
+def test_assets_have_a_pool_and_a_retry_policy():
+    policy = dg.RetryPolicy(max_retries=2)
+    assets = build_dune_assets(CATALOG, retry_policy=policy, op_tags={"team": "dex"})
+    assert assets.op.pool == "dune"
+    assert assets.op.retry_policy == policy
+    assert assets.op.tags["team"] == "dex"
+
+
+class OneKey(DagsterDuneTranslator):
+    def get_asset_spec(self, obj):
+        return super().get_asset_spec(obj).replace_attributes(key="same")
+
+
+class Renamed(DagsterDuneTranslator):
+    def get_asset_spec(self, obj):
+        spec = super().get_asset_spec(obj)
+        return spec.replace_attributes(key={7: "a-b", 8: "a_b"}.get(getattr(obj, "query_id", None), spec.key))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: DuneCatalog(queries=[Query(query_id=1, deps=["dune.acme.result_nope"])]),
+            "query_1 depends on dune.acme.result_nope, which is not in the catalog",
+        ),
+        (
+            lambda: DuneCatalog(queries=[Query(query_id=1, deps=["query_2"]), Query(query_id=2, deps=["query_1"])]),
+            "in a circle, so no order can refresh them: query_1 -> query_2 -> query_1",
+        ),
+        (lambda: build_dune_assets(CATALOG, translator=OneKey()), "get the same asset key same"),
+        (
+            lambda: build_dune_assets(CATALOG, translator=Renamed()),
+            "query_7 and query_8 get asset keys that Dagster takes for one",
+        ),
+        (lambda: MaterializedView(name=""), "has no name"),
+        (lambda: Query(query_id=1, name=" "), "empty name"),
+        (lambda: MaterializedView(name="result_daily"), "'result_daily' is not the full name"),
+        (
+            lambda: MaterializedView(name=DAILY, query_parameters={"day": "2024-01-01"}),
+            "refreshes matviews without any",
+        ),
+        (
+            lambda: Query(
+                query_id=1, parameters=[QueryParameter(key="n", type="number")], query_parameters={"n": "many"}
+            ),
+            "The parameter 'n' of query_1 must be a number, not 'many'",
+        ),
+        (lambda: build_dune_assets(DuneCatalog()), "no object that could become an asset"),
+        (lambda: build_dune_assets(CATALOG, select="query_99"), "query_99"),
+    ],
+)
+def test_a_bad_catalog_is_refused_with_a_clear_message(make, words):
+    with pytest.raises(DuneCatalogError) as error:
+        make()
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"api_key": ""}, "API key is empty"),
+        ({"api_key": "line\nbreak"}, "characters that no key has"),
+        ({"timeout": -1}, "positive number of seconds, not -1"),
+        ({"poll_interval": 0}, "positive number of seconds, not 0"),
+        ({"base_url": "http://dune.com"}, "unencrypted"),
+        ({"base_url": "ftp://dune.com"}, "not an http"),
+        ({"performance": "huge"}, "medium or large, not 'huge'"),
+        ({"max_retries": -1}, "cannot be negative"),
+    ],
+)
+def test_bad_settings_are_refused_at_construction_without_showing_the_key(settings, words):
+    with pytest.raises(DuneConfigurationError) as error:
+        DuneResource(**{"api_key": "a-secret", **settings})
+    assert words in str(error.value)
+    assert "a-secret" not in str(error.value)
+    assert "break" not in str(error.value).replace("a line break", "")
+
+
+def test_an_empty_key_in_the_environment_is_refused_before_any_request(dune, instance, monkeypatch):
+    monkeypatch.setenv("SOME_KEY", "")
+    resource = DuneResource(api_key=dg.EnvVar("SOME_KEY"), base_url=dune.url)
+    result = dg.materialize(
+        [build_dune_assets(CATALOG)], resources={"dune": resource}, instance=instance, raise_on_error=False
+    )
+    assert not result.success
+    assert "The Dune API key is empty" in str([event.event_specific_data for event in result.all_events])
+    assert dune.journal() == []
+
+
+def test_the_key_is_hidden_in_repr_and_marked_secret_for_the_ui():
+    resource = DuneResource(api_key="a-secret")
+    assert "a-secret" not in f"{resource!r} {resource}"
+    field = DuneResource.model_fields["api_key"]
+    assert field.json_schema_extra["dagster__is_secret"] is True
+
+
+def test_a_definition_that_is_not_ours_is_told_so(resource, instance):
+    @dg.multi_asset(specs=[dg.AssetSpec("x")])
+    def foreign(context: dg.AssetExecutionContext, dune: DuneResource):
+        yield from dune.run(context)
+
+    result = dg.materialize([foreign], resources={"dune": resource}, instance=instance, raise_on_error=False)
+    (event,) = result.get_step_failure_events()
+    assert "does not say which Dune catalog" in event.step_failure_data.user_failure_data.description
+
+
+def test_an_asset_that_lost_its_name_is_told_so(resource, instance):
+    class Bare(DagsterDuneTranslator):
+        def get_asset_spec(self, obj):
+            return super().get_asset_spec(obj).replace_attributes(metadata={})
+
+    assets = build_dune_assets(CATALOG, translator=Bare())
+    result = dg.materialize([assets], resources={"dune": resource}, instance=instance, raise_on_error=False)
+    (event,) = result.get_step_failure_events()
+    assert "does not say which Dune object it is" in event.step_failure_data.user_failure_data.description
+
+
+def test_the_decorator_takes_the_name_of_its_function():
+    @dune_assets(catalog=CATALOG)
+    def acme(context: dg.AssetExecutionContext, dune: DuneResource):
+        yield from dune.run(context)
+
+    assert acme.op.name == "acme"
+    assert acme.can_subset

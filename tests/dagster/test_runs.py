@@ -1,0 +1,341 @@
+"""Runs of small catalogs, in this process, against the local Dune."""
+
+import dagster as dg
+import pytest
+
+from dagster_dune import (
+    DagsterDuneTranslator,
+    DuneApiClient,
+    DuneCatalog,
+    DuneResource,
+    MaterializedView,
+    Query,
+    build_dune_assets,
+    dune_assets,
+)
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.pipeline.plan import plan_pipeline
+from dagster_dune.submissions import RunTagRecord, submissions_of
+
+DAILY, SHARE, BROKEN = "dune.acme.result_daily", "dune.acme.result_share", "dune.acme.result_broken"
+CATALOG = DuneCatalog(
+    materialized_views=[
+        MaterializedView(name=DAILY, query_id=1),
+        MaterializedView(name=SHARE, query_id=2, deps=[DAILY]),
+    ],
+    queries=[
+        Query(query_id=10, slug="by_chain", deps=[DAILY], query_parameters={"Min Amount": 2}),
+        Query(query_id=11, deps=["query_10", SHARE]),
+    ],
+)
+
+
+@pytest.fixture
+def account(dune):
+    load_account(dune)
+    return dune
+
+
+def load_account(dune):
+    dune.load_query(
+        1, "daily", "SELECT chain, amount FROM (VALUES ('base', 1), ('bnb', 2), ('base', 3)) AS t (chain, amount)"
+    )
+    dune.load_query(2, "share", f"SELECT chain, SUM(amount) AS total FROM {DAILY} GROUP BY 1")
+    dune.load_query(
+        10,
+        "by chain",
+        f"SELECT chain, amount FROM {DAILY} WHERE amount >= {{{{Min Amount}}}}",
+        parameters=[{"key": "Min Amount", "type": "number", "value": "0"}],
+    )
+    dune.load_query(11, "last", f"SELECT COUNT(*) AS n FROM {SHARE}")
+    dune.load_materialized_view(DAILY, 1)
+    dune.load_materialized_view(SHARE, 2)
+
+
+def run(assets, resource, instance, *, selection=None, **options):
+    assets = assets if isinstance(assets, list) else [assets]
+    return dg.materialize(
+        assets,
+        resources={"dune": resource},
+        instance=instance,
+        selection=selection,
+        raise_on_error=False,
+        **options,
+    )
+
+
+def materialized(result):
+    return [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
+
+
+def failure(result):
+    (event,) = result.get_step_failure_events()
+    return event.step_failure_data
+
+
+def test_a_materialization_tells_what_happened(account, resource, instance, calls):
+    result = run(build_dune_assets(CATALOG), resource, instance)
+    assert result.success
+    assert len(calls()) == 1
+    metadata = {
+        event.asset_key.to_user_string(): {key: value.value for key, value in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+    }
+    query = metadata["dune/by_chain_10"]
+    assert query["dagster/row_count"] == 2
+    assert [(column.name, column.type) for column in query["dagster/column_schema"].columns] == [
+        ("chain", "varchar"),
+        ("amount", "integer"),
+    ]
+    assert query["dagster-dune/query_parameters"] == {"Min Amount": "2"}
+    assert query["dagster-dune/query_url"] == "https://dune.com/queries/10"
+    assert query["dagster-dune/state"] == "completed"
+    assert query["dagster-dune/credits"] > 0
+    assert query["dagster-dune/execution_seconds"] >= 0
+    matview = metadata["dune/acme/result_daily"]
+    assert matview["dagster/table_name"] == DAILY
+    with resource.get_client() as client:
+        assert client.get_execution_status(matview["dagster-dune/execution_id"]).state == "QUERY_STATE_COMPLETED"
+        pipeline = client.get_pipeline_status(matview["dagster-dune/pipeline_execution_id"])
+    assert len(pipeline.node_executions) == 4
+
+
+def test_the_tier_of_the_resource_is_sent_for_every_node_that_names_none(account, resource_with, instance, calls):
+    assert run(build_dune_assets(CATALOG), resource_with(performance="large"), instance).success
+    (body,) = calls()
+    kinds = [node.get("materialized_view_refresh") or node["query_execution"] for node in body["pipeline"]["nodes"]]
+    assert [kind["performance"] for kind in kinds] == ["large"] * 4
+
+
+def test_details_can_be_turned_off(account, resource_with, instance, dune):
+    result = run(build_dune_assets(CATALOG), resource_with(details=False), instance)
+    assert result.success
+    assert not any("/execution/" in entry["path"] for entry in dune.journal())
+
+
+def test_a_failing_node_costs_only_what_reads_it(account, resource, instance, calls):
+    account.load_query(3, "broken", f"SELECT CAST('x' AS BIGINT) AS n FROM {DAILY}")
+    account.load_materialized_view(BROKEN, 3)
+    account.load_query(12, "reads broken", f"SELECT * FROM {BROKEN}")
+    catalog = DuneCatalog(
+        materialized_views=[*CATALOG.materialized_views, MaterializedView(name=BROKEN, query_id=3, deps=[DAILY])],
+        queries=[*CATALOG.queries, Query(query_id=12, deps=[BROKEN])],
+    )
+    assets = build_dune_assets(catalog, retry_policy=dg.RetryPolicy(max_retries=3))
+    result = run(assets, resource, instance)
+    assert not result.success
+    assert len(calls()) == 1
+    assert set(materialized(result)) == {
+        "dune/acme/result_daily",
+        "dune/acme/result_share",
+        "dune/by_chain_10",
+        "dune/query_11",
+    }
+    observed = {
+        event.asset_key.to_user_string(): event.asset_observation_data.asset_observation
+        for event in result.get_asset_observation_events()
+    }
+    with resource.get_client() as client:
+        execution = observed["dune/acme/result_broken"].metadata["dagster-dune/execution_id"].value
+        words = client.get_execution_status(execution).error.message
+    assert words
+    assert words in observed["dune/acme/result_broken"].description
+    assert BROKEN in observed["dune/query_12"].description
+    told = failure(result).user_failure_data
+    assert "1 of 6 assets failed on Dune and 1 was skipped" in told.description
+    assert set(told.metadata) == {"dune/acme/result_broken", "dune/query_12"}
+    assert words in told.metadata["dune/acme/result_broken"].value
+
+
+def test_events_stream_while_later_nodes_still_wait(instance):
+    with DuneEmulator(execution_seconds=0.4) as dune:
+        load_account(dune)
+        resource = DuneResource(api_key=dune.api_key, base_url=dune.url, poll_interval=0.05)
+        result = run(build_dune_assets(CATALOG), resource, instance)
+        assert result.success
+        first, *_, last = instance.get_records_for_run(
+            result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, ascending=True
+        ).records
+        execution = last.event_log_entry.asset_materialization.metadata["dagster-dune/execution_id"].value
+        with resource.get_client() as client:
+            started = client.get_execution_status(execution).execution_started_at
+        assert first.event_log_entry.timestamp < started.timestamp()
+
+
+def test_a_python_asset_between_two_dune_assets_splits_the_call(account, resource, instance, calls):
+    @dg.asset(deps=[["dune", "acme", "result_daily"]])
+    def limits(context: dg.AssetExecutionContext, dune: DuneResource) -> int:
+        return sum(
+            row["amount"] for row in dune.get_rows(context, ["dune", "acme", "result_daily"], columns=["amount"])
+        )
+
+    catalog = DuneCatalog(materialized_views=CATALOG.materialized_views[:1], queries=CATALOG.queries[:1])
+
+    class After(DagsterDuneTranslator):
+        def get_asset_spec(self, obj):
+            spec = super().get_asset_spec(obj)
+            return spec.merge_attributes(deps=["limits"]) if isinstance(obj, Query) else spec
+
+    result = run([build_dune_assets(catalog, translator=After()), limits], resource, instance)
+    assert result.success
+    assert result.output_for_node("limits") == 6
+    assert materialized(result) == ["dune/acme/result_daily", "limits", "dune/by_chain_10"]
+    assert [[len(node["dependencies"]) for node in body["pipeline"]["nodes"]] for body in calls()] == [[0], [0]]
+    steps = {event.step_key for event in result.all_events if event.step_key}
+    assert steps == {"dune_assets", "limits", "dune_assets_2"}
+    records = submissions_of(instance.get_run_by_id(result.run_id).tags, "dune_assets")
+    assert len({record.pipeline_execution_id for record in records}) == 2
+
+
+def test_deps_that_a_translator_adds_order_the_pipeline(account, resource, instance, calls):
+    class Ordered(DagsterDuneTranslator):
+        def get_asset_spec(self, obj):
+            spec = super().get_asset_spec(obj)
+            if isinstance(obj, MaterializedView) and obj.name == DAILY:
+                return spec.merge_attributes(deps=[["dune", "first_20"]])
+            return spec
+
+    account.load_query(20, "first", "SELECT 1 AS one")
+    first = Query(query_id=20, slug="first")
+    catalog = DuneCatalog(materialized_views=CATALOG.materialized_views[:1], queries=[first])
+    assert run(build_dune_assets(catalog, translator=Ordered()), resource, instance).success
+    (body,) = calls()
+    assert [(node["id"], node["dependencies"]) for node in body["pipeline"]["nodes"]] == [(1, []), (2, [1])]
+    assert "query_execution" in body["pipeline"]["nodes"][0]
+
+
+def test_rows_come_from_this_run_or_else_from_the_latest_materialization(account, resource, instance):
+    @dg.asset(deps=[["dune", "by_chain_10"]])
+    def total(context: dg.AssetExecutionContext, dune: DuneResource) -> int:
+        return sum(row["amount"] for row in dune.get_rows(context, ["dune", "by_chain_10"]))
+
+    assets = [build_dune_assets(CATALOG), total]
+    assert run(assets, resource, instance).output_for_node("total") == 5
+    assert run(assets, resource, instance, selection="total").output_for_node("total") == 5
+
+
+def test_rows_of_what_was_never_materialized_are_a_clear_error(account, resource, instance):
+    @dg.asset
+    def total(context: dg.AssetExecutionContext, dune: DuneResource) -> int:
+        return len(list(dune.get_rows(context, "nothing")))
+
+    assert "nothing has never been materialized" in str(failure(run(total, resource, instance)).error.cause)
+
+
+def test_two_teams_in_one_code_location(account, resource, instance, calls):
+    with DuneEmulator(team="beta", api_key="the-key-of-beta") as beta:
+        beta.load_query(5, "x", "SELECT 1 AS one")
+        other = DuneCatalog(queries=[Query(query_id=5)])
+        result = dg.materialize(
+            [build_dune_assets(CATALOG), build_dune_assets(other, name="beta", resource_key="beta")],
+            resources={
+                "dune": resource,
+                "beta": DuneResource(api_key=beta.api_key, base_url=beta.url, poll_interval=0.05),
+            },
+            instance=instance,
+        )
+        assert len(materialized(result)) == 5
+        assert len(calls()) == 1
+        assert [entry["path"] for entry in beta.journal() if entry["method"] == "POST"] == ["/api/v1/pipelines/execute"]
+
+
+def test_a_step_retry_follows_the_pipeline_that_the_run_has_started(account, resource, instance, calls):
+    @dune_assets(catalog=CATALOG, retry_policy=dg.RetryPolicy(max_retries=1))
+    def flaky(context: dg.AssetExecutionContext, dune: DuneResource):
+        yield from dune.run(context)
+        if context.retry_number == 0:
+            raise RuntimeError("the first attempt is lost")
+
+    result = run(flaky, resource, instance)
+    assert result.success
+    assert len(calls()) == 1
+    assert len(materialized(result)) == 8
+
+
+def test_an_attempt_lost_inside_the_request_is_not_repeated(account, resource, instance, calls):
+    plan = plan_pipeline(CATALOG, {obj.sql_name: "" for obj in CATALOG})
+
+    @dune_assets(catalog=CATALOG)
+    def lost(context: dg.AssetExecutionContext, dune: DuneResource):
+        # What an attempt leaves behind whose process was killed between the request and the answer.
+        RunTagRecord(context.instance, context.run.run_id, "lost").intend(plan)
+        yield from dune.run(context)
+
+    result = run(lost, resource, instance)
+    assert calls() == []
+    assert "AmbiguousSubmission" in failure(result).user_failure_data.description
+    assert "was not sent again" in failure(result).user_failure_data.description
+
+
+LINEAGE_ASSETS = build_dune_assets(CATALOG, pipeline_form="lineage")
+DEEP = ("dune/query_11", "dune/acme/result_share", "dune/acme/result_daily")
+
+
+class TestLineageForm:
+    def test_dune_runs_just_what_is_selected(self, account, resource, instance, calls):
+        result = run(LINEAGE_ASSETS, resource, instance, selection=dg.AssetSelection.assets(*DEEP))
+        assert result.success
+        assert calls() == [{"query_id": 11}]
+        assert set(materialized(result)) == set(DEEP)
+
+    def test_parameters_go_with_the_query(self, account, resource, instance, calls):
+        selection = dg.AssetSelection.assets("dune/by_chain_10", "dune/acme/result_daily")
+        assert run(LINEAGE_ASSETS, resource, instance, selection=selection).success
+        assert calls() == [{"query_id": 10, "query_parameters": {"Min Amount": "2"}}]
+
+    def test_extra_refreshes_are_refused_before_any_cost(self, account, resource, instance, calls):
+        result = run(LINEAGE_ASSETS, resource, instance, selection="dune/query_11")
+        assert calls() == []
+        told = failure(result).user_failure_data.description
+        assert DAILY in told
+        assert SHARE in told
+        assert "allow_extra_refreshes" in told
+
+    def test_allowed_extra_refreshes_are_told_to_dagster(self, account, resource, instance, calls):
+        assets = build_dune_assets(CATALOG, pipeline_form="lineage", allow_extra_refreshes=True)
+        result = run(assets, resource, instance, selection="dune/query_11")
+        assert result.success
+        assert calls() == [{"query_id": 11}]
+        assert set(materialized(result)) == set(DEEP)
+
+    def test_what_dune_would_not_run_is_refused(self, account, resource, instance, calls):
+        selection = dg.AssetSelection.assets("dune/by_chain_10", "dune/acme/result_daily", "dune/acme/result_share")
+        told = failure(run(LINEAGE_ASSETS, resource, instance, selection=selection)).user_failure_data.description
+        assert calls() == []
+        assert f"would not run what is selected: {SHARE}" in told
+
+    @pytest.mark.parametrize("selection", ["dune/acme/result_daily", "key:dune/by_chain_10 or key:dune/query_11"])
+    def test_it_takes_one_query(self, account, resource, instance, calls, selection):
+        result = run(LINEAGE_ASSETS, resource, instance, selection=dg.AssetSelection.from_string(selection))
+        assert calls() == []
+        assert "runs one query" in failure(result).user_failure_data.description
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"api_key": "wrong"}, "DuneAuthenticationError"),
+        ({"max_nodes": 3}, "max_nodes=3"),
+    ],
+)
+def test_refused_runs_say_why_and_lose_no_money(account, resource_with, instance, change, words):
+    result = run(build_dune_assets(CATALOG), resource_with(**change), instance)
+    told = failure(result).user_failure_data.description
+    assert words in told
+    assert not any(entry["status"] == 200 for entry in account.journal())
+    (run_,) = instance.get_runs()
+    assert "wrong" not in str(run_.tags)
+
+
+def test_a_pipeline_that_dune_refuses_can_be_sent_again_in_the_same_run(account, resource, instance, calls):
+    catalog = DuneCatalog(queries=[Query(query_id=999)])
+    result = run(build_dune_assets(catalog), resource, instance)
+    assert "999" in failure(result).user_failure_data.description
+    (record,) = submissions_of(instance.get_runs()[0].tags, "dune_assets")
+    assert record.refused
+
+
+def test_the_client_of_a_resource_has_its_settings(dune, resource):
+    with resource.get_client() as client:
+        assert isinstance(client, DuneApiClient)
+        assert client.get_usage() is not None

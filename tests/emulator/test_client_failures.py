@@ -1,0 +1,236 @@
+"""What the client does when Dune fails: which requests it repeats, and what it says."""
+
+import json
+import socket
+import threading
+import time
+import traceback
+
+import pytest
+
+from dagster_dune.api import models
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.errors import (
+    AmbiguousSubmission,
+    DuneBadRequestError,
+    DuneConnectionError,
+    DuneCreditsExhaustedError,
+    DunePermissionError,
+    DuneRateLimitError,
+    DuneServerError,
+)
+from dagster_dune.errors import DuneConfigurationError
+
+KEY = "a-very-secret-key"
+PIPELINE = models.Pipeline(
+    nodes=(models.PipelineNode(id=1, query_execution=models.QueryExecution(query_id=1)),),
+)
+SUBMITTED = (200, '{"pipeline_execution_id": "01HKZJ2683PHF9Q9PHHQ8FW4Q1"}')
+USAGE = (200, '{"billing_periods": []}')
+SUBMISSIONS = {
+    "execute_pipeline": lambda client: client.execute_pipeline(PIPELINE),
+    "execute_lineage": lambda client: client.execute_lineage(1),
+    "execute_query_pipeline": lambda client: client.execute_query_pipeline(1, "medium"),
+    "upsert_materialized_view": lambda client: client.upsert_materialized_view("result_x", 1),
+    "refresh_materialized_view": lambda client: client.refresh_materialized_view("dune.acme.result_x"),
+    "create_query": lambda client: client.create_query("x", "SELECT 1"),
+    "execute_query": lambda client: client.execute_query(1),
+    "execute_sql": lambda client: client.execute_sql("SELECT 1"),
+}
+REFUSALS = {
+    400: DuneBadRequestError,
+    402: DuneCreditsExhaustedError,
+    403: DunePermissionError,
+    409: DuneBadRequestError,
+}
+
+
+@pytest.fixture
+def client(faulty):
+    with DuneApiClient(KEY, faulty.url, timeout=0.3, max_retries=1) as opened:
+        yield opened
+
+
+def error(status, message="the reason", headers=()):
+    return status, json.dumps({"error": message}), headers
+
+
+@pytest.mark.parametrize("call", SUBMISSIONS.values(), ids=SUBMISSIONS)
+@pytest.mark.parametrize("reply", ["reset", error(503), error(500), (200, "no JSON"), (200, "{}")])
+def test_a_submission_without_a_usable_answer_is_sent_once(client, faulty, call, reply):
+    faulty.replies = [reply]
+    with pytest.raises(AmbiguousSubmission) as caught:
+        call(client)
+    assert len(faulty.requests) == 1
+    assert "may be running" in caught.value.hint
+    assert_no_key_in(caught.value)
+
+
+def test_a_submission_that_times_out_is_sent_once(client, faulty):
+    faulty.replies = ["silence"]
+    with pytest.raises(AmbiguousSubmission, match="ReadTimeout"):
+        client.execute_pipeline(PIPELINE)
+    assert len(faulty.requests) == 1
+
+
+def test_a_submission_is_repeated_after_429(client, faulty):
+    faulty.replies = [error(429), SUBMITTED]
+    assert client.execute_pipeline(PIPELINE).pipeline_execution_id == "01HKZJ2683PHF9Q9PHHQ8FW4Q1"
+    assert faulty.requests == ["POST /api/v1/pipelines/execute"] * 2
+
+
+def test_retry_after_is_honoured(client, faulty):
+    faulty.replies = [error(429, headers={"Retry-After": "1"}), SUBMITTED]
+    begin = time.monotonic()
+    client.execute_pipeline(PIPELINE)
+    assert time.monotonic() - begin >= 1
+
+
+def test_too_many_requests_for_too_long(client, faulty):
+    faulty.replies = [error(429), error(429, "slower", {"Retry-After": "7"})]
+    with pytest.raises(DuneRateLimitError) as caught:
+        client.get_query(1)
+    assert caught.value.retry_after == 7
+    assert len(faulty.requests) == 2
+
+
+@pytest.mark.parametrize("reply", [error(503), "reset", "silence"])
+def test_reads_are_repeated(client, faulty, reply):
+    faulty.replies = [reply, USAGE]
+    assert client.get_usage().billing_periods == ()
+    assert len(faulty.requests) == 2
+
+
+def test_reads_are_not_repeated_for_ever(client, faulty):
+    faulty.replies = [error(503, "down for a while")]
+    with pytest.raises(DuneServerError, match="down for a while") as caught:
+        client.get_query(1)
+    assert (caught.value.status, len(faulty.requests)) == (503, 2)
+    assert_no_key_in(caught.value)
+
+
+def test_a_read_without_any_answer_is_a_connection_error(client, faulty):
+    faulty.replies = ["reset"]
+    with pytest.raises(DuneConnectionError) as caught:
+        client.get_query(1)
+    assert (caught.value.status, len(faulty.requests)) == (None, 2)
+    assert_no_key_in(caught.value)
+
+
+@pytest.mark.parametrize(("status", "kind"), REFUSALS.items())
+@pytest.mark.parametrize("call", [SUBMISSIONS["execute_pipeline"], lambda client: client.get_query(1)])
+def test_a_refusal_is_final_and_carries_everything(client, faulty, status, kind, call):
+    faulty.replies = [error(status)]
+    with pytest.raises(kind) as caught:
+        call(client)
+    refused = caught.value
+    assert type(refused) is kind
+    assert (refused.status, refused.dune_message) == (status, "the reason")
+    assert faulty.requests == [f"{refused.method} {refused.path}"]
+    assert refused.hint
+    assert refused.hint in str(refused)
+    assert "the reason" in str(refused)
+    assert_no_key_in(refused)
+
+
+@pytest.mark.parametrize("call", [SUBMISSIONS["execute_pipeline"], lambda client: client.get_query(1)])
+def test_redirects_are_not_followed(client, faulty, call):
+    faulty.replies = [(307, "", {"Location": faulty.url + "/elsewhere"})]
+    with pytest.raises(DuneServerError, match="redirect"):
+        call(client)
+    assert len(faulty.requests) == 1
+
+
+def test_the_next_uri_is_not_followed(client, faulty):
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        stranger.settimeout(0.05)
+        page = {"result": {"rows": [{"n": 1}]}, "next_offset": 1}
+        elsewhere = f"http://127.0.0.1:{stranger.getsockname()[1]}/steal"
+        faulty.replies = [
+            (200, json.dumps(page | {"next_uri": elsewhere})),
+            (200, json.dumps({"result": {"rows": []}})),
+        ]
+        assert len(list(client.iter_execution_pages("x", page_size=1))) == 2
+        with pytest.raises(TimeoutError):
+            stranger.accept()
+    assert faulty.requests == [
+        "GET /api/v1/execution/x/results?limit=1&offset=0",
+        "GET /api/v1/execution/x/results?limit=1&offset=1",
+    ]
+
+
+def test_pages_that_lead_nowhere_end(client, faulty):
+    faulty.replies = [(200, json.dumps({"result": {"rows": [{"n": 1}]}, "next_offset": 0}))]
+    assert len(list(client.iter_execution_pages("x"))) == 1
+
+
+def test_a_port_that_opens_late_is_tried_again(free_port):
+    accepted = []
+
+    def open_late():
+        time.sleep(0.05)
+        with socket.create_server(("127.0.0.1", free_port)) as listener:
+            connection, _ = listener.accept()
+            with connection:
+                accepted.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n" + b'{"pipeline_execution_id":"x"}')
+
+    server = threading.Thread(target=open_late)
+    server.start()
+    with DuneApiClient(KEY, f"http://127.0.0.1:{free_port}", timeout=5, max_retries=6) as client:
+        assert client.execute_pipeline(PIPELINE).pipeline_execution_id == "x"
+    server.join()
+    assert len(accepted) == 1
+
+
+@pytest.mark.parametrize("call", [SUBMISSIONS["execute_pipeline"], lambda client: client.get_query(1)])
+def test_a_closed_port_is_a_connection_error_and_nothing_was_started(free_port, call):
+    with (
+        DuneApiClient(KEY, f"http://127.0.0.1:{free_port}", max_retries=0) as client,
+        pytest.raises(DuneConnectionError) as caught,
+    ):
+        call(client)
+    assert not isinstance(caught.value, AmbiguousSubmission)
+    assert_no_key_in(caught.value)
+
+
+def test_answers_may_hold_more_and_less_than_documented(client, faulty):
+    faulty.replies = [(200, '{"status": "pending", "node_executions": null, "new_field": 1}'), (200, "{}")]
+    assert client.get_pipeline_status("x").node_executions == ()
+    assert client.get_pipeline_status("x") == models.PipelineStatus()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"api_key": ""}, "empty"),
+        ({"api_key": "   "}, "empty"),
+        ({"api_key": "key\nX-Other: 1"}, "characters"),
+        ({"base_url": "http://api.dune.com"}, "unencrypted"),
+        ({"base_url": "https://user:word@api.dune.com"}, "scheme, host"),
+        ({"base_url": "ftp://api.dune.com"}, "not an http"),
+        ({"base_url": "api.dune.com"}, "not an http"),
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": -1}, "timeout"),
+        ({"max_retries": -1}, "max_retries"),
+    ],
+)
+def test_wrong_settings_are_refused_before_any_request(settings, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        DuneApiClient(**({"api_key": KEY} | settings))
+
+
+@pytest.fixture
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def assert_no_key_in(caught):
+    """Look into everything that a log or a debugger would print of an exception and of its causes."""
+    chain = [caught]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    texts = ["".join(traceback.format_exception(caught))]
+    texts += [text for link in chain for text in (str(link), repr(link), repr(vars(link)))]
+    assert not any(KEY in text for text in texts)

@@ -1,0 +1,207 @@
+"""The server: where it listens, who may ask, how it starts, resets and stops."""
+
+import contextlib
+import socket
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.emulator.wire import RequestError
+from dagster_dune.errors import DuneConfigurationError, DuneError
+
+
+def test_a_stopped_emulator_leaves_nothing_behind(endless, until_running):
+    threads, files = set(threading.enumerate()), open_files()
+    with DuneEmulator(api_key="one", team="21co") as dune:
+        with DuneApiClient("one", dune.url, timeout=5) as client:
+            client.execute_sql("SELECT 1 AS n")
+            running = client.execute_sql(endless).execution_id
+            until_running(client, running)
+        host, port = "127.0.0.1", dune.port
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 5
+    assert set(threading.enumerate()) == threads
+    assert open_files() <= files
+    with pytest.raises(ConnectionRefusedError), socket.create_connection((host, port)):
+        pass
+    with pytest.raises(DuneConfigurationError, match="not running"):
+        dune.reset()
+    dune.stop()
+
+
+def test_an_emulator_can_be_started_again():
+    dune = DuneEmulator()
+    for _ in range(2):
+        with dune:
+            assert httpx.get(f"{dune.url}/_emulator/journal").json() == []
+
+
+def test_two_teams_side_by_side(dune):
+    with DuneEmulator(api_key="two", team="other") as other:
+        assert other.url != dune.url
+        other.load_query(1, "n", "SELECT 1 AS n")
+        other.load_materialized_view("dune.other.result_x", 1)
+        with DuneApiClient("two", other.url) as client:
+            assert [view.id for view in client.list_materialized_views()] == ["dune.other.result_x"]
+            assert client.get_query(1).owner == "other"
+        with DuneApiClient(dune.api_key, dune.url) as client:
+            assert list(client.list_materialized_views()) == []
+
+
+def test_a_port_that_is_taken_is_named(dune):
+    with pytest.raises(DuneConfigurationError, match=str(dune.port)):
+        DuneEmulator(port=dune.port).start()
+
+
+def test_it_listens_on_loopback_alone_by_default(dune):
+    address = other_address()
+    if address is None:
+        pytest.skip("this machine has no address besides its loopback")
+    with pytest.raises(ConnectionRefusedError), socket.create_connection((address, dune.port), timeout=2):
+        pass
+
+
+def test_control_is_refused_to_other_machines():
+    address = other_address()
+    if address is None:
+        pytest.skip("this machine has no address besides its loopback")
+    with DuneEmulator(host="0.0.0.0") as dune:
+        assert dune.url == f"http://127.0.0.1:{dune.port}"
+        assert httpx.get(f"{dune.url}/_emulator/journal").status_code == 200
+        outside = f"http://{address}:{dune.port}"
+        with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as http:
+            assert http.get(f"{outside}/_emulator/journal").status_code == 403
+            assert http.post(f"{outside}/_emulator/reset").status_code == 403
+            key = {"X-Dune-Api-Key": dune.api_key}
+            assert http.get(f"{outside}/api/v1/queries", headers=key).status_code == 200
+
+
+def test_ipv6():
+    with contextlib.suppress(DuneConfigurationError), DuneEmulator(host="::1") as dune:
+        assert dune.url == f"http://[::1]:{dune.port}"
+        assert httpx.get(f"{dune.url}/_emulator/journal").json() == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"api_key": ""}, {"api_key": " "}, {"execution_seconds": -1}, {"workers": 0}, {"team": ""}, {"team": "A b"}],
+)
+def test_wrong_settings(settings):
+    with pytest.raises(DuneError):
+        DuneEmulator(**settings)
+
+
+# --- the key ---
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"headers": {"X-Dune-Api-Key": "wrong"}}, {"params": {"api_key": "wrong"}}, {"params": {"api_key": "é"}}],
+)
+def test_without_the_key_nothing_is_told(dune, options):
+    for path in ("/api/v1/queries", "/api/v1/query/1", "/nothing"):
+        answer = httpx.get(dune.url + path, **options)
+        assert (answer.status_code, answer.json()) == (401, {"error": "invalid API Key"})
+
+
+def test_the_key_may_come_in_the_query_string(dune):
+    assert httpx.get(f"{dune.url}/api/v1/queries", params={"api_key": dune.api_key}).status_code == 200
+
+
+def test_unknown_paths_and_methods_are_errors_of_the_same_form(http):
+    assert http.get("/nothing").json() == {"error": "Not Found: GET /api/v1/nothing"}
+    answer = http.put("/queries")
+    assert (answer.status_code, list(answer.json())) == (405, ["error"])
+
+
+# --- reset ---
+
+
+def test_a_reset_is_quick(dune):
+    begin = time.monotonic()
+    for _ in range(10):
+        dune.load_query(1, "n", "SELECT 1 AS n")
+        dune.reset()
+    assert time.monotonic() - begin < 2
+
+
+def test_a_reset_stops_what_runs(dune, client, endless, until_running):
+    for _ in range(3):
+        dune.load_query(1, "endless", endless)
+        dune.load_materialized_view("dune.acme.result_x", 1)
+        dune.load_query(2, "n", "SELECT 1 AS n")
+        pipeline = client.execute_lineage(1)
+        client.execute_query(2)
+        refresh = client.refresh_materialized_view("dune.acme.result_x").execution_id
+        until_running(client, refresh)
+        begin = time.monotonic()
+        dune.reset()
+        assert time.monotonic() - begin < 5
+        answer = httpx.get(
+            f"{dune.url}/api/v1/pipelines/executions/{pipeline.pipeline_execution_id}/status",
+            headers={"X-Dune-Api-Key": dune.api_key},
+        )
+        assert answer.status_code == 404
+    assert client.get_usage().billing_periods[0].credits_used == 0
+
+
+def test_a_reset_starts_no_node_of_an_old_pipeline(slow_dune, slow_client, finish):
+    for number in range(1, 9):
+        slow_dune.load_query(number, "n", "SELECT 1 AS n")
+    slow_client.execute_lineage(1)
+    nodes = [{"id": number, "dependencies": [1] if number > 1 else []} for number in range(1, 9)]
+    for node in nodes:
+        node["query_execution"] = {"query_id": node["id"]}
+    answer = httpx.post(
+        f"{slow_dune.url}/api/v1/pipelines/execute",
+        json={"pipeline": {"nodes": nodes}},
+        headers={"X-Dune-Api-Key": slow_dune.api_key},
+    )
+    assert answer.status_code == 200
+    time.sleep(0.05)
+    slow_dune.reset()
+    time.sleep(0.4)
+    assert slow_client.get_usage().billing_periods[0].credits_used == 0
+
+
+# --- loading ---
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (lambda dune: dune.load_query(0, "n", "SELECT 1"), "positive"),
+        (lambda dune: dune.load_query(1, "", "SELECT 1"), "name"),
+        (lambda dune: dune.load_query(1, "n", "SELECT 1", parameters=[{"key": "a", "type": "list"}]), "type"),
+        (lambda dune: dune.load_query(1, "n", "SELECT 1", parameters=[{"key": "a"}, {"key": "a"}]), "twice"),
+        (lambda dune: dune.load_query(1, "n", "SELECT 1", parameters=[{"key": "a", "values": ["x"]}]), "several"),
+        (lambda dune: dune.load_materialized_view("dune.acme.result_x", 404), "Query 404"),
+        (lambda dune: dune.load_materialized_view("dune.other.result_x", 1), "team"),
+        (lambda dune: dune.load_materialized_view("dune.acme.x", 1), "result_<name>"),
+    ],
+)
+def test_what_dune_would_not_save_cannot_be_loaded(dune, load, words):
+    with pytest.raises(RequestError, match=words):
+        load(dune)
+
+
+def other_address():
+    """An address of this machine that is not its loopback, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = probe.getsockname()[0]
+        return None if address.startswith("127.") else address
+
+
+def open_files():
+    """How many files and sockets this process has open; 0 where the system does not say."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0

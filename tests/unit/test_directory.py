@@ -1,0 +1,298 @@
+"""Folders of .sql files."""
+
+import pytest
+
+from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.errors import DuneCatalogError
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes one file of the folder `tmp_path`."""
+
+    def write_file(name, text="SELECT * FROM dex.trades"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    return write_file
+
+
+def only(folder):
+    catalog = DuneCatalog.from_directory(folder)
+    assert len(catalog) == 1
+    return next(iter(catalog))
+
+
+@pytest.mark.parametrize(
+    ("name", "query_id", "slug"),
+    [
+        ("daily_volume_4711.sql", 4711, "daily_volume"),
+        ("daily_volume___4711.sql", 4711, "daily_volume"),
+        ("query_4711.sql", 4711, None),
+        ("Daily Volume (7d)_4711.sql", 4711, "Daily_Volume_7d"),
+        ("交易_4711.sql", 4711, None),
+        ("deep/er/x_4711.SQL", 4711, "x"),
+    ],
+)
+def test_id_in_the_name(tmp_path, write, name, query_id, slug):
+    write(name)
+    query = only(tmp_path)
+    assert (query.query_id, query.slug) == (query_id, slug)
+    assert query.references == ("dex.trades",)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "-- query link: https://dune.com/queries/4711",
+        "-- made by us\n--https://dune.com/queries/4711/9876",
+        "/* Query: dune.com/queries/4711 */",
+        "/*\n  Volumes.\n  Link: https://dune.com/queries/4711\n*/",
+        "-- already part of a query repo\n-- query name: Volumes\n-- query link: https://dune.com/queries/4711\n\n",
+    ],
+)
+def test_id_in_a_link(tmp_path, write, comment):
+    write("volumes.sql", comment + "\nSELECT 1")
+    query = only(tmp_path)
+    assert (query.query_id, query.slug) == (4711, "volumes")
+    assert query.sql.startswith(comment.strip()[:2])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- forked from https://dune.com/queries/4711\nSELECT 1",
+        "SELECT 1 -- query link: https://dune.com/queries/4711",
+        "-- query link: https://dune.com/queries/none\nSELECT 1",
+        "-- query link: https://example.com/queries/4711\nSELECT 1",
+    ],
+)
+def test_other_links_are_no_ids(tmp_path, write, text):
+    write("volumes.sql", text)
+    with pytest.raises(DuneCatalogError, match=r"volumes\.sql: the query has no id\. Name the file volumes_<id>\.sql"):
+        DuneCatalog.from_directory(tmp_path)
+
+
+def test_the_name_and_the_header_win_over_a_link(tmp_path, write):
+    write("x_1.sql", "-- query link: https://dune.com/queries/9\nSELECT 1")
+    write("y.sql", "-- query link: https://dune.com/queries/9\n/* dune\nid: 2\n*/SELECT 1")
+    assert [obj.sql_name for obj in DuneCatalog.from_directory(tmp_path)] == ["query_1", "query_2"]
+
+
+def test_name_and_header_may_not_differ(tmp_path, write):
+    write("top_100.sql", "/* dune\nid: 4711\n*/ SELECT 1")
+    with pytest.raises(DuneCatalogError, match=r"query 100, .* query 4711\. .*top_100_4711\.sql"):
+        DuneCatalog.from_directory(tmp_path)
+
+
+FULL_HEADER = """\
+/* dune
+id: 4711
+name: "Volume: by chain"
+description: |
+  Two lines,
+  # and no comment.
+performance: large
+parameters:
+  Start Date: 2024-01-31
+  chain: {type: enum, value: ethereum, options: [ethereum, base]}
+  chains: [ethereum, base]
+  token: 0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2
+  amount: 115792089237316195423570985008687907853269984665640564039457584007913129639935
+  limit:
+deps: [dex.trades, dune.acme.dataset_labels]
+tags: [dex, 2024]
+private: true
+*/
+SELECT * FROM prices.day WHERE day > '{{Start Date}}' AND c = '{{chain}}' AND c IN ({{chains}}) AND t = {{token}}
+  AND amount < {{amount}} AND x = {{undeclared}} LIMIT {{limit}}
+"""
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_full_header(tmp_path, write, line_end, bom):
+    write("volume.sql", bom + FULL_HEADER.replace("\n", line_end).encode())
+    query = only(tmp_path)
+    assert query.query_id == 4711
+    assert query.name == "Volume: by chain"
+    assert query.slug == "volume"
+    assert query.description == "Two lines,\n# and no comment.\n"
+    assert query.performance == "large"
+    assert query.deps == ("dex.trades", "dune.acme.dataset_labels")
+    assert query.references == ("prices.day",)
+    assert query.tags == ("dex", "2024")
+    assert query.is_private is True
+    assert query.sql.startswith("SELECT * FROM prices.day")
+    address = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"
+    assert query.parameters == (
+        QueryParameter(key="Start Date", type="datetime", default="2024-01-31"),
+        QueryParameter(key="chain", type="enum", default="ethereum", options=("ethereum", "base")),
+        QueryParameter(key="chains", default="ethereum,base", multiple=True),
+        QueryParameter(key="token", default=address),
+        QueryParameter(key="amount", type="number", default=str(2**256 - 1)),
+        QueryParameter(key="undeclared"),
+        QueryParameter(key="limit"),
+    )
+    assert query.query_parameters == {
+        "Start Date": "2024-01-31",
+        "chain": "ethereum",
+        "chains": ["ethereum", "base"],
+        "token": address,
+        "amount": str(2**256 - 1),
+    }
+
+
+def test_a_file_without_header(tmp_path, write):
+    write("x_1.sql", "/* dune tables are fun */\n-- more\nSELECT '{{a}}'\n")
+    query = only(tmp_path)
+    assert query.sql == "/* dune tables are fun */\n-- more\nSELECT '{{a}}'"
+    assert query.parameters == (QueryParameter(key="a"),)
+    assert query.query_parameters == {}
+
+
+def test_empty_header(tmp_path, write):
+    write("x_1.sql", "/* dune\n*/ SELECT 1")
+    assert only(tmp_path).sql == "SELECT 1"
+
+
+@pytest.mark.parametrize(
+    ("file", "header", "query_id"),
+    [
+        ("result_x.sql", "", None),
+        ("result_x.sql", "id: 7", 7),
+        ("x_7.sql", "", 7),
+        ("result_x_30.sql", "", None),
+        ("x_30.sql", "id: 7", 7),
+    ],
+)
+def test_matview(tmp_path, write, file, header, query_id):
+    name = "dune.acme.result_x_30" if "_30" in file else "dune.acme.result_x"
+    write(file, f"/* dune\nmatview: {name}\ntags: [dex]\n{header}\n*/\nSELECT * FROM query_1")
+    matview = only(tmp_path)
+    assert matview.kind == "materialized_view"
+    assert (matview.name, matview.query_id) == (name, query_id)
+    assert matview.references == ("query_1",)
+    assert matview.tags == ("dex",)
+
+
+def test_hidden_and_other_files_are_left_out(tmp_path, write):
+    write("x_1.sql")
+    write(".x_2.sql")
+    write(".venv/x_3.sql")
+    write("x_4.txt")
+    write("README.md")
+    assert only(tmp_path).query_id == 1
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(DuneCatalogError, match=r"There is no folder .*nowhere"):
+        DuneCatalog.from_directory(tmp_path / "nowhere")
+
+
+def test_empty_folder(tmp_path, write):
+    write("README.md")
+    with pytest.raises(DuneCatalogError, match=r"holds no \.sql file"):
+        DuneCatalog.from_directory(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("a_1.sql", "SELECT 1"), ("deeper/b_1.sql", "SELECT 1")),
+        (
+            ("a.sql", "/* dune\nmatview: dune.acme.result_x\n*/ SELECT 1"),
+            ("b.sql", "/* dune\nmatview: dune.acme.result_X\n*/ SELECT 2"),
+        ),
+    ],
+)
+def test_the_same_object_twice(tmp_path, write, first, second):
+    write(*first)
+    write(*second)
+    with pytest.raises(DuneCatalogError, match=r"a\S*\.sql and \S*b\S*\.sql are both"):
+        DuneCatalog.from_directory(tmp_path)
+
+
+BAD_FILES = {
+    "unknown key": (
+        "id: 1\n\nmaterialised: x",
+        r", line 4: the header has no key 'materialised'\. .*id, name, matview",
+    ),
+    "unknown key, close": ("performence: large", r", line 2: .*Did you mean 'performance'\?"),
+    "unknown key of a parameter": (
+        "parameters:\n  a:\n    typ: text",
+        r", line 4: the header has no key 'parameters\.a\.typ'\. Did you mean 'type'\? The keys are: type, value",
+    ),
+    "key twice": ("id: 1\nid: 2", r", line 3: 'id' stands twice"),
+    "parameter twice": ("parameters:\n  a: 1\n  a: 2", r", line 4: 'a' stands twice"),
+    "no YAML": ("id: 1\nname: a: b", r", line 3: the header is no YAML"),
+    "no mapping": ("- id", r", line 2: the header is no list of keys and values"),
+    "id": ("id: abc", r", line 2: id in the header is wrong"),
+    "negative id": ("id: -1", r", line 2: id in the header is wrong"),
+    "performance": ("performance: huge", r", line 2: performance in the header is wrong: .*'medium' or 'large'"),
+    "private": ("private: perhaps", r", line 2: private in the header is wrong"),
+    "deps": ("deps: dex.trades", r", line 2: deps in the header is wrong"),
+    "dep": ("deps: [trades]", r": 'trades' is no name that DuneSQL can read"),
+    "parameters": ("parameters: [a]", r", line 2: parameters in the header is wrong"),
+    "parameter type": ("parameters: {a: {type: bool}}", r", line 2: parameters\.a\.type in the header is wrong"),
+    "parameter value": (
+        "parameters: {a: {type: number, value: x}}",
+        r": The parameter 'a' of the query must be a number",
+    ),
+    "several values": (
+        "parameters: {a: {multiple: false, value: [x]}}",
+        r": The parameter 'a' of the query must be a text",
+    ),
+    "unused parameter": (
+        "parameters: {Start date: x}",
+        r": the header has a parameter 'Start date', but the SQL has no {{Start date}}\. Did you mean 'Start Date'",
+    ),
+    "matview name": ("matview: result_x", r": 'result_x' is not the full name"),
+    "empty matview name": ("matview:", r": A materialized view has no name"),
+    "parameters of a matview": (
+        "matview: dune.acme.result_x\nparameters: {a: x}",
+        r": the materialized view dune\.acme\.result_x is given parameters",
+    ),
+    "name of a matview": ("matview: dune.acme.result_x\nname: X", r": the header has both matview and name"),
+    "empty name": ("name: ' '", r": A query is given an empty name"),
+}
+
+
+@pytest.mark.parametrize(("header", "message"), BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_bad_headers(tmp_path, write, header, message):
+    file = write("bad_1.sql", f"/* dune\n{header}\n*/\nSELECT {{{{a}}}}, {{{{Start Date}}}}")
+    with pytest.raises(DuneCatalogError, match=f"^{file}{message}"):
+        DuneCatalog.from_directory(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no SQL"),
+        ("-- nothing\n;", "holds no SQL"),
+        ("/* dune\nid: 1\n*/\n", "holds no SQL"),
+        ("\n-- first\n/* dune\nid: 1\nSELECT 1", ", line 3: the header is not closed"),
+        ("-- first\n\n/* dune\nid: 1\n\nteam: x\n*/ SELECT 1", ", line 6: the header has no key 'team'"),
+        ("/* dune\nid: 1\n*/\n/* dune\nname: x\n*/ SELECT 1", ", line 6: this is the file's second header"),
+        ("SELECT 'ä'".encode("latin-1"), "cannot be read: .*UTF-8"),
+    ],
+)
+def test_bad_files(tmp_path, write, text, message):
+    file = write("bad_1.sql", text)
+    with pytest.raises(DuneCatalogError, match=f"^{file}.*{message}"):
+        DuneCatalog.from_directory(tmp_path)
+
+
+def test_errors_of_the_whole_catalog(tmp_path, write):
+    write("a_1.sql", "SELECT * FROM query_2")
+    write("b_2.sql", "SELECT * FROM query_1")
+    with pytest.raises(DuneCatalogError, match="in a circle"):
+        DuneCatalog.from_directory(tmp_path)
+
+
+def test_objects_of_others_are_references(tmp_path, write):
+    write("a_1.sql", "SELECT * FROM query_999 JOIN dune.other.result_x ON true")
+    assert only(tmp_path).references == ("dune.other.result_x", "query_999")

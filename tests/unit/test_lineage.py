@@ -1,0 +1,235 @@
+"""What DuneSQL reads, position by position and pitfall by pitfall."""
+
+import pytest
+import sqlglot
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sqlglot.errors import SqlglotError
+
+from dagster_dune.catalog.lineage import parameter_keys, references
+from dagster_dune.catalog.names import Reference, ReferenceKind
+
+
+def names(sql):
+    return [reference.name for reference in references(sql)]
+
+
+POSITIONS = {
+    "from": ("SELECT * FROM dex.trades", ["dex.trades"]),
+    "alias": ("SELECT t.x FROM dex.trades AS t", ["dex.trades"]),
+    "alias with columns": ("SELECT x FROM dex.trades AS t (x, y)", ["dex.trades"]),
+    "comma": ("SELECT * FROM dex.trades, prices.day", ["dex.trades", "prices.day"]),
+    "join on": ("SELECT * FROM a.b JOIN c.d ON b.x = d.x", ["a.b", "c.d"]),
+    "join using": ("SELECT * FROM a.b LEFT JOIN c.d USING (x)", ["a.b", "c.d"]),
+    "cross join": ("SELECT * FROM a.b CROSS JOIN c.d", ["a.b", "c.d"]),
+    "natural join": ("SELECT * FROM a.b NATURAL JOIN c.d", ["a.b", "c.d"]),
+    "join in parentheses": ("SELECT * FROM (a.b JOIN c.d ON true) JOIN e.f ON true", ["a.b", "c.d", "e.f"]),
+    "derived table": ("SELECT * FROM (SELECT * FROM a.b) t", ["a.b"]),
+    "scalar subquery": ("SELECT (SELECT max(x) FROM a.b) FROM c.d", ["a.b", "c.d"]),
+    "in": ("SELECT 1 WHERE 1 IN (SELECT x FROM a.b)", ["a.b"]),
+    "exists": ("SELECT * FROM a.b WHERE NOT EXISTS (SELECT 1 FROM c.d WHERE d.x = b.x)", ["a.b", "c.d"]),
+    "having": ("SELECT x FROM a.b GROUP BY x HAVING count(*) > (SELECT min(y) FROM c.d)", ["a.b", "c.d"]),
+    "order by": ("SELECT x FROM a.b ORDER BY (SELECT y FROM c.d LIMIT 1)", ["a.b", "c.d"]),
+    "case": ("SELECT CASE WHEN x THEN (SELECT y FROM a.b) ELSE 0 END FROM c.d", ["a.b", "c.d"]),
+    "function argument": ("SELECT coalesce((SELECT x FROM a.b), 0)", ["a.b"]),
+    "union": ("SELECT 1 FROM a.b UNION ALL SELECT 1 FROM c.d UNION SELECT 1 FROM e.f", ["a.b", "c.d", "e.f"]),
+    "intersect, except": (
+        "SELECT 1 FROM a.b INTERSECT SELECT 1 FROM c.d EXCEPT SELECT 1 FROM e.f",
+        ["a.b", "c.d", "e.f"],
+    ),
+    "with": ("WITH t AS (SELECT * FROM a.b) SELECT * FROM t JOIN c.d ON true", ["a.b", "c.d"]),
+    "nested with": ("WITH t AS (WITH u AS (SELECT * FROM a.b) SELECT * FROM u) SELECT * FROM t", ["a.b"]),
+    "lateral": ("SELECT * FROM a.b CROSS JOIN LATERAL (SELECT * FROM c.d WHERE d.x = b.x)", ["a.b", "c.d"]),
+    "unnest": ("SELECT * FROM a.b CROSS JOIN UNNEST(b.list, b.other) AS u (x, y)", ["a.b"]),
+    "tablesample": ("SELECT * FROM a.b TABLESAMPLE BERNOULLI (10)", ["a.b"]),
+    "table as an argument": ("SELECT * FROM TABLE(exclude_columns(input => TABLE(a.b)))", ["a.b"]),
+    "table function": ("SELECT * FROM TABLE(sequence(1, 9)) AS s (x), a.b", ["a.b"]),
+    "several statements": ("SELECT * FROM a.b; SELECT * FROM c.d;", ["a.b", "c.d"]),
+    "the same twice": ("SELECT * FROM a.b UNION ALL SELECT * FROM A.B", ["a.b"]),
+    "insert": ("INSERT INTO a.b (x) SELECT x FROM c.d", ["c.d"]),
+    "create table": ("CREATE TABLE a.b AS SELECT x FROM c.d", ["c.d"]),
+    "create table with columns": ("CREATE TABLE a.b (x int)", []),
+    "create view": ("CREATE OR REPLACE VIEW a.b AS WITH t AS (SELECT * FROM c.d) SELECT * FROM t", ["c.d"]),
+    "insert into what is read": ("INSERT INTO a.b SELECT * FROM a.b", ["a.b"]),
+    "delete": ("DELETE FROM a.b WHERE x IN (SELECT x FROM c.d)", ["c.d"]),
+    "drop": ("DROP TABLE a.b", []),
+    "no table": ("SELECT 1", []),
+    "values": ("SELECT * FROM (VALUES (1, 'a.b')) AS t (x, y)", []),
+}
+
+NAMES = {
+    "query view": ("SELECT * FROM query_123", ["query_123"]),
+    "quoted query view": ('SELECT * FROM "query_123"', ["query_123"]),
+    "query view in capitals": ("SELECT * FROM QUERY_123", ["query_123"]),
+    "with parameters": ("SELECT * FROM \"query_123(chain='ethereum', day='2024-01-01')\"", ["query_123"]),
+    "with escaped single quotes": ("SELECT * FROM \"query_123(name='O''Brien')\"", ["query_123"]),
+    "with escaped double quotes": ('SELECT * FROM "query_123(name=\'a "" b\')" AS q', ["query_123"]),
+    "with spaces and line breaks": ("SELECT * FROM \"query_123 (a='x',\n b='y')\"", ["query_123"]),
+    "with a placeholder": ("SELECT * FROM \"query_123(day='{{Start Date}}')\"", ["query_123"]),
+    "query with leading zero": ("SELECT * FROM query_012", []),
+    "query name with more": ("SELECT * FROM query_12_daily, my_query_12", []),
+    "matview": ("SELECT * FROM dune.acme.result_x", ["dune.acme.result_x"]),
+    "matview, mixed case": ("SELECT * FROM dune.Acme.Result_X", ["dune.acme.result_x"]),
+    "matview of a quoted team": ('SELECT * FROM dune."21co".result_x', ["dune.21co.result_x"]),
+    "matview, all quoted": ('SELECT * FROM "dune"."acme"."result_x" AS r', ["dune.acme.result_x"]),
+    "upload": ("SELECT * FROM dune.acme.dataset_x", ["dune.acme.dataset_x"]),
+    "other table of a team": ("SELECT * FROM dune.acme.interactions", ["dune.acme.interactions"]),
+    "dune with two parts": ("SELECT * FROM dune.result_x", []),
+    "dune with four parts": ("SELECT * FROM dune.acme.x.result_x", []),
+    "three parts": ("SELECT * FROM delta_prod.dex.trades", ["delta_prod.dex.trades"]),
+    "keyword as a name": ("SELECT * FROM prices.day, labels.all", ["labels.all", "prices.day"]),
+    "quoted capitals": ('SELECT * FROM erc20_ethereum."evt_Transfer"', ["erc20_ethereum.evt_transfer"]),
+    "no schema": ("SELECT * FROM trades", []),
+    "one quoted name with a dot": ('SELECT * FROM "dex.trades"', []),
+    "placeholder alone": ("SELECT * FROM {{table}}", []),
+    "placeholder as schema": ("SELECT * FROM {{chain}}.transactions", []),
+    "placeholder in a name": ("SELECT * FROM dune.acme.result_{{chain}}, erc20_{{chain}}.x, query_{{id}}", []),
+    "placeholder in a quoted name": ("SELECT * FROM \"query_{{id}}(a='b')\"", []),
+    "placeholder beside names": ("SELECT * FROM a.b WHERE x > {{min}} AND y = '{{ y }}' LIMIT {{limit}}", ["a.b"]),
+    "placeholder in hexadecimal": ("SELECT * FROM a.b WHERE x IN (0x{{address}}, x'{{address}}')", ["a.b"]),
+    "placeholder with capitals and spaces": ("SELECT * FROM a.b WHERE d > timestamp '{{Start Date}}'", ["a.b"]),
+    "placeholder for an interval": ("SELECT * FROM a.b WHERE d > now() - interval '{{days}}' day", ["a.b"]),
+}
+
+PITFALLS = {
+    "line comment": ("SELECT * FROM a.b -- JOIN c.d", ["a.b"]),
+    "block comment": ("SELECT * /* FROM c.d */ FROM a.b", ["a.b"]),
+    "comments do not nest": ("SELECT * FROM a.b /* /* */ JOIN c.d ON true", ["a.b", "c.d"]),
+    "string": ("SELECT 'x FROM c.d' FROM a.b", ["a.b"]),
+    "string with a quote": ("SELECT 'it''s FROM c.d' FROM a.b", ["a.b"]),
+    "column of a table": ("SELECT c.d, c.d.e FROM a.b AS c", ["a.b"]),
+    "query view as an alias": ("SELECT query_1.x FROM a.b query_1", ["a.b"]),
+    "extract": ("SELECT extract(year FROM c.d) FROM a.b c", ["a.b"]),
+    "trim": ("SELECT trim(BOTH ' ' FROM c.d) FROM a.b c", ["a.b"]),
+    "is distinct from": ("SELECT * FROM a.b c WHERE c.x IS NOT DISTINCT FROM c.y", ["a.b"]),
+    "cte hides a query": ("WITH query_1 AS (SELECT 1) SELECT * FROM query_1, query_2", ["query_2"]),
+    "cte in other case": ("WITH Query_1 AS (SELECT 1) SELECT * FROM QUERY_1", []),
+    "cte reads what it hides": ("WITH query_1 AS (SELECT * FROM query_1) SELECT * FROM query_1", ["query_1"]),
+    "recursive cte": ("WITH RECURSIVE query_1 (n) AS (SELECT 1 UNION ALL SELECT n FROM query_1) SELECT 1", []),
+    "cte of a later place": ("WITH a AS (SELECT * FROM query_1), query_1 AS (SELECT 1) SELECT * FROM a", ["query_1"]),
+    "cte of an earlier place": ("WITH query_1 AS (SELECT 1), a AS (SELECT * FROM query_1) SELECT * FROM a", []),
+    "cte seen from inside": ("WITH query_1 AS (SELECT 1) SELECT * FROM (SELECT * FROM query_1) t", []),
+    "cte of a subquery": ("SELECT * FROM (WITH query_1 AS (SELECT 1) SELECT * FROM query_1) t, query_1", ["query_1"]),
+    "cte hides no qualified name": ("WITH trades AS (SELECT * FROM dex.trades) SELECT * FROM trades", ["dex.trades"]),
+    "cte named like a table": ('WITH "a.b" AS (SELECT 1) SELECT * FROM "a.b", a.b', ["a.b"]),
+    "cte beside a parametrised view": (
+        "WITH query_1 AS (SELECT 1) SELECT * FROM query_1, \"query_1(a='b')\"",
+        ["query_1"],
+    ),
+    "incremental": (
+        "SELECT * FROM a.b WHERE d > (SELECT max(d) FROM TABLE(previous.query.result(schema => DESCRIPTOR(d date))))",
+        ["a.b"],
+    ),
+    "incremental beside others": (
+        "SELECT * FROM table ( previous.query.result(\n schema => descriptor(x decimal(38, 0), y varchar))) p, a.b",
+        ["a.b"],
+    ),
+    "carriage returns": ("SELECT *\r\nFROM a.b -- c.d\r\nJOIN e.f ON true", ["a.b", "e.f"]),
+    "empty": ("", []),
+    "comments alone": ("-- FROM a.b\n/* FROM c.d */", []),
+    "semicolons alone": (";;;", []),
+}
+
+# No parser can read these; the tokens still tell.
+UNREADABLE = {
+    "select without columns": ("SELECT FROM WHERE FROM a.b )", ["a.b"]),
+    "typing error": (
+        "SELEC * FRM x; SELECT x y z FROM a.b, c.d LEFT JOIN e.f ON x = y, g.h WHERE x IN (",
+        ["a.b", "c.d", "e.f", "g.h"],
+    ),
+    "comma after the clause": ("SELECT x y z FROM a.b GROUP BY 1, c.d ORDER BY e.f, g.h", ["a.b"]),
+    "comma in a call": ("SELECT x y z FROM a.b JOIN unnest(c.d, e.f) ON f(g.h, i.j)", ["a.b"]),
+    "parentheses": ("SELECT x y z FROM ((a.b)) JOIN (SELECT * FROM c.d) ON true", ["a.b", "c.d"]),
+    "functions with FROM": ("SELECT x y z, extract(year FROM c.d), trim(BOTH FROM e.f) FROM a.b", ["a.b"]),
+    "distinct from": ("SELECT x y z FROM a.b WHERE x IS DISTINCT FROM c.d", ["a.b"]),
+    "cte": ("WITH query_1 AS (SELECT x y z FROM a.b) SELECT * FROM query_1, QUERY_2", ["a.b", "query_2"]),
+    "table function": ("SELECT x y z FROM TABLE(f(input => TABLE(a.b))), c.d", ["a.b", "c.d"]),
+    "function with a schema": ("SELECT x y z FROM TABLE(c.d(input => 1)), LATERAL e.f(1), a.b", ["a.b"]),
+    "incremental": ("SELECT x y z FROM TABLE(previous.query.result(schema => DESCRIPTOR(d date))), a.b", ["a.b"]),
+    "placeholders": ("SELECT x y z FROM {{x}}.y, \"query_7(a='{{b}}')\", a.b WHERE {{a}} {{b}}", ["a.b", "query_7"]),
+    "string never closed": ("SELECT * FROM a.b WHERE x = 'FROM c.d", ["a.b"]),
+    "name never closed": ('SELECT * FROM a.b, "c.d', ["a.b"]),
+    "comment never closed": ("SELECT * FROM a.b /* JOIN c.d", ["a.b"]),
+    "parentheses too many": ("SELECT x) FROM a.b )) JOIN c.d", ["c.d"]),
+    "insert": ("INSERT INTO a.b SELECT x y z FROM c.d", ["c.d"]),
+    "delete": ("DELETE FROM a.b WHERE x y", []),
+    "name never ended": ("SELECT x y z FROM a.", []),
+    "second statement": ("SELECT x y z FROM a.b; FROM c.d", ["a.b"]),
+}
+
+CASES = {
+    f"{group}: {name}": case
+    for group, cases in {
+        "position": POSITIONS,
+        "name": NAMES,
+        "pitfall": PITFALLS,
+        "unreadable": UNREADABLE,
+    }.items()
+    for name, case in cases.items()
+}
+
+
+@pytest.mark.parametrize(("sql", "expected"), CASES.values(), ids=CASES.keys())
+def test_references(sql, expected):
+    assert names(sql) == expected
+
+
+@pytest.mark.parametrize("sql", [sql for sql, _ in UNREADABLE.values()], ids=UNREADABLE.keys())
+def test_unreadable_cases_are_unreadable(sql):
+    with pytest.raises(SqlglotError):
+        sqlglot.parse(sql, dialect="trino")
+
+
+@pytest.mark.parametrize(("sql", "expected"), POSITIONS.values(), ids=POSITIONS.keys())
+def test_tokens_tell_what_the_tree_tells(sql, expected):
+    """A query that ends in something unreadable still shows its FROM clauses."""
+    assert names(sql.rstrip(";") + "; SELECT x y z") == expected
+
+
+def test_kinds():
+    sql = "SELECT * FROM query_1, dune.acme.result_x, dune.acme.dataset_x, dune.acme.other, dex.trades"
+    assert references(sql) == (
+        Reference("dex.trades", ReferenceKind.TABLE),
+        Reference("dune.acme.dataset_x", ReferenceKind.UPLOAD),
+        Reference("dune.acme.other", ReferenceKind.TABLE),
+        Reference("dune.acme.result_x", ReferenceKind.MATERIALIZED_VIEW),
+        Reference("query_1", ReferenceKind.QUERY),
+    )
+
+
+def test_deeply_nested_text_is_read_by_tokens():
+    depth = 5000
+    assert names("SELECT * FROM " + "(" * depth + "a.b" + ")" * depth) == ["a.b"]
+
+
+def test_many_unions():
+    parts = [f"SELECT * FROM schema_{number}.x" for number in range(400)]
+    assert len(names(" UNION ALL ".join(parts))) == 400
+
+
+WORDS = st.sampled_from(
+    [
+        *("select", "from", "where", "with", "as", "join", "on", "union", "order", "by", "insert", "into", "create"),
+        *("delete", "case", "when", "end", "array", "interval", "grant", "show", "time", "table(", "lateral("),
+        *("a.b", "query_1", '"x"', "'y'", "{{q}}", "1.5", "0x1", "x'zz'"),
+        *("(", ")", ",", ".", ";", "{{", "[", "]", "::", "?", "@", "/*", "*/", "--", "\n", '"', "'"),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(WORDS, max_size=25).map(" ".join) | st.text(max_size=60))
+@example("grant '")
+@example("time 1 ? b'0'")
+def test_any_text_has_references(text):
+    for reference in references(text):
+        assert Reference.parse(reference.name) == reference
+
+
+def test_parameter_keys():
+    sql = "SELECT {{ b }}, '{{Start Date}}', {{b}}, {{a}} -- {{comment}}\n, {{}}, {{ }}, {{un\nclosed}}, {single}"
+    assert parameter_keys(sql) == ("b", "Start Date", "a", "comment")
+
+
+def test_no_parameter_keys():
+    assert parameter_keys("SELECT map(array[1], array[2])") == ()

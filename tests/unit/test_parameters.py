@@ -1,0 +1,100 @@
+"""Values of parameters: checked, and written as Dune takes them."""
+
+from datetime import date, datetime, timedelta, timezone
+
+import pytest
+
+from dagster_dune.catalog.parameters import QueryParameter, checked_values, likely_type, plain_value
+from dagster_dune.errors import DuneCatalogError
+
+TEXT = QueryParameter(key="Chain Name")
+NUMBER = QueryParameter(key="n", type="number")
+DAY = QueryParameter(key="day", type="datetime")
+TIER = QueryParameter(key="tier", type="enum", options=("gold", "silver"))
+CHAINS = QueryParameter(key="chains", type="enum", options=("ethereum", "base"), multiple=True)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "text"),
+    [
+        (TEXT, "ethereum", "ethereum"),
+        (TEXT, "", ""),
+        (TEXT, 5, "5"),
+        (NUMBER, 5, "5"),
+        (NUMBER, "-0.5", "-0.5"),
+        (NUMBER, 2**256 - 1, str(2**256 - 1)),
+        (NUMBER, 1.5e30, "1.5e+30"),
+        (DAY, date(2024, 1, 31), "2024-01-31 00:00:00"),
+        (DAY, datetime.fromisoformat("2024-01-31T12:30:00"), "2024-01-31 12:30:00"),
+        (DAY, datetime(2024, 1, 31, 1, tzinfo=timezone(timedelta(hours=2))), "2024-01-30 23:00:00"),
+        (DAY, "2024-01-31", "2024-01-31"),
+        (DAY, "2024-01-31 12:30:00.5", "2024-01-31 12:30:00.5"),
+        (DAY, "2024-01-31T12:30Z", "2024-01-31T12:30Z"),
+        (TIER, "gold", "gold"),
+        (QueryParameter(key="free", type="enum"), "anything", "anything"),
+        (CHAINS, ["ethereum", "base"], "ethereum,base"),
+        (CHAINS, "base", "base"),
+        (CHAINS, [], ""),
+    ],
+)
+def test_values(parameter, value, text):
+    assert checked_values("query_1", [parameter], {parameter.key: value}) == {parameter.key: text}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "wanted"),
+    [
+        (TEXT, None, "a text, a number or a datetime, not None"),
+        (TEXT, True, "a text, a number or a datetime, not True"),
+        (TEXT, float("nan"), "a text, a number or a datetime, not nan"),
+        (TEXT, ["a"], r"a text, a number or a datetime, not \['a'\]"),
+        (TEXT, {"a": 1}, "a text, a number or a datetime"),
+        (NUMBER, "five", "a number, not 'five'"),
+        (NUMBER, "1_000", "a number"),
+        (NUMBER, "nan", "a number"),
+        (NUMBER, " 5", "a number"),
+        (NUMBER, "", "a number"),
+        (DAY, "yesterday", "a datetime such as"),
+        (DAY, "2024-02-30", "a datetime such as"),
+        (DAY, 5, "a datetime such as"),
+        (TIER, "bronze", "one of 'gold', 'silver', not 'bronze'"),
+        (CHAINS, ["ethereum", "solana"], "one of 'ethereum', 'base', not 'solana'"),
+    ],
+)
+def test_wrong_values(parameter, value, wanted):
+    with pytest.raises(DuneCatalogError, match=f"The parameter '{parameter.key}' of query_1 must be {wanted}"):
+        checked_values("query_1", [parameter], {parameter.key: value})
+
+
+def test_unknown_key_has_a_close_match():
+    with pytest.raises(DuneCatalogError, match=r"query_1 has no parameter 'chain name'\. Did you mean 'Chain Name'\?"):
+        checked_values("query_1", [TEXT, NUMBER], {"chain name": "x"})
+
+
+def test_unknown_key_without_close_match():
+    with pytest.raises(DuneCatalogError, match="Its parameters: 'Chain Name', 'n'"):
+        checked_values("query_1", [TEXT, NUMBER], {"zzz": "x"})
+
+
+def test_any_key_will_do_where_none_is_declared():
+    assert checked_values("query_1", [], {"Any": [1, "b"]}) == {"Any": "1,b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("5", "number"),
+        ("1e-9", "number"),
+        ("0xC02a", "text"),
+        ("2024-01-31", "datetime"),
+        ("2024-13-31", "text"),
+        ("12:30", "text"),
+        ("", "text"),
+    ],
+)
+def test_likely_type(text, kind):
+    assert likely_type(text) == kind
+
+
+def test_plain_values_are_json():
+    assert plain_value([date(2024, 1, 1), ("a", 1, 0.5)]) == ["2024-01-01 00:00:00", ["a", 1, 0.5]]

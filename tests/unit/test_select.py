@@ -1,0 +1,70 @@
+"""Patterns that select objects of a catalog."""
+
+import pytest
+
+from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.select import select
+from dagster_dune.errors import DuneCatalogError
+
+CATALOG = DuneCatalog(
+    materialized_views=[
+        MaterializedView(name="dune.acme.result_dex_Daily", query_id=7, tags=["DEX", "daily"]),
+        MaterializedView(name="dune.21co.result_nft", tags=["nft"]),
+    ],
+    queries=[
+        Query(query_id=1234, slug="Top_traders", tags=["dex"]),
+        Query(query_id=12345, slug="top_pools"),
+        Query(query_id=9),
+    ],
+)
+DAILY, NFT = "dune.acme.result_dex_daily", "dune.21co.result_nft"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        ([], set()),
+        (["query_9"], {"query_9"}),
+        (["QUERY_9"], {"query_9"}),
+        (["1234"], {"query_1234"}),
+        (["1234*"], {"query_1234", "query_12345"}),
+        (["query_*"], {"query_9", "query_1234", "query_12345"}),
+        ([DAILY], {DAILY}),
+        (['dune."21co".result_nft'], {NFT}),
+        (["dune.acme.*"], {DAILY}),
+        (["result_*"], {DAILY, NFT}),
+        (["result_nft", "9"], {NFT, "query_9"}),
+        (["top_*"], {"query_1234", "query_12345"}),
+        (["top_pools"], {"query_12345"}),
+        (["top_pools_12345"], {"query_12345"}),
+        (["top_[a-q]*"], {"query_12345"}),
+        (["tag:dex"], {DAILY, "query_1234"}),
+        (["tag:d*"], {DAILY, "query_1234"}),
+        (["kind:query"], {"query_9", "query_1234", "query_12345"}),
+        (["kind:materialized_view"], {DAILY, NFT}),
+        (["*"], {DAILY, NFT, "query_9", "query_1234", "query_12345"}),
+        ([" 9 ", "9"], {"query_9"}),
+    ],
+)
+def test_patterns(patterns, names):
+    assert select(CATALOG, patterns) == names
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("top_pool", "Close matches: top_pools"),
+        ("dune.acme.result_dex_dayly", "Close matches: dune.acme.result_dex_daily"),
+        ("tag:dexx", "Close matches: tag:dex"),
+        ("kind:matview", "Close matches: kind:materialized_view"),
+        ("7", "Write a name in SQL"),
+        ("k*", "Write a name in SQL"),
+        ("", "Write a name in SQL"),
+    ],
+)
+def test_a_pattern_that_matches_nothing(pattern, hint):
+    with pytest.raises(
+        DuneCatalogError, match=f"The pattern {pattern!r} matches nothing".replace("*", r"\*")
+    ) as caught:
+        select(CATALOG, ["query_9", pattern])
+    assert hint in caught.value.hint
