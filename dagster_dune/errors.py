@@ -33,3 +33,7 @@ class DuneResultError(DuneError):
 
 class DunePipelineError(DuneError):
     """A pipeline was submitted and can no longer be followed; it may go on running on Dune."""
+
+
+class DunePipelineTimeout(DunePipelineError):  # noqa: N818  (as TimeoutError has it)
+    """A pipeline took longer than `run_timeout` allows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
@@ -27,26 +28,24 @@ class EventStream:
     failure of a single asset.
 
     Args:
-        context: The step.
         assets: What the step is to materialize.
-        pipeline_execution_id: The pipeline.
+        log: The step's log.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext, assets: DuneAssetSet, pipeline_execution_id: str) -> None:
-        self._context = context
+    def __init__(self, assets: DuneAssetSet, log: logging.Logger) -> None:
         self._assets = assets
-        self._pipeline = pipeline_execution_id
+        self._log = log
         self._ended = set[dg.AssetKey]()
         self._held: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {}
         self._lost: dict[dg.AssetKey, Outcome] = {}
 
-    def of(self, outcomes: Iterable[Outcome]) -> Iterator[DuneEvent]:
-        """Yield what can be yielded after these outcomes."""
+    def of(self, outcomes: Iterable[Outcome], pipeline_execution_id: str) -> Iterator[DuneEvent]:
+        """Yield what can be yielded after each of these outcomes of a pipeline."""
         for outcome in outcomes:
-            metadata = outcome_metadata(outcome, self._pipeline)
+            metadata = outcome_metadata(outcome, pipeline_execution_id)
             key = self._key(outcome)
             if outcome.details_missing:
-                self._context.log.warning("No details of %s: %s", key.to_user_string(), outcome.details_missing)
+                self._log.warning("No details of %s: %s", key.to_user_string(), outcome.details_missing)
             if outcome.result is not Result.SUCCEEDED:
                 yield self._lose(key, outcome, metadata)
             elif outcome.node.selected:
@@ -61,8 +60,11 @@ class EventStream:
         while self._held:
             yield self._held.pop(next(iter(self._held)))
 
-    def raise_for_lost(self) -> None:
+    def raise_for_lost(self, *, allow_retries: bool) -> None:
         """Fail the step if an asset was not materialized.
+
+        Args:
+            allow_retries: Whether the op's retry policy may try again.
 
         Raises:
             Failure: It lists each failed and each skipped asset with its reason.
@@ -78,7 +80,7 @@ class EventStream:
         raise dg.Failure(
             description=f"{counts}. {shown}{more}",
             metadata={key.to_user_string(): _account_of(outcome) for key, outcome in self._lost.items()},
-            allow_retries=False,
+            allow_retries=allow_retries,
         )
 
     def _key(self, outcome: Outcome) -> dg.AssetKey:
@@ -87,7 +89,7 @@ class EventStream:
 
     def _lose(self, key: dg.AssetKey, outcome: Outcome, metadata: dict[str, Any]) -> dg.AssetObservation:
         account = _account_of(outcome)
-        self._context.log.error("%s: %s", key.to_user_string(), account)
+        self._log.error("%s: %s", key.to_user_string(), account)
         if outcome.node.selected:
             self._lost[key] = outcome
             self._ended.add(key)

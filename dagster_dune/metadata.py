@@ -53,6 +53,9 @@ INTENT_TAG = f"{NAMESPACE}intent"
 PIPELINE_TAG = f"{NAMESPACE}pipeline"
 REFUSED_TAG = f"{NAMESPACE}refused"
 
+# Of a run, set by its user: the ids of the intents that may be sent again.
+RESUBMIT_TAG = f"{NAMESPACE}resubmit"
+
 PARTIAL_RESULT = "Dune cut this result short (QUERY_STATE_COMPLETED_PARTIAL): it is larger than the plan allows."
 
 

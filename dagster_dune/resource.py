@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, cast, get_args
 
@@ -14,17 +15,16 @@ from pydantic import Field, ValidationInfo, field_validator
 from dagster_dune.api.address import DEFAULT_BASE_URL, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
-from dagster_dune.api.models import Performance, PipelineSubmitted, QueryExecution
+from dagster_dune.api.models import Performance, QueryExecution
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
-from dagster_dune.events import DuneEvent, EventStream, failure_of
+from dagster_dune.events import DuneEvent, failure_of
 from dagster_dune.pipeline.details import Details
 from dagster_dune.pipeline.lineage_form import plan_lineage, sink_target
 from dagster_dune.pipeline.plan import PipelinePlan, plan_pipeline
-from dagster_dune.pipeline.run import Polling, follow
-from dagster_dune.pipeline.submission import submit
+from dagster_dune.pipeline.run import Polling
 from dagster_dune.registry import DuneAssetSet
 from dagster_dune.results import rows_of
-from dagster_dune.submissions import RunTagRecord, submitted_before
+from dagster_dune.step import Step, StepSettings
 
 PipelineForm = Literal["nodes", "lineage"]
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
@@ -84,6 +84,20 @@ class DuneResource(dg.ConfigurableResource[Any]):
         description="Whether rows, columns, credits and times of each finished node are read (one request a node).",
     )
     details_timeout: float = Field(default=10.0, description="How long an event may wait for its details.")
+    resume: bool = Field(
+        default=True, description="Whether a retry takes over the pipelines that earlier attempts have started."
+    )
+    resume_max_age: float = Field(default=86400.0, description="How old a pipeline may be that a retry takes over.")
+    retry_failed_nodes: bool = Field(
+        default=False,
+        description="Whether the op's retry policy sends failed nodes again. Failed executions are charged too.",
+    )
+    cancel_on_termination: bool = Field(
+        default=True, description="Whether executions are cancelled when the run is terminated or times out."
+    )
+    run_timeout: float | None = Field(
+        default=None, description="How long a pipeline may take before it is cancelled; any time if unset."
+    )
     max_nodes: int | None = Field(default=None, description="Refuse to run more assets than this at once.")
 
     @field_validator("api_key", "base_url", "performance", mode="before")
@@ -94,14 +108,14 @@ class DuneResource(dg.ConfigurableResource[Any]):
             TEXT_CHECKS[info.field_name or ""](text)
         return text
 
-    @field_validator("timeout", "poll_interval", "max_poll_interval", "stall_timeout", "details_timeout")
+    @field_validator("timeout", "poll_interval", "max_poll_interval", "stall_timeout", "details_timeout", "run_timeout")
     @classmethod
-    def _positive(cls, seconds: float) -> float:
-        if seconds <= 0:
+    def _positive(cls, seconds: float | None) -> float | None:
+        if seconds is not None and seconds <= 0:
             raise DuneConfigurationError(f"A duration must be a positive number of seconds, not {seconds}.")
         return seconds
 
-    @field_validator("max_retries", "poll_failure_tolerance")
+    @field_validator("max_retries", "poll_failure_tolerance", "resume_max_age")
     @classmethod
     def _not_negative(cls, number: float) -> float:
         if number < 0:
@@ -148,17 +162,19 @@ class DuneResource(dg.ConfigurableResource[Any]):
             Failure: An asset failed or was skipped, Dune refused the pipeline, or it could not be followed.
         """
         try:
-            with self.get_client() as client:
+            with ExitStack() as stack:
+                client = stack.enter_context(self.get_client())
+                brief_client = stack.enter_context(self._client(min(self.timeout, self.details_timeout), max_retries=0))
+                details = stack.enter_context(Details(brief_client, self.details_timeout)) if self.details else None
                 assets = DuneAssetSet.of(context)
+                step = Step(context, assets, client, brief_client, details, self._step_settings)
                 if pipeline_form == "lineage":
                     sink = sink_target(assets.catalog, assets.selection, self._tier)
                     plan = self._plan_lineage(client, assets, sink, allow_extra_refreshes=allow_extra_refreshes)
                     send = partial(client.execute_lineage, sink.query_id, sink.performance, sink.query_parameters)
+                    yield from step.events(plan, send)
                 else:
-                    plan = self._plan(assets)
-                    send = partial(client.execute_pipeline, plan.to_wire())
-                pipeline = self._submit(context, assets, plan, send)
-                yield from self._follow(context, client, assets, plan, pipeline)
+                    yield from step.events(self._plan(assets))
         except DuneError as error:
             raise failure_of(error, retryable=isinstance(error, RETRYABLE)) from error
 
@@ -203,50 +219,19 @@ class DuneResource(dg.ConfigurableResource[Any]):
         dunes_choice = client.get_query_pipeline(sink.query_id, sink.performance, sink.query_parameters)
         return plan_lineage(assets.selection, sink, dunes_choice, allow_extra_refreshes=allow_extra_refreshes)
 
-    def _submit(
-        self,
-        context: dg.AssetExecutionContext,
-        assets: DuneAssetSet,
-        plan: PipelinePlan,
-        send: Callable[[], PipelineSubmitted],
-    ) -> str:
-        """Start the plan's pipeline, unless an earlier attempt of this run has."""
-        earlier = submitted_before(context.instance, context.run.run_id, assets.definition, plan)
-        if earlier:
-            context.log.info(
-                "An earlier attempt of this run started pipeline %s; it is followed, not sent again.", earlier
-            )
-            return earlier
-        pipeline = submit(plan, RunTagRecord(context.instance, context.run.run_id, assets.definition), send)
-        context.log.info("Dune runs %d nodes as pipeline %s.", len(plan.nodes), pipeline)
-        return pipeline
-
-    def _follow(
-        self,
-        context: dg.AssetExecutionContext,
-        client: DuneApiClient,
-        assets: DuneAssetSet,
-        plan: PipelinePlan,
-        pipeline: str,
-    ) -> Iterator[DuneEvent]:
-        """Yield a result a node as it ends, and fail at the end if one of them did."""
-        stream = EventStream(context, assets, pipeline)
+    @property
+    def _step_settings(self) -> StepSettings:
         polling = Polling(
             interval=self.poll_interval,
             max_interval=self.max_poll_interval,
             stall_timeout=self.stall_timeout,
             failure_tolerance=self.poll_failure_tolerance,
+            timeout=self.run_timeout,
         )
-        with ExitStack() as stack:
-            details = stack.enter_context(self._details()) if self.details else None
-            try:
-                for outcomes in follow(client, plan, pipeline, polling=polling, log=context.log):
-                    yield from stream.of(details.added(outcomes) if details else outcomes)
-            except DuneError:
-                yield from stream.rest()
-                raise
-        yield from stream.rest()
-        stream.raise_for_lost()
-
-    def _details(self) -> Details:
-        return Details(self._client(min(self.timeout, self.details_timeout), max_retries=0), self.details_timeout)
+        return StepSettings(
+            polling=polling,
+            resume=self.resume,
+            resume_max_age=timedelta(seconds=self.resume_max_age),
+            retry_failed_nodes=self.retry_failed_nodes,
+            cancel_on_termination=self.cancel_on_termination,
+        )

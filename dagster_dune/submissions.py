@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import dagster as dg
 
-from dagster_dune.api.errors import AmbiguousSubmission
 from dagster_dune.errors import DunePipelineError
 from dagster_dune.metadata import INTENT_TAG, PIPELINE_TAG, REFUSED_TAG
 from dagster_dune.pipeline.plan import PipelinePlan
@@ -31,14 +30,16 @@ class Submission:
     Attributes:
         id: The submission's own id.
         run_id: The run that made it.
-        digests: What each node was to run.
+        at: When its intent was written.
+        node_ids: By the digest of what a node runs, its id in the pipeline.
         pipeline_execution_id: Dune's answer; None where none was written down.
         refused: Whether Dune surely started nothing.
     """
 
     id: str
     run_id: str
-    digests: frozenset[str]
+    at: datetime
+    node_ids: Mapping[str, int]
     pipeline_execution_id: str | None
     refused: bool
 
@@ -59,7 +60,7 @@ class RunTagRecord:
 
     def intend(self, plan: PipelinePlan) -> None:
         """Write that this plan is about to be sent."""
-        self._write(INTENT_TAG, nodes=sorted(plan.digests))
+        self._write(INTENT_TAG, nodes={node.digest: node.id for node in plan.nodes})
 
     def submitted(self, pipeline_execution_id: str) -> None:
         """Write the id that Dune answered with."""
@@ -72,8 +73,7 @@ class RunTagRecord:
     def _write(self, tag: str, **fields: object) -> None:
         """Write a tag and read it back: Dagster rewrites all tags of a run at once, without a lock."""
         key = tag + self._suffix
-        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        value = json.dumps({"run_id": self._run_id, "at": at, **fields})
+        value = json.dumps({"run_id": self._run_id, "at": datetime.now(timezone.utc).isoformat(), **fields})
         for _ in range(WRITE_ATTEMPTS):
             self._instance.add_run_tags(self._run_id, {key: value})
             run = self._instance.get_run_by_id(self._run_id)
@@ -85,61 +85,23 @@ class RunTagRecord:
         )
 
 
-def submissions_of(tags: Mapping[str, str], definition: str) -> list[Submission]:
-    """Read the submissions of one definition from a run's tags."""
+def submissions_of(runs: Iterable[dg.DagsterRun], definition: str) -> list[Submission]:
+    """Read the submissions of one definition from the tags of some runs, each once, the oldest first."""
+    tags = {key: value for run in runs for key, value in run.tags.items()}
     prefix = f"{INTENT_TAG}/{definition}/"
-    found = []
-    for key in tags:
-        if not key.startswith(prefix):
-            continue
-        submission_id = key.removeprefix(prefix)
-        suffix = f"/{definition}/{submission_id}"
-        intent = json.loads(tags[key])
-        answer = json.loads(tags.get(PIPELINE_TAG + suffix, "{}"))
-        found.append(
-            Submission(
-                id=submission_id,
-                run_id=intent["run_id"],
-                digests=frozenset(intent["nodes"]),
-                pipeline_execution_id=answer.get("pipeline_execution_id"),
-                refused=REFUSED_TAG + suffix in tags,
-            )
-        )
-    return found
+    found = [_read(tags, definition, key.removeprefix(prefix)) for key in tags if key.startswith(prefix)]
+    return sorted(found, key=lambda submission: submission.at)
 
 
-def submitted_before(instance: dg.DagsterInstance, run_id: str, definition: str, plan: PipelinePlan) -> str | None:
-    """Find the pipeline that an earlier attempt of this very run has submitted for the same nodes.
-
-    Args:
-        instance: Where the run is stored.
-        run_id: This run.
-        definition: The asset definition.
-        plan: What this attempt is to run.
-
-    Returns:
-        The pipeline's execution id, or None where nothing of this plan was submitted by this run.
-
-    Raises:
-        AmbiguousSubmission: The earlier attempt ended inside the request.
-        DunePipelineError: It submitted some of these nodes and others.
-    """
-    run = instance.get_run_by_id(run_id)
-    wanted = frozenset(plan.digests)
-    for submission in submissions_of(run.tags if run else {}, definition):
-        if submission.run_id != run_id or submission.refused or wanted.isdisjoint(submission.digests):
-            continue
-        if submission.pipeline_execution_id is None:
-            raise AmbiguousSubmission(
-                f"an earlier attempt of run {run_id} ended between the request and Dune's answer",
-                method="POST",
-                path="/api/v1/pipelines/execute",
-            )
-        if submission.digests != wanted:
-            raise DunePipelineError(
-                f"An earlier attempt of run {run_id} submitted other nodes together with some of these, as pipeline "
-                f"{submission.pipeline_execution_id}.",
-                hint="Nothing was sent. Launch a new run for what is missing.",
-            )
-        return submission.pipeline_execution_id
-    return None
+def _read(tags: Mapping[str, str], definition: str, submission_id: str) -> Submission:
+    suffix = f"/{definition}/{submission_id}"
+    intent = json.loads(tags[INTENT_TAG + suffix])
+    answer = json.loads(tags.get(PIPELINE_TAG + suffix, "{}"))
+    return Submission(
+        id=submission_id,
+        run_id=intent["run_id"],
+        at=datetime.fromisoformat(intent["at"]),
+        node_ids=intent["nodes"],
+        pipeline_execution_id=answer.get("pipeline_execution_id"),
+        refused=REFUSED_TAG + suffix in tags,
+    )

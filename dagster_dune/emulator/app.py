@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 from starlette.types import ASGIApp
 
 from dagster_dune.emulator.auth import AuthMiddleware
@@ -43,13 +43,14 @@ def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None]) -> A
 
     app = Starlette(
         routes=[
-            Mount("/api/v1", routes=[route for group in API_GROUPS for route in group.routes]),
-            Mount("/_emulator", routes=control.routes),
+            Mount("/api/v1", Router([route for group in API_GROUPS for route in group.routes], redirect_slashes=False)),
+            Mount("/_emulator", Router(control.routes, redirect_slashes=False)),
         ],
         middleware=[Middleware(AuthMiddleware, api_key=api_key)],
         exception_handlers=dict.fromkeys((RequestError, SqlError, HTTPException, Exception), _answer_error),
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
     app.state.local_dune = dune
     return JournalMiddleware(app, dune.journal)
 

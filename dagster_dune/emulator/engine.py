@@ -16,7 +16,7 @@ from dagster_dune.emulator.dunesql.lowering import lower
 from dagster_dune.emulator.dunesql.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_type
 from dagster_dune.emulator.errors import SqlError
-from dagster_dune.emulator.failures import sql_error
+from dagster_dune.emulator.failures import located, sql_error
 from dagster_dune.emulator.results import Column, ResultSet, result_set
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Engine:
 
         self._connection = duckdb.connect(str(database) if database else ":memory:", config=dict(_SAFE))
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._schema_lock = threading.Lock()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute(_PRELUDE.read_text("utf-8"))
         sample.load(self._connection)
@@ -85,8 +86,8 @@ class Engine:
 
         def run(cursor: DuckDBPyConnection) -> ResultSet:
             sql = self._lowered(cursor, compiled)
+            self._create_schema(cursor, schema)
             with self._locks[name.lower()], _transaction(cursor):
-                cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
                 _check_names(cursor, sql)
                 cursor.execute(f"CREATE OR REPLACE TABLE {target} AS {sql}")  # noqa: S608 - quoted by us
                 return _rows(cursor, f"SELECT * FROM {target}")  # noqa: S608
@@ -105,9 +106,10 @@ class Engine:
         """
         schema, table = duckdb_name(name)
         cursor = self._connection.cursor()
-        with self._locks[name.lower()], _failures(), _transaction(cursor):
-            cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-            uploads.store(cursor, f'"{schema}"."{table}"', data)
+        with self._locks[name.lower()], _failures():
+            self._create_schema(cursor, schema)
+            with _transaction(cursor):
+                uploads.store(cursor, f'"{schema}"."{table}"', data)
 
     def drop(self, name: str) -> None:
         """Remove the table of a matview or an upload, if there is one."""
@@ -136,8 +138,19 @@ class Engine:
         """Close the database, and write what it keeps to its file."""
         self._connection.close()
 
+    def _create_schema(self, cursor: DuckDBPyConnection, schema: str) -> None:
+        """Create a team's schema, one statement at a time: two at once would be a conflict in DuckDB."""
+        with self._schema_lock:
+            cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+
     def _lowered(self, cursor: DuckDBPyConnection, compiled: Compiled) -> str:
-        return lower(compiled.statement, exists=lambda name: _exists(cursor, name), plan=lambda sql: _plan(cursor, sql))
+        """Write a query as DuckDB's SQL, and bind it, so that a wrong name is blamed at its place."""
+        try:
+            return lower(
+                compiled.statement, exists=lambda name: _exists(cursor, name), plan=lambda sql: _plan(cursor, sql)
+            )
+        except SqlError as error:
+            raise located(error, compiled.statement) from None
 
 
 class Statement:
@@ -200,7 +213,7 @@ def _transaction(cursor: DuckDBPyConnection) -> Iterator[None]:
 
 def _exists(cursor: DuckDBPyConnection, name: str) -> bool:
     schema, table = duckdb_name(name)
-    sql = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name = $1 AND table_name = $2"
+    sql = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name <> 'main' AND schema_name = $1 AND table_name = $2"
     return cursor.execute(sql, [schema, table]).fetchone() is not None
 
 

@@ -27,7 +27,7 @@ class SqlError(DuneError):
         line: int | None = None,
         column: int | None = None,
     ) -> None:
-        self.message = f"line {line}:{column}: {message}" if line is not None else message
+        self.message = f"line {line}:{column or 1}: {message}" if line is not None else message
         super().__init__(self.message)
         self.type: SqlErrorType = type
         self.line = line

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -162,12 +163,13 @@ class Executions:
 
     async def cancel(self, *executions: Execution) -> None:
         """Stop executions, and return when they have ended. What had ended before stays as it is."""
-        running = [execution for execution in executions if execution.execution_id in self._tasks]
-        tasks = [self._tasks[execution.execution_id] for execution in running]
-        for execution, task in zip(running, tasks, strict=True):
-            if not execution.is_cancelling:  # a second one would cut short the wait for the worker thread
-                execution.is_cancelling = True
-                task.cancel()
+        tasks = []
+        for execution in executions:
+            if task := self._tasks.get(execution.execution_id):
+                tasks.append(task)
+                if not execution.is_cancelling:  # a second time would cut short the wait for the worker thread
+                    execution.is_cancelling = True
+                    task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
@@ -207,14 +209,15 @@ class Executions:
         """Run a statement in a worker thread; when cancelled, return only after the thread has stopped."""
         running = asyncio.get_running_loop().run_in_executor(self._threads, _run_and_measure, statement)
         try:
-            return await asyncio.shield(running)
+            await asyncio.wait({running})
         except asyncio.CancelledError:
             while not running.done():
-                statement.interrupt()
+                with suppress(Exception):  # it may be ending at this moment; whatever happens, wait for the thread
+                    statement.interrupt()
                 await asyncio.wait({running}, timeout=INTERRUPT_SECONDS)
-            if running.exception() is None:
-                return running.result()  # it was quicker than the cancellation
-            raise
+            if running.exception():
+                raise
+        return running.result()  # also where it was quicker than the cancellation
 
     def _settle(self, execution: Execution, task: asyncio.Task[SizedResult]) -> None:
         execution.ended_at = time.time_ns()

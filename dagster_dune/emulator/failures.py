@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.types import trino_type
 from dagster_dune.emulator.errors import SqlError, SqlErrorType
 
@@ -15,7 +18,10 @@ _GROUP = re.compile(r'column "?(?P<name>[^"]*)"? must appear in the GROUP BY cla
 _CONVERSION = re.compile(r"Could not convert (?:string )?'(?P<value>.*)' to (?P<type>[A-Z0-9]+)")
 _NO_FUNCTION = re.compile(r"No function matches the given name and argument types '(?P<call>[^']*)'")
 _INTEGER_NAMES = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
+_LITERALS = {"INTEGER_LITERAL": "INTEGER", "STRING_LITERAL": "VARCHAR"}
 _PATH = re.compile(r"(?<![\w'])/[\w./-]+")
+_UNRESOLVED = re.compile(r"Column '(?P<name>[^']*)' (?:cannot be resolved|is ambiguous)")
+_KIND = re.compile(r"^(?:INTERNAL|[A-Z][\w ]*) Error: ")
 _HINT = re.compile(r"\s*(?:Use TRY\(|You might need|Candidate |Did you mean|LINE \d).*", re.DOTALL)
 
 _BINDING = ("Binder Error", "Catalog Error", "Parser Error", "Not implemented Error")
@@ -38,6 +44,27 @@ def sql_error(message: str) -> SqlError:
     return SqlError(_words(message), type=kind)
 
 
+def located(error: SqlError, statement: exp.Query) -> SqlError:
+    """Say where a column stands that cannot be resolved.
+
+    Args:
+        error: What the binder said.
+        statement: The query as it was written.
+
+    Returns:
+        The same error with line and column, if it is about a column that the query names.
+    """
+    match = _UNRESOLVED.fullmatch(error.message)
+    if error.line is not None or match is None:
+        return error
+    table, _, name = match["name"].rpartition(".")
+    for column in statement.find_all(exp.Column):
+        parts = (column.table.lower(), column.name.lower())
+        if parts == (table.lower(), name.lower()) or (not table and name.lower() in parts):
+            return error_at(column, error.message)
+    return error
+
+
 def _words(message: str) -> str:
     if match := _RAISED.search(message):
         return match["message"]
@@ -54,5 +81,9 @@ def _words(message: str) -> str:
     if match := _CONVERSION.search(message):
         return f"Cannot cast '{match['value']}' to {_INTEGER_NAMES.get(match['type'], trino_type(match['type']))}"
     if match := _NO_FUNCTION.search(message):
-        return f"Unexpected parameters for function {match['call'].removeprefix('trino_')}"
-    return _PATH.sub("<file>", _HINT.sub("", message)).strip()
+        name, _, arguments = match["call"].partition("(")
+        types = ", ".join(trino_type(_LITERALS.get(part, part)) for part in arguments.rstrip(")").split(", "))
+        return f"Unexpected parameters ({types}) for function {name.removeprefix('trino_')}"
+    if "not allowed inside the TRY" in message:
+        return "try() around an aggregate is not supported by this emulator; compute the aggregate in a subquery"
+    return _PATH.sub("<file>", _KIND.sub("", _HINT.sub("", message))).strip()

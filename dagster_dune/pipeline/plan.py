@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dagster_dune.api.models import (
@@ -69,6 +69,21 @@ class PipelinePlan:
     def digests(self) -> tuple[str, ...]:
         """The digest of each node."""
         return tuple(node.digest for node in self.nodes)
+
+    def restricted(self, names: Collection[str]) -> PipelinePlan:
+        """Return the plan of some of its objects alone, with ids from 1; what they lose is taken as done."""
+        kept = [node.id for node in self.nodes if node.sql_name in names]
+        return self.renumbered({node_id: number for number, node_id in enumerate(kept, start=1)})
+
+    def renumbered(self, ids: Mapping[int, int]) -> PipelinePlan:
+        """Return the plan of the nodes with these ids, under the new ids that stand beside them."""
+        return PipelinePlan(
+            tuple(
+                replace(node, id=ids[node.id], dependencies=tuple(ids[up] for up in node.dependencies if up in ids))
+                for node in self.nodes
+                if node.id in ids
+            )
+        )
 
     def to_wire(self) -> Pipeline:
         """The pipeline as the request carries it."""

@@ -16,7 +16,7 @@ from dagster_dune.api.errors import (
     DuneServerError,
 )
 from dagster_dune.api.models import PipelineStatus
-from dagster_dune.errors import DunePipelineError
+from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Settlement
 
@@ -33,7 +33,8 @@ class Polling:
         max_interval: Between two status requests, after nothing changed for long.
         stall_timeout: How long nothing may change before the run gives up, leaving the pipeline to Dune.
         failure_tolerance: How long status requests may fail before the run gives up.
-        not_found_tolerance: How long Dune may not know the pipeline yet, from its submission.
+        not_found_tolerance: How long Dune may not know the pipeline yet, from the first request on.
+        timeout: How long the pipeline may take, from the first request on; any time if None.
     """
 
     interval: float = 1.0
@@ -41,6 +42,7 @@ class Polling:
     stall_timeout: float = 3600.0
     failure_tolerance: float = 600.0
     not_found_tolerance: float = 10.0
+    timeout: float | None = None
 
 
 def follow(
@@ -71,13 +73,14 @@ def follow(
 
     Raises:
         DunePipelineError: Nothing changed for `stall_timeout`.
+        DunePipelineTimeout: The pipeline took longer than `timeout`.
         DuneApiError: Dune could not be asked for longer than `failure_tolerance`, or refuses the question.
     """
     settlement = Settlement(plan)
     poller = _Poller(client, pipeline_execution_id, polling, log, clock)
     told_words = set[str]()
     wait = polling.interval
-    changed_at = clock()
+    started_at = changed_at = clock()
     while not settlement.done:
         sleep(wait)
         status = poller.ask()
@@ -93,6 +96,8 @@ def follow(
             wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
         if not settlement.done and clock() - changed_at > polling.stall_timeout:
             raise _stalled(settlement, pipeline_execution_id, polling.stall_timeout)
+        if not settlement.done and polling.timeout is not None and clock() - started_at > polling.timeout:
+            raise _timed_out(settlement, pipeline_execution_id, polling.timeout)
 
 
 class _Poller:
@@ -150,9 +155,19 @@ def _ask_executions(client: DuneApiClient, settlement: Settlement, log: logging.
 
 
 def _stalled(settlement: Settlement, pipeline_execution_id: str, seconds: float) -> DunePipelineError:
-    names = [node.sql_name for node in settlement.open_nodes]
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return DunePipelineError(
-        f"Nothing changed in pipeline {pipeline_execution_id} for {seconds:g} s; still open: {shown}.",
+        f"Nothing changed in pipeline {pipeline_execution_id} for {seconds:g} s; still open: {_open(settlement)}.",
         hint="It may go on running on Dune. Raise stall_timeout if your executions take longer.",
     )
+
+
+def _timed_out(settlement: Settlement, pipeline_execution_id: str, seconds: float) -> DunePipelineTimeout:
+    return DunePipelineTimeout(
+        f"Pipeline {pipeline_execution_id} has not ended within {seconds:g} s; still open: {_open(settlement)}.",
+        hint="Raise run_timeout if your executions take longer.",
+    )
+
+
+def _open(settlement: Settlement) -> str:
+    names = [node.sql_name for node in settlement.open_nodes]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -98,6 +98,11 @@ class Settlement:
         """The nodes that have not settled."""
         return [node for node in self.plan.nodes if node.id not in self._outcomes]
 
+    @property
+    def running(self) -> list[tuple[PlannedNode, str]]:
+        """The open nodes that have an execution, each with its id."""
+        return [(node, seen.execution_id) for node in self.open_nodes if (seen := self._seen[node.id]).execution_id]
+
     def update(self, status: PipelineStatus) -> list[Outcome]:
         """Take in one status answer.
 
@@ -119,9 +124,9 @@ class Settlement:
         These have a word that we do not know, or still run by their last word although the pipeline has ended.
         """
         return [
-            (node, seen.execution_id)
-            for node in self.open_nodes
-            if (seen := self._seen[node.id]).execution_id and (seen.phase is Phase.UNKNOWN or self._out_of_patience)
+            (node, execution_id)
+            for node, execution_id in self.running
+            if self._seen[node.id].phase is Phase.UNKNOWN or self._out_of_patience
         ]
 
     def tell(self, node: PlannedNode, execution: ExecutionStatus) -> list[Outcome]:

@@ -183,7 +183,7 @@ def test_a_python_asset_between_two_dune_assets_splits_the_call(account, resourc
     assert [[len(node["dependencies"]) for node in body["pipeline"]["nodes"]] for body in calls()] == [[0], [0]]
     steps = {event.step_key for event in result.all_events if event.step_key}
     assert steps == {"dune_assets", "limits", "dune_assets_2"}
-    records = submissions_of(instance.get_run_by_id(result.run_id).tags, "dune_assets")
+    records = submissions_of([instance.get_run_by_id(result.run_id)], "dune_assets")
     assert len({record.pipeline_execution_id for record in records}) == 2
 
 
@@ -331,7 +331,7 @@ def test_a_pipeline_that_dune_refuses_can_be_sent_again_in_the_same_run(account,
     catalog = DuneCatalog(queries=[Query(query_id=999)])
     result = run(build_dune_assets(catalog), resource, instance)
     assert "999" in failure(result).user_failure_data.description
-    (record,) = submissions_of(instance.get_runs()[0].tags, "dune_assets")
+    (record,) = submissions_of(instance.get_runs(), "dune_assets")
     assert record.refused
 
 

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlglot import exp
+from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
 from dagster_dune.emulator.dunesql.positions import VIEW
 from dagster_dune.emulator.dunesql.sql import call, text
 from dagster_dune.emulator.dunesql.transforms import drop_limit_all, name_columns, rename_tables, rewrite_syntax
-from dagster_dune.emulator.dunesql.typed import OPERATORS, TYPED_FUNCTIONS, finish_aggregate
+from dagster_dune.emulator.dunesql.typed import OPERATORS, SIGNED, TYPED_FUNCTIONS, finish_aggregate
 from dagster_dune.emulator.dunesql.types import Type, literal_type
 from dagster_dune.emulator.errors import SqlError
 
@@ -66,8 +67,8 @@ def lower(statement: exp.Query, *, exists: Callable[[str], bool], plan: Callable
     rename_tables(prepared, exists)
     name_columns(prepared)
     drop_limit_all(prepared)
-    if not _tag_operands(prepared):
-        return _render(prepared, {}, probing=False)
+    prepared.meta[SIGNED] = _mentions_int256(prepared)
+    _tag_operands(prepared)
     types: Types = {}
     for _ in range(_ROUNDS):
         found = dict(_tagged_types(plan(_render(prepared, types, probing=True))))
@@ -77,7 +78,13 @@ def lower(statement: exp.Query, *, exists: Callable[[str], bool], plan: Callable
     raise SqlError("The types of this query cannot be told; write CAST around what it divides or multiplies")
 
 
-def _tag_operands(statement: exp.Query) -> int:
+def _mentions_int256(statement: exp.Query) -> bool:
+    return any(type_.this == exp.DType.INT256 for type_ in statement.find_all(exp.DataType)) or any(
+        function.name.lower().endswith("_to_int256") for function in statement.find_all(exp.Anonymous)
+    )
+
+
+def _tag_operands(statement: exp.Query) -> None:
     """Give each operand whose type matters a tag: one for the same text in the same SELECT, so that GROUP BY finds it."""
     tags: dict[tuple[int, str], str] = {}
     for node in statement.walk():
@@ -87,7 +94,6 @@ def _tag_operands(statement: exp.Query) -> int:
                 continue
             key = (id(operand.parent_select), operand.sql("trino"))
             operand.meta[_TAG] = tags.setdefault(key, f"t{len(tags)}")
-    return len(tags)
 
 
 def _operands(node: exp.Expr) -> list[exp.Expr]:
@@ -122,7 +128,10 @@ def _render(prepared: exp.Query, types: Types, *, probing: bool) -> str:
             node.replace(new)
     if probing:
         _shape(statement)
-    return statement.sql("duckdb")
+    try:
+        return statement.sql("duckdb", unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        raise SqlError(f"Not supported by this emulator: {error}") from None
 
 
 def _rewrite(node: exp.Expr, types: Types) -> exp.Expr:

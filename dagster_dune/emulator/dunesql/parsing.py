@@ -31,9 +31,15 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.GroupingSets, exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ,
     exp.NullSafeNEQ, exp.Is, exp.In, exp.Between, exp.Like, exp.Escape, exp.Exists, exp.Any, exp.All, exp.Add, exp.Sub,
     exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.Extract, exp.Trim, exp.Substring,
-    exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Placeholder,
+    exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous,
 )  # fmt: skip
 """The syntax that `lowering` knows, beside the functions."""
+
+
+_UNKNOWN = "Function '{}' is not registered, or not supported by this emulator"
+_FIRST = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.L_PAREN})
+_BEFORE_NO_CALL = frozenset({TokenType.R_PAREN, TokenType.ALIAS})
+"""After these a name with parentheses is FILTER (...), or an alias with its columns."""
 
 
 def parse(sql: str) -> exp.Query:
@@ -52,62 +58,89 @@ def parse(sql: str) -> exp.Query:
         raise SqlError("Incremental queries (TABLE(previous.query.result(...))) are not supported by this emulator")
     dialect = Trino()
     try:
-        tokens = [_marked(token, following) for token, following in _pairs(dialect.tokenize(sql))]
-        statements = [statement for statement in dialect.parser().parse(tokens, sql) if statement is not None]
+        tokens = _marked(dialect.tokenize(sql))
+        if tokens and tokens[0].token_type not in _FIRST:
+            raise _error_at_token(tokens[0], f"Only SELECT is supported, not {tokens[0].text.upper()}")
+        parsed = dialect.parser().parse(tokens, sql)
     except ParseError as error:
         raise _syntax_error(error) from None
     except TokenError:
         raise SqlError("The text cannot be read as SQL: a quote or a comment is not closed") from None
-    if len(statements) != 1 or isinstance(statements[0], exp.Semicolon):
+    statements = [statement for statement in parsed if statement is not None and not isinstance(statement, exp.Semicolon)]
+    if len(statements) != 1:
         raise SqlError(f"A query must be one statement, not {len(statements)}")
     statement = statements[0]
     if isinstance(statement, exp.Values):
         statement = exp.select("*").from_(statement)
     if not isinstance(statement, exp.Query) or isinstance(statement, exp.Table):
-        raise SqlError(f"Only SELECT is supported, not {statement.key.upper()}")
-    _refuse_unlisted(statement)
+        raise SqlError("Only SELECT is supported")
+    _refuse_unlisted(statement, sql)
     return statement
 
 
-def _pairs(tokens: list[Token]) -> list[tuple[Token, Token | None]]:
-    return list(zip(tokens, [*tokens[1:], None], strict=True))
+def _marked(tokens: list[Token]) -> list[Token]:
+    """Put the mark on functions of the list, and make a number of ``DECIMAL '1.5'``."""
+    marked: list[Token] = []
+    for position, token in enumerate(tokens):
+        previous = tokens[position - 1].token_type if position else None
+        following = tokens[position + 1].token_type if position + 1 < len(tokens) else None
+        if following == TokenType.L_PAREN and previous not in _BEFORE_NO_CALL:
+            marked.append(_marked_call(token))
+        elif following == TokenType.STRING and token.token_type == TokenType.DECIMAL:
+            continue
+        elif token.token_type == TokenType.STRING and previous == TokenType.DECIMAL:
+            marked.append(_decimal_literal(token))
+        else:
+            marked.append(token)
+    return marked
 
 
-def _marked(token: Token, following: Token | None) -> Token:
-    if following is None or following.token_type != TokenType.L_PAREN or token.token_type == TokenType.IDENTIFIER:
-        return token
+def _marked_call(token: Token) -> Token:
     name = token.text.lower()
-    if name in FUNCTIONS:
-        return Token(TokenType.VAR, MARK + name, token.line, token.col, token.start, token.end, token.comments)
-    if name.startswith(MARK):
-        raise _unsupported(token.text, token.line, token.col - (token.end - token.start))
-    return token
+    if token.token_type == TokenType.IDENTIFIER or name not in FUNCTIONS:
+        if name.startswith(MARK):
+            raise _error_at_token(token, _UNKNOWN.format(name))
+        return token
+    return _with_text(token, TokenType.VAR, MARK + name)
 
 
-def _refuse_unlisted(statement: exp.Query) -> None:
+def _decimal_literal(token: Token) -> Token:
+    if not re.fullmatch(r"[0-9]+[.][0-9]+", token.text):
+        hint = f"write CAST('{token.text}' AS decimal(p, s))"
+        raise _error_at_token(token, f"DECIMAL '{token.text}' is not supported by this emulator; {hint}")
+    return _with_text(token, TokenType.NUMBER, token.text)
+
+
+def _with_text(token: Token, kind: TokenType, text: str) -> Token:
+    return Token(kind, text, token.line, token.col, token.start, token.end, token.comments)
+
+
+def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
     for node in statement.walk(bfs=False):
         if isinstance(node, exp.Anonymous):
             _check_call(node)
         elif not isinstance(node, _SYNTAX):
-            if isinstance(node, exp.Func):
-                raise error_at(node, f"Function '{node.sql_name().lower()}' is not supported by this emulator")
+            if isinstance(node, exp.Func) and "start" in node.meta:
+                raise _unknown(node, sql[node.meta["start"] : node.meta["end"] + 1])
             raise error_at(node, f"{node.key.upper()} is not supported by this emulator")
 
 
 def _check_call(call: exp.Anonymous) -> None:
     name = call.name.lower()
     if not name.startswith(MARK):
-        raise error_at(call, f"Function '{name}' is not registered, or not supported by this emulator")
-    function = FUNCTIONS[name[len(MARK) :]]
-    count = len(call.expressions)
+        raise _unknown(call, name)
+    function = FUNCTIONS[name.removeprefix(MARK)]
+    count = sum(len(part.expressions) if isinstance(part, exp.Distinct) else 1 for part in call.expressions)
     if not function.least <= count <= function.most:
-        raise error_at(call, f"Unexpected number of arguments ({count}) for function {name[len(MARK) :]}")
+        raise error_at(call, f"Unexpected number of arguments ({count}) for function {name.removeprefix(MARK)}")
 
 
-def _unsupported(name: str, line: int, column: int) -> SqlError:
-    return SqlError(
-        f"Function '{name.lower()}' is not registered, or not supported by this emulator", line=line, column=column
-    )
+def _unknown(node: exp.Expr, name: str) -> SqlError:
+    return error_at(node, _UNKNOWN.format(name.lower()))
+
+
+def _error_at_token(token: Token, message: str) -> SqlError:
+    return SqlError(message, line=token.line, column=token.col - (token.end - token.start))
 
 
 def _syntax_error(error: ParseError) -> SqlError:

@@ -53,12 +53,6 @@ CREATE OR REPLACE MACRO trino_bignum_difference(a, b) AS
     WHEN r.a >= CAST(0 AS BIGNUM) AND r.b >= CAST(0 AS BIGNUM) AND r.a < r.b
       THEN trino_fail('uint256 subtraction underflow: ' || CAST(r.a AS VARCHAR) || ' - ' || CAST(r.b AS VARCHAR))
     ELSE r.a - r.b END)[1];
-CREATE OR REPLACE MACRO trino_in_range(x) AS
-  list_transform([x], lambda v: CASE
-    WHEN v > CAST('115792089237316195423570985008687907853269984665640564039457584007913129639935' AS BIGNUM)
-      OR v < CAST('-57896044618658097711785492504343953926634992332820282019728792003956564819968' AS BIGNUM)
-      THEN trino_fail('256 bit integer out of range: ' || CAST(v AS VARCHAR)) ELSE v END)[1];
-
 CREATE OR REPLACE MACRO trino_with_point(sign, digits, scale) AS
   list_transform([lpad(digits, CAST(greatest(length(digits), scale + 1) AS INTEGER), '0')], lambda d:
     sign || CASE WHEN scale = 0 THEN d ELSE left(d, -scale) || '.' || right(d, scale) END)[1];
@@ -135,6 +129,9 @@ CREATE OR REPLACE MACRO trino_regexp_extract(s, pattern) AS
   list_transform([{'s': s, 'p': pattern}], lambda r: CASE WHEN regexp_matches(r.s, r.p) THEN regexp_extract(r.s, r.p, 0) END)[1],
   (s, pattern, number) AS
   list_transform([{'s': s, 'p': pattern}], lambda r: CASE WHEN regexp_matches(r.s, r.p) THEN regexp_extract(r.s, r.p, number) END)[1];
+CREATE OR REPLACE MACRO trino_blanks() AS ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13);
+CREATE OR REPLACE MACRO trino_ltrim(s) AS ltrim(s, trino_blanks());
+CREATE OR REPLACE MACRO trino_rtrim(s) AS rtrim(s, trino_blanks());
 CREATE OR REPLACE MACRO trino_ends_with(s, suffix) AS suffix(s, suffix);
 
 -- Numbers.
@@ -188,6 +185,7 @@ CREATE OR REPLACE MACRO trino_bytes_to_bigint(x) AS
   END)[1];
 CREATE OR REPLACE MACRO trino_bytes_substring(x, start) AS array_slice(x, start, octet_length(x)),
   (x, start, count) AS array_slice(x, start, start + count - 1);
+CREATE OR REPLACE MACRO trino_bytes_concat(x, y) AS x || y;
 CREATE OR REPLACE MACRO trino_to_hex(x) AS hex(x);
 CREATE OR REPLACE MACRO trino_from_hex(x) AS unhex(regexp_replace(x, '^0x', ''));
 

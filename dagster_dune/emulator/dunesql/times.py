@@ -24,8 +24,6 @@ _FORMATS = {
 
 def date_trunc(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
     """Truncate; a date stays a date."""
-    if len(operands) != 2:
-        raise error_at(node, "Unexpected number of arguments for function date_trunc")
     unit = _unit(node, operands[0], _is_date(types[1]))
     truncated = call("date_trunc", text(unit), operands[1])
     return cast_to(truncated, "DATE") if _is_date(types[1]) else truncated
@@ -33,7 +31,6 @@ def date_trunc(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | 
 
 def date_add(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
     """Add units of time; a date stays a date."""
-    _three(node, operands)
     unit = _unit(node, operands[0], _is_date(types[2]))
     amount = cast_to(operands[1], "INTEGER" if unit in _DATE_UNITS else "BIGINT")
     total = exp.Paren(this=exp.Add(this=operands[2], expression=call(f"to_{unit}s", amount)))
@@ -42,7 +39,6 @@ def date_add(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | No
 
 def date_diff(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
     """Count the whole units between two times."""
-    _three(node, operands)
     unit = _unit(node, operands[0], _is_date(types[1]) and _is_date(types[2]))
     return call("datesub", text(unit), operands[1], operands[2])
 
@@ -50,7 +46,7 @@ def date_diff(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | N
 def date_format(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
     """Write a time with MySQL's letters."""
     pattern = literal_text(operands[1])
-    if len(operands) != 2 or pattern is None:
+    if pattern is None:
         raise error_at(node, "The format of date_format must be written out as a text")
 
     def letter(match: re.Match[str]) -> str:
@@ -74,11 +70,6 @@ def sequence(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | No
         return call("generate_series", *operands)
     downwards = exp.If(this=exp.GT(this=start.copy(), expression=stop.copy()), true=integer(-1))
     return call("generate_series", start, stop, exp.Case(ifs=[downwards], default=integer(1)))
-
-
-def _three(node: exp.Expr, operands: list[exp.Expr]) -> None:
-    if len(operands) != 3:
-        raise error_at(node, f"Unexpected number of arguments ({len(operands)}): write a unit and two values")
 
 
 def _unit(node: exp.Expr, operand: exp.Expr, of_date: bool) -> str:

@@ -136,6 +136,32 @@ def _substring(node: exp.Expr) -> exp.Expr:
     return call("trino_substr", node.this, *arguments)
 
 
+_IGNORING_NULLS: dict[str, type[exp.Func]] = {
+    "first_value": exp.FirstValue,
+    "last_value": exp.LastValue,
+    "nth_value": exp.NthValue,
+    "lag": exp.Lag,
+    "lead": exp.Lead,
+}
+
+
+def _ignore_nulls(node: exp.Expr) -> exp.Expr:
+    """DuckDB wants IGNORE NULLS between the parentheses, where sqlglot puts it for functions that it knows."""
+    function = node.this
+    if not isinstance(function, exp.Anonymous) or function.name not in _IGNORING_NULLS:
+        raise error_at(node, "IGNORE NULLS is supported for first_value, last_value, nth_value, lag and lead only")
+    return exp.IgnoreNulls(this=_IGNORING_NULLS[function.name].from_arg_list(function.expressions))
+
+
+def _respect_nulls(node: exp.Expr) -> exp.Expr:
+    return node.this
+
+
+def _trim(node: exp.Expr) -> exp.Expr:
+    function = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(node.text("position").upper(), "trim")
+    return call(function, node.this, node.args.get("expression") or call("trino_blanks"))
+
+
 def _position(node: exp.Expr) -> exp.Expr:
     return call("strpos", node.this, node.args["substr"])
 
@@ -164,6 +190,9 @@ _REWRITES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Extract: _extract,
     exp.Substring: _substring,
     exp.StrPosition: _position,
+    exp.Trim: _trim,
+    exp.IgnoreNulls: _ignore_nulls,
+    exp.RespectNulls: _respect_nulls,
     exp.Unnest: _unnest,
     exp.WithinGroup: _within_group,
 }

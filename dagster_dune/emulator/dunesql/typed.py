@@ -19,6 +19,10 @@ Types = Sequence[Type | None]
 Rewrite = Callable[[exp.Expr, list[exp.Expr], Types], exp.Expr]
 
 
+SIGNED = "dune_signed"
+"""The mark on a statement that works with int256: then a difference may be negative."""
+
+
 def _is(type_: Type | None, *ids: str) -> bool:
     return type_ is not None and type_.id in ids
 
@@ -42,29 +46,66 @@ _SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", e
 def add(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Add; a date plus days is a date."""
     _exact_256(node, types)
+    if decimals := _decimals(types):
+        return _sum_of_decimals(exp.Add, operands, *decimals)
     total = exp.Add(this=operands[0], expression=operands[1])
     if _any(types, "DATE") and _any(types, "INTERVAL"):
-        return cast_to(exp.Paren(this=total), "DATE")
+        return _date(node, total)
     return total
 
 
 def subtract(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Subtract; a date less days is a date, dates have an interval between them, uint256 has no negative numbers."""
     if _exact_256(node, types):
+        if node.root().meta.get(SIGNED):
+            return exp.Sub(this=operands[0], expression=operands[1])
         return call("trino_bignum_difference", *operands)
+    if decimals := _decimals(types):
+        return _sum_of_decimals(exp.Sub, operands, *decimals)
     difference = exp.Sub(this=operands[0], expression=operands[1])
     if _is(types[0], "DATE") and _is(types[1], "INTERVAL"):
-        return cast_to(exp.Paren(this=difference), "DATE")
+        return _date(node, difference)
     if _is(types[0], "DATE") and _is(types[1], "DATE"):
         return call("to_days", cast_to(exp.Paren(this=difference), "INTEGER"))
     return difference
+
+
+def _date(node: exp.Expr, moved: exp.Expr) -> exp.Expr:
+    for interval in node.find_all(exp.Interval):
+        if interval.text("unit").upper() in ("HOUR", "MINUTE", "SECOND"):
+            raise error_at(node, "Cannot add hours, minutes or seconds to a date")
+    return cast_to(exp.Paren(this=moved), "DATE")
 
 
 def multiply(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Multiply, exactly where integers have 256 bits."""
     if _exact_256(node, types):
         return call("trino_bignum_product", *operands)
+    if decimals := _decimals(types):
+        left, right = decimals
+        wide = cast_to(operands[0], f"DECIMAL(38,{left.scale})")
+        width, scale = min(38, left.width + right.width), left.scale + right.scale
+        return cast_to(exp.Paren(this=exp.Mul(this=wide, expression=operands[1])), f"DECIMAL({width},{scale})")
     return exp.Mul(this=operands[0], expression=operands[1])
+
+
+def _decimals(types: Types) -> tuple[Type, Type] | None:
+    """The two decimals that an operator works on, where one operand is a decimal and the other no double."""
+    left, right = types
+    if left is None or right is None or not _any(types, "DECIMAL"):
+        return None
+    if all(type_.is_integer or type_.id == "DECIMAL" for type_ in (left, right)):
+        return left.as_decimal(), right.as_decimal()
+    return None
+
+
+def _sum_of_decimals(
+    operator: type[exp.Binary], operands: list[exp.Expr], left: Type, right: Type
+) -> exp.Expr:
+    scale = max(left.scale, right.scale)
+    width = min(38, max(left.width - left.scale, right.width - right.scale) + scale + 1)
+    wide = cast_to(operands[0], f"DECIMAL(38,{left.scale})")
+    return cast_to(exp.Paren(this=operator(this=wide, expression=operands[1])), f"DECIMAL({width},{scale})")
 
 
 def divide(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
@@ -74,8 +115,8 @@ def divide(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     left, right = types
     if left is None or right is None or (left.is_integer and right.is_integer):
         return exp.Paren(this=exp.IntDiv(this=operands[0], expression=operands[1]))
-    if _any(types, "DECIMAL") and not (left.is_float or right.is_float):
-        return _divide_decimals(operands, left.as_decimal(), right.as_decimal())
+    if decimals := _decimals(types):
+        return _divide_decimals(operands, *decimals)
     return exp.Paren(this=exp.Div(this=operands[0], expression=operands[1], typed=False, safe=False))
 
 
@@ -113,7 +154,10 @@ def _rounding(name: str) -> Rewrite:
             return operands[0]
         if _is(types[0], "BIGNUM"):
             raise error_at(node, "round(uint256, n) is not supported by this emulator; cast it to double")
-        return call(name, *operands)
+        rounded = call(name, *operands)
+        if len(operands) == 2 and types[0] is not None and types[0].id == "DECIMAL":
+            return cast_to(rounded, f"DECIMAL({min(38, types[0].width + 1)},{types[0].scale})")
+        return rounded
 
     return rewrite
 

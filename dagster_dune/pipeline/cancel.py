@@ -1,0 +1,65 @@
+"""Stop a pipeline. Dune has no call for that, so its executions are cancelled one by one, as they start."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.errors import DuneError
+from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.settle import Settlement
+
+PATIENCE_SECONDS = 20.0
+POLL_SECONDS = 0.5
+
+
+def cancel_pipeline(
+    client: DuneApiClient,
+    plan: PipelinePlan,
+    pipeline_execution_id: str,
+    log: logging.Logger,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[str]:
+    """Cancel every execution of a pipeline, and what starts meanwhile, until nothing can start or 20 s have passed.
+
+    Args:
+        client: The client to ask with; it should give up quickly, since the process is about to end.
+        plan: What was submitted.
+        pipeline_execution_id: The pipeline.
+        log: Where failures to cancel are told.
+        clock: The time in seconds.
+        sleep: Waits for some seconds.
+
+    Returns:
+        The SQL names of what may still run.
+    """
+    settlement = Settlement(plan)
+    cancelled = set[str]()
+    deadline = clock() + PATIENCE_SECONDS
+    while True:
+        try:
+            settlement.update(client.get_pipeline_status(pipeline_execution_id))
+        except DuneError as error:
+            log.warning(
+                "The status of pipeline %s could not be read while it is stopped. %s", pipeline_execution_id, error
+            )
+        for node, execution_id in settlement.running:
+            if execution_id not in cancelled and _cancel(client, node.sql_name, execution_id, log):
+                cancelled.add(execution_id)
+        if settlement.done or clock() >= deadline:
+            return [node.sql_name for node in settlement.open_nodes]
+        sleep(POLL_SECONDS)
+
+
+def _cancel(client: DuneApiClient, name: str, execution_id: str, log: logging.Logger) -> bool:
+    try:
+        client.cancel_execution(execution_id)
+    except DuneError as error:
+        log.warning("The execution %s of %s could not be cancelled. %s", execution_id, name, error)
+        return False
+    log.info("Cancelled the execution %s of %s.", execution_id, name)
+    return True
