@@ -17,7 +17,7 @@ from dagster_dune.emulator.dunesql.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_type
 from dagster_dune.emulator.errors import SqlError
 from dagster_dune.emulator.failures import located, sql_error
-from dagster_dune.emulator.results import Column, ResultSet, result_set
+from dagster_dune.emulator.results import Column, ResultSet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -217,12 +217,15 @@ def _exists(cursor: DuckDBPyConnection, name: str) -> bool:
     return cursor.execute(sql, [schema, table]).fetchone() is not None
 
 
-def _plan(cursor: DuckDBPyConnection, sql: str) -> Any:
+def _plan(cursor: DuckDBPyConnection, sql: str) -> str:
     """Bind a query without running it."""
     row = cursor.execute(_PLAN, [sql]).fetchone()
-    plan = json.loads(row[0]) if row else {}
-    if plan.get("error"):
-        raise sql_error(f"{str(plan['error_type']).title()} Error: {plan['error_message']}")
+    plan = str(row[0]) if row else ""
+    if not plan:
+        raise SqlError("The types of this query cannot be told; write CAST around its 256 bit numbers")
+    if plan.startswith('{"error":true'):
+        failure = json.loads(plan)
+        raise sql_error(f"{str(failure['error_type']).title()} Error: {failure['error_message']}")
     return plan
 
 
@@ -244,7 +247,7 @@ def _rows(cursor: DuckDBPyConnection, sql: str) -> ResultSet:
     cursor.execute(sql)
     columns = _columns(cursor)
     rows = cursor.fetchall()
-    return result_set([_exact(column, position, rows) for position, column in enumerate(columns)], rows)
+    return ResultSet.of([_exact(column, position, rows) for position, column in enumerate(columns)], rows)
 
 
 def _exact(column: Column, position: int, rows: list[tuple[Any, ...]]) -> Column:

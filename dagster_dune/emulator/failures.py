@@ -16,7 +16,9 @@ _MISSING_IN_TABLE = re.compile(r'Table "(?P<table>[^"]*)" does not have a column
 _AMBIGUOUS = re.compile(r'Ambiguous reference to column name "(?P<name>[^"]*)"')
 _GROUP = re.compile(r'column "?(?P<name>[^"]*)"? must appear in the GROUP BY clause')
 _CONVERSION = re.compile(r"Could not convert (?:string )?'(?P<value>.*)' to (?P<type>[A-Z0-9]+)")
-_NO_FUNCTION = re.compile(r"No function matches the given name and argument types '(?P<call>[^']*)'")
+_NO_FUNCTION = re.compile(
+    r"""(?:argument types '|best candidate function for the function call ")(?P<name>[^(]*)\((?P<types>[^'"]*)\)['"]"""
+)
 _INTEGER_NAMES = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
 _LITERALS = {"INTEGER_LITERAL": "INTEGER", "STRING_LITERAL": "VARCHAR"}
 _PATH = re.compile(r"(?<![\w'])/[\w./-]+")
@@ -38,9 +40,7 @@ def sql_error(message: str) -> SqlError:
     """
     if message.startswith(("INTERRUPT", "Interrupted")):
         return SqlError("The query was cancelled", type="FAILED_TYPE_CANCELLED")
-    kind: SqlErrorType = (
-        "FAILED_TYPE_SYNTAX" if message.startswith(_BINDING) else "FAILED_TYPE_EXECUTION_FAILED"
-    )
+    kind: SqlErrorType = "FAILED_TYPE_SYNTAX" if message.startswith(_BINDING) else "FAILED_TYPE_EXECUTION_FAILED"
     return SqlError(_words(message), type=kind)
 
 
@@ -81,9 +81,11 @@ def _words(message: str) -> str:
     if match := _CONVERSION.search(message):
         return f"Cannot cast '{match['value']}' to {_INTEGER_NAMES.get(match['type'], trino_type(match['type']))}"
     if match := _NO_FUNCTION.search(message):
-        name, _, arguments = match["call"].partition("(")
-        types = ", ".join(trino_type(_LITERALS.get(part, part)) for part in arguments.rstrip(")").split(", "))
-        return f"Unexpected parameters ({types}) for function {name.removeprefix('trino_')}"
+        types = [trino_type(_LITERALS.get(name, name)) for name in match["types"].split(", ")]
+        if not match["name"].isidentifier():
+            operator = f" {match['name']} "
+            return f"Cannot apply operator: {operator.join(types)}"
+        return f"Unexpected parameters ({', '.join(types)}) for function {match['name'].removeprefix('trino_')}"
     if "not allowed inside the TRY" in message:
         return "try() around an aggregate is not supported by this emulator; compute the aggregate in a subquery"
     return _PATH.sub("<file>", _KIND.sub("", _HINT.sub("", message))).strip()

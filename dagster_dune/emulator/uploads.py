@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _INTEGER = "regexp_full_match({0}, '-?(0|[1-9][0-9]*)')"
-_NUMBER = r"regexp_full_match({0}, '-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?') AND NOT regexp_full_match({0}, '-?0[0-9].*')"
+_NUMBER = (
+    r"regexp_full_match({0}, '-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?') AND NOT regexp_full_match({0}, '-?0[0-9].*')"
+)
 _TYPES = (
     ("BOOLEAN", "lower({0}) IN ('true', 'false')"),
     ("BIGINT", _INTEGER + " AND TRY_CAST({0} AS BIGINT) IS NOT NULL"),

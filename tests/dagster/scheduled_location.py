@@ -2,13 +2,12 @@
 
 import dagster as dg
 
-from dune_project.definitions import daily_dune
-from dune_project.definitions import defs as project
+from dune_project import definitions as project
 
 every_minute = dg.ScheduleDefinition(
     name="every_minute",
-    job=daily_dune,
+    job=project.daily_dune,
     cron_schedule="* * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-defs = dg.Definitions.merge(project, dg.Definitions(schedules=[every_minute]))
+defs = dg.Definitions.merge(project.defs, dg.Definitions(schedules=[every_minute]))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import call, cast_to, integer, literal_text, text
+from dagster_dune.emulator.dunesql.sql import Types, call, cast_to, integer, literal_text, text
 from dagster_dune.emulator.dunesql.types import Type
 
-_SPECIFIER = re.compile(r"%(?:(?P<flags>[,0-]*)(?P<width>[1-9][0-9]*)?(?:\.(?P<digits>[0-9]+))?(?P<kind>[sdf])|(?P<percent>%))")
+_SPECIFIER = re.compile(
+    r"%(?:(?P<flags>[,0-]*)(?P<width>[1-9][0-9]*)?(?:\.(?P<digits>[0-9]+))?(?P<kind>[sdf])|(?P<percent>%))"
+)
 
 
-def format_text(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def format_text(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Write values by a pattern of ``%s``, ``%d`` and ``%f``, with width, ``0``, ``-`` and ``,``."""
     pattern = literal_text(operands[0])
     if pattern is None:
@@ -55,9 +56,7 @@ def _value(node: exp.Expr, match: re.Match[str], value: exp.Expr, type_: Type | 
     else:
         if type_ is not None and not type_.is_float and type_.id != "DECIMAL":
             raise error_at(node, f"format takes a double or a decimal for '{match[0]}'")
-        written = cast_to(
-            cast_to(cast_to(value, "VARCHAR"), f"DECIMAL(38,{int(match['digits'] or 6)})"), "VARCHAR"
-        )
+        written = cast_to(cast_to(cast_to(value, "VARCHAR"), f"DECIMAL(38,{int(match['digits'] or 6)})"), "VARCHAR")
     if "," in flags:
         written = call("trino_grouped", written)
     if not width:
@@ -75,7 +74,7 @@ def _text(node: exp.Expr, value: exp.Expr, type_: Type | None) -> exp.Expr:
     raise error_at(node, f"format cannot write a {type_.id.lower()}; cast it to varchar")
 
 
-def regexp_replace(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def regexp_replace(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Replace every match; ``$1`` in the replacement is a group."""
     del types
     replacement = literal_text(operands[2]) if len(operands) > 2 else ""

@@ -89,7 +89,14 @@ FUNCTIONS: dict[str, Function] = {
     **_typed("date_add date_diff", 3),
     **_macro("from_unixtime to_unixtime day_of_week day_of_year last_day_of_month", 1),
     **_same("year quarter month week day hour minute second", 1),
-    **_native(1, day_of_month="day", year_of_week="isoyear", dow=MARK + "day_of_week", doy=MARK + "day_of_year", week_of_year="week"),
+    **_native(
+        1,
+        day_of_month="day",
+        year_of_week="isoyear",
+        dow=MARK + "day_of_week",
+        doy=MARK + "day_of_year",
+        week_of_year="week",
+    ),
     # Text.
     **_same("lower upper reverse chr", 1),
     **_same("starts_with strpos", 2),
@@ -116,6 +123,7 @@ FUNCTIONS: dict[str, Function] = {
     **_native(2, pow=MARK + "power"),
     **_same("exp cbrt sin cos tan asin acos atan radians degrees", 1),
     **_same("pi", 0),
+    **_macro("nan infinity", 0),
     **_native(1, is_nan="isnan", is_finite="isfinite", is_infinite="isinf"),
     # Arrays and maps.
     **_native(1, cardinality="len", array_max=MARK + "greatest", array_min=MARK + "least"),

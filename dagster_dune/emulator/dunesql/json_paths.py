@@ -6,24 +6,24 @@ DuckDB reads a path otherwise than Trino where it is more than keys and position
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import call, literal_text, text
-from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.sql import Types, call, literal_text, text
 
-_STEP = re.compile(r"""\.(?P<key>[A-Za-z0-9_-]+)|\[(?P<position>[0-9]+)\]|\[(?P<quote>["'])(?P<quoted>[^"']+)(?P=quote)\]""")
+_STEP = re.compile(
+    r"""\.(?P<key>[A-Za-z0-9_-]+)|\[(?P<position>[0-9]+)\]|\[(?P<quote>["'])(?P<quoted>[^"']+)(?P=quote)\]"""
+)
 
 
-def json_extract(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def json_extract(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Take a part out of a JSON text."""
     del types
     return call("trino_json_extract", operands[0], text(_path(node, operands[1])))
 
 
-def json_extract_scalar(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def json_extract_scalar(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Take a scalar out of a JSON text, as text."""
     del types
     return call("trino_json_extract_scalar", operands[0], text(_path(node, operands[1])))

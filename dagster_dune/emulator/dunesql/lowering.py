@@ -12,23 +12,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
+from dagster_dune.emulator.dunesql.operators import OPERATORS, SIGNED, operands_of
 from dagster_dune.emulator.dunesql.positions import VIEW
 from dagster_dune.emulator.dunesql.sql import call, text
 from dagster_dune.emulator.dunesql.transforms import drop_limit_all, name_columns, rename_tables, rewrite_syntax
-from dagster_dune.emulator.dunesql.typed import OPERATORS, SIGNED, TYPED_FUNCTIONS, finish_aggregate
+from dagster_dune.emulator.dunesql.typed import TYPED_FUNCTIONS, finish_aggregate
 from dagster_dune.emulator.dunesql.types import Type, literal_type
 from dagster_dune.emulator.errors import SqlError
 
 _TAG = "dune_tag"
 _AGGREGATE = "dune_aggregate"
 _KEPT = frozenset({_TAG, VIEW, "line", "col", "start", "end"})
-_TAG_NAME = re.compile(r"t[0-9]+")
+_TAG_TYPE = re.compile(r'"first":"(?P<tag>t[0-9]+)","second":')
 _ROUNDS = 20
 _AROUND_AGGREGATE = (exp.Filter, exp.Window, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
 _INSIDE_ARGUMENT = (exp.Order, exp.Distinct, exp.IgnoreNulls, exp.RespectNulls)
@@ -46,16 +46,16 @@ _SHAPED = frozenset(
     }
 )
 
-Types = dict[str, Type]
+TagTypes = dict[str, Type]
 
 
-def lower(statement: exp.Query, *, exists: Callable[[str], bool], plan: Callable[[str], Any]) -> str:
+def lower(statement: exp.Query, *, exists: Callable[[str], bool], plan: Callable[[str], str]) -> str:
     """Write a query as DuckDB's SQL.
 
     Args:
         statement: A compiled query; it is not changed.
         exists: Whether there is a table of a full name.
-        plan: Binds SQL without running it and gives the serialized plan.
+        plan: Binds SQL without running it and gives the plan as DuckDB serializes it.
 
     Returns:
         DuckDB's SQL.
@@ -69,7 +69,7 @@ def lower(statement: exp.Query, *, exists: Callable[[str], bool], plan: Callable
     drop_limit_all(prepared)
     prepared.meta[SIGNED] = _mentions_int256(prepared)
     _tag_operands(prepared)
-    types: Types = {}
+    types: TagTypes = {}
     for _ in range(_ROUNDS):
         found = dict(_tagged_types(plan(_render(prepared, types, probing=True))))
         if found == types:
@@ -102,9 +102,7 @@ def _operands(node: exp.Expr) -> list[exp.Expr]:
         if name in FUNCTIONS and FUNCTIONS[name].is_typed and node.name.lower().startswith(MARK):
             return [_argument(argument) for argument in node.expressions]
         return []
-    if isinstance(node, exp.Cast | exp.TryCast):
-        return [node.this]
-    return [node.this, node.expression] if type(node) in OPERATORS else []
+    return operands_of(node) if type(node) in OPERATORS else []
 
 
 def _argument(argument: exp.Expr) -> exp.Expr:
@@ -115,7 +113,7 @@ def _argument(argument: exp.Expr) -> exp.Expr:
     return argument
 
 
-def _render(prepared: exp.Query, types: Types, *, probing: bool) -> str:
+def _render(prepared: exp.Query, types: TagTypes, *, probing: bool) -> str:
     statement = prepared.copy()
     for node in reversed(list(statement.walk(bfs=True))):
         if node is statement:
@@ -134,7 +132,7 @@ def _render(prepared: exp.Query, types: Types, *, probing: bool) -> str:
         raise SqlError(f"Not supported by this emulator: {error}") from None
 
 
-def _rewrite(node: exp.Expr, types: Types) -> exp.Expr:
+def _rewrite(node: exp.Expr, types: TagTypes) -> exp.Expr:
     """Rewrite one node, whose children are done."""
     if _AGGREGATE in node.meta:
         return finish_aggregate(node.meta[_AGGREGATE][0], node, node.meta[_AGGREGATE][1])
@@ -165,7 +163,7 @@ def _around_aggregate(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _type(operand: exp.Expr, types: Types) -> Type | None:
+def _type(operand: exp.Expr, types: TagTypes) -> Type | None:
     if isinstance(operand, exp.Interval):
         return Type("INTERVAL")
     if isinstance(operand, exp.Literal):
@@ -193,15 +191,12 @@ def _shape(statement: exp.Query) -> None:
             node.set("this", node.name.replace(MARK, "shape_", 1))
 
 
-def _tagged_types(plan: Any) -> Iterator[tuple[str, Type]]:
-    """Read the types of the tagged operands off a plan."""
-    pending = [plan]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            tag = item.get("first")
-            if isinstance(tag, str) and _TAG_NAME.fullmatch(tag) and isinstance(item.get("second"), dict):
-                yield tag, Type.from_plan(item["second"])
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
+def _tagged_types(plan: str) -> Iterator[tuple[str, Type]]:
+    """Read the types of the tagged operands off a plan.
+
+    They are looked for in its text, since DuckDB writes some constants as what is no JSON.
+    """
+    decoder = json.JSONDecoder()
+    for match in _TAG_TYPE.finditer(plan):
+        type_, _ = decoder.raw_decode(plan, match.end())
+        yield match["tag"], Type.from_plan(type_)

@@ -66,7 +66,9 @@ def parse(sql: str) -> exp.Query:
         raise _syntax_error(error) from None
     except TokenError:
         raise SqlError("The text cannot be read as SQL: a quote or a comment is not closed") from None
-    statements = [statement for statement in parsed if statement is not None and not isinstance(statement, exp.Semicolon)]
+    statements = [
+        statement for statement in parsed if statement is not None and not isinstance(statement, exp.Semicolon)
+    ]
     if len(statements) != 1:
         raise SqlError(f"A query must be one statement, not {len(statements)}")
     statement = statements[0]
@@ -147,5 +149,5 @@ def _syntax_error(error: ParseError) -> SqlError:
     first = error.errors[0] if error.errors else {}
     near = str(first.get("highlight") or "").strip()
     message = f"mismatched input '{near}'" if near else "The text cannot be read as SQL"
-    detail = str(first.get("description") or "").rstrip(".")
+    detail = str(first.get("description") or "").partition(" but got")[0].rstrip(".")
     return SqlError(f"{message}: {detail}" if detail else message, line=first.get("line"), column=first.get("col"))

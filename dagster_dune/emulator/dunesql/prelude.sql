@@ -135,6 +135,8 @@ CREATE OR REPLACE MACRO trino_rtrim(s) AS rtrim(s, trino_blanks());
 CREATE OR REPLACE MACRO trino_ends_with(s, suffix) AS suffix(s, suffix);
 
 -- Numbers.
+CREATE OR REPLACE MACRO trino_nan() AS CAST('NaN' AS DOUBLE);
+CREATE OR REPLACE MACRO trino_infinity() AS CAST('Infinity' AS DOUBLE);
 CREATE OR REPLACE MACRO trino_ln(x) AS
   list_transform([CAST(x AS DOUBLE)], lambda v: CASE
     WHEN v < 0 THEN CAST('NaN' AS DOUBLE) WHEN v = 0 THEN CAST('-Infinity' AS DOUBLE) ELSE ln(v) END)[1];

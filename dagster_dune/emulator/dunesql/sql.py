@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.types import Type
+
+Types = Sequence[Type | None]
+"""The types of the operands of a node, None where they are not known yet."""
+
+Rewrite = Callable[[exp.Expr, list[exp.Expr], Types], exp.Expr]
+"""Writes a node as DuckDB means it, given its operands in their DuckDB form and their types."""
 
 
 def call(name: str, *arguments: exp.Expr) -> exp.Expr:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import call, cast_to, integer, literal_text, text
+from dagster_dune.emulator.dunesql.sql import Types, call, cast_to, integer, literal_text, text
 from dagster_dune.emulator.dunesql.types import Type
 
 _DATE_UNITS = ("day", "week", "month", "quarter", "year")
@@ -22,14 +21,14 @@ _FORMATS = {
 """MySQL's letters, which Trino takes, in those of strftime."""
 
 
-def date_trunc(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def date_trunc(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Truncate; a date stays a date."""
     unit = _unit(node, operands[0], _is_date(types[1]))
     truncated = call("date_trunc", text(unit), operands[1])
     return cast_to(truncated, "DATE") if _is_date(types[1]) else truncated
 
 
-def date_add(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def date_add(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Add units of time; a date stays a date."""
     unit = _unit(node, operands[0], _is_date(types[2]))
     amount = cast_to(operands[1], "INTEGER" if unit in _DATE_UNITS else "BIGINT")
@@ -37,13 +36,13 @@ def date_add(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | No
     return cast_to(total, "DATE") if _is_date(types[2]) else total
 
 
-def date_diff(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def date_diff(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Count the whole units between two times."""
     unit = _unit(node, operands[0], _is_date(types[1]) and _is_date(types[2]))
     return call("datesub", text(unit), operands[1], operands[2])
 
 
-def date_format(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def date_format(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """Write a time with MySQL's letters."""
     pattern = literal_text(operands[1])
     if pattern is None:
@@ -57,7 +56,7 @@ def date_format(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type |
     return call("strftime", operands[0], text(re.sub(r"%(.)", letter, pattern)))
 
 
-def sequence(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | None]) -> exp.Expr:
+def sequence(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
     """List what lies between two bounds, both included; downwards where the first is the greater."""
     del node
     start, stop = operands[:2]
@@ -75,7 +74,9 @@ def sequence(node: exp.Expr, operands: list[exp.Expr], types: Sequence[Type | No
 def _unit(node: exp.Expr, operand: exp.Expr, of_date: bool) -> str:
     unit = (literal_text(operand) or "").lower()
     if unit not in (_DATE_UNITS if of_date else _UNITS):
-        raise error_at(node, f"'{unit or operand.sql('trino')}' is not a valid {'DATE' if of_date else 'TIMESTAMP'} field")
+        raise error_at(
+            node, f"'{unit or operand.sql('trino')}' is not a valid {'DATE' if of_date else 'TIMESTAMP'} field"
+        )
     return unit
 
 

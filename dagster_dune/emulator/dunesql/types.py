@@ -13,7 +13,21 @@ from typing import Any
 UINT256_MAX = 2**256 - 1
 INT256_MIN = -(2**255)
 
-_INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"})
+_INTEGERS = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT"}
+)
+
+_FAMILIES = {
+    "VARCHAR": "text",
+    "BLOB": "bytes",
+    "BOOLEAN": "boolean",
+    "DATE": "time",
+    "TIMESTAMP": "time",
+    "TIMESTAMP WITH TIME ZONE": "time",
+    "INTERVAL": "interval",
+    "LIST": "array",
+    "JSON": "json",
+}
 
 _LITERALS = {"INTEGER_LITERAL": "INTEGER", "STRING_LITERAL": "VARCHAR"}
 
@@ -67,6 +81,13 @@ class Type:
     def is_integer(self) -> bool:
         """Whether it is one of the integers that fit a processor's word."""
         return self.id in _INTEGERS
+
+    @property
+    def family(self) -> str:
+        """What it can be compared with; empty for a type that says nothing, such as that of NULL."""
+        if self.is_integer or self.is_float or self.id in ("DECIMAL", "BIGNUM"):
+            return "number"
+        return _FAMILIES.get(self.id, "")
 
     @property
     def is_float(self) -> bool:
