@@ -37,6 +37,20 @@ mutation Launch($params: ExecutionParams!) {
   }
 }
 """
+REEXECUTE = """
+mutation Reexecute($params: ReexecutionParams!) {
+  launchRunReexecution(reexecutionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message stack }
+  }
+}
+"""
+TERMINATE = """
+mutation Terminate($runId: String!) {
+  terminateRun(runId: $runId, terminatePolicy: SAFE_TERMINATE) { __typename ... on PythonError { message } }
+}
+"""
 
 
 class Deployment:
@@ -123,6 +137,37 @@ class Deployment:
         launched = self.graphql(LAUNCH, params=params)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return launched["run"]["runId"]
+
+    def reexecute(self, run_id, strategy, **tags):
+        """Try a run again as the UI does: FROM_FAILURE, FROM_ASSET_FAILURE or ALL_STEPS."""
+        extra = [{"key": key, "value": value} for key, value in tags.items()]
+        params = {"parentRunId": run_id, "strategy": strategy, "extraTags": extra}
+        launched = self.graphql(REEXECUTE, params=params)["launchRunReexecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return launched["run"]["runId"]
+
+    def terminate(self, run_id):
+        """Terminate a run as the UI does."""
+        answer = self.graphql(TERMINATE, runId=run_id)["terminateRun"]
+        assert answer["__typename"] == "TerminateRunSuccess", answer
+
+    def step_process(self, run_id):
+        """Wait until a run has a step process, and return the id of the newest."""
+        return self.wait_until(lambda: self._pids(run_id, "STEP_WORKER_STARTED"), RUN_SECONDS)[-1]
+
+    def run_worker(self, run_id):
+        """Wait until a run has a worker, and return its process id."""
+        return self.wait_until(lambda: self._pids(run_id, "ENGINE_EVENT"), RUN_SECONDS)[0]
+
+    def _pids(self, run_id, event_type):
+        records = self.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType(event_type)).records
+        found = [record.event_log_entry.dagster_event.event_specific_data.metadata.get("pid") for record in records]
+        return [int(value.value) for value in found if value is not None]
+
+    def log_of(self, run_id):
+        """Every message of a run's log, as one text."""
+        records = self.instance.get_records_for_run(run_id).records
+        return "\n".join(record.event_log_entry.user_message for record in records)
 
     def finish(self, run_id, seconds=RUN_SECONDS):
         """Wait until a run has ended, and return it."""

@@ -267,6 +267,67 @@ def test_an_attempt_lost_inside_the_request_is_not_repeated(account, resource, i
     assert "was not sent again" in failure(result).user_failure_data.description
 
 
+def test_a_user_can_say_that_a_lost_request_is_to_be_sent_again(account, resource, instance, calls):
+    plan = plan_pipeline(CATALOG, {obj.sql_name: "" for obj in CATALOG})
+
+    @dune_assets(catalog=CATALOG)
+    def lost(context: dg.AssetExecutionContext, dune: DuneResource):
+        RunTagRecord(context.instance, context.run.run_id, "lost").intend(plan)
+        (intent,) = submissions_of([context.instance.get_run_by_id(context.run.run_id)], "lost")
+        context.instance.add_run_tags(context.run.run_id, {"dagster-dune/resubmit": intent.id})
+        yield from dune.run(context)
+
+    assert run(lost, resource, instance).success
+    assert len(calls()) == 1
+
+
+@pytest.fixture
+def endless():
+    with DuneEmulator(execution_seconds=60) as dune:
+        load_account(dune)
+        yield dune
+
+
+def test_a_run_that_takes_too_long_is_cancelled_on_dune(endless, instance):
+    resource = DuneResource(api_key=endless.api_key, base_url=endless.url, poll_interval=0.05, run_timeout=0.3)
+    result = run(build_dune_assets(CATALOG), resource, instance)
+    assert "has not ended within 0.3 s" in failure(result).user_failure_data.description
+    cancelled = [entry for entry in endless.journal() if entry["path"].endswith("/cancel")]
+    assert [entry["status"] for entry in cancelled] == [200]
+    (submission,) = submissions_of(instance.get_runs(), "dune_assets")
+    with resource.get_client() as client:
+        words = [
+            node.progress.status
+            for node in client.get_pipeline_status(submission.pipeline_execution_id).node_executions
+        ]
+    assert words == ["QUERY_STATE_CANCELLED", *["QUERY_STATE_PENDING"] * 3]
+
+
+def test_cancelling_can_be_turned_off(endless, instance):
+    resource = DuneResource(
+        api_key=endless.api_key, base_url=endless.url, poll_interval=0.05, run_timeout=0.3, cancel_on_termination=False
+    )
+    assert not run(build_dune_assets(CATALOG), resource, instance).success
+    assert not any(entry["path"].endswith("/cancel") for entry in endless.journal())
+
+
+def test_a_stalled_pipeline_is_left_to_dune(endless, instance):
+    resource = DuneResource(api_key=endless.api_key, base_url=endless.url, poll_interval=0.05, stall_timeout=0.3)
+    result = run(build_dune_assets(CATALOG), resource, instance)
+    told = failure(result).user_failure_data.description
+    assert "Nothing changed in pipeline" in told
+    assert DAILY in told
+    assert not any(entry["path"].endswith("/cancel") for entry in endless.journal())
+
+
+def test_failed_nodes_are_sent_again_only_where_that_is_wanted(account, resource_with, instance, calls):
+    account.load_query(3, "broken", f"SELECT CAST('x' AS BIGINT) AS n FROM {DAILY}")
+    catalog = DuneCatalog(materialized_views=CATALOG.materialized_views[:1], queries=[Query(query_id=3, deps=[DAILY])])
+    assets = build_dune_assets(catalog, retry_policy=dg.RetryPolicy(max_retries=1))
+    assert not run(assets, resource_with(retry_failed_nodes=True), instance).success
+    assert [len(body["pipeline"]["nodes"]) for body in calls()] == [2, 1]
+
+
 LINEAGE_ASSETS = build_dune_assets(CATALOG, pipeline_form="lineage")
 DEEP = ("dune/query_11", "dune/acme/result_share", "dune/acme/result_daily")
 

@@ -1,0 +1,155 @@
+"""What a run's next attempt does after every way a run can end badly, with real processes of Dagster."""
+
+import os
+import signal
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from deployment import Deployment
+from durable_location import load
+
+from dagster_dune import DuneApiClient
+from dagster_dune.emulator.server import DuneEmulator
+
+LOCATION = Path(__file__).with_name("durable_location.py")
+EXECUTE = "/api/v1/pipelines/execute"
+PLAIN = ["dune/acme/result_one_100", "dune/acme/result_two_100", "dune/three_102"]
+RETRIED = ["dune/acme/result_one_200", "dune/acme/result_two_200", "dune/three_202"]
+
+
+@pytest.fixture(scope="module")
+def slow_dune():
+    with DuneEmulator(execution_seconds=1.0) as dune:
+        yield dune
+
+
+@pytest.fixture(scope="module")
+def running(slow_dune, tmp_path_factory):
+    home = tmp_path_factory.mktemp("durable") / "home"
+    with Deployment(home, slow_dune, ["-f", str(LOCATION)], LOCATION.name) as deployment:
+        deployment.start("dagster-daemon", "run")
+        deployment.start_webserver()
+        yield deployment
+
+
+@pytest.fixture
+def deployment(running, slow_dune):
+    slow_dune.reset()
+    load(slow_dune)
+    return running
+
+
+@pytest.fixture
+def calls(slow_dune):
+    return lambda: [entry["body"] for entry in slow_dune.journal() if entry["path"] == EXECUTE]
+
+
+@pytest.fixture
+def polled(slow_dune, deployment):
+    """A function that waits until a pipeline has been polled: it is submitted and recorded then."""
+
+    def wait():
+        deployment.wait_until(
+            lambda: any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in slow_dune.journal()), 60
+        )
+
+    return wait
+
+
+def started(body):
+    return [(node.get("materialized_view_refresh") or node["query_execution"]) for node in body["pipeline"]["nodes"]]
+
+
+def test_a_killed_step_process_is_followed_up_in_its_run(deployment, calls, polled):
+    run_id = deployment.launch(job="retried_job")
+    polled()
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_success
+    assert len(calls()) == 1
+    assert sorted(set(deployment.materialized(run_id))) == RETRIED
+    assert "this run has started it before" in deployment.log_of(run_id)
+
+
+def test_a_run_from_failure_takes_over_what_a_killed_one_has_started(deployment, calls, polled):
+    run_id = deployment.launch(job="plain_job")
+    polled()
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert again.is_success
+    assert deployment.materialized(again.run_id) == PLAIN
+    assert len(calls()) == 1
+    assert "resumes an earlier one from its failure" in deployment.log_of(again.run_id)
+
+
+def test_everything_again_takes_over_only_what_still_runs(deployment, calls, polled):
+    run_id = deployment.launch(job="plain_job")
+    polled()
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+    again = deployment.finish(deployment.reexecute(run_id, "ALL_STEPS"))
+    assert again.is_success
+    assert len(calls()) == 1, deployment.log_of(again.run_id)
+    assert deployment.materialized(again.run_id) == PLAIN
+
+    anew = deployment.finish(deployment.reexecute(again.run_id, "ALL_STEPS"))
+    assert anew.is_success
+    assert len(calls()) == 2
+    assert "the run that this one repeats succeeded" in deployment.log_of(anew.run_id)
+
+
+def test_only_what_failed_is_sent_again(deployment, calls, slow_dune):
+    slow_dune.load_query(101, "two", "SELECT CAST('x' AS BIGINT) AS n FROM dune.acme.result_one_100")
+    run_id = deployment.launch(job="plain_job")
+    assert deployment.finish(run_id).is_failure
+    assert deployment.materialized(run_id) == PLAIN[:1]
+
+    slow_dune.load_query(101, "two", "SELECT n + 1 AS n FROM dune.acme.result_one_100")
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert again.is_success
+    assert [len(started(body)) for body in calls()] == [3, 2]
+    assert [node["dependencies"] for node in calls()[1]["pipeline"]["nodes"]] == [[], [1]]
+    assert deployment.materialized(again.run_id) == PLAIN
+
+    # A sibling of that attempt finds its follow-up, and pays for nothing.
+    sibling = deployment.finish(deployment.reexecute(run_id, "FROM_ASSET_FAILURE"))
+    assert sibling.is_success
+    assert deployment.materialized(sibling.run_id) == PLAIN[1:]
+    assert len(calls()) == 2
+
+
+def test_a_terminated_run_cancels_and_what_was_cancelled_is_sent_again(deployment, calls, polled, slow_dune):
+    run_id = deployment.launch(job="plain_job")
+    polled()
+    deployment.terminate(run_id)
+    assert deployment.finish(run_id).status is dg.DagsterRunStatus.CANCELED
+    cancelled = [entry for entry in slow_dune.journal() if entry["path"].endswith("/cancel")]
+    assert cancelled
+    with DuneApiClient(slow_dune.api_key, slow_dune.url) as client:
+        status = client.get_pipeline_status(_pipeline(deployment, run_id))
+    assert {node.progress.status for node in status.node_executions} <= {
+        "QUERY_STATE_CANCELLED", "QUERY_STATE_COMPLETED", "QUERY_STATE_PENDING",
+    }  # fmt: skip
+
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert again.is_success
+    assert deployment.materialized(again.run_id) == PLAIN
+    assert len(calls()) == 2
+
+
+def test_a_plain_sigterm_cancels_nothing(deployment, calls, polled, slow_dune):
+    run_id = deployment.launch(job="retried_job")
+    polled()
+    os.kill(deployment.step_process(run_id), signal.SIGTERM)
+    run = deployment.finish(run_id)
+    assert not any(entry["path"].endswith("/cancel") for entry in slow_dune.journal())
+    again = run if run.is_success else deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert again.is_success
+    assert len(calls()) == 1
+
+
+def _pipeline(deployment, run_id):
+    tags = deployment.instance.get_run_by_id(run_id).tags
+    (value,) = [value for key, value in tags.items() if key.startswith("dagster-dune/pipeline/")]
+    return value.split('"pipeline_execution_id": "')[1].split('"')[0]
