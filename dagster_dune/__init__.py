@@ -26,6 +26,8 @@ from dagster_dune.errors import (
     DuneResultError,
 )
 from dagster_dune.resource import DuneResource
+from dagster_dune.run_config import DuneRunConfig
+from dagster_dune.schedules import build_dune_asset_selection, build_schedule_from_dune_selection
 from dagster_dune.translator import DagsterDuneTranslator
 from dagster_dune.version import __version__
 
@@ -49,6 +51,7 @@ __all__ = [
     "DuneRateLimitError",
     "DuneResource",
     "DuneResultError",
+    "DuneRunConfig",
     "DuneServerError",
     "MaterializedView",
     "Query",
@@ -56,6 +59,8 @@ __all__ = [
     "Reference",
     "ReferenceKind",
     "__version__",
+    "build_dune_asset_selection",
     "build_dune_assets",
+    "build_schedule_from_dune_selection",
     "dune_assets",
 ]

@@ -9,7 +9,7 @@ from dagster_dune.catalog.models import DuneCatalog
 from dagster_dune.events import DuneEvent
 from dagster_dune.metadata import CATALOG_TAG
 from dagster_dune.registry import register
-from dagster_dune.resource import PipelineForm
+from dagster_dune.run_config import DuneRunConfig, PipelineForm
 from dagster_dune.specs import asset_specs
 from dagster_dune.translator import DagsterDuneTranslator
 
@@ -141,8 +141,10 @@ def build_dune_assets(
         include_backing_queries=include_backing_queries,
         required_resource_keys={resource_key},
     )
-    def materialize(context: dg.AssetExecutionContext) -> Iterator[DuneEvent]:
+    def materialize(context: dg.AssetExecutionContext, config: DuneRunConfig) -> Iterator[DuneEvent]:
         dune = getattr(context.resources, resource_key)
-        yield from dune.run(context, pipeline_form=pipeline_form, allow_extra_refreshes=allow_extra_refreshes)
+        yield from dune.run(
+            context, config=config, pipeline_form=pipeline_form, allow_extra_refreshes=allow_extra_refreshes
+        )
 
     return materialize

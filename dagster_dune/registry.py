@@ -50,7 +50,15 @@ class DuneAssetSet:
         Raises:
             DuneCatalogError: It was not built by this library, or lost what it was given then.
         """
-        assets = context.assets_def
+        return cls.of_definition(context.assets_def, frozenset(context.selected_asset_keys))
+
+    @classmethod
+    def of_definition(cls, assets: dg.AssetsDefinition, selected: frozenset[dg.AssetKey] = frozenset()) -> DuneAssetSet:
+        """Read a definition.
+
+        Raises:
+            DuneCatalogError: It was not built by this library, or lost what it was given then.
+        """
         name = assets.op.name
         catalog = _CATALOGS.get(assets.op.tags.get(CATALOG_TAG, ""))
         if catalog is None:
@@ -70,7 +78,7 @@ class DuneAssetSet:
             definition=name,
             catalog=catalog,
             names=names,
-            selected=frozenset(context.selected_asset_keys),
+            selected=selected,
             deps={key: frozenset(deps) for key, deps in assets.asset_deps.items()},
         )
 

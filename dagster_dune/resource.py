@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator
@@ -20,13 +20,13 @@ from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineE
 from dagster_dune.events import DuneEvent, failure_of
 from dagster_dune.pipeline.details import Details
 from dagster_dune.pipeline.lineage_form import plan_lineage, sink_target
-from dagster_dune.pipeline.plan import PipelinePlan, plan_pipeline
+from dagster_dune.pipeline.plan import Override, PipelinePlan, plan_pipeline
 from dagster_dune.pipeline.run import Polling
 from dagster_dune.registry import DuneAssetSet
 from dagster_dune.results import rows_of
+from dagster_dune.run_config import DuneRunConfig, PipelineForm, form_of, overrides_of
 from dagster_dune.step import Step, StepSettings
 
-PipelineForm = Literal["nodes", "lineage"]
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
 
 
@@ -141,6 +141,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
         self,
         context: dg.AssetExecutionContext,
         *,
+        config: DuneRunConfig | None = None,
         pipeline_form: PipelineForm = "nodes",
         allow_extra_refreshes: bool = False,
     ) -> Iterator[DuneEvent]:
@@ -150,6 +151,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
 
         Args:
             context: The context of an asset definition made by `build_dune_assets` or `@dune_assets`.
+            config: What is set for this run alone; it wins over everything else.
             pipeline_form: ``"nodes"`` sends the selection as a graph; ``"lineage"`` sends the one selected query, whose
                 matviews Dune finds itself.
             allow_extra_refreshes: In the lineage form, whether Dune may refresh matviews that are not selected.
@@ -167,14 +169,15 @@ class DuneResource(dg.ConfigurableResource[Any]):
                 brief_client = stack.enter_context(self._client(min(self.timeout, self.details_timeout), max_retries=0))
                 details = stack.enter_context(Details(brief_client, self.details_timeout)) if self.details else None
                 assets = DuneAssetSet.of(context)
+                overrides = overrides_of(config, assets) if config else {}
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
-                if pipeline_form == "lineage":
-                    sink = sink_target(assets.catalog, assets.selection, self._tier)
+                if form_of(config, pipeline_form) == "lineage":
+                    sink = sink_target(assets.catalog, assets.selection, self._tier, overrides)
                     plan = self._plan_lineage(client, assets, sink, allow_extra_refreshes=allow_extra_refreshes)
                     send = partial(client.execute_lineage, sink.query_id, sink.performance, sink.query_parameters)
                     yield from step.events(plan, send)
                 else:
-                    yield from step.events(self._plan(assets))
+                    yield from step.events(self._plan(assets, overrides))
         except DuneError as error:
             raise failure_of(error, retryable=isinstance(error, RETRYABLE)) from error
 
@@ -204,12 +207,13 @@ class DuneResource(dg.ConfigurableResource[Any]):
         with self.get_client() as client:
             yield from rows_of(client, context.instance, context.run.run_id, asset_key, columns)
 
-    def _plan(self, assets: DuneAssetSet) -> PipelinePlan:
+    def _plan(self, assets: DuneAssetSet, overrides: Mapping[str, Override]) -> PipelinePlan:
         return plan_pipeline(
             assets.catalog,
             assets.selection,
             extra_deps=assets.deps_by_name,
             performance=self._tier,
+            overrides=overrides,
             max_nodes=self.max_nodes,
         )
 

@@ -5,29 +5,36 @@ Since Dune chooses what runs, and what is paid for, its choice is compared with 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
 from dagster_dune.catalog.models import DuneCatalog
 from dagster_dune.errors import DunePlanError
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, node_target
+from dagster_dune.pipeline.plan import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target
 
 FORM = 'pipeline_form="lineage"'
 
 
-def sink_target(catalog: DuneCatalog, selection: Collection[str], performance: Performance | None) -> QueryExecution:
+def sink_target(
+    catalog: DuneCatalog,
+    selection: Collection[str],
+    performance: Performance | None,
+    overrides: Mapping[str, Override] | None = None,
+) -> QueryExecution:
     """Return what is asked of Dune: the execution of the one query that the selection ends in.
 
     Args:
         catalog: What exists.
         selection: The SQL names of what is to run.
         performance: The tier of the query, if it names none.
+        overrides: What this run changes of single objects, by SQL names.
 
     Raises:
         DunePlanError: The selection holds no query, or several.
     """
-    targets = [node_target(catalog[name], performance) for name in sorted(selection)]
+    changes = overrides or {}
+    targets = [node_target(catalog[name], performance, changes.get(name, UNCHANGED)) for name in sorted(selection)]
     queries = [target for target in targets if isinstance(target, QueryExecution)]
     if len(queries) != 1:
         names = ", ".join(f"query_{query.query_id}" for query in queries) or "no query"

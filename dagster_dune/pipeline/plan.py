@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from dagster_dune.api.models import (
@@ -17,10 +17,26 @@ from dagster_dune.api.models import (
     QueryExecution,
 )
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.parameters import checked_values
+from dagster_dune.catalog.parameters import ParameterValue, checked_values
 from dagster_dune.errors import DunePlanError
 
 DIGEST_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Override:
+    """What one run changes of a catalog object.
+
+    Attributes:
+        performance: The tier; the object's own if None.
+        query_parameters: Values beside, and instead of, the object's own.
+    """
+
+    performance: Performance | None = None
+    query_parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+
+
+UNCHANGED = Override()
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,7 @@ def plan_pipeline(
     *,
     extra_deps: Mapping[str, Iterable[str]] | None = None,
     performance: Performance | None = None,
+    overrides: Mapping[str, Override] | None = None,
     max_nodes: int | None = None,
 ) -> PipelinePlan:
     """Turn a selection into the nodes of one pipeline. The same selection always gives the same nodes.
@@ -109,6 +126,7 @@ def plan_pipeline(
             key).
         extra_deps: Edges beside the catalog's own, by SQL names, such as those a translator adds.
         performance: The tier of the objects that name none; left out of the request if None.
+        overrides: What this run changes of single objects, by SQL names.
         max_nodes: The number of nodes that the pipeline may have; any if None.
 
     Returns:
@@ -144,7 +162,7 @@ def plan_pipeline(
                 id=ids[name],
                 sql_name=name,
                 dependencies=tuple(sorted(ids[up] for up in upstream[name])),
-                target=node_target(catalog[name], performance),
+                target=node_target(catalog[name], performance, (overrides or {}).get(name, UNCHANGED)),
             )
             for name in order
         )
@@ -152,13 +170,20 @@ def plan_pipeline(
 
 
 def node_target(
-    obj: MaterializedView | Query, performance: Performance | None
+    obj: MaterializedView | Query, performance: Performance | None, override: Override = UNCHANGED
 ) -> MaterializedViewRefresh | QueryExecution:
-    """Return what Dune is asked to do for one object; whatever is not set is left out of the request."""
-    tier = obj.performance or performance
+    """Return what Dune is asked to do for one object; whatever is not set is left out of the request.
+
+    Raises:
+        DuneCatalogError: A parameter's value is not one that the query takes.
+        DunePlanError: A matview is given parameters.
+    """
+    tier = override.performance or obj.performance or performance
     if isinstance(obj, MaterializedView):
+        if override.query_parameters:
+            raise DunePlanError(f"{obj.name} is a matview, which Dune refreshes without parameters.")
         return MaterializedViewRefresh(name=obj.name, performance=tier)
-    values = checked_values(obj.sql_name, obj.parameters, obj.query_parameters)
+    values = checked_values(obj.sql_name, obj.parameters, {**obj.query_parameters, **override.query_parameters})
     return QueryExecution(query_id=obj.query_id, performance=tier, query_parameters=values or None)
 
 

@@ -1,0 +1,119 @@
+"""What a run's own configuration changes, and what of it is refused before any request."""
+
+import dagster as dg
+import pytest
+
+from dagster_dune import DuneCatalog, DuneRunConfig, MaterializedView, Query, QueryParameter, build_dune_assets
+
+DAILY = "dune.acme.result_daily"
+CATALOG = DuneCatalog(
+    materialized_views=[MaterializedView(name=DAILY, query_id=1, performance="medium")],
+    queries=[
+        Query(
+            query_id=10,
+            slug="by_chain",
+            deps=[DAILY],
+            parameters=[
+                QueryParameter(key="Min Amount", type="number", default="0"),
+                QueryParameter(key="chain", type="enum", options=("base", "bnb"), default="base"),
+                QueryParameter(key="since", type="datetime"),
+            ],
+            query_parameters={"Min Amount": 1},
+        )
+    ],
+)
+ASSETS = build_dune_assets(CATALOG)
+
+
+@pytest.fixture
+def run(dune, resource, instance):
+    dune.load_query(1, "daily", "SELECT chain, amount FROM (VALUES ('base', 1), ('bnb', 2)) AS t (chain, amount)")
+    dune.load_query(
+        10,
+        "by chain",
+        f"SELECT chain, '{{{{since}}}}' AS since FROM {DAILY} "
+        "WHERE amount >= {{Min Amount}} AND chain = '{{chain}}'",
+        parameters=[
+            {"key": "Min Amount", "type": "number", "value": "0"},
+            {"key": "chain", "type": "enum", "value": "base", "enumOptions": ["base", "bnb"]},
+            {"key": "since", "type": "datetime", "value": "2026-01-01 00:00:00"},
+        ],
+    )
+    dune.load_materialized_view(DAILY, 1)
+
+    def go(**config):
+        return dg.materialize(
+            [ASSETS],
+            resources={"dune": resource},
+            instance=instance,
+            raise_on_error=False,
+            run_config=dg.RunConfig(ops={"dune_assets": DuneRunConfig(**config)}),
+        )
+
+    return go
+
+
+def targets(calls):
+    (body,) = calls()
+    return [node.get("materialized_view_refresh") or node["query_execution"] for node in body["pipeline"]["nodes"]]
+
+
+def test_nothing_set_changes_nothing(run, calls):
+    assert run().success
+    assert targets(calls) == [
+        {"name": DAILY, "performance": "medium"},
+        {"query_id": 10, "query_parameters": {"Min Amount": "1"}},
+    ]
+
+
+def test_tiers_for_the_run_and_for_single_assets(run, calls):
+    assert run(performance="large", asset_performance={"dune/acme/result_daily": "medium"}).success
+    assert [target["performance"] for target in targets(calls)] == ["medium", "large"]
+
+
+def test_parameters_join_those_of_the_catalog(run, calls):
+    assert run(query_parameters={"dune/by_chain_10": {"chain": "bnb", "since": "2026-02-01 00:00:00"}}).success
+    assert targets(calls)[1]["query_parameters"] == {
+        "Min Amount": "1",
+        "chain": "bnb",
+        "since": "2026-02-01 00:00:00",
+    }
+
+
+def test_objects_may_be_named_as_sql_names_them(run, calls):
+    assert run(query_parameters={"query_10": {"Min Amount": 2.5}}).success
+    assert targets(calls)[1]["query_parameters"] == {"Min Amount": "2.5"}
+
+
+def test_the_form_can_be_set_for_a_run(run, calls):
+    assert run(pipeline_form="lineage").success
+    assert calls() == [{"query_id": 10, "query_parameters": {"Min Amount": "1"}}]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"performance": "huge"}, ["'huge'", "medium, large"]),
+        ({"asset_performance": {"dune/by_chain": "large"}}, ["'dune/by_chain'", "Did you mean dune/by_chain_10?"]),
+        ({"asset_performance": {"zzz": "large"}}, ["'zzz'", "dune/acme/result_daily, dune/by_chain_10"]),
+        ({"query_parameters": {"dune/by_chain_10": {"Chain": "base"}}}, ["no parameter 'Chain'", "'chain'"]),
+        ({"query_parameters": {"dune/by_chain_10": {"Min Amount": "many"}}}, ["must be a number, not 'many'"]),
+        ({"query_parameters": {"dune/by_chain_10": {"chain": "solana"}}}, ["one of 'base', 'bnb'"]),
+        ({"query_parameters": {"dune/by_chain_10": {"since": "soon"}}}, ["must be a datetime"]),
+        ({"query_parameters": {"dune/by_chain_10": {"chain": ["base", "bnb"]}}}, ["chain"]),
+        ({"query_parameters": {"dune/acme/result_daily": {"x": 1}}}, ["is a matview"]),
+        ({"pipeline_form": "both"}, ["'both'", "nodes, lineage"]),
+    ],
+)
+def test_what_is_wrong_is_refused_before_any_request(run, dune, config, words):
+    result = run(**config)
+    (event,) = result.get_step_failure_events()
+    told = event.step_failure_data.user_failure_data.description
+    assert all(word in told for word in words), told
+    assert dune.journal() == []
+
+
+def test_the_launchpad_describes_every_field():
+    fields = ASSETS.op.config_schema.config_type.fields
+    assert set(fields) == {"performance", "asset_performance", "query_parameters", "pipeline_form"}
+    assert all(field.description for field in fields.values())
