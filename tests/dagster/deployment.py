@@ -164,6 +164,11 @@ class Deployment:
         found = [record.event_log_entry.dagster_event.event_specific_data.metadata.get("pid") for record in records]
         return [int(value.value) for value in found if value is not None]
 
+    def failure(self, run_id):
+        """What the failed step of a run says."""
+        records = self.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+        return records[-1].event_log_entry.dagster_event.step_failure_data.user_failure_data.description
+
     def log_of(self, run_id):
         """Every message of a run's log, as one text."""
         records = self.instance.get_records_for_run(run_id).records

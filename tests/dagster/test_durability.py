@@ -83,7 +83,8 @@ def test_a_run_from_failure_takes_over_what_a_killed_one_has_started(deployment,
     assert "resumes an earlier one from its failure" in deployment.log_of(again.run_id)
 
 
-def test_everything_again_takes_over_only_what_still_runs(deployment, calls, polled):
+def test_everything_again_takes_over_only_what_still_runs(deployment, calls, polled, slow_dune):
+    slow_dune.inject("slow_node", node="dune.acme.result_one_100", seconds=15)
     run_id = deployment.launch(job="plain_job")
     polled()
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
@@ -146,6 +147,40 @@ def test_a_plain_sigterm_cancels_nothing(deployment, calls, polled, slow_dune):
     assert not any(entry["path"].endswith("/cancel") for entry in slow_dune.journal())
     again = run if run.is_success else deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert again.is_success
+    assert len(calls()) == 1
+
+
+def test_a_crash_inside_the_request_is_repeated_only_on_demand(deployment, calls, slow_dune):
+    slow_dune.inject("delay", method="POST", path=EXECUTE, seconds=10, when="after")
+    run_id = deployment.launch(job="plain_job")
+    deployment.wait_until(slow_dune.executions, 60)
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+
+    refusing = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert refusing.is_failure
+    told = deployment.failure(refusing.run_id)
+    assert "AmbiguousSubmission" in told
+    assert (
+        sum(execution["materialized_view"] == "dune.acme.result_one_100" for execution in slow_dune.executions()) == 1
+    )
+
+    word = told.split("dagster-dune/resubmit=")[1].rstrip(".")
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE", **{"dagster-dune/resubmit": word}))
+    assert again.is_success
+    assert deployment.materialized(again.run_id) == PLAIN
+    assert len(calls()) == 2
+
+
+def test_a_killed_run_worker_leaves_one_submission(deployment, calls, polled, slow_dune):
+    slow_dune.inject("slow_node", node="dune.acme.result_one_100", seconds=10)
+    run_id = deployment.launch(job="plain_job")
+    polled()
+    os.kill(deployment.run_worker(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert again.is_success
+    assert deployment.materialized(again.run_id) == PLAIN
     assert len(calls()) == 1
 
 

@@ -1,0 +1,143 @@
+"""Runs while Dune and the network misbehave: nothing is lost, and nothing is sent twice."""
+
+import dagster as dg
+import pytest
+
+from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
+from dagster_dune.submissions import submissions_of
+
+DAILY = "dune.acme.result_daily"
+CATALOG = DuneCatalog(
+    materialized_views=[MaterializedView(name=DAILY, query_id=1)],
+    queries=[Query(query_id=10, deps=[DAILY]), Query(query_id=11, deps=["query_10"])],
+)
+ASSETS = build_dune_assets(CATALOG)
+STATUS = "/api/v1/pipelines/executions/*/status"
+EXECUTE = "/api/v1/pipelines/execute"
+HTML = "<html><body>Bad gateway</body></html>"
+
+
+@pytest.fixture(autouse=True)
+def account(dune):
+    dune.load_query(1, "daily", "SELECT 1 AS n")
+    dune.load_query(10, "next", f"SELECT n FROM {DAILY}")
+    dune.load_query(11, "last", "SELECT n FROM query_10")
+    dune.load_materialized_view(DAILY, 1)
+    return dune
+
+
+def run(resource, instance, assets=ASSETS):
+    return dg.materialize([assets], resources={"dune": resource}, instance=instance, raise_on_error=False)
+
+
+def failure(result):
+    (event,) = result.get_step_failure_events()
+    return event.step_failure_data.user_failure_data.description
+
+
+def started(dune):
+    """How often each object was executed."""
+    counts = {}
+    for execution in dune.executions():
+        name = execution["materialized_view"] or f"query_{execution['query_id']}"
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+ONCE = {DAILY: 1, "query_10": 1, "query_11": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("status", {"status": 429, "headers": {"Retry-After": "1"}, "body": {"error": "slow down"}}),
+        ("status", {"status": 429, "body": {"error": "slow down"}}),
+        ("status", {"status": 503, "body": HTML, "headers": {"Content-Type": "text/html"}}),
+        ("status", {"status": 200, "body": HTML, "headers": {"Content-Type": "text/html"}}),
+        ("status", {"status": 500, "body": ""}),
+        ("reset", {}),
+        ("reset", {"when": "after"}),
+        ("truncated", {}),
+        ("malformed", {}),
+        ("delay", {"seconds": 0.6}),
+        ("wrong_word", {"word": "QUERY_STATE_NAPPING", "node": 10}),
+        ("wrong_word", {"word": "napping"}),
+        ("lost_node", {"node": DAILY}),
+        ("null_nodes", {}),
+        ("young_pipeline", {"seconds": 0.3}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("max_retries", [0, 1])
+def test_faults_of_status_requests_are_borne(dune, resource_with, instance, calls, kind, settings, max_retries):
+    dune.inject(kind, method="GET", path=STATUS, times=3, **settings)
+    resource = resource_with(max_retries=max_retries, timeout=0.4)
+    result = run(resource, instance)
+    assert result.success
+    assert len(result.get_asset_materialization_events()) == 3
+    assert len(calls()) == 1
+    assert started(dune) == ONCE
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("status", {"status": 503, "body": HTML, "when": "after"}),
+        ("status", {"status": 200, "body": "{}", "when": "after"}),
+        ("reset", {"when": "after"}),
+        ("truncated", {}),
+        ("malformed", {}),
+        ("delay", {"seconds": 1.0, "when": "after"}),
+    ],
+    ids=str,
+)
+def test_a_submission_whose_answer_is_lost_is_never_repeated(dune, resource_with, instance, calls, kind, settings):
+    dune.inject(kind, method="POST", path=EXECUTE, **settings)
+    resource = resource_with(timeout=0.4)
+    told = failure(run(resource, instance, build_dune_assets(CATALOG, retry_policy=dg.RetryPolicy(max_retries=3))))
+    assert "AmbiguousSubmission" in told
+    assert len(calls()) == 1
+    (record,) = submissions_of(instance.get_runs(), "dune_assets")
+    assert (record.pipeline_execution_id, record.refused) == (None, False)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=str)
+def test_a_submission_that_dune_puts_off_is_repeated(dune, resource_with, instance, calls, headers):
+    dune.inject("status", method="POST", path=EXECUTE, status=429, body={"error": "slow down"}, headers=headers)
+    assert run(resource_with(max_retries=2), instance).success
+    assert len(calls()) == 2
+    assert started(dune) == ONCE
+
+
+@pytest.mark.parametrize(("status", "words"), [(402, "DuneCreditsExhaustedError"), (403, "DunePermissionError")])
+def test_a_refusal_says_what_to_do(dune, resource, instance, calls, status, words):
+    dune.inject("status", method="POST", path=EXECUTE, status=status, body={"error": "no"})
+    assert words in failure(run(resource, instance))
+    assert len(calls()) == 1
+    assert dune.executions() == []
+
+
+def test_an_outage_fails_the_attempt_and_leaves_the_pipeline_to_the_next_one(dune, resource_with, instance, calls):
+    dune.inject("status", method="GET", path=STATUS, status=503)
+    resource = resource_with(max_retries=0, poll_failure_tolerance=0)
+    assets = build_dune_assets(CATALOG, retry_policy=dg.RetryPolicy(max_retries=1))
+    result = run(resource, instance, assets)
+    assert [event.event_type_value for event in result.all_events].count("STEP_UP_FOR_RETRY") == 1
+    assert result.success
+    assert len(calls()) == 1
+    assert started(dune) == ONCE
+
+
+def test_details_that_cannot_be_had_hold_nothing_up(dune, resource_with, instance):
+    dune.inject("status", method="GET", path="/api/v1/execution/*/status", status=429, times=None)
+    result = run(resource_with(details_timeout=0.5), instance)
+    assert result.success
+    for event in result.get_asset_materialization_events():
+        assert "rate limit" in event.materialization.metadata["dagster-dune/details_missing"].value
+
+
+def test_a_failing_node_tells_dunes_words(dune, resource, instance):
+    dune.inject("failing_node", node=10, message="Query exceeded its memory")
+    told = failure(run(resource, instance))
+    assert "dune/query_10: Query exceeded its memory" in told
+    assert started(dune) == {DAILY: 1, "query_10": 1}
