@@ -2,16 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SEEDS ?= 10
 EMULATED := $(BIN)/dagster-dune emulator exec --queries dune_project/queries
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test dev check format benchmarks clean
+.PHONY: help demo test dev check format benchmarks chaos clean
 
 help:
 	@echo "make demo   materialize the example project against a local Dune"
 	@echo "make test   lint, types, import contracts and all tests"
 	@echo "make dev    the example project in Dagster's UI (against the real Dune if DUNE_API_KEY is set)"
 	@echo "make check  lint, types and import contracts alone"
+	@echo "make chaos  SEEDS=100: drawn faults and kills, with real processes"
 	@echo "make clean  remove everything that these commands made"
 
 demo: $(VENV)/installed
@@ -25,6 +27,9 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: $(VENV)/installed
+	$(BIN)/python tests/chaos/chaos.py $(SEEDS)
 
 dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(VENV)/installed

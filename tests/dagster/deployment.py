@@ -98,7 +98,7 @@ class Deployment:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
-        process = self.start("dagster-webserver", "--port", str(port))
+        self.webserver = process = self.start("dagster-webserver", "--port", str(port))
         self.url = f"http://127.0.0.1:{port}"
         self.wait_until(lambda: process.poll() is not None or self._answers(), START_SECONDS)
         assert process.poll() is None, (self.home / "dagster-webserver.log").read_text()
@@ -164,10 +164,13 @@ class Deployment:
         found = [record.event_log_entry.dagster_event.event_specific_data.metadata.get("pid") for record in records]
         return [int(value.value) for value in found if value is not None]
 
-    def failure(self, run_id):
-        """What the failed step of a run says."""
+    def failure_text(self, run_id):
+        """What the failed steps of a run say, as one text; empty if none has failed."""
         records = self.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
-        return records[-1].event_log_entry.dagster_event.step_failure_data.user_failure_data.description
+        failures = [record.event_log_entry.dagster_event.step_failure_data for record in records]
+        return "\n".join(
+            data.user_failure_data.description if data.user_failure_data else str(data.error) for data in failures
+        )
 
     def log_of(self, run_id):
         """Every message of a run's log, as one text."""

@@ -159,7 +159,7 @@ def test_a_crash_inside_the_request_is_repeated_only_on_demand(deployment, calls
 
     refusing = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert refusing.is_failure
-    told = deployment.failure(refusing.run_id)
+    told = deployment.failure_text(refusing.run_id)
     assert "AmbiguousSubmission" in told
     assert (
         sum(execution["materialized_view"] == "dune.acme.result_one_100" for execution in slow_dune.executions()) == 1

@@ -1,0 +1,218 @@
+"""Chaos: run drawn scenarios with real processes, and check that nothing is paid twice and nothing is lost.
+
+python tests/chaos/chaos.py 100        # the seeds 1 to 100
+"""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "dagster")]
+
+from deployment import Deployment
+from scenario import EXECUTE, Scenario, draw, load
+
+from dagster_dune.emulator.server import DuneEmulator
+
+API_KEY = "chaos-key-that-must-appear-nowhere"
+NODE_SECONDS = 0.7
+ATTEMPTS = 4
+RUN_SECONDS = 180
+AT_ONCE = 3
+
+
+def run_batch(seeds, home):
+    """Run some seeds over one deployment; yields each scenario with the invariants that it broke."""
+    scenarios = [draw(seed) for seed in seeds]
+    with ExitStack() as stack:
+        dunes = {
+            scenario.seed: stack.enter_context(DuneEmulator(api_key=API_KEY, execution_seconds=NODE_SECONDS))
+            for scenario in scenarios
+        }
+        home.mkdir(parents=True, exist_ok=True)
+        urls = {seed: dune.url for seed, dune in dunes.items()}
+        (home / "batch.json").write_text(json.dumps({"seeds": seeds, "urls": urls}))
+        location = HERE / "location.py"
+        arguments = ["-f", str(location), "-d", str(HERE)]
+        any_dune = next(iter(dunes.values()))
+        deployment = stack.enter_context(Deployment(home, any_dune, arguments, location.name))
+        deployment.start("dagster-daemon", "run")
+        deployment.start_webserver()
+        with ThreadPoolExecutor(AT_ONCE) as drivers:
+            broken = list(drivers.map(lambda scenario: _drive(scenario, dunes[scenario.seed], deployment), scenarios))
+        for path in home.rglob("*"):
+            if path.is_file() and API_KEY.encode() in path.read_bytes():
+                broken[0].append(f"the API key is in {path}")
+    yield from zip(scenarios, broken, strict=True)
+
+
+def _drive(scenario, dune, deployment):
+    load(scenario, dune)
+    run_ids = [deployment.launch(job=f"{scenario.name}_job")]
+    _kill(scenario, dune, deployment, run_ids[0])
+    run = deployment.finish(run_ids[0], RUN_SECONDS)
+    while not run.is_success and len(run_ids) < ATTEMPTS and not _is_ambiguous(deployment, run.run_id):
+        strategy = scenario.strategies[len(run_ids) - 1]
+        scenario.log.append(f"{run.status.value}, then {strategy}")
+        run_ids.append(deployment.reexecute(run.run_id, strategy))
+        run = deployment.finish(run_ids[-1], RUN_SECONDS)
+    scenario.log.append(run.status.value)
+    evidence = _evidence(scenario, dune, deployment, run_ids)
+    return [words for invariant in INVARIANTS for words in invariant(evidence)]
+
+
+def _kill(scenario, dune, deployment, run_id):
+    """Kill what the scenario says, some time after the submission has reached Dune."""
+    if not scenario.kill:
+        return
+    deployment.wait_until(
+        lambda: (
+            any(entry["path"] == EXECUTE for entry in dune.journal())
+            or deployment.instance.get_run_by_id(run_id).is_finished
+        ),
+        RUN_SECONDS,
+    )
+    time.sleep(scenario.kill_after)
+    if deployment.instance.get_run_by_id(run_id).is_finished:
+        return
+    if scenario.kill == "terminate":
+        deployment.terminate(run_id)
+        return
+    target, name = scenario.kill.split()
+    process = deployment.step_process(run_id) if target == "step" else deployment.run_worker(run_id)
+    try:
+        os.kill(process, getattr(signal, name))
+    except ProcessLookupError:
+        scenario.log.append("it had ended before the kill")
+
+
+def _is_ambiguous(deployment, run_id):
+    return "AmbiguousSubmission" in deployment.failure_text(run_id)
+
+
+@dataclass
+class Evidence:
+    """What is left of a scenario after its last attempt."""
+
+    scenario: Scenario
+    executions: list[dict]
+    materialized: list[tuple[str, str]]
+    succeeded: bool
+    attempts: int
+    reason: str
+    journal: str
+
+    @property
+    def completed(self):
+        return [execution for execution in self.executions if execution["state"] == "QUERY_STATE_COMPLETED"]
+
+    @property
+    def ambiguous(self):
+        return "AmbiguousSubmission" in self.reason
+
+
+def _evidence(scenario, dune, deployment, run_ids):
+    events = [event for run_id in run_ids for event in deployment.materializations(run_id)]
+    return Evidence(
+        scenario=scenario,
+        executions=dune.executions(),
+        materialized=[
+            (_sql_name(event.asset_key), event.metadata["dagster-dune/execution_id"].value) for event in events
+        ],
+        succeeded=deployment.instance.get_run_by_id(run_ids[-1]).is_success,
+        attempts=len(run_ids),
+        reason=deployment.failure_text(run_ids[-1]),
+        journal=str(dune.journal()),
+    )
+
+
+def _paid_once(evidence):
+    """Nothing that ended well is executed again, unless everything was asked for again."""
+    times = Counter(_name(execution) for execution in evidence.completed)
+    if not any("ALL_STEPS" in line for line in evidence.scenario.log):
+        yield from (f"{name} ended well {count} times" for name, count in times.items() if count > 1)
+
+
+def _ran_what_was_selected(evidence):
+    ran = {_name(execution) for execution in evidence.executions}
+    yield from (f"{name} was executed, but not selected" for name in ran - set(evidence.scenario.selection))
+
+
+def _materialized_what_ran(evidence):
+    ran = {(_name(execution), execution["execution_id"]) for execution in evidence.completed}
+    yield from (f"{pair} is materialized, but did not end well" for pair in set(evidence.materialized) - ran)
+
+
+def _lost_nothing(evidence):
+    materialized = {name for name, _ in evidence.materialized}
+    ended_well = {_name(execution) for execution in evidence.completed}
+    if evidence.succeeded:
+        yield from (f"{name} is missing in a success" for name in set(evidence.scenario.selection) - materialized)
+    if not evidence.ambiguous:
+        yield from (f"{name} ended well, but is not materialized" for name in ended_well - materialized)
+
+
+def _ended_with_a_reason(evidence):
+    if evidence.succeeded or evidence.ambiguous:
+        return
+    if not evidence.reason:
+        yield "the last run failed without a reason"
+    if not evidence.scenario.failing:
+        yield f"nothing was to fail, but {evidence.attempts} attempts did: {evidence.reason[:300]}"
+
+
+def _key_is_nowhere(evidence):
+    if API_KEY in evidence.journal:
+        yield "the API key is in the journal"
+
+
+INVARIANTS = (
+    _paid_once,
+    _ran_what_was_selected,
+    _materialized_what_ran,
+    _lost_nothing,
+    _ended_with_a_reason,
+    _key_is_nowhere,
+)
+
+
+def _name(execution):
+    return execution["materialized_view"] or f"query_{execution['query_id']}"
+
+
+def _sql_name(key):
+    return ".".join(key.path) if len(key.path) == 3 else key.path[-1]
+
+
+def main():
+    """Run the seeds, print a line each, and exit 1 if an invariant was broken."""
+    count, size = int(sys.argv[1]) if len(sys.argv) > 1 else 10, 10
+    found, failed = Counter(), 0
+    for first in range(1, count + 1, size):
+        with tempfile.TemporaryDirectory() as folder:
+            for scenario, broken in run_batch(list(range(first, min(first + size, count + 1))), Path(folder, "home")):
+                failed += bool(broken)
+                found.update(
+                    [
+                        scenario.kill or "no kill",
+                        *(f"{kind} at {path.rsplit('/', 1)[-1]}" for kind, _, path, _ in scenario.faults),
+                    ]
+                )
+                print(f"{scenario.seed:4d} {'BROKEN' if broken else 'ok'}  {scenario}  ->  {', '.join(scenario.log)}")
+                for words in broken:
+                    print(f"       {words}")
+    print(f"{count} seeds, {failed} broken. Drawn: {dict(found)}")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""What the catalog says of its objects, as Dagster shows it: versions, owners, groups, code, and what is upstream."""
+
+import dagster as dg
+import pytest
+
+from dagster_dune import (
+    DagsterDuneTranslator,
+    DuneCatalog,
+    DuneCatalogError,
+    MaterializedView,
+    Query,
+    build_dune_assets,
+    build_dune_upstream_specs,
+)
+
+DAILY = "dune.acme.result_daily"
+CATALOG = DuneCatalog(
+    materialized_views=[MaterializedView(name=DAILY, query_id=1, sql="SELECT * FROM dex.trades", tags=["dex"])],
+    queries=[
+        Query(query_id=7, sql=f"SELECT * FROM {DAILY} JOIN dune.acme.dataset_rates ON true"),
+        Query(query_id=8, sql="SELECT * FROM query_7 JOIN query_99 ON true JOIN dune.other.result_y ON true"),
+    ],
+)
+
+
+def specs_of(assets):
+    return {spec.key.to_user_string(): spec for spec in assets.specs}
+
+
+def upstream(*definitions, **options):
+    specs = build_dune_upstream_specs(*definitions, **options)
+    return {spec.key.to_user_string(): spec for spec in specs}
+
+
+def test_each_asset_has_a_code_version():
+    versions = {key: spec.code_version for key, spec in specs_of(build_dune_assets(CATALOG)).items()}
+    assert len(set(versions.values())) == 3
+    assert None not in versions.values()
+
+
+def test_unknown_sql_has_no_code_version():
+    (spec,) = build_dune_assets(DuneCatalog(queries=[Query(query_id=1, deps=["dex.trades"])])).specs
+    assert spec.code_version is None
+
+
+def test_a_translator_has_the_last_word_on_the_code_version():
+    class Versioned(DagsterDuneTranslator):
+        def get_asset_spec(self, obj):
+            return super().get_asset_spec(obj).replace_attributes(code_version="mine")
+
+    assert {spec.code_version for spec in build_dune_assets(CATALOG, translator=Versioned()).specs} == {"mine"}
+
+
+def test_dagster_sees_what_changed_in_a_view(dune, resource, instance):
+    """A materialization carries the code version, so the next load of changed SQL can be told from it."""
+
+    def catalog(number):
+        return DuneCatalog(
+            queries=[Query(query_id=1, sql=f"SELECT {number} AS n"), Query(query_id=2, sql="SELECT * FROM query_1")]
+        )
+
+    dune.load_query(1, "view", "SELECT 1 AS n")
+    dune.load_query(2, "reader", "SELECT * FROM query_1")
+    before, after = build_dune_assets(catalog(1)), build_dune_assets(catalog(2))
+    dg.materialize([before], resources={"dune": resource}, instance=instance)
+    key = dg.AssetKey(["dune", "query_2"])
+    versions = instance.get_latest_materialization_code_versions([key])
+    assert versions[key] == before.code_versions_by_key[key]
+    assert versions[key] != after.code_versions_by_key[key]
+
+
+def test_owners_and_groups_of_a_folder(tmp_path):
+    (tmp_path / "dune.yml").write_text("queries: {x_1.sql: {group: dex, owners: [team:dex, ada@example.com]}}")
+    (tmp_path / "x_1.sql").write_text("SELECT 1")
+    (spec,) = build_dune_assets(DuneCatalog.from_directory(tmp_path)).specs
+    assert spec.group_name == "dex"
+    assert spec.owners == ["team:dex", "ada@example.com"]
+
+
+def test_the_code_of_an_asset_is_its_file_and_its_page(tmp_path):
+    file = tmp_path / "x_1.sql"
+    file.write_text("/* dune\ntags: [a]\n*/\nSELECT 1")
+    (spec,) = build_dune_assets(DuneCatalog.from_directory(tmp_path)).specs
+    local, url = spec.metadata["dagster/code_references"].code_references
+    assert (local.file_path, local.line_number) == (str(file), 4)
+    assert url.url == "https://dune.com/queries/1"
+
+
+def test_loading_warns_of_nothing(tmp_path, recwarn):
+    (tmp_path / "x_1.sql").write_text("SELECT 1")
+    build_dune_assets(DuneCatalog.from_directory(tmp_path))
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_queries_without_id_are_named_and_no_assets(tmp_path, caplog):
+    (tmp_path / "x_1.sql").write_text("SELECT 1")
+    (tmp_path / "nameless.sql").write_text("SELECT 2")
+    assert len(build_dune_assets(DuneCatalog.from_directory(tmp_path)).keys) == 1
+    assert f"their ids are not known: {tmp_path / 'nameless.sql'}." in caplog.text
+
+
+def test_upstream_tables_are_external_assets():
+    specs = upstream(build_dune_assets(CATALOG))
+    assert {key: spec.group_name for key, spec in specs.items()} == {
+        "dune/dex/trades": "dune_tables",
+        "dune/acme/dataset_rates": "dune_uploads",
+        "dune/other/result_y": "dune_other_matviews",
+        "dune/query_99": "dune_other_queries",
+    }
+    trades = specs["dune/dex/trades"]
+    assert trades.metadata["dagster/table_name"] == "dex.trades"
+    assert trades.kinds == {"dune", "table"}
+
+
+def test_definitions_take_the_upstream_of_two_of_them():
+    part = build_dune_assets(CATALOG, name="part", select="tag:dex")
+    rest = build_dune_assets(CATALOG, name="rest", select="kind:query")
+    specs = build_dune_upstream_specs(part, rest)
+    graph = dg.Definitions(assets=[part, rest, *specs], resources={"dune": None}).resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.external_asset_keys} == {spec.key.to_user_string() for spec in specs}
+    assert graph.get(dg.AssetKey(["dune", "dex", "trades"])).group_name == "dune_tables"
+
+
+def test_an_object_that_was_not_selected_is_upstream():
+    assert set(upstream(build_dune_assets(CATALOG, select=["7"]))) == {
+        "dune/acme/result_daily",
+        "dune/acme/dataset_rates",
+    }
+
+
+def test_upstream_assets_look_as_the_translator_says():
+    class Grouped(DagsterDuneTranslator):
+        def get_asset_spec(self, obj):
+            return super().get_asset_spec(obj).replace_attributes(group_name="mine")
+
+    assert {spec.group_name for spec in upstream(build_dune_assets(CATALOG), translator=Grouped()).values()} == {"mine"}
+
+
+def test_upstream_of_a_foreign_definition():
+    @dg.multi_asset(specs=[dg.AssetSpec("x")])
+    def foreign():
+        yield from ()
+
+    with pytest.raises(DuneCatalogError, match="'foreign' does not say which Dune catalog"):
+        build_dune_upstream_specs(foreign)
