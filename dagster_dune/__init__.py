@@ -29,6 +29,7 @@ from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
 from dagster_dune.schedules import build_dune_asset_selection, build_schedule_from_dune_selection
 from dagster_dune.translator import DagsterDuneTranslator
+from dagster_dune.upstream import build_dune_upstream_specs
 from dagster_dune.version import __version__
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "__version__",
     "build_dune_asset_selection",
     "build_dune_assets",
+    "build_dune_upstream_specs",
     "build_schedule_from_dune_selection",
     "dune_assets",
 ]

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from dagster_dune.catalog_cli import catalog_app
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
@@ -27,17 +28,21 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 emulator_app = typer.Typer(help="A local Dune: the same HTTP API, real SQL on DuckDB.", no_args_is_help=True)
+app.add_typer(catalog_app, name="catalog")
 app.add_typer(emulator_app, name="emulator")
 
 Host = Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")]
 ApiKey = Annotated[str, typer.Option(help="The key that clients must send.")]
-Database = Annotated[Path | None, typer.Option(help="The DuckDB file that keeps the rows; in memory if left out.")]
+Database = Annotated[Path | None, typer.Option(help="The DuckDB file that keeps the account; in memory if left out.")]
 ExecutionSeconds = Annotated[float, typer.Option(min=0, help="The least time that each execution takes.")]
 Queries = Annotated[
     Path | None,
     typer.Option(exists=True, file_okay=False, help="A folder of .sql files to save as queries and matviews."),
 ]
 Team = Annotated[str, typer.Option(help="The team that owns the account.")]
+RateLimit = Annotated[
+    Literal["free", "plus", "none"], typer.Option(help="The plan whose limits of requests per minute hold.")
+]
 
 
 @app.callback()
@@ -54,12 +59,13 @@ def start(
     execution_seconds: ExecutionSeconds = 0.0,
     queries: Queries = None,
     team: Team = "acme",
+    rate_limit: RateLimit = "none",
 ) -> None:
     """Run a local Dune until Ctrl-C."""
     stopped = threading.Event()
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stopped.set())
-    with _emulator(host, port, api_key, database, execution_seconds, queries, team) as emulator:
+    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}. Ctrl-C stops it. Clients need:")
         typer.echo(f"  export DUNE_API_BASE_URL={emulator.url}")
         typer.echo("  export DUNE_API_KEY=<the value of --api-key>")
@@ -76,9 +82,10 @@ def execute(
     execution_seconds: ExecutionSeconds = 0.0,
     queries: Queries = None,
     team: Team = "acme",
+    rate_limit: RateLimit = "none",
 ) -> NoReturn:
     """Run a command against a local Dune of its own, and pass on its exit code."""
-    with _emulator(host, port, api_key, database, execution_seconds, queries, team) as emulator:
+    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit) as emulator:
         environment = {**os.environ, "DUNE_API_KEY": emulator.api_key, "DUNE_API_BASE_URL": emulator.url}
         try:
             process = subprocess.Popen(command, env=environment)  # noqa: S603  (running a command is the point)
@@ -99,6 +106,7 @@ def _emulator(
     execution_seconds: float,
     queries: Path | None,
     team: str,
+    rate_limit: Literal["free", "plus", "none"],
 ) -> Iterator[DuneEmulator]:
     try:
         from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (an extra)
@@ -106,7 +114,13 @@ def _emulator(
         _fail(f"The emulator needs more packages ({error.name}): pip install 'dagster-dune[emulator]'.")
     try:
         with DuneEmulator(
-            host=host, port=port, api_key=api_key, database=database, execution_seconds=execution_seconds, team=team
+            host=host,
+            port=port,
+            api_key=api_key,
+            database=database,
+            execution_seconds=execution_seconds,
+            team=team,
+            rate_limit=rate_limit,
         ) as emulator:
             if queries:
                 load_folder(emulator, queries)
@@ -124,6 +138,10 @@ def load_folder(emulator: DuneEmulator, folder: Path) -> None:
     from dagster_dune.catalog.models import DuneCatalog, MaterializedView  # noqa: PLC0415  (slow to import)
 
     catalog = DuneCatalog.from_directory(folder)
+    if catalog.unidentified:
+        raise DuneError(
+            f"{catalog.unidentified[0].source} is a query without an id.", hint="Name the file <name>_<id>.sql."
+        )
     for obj in catalog.with_backing_queries():
         if isinstance(obj, MaterializedView):
             if obj.query_id is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ URL = f"{NAMESPACE}url"
 PERFORMANCE = f"{NAMESPACE}performance"
 QUERY_PARAMETERS = f"{NAMESPACE}query_parameters"
 TABLE_NAME = "dagster/table_name"
+CODE_REFERENCES = "dagster/code_references"
 
 # Of a materialization or an observation.
 PIPELINE_EXECUTION_ID = f"{NAMESPACE}pipeline_execution_id"
@@ -70,12 +72,29 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
         metadata |= {QUERY_ID: query_id, QUERY_URL: dg.MetadataValue.url(f"{DUNE_URL}/queries/{query_id}")}
     if "." in name:
         metadata |= {TABLE_NAME: name, URL: dg.MetadataValue.url(f"{DUNE_URL}/data/{name}")}
-    if isinstance(obj, MaterializedView | Query) and obj.performance:
-        metadata[PERFORMANCE] = obj.performance
+    if isinstance(obj, MaterializedView | Query):
+        if obj.performance:
+            metadata[PERFORMANCE] = obj.performance
+        metadata |= _code_references(obj)
     if isinstance(obj, Query) and obj.query_parameters:
         values = checked_values(name, obj.parameters, obj.query_parameters)
         metadata[QUERY_PARAMETERS] = dg.MetadataValue.json(values)
     return metadata
+
+
+def _code_references(obj: MaterializedView | Query) -> dict[str, Any]:
+    """Where the SQL can be read: in the file that it came from, and on Dune."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = []
+        if obj.source:
+            references.append(dg.LocalFileCodeReference(file_path=obj.source.path, line_number=obj.source.line))
+        if obj.query_id:
+            url = f"{DUNE_URL}/queries/{obj.query_id}"
+            references.append(dg.UrlCodeReference(url=url, label=f"query {obj.query_id}"))
+        if not references:
+            return {}
+        return {CODE_REFERENCES: dg.CodeReferencesMetadataValue(code_references=references)}
 
 
 def outcome_metadata(outcome: Outcome, pipeline_execution_id: str) -> dict[str, Any]:

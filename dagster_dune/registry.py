@@ -25,6 +25,21 @@ def register(catalog: DuneCatalog) -> str:
     return _CATALOGS.setdefault(catalog.content_hash, catalog).content_hash
 
 
+def registered_catalog(assets: dg.AssetsDefinition) -> DuneCatalog:
+    """Return the catalog that a definition was built from.
+
+    Raises:
+        DuneCatalogError: It was not built by this library, or lost what it was given then.
+    """
+    catalog = _CATALOGS.get(assets.op.tags.get(CATALOG_TAG, ""))
+    if catalog is None:
+        raise DuneCatalogError(
+            f"The asset definition {assets.op.name!r} does not say which Dune catalog it was built from.",
+            hint=f"Build it with build_dune_assets or @dune_assets, and leave the op tag {CATALOG_TAG} as it is.",
+        )
+    return catalog
+
+
 @dataclass(frozen=True)
 class DuneAssetSet:
     """One definition's assets as a run sees them.
@@ -59,13 +74,7 @@ class DuneAssetSet:
         Raises:
             DuneCatalogError: It was not built by this library, or lost what it was given then.
         """
-        name = assets.op.name
-        catalog = _CATALOGS.get(assets.op.tags.get(CATALOG_TAG, ""))
-        if catalog is None:
-            raise DuneCatalogError(
-                f"The asset definition {name!r} does not say which Dune catalog it was built from.",
-                hint=f"Build it with build_dune_assets or @dune_assets, and leave the op tag {CATALOG_TAG} as it is.",
-            )
+        catalog = registered_catalog(assets)
         names = {}
         for spec in assets.specs:
             if NAME not in spec.metadata:
@@ -75,7 +84,7 @@ class DuneAssetSet:
                 )
             names[spec.key] = str(spec.metadata[NAME])
         return cls(
-            definition=name,
+            definition=assets.op.name,
             catalog=catalog,
             names=names,
             selected=selected,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 
+from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.select import select as matching
+from dagster_dune.catalog.versions import code_versions
 from dagster_dune.errors import DuneCatalogError
 from dagster_dune.translator import DagsterDuneTranslator
+
+logger = logging.getLogger(__name__)
 
 
 def asset_specs(
@@ -26,6 +31,13 @@ def asset_specs(
     Raises:
         DuneCatalogError: None is left, or two of them get one asset key.
     """
+    if catalog.unidentified:
+        files = ", ".join(str(query.source.path if query.source else query.slug) for query in catalog.unidentified)
+        logger.warning(
+            "These queries are no assets, because their ids are not known: %s. Write the id into the file's name, its "
+            "header or dune.yml, or merge the folder with the account.",
+            files,
+        )
     if include_backing_queries:
         catalog = catalog.with_backing_queries()
     visible = _visible(catalog, select, inline_query_views, include_backing_queries)
@@ -34,12 +46,16 @@ def asset_specs(
     return catalog, _Specs(catalog, translator, visible).all()
 
 
+def upstream_names(graph: CatalogGraph, name: str, visible: Collection[str]) -> set[str]:
+    """Return the names that an asset depends on: the nearest that are assets, or that Dune does not inline."""
+    return graph.nearest(name, lambda upstream: upstream in visible or not graph.is_view(upstream))
+
+
 def _visible(
     catalog: DuneCatalog, select: Sequence[str] | str | None, inline_query_views: bool, include_backing_queries: bool
 ) -> set[str]:
     graph = catalog.graph
-    patterns = [select] if isinstance(select, str) else select
-    names = {obj.sql_name for obj in catalog} if patterns is None else set(matching(catalog, patterns))
+    names = {obj.sql_name for obj in catalog} if select is None else set(matching(catalog, select))
     if not include_backing_queries:
         names -= graph.backing_queries
     if inline_query_views:
@@ -54,6 +70,7 @@ class _Specs:
         self._catalog = catalog
         self._translator = translator
         self._visible = visible
+        self._code_versions = code_versions(catalog)
         self._translated: dict[str, dg.AssetSpec] = {}
 
     def all(self) -> list[dg.AssetSpec]:
@@ -69,13 +86,11 @@ class _Specs:
 
     def _with_deps(self, obj: MaterializedView | Query) -> dg.AssetSpec:
         spec = self._spec(obj.sql_name)
-        upstream = self._catalog.graph.nearest(obj.sql_name, self._ends_the_walk)
+        upstream = upstream_names(self._catalog.graph, obj.sql_name, self._visible)
         deps = {dep: dg.AssetDep(dep) for dep in (self._spec(name).key for name in sorted(upstream))}
         deps |= {dep.asset_key: dep for dep in spec.deps}
-        return spec.replace_attributes(deps=list(deps.values()))
-
-    def _ends_the_walk(self, name: str) -> bool:
-        return name in self._visible or not self._catalog.graph.is_view(name)
+        code_version = spec.code_version or self._code_versions.get(obj.sql_name)
+        return spec.replace_attributes(deps=list(deps.values()), code_version=code_version)
 
     def _check_keys(self) -> None:
         """Dagster makes an output name of each key, and two keys can make the same one."""

@@ -16,6 +16,12 @@ KINDS = {
     ReferenceKind.UPLOAD: "upload",
     ReferenceKind.TABLE: "table",
 }
+GROUPS = {
+    ReferenceKind.QUERY: "dune_other_queries",
+    ReferenceKind.MATERIALIZED_VIEW: "dune_other_matviews",
+    ReferenceKind.UPLOAD: "dune_uploads",
+    ReferenceKind.TABLE: "dune_tables",
+}
 KEY_PREFIX = "dune"
 MAX_TAG_LENGTH = 63
 
@@ -43,18 +49,26 @@ class DagsterDuneTranslator:
 
         Args:
             obj: A matview or query of the catalog, or a reference to what is read but not in it (a table, an upload,
-                a matview of another team), of which only the key is used.
+                a matview of another team). Of that the factory takes the key alone, and `build_dune_upstream_specs`
+                the whole spec.
 
         Returns:
             The spec. Keep its ``dagster-dune/name`` metadata: a run finds the object by it.
         """
         if isinstance(obj, Reference):
-            return dg.AssetSpec(_key(obj), kinds={"dune", KINDS[obj.kind]}, metadata=spec_metadata(obj))
+            return dg.AssetSpec(
+                _key(obj),
+                kinds={"dune", KINDS[obj.kind]},
+                group_name=GROUPS[obj.kind],
+                metadata=spec_metadata(obj),
+            )
         return dg.AssetSpec(
             _key(obj),
             description=obj.description or (obj.name if isinstance(obj, Query) else None),
             kinds={"dune", obj.kind},
             tags={tag: "" for text in obj.tags if (tag := _tag(text))},
+            group_name=obj.group,
+            owners=obj.owners,
             metadata=spec_metadata(obj),
         )
 

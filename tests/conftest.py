@@ -5,21 +5,14 @@ import time
 import pytest
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.emulator.server import DuneEmulator
 
 PATIENCE_SECONDS = 30
 
 
-@pytest.fixture(scope="session")
-def emulator():
-    with DuneEmulator() as running:
-        yield running
-
-
 @pytest.fixture
-def dune(emulator):
-    emulator.reset()
-    return emulator
+def dune(dune_emulator):
+    """The emulator of this project's own pytest plugin, under a shorter name."""
+    return dune_emulator
 
 
 @pytest.fixture

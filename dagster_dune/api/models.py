@@ -21,7 +21,7 @@ Many = Annotated[tuple[T, ...], BeforeValidator(lambda value: value or ())]
 class DuneModel(BaseModel):
     """The base of every wire model: immutable, and tolerant of fields that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
 
 # --- pipelines ---

@@ -1,16 +1,21 @@
 """A folder of ``.sql`` files as a catalog: one file a query, or the backing query of one matview.
 
 A query's id stands in its file's name (``volume_4711.sql``, ``volume___4711.sql``, ``query_4711.sql``), in its header
-(see `dagster_dune.catalog.header`), or in a comment at its start that links to it. A file whose header has a `matview`
-is that materialized view.
+(see `dagster_dune.catalog.header`), in the folder's ``dune.yml`` (see `dagster_dune.catalog.settings`), or in a comment
+at its start that links to it. A file without one waits for `DuneCatalog.merge` to find it in the account. A file whose
+header or settings have a `matview` is that materialized view.
 """
 
 from __future__ import annotations
 
+import gc
+import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,8 +23,12 @@ from dagster_dune.catalog.header import Header, HeaderParameter, SqlText, parse_
 from dagster_dune.catalog.lineage import parameter_keys
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import slugify
+from dagster_dune.catalog.objects import SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, likely_type
+from dagster_dune.catalog.settings import read_settings, read_text
 from dagster_dune.errors import DuneCatalogError
+
+logger = logging.getLogger(__name__)
 
 NAME_WITH_ID = re.compile(r"(?P<name>.+?)_+(?P<id>[1-9][0-9]*)")
 
@@ -34,24 +43,53 @@ def read_directory(path: Path) -> DuneCatalog:
         The matviews and queries of the folder, each with the references of its SQL.
 
     Raises:
-        DuneCatalogError: The folder or its files are missing or cannot be read, a header is wrong, a query has no id,
-            two files are one object, or the objects contradict each other.
+        DuneCatalogError: The folder or its files are missing or cannot be read, a header or ``dune.yml`` is wrong, two
+            files with different SQL are one object, or the objects contradict each other.
     """
     if not path.is_dir():
         raise DuneCatalogError(f"There is no folder {path}.", hint="Give the folder that holds the .sql files.")
-    sources: dict[str, Path] = {}
-    objects: list[MaterializedView | Query] = []
-    for file in _sql_files(path):
-        obj = _read(file)
-        if other := sources.get(obj.sql_name):
-            raise DuneCatalogError(f"{other} and {file} are both {obj.sql_name}.", hint="Remove one of the two files.")
-        sources[obj.sql_name] = file
-        objects.append(obj)
-    if not objects:
+    files = list(_sql_files(path))
+    if not files:
         raise DuneCatalogError(f"The folder {path} holds no .sql file.", hint="Save each query as <name>_<id>.sql.")
+    settings = read_settings(path, files)
+    objects: dict[str, MaterializedView | Query] = {}
+    unidentified: list[UnidentifiedQuery] = []
+    with _cheap_garbage_collection():
+        for file in files:
+            obj = _read(file, settings.queries.get(file.relative_to(path).as_posix(), Header()))
+            if isinstance(obj, UnidentifiedQuery):
+                unidentified.append(obj)
+            elif other := objects.get(obj.sql_name):
+                _refuse_another(other, obj)
+            else:
+                objects[obj.sql_name] = obj
     return DuneCatalog(
-        materialized_views=tuple(obj for obj in objects if isinstance(obj, MaterializedView)),
-        queries=tuple(obj for obj in objects if isinstance(obj, Query)),
+        materialized_views=tuple(obj for obj in objects.values() if isinstance(obj, MaterializedView)),
+        queries=tuple(obj for obj in objects.values() if isinstance(obj, Query)),
+        external=settings.external,
+        unidentified=tuple(unidentified),
+    )
+
+
+@contextmanager
+def _cheap_garbage_collection() -> Iterator[None]:
+    """Spare the collector all that is there already: it must find each syntax tree among the objects of Dagster."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _refuse_another(first: MaterializedView | Query, second: MaterializedView | Query) -> None:
+    """Two files of one object: a copy is left out, two versions are an error."""
+    if first.fingerprint != second.fingerprint:
+        raise DuneCatalogError(
+            f"{first.source} and {second.source} are both {first.sql_name}, with different SQL.",
+            hint="Remove one of the two files, or correct its id.",
+        )
+    logger.warning(
+        "%s and %s are both %s, with the same SQL; the second is left out.", first.source, second.source, first.sql_name
     )
 
 
@@ -62,14 +100,13 @@ def _sql_files(folder: Path) -> Iterator[Path]:
             yield file
 
 
-def _read(file: Path) -> MaterializedView | Query:
+def _read(file: Path, settings: Header) -> MaterializedView | Query | UnidentifiedQuery:
+    parsed = parse_sql_text(read_text(file), str(file))
+    header = parsed.header.over(settings)
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DuneCatalogError(f"{file} cannot be read: {error}.", hint="It must be readable UTF-8 text.") from error
-    parsed = parse_sql_text(text, str(file))
-    try:
-        return _materialized_view(file, parsed) if parsed.header.matview is not None else _query(file, parsed)
+        if header.matview is not None:
+            return _materialized_view(file, parsed, header, header.matview)
+        return _query(file, parsed, header)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -78,67 +115,59 @@ def _read(file: Path) -> MaterializedView | Query:
         raise DuneCatalogError(f"{file}: {error}") from error
 
 
-def _materialized_view(file: Path, parsed: SqlText) -> MaterializedView:
-    header = parsed.header
-    matview = header.matview or ""
+def _materialized_view(file: Path, parsed: SqlText, header: Header, matview: str) -> MaterializedView:
     if header.parameters:
         raise DuneCatalogError(
             f"the materialized view {matview} is given parameters, but Dune refreshes matviews without any.",
             hint="Remove them, or make it a query.",
         )
-    if header.name is not None:
-        raise DuneCatalogError(
-            "the header has both matview and name, which is the title of a query.", hint="Keep one of the two."
-        )
+    for key in ("name", "slug"):
+        if getattr(header, key) is not None:
+            raise DuneCatalogError(
+                f"the header has both matview and {key}, which is of a query.", hint="Keep one of the two."
+            )
     # A number at the end of the matview's own name is no id: volume_30.sql for dune.acme.result_volume_30.
     is_named_after_it = matview.lower().endswith(file.stem.lower())
-    return MaterializedView(
-        name=matview,
-        query_id=_query_id("" if is_named_after_it else file.stem, parsed),
-        deps=header.deps,
-        sql=parsed.sql,
-        performance=header.performance,
-        description=header.description,
-        tags=header.tags,
-        is_private=header.private,
-    )
+    query_id = _query_id("" if is_named_after_it else file.stem, header, parsed.linked_id)
+    return MaterializedView(name=matview, query_id=query_id, **_common(file, parsed, header))
 
 
-def _query(file: Path, parsed: SqlText) -> Query:
-    header = parsed.header
-    query_id = _query_id(file.stem, parsed)
-    if query_id is None:
-        raise DuneCatalogError(
-            "the query has no id.",
-            hint=f"Name the file {file.stem}_<id>.sql, or write 'id: <id>' into its header; the id is the number in "
-            "https://dune.com/queries/<id>. A materialized view needs 'matview: dune.<team>.result_<name>' there.",
-        )
-    parameters = _declared_parameters(header, parsed.sql)
-    return Query(
-        query_id=query_id,
+def _query(file: Path, parsed: SqlText, header: Header) -> Query | UnidentifiedQuery:
+    query = UnidentifiedQuery(
         name=header.name,
-        slug=_slug(file.stem),
-        parameters=parameters,
+        slug=header.slug or _slug(file.stem),
+        parameters=_declared_parameters(header, parsed.sql),
         query_parameters=_values(header),
-        deps=header.deps,
-        sql=parsed.sql,
-        performance=header.performance,
-        description=header.description,
-        tags=header.tags,
-        is_private=header.private,
+        **_common(file, parsed, header),
     )
+    query_id = _query_id(file.stem, header, parsed.linked_id)
+    return query if query_id is None else query.identified(query_id)
 
 
-def _query_id(stem: str, parsed: SqlText) -> int | None:
+def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
+    return {
+        "deps": header.deps,
+        "sql": parsed.sql,
+        "performance": header.performance,
+        "description": header.description,
+        "tags": header.tags,
+        "is_private": header.private,
+        "group": header.group,
+        "owners": header.owners,
+        "source": SourceFile(path=str(file.absolute()), line=parsed.line),
+    }
+
+
+def _query_id(stem: str, header: Header, linked_id: int | None) -> int | None:
     """The id in the file's name, else in the header, else in a link: links are copied along with a query's text."""
     in_name = NAME_WITH_ID.fullmatch(stem)
-    named, stated = int(in_name["id"]) if in_name else None, parsed.header.id
+    named, stated = int(in_name["id"]) if in_name else None, header.id
     if named and stated and named != stated:
         raise DuneCatalogError(
             f"the file's name says that this is query {named}, and its header that it is query {stated}.",
             hint=f"Remove the wrong one; name the file {stem}_{stated}.sql if {named} is part of the query's name.",
         )
-    return named or stated or parsed.linked_id
+    return named or stated or linked_id
 
 
 def _slug(stem: str) -> str | None:

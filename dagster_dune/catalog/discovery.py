@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from typing import get_args
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import cached_property
 
 from pydantic import ValidationError
 
@@ -14,18 +17,33 @@ from dagster_dune.api.errors import (
     DuneCreditsExhaustedError,
     DuneNotFoundError,
     DunePermissionError,
+    DuneRateLimitError,
+    DuneServerError,
 )
-from dagster_dune.api.models import MaterializedViewInfo, Parameter, SavedQuery
+from dagster_dune.api.models import MaterializedViewInfo, QueryOverview, SavedQuery
+from dagster_dune.catalog.conversion import as_materialized_view, as_query
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import slugify
-from dagster_dune.catalog.parameters import ParameterType, QueryParameter
-from dagster_dune.errors import DuneCatalogError
+from dagster_dune.catalog.objects import DuneObject
+from dagster_dune.catalog.select import select as matching
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
+
+RATE_LIMIT_SECONDS = 15.0
+RATE_LIMIT_PATIENCE = 20
 
 logger = logging.getLogger(__name__)
 
 
-def discover(client: DuneApiClient) -> DuneCatalog:
-    """Read every matview and query that the client's key can see.
+def discover(
+    client: DuneApiClient,
+    *,
+    select: Sequence[str] | str | None = None,
+    exclude: Sequence[str] | str = (),
+    known: DuneCatalog | None = None,
+    concurrency: int = 8,
+    progress: Callable[[int, int], object] | None = None,
+) -> DuneCatalog:
+    """Read the matviews and queries that the client's key can see.
 
     Backing queries are part of their matviews, archived queries are left out, and the names of other teams' objects in
     the SQL are references. What cannot be read is left out too, with a warning: a query that is forbidden or gone, and
@@ -33,90 +51,205 @@ def discover(client: DuneApiClient) -> DuneCatalog:
 
     Args:
         client: A client with a key of the account.
+        select: What to read, in the patterns of `build_dune_assets`; everything if None. The query views that the
+            selected objects read come along: they are part of what these run.
+        exclude: What to leave out of that.
+        known: What was read before. What has not changed on Dune since is not read again, and the slug of each query
+            in it stays, whatever its title is now.
+        concurrency: How many queries are read at once. Dune's rate limits are waited for.
+        progress: Called with the number of queries that were read, and the number to read.
 
     Returns:
         The account's catalog.
 
     Raises:
         DuneApiError: Dune could not be reached, or refused the key.
-        DuneCatalogError: The objects read each other in a circle.
+        DuneCatalogError: A pattern of `select` matches nothing, or the objects read each other in a circle.
     """
-    matviews = {info.id.lower(): info for info in client.list_materialized_views()}.values()
-    backing_ids = {info.query_id for info in matviews if info.query_id}
-    saved = {query.query_id: query for query in _saved_queries(client, backing_ids)}
-    return DuneCatalog(
-        materialized_views=tuple(_materialized_views(matviews, saved)),
-        queries=tuple(
-            _query(query)
-            for query_id, query in sorted(saved.items())
-            if query_id not in backing_ids and not query.is_archived
-        ),
-    )
+    if concurrency < 1:
+        raise DuneConfigurationError(f"concurrency must be at least 1, not {concurrency}.")
+    account = _Account(client, known or DuneCatalog(), concurrency, progress)
+    account.list_objects()
+    wanted = account.wanted(select, exclude)
+    account.read(wanted, exclude)
+    return account.catalog(wanted)
 
 
-def _saved_queries(client: DuneApiClient, backing_ids: Iterable[int]) -> Iterator[SavedQuery]:
-    """Read the account's queries, and the backing queries that its list may not show (an archived one, say)."""
-    try:
-        listed_ids = [overview.id for overview in client.list_queries()]
-    except (DunePermissionError, DuneCreditsExhaustedError) as error:
-        logger.warning("The account's queries cannot be read, so its matviews have no lineage. %s", error)
-        return
-    for query_id in sorted({*listed_ids, *backing_ids}):
-        query = _saved_query(client, query_id)
-        if query is not None:
-            yield query
+class _Account:
+    """What is known of the account so far.
 
+    Attributes:
+        matviews: The listed matviews, by SQL name.
+        overviews: The listed queries, by id.
+        queries: What was read of queries, backing ones too, by id.
+    """
 
-def _saved_query(client: DuneApiClient, query_id: int) -> SavedQuery | None:
-    try:
-        return client.get_query(query_id)
-    except (DunePermissionError, DuneNotFoundError) as error:
-        _warn_left_out(f"Query {query_id}", error)
-        return None
+    def __init__(
+        self,
+        client: DuneApiClient,
+        known: DuneCatalog,
+        concurrency: int,
+        progress: Callable[[int, int], object] | None,
+    ) -> None:
+        self._client = client
+        self._known = {obj.query_id: obj for obj in known if obj.query_id}
+        self._concurrency = concurrency
+        self._progress = progress
+        self._can_read = True
+        self.matviews: dict[str, MaterializedViewInfo] = {}
+        self.overviews: dict[int, QueryOverview] = {}
+        self.queries: dict[int, Query] = {}
 
+    # --- what there is ---
 
-def _materialized_views(
-    infos: Iterable[MaterializedViewInfo], saved: dict[int, SavedQuery]
-) -> Iterator[MaterializedView]:
-    for info in sorted(infos, key=lambda info: info.id.lower()):
-        backing = saved.get(info.query_id or 0)
+    def list_objects(self) -> None:
+        self.matviews = {info.id.lower(): info for info in self._client.list_materialized_views()}
         try:
-            yield MaterializedView(
-                name=info.id,
-                query_id=info.query_id or None,
-                sql=backing.query_sql if backing else None,
-                description=(backing.description if backing else None) or None,
-                tags=(backing.tags if backing else None) or (),
-                is_private=info.is_private,
-            )
+            self.overviews = {overview.id: overview for overview in self._client.list_queries()}
+        except (DunePermissionError, DuneCreditsExhaustedError) as error:
+            logger.warning("The account's queries cannot be read, so its matviews have no lineage. %s", error)
+            self._can_read = False
+
+    @property
+    def _backing_ids(self) -> set[int]:
+        return {info.query_id for info in self.matviews.values() if info.query_id}
+
+    def wanted(self, select: Sequence[str] | str | None, exclude: Sequence[str] | str) -> set[str]:
+        """The SQL names that the patterns choose, judged by the lists alone."""
+        listed = self._listed
+        names = {obj.sql_name for obj in listed} if select is None else matching(listed, select)
+        return set(names - self._excluded(exclude))
+
+    def _excluded(self, exclude: Sequence[str] | str) -> frozenset[str]:
+        return matching(self._listed, exclude, strict=False)
+
+    @cached_property
+    def _listed(self) -> DuneCatalog:
+        tags = {query_id: overview.tags or () for query_id, overview in self.overviews.items()}
+        return DuneCatalog(
+            materialized_views=tuple(self._listed_matviews(tags)),
+            queries=tuple(
+                Query(query_id=query_id, slug=self._slug(query_id, overview.name), tags=tags[query_id])
+                for query_id, overview in self.overviews.items()
+                if query_id not in self._backing_ids
+            ),
+        )
+
+    def _listed_matviews(self, tags: Mapping[int, tuple[str, ...]]) -> Iterator[MaterializedView]:
+        for info in self.matviews.values():
+            try:
+                yield MaterializedView(
+                    name=info.id, query_id=info.query_id or None, tags=tags.get(info.query_id or 0, ())
+                )
+            except (DuneCatalogError, ValidationError) as error:
+                _warn_left_out(f"The materialized view {info.id!r}", error)
+
+    def _slug(self, query_id: int, title: str | None) -> str | None:
+        before = self._known.get(query_id)
+        return before.slug if isinstance(before, Query) else slugify((title or "").lower())
+
+    # --- reading ---
+
+    def read(self, wanted: set[str], exclude: Sequence[str] | str) -> None:
+        """Read the wanted objects' queries, and in turn the query views that they read; these join the wanted."""
+        if not self._can_read:
+            return
+        excluded = self._excluded(exclude)
+        ahead = {query_id for name in wanted if (query_id := self._query_id(name))}
+        tried = set[int]()
+        while ahead:
+            self._read_all(sorted(ahead))
+            tried |= ahead
+            views = self._views_of(ahead) - tried
+            wanted |= {name for view in views if (name := f"query_{view}") not in excluded}
+            ahead = {view for view in views if f"query_{view}" not in excluded}
+
+    def _query_id(self, name: str) -> int | None:
+        info = self.matviews.get(name)
+        return info.query_id if info else int(name.removeprefix("query_"))
+
+    def _views_of(self, query_ids: Iterable[int]) -> set[int]:
+        read = {
+            name for query_id in query_ids if (query := self.queries.get(query_id)) for name in query.references or ()
+        }
+        views = {int(name.removeprefix("query_")) for name in read if name.startswith("query_") and "." not in name}
+        return views & (self.overviews.keys() | self._backing_ids)
+
+    def _read_all(self, query_ids: Sequence[int]) -> None:
+        changed = [query_id for query_id in query_ids if not self._keep_unchanged(query_id)]
+        self._report(0, len(changed))
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            for done, (query_id, saved) in enumerate(pool.map(self._saved_query, changed), start=1):
+                if saved is not None and not (saved.is_archived and query_id not in self._backing_ids):
+                    self._keep(saved)
+                self._report(done, len(changed))
+
+    def _report(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(done, total)
+
+    def _updated_at(self, query_id: int) -> datetime | None:
+        overview = self.overviews.get(query_id)
+        return overview.updated_at if overview else None
+
+    def _keep_unchanged(self, query_id: int) -> bool:
+        before, updated_at = self._known.get(query_id), self._updated_at(query_id)
+        is_same = before is not None and updated_at is not None and before.updated_at == updated_at
+        return is_same and self._keep_known(query_id)
+
+    def _keep_known(self, query_id: int) -> bool:
+        """Take a query as it was read before, if it was; of a matview's query that is not all that a query needs."""
+        before = self._known.get(query_id)
+        if before is None or isinstance(before, MaterializedView) != (query_id in self._backing_ids):
+            return False
+        if isinstance(before, MaterializedView):
+            before = Query(query_id=query_id, **{field: getattr(before, field) for field in DuneObject.model_fields})
+        self.queries[query_id] = before
+        return True
+
+    def _keep(self, saved: SavedQuery) -> None:
+        try:
+            slug = self._slug(saved.query_id, saved.name)
+            self.queries[saved.query_id] = as_query(saved, slug, self._updated_at(saved.query_id))
         except (DuneCatalogError, ValidationError) as error:
-            _warn_left_out(f"The materialized view {info.id!r}", error)
+            _warn_left_out(f"Query {saved.query_id}", error)
 
+    def _saved_query(self, query_id: int) -> tuple[int, SavedQuery | None]:
+        try:
+            return query_id, self._patiently(query_id)
+        except (DunePermissionError, DuneServerError) as error:
+            if self._keep_known(query_id):
+                logger.warning("Query %s stays as it was read before. %s", query_id, error)
+            else:
+                _warn_left_out(f"Query {query_id}", error)
+        except DuneNotFoundError as error:
+            _warn_left_out(f"Query {query_id}", error)
+        return query_id, None
 
-def _query(saved: SavedQuery) -> Query:
-    title = (saved.name or "").strip()
-    return Query(
-        query_id=saved.query_id,
-        name=title or None,
-        slug=slugify(title.lower()),
-        parameters=tuple(_parameter(parameter) for parameter in saved.parameters or ()),
-        sql=saved.query_sql,
-        description=saved.description or None,
-        tags=saved.tags or (),
-        is_private=saved.is_private,
-    )
+    def _patiently(self, query_id: int) -> SavedQuery:
+        """Read a query; where the client's own retries end, a rate limit is waited for some more."""
+        for _ in range(RATE_LIMIT_PATIENCE):
+            try:
+                return self._client.get_query(query_id)
+            except DuneRateLimitError as error:
+                time.sleep(error.retry_after or RATE_LIMIT_SECONDS)
+        return self._client.get_query(query_id)
 
+    # --- the catalog ---
 
-def _parameter(parameter: Parameter) -> QueryParameter:
-    known_types: tuple[ParameterType, ...] = get_args(ParameterType)
-    return QueryParameter(
-        key=parameter.key,
-        # A type that Dune adds one day takes any text until this library knows it.
-        type=next((known for known in known_types if known == parameter.type.lower()), "text"),
-        default=",".join(parameter.values) if parameter.values else parameter.value,
-        options=parameter.enum_options or (),
-        multiple=bool(parameter.is_multiselect),
-    )
+    def catalog(self, wanted: set[str]) -> DuneCatalog:
+        matviews = [self.matviews[name] for name in sorted(wanted & self.matviews.keys())]
+        backing_ids = {info.query_id for info in matviews}
+        return DuneCatalog(
+            materialized_views=tuple(
+                as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews
+            ),
+            queries=tuple(
+                query
+                for query_id, query in sorted(self.queries.items())
+                if query.sql_name in wanted and query_id not in backing_ids
+            ),
+        )
 
 
 def _warn_left_out(what: str, error: DuneApiError | DuneCatalogError | ValidationError) -> None:

@@ -57,7 +57,7 @@ class CatalogGraph:
         graph._reads = dict(self._reads)
         for name, names in deps.items():
             graph._add(name, {*self.reads(name), *names})
-        graph.check_acyclic()
+        graph.upstream_first()  # raises where there is a circle
         return graph
 
     def reads(self, name: str) -> tuple[str, ...]:
@@ -103,14 +103,14 @@ class CatalogGraph:
                 ahead.extend(self.reads(upstream))
         return found
 
-    def check_acyclic(self) -> None:
-        """Make sure that no object reads itself through others.
+    def upstream_first(self) -> tuple[str, ...]:
+        """Return every name in the graph, each after all that it reads.
 
         Raises:
             DuneCatalogError: Some do; the message names the circle.
         """
         try:
-            TopologicalSorter(self._reads).prepare()
+            return tuple(TopologicalSorter(self._reads).static_order())
         except CycleError as error:
             circle = " -> ".join(error.args[1])
             raise DuneCatalogError(

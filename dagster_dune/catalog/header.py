@@ -18,14 +18,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.parameters import ParameterType
+from dagster_dune.catalog.yaml_text import read_yaml
 from dagster_dune.errors import DuneCatalogError
 
 COMMENT = re.compile(r"\s*(?:--(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/)", re.DOTALL)
@@ -75,6 +74,9 @@ class Header(_HeaderPart):
         deps: Names that it reads, beside those found in its SQL.
         tags: Its tags on Dune.
         private: Whether only its owner may see it.
+        slug: The readable part of the query's asset key; taken from the file's name where it is left out.
+        group: The asset group that it is shown in.
+        owners: Who answers for it: mail addresses, or teams as ``team:dex``.
     """
 
     id: int | None = Field(default=None, gt=0)
@@ -86,6 +88,14 @@ class Header(_HeaderPart):
     deps: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     private: bool | None = None
+    slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
+    group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
+    owners: tuple[str, ...] = ()
+
+    def over(self, other: Header) -> Header:
+        """Return what either says, this one where both do."""
+        said = {field: getattr(self, field) for field in self.model_fields_set}
+        return other.model_copy(update={**said, "parameters": {**other.parameters, **self.parameters}})
 
 
 @dataclass(frozen=True)
@@ -95,11 +105,13 @@ class SqlText:
     Attributes:
         header: What its header says.
         sql: The rest of the text.
+        line: The line at which that starts.
         linked_id: The query that a comment at the start links to, as ``-- query link: https://dune.com/queries/1``.
     """
 
     header: Header
     sql: str
+    line: int
     linked_id: int | None
 
 
@@ -131,13 +143,19 @@ def parse_sql_text(text: str, source: str) -> SqlText:
     headers = [comment for comment in comments if HEADER_START.match(comment["block"] or "")]
     linked_id = next((linked for comment in comments for linked in _links(comment)), None)
     if not headers:
-        return SqlText(Header(), text.strip(), linked_id)
+        return SqlText(Header(), text.strip(), _line(text, 0), linked_id)
     if len(headers) > 1:
         second = _place(source, text, headers[1].end())
         raise DuneCatalogError(f"{second}: this is the file's second header.", hint="Join the two.")
-    header = _HeaderReader(source, text, headers[0].start("block")).read(headers[0]["block"])
-    sql = text[: headers[0].start()] + text[headers[0].end() :]
-    return SqlText(header, sql.strip(), linked_id)
+    header = _read_header(source, text, headers[0].start("block"), headers[0]["block"])
+    before, after = text[: headers[0].start()], text[headers[0].end() :]
+    line = _line(text, 0 if before.strip() else headers[0].end())
+    return SqlText(header, (before + after).strip(), line, linked_id)
+
+
+def _read_header(source: str, text: str, start: int, block: str) -> Header:
+    yaml = HEADER_START.sub(lambda first: "\n" * first[0].count("\n"), block, count=1)
+    return read_yaml(yaml, Header, source=source, what="the header", lines_before=text.count("\n", 0, start))
 
 
 def _leading_comments(text: str) -> Iterator[re.Match[str]]:
@@ -154,69 +172,10 @@ def _links(comment: re.Match[str]) -> Iterator[int]:
 
 
 def _place(source: str, text: str, position: int) -> str:
-    start = position + len(text[position:]) - len(text[position:].lstrip())
-    return f"{source}, line {text.count(chr(10), 0, start) + 1}"
+    return f"{source}, line {_line(text, position)}"
 
 
-class _HeaderReader:
-    """Reads a header's YAML, and knows the line of each key for its messages."""
-
-    def __init__(self, source: str, text: str, start: int) -> None:
-        self._source = source
-        self._lines_before = text.count("\n", 0, start)
-
-    def read(self, block: str) -> Header:
-        blank_first_line = HEADER_START.sub(lambda start: "\n" * start[0].count("\n"), block, count=1)
-        try:
-            loader = yaml.BaseLoader(blank_first_line)
-            root = loader.get_single_node()
-            self._check_keys(root)
-            data = loader.construct_document(root) if root else {}
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line if error.problem_mark else 0
-            raise self._error(
-                line, f"the header is no YAML: {error.problem}", hint="Quote texts with : or # in them."
-            ) from error
-        try:
-            return Header.model_validate(data)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise self._wrong(root, first["loc"], first["type"], first["msg"]) from error
-
-    def _check_keys(self, node: yaml.Node | None) -> None:
-        """Refuse keys that stand twice, of which YAML would keep the last."""
-        if not isinstance(node, yaml.MappingNode):
-            return
-        seen = set[str]()
-        for key, value in node.value:
-            if key.value in seen:
-                raise self._error(key.start_mark.line, f"{key.value!r} stands twice in the header.", hint="Remove one.")
-            seen.add(key.value)
-            self._check_keys(value)
-
-    def _wrong(self, root: yaml.Node | None, place: tuple[int | str, ...], kind: str, message: str) -> DuneCatalogError:
-        line, keys = self._find(root, place)
-        if kind == "extra_forbidden":
-            valid = HeaderParameter.model_fields if len(keys) > 1 else Header.model_fields
-            close = get_close_matches(keys[-1], valid, n=1)
-            hint = (f"Did you mean {close[0]!r}? " if close else "") + f"The keys are: {', '.join(valid)}."
-            return self._error(line, f"the header has no key {'.'.join(keys)!r}.", hint=hint)
-        if not keys:
-            return self._error(line, "the header is no list of keys and values.", hint="Write one 'key: value' a line.")
-        return self._error(line, f"{'.'.join(keys)} in the header is wrong: {message}.")
-
-    def _find(self, node: yaml.Node | None, place: tuple[int | str, ...]) -> tuple[int, list[str]]:
-        """Follow a place in the data as far as it leads into the YAML; return its line, and its keys."""
-        line, keys = node.start_mark.line if node else 0, []
-        for step in place:
-            if not isinstance(node, yaml.MappingNode):
-                break
-            entry = next(((key, value) for key, value in node.value if key.value == step), None)
-            if entry is None:
-                break
-            line, node = entry[0].start_mark.line, entry[1]
-            keys.append(str(step))
-        return line, keys
-
-    def _error(self, line: int, message: str, hint: str = "") -> DuneCatalogError:
-        return DuneCatalogError(f"{self._source}, line {self._lines_before + line + 1}: {message}", hint=hint)
+def _line(text: str, position: int) -> int:
+    """The line of the first text at or after a position."""
+    start = len(text) - len(text[position:].lstrip())
+    return text.count("\n", 0, start) + 1

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import TokenError
+from sqlglot.errors import ParseError, TokenError
 
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.errors import DuneCatalogError
@@ -23,6 +23,8 @@ QUERY_VIEW = re.compile(r"(query_[1-9][0-9]*)\s*\(.*\)", re.DOTALL)
 # It stands for a parameter, which may be part of a name, a string, a number or a hexadecimal literal: these letters
 # are valid in each of them.
 MARKER = "fadedfacadedeadbeefdecade"
+
+INCREMENTAL_FUNCTION = ["table", "(", "previous", ".", "query", ".", "result", "("]
 
 TRINO = Dialect.get_or_raise("trino")
 
@@ -59,16 +61,26 @@ def references(sql: str) -> tuple[Reference, ...]:
         >>> [reference.name for reference in references("SELECT * FROM \"query_42(day='{{Start Date}}')\"")]
         ['query_42']
     """
-    tokens = _without_incremental_function(_tokens(PARAMETER.sub(MARKER, sql)))
+    found, _ = references_in(tokenized(sql), sql)
+    return found
+
+
+def references_in(tokens: list[Token], sql: str) -> tuple[tuple[Reference, ...], bool]:
+    """Find what a query reads, as `references` does, in the tokens that `tokenized` made of it.
+
+    Returns:
+        The references, and whether the text could be parsed, so that they are exact.
+    """
+    if "previous" in sql.lower():
+        tokens = _without_incremental_function(tokens)
     try:
-        statements = [statement for statement in TRINO.parser().parse(tokens, sql) if statement is not None]
-        names = [name for statement in statements for name in _names_in_tree(statement)]
+        names = [name for statement in TRINO.parser().parse(tokens, sql) for name in _names_in_tree(statement)]
+        is_parsed = bool(tokens)
     except Exception:  # a ParseError, but also a TypeError, ValueError or RecursionError from inside of sqlglot
-        statements, names = [], []
-    if not statements or any(statement.find(exp.Command) for statement in statements):
         names = list(_names_in_tokens(tokens))
+        is_parsed = False
     found = {_reference(name) for name in names}
-    return tuple(sorted(reference for reference in found if reference))
+    return tuple(sorted(reference for reference in found if reference)), is_parsed
 
 
 def parameter_keys(sql: str) -> tuple[str, ...]:
@@ -111,15 +123,17 @@ def _reference(parts: Sequence[str]) -> Reference | None:
 # --- reading a syntax tree ---
 
 
-def _names_in_tree(statement: exp.Expr) -> Iterator[list[str]]:
-    for table in statement.find_all(exp.Table):
-        # Outside of a query a table is what INSERT or CREATE writes; a part that is no identifier is a function.
-        is_read = table.find_ancestor(exp.Query) and all(isinstance(part, exp.Identifier) for part in table.parts)
-        if is_read and not _is_cte(table):
-            yield [part.name for part in table.parts]
-    for function in statement.find_all(exp.Anonymous):
-        if function.name.upper() == "TABLE":  # a table handed to a table function: TABLE(dex.trades)
-            for argument in function.expressions:
+def _names_in_tree(statement: exp.Expr | None) -> Iterator[list[str]]:
+    for node in statement.find_all(exp.Table, exp.Anonymous, exp.Command) if statement else ():
+        if isinstance(node, exp.Command):
+            raise ParseError("sqlglot keeps the text of this statement, and does not parse it.")
+        if isinstance(node, exp.Table):
+            # Outside of a query a table is what INSERT or CREATE writes; a part that is no identifier is a function.
+            is_read = node.find_ancestor(exp.Query) and all(isinstance(part, exp.Identifier) for part in node.parts)
+            if is_read and not _is_cte(node):
+                yield [part.name for part in node.parts]
+        elif node.name.upper() == "TABLE":  # a table handed to a table function: TABLE(dex.trades)
+            for argument in node.expressions:
                 if isinstance(argument, exp.Column):
                     yield [part.name for part in argument.parts]
 
@@ -148,8 +162,12 @@ def _is_cte(table: exp.Table) -> bool:
 # --- reading tokens ---
 
 
-def _tokens(sql: str) -> list[Token]:
-    """Split a text into tokens. What follows a quote or a comment that is never closed is text in it."""
+def tokenized(sql: str) -> list[Token]:
+    """Split a text into tokens, with `MARKER` in the place of each parameter.
+
+    What follows a quote or a comment that is never closed is text in it.
+    """
+    sql = PARAMETER.sub(MARKER, sql)
     for closing in ("", "'", '"', "*/"):
         try:
             return list(TRINO.tokenize(sql + closing))
@@ -163,14 +181,20 @@ def _without_incremental_function(tokens: list[Token]) -> list[Token]:
     kept: list[Token] = []
     position = 0
     while position < len(tokens):
-        words = [token.text.lower() for token in tokens[position : position + 8]]
-        if words == ["table", "(", "previous", ".", "query", ".", "result", "("]:
+        if _is_incremental_function(tokens, position):
             kept.append(Token(TokenType.VAR, MARKER))
             position = _after_parenthesis(tokens, position + 1)
         else:
             kept.append(tokens[position])
             position += 1
     return kept
+
+
+def _is_incremental_function(tokens: list[Token], position: int) -> bool:
+    if tokens[position].token_type is not TokenType.TABLE:
+        return False
+    words = [token.text.lower() for token in tokens[position : position + len(INCREMENTAL_FUNCTION)]]
+    return words == INCREMENTAL_FUNCTION
 
 
 def _after_parenthesis(tokens: list[Token], opening: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster_dune.catalog.models import DuneCatalog, DuneObject, MaterializedView, Query
+from dagster_dune.catalog.models import DuneCatalog, DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 
 
@@ -19,11 +19,12 @@ def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
 
     - the SQL with its references, the declared parameters, the title, the backing query and the privacy are the
       account's, where the account knows them;
-    - the performance, the description, the tags, the slug and the values of parameters are the folder's, where the
-      folder gives them;
+    - the performance, the description, the tags, the slug, the group, the owners and the values of parameters are the
+      folder's, where the folder gives them;
     - the deps are those of both.
 
-    A query that backs a matview of the other side becomes part of that matview.
+    A query that backs a matview of the other side becomes part of that matview. A query of the folder whose id is not
+    known is the account's object with the same SQL, if there is exactly one; otherwise it stays `unidentified`.
 
     Args:
         folder: What `DuneCatalog.from_directory` read, or what was written out in Python.
@@ -44,7 +45,8 @@ def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
         ('volume', 'DEX volume', 'large')
     """
     matviews = _joined_matviews(folder, account)
-    folder_queries = {query.query_id: query for query in folder.queries}
+    identified, unidentified = _identified(folder, account)
+    folder_queries = {query.query_id: query for query in (*folder.queries, *identified)}
     account_queries = {query.query_id: query for query in account.queries}
     for name, matview in matviews.items():
         query_id = matview.query_id or 0
@@ -59,7 +61,27 @@ def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
         materialized_views=tuple(matviews[name] for name in sorted(matviews)),
         queries=tuple(account_queries[query_id] for query_id in sorted(account_queries)),
         external=tuple(sorted({*folder.external, *account.external})),
+        unidentified=tuple(unidentified),
     )
+
+
+def _identified(folder: DuneCatalog, account: DuneCatalog) -> tuple[list[Query], list[UnidentifiedQuery]]:
+    """Find the ids of the folder's queries by their SQL; no id is given to two of them."""
+    ids: dict[str, set[int]] = {}
+    for obj in account:
+        if obj.fingerprint and obj.query_id:
+            ids.setdefault(obj.fingerprint, set()).add(obj.query_id)
+    taken = {obj.query_id for obj in folder}
+    identified, unidentified = [], []
+    for query in folder.unidentified:
+        candidates = ids.get(query.fingerprint or "", set()) - taken
+        if len(candidates) == 1:
+            query_id = candidates.pop()
+            taken.add(query_id)
+            identified.append(query.identified(query_id))
+        else:
+            unidentified.append(query)
+    return identified, unidentified
 
 
 def _joined_matviews(folder: DuneCatalog, account: DuneCatalog) -> dict[str, MaterializedView]:
@@ -101,8 +123,13 @@ def _common(said: DuneObject, known: DuneObject) -> dict[str, Any]:
         "deps": (*said.deps, *known.deps),
         "sql": with_sql.sql,
         "references": with_sql.references,
+        "fingerprint": with_sql.fingerprint,
         "performance": said.performance or known.performance,
         "description": said.description or known.description,
         "tags": said.tags or known.tags,
         "is_private": said.is_private if known.is_private is None else known.is_private,
+        "group": said.group or known.group,
+        "owners": said.owners or known.owners,
+        "source": said.source or known.source,
+        "updated_at": known.updated_at or said.updated_at,
     }

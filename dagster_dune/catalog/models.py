@@ -1,165 +1,32 @@
 """The catalog: the matviews and queries of an account or a folder, and what each of them reads.
 
-Everything here is immutable and can be written as one JSON document. The SQL text is optional: what an object reads
-is `deps`, which its author wrote down, and `references`, which were found in its SQL.
+It is immutable, and can be written as one JSON document.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from dagster_dune.api.models import Performance
-from dagster_dune.catalog.names import Reference, materialized_view_name
-from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, plain_value
+from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 
 if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
     from dagster_dune.catalog.graph import CatalogGraph
 
+__all__ = ["DuneCatalog", "DuneObject", "MaterializedView", "Query", "UnidentifiedQuery"]
 
-class DuneObject(BaseModel):
-    """What matviews and queries have in common.
-
-    Attributes:
-        deps: Names that it reads, as DuneSQL writes them (``query_123``, ``dune.acme.result_x``, ``dex.trades``).
-            Those of queries and matviews must be in the catalog, or in its `external`.
-        references: Names found in the SQL, in the same words. Worked out from `sql` when left out.
-        sql: Its DuneSQL, or None where that is not known.
-        performance: The engine tier of its executions; the resource's, else the plan's default, if None.
-        description: What it is, in Markdown.
-        tags: Its tags on Dune.
-        is_private: Whether only its owner may see it; None where that is not known.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    deps: tuple[str, ...] = ()
-    references: tuple[str, ...] | None = None
-    sql: str | None = None
-    performance: Performance | None = None
-    description: str | None = None
-    tags: tuple[str, ...] = ()
-    is_private: bool | None = None
-
-    @field_validator("deps", "references")
-    @classmethod
-    def _as_dunesql_names_them(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return names and tuple(sorted({Reference.parse(name).name for name in names}))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _references_from_sql(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("references") is None and isinstance(data.get("sql"), str):
-            from dagster_dune.catalog.lineage import references  # noqa: PLC0415  (sqlglot is slow to import)
-
-            return {**data, "references": tuple(reference.name for reference in references(data["sql"]))}
-        return data
-
-    @property
-    def sql_name(self) -> str:
-        """The name by which SQL reads this object, lower case."""
-        raise NotImplementedError
-
-
-class MaterializedView(DuneObject):
-    """A materialized view: a table that Dune fills from its backing query when it is refreshed.
-
-    Attributes:
-        name: Its full name, ``dune.<team>.result_<name>``.
-        query_id: The backing query, or None where that is not known. It is part of the matview, no object of its own.
-
-    Raises:
-        DuneCatalogError: The name has another form, or parameters are given: a matview takes none.
-
-    Examples:
-        >>> MaterializedView(name="dune.acme.result_daily", deps=["dex.trades"]).sql_name
-        'dune.acme.result_daily'
-    """
-
-    kind: Literal["materialized_view"] = "materialized_view"
-    name: str
-    query_id: int | None = Field(default=None, gt=0)
-
-    @field_validator("name")
-    @classmethod
-    def _full_name(cls, name: str) -> str:
-        return materialized_view_name(name)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_parameters(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and (data.get("parameters") or data.get("query_parameters")):
-            raise DuneCatalogError(
-                f"The materialized view {data.get('name')!r} is given parameters, but Dune refreshes matviews "
-                "without any.",
-                hint="Remove them, or make it a query.",
-            )
-        return data
-
-    @property
-    def sql_name(self) -> str:
-        """The name by which SQL reads it."""
-        return self.name.lower()
-
-    @property
-    def team(self) -> str:
-        """The team that owns it."""
-        return self.name.split(".")[1]
-
-
-class Query(DuneObject):
-    """A saved query.
-
-    Attributes:
-        query_id: Its id, as in ``https://dune.com/queries/<id>``.
-        name: Its title on Dune.
-        slug: The readable part of its asset key, pinned so that a new title on Dune loses no history.
-        parameters: The parameters it declares, where known.
-        query_parameters: The values that its executions are given; Dune's saved defaults apply to the rest.
-
-    Raises:
-        DuneCatalogError: A value is of the wrong type, or none of the declared parameters has its key.
-
-    Examples:
-        >>> Query(query_id=42, deps=["dune.acme.result_daily"], query_parameters={"Start Date": "2024-01-01"}).sql_name
-        'query_42'
-    """
-
-    kind: Literal["query"] = "query"
-    query_id: int = Field(gt=0)
-    name: str | None = None
-    slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
-    parameters: tuple[QueryParameter, ...] = ()
-    query_parameters: Mapping[str, ParameterValue] = {}
-
-    @field_validator("name")
-    @classmethod
-    def _not_empty(cls, name: str | None) -> str | None:
-        if name is not None and not name.strip():
-            raise DuneCatalogError("A query is given an empty name.", hint="Leave the name out, or write its title.")
-        return name
-
-    @field_validator("query_parameters")
-    @classmethod
-    def _as_json_holds_them(cls, values: Mapping[str, ParameterValue]) -> Mapping[str, ParameterValue]:
-        return {key: plain_value(value) for key, value in values.items()}
-
-    @model_validator(mode="after")
-    def _values_fit(self) -> Query:
-        checked_values(self.sql_name, self.parameters, self.query_parameters)
-        return self
-
-    @property
-    def sql_name(self) -> str:
-        """The name by which SQL reads it, as a view."""
-        return f"query_{self.query_id}"
+DOCUMENT_VERSION = 1
+PROVENANCE = {"source", "updated_at"}
+PULL_AGAIN = "Write it again: dagster-dune catalog pull -o FILE."
 
 
 class DuneCatalog(BaseModel):
@@ -169,6 +36,8 @@ class DuneCatalog(BaseModel):
         materialized_views: The matviews.
         queries: The queries that are objects of their own.
         external: Matviews and queries of others that `deps` may name though they are not in this catalog.
+        unidentified: Queries of a folder whose ids are not known. They are no objects of the catalog; `merge` finds
+            their ids in the account.
 
     Raises:
         DuneCatalogError: A name stands twice, a dep is unknown, or objects read each other in a circle.
@@ -182,11 +51,12 @@ class DuneCatalog(BaseModel):
         ['dune.acme.result_daily', 'query_42']
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     materialized_views: tuple[MaterializedView, ...] = ()
     queries: tuple[Query, ...] = ()
     external: tuple[str, ...] = ()
+    unidentified: tuple[UnidentifiedQuery, ...] = ()
 
     @classmethod
     def from_directory(cls, path: str | Path) -> DuneCatalog:
@@ -196,11 +66,27 @@ class DuneCatalog(BaseModel):
         return read_directory(Path(path))
 
     @classmethod
-    def from_api(cls, client: DuneApiClient) -> DuneCatalog:
-        """Read every matview and query of an account; see `dagster_dune.catalog.discovery`."""
+    def from_file(cls, path: str | Path) -> DuneCatalog:
+        """Read the JSON document that ``dagster-dune catalog pull`` wrote; see `dagster_dune.catalog.document`."""
+        from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (it builds on this module)
+
+        return read_document(Path(path))
+
+    @classmethod
+    def from_api(
+        cls,
+        client: DuneApiClient,
+        *,
+        select: Sequence[str] | str | None = None,
+        exclude: Sequence[str] | str = (),
+        known: DuneCatalog | None = None,
+        concurrency: int = 8,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> DuneCatalog:
+        """Read the matviews and queries of an account; see `dagster_dune.catalog.discovery.discover`."""
         from dagster_dune.catalog.discovery import discover  # noqa: PLC0415  (it builds on this module)
 
-        return discover(client)
+        return discover(client, select=select, exclude=exclude, known=known, concurrency=concurrency, progress=progress)
 
     @classmethod
     def merge(cls, folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
@@ -217,8 +103,12 @@ class DuneCatalog(BaseModel):
             for matview in self.materialized_views
             if matview.query_id and matview.query_id not in listed
         ]
-        queries = (*self.queries, *backing)
-        return DuneCatalog(materialized_views=self.materialized_views, queries=queries, external=self.external)
+        return DuneCatalog(
+            materialized_views=self.materialized_views,
+            queries=(*self.queries, *backing),
+            external=self.external,
+            unidentified=self.unidentified,
+        )
 
     @classmethod
     def from_json(cls, document: str | bytes) -> DuneCatalog:
@@ -228,20 +118,39 @@ class DuneCatalog(BaseModel):
             DuneCatalogError: It is not such a document.
         """
         try:
-            return cls.model_validate_json(document)
+            data = json.loads(document)
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DuneCatalogError(f"This is no catalog document: it is no JSON ({error}).", hint=PULL_AGAIN) from error
+        if not isinstance(data, dict):
+            raise DuneCatalogError("This is no catalog document: it is no JSON object.", hint=PULL_AGAIN)
+        version = data.pop("version", None)
+        if version != DOCUMENT_VERSION:
+            said = "says no version" if version is None else f"is of version {version!r}"
+            raise DuneCatalogError(
+                f"This catalog document {said}; this dagster-dune reads version {DOCUMENT_VERSION}.", hint=PULL_AGAIN
+            )
+        try:
+            return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise DuneCatalogError(f"This is no catalog document: {first['msg']} ({place}).") from error
+            raise DuneCatalogError(
+                f"This is no catalog document: {first['msg']} ({place}).", hint=PULL_AGAIN
+            ) from error
 
     def to_json(self) -> str:
         """Write the catalog as one JSON document."""
-        return self.model_dump_json(indent=2, exclude_defaults=True)
+        data = {"version": DOCUMENT_VERSION, **self.model_dump(mode="json", exclude_defaults=True)}
+        return json.dumps(data, indent=2, ensure_ascii=False)
 
     @cached_property
     def content_hash(self) -> str:
-        """A hash of everything in the catalog: 16 hexadecimal digits."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """A hash of all that the catalog says of its objects, but not of where and when that was read."""
+        provenance = {"__all__": PROVENANCE}
+        content = self.model_dump_json(
+            exclude={"materialized_views": provenance, "queries": provenance, "unidentified": True}
+        )
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @cached_property
     def graph(self) -> CatalogGraph:
@@ -280,7 +189,7 @@ class DuneCatalog(BaseModel):
         known = seen | self.graph.backing_queries | {Reference.parse(name).name for name in self.external}
         for obj in self:
             self._check_deps(obj, known)
-        self.graph.check_acyclic()
+        self.graph.upstream_first()  # raises where there is a circle
         return self
 
     @staticmethod

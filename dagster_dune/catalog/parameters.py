@@ -35,7 +35,7 @@ class QueryParameter(BaseModel):
         multiple: Whether several values may be given.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     key: str
     type: ParameterType = "text"

@@ -10,24 +10,25 @@ from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.errors import DuneCatalogError
 
 
-def select(catalog: DuneCatalog, patterns: Sequence[str]) -> frozenset[str]:
+def select(catalog: DuneCatalog, patterns: Sequence[str] | str, *, strict: bool = True) -> frozenset[str]:
     """Find the objects that any of the patterns matches; upper and lower case are the same.
 
     Args:
         catalog: Where to look.
-        patterns: Each is one of
+        patterns: One or several. Each is one of
 
             - a name in SQL, ``query_1234`` or ``dune.acme.result_volume``,
             - a query's id, ``1234``, or its slug, ``volume`` or ``volume_1234``,
             - a matview's name without its team, ``result_volume``,
             - one of these with ``*``, ``?`` or ``[abc]`` in it: ``dune.acme.*``,
             - ``tag:<tag>``, or ``kind:query`` or ``kind:materialized_view``.
+        strict: Whether a pattern that matches nothing is an error.
 
     Returns:
         The names of the objects in SQL.
 
     Raises:
-        DuneCatalogError: A pattern matches nothing.
+        DuneCatalogError: A pattern matches nothing, and `strict` is set.
 
     Examples:
         >>> catalog = DuneCatalog(queries=[Query(query_id=1, tags=["dex"]), Query(query_id=2, slug="nft_sales")])
@@ -36,10 +37,10 @@ def select(catalog: DuneCatalog, patterns: Sequence[str]) -> frozenset[str]:
     """
     labels = {obj.sql_name: _labels(obj) for obj in catalog}
     selected = set[str]()
-    for pattern in patterns:
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
         wanted = pattern.strip().replace('"', "").lower()
         found = {name for name, own in labels.items() if any(_matches(label, wanted) for label in own)}
-        if not found:
+        if not found and strict:
             raise _nothing_matches(pattern, wanted, {label for own in labels.values() for label in own})
         selected |= found
     return frozenset(selected)

@@ -17,6 +17,7 @@ class Query:
 
     Attributes:
         version: 1 at first, and one more with every change.
+        is_archived: Whether it can neither be changed nor executed.
     """
 
     query_id: int
@@ -28,12 +29,22 @@ class Query:
     parameters: tuple[Parameter, ...] = ()
     tags: tuple[str, ...] = ()
     is_private: bool = False
+    is_archived: bool = False
     version: int = 1
 
     @property
     def view(self) -> View:
         """The query as other queries read it."""
         return View(self.sql, parameter_values(self.parameters))
+
+    def check_not_archived(self) -> None:
+        """Let a query pass that can be changed and executed.
+
+        Raises:
+            RequestError: 400.
+        """
+        if self.is_archived:
+            raise RequestError(400, f"Query {self.query_id} is archived: unarchive it to change or execute it")
 
     def changed(self, fields: QueryFields) -> Query:
         """Return the next version of the query."""
@@ -42,7 +53,7 @@ class Query:
             given["sql"] = fields.query_sql
         if fields.parameters is not None:
             given["parameters"] = checked_parameters(fields.parameters)
-        return replace(self, **given, version=self.version + 1, updated_at=_now())
+        return replace(self, **given, version=self.version + 1, updated_at=now())
 
 
 @dataclass(frozen=True)
@@ -58,12 +69,28 @@ class MaterializedView:
 
 @dataclass(frozen=True)
 class Upload:
-    """An uploaded table, by its full name."""
+    """An uploaded table, by its full name.
+
+    Attributes:
+        takes_inserts: Whether rows can be added: it was created with a schema, and not as a CSV file.
+    """
 
     name: str
     size_bytes: int
+    created_at: datetime
+    updated_at: datetime
     is_private: bool = False
     description: str = ""
+    takes_inserts: bool = False
+
+
+@dataclass(frozen=True)
+class Charge:
+    """Credits that something other than an execution cost."""
+
+    at: datetime
+    credits: float
+    reason: str
 
 
 class Account:
@@ -78,12 +105,14 @@ class Account:
         self.queries: dict[int, Query] = {}
         self.materialized_views: dict[str, MaterializedView] = {}
         self.uploads: dict[str, Upload] = {}
+        self.charges: list[Charge] = []
 
     def clear(self) -> None:
         """Forget everything."""
         self.queries.clear()
         self.materialized_views.clear()
         self.uploads.clear()
+        self.charges.clear()
 
     def query(self, query_id: int) -> Query:
         """Return a query.
@@ -114,11 +143,25 @@ class Account:
         """Return a matview by its full name, quoted or not, or None if there is none."""
         return self.materialized_views.get(name.replace('"', "").lower())
 
+    def upload(self, name: str) -> Upload:
+        """Return an upload by its full name.
+
+        Raises:
+            RequestError: 404.
+        """
+        if name not in self.uploads:
+            raise RequestError(404, f"Table {name} not found")
+        return self.uploads[name]
+
+    def charge(self, credits_used: float, reason: str) -> None:
+        """Put something on the bill."""
+        self.charges.append(Charge(now(), credits_used, reason))
+
     def save_query(self, fields: QueryFields, query_id: int | None = None) -> Query:
         """Save a new query, under the next free id or under the given one."""
-        now = _now()
-        blank = Query(query_id or max(self.queries, default=0) + 1, "", "", now, now, version=0)
-        query = replace(blank.changed(fields), updated_at=now)
+        moment = now()
+        blank = Query(query_id or max(self.queries, default=0) + 1, "", "", moment, moment, version=0)
+        query = replace(blank.changed(fields), updated_at=moment)
         self.queries[query.query_id] = query
         return query
 
@@ -126,21 +169,40 @@ class Account:
         """Change a saved query.
 
         Raises:
-            RequestError: 404, or 400 for parameters that cannot be substituted.
+            RequestError: 404, or 400 for parameters that cannot be substituted, and for an archived query.
         """
-        query = self.query(query_id).changed(fields)
-        self.queries[query_id] = query
-        return query
+        query = self.query(query_id)
+        query.check_not_archived()
+        self.queries[query_id] = query.changed(fields)
+        return self.queries[query_id]
+
+    def mark_query(self, query_id: int, *, is_archived: bool | None = None, is_private: bool | None = None) -> Query:
+        """Archive a query or make it private, or the opposite; what is None stays as it is.
+
+        Raises:
+            RequestError: 404.
+        """
+        query = self.query(query_id)
+        self.queries[query_id] = replace(
+            query,
+            is_archived=query.is_archived if is_archived is None else is_archived,
+            is_private=query.is_private if is_private is None else is_private,
+            updated_at=now(),
+        )
+        return self.queries[query_id]
 
     def save_materialized_view(self, fields: UpsertMaterializedView) -> MaterializedView:
         """Create or replace a matview.
 
         Raises:
-            RequestError: 400, if the name is not of Dune's form or there is no such query.
+            RequestError: 400, if the name is not of Dune's form or is another query's, or if there is no such query.
         """
         name = self.full_name("result", fields.name)
         if fields.query_id not in self.queries:
             raise RequestError(400, f"Query {fields.query_id} not found")
+        before = self.materialized_views.get(name)
+        if before and before.query_id != fields.query_id:
+            raise RequestError(400, f"Materialized view {name} exists already, for query {before.query_id}")
         view = MaterializedView(
             name=name,
             query_id=fields.query_id,
@@ -168,5 +230,6 @@ class Account:
         return f"dune.{self.team}.{name}"
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The time, in UTC."""
     return datetime.now(timezone.utc)

@@ -14,25 +14,38 @@ from starlette.routing import Mount, Router
 from starlette.types import ASGIApp
 
 from dagster_dune.emulator.auth import AuthMiddleware
+from dagster_dune.emulator.breakage import Disconnect, FaultMiddleware
 from dagster_dune.emulator.errors import SqlError
 from dagster_dune.emulator.journal import JournalMiddleware
 from dagster_dune.emulator.local import LocalDune
-from dagster_dune.emulator.routes import control, executions, materialized_views, pipelines, queries, uploads, usage
+from dagster_dune.emulator.rates import RateLimitMiddleware
+from dagster_dune.emulator.routes import (
+    control,
+    datasets,
+    executions,
+    materialized_views,
+    pipelines,
+    queries,
+    uploads,
+    usage,
+)
 from dagster_dune.emulator.wire import RequestError
 
-API_GROUPS = (pipelines, materialized_views, queries, executions, uploads, usage)
+API_GROUPS = (pipelines, materialized_views, queries, executions, datasets, uploads, usage)
 
 
-def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None]) -> ASGIApp:
+def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None], disconnect: Disconnect) -> ASGIApp:
     """Put a local Dune behind HTTP.
 
     Args:
         dune: What answers.
         api_key: The key that clients must send.
         on_start: Called on the event loop when the first request can be answered.
+        disconnect: Ends the connection of a request.
 
     Returns:
-        An application that writes every request to the journal, checks its key, and answers every error as Dune does.
+        An application that writes every request to the journal, breaks those that a fault strikes, checks the key of
+        the others, and answers every error as Dune does.
     """
 
     @asynccontextmanager
@@ -46,13 +59,13 @@ def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None]) -> A
             Mount("/api/v1", Router([route for group in API_GROUPS for route in group.routes], redirect_slashes=False)),
             Mount("/_emulator", Router(control.routes, redirect_slashes=False)),
         ],
-        middleware=[Middleware(AuthMiddleware, api_key=api_key)],
+        middleware=[Middleware(AuthMiddleware, api_key=api_key), Middleware(RateLimitMiddleware, limiter=dune.rates)],
         exception_handlers=dict.fromkeys((RequestError, SqlError, HTTPException, Exception), _answer_error),
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.local_dune = dune
-    return JournalMiddleware(app, dune.journal)
+    return JournalMiddleware(FaultMiddleware(app, dune.faults, disconnect), dune.journal)
 
 
 def _answer_error(request: Request, error: Exception) -> JSONResponse:

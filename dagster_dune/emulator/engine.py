@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import defaultdict
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +18,16 @@ from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_t
 from dagster_dune.emulator.errors import SqlError
 from dagster_dune.emulator.failures import located, sql_error
 from dagster_dune.emulator.results import Column, ResultSet
+from dagster_dune.emulator.tables import TableColumn, describe, samples
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _PRELUDE = Path(__file__).parent / "dunesql" / "prelude.sql"
 _PLAN = "SELECT json_serialize_plan($1, skip_null := true, skip_empty := true, optimize := false)"
+_TABLE = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name = $1 AND table_name = $2"
 _TEAM_SCHEMAS = "SELECT DISTINCT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'dune.')"
+_DOCUMENT = "main.saved_document"
 _SAFE = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -54,7 +57,7 @@ class Engine:
         import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
 
         self._connection = duckdb.connect(str(database) if database else ":memory:", config=dict(_SAFE))
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks: dict[str, threading.Lock] = {}
         self._schema_lock = threading.Lock()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute(_PRELUDE.read_text("utf-8"))
@@ -70,7 +73,7 @@ class Engine:
         Returns:
             A statement that gives the rows.
         """
-        return Statement(self._connection.cursor(), lambda cursor: _rows(cursor, self._lowered(cursor, compiled)))
+        return self._statement(compiled, _rows)
 
     def refresh(self, name: str, compiled: Compiled) -> Statement:
         """Prepare the refresh of a matview: readers see the old rows until all the new ones are there.
@@ -84,15 +87,14 @@ class Engine:
         """
         target, schema = quoted(name), duckdb_name(name)[0]
 
-        def run(cursor: DuckDBPyConnection) -> ResultSet:
-            sql = self._lowered(cursor, compiled)
+        def run(cursor: DuckDBPyConnection, sql: str) -> ResultSet:
+            _check_names([column for column, *_ in cursor.execute(f"DESCRIBE {sql}").fetchall()])
             self._create_schema(cursor, schema)
-            with self._locks[name.lower()], _transaction(cursor):
-                _check_names(cursor, sql)
-                cursor.execute(f"CREATE OR REPLACE TABLE {target} AS {sql}")  # noqa: S608 - quoted by us
-                return _rows(cursor, f"SELECT * FROM {target}")  # noqa: S608
+            with self._lock(name), _transaction(cursor):
+                cursor.execute(f"CREATE OR REPLACE TABLE {target} AS {sql}")
+                return _rows(cursor, f"SELECT * FROM {target}")  # noqa: S608 - quoted by us
 
-        return Statement(self._connection.cursor(), run)
+        return self._statement(compiled, run)
 
     def create_upload(self, name: str, data: bytes) -> None:
         """Store a CSV file as a table, in place of the one that had its name.
@@ -104,17 +106,38 @@ class Engine:
         Raises:
             SqlError: The file cannot be read as such a table.
         """
-        schema, table = duckdb_name(name)
+        self.change(name, lambda cursor, table: uploads.store(cursor, table, data))
+
+    def change(self, name: str, change: Callable[[DuckDBPyConnection, str], None]) -> None:
+        """Change a table in a transaction: all of it happens, or nothing.
+
+        Args:
+            name: The full name of the table, which need not exist.
+            change: Does it, with a connection and the quoted name.
+
+        Raises:
+            SqlError: DuckDB refused it.
+        """
         cursor = self._connection.cursor()
-        with self._locks[name.lower()], _failures():
-            self._create_schema(cursor, schema)
+        with self._lock(name), _failures():
+            self._create_schema(cursor, duckdb_name(name)[0])
             with _transaction(cursor):
-                uploads.store(cursor, f'"{schema}"."{table}"', data)
+                change(cursor, quoted(name))
+
+    def columns(self, name: str) -> list[TableColumn]:
+        """Return the columns of a table by its full name, none where there is no such table."""
+        return describe(self._connection.cursor(), name)
+
+    def sample_tables(self) -> list[str]:
+        """Return the full names of the tables with Dune's sample data."""
+        return samples(self._connection.cursor())
 
     def drop(self, name: str) -> None:
         """Remove the table of a matview or an upload, if there is one."""
-        with _failures():
-            self._connection.cursor().execute(f"DROP TABLE IF EXISTS {quoted(name)}") if self.has(name) else None
+        cursor = self._connection.cursor()
+        with self._lock(name), _failures():
+            if _exists(cursor, name):
+                cursor.execute(f"DROP TABLE {quoted(name)}")
 
     def has(self, name: str) -> bool:
         """Whether there is a table of a full name."""
@@ -134,37 +157,65 @@ class Engine:
         for (schema,) in cursor.execute(_TEAM_SCHEMAS).fetchall():
             cursor.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
+    def save_document(self, text: str) -> None:
+        """Keep a text beside the tables, out of reach of queries, in place of the one before."""
+        self._connection.execute(f"CREATE OR REPLACE TABLE {_DOCUMENT} AS SELECT $1 AS document", [text])
+
+    def saved_document(self) -> str | None:
+        """Return the text that was kept, or None."""
+        cursor = self._connection.cursor()
+        if cursor.execute(_TABLE, _DOCUMENT.split(".")).fetchone() is None:
+            return None
+        row = cursor.execute(f"SELECT document FROM {_DOCUMENT}").fetchone()  # noqa: S608 - a constant
+        return str(row[0]) if row else None
+
     def close(self) -> None:
         """Close the database, and write what it keeps to its file."""
         self._connection.close()
+
+    def _lock(self, name: str) -> threading.Lock:
+        """The lock of a table: two changes of it at once would be a conflict in DuckDB."""
+        return self._locks.setdefault(name.lower(), threading.Lock())
 
     def _create_schema(self, cursor: DuckDBPyConnection, schema: str) -> None:
         """Create a team's schema, one statement at a time: two at once would be a conflict in DuckDB."""
         with self._schema_lock:
             cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
 
-    def _lowered(self, cursor: DuckDBPyConnection, compiled: Compiled) -> str:
-        """Write a query as DuckDB's SQL, and bind it, so that a wrong name is blamed at its place."""
-        try:
-            return lower(
-                compiled.statement, exists=lambda name: _exists(cursor, name), plan=lambda sql: _plan(cursor, sql)
-            )
-        except SqlError as error:
-            raise located(error, compiled.statement) from None
+    def _statement(self, compiled: Compiled, run: Callable[[DuckDBPyConnection, str], ResultSet]) -> Statement:
+        """Prepare a query: it becomes DuckDB's SQL on the connection that runs it, and failures say where."""
+
+        def execute(cursor: DuckDBPyConnection) -> ResultSet:
+            try:
+                with _failures():
+                    sql = lower(
+                        compiled.statement,
+                        exists=lambda name: _exists(cursor, name),
+                        plan=lambda sql: _plan(cursor, sql),
+                    )
+                    return run(cursor, sql)
+            except SqlError as error:
+                raise located(error, compiled.statement) from None
+
+        return Statement(self._connection.cursor, execute)
 
 
 class Statement:
     """A query that is ready to run, once.
 
     Args:
-        cursor: A connection of its own.
+        connect: Opens a connection of its own.
         execute: Runs it there.
     """
 
-    def __init__(self, cursor: DuckDBPyConnection, execute: Callable[[DuckDBPyConnection], ResultSet]) -> None:
-        self._cursor = cursor
+    def __init__(
+        self, connect: Callable[[], DuckDBPyConnection], execute: Callable[[DuckDBPyConnection], ResultSet]
+    ) -> None:
+        self._connect = connect
         self._execute = execute
-        self._interrupted = threading.Event()
+        self._lock = threading.Lock()
+        self._cursor: DuckDBPyConnection | None = None
+        self._is_interrupted = False
 
     def run(self) -> ResultSet:
         """Run it, and wait for its rows.
@@ -175,18 +226,34 @@ class Statement:
         Raises:
             SqlError: It failed, or was interrupted.
         """
+        with self._lock:
+            if self._is_interrupted:
+                raise SqlError("The query was cancelled", type="FAILED_TYPE_CANCELLED")
+            cursor = self._cursor = self._connect()
         try:
-            with _failures():
-                if self._interrupted.is_set():
-                    raise SqlError("The query was cancelled", type="FAILED_TYPE_CANCELLED")
-                return self._execute(self._cursor)
+            return self._execute(cursor)
         finally:
-            self._cursor.close()
+            with self._lock:
+                self._cursor = None
+                cursor.close()
 
     def interrupt(self) -> None:
-        """Stop it, from any thread; `run` then raises."""
-        self._interrupted.set()
-        self._cursor.interrupt()
+        """Stop it, from any thread and at any time; `run` then raises."""
+        with self._lock:
+            is_first, self._is_interrupted = not self._is_interrupted, True
+            if is_first and self._cursor is not None:
+                threading.Thread(target=self._interrupt_until_ended, daemon=True).start()
+
+    def _interrupt_until_ended(self) -> None:
+        """Interrupt again and again: DuckDB forgets an interrupt that comes between two of its queries."""
+        while self._interrupt_if_running():
+            time.sleep(0.005)
+
+    def _interrupt_if_running(self) -> bool:
+        with self._lock:
+            if self._cursor is not None:
+                self._cursor.interrupt()
+            return self._cursor is not None
 
 
 @contextmanager
@@ -213,8 +280,7 @@ def _transaction(cursor: DuckDBPyConnection) -> Iterator[None]:
 
 def _exists(cursor: DuckDBPyConnection, name: str) -> bool:
     schema, table = duckdb_name(name)
-    sql = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name <> 'main' AND schema_name = $1 AND table_name = $2"
-    return cursor.execute(sql, [schema, table]).fetchone() is not None
+    return schema != "main" and cursor.execute(_TABLE, [schema, table]).fetchone() is not None
 
 
 def _plan(cursor: DuckDBPyConnection, sql: str) -> str:
@@ -229,36 +295,28 @@ def _plan(cursor: DuckDBPyConnection, sql: str) -> str:
     return plan
 
 
-def _check_names(cursor: DuckDBPyConnection, sql: str) -> None:
-    cursor.execute(f"SELECT * FROM ({sql}) LIMIT 0")  # noqa: S608 - compiled by us
-    _columns(cursor)
-
-
-def _columns(cursor: DuckDBPyConnection) -> list[Column]:
-    columns = [Column(item[0], trino_type(str(item[1]))) for item in cursor.description or ()]
-    names = [column.name.lower() for column in columns]
+def _check_names(names: list[str]) -> None:
+    """Refuse two columns of one name, which the rows of an answer cannot hold."""
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name.lower() in seen:
             raise SqlError(f"Column name '{name}' is used more than once; name the columns apart with AS")
-    return columns
+        seen.add(name.lower())
 
 
 def _rows(cursor: DuckDBPyConnection, sql: str) -> ResultSet:
     cursor.execute(sql)
-    columns = _columns(cursor)
+    columns = [Column(name, trino_type(str(type_))) for name, type_, *_ in cursor.description or ()]
+    _check_names([column.name for column in columns])
     rows = cursor.fetchall()
     return ResultSet.of([_exact(column, position, rows) for position, column in enumerate(columns)], rows)
 
 
 def _exact(column: Column, position: int, rows: list[tuple[Any, ...]]) -> Column:
-    """Check that integers fit the type they are given, and tell an int256 by its negative numbers."""
-    if column.type == "hugeint":
-        if any(abs(row[position] or 0) >= 2**63 for row in rows):
-            raise SqlError(f"bigint overflow in column '{column.name}'", type="FAILED_TYPE_EXECUTION_FAILED")
-        return Column(column.name, "bigint")
+    """Check that integers of 256 bits are no longer than that, and tell an int256 by its negative numbers."""
     if column.type != "uint256":
         return column
     values = [int(row[position]) for row in rows if row[position] is not None]
     if any(value > UINT256_MAX or value < INT256_MIN for value in values):
-        raise SqlError(f"256 bit integer out of range in column '{column.name}'", type="FAILED_TYPE_EXECUTION_FAILED")
+        raise SqlError(f"Column '{column.name}' holds a number beyond uint256", type="FAILED_TYPE_EXECUTION_FAILED")
     return Column(column.name, "int256") if any(value < 0 for value in values) else column

@@ -10,11 +10,13 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import accumulate
+from typing import Any
 
 from ulid import ULID
 
@@ -22,6 +24,7 @@ from dagster_dune.emulator.account import Account
 from dagster_dune.emulator.dunesql import Compiled, compile_sql
 from dagster_dune.emulator.engine import Engine, Statement
 from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.faults import ExecutionFault, Faults, suffer
 from dagster_dune.emulator.jobs import Job
 from dagster_dune.emulator.results import ResultSet
 from dagster_dune.emulator.wire import RequestError
@@ -29,8 +32,7 @@ from dagster_dune.emulator.wire import RequestError
 CREDITS = {"medium": 1.0, "large": 2.0}
 DATAPOINTS_A_CREDIT = 100_000
 INTERRUPT_SECONDS = 0.01
-
-SizedResult = tuple[ResultSet, int]
+NANOSECONDS = 1_000_000_000
 
 logger = logging.getLogger(__name__)
 
@@ -41,29 +43,81 @@ class State(str, Enum):
     PENDING = "QUERY_STATE_PENDING"
     EXECUTING = "QUERY_STATE_EXECUTING"
     COMPLETED = "QUERY_STATE_COMPLETED"
+    PARTIAL = "QUERY_STATE_COMPLETED_PARTIAL"
     FAILED = "QUERY_STATE_FAILED"
     CANCELLED = "QUERY_STATE_CANCELLED"
+    EXPIRED = "QUERY_STATE_EXPIRED"
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether nothing but expiry comes after it."""
         return self not in (State.PENDING, State.EXECUTING)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether there are rows."""
+        return self in (State.COMPLETED, State.PARTIAL)
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """The rows of an execution, as far as they fit, and their size."""
+
+    rows: ResultSet
+    size_bytes: int
+    is_truncated: bool
+
+
+@dataclass(frozen=True)
+class ResultLimits:
+    """How many rows are kept, and for how long.
+
+    Attributes:
+        max_bytes: What is beyond this size is cut off, and the execution is a partial success.
+        seconds: How long the rows can be read after the execution has ended.
+    """
+
+    max_bytes: int = 8_000_000_000
+    seconds: float = 90 * 24 * 3600.0
 
 
 @dataclass(eq=False)
 class Execution:
-    """One execution of a job. Times are nanoseconds since 1970."""
+    """One execution of a job. Times are nanoseconds since 1970.
+
+    Attributes:
+        pipeline_execution_id: The pipeline that started it, None if it was asked for on its own.
+        fault: What is to go wrong with it.
+        state: How it ended, or where it is. Expiry does not change it: see `shown_state`.
+        expires_at: When its rows can be read no more; None before it has ended.
+        is_forgotten: Whether the matview that it refreshed was deleted since.
+    """
 
     job: Job
+    pipeline_execution_id: str | None = None
+    fault: ExecutionFault | None = None
     execution_id: str = field(default_factory=lambda: str(ULID()))
     state: State = State.PENDING
     submitted_at: int = field(default_factory=time.time_ns)
     started_at: int | None = None
     ended_at: int | None = None
+    expires_at: int | None = None
     result: ResultSet | None = None
     result_bytes: int = 0
     error: SqlError | None = None
     is_cancelling: bool = False
+    is_forgotten: bool = False
+
+    @property
+    def shown_state(self) -> State:
+        """The state that Dune shows: a result that nobody can read any more has expired."""
+        expired = self.state.is_success and self.expires_at is not None and time.time_ns() >= self.expires_at
+        return State.EXPIRED if expired else self.state
+
+    @property
+    def readable_result(self) -> ResultSet | None:
+        """The rows, unless there are none or they have expired."""
+        return self.result if self.shown_state.is_success else None
 
     @property
     def credits(self) -> float:
@@ -84,45 +138,72 @@ class Executions:
     Args:
         account: Where query views and matviews are looked up.
         engine: Where SQL runs.
+        faults: What is to go wrong.
         seconds: The least time that an execution takes, unless its SQL does not even compile.
         workers: How many executions run at once.
+        limits: How many rows are kept, and for how long.
     """
 
-    def __init__(self, account: Account, engine: Engine, *, seconds: float, workers: int) -> None:
+    def __init__(
+        self, account: Account, engine: Engine, faults: Faults, *, seconds: float, workers: int, limits: ResultLimits
+    ) -> None:
         self._account = account
         self._engine = engine
+        self._faults = faults
         self._seconds = seconds
+        self._limits = limits
         self._slots = asyncio.Semaphore(workers)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="dune-emulator")
         self._executions: dict[str, Execution] = {}
-        self._tasks: dict[str, asyncio.Task[SizedResult]] = {}
-        self._latest: dict[int, Execution] = {}
+        self._tasks: dict[str, asyncio.Task[StoredResult]] = {}
+        self._completed: dict[int, list[Execution]] = defaultdict(list)
         self._refreshes: dict[str, list[Execution]] = defaultdict(list)
 
-    def submit(self, job: Job, on_end: Callable[[Execution], None] | None = None) -> Execution:
+    def submit(
+        self, job: Job, on_end: Callable[[Execution], None] | None = None, pipeline_execution_id: str | None = None
+    ) -> Execution:
         """Put a job into the queue.
 
         Args:
             job: What to run.
             on_end: Called on the event loop once the execution has ended, however it did.
+            pipeline_execution_id: The pipeline whose node it is, if it is one's.
 
         Returns:
             The execution, pending.
         """
-        execution = Execution(job)
+        execution = Execution(job, pipeline_execution_id, self._faults.for_execution(job))
         self._executions[execution.execution_id] = execution
         if job.materialized_view:
             self._refreshes[job.materialized_view].append(execution)
         task = asyncio.get_running_loop().create_task(self._run(execution))
         self._tasks[execution.execution_id] = task
 
-        def end(task: asyncio.Task[SizedResult]) -> None:
+        def end(task: asyncio.Task[StoredResult]) -> None:
             self._settle(execution, task)
             if on_end:
                 on_end(execution)
 
         task.add_done_callback(end)
         return execution
+
+    def all(self) -> list[Execution]:
+        """Return every execution, the oldest first."""
+        return list(self._executions.values())
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Return what each execution was for and how far it is, ready for JSON, the oldest first."""
+        return [
+            {
+                "execution_id": execution.execution_id,
+                "query_id": execution.job.query_id,
+                "materialized_view": execution.job.materialized_view,
+                "parameters": dict(execution.job.parameters),
+                "state": execution.state.value,
+                "pipeline_execution_id": execution.pipeline_execution_id,
+            }
+            for execution in self.all()
+        ]
 
     def get(self, execution_id: str) -> Execution:
         """Return an execution.
@@ -134,15 +215,20 @@ class Executions:
             raise RequestError(404, f"Execution {execution_id} not found")
         return self._executions[execution_id]
 
-    def latest(self, query_id: int) -> Execution:
+    def latest(self, query_id: int, parameters: Mapping[str, str] | None = None) -> Execution:
         """Return the execution of a query that completed last; refreshes of matviews over it do not count.
+
+        Args:
+            query_id: The query.
+            parameters: The values that it was executed with; any if None.
 
         Raises:
             RequestError: 404.
         """
-        if query_id not in self._latest:
-            raise RequestError(404, f"No execution of query {query_id} has completed yet")
-        return self._latest[query_id]
+        for execution in reversed(self._completed.get(query_id, ())):
+            if parameters is None or execution.job.parameters == parameters:
+                return execution
+        raise RequestError(404, f"No such execution of query {query_id} has completed yet")
 
     def refreshes(self, materialized_view: str) -> list[Execution]:
         """Return every refresh of a matview, the oldest first."""
@@ -155,11 +241,10 @@ class Executions:
 
     async def forget_refreshes(self, materialized_view: str) -> None:
         """Stop every refresh of a matview that was deleted; each can still be asked for by its id."""
-        await self.cancel(*self._refreshes.pop(materialized_view, ()))
-
-    def credits(self) -> float:
-        """Return what all executions cost together."""
-        return sum(execution.credits for execution in self._executions.values())
+        refreshes = self._refreshes.pop(materialized_view, [])
+        for execution in refreshes:
+            execution.is_forgotten = True
+        await self.cancel(*refreshes)
 
     async def cancel(self, *executions: Execution) -> None:
         """Stop executions, and return when they have ended. What had ended before stays as it is."""
@@ -177,20 +262,30 @@ class Executions:
         """Stop and forget every execution. No worker is running afterwards."""
         await self.cancel(*self._executions.values())
         self._executions.clear()
-        self._latest.clear()
+        self._completed.clear()
         self._refreshes.clear()
 
     async def close(self) -> None:
-        """Stop every execution and the worker threads."""
-        await self.reset()
+        """Stop every execution and the worker threads. What became of each can still be asked for."""
+        await self.cancel(*self._executions.values())
         self._threads.shutdown()
 
-    async def _run(self, execution: Execution) -> SizedResult:
+    def restore(self, executions: Iterable[Execution]) -> None:
+        """Take over executions that have ended, in the order in which they were submitted."""
+        self._executions = {execution.execution_id: execution for execution in executions}
+        for execution in self._executions.values():
+            if execution.job.materialized_view and not execution.is_forgotten:
+                self._refreshes[execution.job.materialized_view].append(execution)
+        for execution in sorted(self._executions.values(), key=lambda execution: execution.ended_at or 0):
+            self._note_completed(execution)
+
+    async def _run(self, execution: Execution) -> StoredResult:
         await self._slots.acquire()  # `_settle` gives it back, so that nothing starts before this one has ended
         execution.state = State.EXECUTING
         execution.started_at = time.time_ns()
         compiling = asyncio.get_running_loop().run_in_executor(self._threads, self._compile, execution.job)
         compiled, _ = await asyncio.gather(compiling, asyncio.sleep(self._seconds))
+        await suffer(execution.fault)
         return await self._finish(self._statement(execution.job, compiled))
 
     def _compile(self, job: Job) -> Compiled:
@@ -205,9 +300,11 @@ class Executions:
             )
         return self._engine.refresh(job.materialized_view, compiled)
 
-    async def _finish(self, statement: Statement) -> SizedResult:
+    async def _finish(self, statement: Statement) -> StoredResult:
         """Run a statement in a worker thread; when cancelled, return only after the thread has stopped."""
-        running = asyncio.get_running_loop().run_in_executor(self._threads, _run_and_measure, statement)
+        running = asyncio.get_running_loop().run_in_executor(
+            self._threads, _run_and_measure, statement, self._limits.max_bytes
+        )
         try:
             await asyncio.wait({running})
         except asyncio.CancelledError:
@@ -219,8 +316,9 @@ class Executions:
                 raise
         return running.result()  # also where it was quicker than the cancellation
 
-    def _settle(self, execution: Execution, task: asyncio.Task[SizedResult]) -> None:
+    def _settle(self, execution: Execution, task: asyncio.Task[StoredResult]) -> None:
         execution.ended_at = time.time_ns()
+        execution.expires_at = execution.ended_at + int(self._limits.seconds * NANOSECONDS)
         self._tasks.pop(execution.execution_id, None)
         if execution.started_at is not None:
             self._slots.release()
@@ -230,15 +328,26 @@ class Executions:
             execution.state = State.FAILED
             execution.error = _as_sql_error(error)
         else:
-            execution.state = State.COMPLETED
-            execution.result, execution.result_bytes = task.result()
-            if execution.job.query_id and execution.job.materialized_view is None:
-                self._latest[execution.job.query_id] = execution
+            stored = task.result()
+            execution.state = State.PARTIAL if stored.is_truncated else State.COMPLETED
+            execution.result, execution.result_bytes = stored.rows, stored.size_bytes
+            self._note_completed(execution)
+
+    def _note_completed(self, execution: Execution) -> None:
+        job = execution.job
+        if execution.state.is_success and job.query_id and job.materialized_view is None:
+            self._completed[job.query_id].append(execution)
 
 
-def _run_and_measure(statement: Statement) -> SizedResult:
-    result = statement.run()
-    return result, result.bytes_estimate()
+def _run_and_measure(statement: Statement, max_bytes: int) -> StoredResult:
+    rows = statement.run()
+    size = rows.bytes_estimate()
+    if size <= max_bytes:
+        return StoredResult(rows, size, is_truncated=False)
+    sizes = accumulate(ResultSet(rows.columns, [row]).bytes_estimate() for row in rows.rows)
+    kept = sum(1 for total in sizes if total <= max_bytes)
+    truncated = ResultSet(rows.columns, rows.rows[:kept])
+    return StoredResult(truncated, truncated.bytes_estimate(), is_truncated=True)
 
 
 def _as_sql_error(error: BaseException) -> SqlError:

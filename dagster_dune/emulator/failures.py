@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from operator import itemgetter
 
 from sqlglot import exp
 
@@ -10,15 +12,6 @@ from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.types import trino_type
 from dagster_dune.emulator.errors import SqlError, SqlErrorType
 
-_RAISED = re.compile(r"Could not convert string 'trino: (?P<message>.*)' to INT64", re.DOTALL)
-_COLUMN = re.compile(r'Referenced (?:column|table) "(?P<name>[^"]*)" not found', re.IGNORECASE)
-_MISSING_IN_TABLE = re.compile(r'Table "(?P<table>[^"]*)" does not have a column named "(?P<name>[^"]*)"')
-_AMBIGUOUS = re.compile(r'Ambiguous reference to column name "(?P<name>[^"]*)"')
-_GROUP = re.compile(r'column "?(?P<name>[^"]*)"? must appear in the GROUP BY clause')
-_CONVERSION = re.compile(r"Could not convert (?:string )?'(?P<value>.*)' to (?P<type>[A-Z0-9]+)")
-_NO_FUNCTION = re.compile(
-    r"""(?:argument types '|best candidate function for the function call ")(?P<name>[^(]*)\((?P<types>[^'"]*)\)['"]"""
-)
 _INTEGER_NAMES = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
 _LITERALS = {"INTEGER_LITERAL": "INTEGER", "STRING_LITERAL": "VARCHAR"}
 _PATH = re.compile(r"(?<![\w'])/[\w./-]+")
@@ -66,26 +59,70 @@ def located(error: SqlError, statement: exp.Query) -> SqlError:
 
 
 def _words(message: str) -> str:
-    if match := _RAISED.search(message):
-        return match["message"]
-    if "Division by zero" in message:
-        return "Division by zero"
-    if match := _MISSING_IN_TABLE.search(message):
-        return f"Column '{match['table']}.{match['name']}' cannot be resolved"
-    if match := _COLUMN.search(message):
-        return f"Column '{match['name']}' cannot be resolved"
-    if match := _AMBIGUOUS.search(message):
-        return f"Column '{match['name']}' is ambiguous"
-    if match := _GROUP.search(message):
-        return f"'{match['name']}' must be an aggregate expression or appear in GROUP BY clause"
-    if match := _CONVERSION.search(message):
-        return f"Cannot cast '{match['value']}' to {_INTEGER_NAMES.get(match['type'], trino_type(match['type']))}"
-    if match := _NO_FUNCTION.search(message):
-        types = [trino_type(_LITERALS.get(name, name)) for name in match["types"].split(", ")]
-        if not match["name"].isidentifier():
-            operator = f" {match['name']} "
-            return f"Cannot apply operator: {operator.join(types)}"
-        return f"Unexpected parameters ({', '.join(types)}) for function {match['name'].removeprefix('trino_')}"
-    if "not allowed inside the TRY" in message:
-        return "try() around an aggregate is not supported by this emulator; compute the aggregate in a subquery"
+    for pattern, words in _WORDS:
+        if match := pattern.search(message):
+            return words(match)
     return _PATH.sub("<file>", _KIND.sub("", _HINT.sub("", message))).strip()
+
+
+def _conversion(match: re.Match[str]) -> str:
+    return f"Cannot cast '{match['value']}' to {_type_name(match['type'])}"
+
+
+def _type_name(name: str) -> str:
+    return _INTEGER_NAMES.get(name) or trino_type(_LITERALS.get(name, name))
+
+
+def _no_function(match: re.Match[str]) -> str:
+    types = [_type_name(name) for name in match["types"].split(", ")]
+    name = match["name"].removeprefix("trino_")
+    if name.isidentifier():
+        return f"Unexpected parameters ({', '.join(types)}) for function {name}"
+    return "Cannot apply operator: " + f" {name} ".join(types)
+
+
+_WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"Could not convert string 'trino: (?P<message>.*)' to INT64", re.DOTALL), itemgetter("message")),
+    (re.compile(r"Division by zero"), itemgetter(0)),
+    (
+        re.compile(r"Overflow in (?P<what>\w+) of (?P<type>INT\d+) \((?P<values>.*)\)"),
+        lambda match: f"{_INTEGER_NAMES[match['type']]} {match['what']} overflow: {match['values']}",
+    ),
+    (
+        re.compile(r"with value (?P<value>\S+) can't be cast because .* destination type (?P<type>\w+)"),
+        lambda match: f"{match['value']} is out of range for {_type_name(match['type'])}",
+    ),
+    (
+        re.compile(r"Table with name (?P<name>\S+) does not exist"),
+        lambda match: f"Table '{match['name']}' does not exist any more",
+    ),
+    (
+        re.compile(r'Table "(?P<table>[^"]*)" does not have a column named "(?P<name>[^"]*)"'),
+        lambda match: f"Column '{match['table']}.{match['name']}' cannot be resolved",
+    ),
+    (
+        re.compile(r'Referenced (?:column|table) "(?P<name>[^"]*)" not found', re.IGNORECASE),
+        lambda match: f"Column '{match['name']}' cannot be resolved",
+    ),
+    (
+        re.compile(r'Ambiguous reference to column name "(?P<name>[^"]*)"'),
+        lambda match: f"Column '{match['name']}' is ambiguous",
+    ),
+    (
+        re.compile(r'column "?(?P<name>[^"]*)"? must appear in the GROUP BY clause'),
+        lambda match: f"'{match['name']}' must be an aggregate expression or appear in GROUP BY clause",
+    ),
+    (re.compile(r"Could not convert (?:string )?'(?P<value>.*)' to (?P<type>[A-Z0-9]+)", re.DOTALL), _conversion),
+    (
+        re.compile(
+            r"""(?:argument types '|best candidate function for the function call ")"""
+            r"""(?P<name>[^(]*)\((?P<types>[^'"]*)\)['"]"""
+        ),
+        _no_function,
+    ),
+    (
+        re.compile(r"not allowed inside the TRY"),
+        lambda _: "try() around an aggregate is not supported; compute the aggregate in a subquery",
+    ),
+)
+"""What DuckDB says, and what Trino says in such a case."""

@@ -32,8 +32,9 @@ def query_job(
     """Return the job that executes a query.
 
     Raises:
-        RequestError: 400, if the values do not fit the query's parameters.
+        RequestError: 400, if the query is archived or the values do not fit its parameters.
     """
+    query.check_not_archived()
     return Job(
         sql=query.sql,
         parameters=parameter_values(query.parameters, values),
@@ -43,8 +44,13 @@ def query_job(
 
 
 def refresh_job(account: Account, materialized_view: MaterializedView, performance: Performance | None = None) -> Job:
-    """Return the job that refreshes a matview: its query, with the saved parameters."""
+    """Return the job that refreshes a matview: its query, with the saved parameters.
+
+    Raises:
+        RequestError: 400, if its query is archived.
+    """
     query = account.query(materialized_view.query_id)
+    query.check_not_archived()
     return Job(
         sql=query.sql,
         parameters=parameter_values(query.parameters),

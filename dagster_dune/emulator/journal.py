@@ -11,6 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTROL_PATH = "/_emulator/"
+ENTRY = "dagster_dune.journal_entry"
+"""Where the entry of a request is in its ASGI scope."""
 MAX_BODY_BYTES = 1_000_000
 
 
@@ -25,6 +27,8 @@ class Entry:
         at: When the request arrived, in ISO 8601, UTC.
         body: The JSON of the body; its text if it is no JSON; None if it is empty; the words ``"<n bytes>"`` if it
             is longer than a megabyte, as uploads can be.
+        fault: The kind of the fault that struck it. Entries without one have neither this field nor the next.
+        own_status: The status that the emulator itself gave; None if the fault kept the request from being carried out.
     """
 
     method: str
@@ -32,6 +36,13 @@ class Entry:
     status: int | None
     at: str
     body: Any
+    fault: str | None = None
+    own_status: int | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """Return the entry, ready for JSON."""
+        everything = asdict(self)
+        return everything if self.fault else {k: v for k, v in everything.items() if k not in ("fault", "own_status")}
 
 
 class Journal:
@@ -54,7 +65,7 @@ class Journal:
 
     def entries(self) -> list[dict[str, Any]]:
         """Return every request as a JSON-ready mapping."""
-        return [asdict(entry) for entry in tuple(self._entries)]
+        return [entry.shown() for entry in tuple(self._entries)]
 
     def clear(self) -> None:
         """Forget every request."""
@@ -91,7 +102,7 @@ class JournalMiddleware:
             body = await Request(scope, receive).body()
         except ClientDisconnect:
             return
-        entry = self._journal.open(scope["method"], scope["path"], body)
+        entry = scope[ENTRY] = self._journal.open(scope["method"], scope["path"], body)
         unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive_again() -> Message:

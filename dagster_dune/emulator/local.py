@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from dagster_dune.emulator import store
 from dagster_dune.emulator.account import Account
 from dagster_dune.emulator.engine import Engine
-from dagster_dune.emulator.executions import Executions
+from dagster_dune.emulator.executions import Executions, ResultLimits
+from dagster_dune.emulator.faults import Faults
 from dagster_dune.emulator.journal import Journal
 from dagster_dune.emulator.pipelines import Pipelines
+from dagster_dune.emulator.rates import RateLimit, RateLimiter
+from dagster_dune.errors import DuneConfigurationError
 
 
 class LocalDune:
@@ -17,21 +21,47 @@ class LocalDune:
 
     Args:
         api_key: The key that clients must send.
-        database: The DuckDB file of the rows; in memory if None.
+        database: The DuckDB file that keeps everything from one start to the next; in memory if None.
         execution_seconds: The least time that an execution takes.
         workers: How many executions run at once.
         team: The team's handle.
+        rate_limit: The plan whose request limits hold.
+        result_limits: How many rows of an execution are kept, and for how long.
     """
 
     def __init__(
-        self, *, api_key: str, database: Path | None, execution_seconds: float, workers: int, team: str
+        self,
+        *,
+        api_key: str,
+        database: Path | None,
+        execution_seconds: float,
+        workers: int,
+        team: str,
+        rate_limit: RateLimit,
+        result_limits: ResultLimits,
     ) -> None:
         self.account = Account(team)
         self.journal = Journal(api_key)
-        self.engine = Engine(database)
-        self.executions = Executions(self.account, self.engine, seconds=execution_seconds, workers=workers)
+        self.faults = Faults()
+        self.engine = _open_engine(database)
+        self.rates = RateLimiter(rate_limit)
+        self.executions = Executions(
+            self.account,
+            self.engine,
+            self.faults,
+            seconds=execution_seconds,
+            workers=workers,
+            limits=result_limits,
+        )
         self.pipelines = Pipelines(self.account, self.executions)
         self.changing_tables = asyncio.Lock()
+        self._is_kept = database is not None
+        if self._is_kept:
+            try:
+                store.load(self)
+            except DuneConfigurationError:
+                self.engine.close()
+                raise
 
     def bytes_used(self) -> int:
         """The size of every matview and upload."""
@@ -41,6 +71,8 @@ class LocalDune:
 
     async def reset(self) -> None:
         """Stop everything, and go back to an empty account over the sample tables."""
+        self.faults.clear()
+        self.rates.clear()
         async with self.changing_tables:
             self.account.clear()
             self.pipelines.reset()
@@ -49,6 +81,26 @@ class LocalDune:
             await asyncio.to_thread(self.engine.reset)
 
     async def close(self) -> None:
-        """Stop everything. The engine stays open: its owner closes it after the event loop has ended."""
-        self.pipelines.reset()
+        """Stop everything. What became of it stays: `keep` writes it down after the event loop has ended."""
+        self.pipelines.stop()
         await self.executions.close()
+
+    def keep(self) -> None:
+        """Write everything into the database file, if there is one, and close it."""
+        try:
+            if self._is_kept:
+                store.save(self)
+        finally:
+            self.engine.close()
+
+
+def _open_engine(database: Path | None) -> Engine:
+    import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
+
+    try:
+        return Engine(database)
+    except duckdb.Error as error:
+        raise DuneConfigurationError(
+            f"The database {database} cannot be opened: {error}",
+            hint="Stop the process that has it open, or name another file.",
+        ) from error

@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 
 from dagster_dune.emulator.results import ResultSet
+from dagster_dune.emulator.rows import filtered, sampled, sorted_rows
 from dagster_dune.emulator.wire import RequestError
 
 MAX_DATAPOINTS = 250_000
@@ -26,7 +27,17 @@ class Page:
     next_offset: int | None
 
 
-def cut(result: ResultSet, *, limit: int | None, offset: int, columns: str | None, unlimited: bool = False) -> Page:
+def cut(
+    result: ResultSet,
+    *,
+    limit: int | None = None,
+    offset: int = 0,
+    columns: str | None = None,
+    filters: str | None = None,
+    sort_by: str | None = None,
+    sample_count: int | None = None,
+    unlimited: bool = False,
+) -> Page:
     """Cut a page out of a result.
 
     Args:
@@ -34,11 +45,16 @@ def cut(result: ResultSet, *, limit: int | None, offset: int, columns: str | Non
         limit: The number of rows at the most. There are fewer if the page would hold more than 250,000 values.
         offset: The number of rows to leave out, from the first.
         columns: Column names with commas between them, each in double quotes if it holds a comma; all if None.
+        filters: The condition that the rows fulfil, before they are counted into pages.
+        sort_by: The columns that order the rows.
+        sample_count: The number of rows to choose at random.
         unlimited: Whether a page may hold more than 250,000 values.
 
     Raises:
-        RequestError: 400, for a column that the result does not have.
+        RequestError: 400, for a column that the result does not have, or options that do not go together.
     """
+    if sample_count is not None and (limit is not None or offset or filters is not None):
+        raise RequestError(400, "sample_count cannot be combined with limit, offset and filters")
     chosen = result.columns
     if columns is not None:
         known = {column.name: column for column in result.columns}
@@ -46,6 +62,12 @@ def cut(result: ResultSet, *, limit: int | None, offset: int, columns: str | Non
         if unknown := [name for name in names if name not in known]:
             raise RequestError(400, f"columns: the result has no column {unknown[0]!r}, but {', '.join(known)}")
         chosen = tuple(known[name] for name in names)
+    if filters is not None:
+        result = filtered(result, filters)
+    if sort_by is not None:
+        result = sorted_rows(result, sort_by)
+    if sample_count is not None:
+        result = sampled(result, sample_count)
     total = len(result.rows)
     size = total if limit is None else limit
     if not unlimited:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -84,51 +84,86 @@ class PipelineExecution:
     pipeline is ``failed``, with an ``error``, once nothing more of it can run and a node has not completed. Nodes carry
     the states of executions; one that is never started, because a node upstream did not complete, stays
     ``QUERY_STATE_PENDING`` without an execution id.
+
+    Args:
+        nodes: The graph.
+        executions: The queue.
+        pipeline_execution_id: Its id; a new one if None.
+        started: The executions of an earlier process, which have ended; no other node starts then.
     """
 
-    def __init__(self, nodes: Sequence[Node], executions: Executions) -> None:
-        self.pipeline_execution_id = str(ULID())
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        executions: Executions,
+        pipeline_execution_id: str | None = None,
+        started: Mapping[int, Execution] | None = None,
+    ) -> None:
+        self.pipeline_execution_id = pipeline_execution_id or str(ULID())
         self._nodes = {node.id: node for node in nodes}
         self._executions = executions
         self._sorter = _sorted(nodes)
-        self._started: dict[int, Execution] = {}
-        self._open = 0
-        self._stopped = False
+        self._started = dict(started or {})
+        self._running: set[int] = set()
+        self._shown = {node.id: _node_status(node, self._started.get(node.id)) for node in nodes}
+        self._stopped = started is not None
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The graph."""
+        return tuple(self._nodes.values())
+
+    @property
+    def started(self) -> dict[int, Execution]:
+        """The executions of the nodes that were started, by the node's id."""
+        return dict(self._started)
 
     def advance(self) -> None:
         """Start every node whose dependencies have all completed, and that has not been started."""
         if self._stopped:
             return
         for node_id in self._sorter.get_ready():
-            self._open += 1
+            self._running.add(node_id)
             job = self._nodes[node_id].job
-            self._started[node_id] = self._executions.submit(job, on_end=partial(self._end, node_id))
+            self._started[node_id] = self._executions.submit(
+                job, on_end=partial(self._end, node_id), pipeline_execution_id=self.pipeline_execution_id
+            )
 
     def stop(self) -> None:
         """Start no more nodes."""
         self._stopped = True
 
     def _end(self, node_id: int, execution: Execution) -> None:
-        self._open -= 1
-        if execution.state is State.COMPLETED:
+        self._running.discard(node_id)
+        self._show(node_id)
+        if execution.state.is_success:
             self._sorter.done(node_id)
             self.advance()
 
     def status(self) -> dict[str, Any]:
         """Return the pipeline's status as Dune's API words it."""
         overall, error = self._overall()
-        nodes = [_node_status(node, self._started.get(node.id)) for node in self._nodes.values()]
-        return {"status": overall, **({"error": error} if error else {}), "node_executions": nodes}
+        for node_id in self._running:  # the others stay as they were shown, however many they are
+            self._show(node_id)
+        return {
+            "status": overall,
+            **({"error": error} if error else {}),
+            "node_executions": list(self._shown.values()),
+        }
+
+    def _show(self, node_id: int) -> None:
+        self._shown[node_id] = _node_status(self._nodes[node_id], self._started.get(node_id))
 
     def _overall(self) -> tuple[str, str | None]:
-        if self._open:
+        if self._running:
             begun = any(execution.started_at for execution in self._started.values())
             return ("executing" if begun else "pending"), None
-        bad = [id_ for id_, execution in self._started.items() if execution.state is not State.COMPLETED]
-        if not bad:
-            return "completed", None
+        bad = [id_ for id_, execution in self._started.items() if not execution.state.is_success]
         skipped = len(self._nodes) - len(self._started)
+        if not bad and not skipped:
+            return "completed", None
         reasons = "; ".join(f"{self._nodes[id_].label} {_reason(self._started[id_])}" for id_ in bad)
+        reasons = reasons or "the emulator was stopped"
         return "failed", reasons + (f"; {skipped} dependent nodes were not started" if skipped else "")
 
 
@@ -176,8 +211,20 @@ class Pipelines:
             raise RequestError(404, f"Pipeline execution {pipeline_execution_id} not found")
         return self._pipelines[pipeline_execution_id]
 
-    def reset(self) -> None:
-        """Forget every pipeline, and start no more nodes of it."""
+    def all(self) -> list[PipelineExecution]:
+        """Return every pipeline, the oldest first."""
+        return list(self._pipelines.values())
+
+    def restore(self, pipeline: PipelineExecution) -> None:
+        """Take over a pipeline of an earlier process."""
+        self._pipelines[pipeline.pipeline_execution_id] = pipeline
+
+    def stop(self) -> None:
+        """Start no more nodes of any pipeline."""
         for pipeline in self._pipelines.values():
             pipeline.stop()
+
+    def reset(self) -> None:
+        """Forget every pipeline, and start no more nodes of it."""
+        self.stop()
         self._pipelines.clear()

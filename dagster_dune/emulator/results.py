@@ -1,8 +1,8 @@
 """The rows of an execution, as Dune's API writes them.
 
-A number beyond 64 bits (uint256, int256) or with a fixed point (decimal) is text, bytes are ``0x`` and hexadecimal digits,
-a timestamp has milliseconds and, if it has a time zone, the word UTC. JSON has no NaN and no infinity: these doubles are
-the texts ``NaN``, ``Infinity`` and ``-Infinity``.
+A number of 256 bits (uint256, int256) or with a fixed point (decimal) is text, bytes are ``0x`` and hexadecimal
+digits, a timestamp has milliseconds and, if it has a time zone, the word UTC. JSON has no NaN and no infinity: these
+doubles are the texts ``NaN``, ``Infinity`` and ``-Infinity``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ResultSet:
 
     @classmethod
     def of(cls, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> ResultSet:
-        """Make a result of the values that DuckDB's cursor gives.
+        r"""Make a result of the values that DuckDB's cursor gives.
 
         Args:
             columns: The columns.
@@ -56,8 +56,8 @@ class ResultSet:
             The same values, ready for JSON.
 
         Examples:
-            >>> ResultSet.of([Column("hash", "varbinary"), Column("on", "date")], [(b"\\x01\\xff", date(2024, 1, 2))]).rows
-            [{'hash': '0x01ff', 'on': '2024-01-02'}]
+            >>> ResultSet.of([Column("hash", "varbinary"), Column("on", "date")], [(b"\x01", date(2024, 1, 2))]).rows
+            [{'hash': '0x01', 'on': '2024-01-02'}]
         """
         names = [column.name for column in columns]
         return cls(tuple(columns), [dict(zip(names, map(json_value, row), strict=True)) for row in rows])
@@ -67,11 +67,11 @@ class ResultSet:
         return sum(len(json.dumps(list(row.values()), separators=(",", ":"))) for row in self.rows)
 
     def to_csv(self) -> str:
-        """Write the rows as CSV with a header, NULL as an empty field.
+        r"""Write the rows as CSV with a header, NULL as an empty field.
 
         Examples:
             >>> ResultSet((Column("n", "bigint"), Column("s", "varchar")), [{"n": 1, "s": None}]).to_csv()
-            'n,s\\n1,\\n'
+            'n,s\n1,\n'
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")

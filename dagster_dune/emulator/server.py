@@ -7,8 +7,10 @@ import inspect
 import json
 import re
 import socket
+import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,29 +18,39 @@ from typing import Any
 
 import uvicorn
 from pydantic import ValidationError
+from starlette.types import Scope
 
 from dagster_dune.emulator.app import create_app
+from dagster_dune.emulator.executions import ResultLimits
+from dagster_dune.emulator.faults import Rule
 from dagster_dune.emulator.local import LocalDune
+from dagster_dune.emulator.rates import LIMITS, RateLimit
 from dagster_dune.emulator.wire import BodyT, NewQuery, RequestError, UpsertMaterializedView, first_problem
 from dagster_dune.errors import DuneConfigurationError
 
 DEFAULT_API_KEY = "emulator-key"
+NO_LINGER = struct.pack("ii", 1, 0)
+"""The socket option that makes a close a reset."""
 
 
 class DuneEmulator:
     """A local Dune: the HTTP API of dune.com over real SQL on DuckDB. Use it as a context manager.
 
-    It listens on this machine's loopback, unless another host is named. Its own endpoints, ``GET /_emulator/journal``
-    and ``POST /_emulator/reset``, need no key, but answer clients on this machine alone.
+    It listens on this machine's loopback, unless another host is named. Its own endpoints under ``/_emulator/`` need
+    no key, but answer clients on this machine alone.
 
     Args:
         host: The address to listen on; ``"0.0.0.0"`` lets every machine in.
         port: The port to listen on; 0 takes a free one.
         api_key: The key that clients must send.
-        database: The DuckDB file that keeps the rows of tables; in memory if None.
+        database: The DuckDB file that keeps everything but journal and faults from one start to the next; in memory
+            if None.
         execution_seconds: The least time that an execution takes, unless its SQL does not even compile.
         team: The handle of the team that owns everything.
         workers: How many executions run at once.
+        rate_limit: The plan whose limits of requests per minute hold: ``"free"``, ``"plus"``, or ``"none"``.
+        result_seconds: How long the rows of an execution can be read; on Dune, 90 days.
+        max_result_bytes: The size beyond which the rows of an execution are cut off; on Dune, 8 GB.
 
     Raises:
         DuneConfigurationError: A setting is wrong, or the address cannot be listened on.
@@ -60,6 +72,9 @@ class DuneEmulator:
         execution_seconds: float = 0.0,
         team: str = "acme",
         workers: int = 16,
+        rate_limit: RateLimit = "none",
+        result_seconds: float = ResultLimits.seconds,
+        max_result_bytes: int = ResultLimits.max_bytes,
     ) -> None:
         if not api_key.strip():
             raise DuneConfigurationError("The emulator's API key is empty.", hint="Leave it out to take the default.")
@@ -69,6 +84,12 @@ class DuneEmulator:
             )
         if execution_seconds < 0 or workers < 1:
             raise DuneConfigurationError("execution_seconds must not be negative, and workers must be at least 1.")
+        if rate_limit not in LIMITS:
+            raise DuneConfigurationError(
+                f"There are no rate limits of a plan {rate_limit!r}.", hint=f"Choose one of {', '.join(LIMITS)}."
+            )
+        if result_seconds <= 0 or max_result_bytes < 1:
+            raise DuneConfigurationError("result_seconds and max_result_bytes must be positive.")
         self.host = host
         self.port = port
         self.api_key = api_key
@@ -76,6 +97,8 @@ class DuneEmulator:
         self._database = database
         self._execution_seconds = execution_seconds
         self._workers = workers
+        self._rate_limit = rate_limit
+        self._result_limits = ResultLimits(max_result_bytes, result_seconds)
         self._running: _Running | None = None
 
     def __repr__(self) -> str:
@@ -106,6 +129,8 @@ class DuneEmulator:
                 execution_seconds=self._execution_seconds,
                 workers=self._workers,
                 team=self.team,
+                rate_limit=self._rate_limit,
+                result_limits=self._result_limits,
             )
         except BaseException:
             listener.close()
@@ -123,8 +148,46 @@ class DuneEmulator:
         """Return every request since the last reset: method, path, status, at, body; never the key."""
         return self._server.dune.journal.entries()
 
+    def executions(self) -> list[dict[str, Any]]:
+        """Return every execution that was submitted since the last reset, the oldest first.
+
+        Each has its ``execution_id``, ``query_id`` (0 for SQL that is not saved), ``materialized_view`` (the full name,
+        or None), ``parameters``, ``state``, and the ``pipeline_execution_id`` of the pipeline that started it, or None.
+        """
+        return self._server.dune.executions.overview()
+
+    def inject(
+        self, kind: str, *, method: str = "*", path: str = "*", times: int | None = 1, after: int = 0, **settings: Any
+    ) -> None:
+        """Let something go wrong with requests or executions to come.
+
+        Args:
+            kind: ``status``, ``reset``, ``delay``, ``truncated`` or ``malformed`` for a request; ``young_pipeline``,
+                ``wrong_word``, ``lost_node`` or ``null_nodes`` for the status of a pipeline; ``stuck_node``,
+                ``slow_node`` or ``failing_node`` for an execution.
+            method: The requests' method, any if it is ``"*"``. It counts for requests alone.
+            path: A pattern for the requests' path, in which ``*`` stands for any text. It counts for requests alone.
+            times: How often it strikes; always if None.
+            after: How many matching requests or executions it lets pass before.
+            settings: What the kind takes: see docs/emulator.md.
+
+        Raises:
+            RequestError: There is no such kind, or it takes no such setting.
+        """
+        given = {name: value for name, value in (("method", method), ("path", path)) if value != "*"}
+        rule = _body(Rule, **given, times=times, after=after, fault={"kind": kind, **settings})
+        self._server.call(partial(self._server.dune.faults.inject, rule))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return every rule in force, with the number of its ``matches`` and how often it ``struck``."""
+        return self._server.dune.faults.rules()
+
+    def clear_faults(self) -> None:
+        """Forget every rule. Requests that are being delayed lose their connection."""
+        self._server.call(self._server.dune.faults.clear)
+
     def reset(self) -> None:
-        """Stop everything, and go back to an empty account over the sample tables, and to an empty journal."""
+        """Stop everything, and go back to an empty account over the sample tables, without journal and faults."""
         self._server.call(self._server.dune.reset)
 
     def load_query(
@@ -196,8 +259,9 @@ class _Running:
         self.dune = dune
         self._started = threading.Event()
         config = uvicorn.Config(
-            create_app(dune, api_key, self._note_start),
+            create_app(dune, api_key, self._note_start, self._disconnect),
             lifespan="on",
+            proxy_headers=False,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=2,
@@ -226,11 +290,24 @@ class _Running:
 
         asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result()
 
+    def _disconnect(self, scope: Scope, reset: bool) -> None:
+        """End the connection of a request: with a TCP reset, or once what was sent has left."""
+        for connection in tuple(self._uvicorn.server_state.connections):
+            if getattr(connection, "client", None) == scope["client"]:
+                transport = connection.transport
+                if reset:
+                    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+                    transport.abort()
+                else:
+                    transport.close()
+
     def stop(self) -> None:
-        """Stop the server, then close the database."""
+        """Stop the server, then write everything into the database file and close it."""
+        with suppress(RuntimeError):  # the loop has ended if the server failed
+            self._loop.call_soon_threadsafe(self.dune.faults.clear)
         self._uvicorn.should_exit = True
         self._thread.join()
-        self.dune.engine.close()
+        self.dune.keep()
 
 
 def _listen(host: str, port: int) -> socket.socket:

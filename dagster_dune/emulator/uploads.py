@@ -7,23 +7,30 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX
 from dagster_dune.emulator.errors import SqlError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _INTEGER = "regexp_full_match({0}, '-?(0|[1-9][0-9]*)')"
-_NUMBER = (
-    r"regexp_full_match({0}, '-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?') AND NOT regexp_full_match({0}, '-?0[0-9].*')"
-)
+_NUMBER = "regexp_full_match({0}, '-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?')"
+_DATE = "regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}')"
+_TIMESTAMP = "regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T][0-9]{{2}}:.*')"
+
+
+def _bignum(value: int) -> str:
+    return f"CAST('{value}' AS BIGNUM)"
+
+
 _TYPES = (
     ("BOOLEAN", "lower({0}) IN ('true', 'false')"),
     ("BIGINT", _INTEGER + " AND TRY_CAST({0} AS BIGINT) IS NOT NULL"),
-    ("BIGNUM", _INTEGER + " AND length(ltrim({0}, '-')) <= 78"),
-    ("DOUBLE", _NUMBER + " AND TRY_CAST({0} AS DOUBLE) IS NOT NULL"),
-    ("DATE", "regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') AND TRY_CAST({0} AS DATE) IS NOT NULL"),
-    ("TIMESTAMPTZ", "regexp_full_match({0}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T].*') AND TRY_CAST({0} AS TIMESTAMPTZ) IS NOT NULL"),
-)  # fmt: skip
+    ("BIGNUM", f"{_INTEGER} AND TRY_CAST({{0}} AS BIGNUM) BETWEEN {_bignum(INT256_MIN)} AND {_bignum(UINT256_MAX)}"),
+    ("DOUBLE", _NUMBER + " AND NOT (" + _INTEGER + " AND TRY_CAST({0} AS BIGINT) IS NULL)"),
+    ("DATE", _DATE + " AND TRY_CAST({0} AS DATE) IS NOT NULL"),
+    ("TIMESTAMPTZ", _TIMESTAMP + " AND TRY_CAST({0} AS TIMESTAMPTZ) IS NOT NULL"),
+)
 """The types to try, narrowest first, each with what every value must be; text holds the rest."""
 
 

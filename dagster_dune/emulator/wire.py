@@ -187,6 +187,7 @@ class UpsertMaterializedView(Body):
     name: str
     query_id: int
     cron_expression: str | None = None
+    expires_at: str | None = None
     performance: Performance | None = None
     is_private: bool | None = None
 
@@ -202,6 +203,26 @@ class UploadCsv(Body):
 
     table_name: str
     data: str
+    description: str | None = None
+    is_private: bool | None = None
+
+
+class UploadColumn(Body):
+    """A column of a table that is created empty."""
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+class CreateUpload(Body):
+    """The body of ``uploads``."""
+
+    model_config = ConfigDict(validate_by_name=True)
+
+    namespace: str
+    table_name: str
+    columns: tuple[UploadColumn, ...] = Field(alias="schema", min_length=1)
     description: str | None = None
     is_private: bool | None = None
 

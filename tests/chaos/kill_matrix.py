@@ -22,6 +22,7 @@ from dagster_dune import DuneApiClient
 from dagster_dune.api.models import Pipeline, PipelineNode, QueryExecution
 from dagster_dune.emulator.server import DuneEmulator
 
+PATIENCE = 180
 LOCATION = HERE.parent / "dagster" / "durable_location.py"
 ONE, TWO, THREE = "dune.acme.result_one_100", "dune.acme.result_two_100", "query_102"
 WHO = ("step process", "run worker", "daemon", "webserver", "network")
@@ -46,11 +47,11 @@ class Matrix:
         if who != "network":
             self._wait_for(when, run_id)
             self._kill(who, run_id)
-        first = self.deployment.finish(run_id, 120)
+        first = self.deployment.finish(run_id, PATIENCE)
         self._revive()
         then, last = "nothing to do", first
         if not first.is_success:
-            last = self.deployment.finish(self.deployment.reexecute(run_id, "FROM_FAILURE"), 120)
+            last = self.deployment.finish(self.deployment.reexecute(run_id, "FROM_FAILURE"), PATIENCE)
             ambiguous = "AmbiguousSubmission" in self.deployment.failure_text(last.run_id)
             took_over = "Taking over" in self.deployment.log_of(last.run_id)
             then = "refused to send again" if ambiguous else "took over" if took_over else "sent it"
@@ -87,13 +88,13 @@ class Matrix:
         if when == "before the request":
             self.deployment.step_process(run_id)
         elif when == "during the request":
-            wait(self.dune.executions, 60)
+            wait(self.dune.executions, PATIENCE)
         elif when == "after the answer":
-            wait(lambda: any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in journal()), 60)
+            wait(lambda: any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in journal()), PATIENCE)
         elif when == "mid-poll":
-            wait(lambda: self.deployment.materialized(run_id), 60)
+            wait(lambda: self.deployment.materialized(run_id), PATIENCE)
         else:
-            wait(lambda: sum(entry["state"] == "QUERY_STATE_COMPLETED" for entry in self.dune.executions()) == 3, 60)
+            wait(lambda: sum(entry["state"] == "QUERY_STATE_COMPLETED" for entry in self.dune.executions()) == 3, PATIENCE)
 
     def _kill(self, who, run_id):
         if who == "step process":
@@ -123,7 +124,7 @@ class Matrix:
     def _settle(self):
         """Wait until nothing runs on Dune any more, and step processes without a worker have ended."""
         states = ("QUERY_STATE_PENDING", "QUERY_STATE_EXECUTING")
-        self.deployment.wait_until(lambda: not any(entry["state"] in states for entry in self.dune.executions()), 60)
+        self.deployment.wait_until(lambda: not any(entry["state"] in states for entry in self.dune.executions()), PATIENCE)
         time.sleep(1)
 
 

@@ -14,7 +14,7 @@ import httpx
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 START_SECONDS = 60
-RUN_SECONDS = 60
+RUN_SECONDS = 120
 
 INSTANCE = """
 telemetry:

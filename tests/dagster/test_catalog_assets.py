@@ -74,7 +74,7 @@ def test_owners_and_groups_of_a_folder(tmp_path):
     (tmp_path / "x_1.sql").write_text("SELECT 1")
     (spec,) = build_dune_assets(DuneCatalog.from_directory(tmp_path)).specs
     assert spec.group_name == "dex"
-    assert spec.owners == ["team:dex", "ada@example.com"]
+    assert list(spec.owners) == ["team:dex", "ada@example.com"]
 
 
 def test_the_code_of_an_asset_is_its_file_and_its_page(tmp_path):

@@ -1,6 +1,7 @@
 """An account read over HTTP as a catalog."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -8,6 +9,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneAuthenticationError, DuneConnectionError
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 
 REFUSED = (403, '{"error": "not on this plan"}')
 TOP_TRADERS = "SELECT * FROM dune.acme.result_volume JOIN query_1 ON day > '{{Start Date}}' AND chain IN ({{chains}})"
@@ -41,7 +43,9 @@ def account(dune):
 
 
 def test_an_account_as_a_catalog(account, client):
-    assert DuneCatalog.from_api(client) == DuneCatalog(
+    catalog = DuneCatalog.from_api(client)
+    assert all(obj.updated_at for obj in catalog)
+    expected = DuneCatalog(
         materialized_views=[
             MaterializedView(
                 name="dune.acme.result_trades",
@@ -79,6 +83,8 @@ def test_an_account_as_a_catalog(account, client):
             ),
         ],
     )
+    # The hash is of everything but the time of the last change.
+    assert catalog.content_hash == expected.content_hash
 
 
 def test_lineage_comes_from_the_sql(account, client):
@@ -143,7 +149,7 @@ def test_a_query_that_cannot_be_read_does_not_lose_the_rest(faulty, faulty_clien
         ok(query_id=3, query_sql="SELECT * FROM query_2"),
         ok(query_id=4, query_sql="SELECT * FROM dex.trades", is_archived=True),
     ]
-    catalog = DuneCatalog.from_api(faulty_client)
+    catalog = DuneCatalog.from_api(faulty_client, concurrency=1)
     assert [obj.sql_name for obj in catalog] == ["dune.acme.result_x", "dune.acme.result_y", "query_3"]
     assert catalog["dune.acme.result_x"].references is None
     assert catalog["dune.acme.result_y"].references == ("dex.trades",)
@@ -169,7 +175,7 @@ def test_odd_answers(faulty, faulty_client, caplog):
         ok(query_id=2, is_archived=True),
         ok(query_id=3, parameters=[{"key": "a", "values": ["x", "y"], "isMultiselect": True}]),
     ]
-    catalog = DuneCatalog.from_api(faulty_client)
+    catalog = DuneCatalog.from_api(faulty_client, concurrency=1)
     assert [obj.sql_name for obj in catalog] == ["dune.acme.result_x", "query_1", "query_3"]
     assert (catalog["query_1"].name, catalog["query_1"].slug, catalog["query_1"].description) == (None, None, None)
     assert catalog["query_1"].parameters == (QueryParameter(key="a"),)
@@ -181,3 +187,108 @@ def test_dune_out_of_reach(faulty, faulty_client):
     faulty.replies = ["reset"]
     with pytest.raises(DuneConnectionError):
         DuneCatalog.from_api(faulty_client)
+
+
+def reads_of_queries(dune):
+    return sorted(
+        int(entry["path"].rsplit("/", 1)[1]) for entry in dune.journal() if entry["path"].startswith("/api/v1/query/")
+    )
+
+
+def test_only_what_changed_is_read_again(account, client):
+    known = DuneCatalog.from_api(client)
+    client.update_query(3, name="Renamed", query_sql="SELECT 1")
+    client.update_query(2, query_sql="SELECT * FROM dex.trades")
+    before = Counter(reads_of_queries(account))
+    catalog = DuneCatalog.from_api(client, known=DuneCatalog.from_json(known.to_json()))
+    assert Counter(reads_of_queries(account)) - before == Counter([2, 3])
+    assert (catalog["query_3"].name, catalog["query_3"].slug, catalog["query_3"].sql) == (
+        "Renamed",
+        "top_traders",
+        "SELECT 1",
+    )
+    assert catalog["dune.acme.result_volume"].references == ("dex.trades",)
+    unchanged = ("dune.acme.result_trades", "query_4")
+    assert [catalog[name] for name in unchanged] == [known[name] for name in unchanged]
+    assert catalog.content_hash == DuneCatalog.from_api(client, known=catalog).content_hash
+
+
+def test_a_name_that_was_empty_at_first_stays_empty(account, client):
+    known = DuneCatalog.from_api(client)
+    client.update_query(4, name="Day")
+    assert DuneCatalog.from_api(client, known=known)["query_4"].slug is None
+
+
+def test_some_of_an_account(account, client):
+    catalog = DuneCatalog.from_api(client, select=["tag:daily", "result_volume"])
+    assert [obj.sql_name for obj in catalog] == ["dune.acme.result_volume", "query_1", "query_3"]
+    assert 4 not in reads_of_queries(account)
+
+
+def test_views_come_along_with_their_readers(account, client):
+    """query_4 reads query_3, which reads query_1: all of it is part of what query_4 runs."""
+    catalog = DuneCatalog.from_api(client, select="query_4", exclude="kind:materialized_view")
+    assert [obj.sql_name for obj in catalog] == ["query_1", "query_3", "query_4"]
+    assert catalog.graph.nearest("query_4", lambda name: name == "dex.trades") == {"dex.trades"}
+
+
+def test_what_is_excluded_is_not_read(account, client):
+    catalog = DuneCatalog.from_api(client, exclude=["3", "tag:nothing_has_it"])
+    assert "query_3" not in catalog
+    assert reads_of_queries(account) == [1, 2, 4]
+
+
+def test_a_pattern_that_selects_nothing(account, client):
+    with pytest.raises(
+        DuneCatalogError, match=r"'top_trader' matches nothing in the catalog\. Close matches: top_traders"
+    ):
+        DuneCatalog.from_api(client, select=["top_trader"])
+
+
+def test_progress_is_told(account, client):
+    told = []
+    DuneCatalog.from_api(client, progress=lambda done, total: told.append((done, total)))
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_wrong_concurrency(client):
+    with pytest.raises(DuneConfigurationError, match="at least 1, not 0"):
+        DuneCatalog.from_api(client, concurrency=0)
+
+
+def test_many_queries_are_read_at_once(slow_dune):
+    """Eight threads read one client's queries, each once, whatever the order of the answers."""
+    for query_id in range(1, 121):
+        slow_dune.load_query(query_id, f"Query {query_id}", f"SELECT {query_id} FROM a.b{query_id}")
+    with DuneApiClient(slow_dune.api_key, slow_dune.url, max_retries=0) as client:
+        catalog = DuneCatalog.from_api(client)
+    assert [query.references for query in catalog.queries] == [(f"a.b{query_id}",) for query_id in range(1, 121)]
+    assert reads_of_queries(slow_dune) == list(range(1, 121))
+
+
+def test_a_rate_limit_is_waited_for(faulty, faulty_client):
+    faulty.replies = [
+        ok(),
+        ok(queries=[{"id": 1}], total=1),
+        (429, '{"error": "slow down"}', {"Retry-After": "1"}),
+        (429, '{"error": "slow down"}', {"Retry-After": "1"}),
+        ok(query_id=1, query_sql="SELECT 1"),
+    ]
+    assert DuneCatalog.from_api(faulty_client)["query_1"].sql == "SELECT 1"
+
+
+def test_a_query_that_can_no_longer_be_read_stays_as_it_was(faulty, faulty_client, caplog):
+    known = DuneCatalog(
+        queries=[Query(query_id=1, sql="SELECT 1"), Query(query_id=2, sql="SELECT 2"), Query(query_id=3, slug="x")]
+    )
+    faulty.replies = [
+        ok(),
+        ok(queries=[{"id": 1}, {"id": 2}, {"id": 3}], total=3),
+        (500, '{"error": "oops"}'),
+        GONE,
+        ok(query_id=3, parameters=[{"key": "a"}], tags=["b"]),
+    ]
+    catalog = DuneCatalog.from_api(faulty_client, known=known, concurrency=1)
+    assert [(query.sql_name, query.sql) for query in catalog.queries] == [("query_1", "SELECT 1"), ("query_3", None)]
+    assert "Query 1 stays as it was read before" in caplog.text
+    assert "Query 2 is left out" in caplog.text

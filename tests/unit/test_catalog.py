@@ -88,8 +88,11 @@ def test_content_hash_is_of_the_content(catalog):
     [
         ("", "This is no catalog document"),
         ("[]", "This is no catalog document"),
-        ('{"queries": [{"query_id": "x"}]}', r"queries\.0\.query_id"),
-        ('{"tables": []}', "tables"),
+        ('{"version": 1, "queries": [{"query_id": "x"}]}', r"queries\.0\.query_id"),
+        ('{"version": 1, "tables": []}', "tables"),
+        ('{"queries": []}', r"says no version; this dagster-dune reads version 1\. Write it again"),
+        ('{"version": 2}', "is of version 2"),
+        (b"\xff", "it is no JSON"),
     ],
 )
 def test_other_documents(document, reason):

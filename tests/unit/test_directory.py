@@ -72,8 +72,9 @@ def test_id_in_a_link(tmp_path, write, comment):
 )
 def test_other_links_are_no_ids(tmp_path, write, text):
     write("volumes.sql", text)
-    with pytest.raises(DuneCatalogError, match=r"volumes\.sql: the query has no id\. Name the file volumes_<id>\.sql"):
-        DuneCatalog.from_directory(tmp_path)
+    catalog = DuneCatalog.from_directory(tmp_path)
+    assert len(catalog) == 0
+    assert [query.slug for query in catalog.unidentified] == ["volumes"]
 
 
 def test_the_name_and_the_header_win_over_a_link(tmp_path, write):
@@ -202,17 +203,94 @@ def test_empty_folder(tmp_path, write):
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (("a_1.sql", "SELECT 1"), ("deeper/b_1.sql", "SELECT 1")),
+        (("a_1.sql", "SELECT 1"), ("deeper/b_1.sql", "SELECT 2")),
         (
             ("a.sql", "/* dune\nmatview: dune.acme.result_x\n*/ SELECT 1"),
             ("b.sql", "/* dune\nmatview: dune.acme.result_X\n*/ SELECT 2"),
         ),
     ],
 )
-def test_the_same_object_twice(tmp_path, write, first, second):
+def test_two_versions_of_an_object(tmp_path, write, first, second):
     write(*first)
     write(*second)
-    with pytest.raises(DuneCatalogError, match=r"a\S*\.sql and \S*b\S*\.sql are both"):
+    with pytest.raises(
+        DuneCatalogError, match=r"a\S*\.sql, line \d and \S*b\S*\.sql, line \d are both .* different SQL"
+    ):
+        DuneCatalog.from_directory(tmp_path)
+
+
+def test_a_copy_of_an_object_is_left_out_with_a_warning(tmp_path, write, caplog):
+    write("a_1.sql", "SELECT 1")
+    write("b_1.sql", "select  1 -- the same\n;")
+    assert only(tmp_path).slug == "a"
+    (record,) = caplog.records
+    assert "a_1.sql, line 1 and " in record.getMessage()
+    assert "b_1.sql, line 1 are both query_1" in record.getMessage()
+
+
+def test_the_place_of_the_sql(tmp_path, write):
+    places = {
+        write("a_1.sql", "\n/* dune\ntags: [a]\n*/\n\nSELECT 1"): 6,
+        write("b_2.sql", "\n-- first\n/* dune\ntags: [a]\n*/\n\nSELECT 1"): 2,
+        write("c_3.sql", "\n\nSELECT 1"): 3,
+    }
+    assert {(obj.source.path, obj.source.line) for obj in DuneCatalog.from_directory(tmp_path)} == {
+        (str(file), line) for file, line in places.items()
+    }
+
+
+SETTINGS = """\
+queries:
+  volumes.sql:
+    id: 4711
+    slug: pinned
+    group: dex
+    owners: [team:dex, ada@example.com]
+    performance: large
+    parameters: {chain: ethereum, day: 2024-01-31}
+    deps: [dune.other.result_labels]
+  deep/trades.sql: {matview: dune.acme.result_trades, id: 5, tags: [dex]}
+external: [dune.other.result_labels]
+"""
+
+
+def test_settings_beside_the_files(tmp_path, write):
+    write("dune.yml", SETTINGS)
+    write("volumes.sql", "/* dune\nperformance: medium\nparameters: {chain: base}\n*/ SELECT '{{chain}}', '{{day}}'")
+    write("deep/trades.sql")
+    catalog = DuneCatalog.from_directory(tmp_path)
+    query, matview = catalog["query_4711"], catalog["dune.acme.result_trades"]
+    assert (query.slug, query.group, query.owners) == ("pinned", "dex", ("team:dex", "ada@example.com"))
+    assert query.performance == "medium"
+    assert query.query_parameters == {"chain": "base", "day": "2024-01-31"}
+    assert query.deps == ("dune.other.result_labels",)
+    assert (matview.query_id, matview.tags) == (5, ("dex",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("query:\n  x.sql: {id: 1}", r", line 1: dune\.yml has no key 'query'\. Did you mean 'queries'\?"),
+        (
+            "queries:\n  x.sql:\n    ide: 1",
+            r", line 3: dune\.yml has no key 'queries\.x\.sql\.ide'\. Did you mean 'id'\? The keys are: id, name, mat",
+        ),
+        (
+            "queries:\n  x.sql:\n    parameters:\n      a: {typ: text}",
+            r", line 4: dune\.yml has no key 'queries\.x\.sql\.parameters\.a\.typ'\. Did you mean 'type'",
+        ),
+        ("queries:\n  x.sql: {id: 0}", r", line 2: queries\.x\.sql\.id in dune\.yml is wrong"),
+        ("queries:\n  y.sql: {id: 1}", r", line 2: there is no file y\.sql beside it\. Did you mean x\.sql\?"),
+        ("queries:\n  x.sql: {id: 1}\n  x.sql: {id: 2}", r", line 3: 'x\.sql' stands twice in dune\.yml"),
+        ("queries: [x.sql]", r", line 1: queries in dune\.yml is wrong"),
+        ("- x", r", line 1: dune\.yml is no list of keys and values"),
+        ("a: b: c", r", line 1: dune\.yml is no YAML"),
+    ],
+)
+def test_bad_settings(tmp_path, write, text, message):
+    write("x.sql", "SELECT {{a}}")
+    file = write("dune.yml", text)
+    with pytest.raises(DuneCatalogError, match=f"^{file}{message}"):
         DuneCatalog.from_directory(tmp_path)
 
 
@@ -296,3 +374,13 @@ def test_errors_of_the_whole_catalog(tmp_path, write):
 def test_objects_of_others_are_references(tmp_path, write):
     write("a_1.sql", "SELECT * FROM query_999 JOIN dune.other.result_x ON true")
     assert only(tmp_path).references == ("dune.other.result_x", "query_999")
+
+
+def test_sql_that_cannot_be_parsed_is_named_once_and_still_an_object(tmp_path, write, caplog):
+    write("good_1.sql")
+    file = write("bad_2.sql", "SELECT * FROM dex.trades WHERE ((")
+    catalog = DuneCatalog.from_directory(tmp_path)
+    DuneCatalog.merge(DuneCatalog.from_json(catalog.to_json()), DuneCatalog())
+    assert catalog["query_2"].references == ("dex.trades",)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"The SQL of {file}, line 1 is not valid DuneSQL")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.catalog.parameters import QueryParameter
 from dagster_dune.errors import DuneCatalogError
 
@@ -142,3 +142,54 @@ def test_values_for_a_backing_query():
             {"queries": [query(query_parameters={"n": 1})]},
             {"materialized_views": [MaterializedView(name=NAME, query_id=1)]},
         )
+
+
+def nameless(sql, **fields):
+    return UnidentifiedQuery(sql=sql, **fields)
+
+
+def test_a_query_without_id_is_found_by_its_sql():
+    merged = DuneCatalog.merge(
+        DuneCatalog(unidentified=[nameless("select 1 -- ours", slug="ours", group="dex", owners=["team:dex"])]),
+        DuneCatalog(queries=[Query(query_id=1, sql="SELECT 1;", name="Theirs"), Query(query_id=2, sql="SELECT 2")]),
+    )
+    found = merged["query_1"]
+    assert (found.slug, found.group, found.owners, found.name) == ("ours", "dex", ("team:dex",), "Theirs")
+    assert merged.unidentified == ()
+
+
+def test_a_query_without_id_may_be_that_of_a_matview():
+    merged = DuneCatalog.merge(
+        DuneCatalog(unidentified=[nameless("SELECT * FROM a.b", performance="large", deps=["query_2"])]),
+        DuneCatalog(
+            materialized_views=[MaterializedView(name=NAME, query_id=1, sql="select * from a.b")],
+            queries=[Query(query_id=2)],
+        ),
+    )
+    assert (merged[NAME].performance, merged[NAME].deps) == ("large", ("query_2",))
+    assert len(merged) == 2
+
+
+@pytest.mark.parametrize(
+    ("folder", "account"),
+    [
+        ({}, [Query(query_id=1, sql="SELECT 2")]),
+        ({}, [Query(query_id=1, sql="SELECT 1"), Query(query_id=2, sql="SELECT 1")]),
+        ({"queries": [Query(query_id=1)]}, [Query(query_id=1, sql="SELECT 1")]),
+        ({}, [Query(query_id=1)]),
+    ],
+    ids=["none", "two", "taken", "unknown SQL"],
+)
+def test_a_query_without_id_that_is_not_found_stays_without(folder, account):
+    query = nameless("SELECT 1")
+    merged = DuneCatalog.merge(DuneCatalog(unidentified=[query], **folder), DuneCatalog(queries=account))
+    assert merged.unidentified == (query,)
+
+
+def test_of_two_copies_without_id_one_is_found():
+    copies = [nameless("SELECT 1", slug="a"), nameless("SELECT 1", slug="b")]
+    merged = DuneCatalog.merge(
+        DuneCatalog(unidentified=copies), DuneCatalog(queries=[Query(query_id=1, sql="SELECT 1")])
+    )
+    assert merged["query_1"].slug == "a"
+    assert merged.unidentified == (copies[1],)

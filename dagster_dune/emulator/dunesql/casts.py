@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import call, cast_to, integer
-from dagster_dune.emulator.dunesql.types import Type, trino_type
+from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer, literal_text
+from dagster_dune.emulator.errors import SqlError
 
-_INTEGERS = {
-    exp.DType.TINYINT: "TINYINT",
-    exp.DType.SMALLINT: "SMALLINT",
-    exp.DType.INT: "INTEGER",
-    exp.DType.BIGINT: "BIGINT",
-}
 _PLAIN = {
     exp.DType.BOOLEAN: "BOOLEAN",
     exp.DType.FLOAT: "FLOAT",
@@ -21,7 +17,12 @@ _PLAIN = {
     exp.DType.DATE: "DATE",
     exp.DType.TIMESTAMP: "TIMESTAMP",
     exp.DType.TIMESTAMPTZ: "TIMESTAMPTZ",
-    exp.DType.JSON: "JSON",
+}
+_INTEGERS = {
+    exp.DType.TINYINT: "TINYINT",
+    exp.DType.SMALLINT: "SMALLINT",
+    exp.DType.INT: "INTEGER",
+    exp.DType.BIGINT: "BIGINT",
 }
 _TEXTS = {
     "FLOAT": "trino_double_text",
@@ -31,16 +32,17 @@ _TEXTS = {
     "BLOB": "trino_varbinary_text",
     "JSON": "trino_json_text",
 }
+_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _NESTED = ("LIST", "MAP", "STRUCT", "INTERVAL")
+_NULL = ("NULL", '"NULL"')
+_ZONE = re.compile(r"[0-9]\s*(?P<name>[A-Za-z+-][\w/:+-]*)$")
 
 
-def cast(node: exp.Expr, value: exp.Expr, source: Type | None) -> exp.Expr:
+def cast(operation: Operation) -> exp.Expr:
     """Write a cast with Trino's meaning.
 
     Args:
-        node: The cast.
-        value: What is cast, in its DuckDB form.
-        source: The type of that, None where it is not known yet.
+        operation: The cast and its one operand.
 
     Returns:
         The DuckDB form.
@@ -48,72 +50,95 @@ def cast(node: exp.Expr, value: exp.Expr, source: Type | None) -> exp.Expr:
     Raises:
         SqlError: There is no such cast, or it is not supported.
     """
-    target = node.args["to"]
-    kind = target.this
-    if kind in (exp.DType.UINT256, exp.DType.INT256):
-        return _to_256(node, value, source, str(kind.value).lower())
-    if kind == exp.DType.VARCHAR:
-        return _to_varchar(node, value, source)
-    if kind in _INTEGERS:
-        return _to_integer(node, value, source, _INTEGERS[kind])
-    if kind == exp.DType.DECIMAL:
-        return _to_decimal(target, value, source)
-    if kind == exp.DType.VARBINARY:
-        return _to_varbinary(node, value, source)
-    if kind in _PLAIN and not _is(source, "BLOB", *_NESTED):
-        return cast_to(value, _PLAIN[kind])
-    raise _refused(node, source)
+    rewrite = _CASTS.get(_target(operation).this)
+    if rewrite and not operation.has(*_NESTED):
+        return rewrite(operation)
+    if operation.types[0] is None:
+        return cast_to(operation.operands[0], "VARCHAR")
+    raise _refused(operation)
 
 
-def _to_256(node: exp.Expr, value: exp.Expr, source: Type | None, name: str) -> exp.Expr:
-    if _is(source, "BLOB", "BOOLEAN", "DATE", *_NESTED):
-        raise _refused(node, source)
-    if _is(source, "VARCHAR"):
+def _target(operation: Operation) -> exp.DataType:
+    target: exp.DataType = operation.node.args["to"]
+    return target
+
+
+def _to_wide(operation: Operation) -> exp.Expr:
+    if operation.has("BLOB", "BOOLEAN", *_TIMES):
+        raise _refused(operation)
+    value = operation.operands[0]
+    if operation.has("VARCHAR"):
         value = call("trino_strict_integer", value)
-    elif _is(source, "FLOAT", "DOUBLE"):
+    elif operation.has("FLOAT", "DOUBLE"):
         value = call("round", value)
-    elif _is(source, "DECIMAL"):
+    elif operation.has("DECIMAL"):
         value = cast_to(cast_to(value, "DECIMAL(38,0)"), "VARCHAR")
+    name = str(_target(operation).this.value).lower()
     return call(f"trino_{name}_range", cast_to(value, "BIGNUM"))
 
 
-def _to_varchar(node: exp.Expr, value: exp.Expr, source: Type | None) -> exp.Expr:
-    if _is(source, *_NESTED):
-        raise _refused(node, source)
+def _to_varchar(operation: Operation) -> exp.Expr:
+    source, value, bounds = operation.types[0], operation.operands[0], _target(operation).expressions
     written = call(_TEXTS[source.id], value) if source and source.id in _TEXTS else cast_to(value, "VARCHAR")
-    bounds = node.args["to"].expressions
     return call("left", written, integer(int(bounds[0].name))) if bounds else written
 
 
-def _to_integer(node: exp.Expr, value: exp.Expr, source: Type | None, target: str) -> exp.Expr:
-    if _is(source, "BLOB", "DATE", *_NESTED):
-        raise _refused(node, source)
-    if _is(source, "FLOAT", "DOUBLE"):
+def _to_integer(operation: Operation) -> exp.Expr:
+    if operation.has("BLOB", *_TIMES):
+        raise _refused(operation)
+    value = operation.operands[0]
+    if operation.has("FLOAT", "DOUBLE"):
         value = call("round", value)
-    elif _is(source, "VARCHAR"):
+    elif operation.has("VARCHAR"):
         value = call("trino_strict_integer", value)
-    return cast_to(value, target)
+    return cast_to(value, _INTEGERS[_target(operation).this])
 
 
-def _to_decimal(target: exp.Expr, value: exp.Expr, source: Type | None) -> exp.Expr:
-    width, scale, *_ = [*(int(bound.name) for bound in target.expressions), *((38, 0)[len(target.expressions) :])]
-    if _is(source, "BIGNUM", "FLOAT", "DOUBLE"):
+def _to_decimal(operation: Operation) -> exp.Expr:
+    if operation.has("BLOB", *_TIMES):
+        raise _refused(operation)
+    bounds = [int(bound.name) for bound in _target(operation).expressions]
+    width, scale = (*bounds, *(38, 0)[len(bounds) :])
+    value = operation.operands[0]
+    if operation.has("BIGNUM", "FLOAT", "DOUBLE"):
         value = cast_to(value, "VARCHAR")
     return cast_to(value, f"DECIMAL({width},{scale})")
 
 
-def _to_varbinary(node: exp.Expr, value: exp.Expr, source: Type | None) -> exp.Expr:
-    if source is None or source.id in ("BLOB", '"NULL"', "NULL"):
-        return cast_to(value, "BLOB")
-    if source.id == "VARCHAR":
-        return call("encode", value)
-    raise _refused(node, source)
+def _to_varbinary(operation: Operation) -> exp.Expr:
+    if operation.types[0] is None or operation.has("BLOB", *_NULL):
+        return cast_to(operation.operands[0], "BLOB")
+    if operation.has("VARCHAR"):
+        return call("encode", operation.operands[0])
+    raise _refused(operation)
 
 
-def _is(source: Type | None, *ids: str) -> bool:
-    return source is not None and source.id in ids
+def _to_plain(operation: Operation) -> exp.Expr:
+    if operation.has("BLOB"):
+        raise _refused(operation)
+    _check_zone(operation)
+    return cast_to(operation.operands[0], _PLAIN[_target(operation).this])
 
 
-def _refused(node: exp.Expr, source: Type | None) -> Exception:
-    from_name = trino_type(source.id) if source else "this value"
-    return error_at(node, f"Cannot cast {from_name} to {node.args['to'].sql('trino').lower()}")
+def _check_zone(operation: Operation) -> None:
+    """A time in another zone would be shown in it, and all times are shown in UTC here."""
+    literal = literal_text(operation.node.this) or ""
+    zone = _ZONE.search(literal[len("2024-01-01 ") :])
+    if zone and zone["name"].upper() not in ("UTC", "Z"):
+        raise error_at(operation.node, f"The time zone '{zone['name']}' is not supported by this emulator; write UTC")
+
+
+_CASTS: dict[exp.DType, Rewrite] = {
+    exp.DType.VARCHAR: _to_varchar,
+    exp.DType.VARBINARY: _to_varbinary,
+    exp.DType.DECIMAL: _to_decimal,
+    exp.DType.UINT256: _to_wide,
+    exp.DType.INT256: _to_wide,
+    **dict.fromkeys(_INTEGERS, _to_integer),
+    **dict.fromkeys(_PLAIN, _to_plain),
+}
+
+
+def _refused(operation: Operation) -> SqlError:
+    target = _target(operation).sql("trino").lower()
+    return error_at(operation.node, f"Cannot cast {operation.type_names()[0]} to {target}")

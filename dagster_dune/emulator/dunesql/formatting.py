@@ -7,86 +7,91 @@ import re
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Types, call, cast_to, integer, literal_text, text
-from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.sql import Operation, call, cast_to, integer, joined, literal_text, text
+from dagster_dune.emulator.dunesql.types import Type, trino_type
 
 _SPECIFIER = re.compile(
     r"%(?:(?P<flags>[,0-]*)(?P<width>[1-9][0-9]*)?(?:\.(?P<digits>[0-9]+))?(?P<kind>[sdf])|(?P<percent>%))"
 )
+_PLAIN_TEXTS = ("VARCHAR", "BIGNUM", "DATE", "BOOLEAN", "DECIMAL")
 
 
-def format_text(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
+def format_text(operation: Operation) -> exp.Expr:
     """Write values by a pattern of ``%s``, ``%d`` and ``%f``, with width, ``0``, ``-`` and ``,``."""
-    pattern = literal_text(operands[0])
+    pattern = literal_text(operation.operands[0])
     if pattern is None:
-        raise error_at(node, "The pattern of format must be written out as a text")
+        raise error_at(operation.node, "The pattern of format must be written out as a text")
+    values = list(zip(operation.operands[1:], operation.types[1:], strict=True))
     parts: list[exp.Expr] = []
-    values = list(zip(operands[1:], types[1:], strict=True))
     position = 0
     for match in _SPECIFIER.finditer(pattern):
-        parts.append(_plain(node, pattern[position : match.start()]))
+        parts.append(_between(operation, pattern[position : match.start()]))
         position = match.end()
         if match["percent"]:
             parts.append(text("%"))
-        elif not values:
-            raise error_at(node, f"format has no value for '{match[0]}'")
+        elif values:
+            parts.append(_padded(match, _value(operation, match, *values.pop(0))))
         else:
-            parts.append(_value(node, match, *values.pop(0)))
-    parts.append(_plain(node, pattern[position:]))
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = exp.DPipe(this=joined, expression=part)
-    return exp.Paren(this=joined)
+            raise error_at(operation.node, f"format has no value for '{match[0]}'")
+    return joined([*parts, _between(operation, pattern[position:])])
 
 
-def _plain(node: exp.Expr, piece: str) -> exp.Expr:
+def _between(operation: Operation, piece: str) -> exp.Expr:
     if "%" in piece:
-        raise error_at(node, f"The pattern '{piece}' of format is not supported: use %s, %d, %f and %%")
+        raise error_at(operation.node, f"The pattern '{piece}' of format is not supported: use %s, %d, %f and %%")
     return text(piece)
 
 
-def _value(node: exp.Expr, match: re.Match[str], value: exp.Expr, type_: Type | None) -> exp.Expr:
-    flags, width, kind = match["flags"], int(match["width"] or 0), match["kind"]
+def _value(operation: Operation, match: re.Match[str], value: exp.Expr, type_: Type | None) -> exp.Expr:
+    kind = match["kind"]
     if kind == "s":
-        written = _text(node, value, type_)
-    elif kind == "d":
+        return call("coalesce", _text(operation, value, type_), text("null"))
+    if kind == "d":
         if type_ is not None and not type_.is_integer and type_.id != "BIGNUM":
-            raise error_at(node, f"format takes an integer for '{match[0]}'")
-        written = cast_to(value, "VARCHAR")
-    else:
-        if type_ is not None and not type_.is_float and type_.id != "DECIMAL":
-            raise error_at(node, f"format takes a double or a decimal for '{match[0]}'")
-        written = cast_to(cast_to(cast_to(value, "VARCHAR"), f"DECIMAL(38,{int(match['digits'] or 6)})"), "VARCHAR")
+            raise error_at(operation.node, f"format takes an integer for '{match[0]}'")
+        return cast_to(value, "VARCHAR")
+    if type_ is not None and not type_.is_float and type_.id != "DECIMAL":
+        raise error_at(operation.node, f"format takes a double or a decimal for '{match[0]}'")
+    # Java rounds the shortest decimal that names the double, half away from zero.
+    shortest = cast_to(value, "VARCHAR")
+    return cast_to(cast_to(shortest, f"DECIMAL(38,{int(match['digits'] or 6)})"), "VARCHAR")
+
+
+def _text(operation: Operation, value: exp.Expr, type_: Type | None) -> exp.Expr:
+    if type_ is None or not type_.family or type_.is_integer or type_.id in _PLAIN_TEXTS:
+        return cast_to(value, "VARCHAR")
+    if type_.is_float:
+        return call("trino_double_text", value)
+    raise error_at(operation.node, f"format cannot write a {trino_type(type_.id)}; cast it to varchar")
+
+
+def _padded(match: re.Match[str], written: exp.Expr) -> exp.Expr:
+    flags, width = match["flags"], int(match["width"] or 0)
     if "," in flags:
         written = call("trino_grouped", written)
     if not width:
         return written
-    if "-" in flags:
-        return call("trino_padded_right", written, integer(width))
-    return call("trino_padded_zero" if "0" in flags else "trino_padded_left", written, integer(width))
+    side = "right" if "-" in flags else "zero" if "0" in flags else "left"
+    return call(f"trino_padded_{side}", written, integer(width))
 
 
-def _text(node: exp.Expr, value: exp.Expr, type_: Type | None) -> exp.Expr:
-    if type_ is None or type_.is_integer or type_.id in ("VARCHAR", "BIGNUM", "DATE", "BOOLEAN", "DECIMAL"):
-        return call("coalesce", cast_to(value, "VARCHAR"), text("null"))
-    if type_.is_float:
-        return call("coalesce", call("trino_double_text", value), text("null"))
-    raise error_at(node, f"format cannot write a {type_.id.lower()}; cast it to varchar")
-
-
-def regexp_replace(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
+def regexp_replace(operation: Operation) -> exp.Expr:
     """Replace every match; ``$1`` in the replacement is a group."""
-    del types
-    replacement = literal_text(operands[2]) if len(operands) > 2 else ""
+    subject, pattern, *rest = operation.operands
+    replacement = literal_text(rest[0]) if rest else ""
     if replacement is None:
-        raise error_at(node, "The replacement of regexp_replace must be written out as a text")
+        raise error_at(operation.node, "The replacement of regexp_replace must be written out as a text")
     if "${" in replacement:
-        raise error_at(node, "Named groups in regexp_replace are not supported")
+        raise error_at(operation.node, "Named groups in regexp_replace are not supported by this emulator")
+    return call("regexp_replace", subject, pattern, text(_groups(replacement)), text("g"))
 
-    def escape(match: re.Match[str]) -> str:
-        if match[0].startswith("$"):
-            return "\\" + match[1]
-        return "\\\\" if match[2] == "\\" else match[2]
 
-    pattern = re.sub(r"\$([0-9])|\\(.)", escape, replacement)
-    return call("regexp_replace", operands[0], operands[1], text(pattern), text("g"))
+def _groups(replacement: str) -> str:
+    """Write groups as DuckDB does, with a backslash for the dollar, and what a backslash escapes as itself."""
+
+    def rewrite(match: re.Match[str]) -> str:
+        if match["group"]:
+            return "\\" + match["group"]
+        return "\\\\" if match["escaped"] == "\\" else str(match["escaped"])
+
+    return re.sub(r"\$(?P<group>[0-9])|\\(?P<escaped>.)", rewrite, replacement)

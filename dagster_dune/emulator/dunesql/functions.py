@@ -80,7 +80,7 @@ FUNCTIONS: dict[str, Function] = {
     # Conditions.
     **_same("coalesce", 1, MANY),
     **_same("nullif", 2),
-    **_native(1, **{"try": "TRY"}),
+    "try": Function(1, 1, "TRY"),
     **_typed("greatest least", 1, MANY),
     # Times.
     **_native(0, now=MARK + "now"),

@@ -1,7 +1,8 @@
 """Names of tables: as DuneSQL writes them, and where DuckDB keeps them.
 
-DuckDB has two levels, schema and table. A name of two parts is kept as it is; the team and the word ``dune`` of a matview
-or an upload make one schema, ``"dune.acme"."result_x"``. A dot cannot stand in a part of a name, so no two names meet.
+DuckDB has two levels, schema and table. A name of two parts is kept as it is; the word ``dune`` and the team of a
+matview or an upload make one schema: ``"dune.acme"."result_x"``. A dot cannot stand in a part of a name, so no two
+names meet.
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import Token, TokenType
 
 from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
 from dagster_dune.emulator.dunesql.positions import error_at

@@ -226,7 +226,8 @@ CREATE OR REPLACE MACRO trino_padded_zero(text, width) AS
 
 -- Stand-ins of the same type without a constant, for plans that are only bound.
 CREATE OR REPLACE MACRO shape_bignum_product(a, b) AS a + b;
-CREATE OR REPLACE MACRO shape_bignum_division(a, b) AS struct_pack(q := a + b, r := a + b);
+CREATE OR REPLACE MACRO shape_bignum_division(a, b) AS
+  list_transform([a + b], lambda v: {'q': v, 'r': v})[1];
 CREATE OR REPLACE MACRO shape_bignum_difference(a, b) AS a - b;
 CREATE OR REPLACE MACRO shape_uint256_range(x) AS x;
 CREATE OR REPLACE MACRO shape_int256_range(x) AS x;

@@ -1,18 +1,45 @@
-"""Small builders of DuckDB's SQL."""
+"""What rewrites have in common: what they are given, and small builders of DuckDB's SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.types import Type, trino_type
 
-Types = Sequence[Type | None]
-"""The types of the operands of a node, None where they are not known yet."""
 
-Rewrite = Callable[[exp.Expr, list[exp.Expr], Types], exp.Expr]
-"""Writes a node as DuckDB means it, given its operands in their DuckDB form and their types."""
+@dataclass(frozen=True)
+class Operation:
+    """An operator or a function whose types decide what is written.
+
+    Attributes:
+        node: It as the user wrote it, for errors.
+        operands: What it is applied to, in DuckDB's form.
+        types: The types of the operands, None where they are not known yet.
+    """
+
+    node: exp.Expr
+    operands: list[exp.Expr]
+    types: Sequence[Type | None]
+
+    def has(self, *ids: str) -> bool:
+        """Whether any operand is of one of some types."""
+        return any(type_ is not None and type_.id in ids for type_ in self.types)
+
+    def is_at(self, position: int, *ids: str) -> bool:
+        """Whether the operand at a position is of one of some types."""
+        type_ = self.types[position]
+        return type_ is not None and type_.id in ids
+
+    def type_names(self) -> list[str]:
+        """Name the types in Trino's words, for messages."""
+        return [trino_type(type_.id) if type_ else "unknown" for type_ in self.types]
+
+
+Rewrite = Callable[[Operation], exp.Expr]
+"""Writes an operation with Trino's meaning in DuckDB's SQL."""
 
 
 def call(name: str, *arguments: exp.Expr) -> exp.Expr:
@@ -33,6 +60,14 @@ def text(value: str) -> exp.Expr:
 def integer(value: int) -> exp.Expr:
     """Write a whole number."""
     return exp.Literal.number(value)
+
+
+def joined(parts: Sequence[exp.Expr]) -> exp.Expr:
+    """Join texts, bytes or arrays with ``||``."""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = exp.DPipe(this=whole, expression=part)
+    return exp.Paren(this=whole)
 
 
 def literal_text(node: exp.Expr) -> str | None:

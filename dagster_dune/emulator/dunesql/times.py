@@ -7,8 +7,7 @@ import re
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Types, call, cast_to, integer, literal_text, text
-from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.sql import Operation, call, cast_to, integer, literal_text, text
 
 _DATE_UNITS = ("day", "week", "month", "quarter", "year")
 _UNITS = ("millisecond", "second", "minute", "hour", *_DATE_UNITS)
@@ -21,64 +20,58 @@ _FORMATS = {
 """MySQL's letters, which Trino takes, in those of strftime."""
 
 
-def date_trunc(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
+def date_trunc(operation: Operation) -> exp.Expr:
     """Truncate; a date stays a date."""
-    unit = _unit(node, operands[0], _is_date(types[1]))
-    truncated = call("date_trunc", text(unit), operands[1])
-    return cast_to(truncated, "DATE") if _is_date(types[1]) else truncated
+    is_date = operation.is_at(1, "DATE")
+    truncated = call("date_trunc", text(_unit(operation, is_date=is_date)), operation.operands[1])
+    return cast_to(truncated, "DATE") if is_date else truncated
 
 
-def date_add(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
+def date_add(operation: Operation) -> exp.Expr:
     """Add units of time; a date stays a date."""
-    unit = _unit(node, operands[0], _is_date(types[2]))
-    amount = cast_to(operands[1], "INTEGER" if unit in _DATE_UNITS else "BIGINT")
-    total = exp.Paren(this=exp.Add(this=operands[2], expression=call(f"to_{unit}s", amount)))
-    return cast_to(total, "DATE") if _is_date(types[2]) else total
+    is_date = operation.is_at(2, "DATE")
+    unit = _unit(operation, is_date=is_date)
+    amount = cast_to(operation.operands[1], "INTEGER" if unit in _DATE_UNITS else "BIGINT")
+    total = exp.Paren(this=exp.Add(this=operation.operands[2], expression=call(f"to_{unit}s", amount)))
+    return cast_to(total, "DATE") if is_date else total
 
 
-def date_diff(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
+def date_diff(operation: Operation) -> exp.Expr:
     """Count the whole units between two times."""
-    unit = _unit(node, operands[0], _is_date(types[1]) and _is_date(types[2]))
-    return call("datesub", text(unit), operands[1], operands[2])
+    unit = _unit(operation, is_date=operation.is_at(1, "DATE") and operation.is_at(2, "DATE"))
+    return call("datesub", text(unit), *operation.operands[1:])
 
 
-def date_format(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
+def date_format(operation: Operation) -> exp.Expr:
     """Write a time with MySQL's letters."""
-    pattern = literal_text(operands[1])
+    pattern = literal_text(operation.operands[1])
     if pattern is None:
-        raise error_at(node, "The format of date_format must be written out as a text")
+        raise error_at(operation.node, "The format of date_format must be written out as a text")
 
     def letter(match: re.Match[str]) -> str:
         if match[1] not in _FORMATS:
-            raise error_at(node, f"'%{match[1]}' in date_format is not supported")
+            raise error_at(operation.node, f"'%{match[1]}' in date_format is not supported by this emulator")
         return _FORMATS[match[1]]
 
-    return call("strftime", operands[0], text(re.sub(r"%(.)", letter, pattern)))
+    return call("strftime", operation.operands[0], text(re.sub(r"%(.)", letter, pattern)))
 
 
-def sequence(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
+def sequence(operation: Operation) -> exp.Expr:
     """List what lies between two bounds, both included; downwards where the first is the greater."""
-    del node
-    start, stop = operands[:2]
-    if types[0] is None or types[1] is None:
+    start, stop, *steps = operation.operands
+    if None in operation.types[:2]:
         return exp.Array(expressions=[start, stop])
-    if _is_date(types[0]) and _is_date(types[1]):
-        step = operands[2] if len(operands) > 2 else call("to_days", integer(1))
-        return cast_to(call("generate_series", start, stop, step), "DATE[]")
-    if len(operands) > 2:
-        return call("generate_series", *operands)
+    if operation.is_at(0, "DATE"):
+        return cast_to(call("generate_series", start, stop, *(steps or [call("to_days", integer(1))])), "DATE[]")
+    if steps:
+        return call("generate_series", start, stop, *steps)
     downwards = exp.If(this=exp.GT(this=start.copy(), expression=stop.copy()), true=integer(-1))
     return call("generate_series", start, stop, exp.Case(ifs=[downwards], default=integer(1)))
 
 
-def _unit(node: exp.Expr, operand: exp.Expr, of_date: bool) -> str:
-    unit = (literal_text(operand) or "").lower()
-    if unit not in (_DATE_UNITS if of_date else _UNITS):
-        raise error_at(
-            node, f"'{unit or operand.sql('trino')}' is not a valid {'DATE' if of_date else 'TIMESTAMP'} field"
-        )
+def _unit(operation: Operation, *, is_date: bool) -> str:
+    unit = (literal_text(operation.operands[0]) or "").lower()
+    if unit not in (_DATE_UNITS if is_date else _UNITS):
+        kind = "DATE" if is_date else "TIMESTAMP"
+        raise error_at(operation.node, f"'{unit or operation.operands[0].sql('trino')}' is not a valid {kind} field")
     return unit
-
-
-def _is_date(type_: Type | None) -> bool:
-    return type_ is not None and type_.id == "DATE"

@@ -154,7 +154,8 @@ def _ignore_nulls(node: exp.Expr) -> exp.Expr:
 
 
 def _respect_nulls(node: exp.Expr) -> exp.Expr:
-    return node.this
+    function: exp.Expr = node.this
+    return function
 
 
 def _trim(node: exp.Expr) -> exp.Expr:

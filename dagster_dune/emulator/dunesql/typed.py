@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql import formatting, json_paths, times
 from dagster_dune.emulator.dunesql.operators import concatenate, divide_decimals, modulo
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Rewrite, Types, call, cast_to, integer
+from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer
 from dagster_dune.emulator.dunesql.types import Type
 
 
-def finish_aggregate(name: str, result: exp.Expr, types: Types) -> exp.Expr:
+def finish_aggregate(name: str, result: exp.Expr, types: Sequence[Type | None]) -> exp.Expr:
     """Give an aggregate the type that Trino documents, once its OVER and FILTER are around it.
 
     Args:
@@ -49,57 +51,59 @@ def _with_aggregate(result: exp.Expr, name: str) -> exp.Expr:
 
 def _named(name: str) -> Rewrite:
     """Call by one name whatever the types."""
-    return lambda node, operands, types: call(name, *operands)
+    return lambda operation: call(name, *operation.operands)
 
 
 def _extreme(name: str) -> Rewrite:
-    return lambda node, operands, types: call(name, exp.Array(expressions=operands))
+    return lambda operation: call(name, exp.Array(expressions=operation.operands))
 
 
-def _absolute(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
-    if _is_big(types[0]):
-        return cast_to(call("trino_magnitude", *operands), "BIGNUM")
-    return call("abs", *operands)
+def _absolute(operation: Operation) -> exp.Expr:
+    if operation.is_at(0, "BIGNUM"):
+        return cast_to(call("trino_magnitude", *operation.operands), "BIGNUM")
+    return call("abs", *operation.operands)
 
 
 def _rounding(name: str) -> Rewrite:
     """Round to whole numbers, which an integer of any length is already, or to digits after the point."""
 
-    def rewrite(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
-        type_ = types[0]
-        if len(operands) == 1 and type_ is not None and (type_.is_integer or _is_big(type_)):
-            return operands[0]
-        if _is_big(type_):
-            raise error_at(node, "round(uint256, n) is not supported by this emulator; cast it to double")
-        rounded = call(name, *operands)
-        if len(operands) == 2 and type_ is not None and type_.id == "DECIMAL":
+    def rewrite(operation: Operation) -> exp.Expr:
+        type_, is_big = operation.types[0], operation.is_at(0, "BIGNUM")
+        if len(operation.operands) == 1 and type_ is not None and (type_.is_integer or is_big):
+            return operation.operands[0]
+        if is_big:
+            raise error_at(
+                operation.node, f"{name}(uint256, n) is not supported by this emulator; cast the number to double"
+            )
+        rounded = call(name, *operation.operands)
+        if len(operation.operands) == 2 and type_ is not None and type_.id == "DECIMAL":
             return cast_to(rounded, f"DECIMAL({min(38, type_.width + 1)},{type_.scale})")
         return rounded
 
     return rewrite
 
 
-def _sign(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
-    sign = call("sign", *operands)
-    if types[0] is None:
+def _sign(operation: Operation) -> exp.Expr:
+    sign, type_ = call("sign", *operation.operands), operation.types[0]
+    if type_ is None:
         return sign
-    return cast_to(sign, "DECIMAL(1,0)" if types[0].id == "DECIMAL" else types[0].id)
+    return cast_to(sign, "DECIMAL(1,0)" if type_.id == "DECIMAL" else type_.id)
 
 
-def _length(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
-    return call("octet_length" if types[0] is not None and types[0].id == "BLOB" else "length", *operands)
+def _length(operation: Operation) -> exp.Expr:
+    if operation.is_at(0, "BLOB"):
+        return call("octet_length", *operation.operands)
+    is_known = operation.types[0] is not None
+    return call("length", *(operation.operands if is_known else [cast_to(operation.operands[0], "VARCHAR")]))
 
 
-def _modulo(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
-    return modulo(exp.Mod(this=operands[0], expression=operands[1]), operands, types)
+def _modulo(operation: Operation) -> exp.Expr:
+    left, right = operation.node.expressions
+    return modulo(Operation(exp.Mod(this=left.copy(), expression=right.copy()), operation.operands, operation.types))
 
 
-def _approx_distinct(node: exp.Expr, operands: list[exp.Expr], types: Types) -> exp.Expr:
-    return call("count", exp.Distinct(expressions=operands))
-
-
-def _is_big(type_: Type | None) -> bool:
-    return type_ is not None and type_.id == "BIGNUM"
+def _approx_distinct(operation: Operation) -> exp.Expr:
+    return call("count", exp.Distinct(expressions=operation.operands))
 
 
 TYPED_FUNCTIONS: dict[str, Rewrite] = {
@@ -110,7 +114,7 @@ TYPED_FUNCTIONS: dict[str, Rewrite] = {
     "approx_distinct": _approx_distinct,
     "greatest": _extreme("trino_greatest"),
     "least": _extreme("trino_least"),
-    "date": lambda node, operands, types: cast_to(operands[0], "DATE"),
+    "date": lambda operation: cast_to(operation.operands[0], "DATE"),
     "date_trunc": times.date_trunc,
     "date_add": times.date_add,
     "date_diff": times.date_diff,

@@ -1,7 +1,7 @@
 """Types: which of Trino's a type of DuckDB's stands for.
 
-DuckDB's BIGNUM, an integer without bounds, stands for Dune's uint256 and int256. Nothing in it tells the two apart, so a
-column of a result is an int256 where it holds a negative number, and a uint256 otherwise.
+DuckDB's BIGNUM, an integer without bounds, stands for Dune's uint256 and int256. Nothing in it tells the two apart, so
+a column of a result is an int256 if it holds a negative number, and a uint256 otherwise.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ _TRINO = {
     "INTERVAL": "interval day to second",
     "JSON": "json",
     "UUID": "uuid",
+    "LIST": "array",
+    "STRUCT": "row",
     '"NULL"': "unknown",
     "NULL": "unknown",
 }

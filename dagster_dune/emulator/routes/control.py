@@ -6,7 +6,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from dagster_dune.emulator.faults import Rule
 from dagster_dune.emulator.routes.common import answer, local_dune
+from dagster_dune.emulator.wire import read_body
 
 
 async def get_journal(request: Request) -> Response:
@@ -20,7 +22,33 @@ async def reset(request: Request) -> Response:
     return answer(message="The emulator was reset")
 
 
+async def list_executions(request: Request) -> Response:
+    """Return every execution that was submitted since the last reset, the oldest first."""
+    return JSONResponse(local_dune(request).executions.overview())
+
+
+async def list_faults(request: Request) -> Response:
+    """Return every rule in force, and how often it struck."""
+    return JSONResponse(local_dune(request).faults.rules())
+
+
+async def inject_fault(request: Request) -> Response:
+    """Add a rule."""
+    local_dune(request).faults.inject(await read_body(request, Rule))
+    return answer(message="The fault was injected")
+
+
+async def clear_faults(request: Request) -> Response:
+    """Forget every rule."""
+    local_dune(request).faults.clear()
+    return answer(message="The faults were cleared")
+
+
 routes = [
     Route("/journal", get_journal),
+    Route("/executions", list_executions),
+    Route("/faults", list_faults),
+    Route("/faults", inject_fault, methods=["POST"]),
+    Route("/faults", clear_faults, methods=["DELETE"]),
     Route("/reset", reset, methods=["POST"]),
 ]

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -14,19 +15,22 @@ from dagster_dune.emulator.errors import SqlError
 from dagster_dune.emulator.executions import Execution, State
 from dagster_dune.emulator.jobs import Job, query_job
 from dagster_dune.emulator.pages import Page, cut
+from dagster_dune.emulator.parameters import parameter_values
 from dagster_dune.emulator.results import ResultSet
-from dagster_dune.emulator.routes.common import NANOSECONDS, PageOptions, answer, local_dune, timestamp
+from dagster_dune.emulator.routes.common import PageOptions, answer, local_dune, query_id, timestamp
 from dagster_dune.emulator.routes.pipelines import execution_options
 from dagster_dune.emulator.wire import ExecuteSql, ExecutionOptions, RequestError, read_body, read_options
 
-RESULTS_LAST = 90 * 24 * 3600 * NANOSECONDS
-NOT_SUPPORTED = ("filters", "sort_by", "sample_count")
+PARAMETER_PREFIX = "params."
 
 
 class ResultOptions(PageOptions):
-    """Which part of a result is asked for. The emulator has no partial results, whether they are allowed or not."""
+    """Which part of a result is asked for."""
 
     columns: str | None = None
+    filters: str | None = None
+    sort_by: str | None = None
+    sample_count: int | None = Field(default=None, ge=1)
     allow_partial_results: bool = False
     ignore_max_datapoints_per_request: bool = False
 
@@ -34,7 +38,7 @@ class ResultOptions(PageOptions):
 async def execute_query(request: Request) -> Response:
     """Execute a saved query. The options come in the body or, as the specification has it, in the query string."""
     dune = local_dune(request)
-    query = dune.account.query(request.path_params["query_id"])
+    query = dune.account.query(query_id(request))
     options = await read_body(request, ExecutionOptions) if await request.body() else execution_options(request)
     return _submitted(dune.executions.submit(query_job(query, options.query_parameters, options.performance)))
 
@@ -49,7 +53,8 @@ async def execute_sql(request: Request) -> Response:
 async def get_status(request: Request) -> Response:
     """Say how far an execution is."""
     execution = _execution(request)
-    metadata = _metadata(execution, execution.result) if execution.result else None
+    result = execution.readable_result
+    metadata = _metadata(execution, result) if result else None
     return answer(
         **_progress(execution),
         execution_cost_credits=execution.credits if execution.state.is_terminal else None,
@@ -90,8 +95,12 @@ def _execution(request: Request) -> Execution:
 
 
 def _latest(request: Request) -> Execution:
+    """Find the latest execution of a query; of those with the values of ``params.<key>`` where these are given."""
     dune = local_dune(request)
-    return dune.executions.latest(dune.account.query(request.path_params["query_id"]).query_id)
+    query = dune.account.query(query_id(request))
+    options = request.query_params.items()
+    given = {name.removeprefix(PARAMETER_PREFIX): value for name, value in options if name.startswith(PARAMETER_PREFIX)}
+    return dune.executions.latest(query.query_id, parameter_values(query.parameters, given) if given else None)
 
 
 def _submitted(execution: Execution) -> Response:
@@ -99,17 +108,17 @@ def _submitted(execution: Execution) -> Response:
 
 
 def _progress(execution: Execution) -> dict[str, Any]:
-    ended = execution.ended_at
+    state, ended = execution.shown_state, execution.ended_at
     return {
         "execution_id": execution.execution_id,
         "query_id": execution.job.query_id,
-        "state": execution.state,
-        "is_execution_finished": execution.state.is_terminal,
+        "state": state,
+        "is_execution_finished": state.is_terminal,
         "submitted_at": timestamp(execution.submitted_at),
         "execution_started_at": timestamp(execution.started_at),
         "execution_ended_at": timestamp(ended),
-        "cancelled_at": timestamp(ended) if execution.state is State.CANCELLED else None,
-        "expires_at": timestamp(ended + RESULTS_LAST) if ended else None,
+        "cancelled_at": timestamp(ended) if state is State.CANCELLED else None,
+        "expires_at": timestamp(execution.expires_at),
         "error": _error(execution.error) if execution.error else None,
     }
 
@@ -136,25 +145,28 @@ def _metadata(execution: Execution, shown: ResultSet) -> dict[str, Any]:
     }
 
 
-async def _page(request: Request, result: ResultSet) -> Page:
-    for name in NOT_SUPPORTED:
-        if name in request.query_params:
-            raise RequestError(400, f"{name} is not supported by the emulator")
+async def _page(request: Request, execution: Execution, result: ResultSet) -> Page:
     options = read_options(request, ResultOptions)
+    if execution.state is State.PARTIAL and not options.allow_partial_results:
+        raise RequestError(400, "Partial Result, please request with 'allow_partial_results=true'")
     return await asyncio.to_thread(
         cut,
         result,
         limit=options.limit,
         offset=options.offset,
         columns=options.columns,
+        filters=options.filters,
+        sort_by=options.sort_by,
+        sample_count=options.sample_count,
         unlimited=options.ignore_max_datapoints_per_request,
     )
 
 
 async def _json_page(request: Request, execution: Execution) -> Response:
-    if execution.result is None:
+    result = execution.readable_result
+    if result is None:
         return answer(**_progress(execution))
-    page = await _page(request, execution.result)
+    page = await _page(request, execution, result)
     return answer(
         **_progress(execution),
         result={"rows": page.rows.rows, "metadata": _metadata(execution, page.rows)},
@@ -164,9 +176,10 @@ async def _json_page(request: Request, execution: Execution) -> Response:
 
 
 async def _csv_page(request: Request, execution: Execution) -> Response:
-    if execution.result is None:
-        raise RequestError(400, f"Execution {execution.execution_id} has no rows: its state is {execution.state.value}")
-    page = await _page(request, execution.result)
+    result, state = execution.readable_result, execution.shown_state
+    if result is None:
+        raise RequestError(400, f"Execution {execution.execution_id} has no rows: its state is {state.value}")
+    page = await _page(request, execution, result)
     next_page = {"x-dune-next-offset": page.next_offset, "x-dune-next-uri": _next_uri(request, page)}
     headers = {name: str(value) for name, value in next_page.items() if value is not None}
     return PlainTextResponse(await asyncio.to_thread(page.rows.to_csv), headers=headers)
@@ -181,12 +194,12 @@ def _next_uri(request: Request, page: Page) -> str | None:
 
 
 routes = [
-    Route("/query/{query_id:int}/execute", execute_query, methods=["POST"]),
+    Route("/query/{query_id}/execute", execute_query, methods=["POST"]),
     Route("/sql/execute", execute_sql, methods=["POST"]),
     Route("/execution/{execution_id}/status", get_status),
     Route("/execution/{execution_id}/results", get_results),
     Route("/execution/{execution_id}/results/csv", get_results_csv),
     Route("/execution/{execution_id}/cancel", cancel, methods=["POST"]),
-    Route("/query/{query_id:int}/results", get_latest_results),
-    Route("/query/{query_id:int}/results/csv", get_latest_results_csv),
+    Route("/query/{query_id}/results", get_latest_results),
+    Route("/query/{query_id}/results/csv", get_latest_results_csv),
 ]

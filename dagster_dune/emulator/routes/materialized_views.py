@@ -14,7 +14,13 @@ from dagster_dune.emulator.cron import check_cron
 from dagster_dune.emulator.jobs import refresh_job
 from dagster_dune.emulator.local import LocalDune
 from dagster_dune.emulator.routes.common import PageOptions, answer, local_dune
-from dagster_dune.emulator.wire import RefreshMaterializedView, UpsertMaterializedView, read_body, read_options
+from dagster_dune.emulator.wire import (
+    RefreshMaterializedView,
+    RequestError,
+    UpsertMaterializedView,
+    read_body,
+    read_options,
+)
 
 MAX_LIMIT = 10_000
 SHOWN_EXECUTIONS = 10
@@ -41,8 +47,12 @@ async def upsert_materialized_view(request: Request) -> Response:
     """Create or change a matview, and refresh it."""
     dune = local_dune(request)
     body = await read_body(request, UpsertMaterializedView)
+    if body.expires_at is not None:
+        raise RequestError(400, "expires_at is not supported by the emulator: delete the materialized view instead")
     if body.cron_expression:
         check_cron(body.cron_expression)
+    if body.query_id in dune.account.queries:
+        dune.account.query(body.query_id).check_not_archived()
     view = dune.account.save_materialized_view(body)
     execution = dune.executions.submit(refresh_job(dune.account, view))
     return answer(name=view.name, execution_id=execution.execution_id)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dagster_dune.emulator.lineage import query_pipeline
-from dagster_dune.emulator.routes.common import answer, local_dune
+from dagster_dune.emulator.routes.common import answer, local_dune, query_id
 from dagster_dune.emulator.wire import (
     ExecutePipeline,
     ExecuteQueryPipeline,
@@ -45,14 +45,14 @@ async def get_pipeline_status(request: Request) -> Response:
 
 async def get_query_pipeline(request: Request) -> Response:
     """Show the lineage of a query as a pipeline."""
-    nodes = await _lineage(request, request.path_params["query_id"], execution_options(request))
+    nodes = await _lineage(request, query_id(request), execution_options(request))
     return answer(pipeline={"nodes": [node.model_dump(mode="json", exclude_none=True) for node in nodes]})
 
 
 async def execute_query_pipeline(request: Request) -> Response:
     """Run the lineage of a query."""
     body = await read_body(request, ExecuteQueryPipeline)
-    return _submit(request, await _lineage(request, request.path_params["query_id"], body))
+    return _submit(request, await _lineage(request, query_id(request), body))
 
 
 def execution_options(request: Request) -> ExecutionOptions:
@@ -72,8 +72,8 @@ def execution_options(request: Request) -> ExecutionOptions:
         raise RequestError(400, f"query_parameters is no JSON: {error}") from error
 
 
-async def _lineage(request: Request, query_id: int, options: ExecutionOptions) -> list[PipelineNode]:
-    return await asyncio.to_thread(query_pipeline, local_dune(request).account, query_id, options)
+async def _lineage(request: Request, sink_id: int, options: ExecutionOptions) -> list[PipelineNode]:
+    return await asyncio.to_thread(query_pipeline, local_dune(request).account, sink_id, options)
 
 
 def _submit(request: Request, nodes: tuple[PipelineNode, ...] | list[PipelineNode]) -> Response:
@@ -84,6 +84,6 @@ def _submit(request: Request, nodes: tuple[PipelineNode, ...] | list[PipelineNod
 routes = [
     Route("/pipelines/execute", execute_pipeline, methods=["POST"]),
     Route("/pipelines/executions/{pipeline_execution_id}/status", get_pipeline_status),
-    Route("/query/{query_id:int}/pipeline", get_query_pipeline),
-    Route("/query/{query_id:int}/pipeline/execute", execute_query_pipeline, methods=["POST"]),
+    Route("/query/{query_id}/pipeline", get_query_pipeline),
+    Route("/query/{query_id}/pipeline/execute", execute_query_pipeline, methods=["POST"]),
 ]

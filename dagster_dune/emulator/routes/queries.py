@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.routes.common import PageOptions, answer, local_dune
+from dagster_dune.emulator.routes.common import PageOptions, answer, local_dune, query_id
 from dagster_dune.emulator.wire import NewQuery, QueryFields, read_body, read_options
 
 DEFAULT_LIMIT = 20
@@ -35,7 +35,7 @@ async def list_queries(request: Request) -> Response:
 async def get_query(request: Request) -> Response:
     """Read one query."""
     account = local_dune(request).account
-    query = account.query(request.path_params["query_id"])
+    query = account.query(query_id(request))
     return answer(
         query_id=query.query_id,
         name=query.name,
@@ -47,7 +47,7 @@ async def get_query(request: Request) -> Response:
         version=query.version,
         owner=account.team,
         is_private=query.is_private,
-        is_archived=False,
+        is_archived=query.is_archived,
         is_unsaved=False,
     )
 
@@ -61,13 +61,42 @@ async def create_query(request: Request) -> Response:
 async def update_query(request: Request) -> Response:
     """Change a query."""
     fields = await read_body(request, QueryFields)
-    query = local_dune(request).account.update_query(request.path_params["query_id"], fields)
+    query = local_dune(request).account.update_query(query_id(request), fields)
     return answer(query_id=query.query_id)
+
+
+async def archive_query(request: Request) -> Response:
+    """Keep a query from being changed and executed."""
+    return _marked(request, is_archived=True)
+
+
+async def unarchive_query(request: Request) -> Response:
+    """Let a query be changed and executed again."""
+    return _marked(request, is_archived=False)
+
+
+async def make_private(request: Request) -> Response:
+    """Let the team alone read a query."""
+    return _marked(request, is_private=True)
+
+
+async def make_public(request: Request) -> Response:
+    """Let everyone read a query."""
+    return _marked(request, is_private=False)
+
+
+def _marked(request: Request, **marks: bool) -> Response:
+    return answer(query_id=local_dune(request).account.mark_query(query_id(request), **marks).query_id)
 
 
 routes = [
     Route("/queries", list_queries),
     Route("/query", create_query, methods=["POST"]),
-    Route("/query/{query_id:int}", get_query),
-    Route("/query/{query_id:int}", update_query, methods=["PATCH"]),
+    Route("/query/", create_query, methods=["POST"]),  # the path that the official Python client writes
+    Route("/query/{query_id}", get_query),
+    Route("/query/{query_id}", update_query, methods=["PATCH"]),
+    Route("/query/{query_id}/archive", archive_query, methods=["POST"]),
+    Route("/query/{query_id}/unarchive", unarchive_query, methods=["POST"]),
+    Route("/query/{query_id}/private", make_private, methods=["POST"]),
+    Route("/query/{query_id}/unprivate", make_public, methods=["POST"]),
 ]

@@ -1,15 +1,18 @@
-"""Usage: what the executions since the last reset cost."""
+"""Usage: what executions, new tables and inserted rows cost, month by month. Reading results costs nothing here."""
 
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import date, datetime, timezone
+from collections import defaultdict
+from datetime import date, datetime, timedelta, timezone
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.routes.common import answer, local_dune
+from dagster_dune.emulator.account import now
+from dagster_dune.emulator.local import LocalDune
+from dagster_dune.emulator.routes.common import NANOSECONDS, answer, local_dune
 from dagster_dune.emulator.wire import RequestError, UsageRange, read_body
 
 CREDITS_INCLUDED = 2500.0
@@ -17,28 +20,47 @@ BYTES_ALLOWED = 100_000_000
 
 
 async def get_usage(request: Request) -> Response:
-    """Return the current month as the only billing period, if it lies in the range that was asked for."""
+    """Return the billing periods, months that begin on the 1st, that lie in the range; the current one by default."""
     dune = local_dune(request)
     body = await read_body(request, UsageRange)
-    today = datetime.now(timezone.utc).date()
-    first = today.replace(day=1)
-    last = today.replace(day=monthrange(today.year, today.month)[1])
-    asked_first, asked_last = _date("start_date", body.start_date, first), _date("end_date", body.end_date, last)
-    if asked_first > asked_last:
-        raise RequestError(400, f"start_date {asked_first} is after end_date {asked_last}")
-    period = {
-        "start_date": first.isoformat(),
-        "end_date": last.isoformat(),
-        "credits_used": dune.executions.credits(),
-        "credits_included": CREDITS_INCLUDED,
-    }
+    current = now().date().replace(day=1)
+    first = _date("start_date", body.start_date, current)
+    last = _date("end_date", body.end_date, max(first, _end(current)))
+    if first > last:
+        raise RequestError(400, f"start_date {first} is after end_date {last}")
+    used = _credits(dune)
+    used.setdefault(current, 0.0)
     return answer(
-        billing_periods=[period] if asked_first <= last and asked_last >= first else [],
+        billing_periods=[
+            {
+                "start_date": month.isoformat(),
+                "end_date": _end(month).isoformat(),
+                "credits_used": round(used[month], 6),
+                "credits_included": CREDITS_INCLUDED,
+            }
+            for month in sorted(used)
+            if first <= _end(month) and last >= month
+        ],
         bytes_used=dune.bytes_used(),
         bytes_allowed=BYTES_ALLOWED,
         private_queries=sum(query.is_private for query in dune.account.queries.values()),
         private_dashboards=0,
     )
+
+
+def _credits(dune: LocalDune) -> dict[date, float]:
+    """Add up what each month cost, an execution in the month of its submission."""
+    used: defaultdict[date, float] = defaultdict(float)
+    for execution in dune.executions.all():
+        submitted = datetime.fromtimestamp(execution.submitted_at // NANOSECONDS, timezone.utc)
+        used[submitted.date().replace(day=1)] += execution.credits
+    for charge in dune.account.charges:
+        used[charge.at.date().replace(day=1)] += charge.credits
+    return used
+
+
+def _end(month: date) -> date:
+    return month + timedelta(days=monthrange(month.year, month.month)[1] - 1)
 
 
 def _date(name: str, text: str | None, otherwise: date) -> date:

@@ -1,0 +1,76 @@
+"""The catalog in a file: one JSON document, in which the files that SQL came from are named relative to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
+from dagster_dune.errors import DuneCatalogError
+
+
+def read_document(path: Path) -> DuneCatalog:
+    """Read a catalog from a file.
+
+    Args:
+        path: What `write_document` wrote.
+
+    Returns:
+        The catalog.
+
+    Raises:
+        DuneCatalogError: The file is missing, cannot be read, or is no catalog of this version.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DuneCatalogError(
+            f"There is no catalog file {path}.", hint=f"Write it: dagster-dune catalog pull -o {path}."
+        ) from error
+    except OSError as error:
+        raise DuneCatalogError(f"The catalog file {path} cannot be read: {error.strerror}.") from error
+    try:
+        catalog = DuneCatalog.from_json(content)
+    except DuneCatalogError as error:
+        raise DuneCatalogError(f"{path}: {error}") from error
+    folder = path.absolute().parent
+    return _with_paths(catalog, lambda source: os.path.normpath(folder / source))
+
+
+def write_document(catalog: DuneCatalog, path: Path) -> None:
+    """Write a catalog into a file, which readers see either as it was or complete.
+
+    Args:
+        catalog: The catalog.
+        path: The file; the folder that it is in is made if need be.
+
+    Raises:
+        DuneCatalogError: It cannot be written.
+    """
+    folder = path.absolute().parent
+    relative = _with_paths(catalog, lambda source: Path(os.path.relpath(source, folder)).as_posix())
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(relative.to_json() + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise DuneCatalogError(f"The catalog file {path} cannot be written: {error.strerror}.") from error
+
+
+def _with_paths(catalog: DuneCatalog, path: Callable[[str], str]) -> DuneCatalog:
+    def changed(obj: MaterializedView | Query | UnidentifiedQuery) -> SourceFile | None:
+        return obj.source and obj.source.model_copy(update={"path": path(obj.source.path)})
+
+    if not any(obj.source for obj in (*catalog, *catalog.unidentified)):
+        return catalog
+    fields = ("materialized_views", "queries", "unidentified")
+    return DuneCatalog(
+        external=catalog.external,
+        **{
+            field: tuple(obj.model_copy(update={"source": changed(obj)}) for obj in getattr(catalog, field))
+            for field in fields
+        },
+    )

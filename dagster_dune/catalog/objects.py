@@ -1,0 +1,233 @@
+"""The objects of a catalog: matviews and saved queries, and what is known of each.
+
+All are immutable. The SQL text is optional: what an object reads is `deps`, which its author wrote down, and
+`references`, which were found in its SQL.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from dagster_dune.api.models import Performance
+from dagster_dune.catalog.names import Reference, materialized_view_name
+from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, plain_value
+from dagster_dune.errors import DuneCatalogError
+
+logger = logging.getLogger(__name__)
+
+OWNER = re.compile(r"team:\S.*|[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+class SourceFile(BaseModel):
+    """Where the SQL of an object stands.
+
+    Attributes:
+        path: The file.
+        line: The line at which the SQL starts, counted from 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    path: str
+    line: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}"
+
+
+class DuneObject(BaseModel):
+    """What matviews and queries have in common.
+
+    Attributes:
+        deps: Names that it reads, as DuneSQL writes them (``query_123``, ``dune.acme.result_x``, ``dex.trades``).
+            Those of queries and matviews must be in the catalog, or in its `external`.
+        references: Names found in the SQL, in the same words. Worked out from `sql` when left out.
+        sql: Its DuneSQL, or None where that is not known.
+        performance: The engine tier of its executions; the resource's, else the plan's default, if None.
+        description: What it is, in Markdown.
+        tags: Its tags on Dune.
+        is_private: Whether only its owner may see it; None where that is not known.
+        group: The asset group that it is shown in.
+        owners: Who answers for it: mail addresses, or teams as ``team:dex``.
+        fingerprint: A hash of the SQL that comments and layout do not change. Worked out from `sql` when left out.
+        source: The file that its SQL was read from.
+        updated_at: When its query was last changed on Dune, as the account's list of queries says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    deps: tuple[str, ...] = ()
+    references: tuple[str, ...] | None = None
+    sql: str | None = None
+    performance: Performance | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    is_private: bool | None = None
+    group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
+    owners: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    source: SourceFile | None = None
+    updated_at: datetime | None = None
+
+    @field_validator("deps", "references")
+    @classmethod
+    def _as_dunesql_names_them(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return names and tuple(sorted({Reference.parse(name).name for name in names}))
+
+    @field_validator("owners")
+    @classmethod
+    def _as_dagster_takes_them(cls, owners: tuple[str, ...]) -> tuple[str, ...]:
+        for owner in owners:
+            if not OWNER.fullmatch(owner):
+                raise DuneCatalogError(f"{owner!r} is no owner.", hint="Write a mail address, or team:<name>.")
+        return owners
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_the_sql_says(cls, data: Any) -> Any:
+        """Parse the SQL once, where an object is made of it: whoever passes an object on passes this on too."""
+        if not isinstance(data, Mapping) or not isinstance(sql := data.get("sql"), str):
+            return data
+        if data.get("references") is not None and data.get("fingerprint") is not None:
+            return data
+        from dagster_dune.catalog.fingerprint import fingerprint_of  # noqa: PLC0415  (sqlglot is slow to import)
+        from dagster_dune.catalog.lineage import references_in, tokenized  # noqa: PLC0415
+
+        tokens = tokenized(sql)
+        found: dict[str, Any] = {"fingerprint": fingerprint_of(tokens, sql)}
+        if data.get("references") is None:
+            references, is_parsed = references_in(tokens, sql)
+            found["references"] = tuple(reference.name for reference in references)
+            if not is_parsed:
+                place = data.get("source") or data.get("name") or f"query {data.get('query_id')}"
+                logger.warning("The SQL of %s is not valid DuneSQL; what it reads was found word by word.", place)
+        return {**data, **found}
+
+    @property
+    def sql_name(self) -> str:
+        """The name by which SQL reads this object, lower case."""
+        raise NotImplementedError
+
+
+class MaterializedView(DuneObject):
+    """A materialized view: a table that Dune fills from its backing query when it is refreshed.
+
+    Attributes:
+        name: Its full name, ``dune.<team>.result_<name>``.
+        query_id: The backing query, or None where that is not known. It is part of the matview, no object of its own.
+
+    Raises:
+        DuneCatalogError: The name has another form, or parameters are given: a matview takes none.
+
+    Examples:
+        >>> MaterializedView(name="dune.acme.result_daily", deps=["dex.trades"]).sql_name
+        'dune.acme.result_daily'
+    """
+
+    kind: Literal["materialized_view"] = "materialized_view"
+    name: str
+    query_id: int | None = Field(default=None, gt=0)
+
+    @field_validator("name")
+    @classmethod
+    def _full_name(cls, name: str) -> str:
+        return materialized_view_name(name)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_parameters(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and (data.get("parameters") or data.get("query_parameters")):
+            raise DuneCatalogError(
+                f"The materialized view {data.get('name')!r} is given parameters, but Dune refreshes matviews "
+                "without any.",
+                hint="Remove them, or make it a query.",
+            )
+        return data
+
+    @property
+    def sql_name(self) -> str:
+        """The name by which SQL reads it."""
+        return self.name.lower()
+
+    @property
+    def team(self) -> str:
+        """The team that owns it."""
+        return self.name.split(".")[1]
+
+
+class Query(DuneObject):
+    """A saved query.
+
+    Attributes:
+        query_id: Its id, as in ``https://dune.com/queries/<id>``.
+        name: Its title on Dune.
+        slug: The readable part of its asset key, pinned so that a new title on Dune loses no history.
+        parameters: The parameters it declares, where known.
+        query_parameters: The values that its executions are given; Dune's saved defaults apply to the rest.
+
+    Raises:
+        DuneCatalogError: A value is of the wrong type, or none of the declared parameters has its key.
+
+    Examples:
+        >>> Query(query_id=42, deps=["dune.acme.result_daily"], query_parameters={"Start Date": "2024-01-01"}).sql_name
+        'query_42'
+    """
+
+    kind: Literal["query"] = "query"
+    query_id: int = Field(gt=0)
+    name: str | None = None
+    slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
+    parameters: tuple[QueryParameter, ...] = ()
+    query_parameters: Mapping[str, ParameterValue] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _not_empty(cls, name: str | None) -> str | None:
+        if name is not None and not name.strip():
+            raise DuneCatalogError("A query is given an empty name.", hint="Leave the name out, or write its title.")
+        return name
+
+    @field_validator("query_parameters")
+    @classmethod
+    def _as_json_holds_them(cls, values: Mapping[str, ParameterValue]) -> Mapping[str, ParameterValue]:
+        return {key: plain_value(value) for key, value in values.items()}
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Query:
+        checked_values(self.sql_name, self.parameters, self.query_parameters)
+        return self
+
+    @property
+    def sql_name(self) -> str:
+        """The name by which SQL reads it, as a view."""
+        return f"query_{self.query_id}"
+
+
+class UnidentifiedQuery(DuneObject):
+    """A query of a folder whose id is not known: nothing can run it before its id is found in the account.
+
+    Attributes:
+        name: Its title on Dune.
+        slug: The readable part of its asset key.
+        parameters: The parameters it declares.
+        query_parameters: The values that its executions are given.
+    """
+
+    name: str | None = None
+    slug: str | None = None
+    parameters: tuple[QueryParameter, ...] = ()
+    query_parameters: Mapping[str, ParameterValue] = {}
+
+    def identified(self, query_id: int) -> Query:
+        """Return the query that it is.
+
+        Raises:
+            DuneCatalogError: Its values contradict its parameters.
+        """
+        return Query(query_id=query_id, **{field: getattr(self, field) for field in type(self).model_fields})

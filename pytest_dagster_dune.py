@@ -1,0 +1,41 @@
+"""The pytest plugin of dagster-dune: the fixture `dune_emulator`, a local Dune for tests.
+
+It is a module of its own, outside of the package: pytest imports it in every run of an environment that has
+dagster-dune, and importing the package would import Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from dagster_dune.emulator.server import DuneEmulator
+
+
+@pytest.fixture(scope="session")
+def dune_emulator_settings() -> dict[str, Any]:
+    """The settings of the session's emulator, as `DuneEmulator` takes them. Override it to change them."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def dune_emulator_of_session(dune_emulator_settings: dict[str, Any]) -> Iterator[DuneEmulator]:
+    """The session's emulator as the test before has left it. Use `dune_emulator` instead."""
+    try:
+        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (heavy, and an extra)
+    except ImportError as error:
+        pytest.fail(
+            f"The emulator needs more packages ({error.name}): pip install 'dagster-dune[emulator]'.", pytrace=False
+        )
+    with DuneEmulator(**dune_emulator_settings) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def dune_emulator(dune_emulator_of_session: DuneEmulator) -> DuneEmulator:
+    """A local Dune with an empty account: one server a session, reset before each test."""
+    dune_emulator_of_session.reset()
+    return dune_emulator_of_session

@@ -1,0 +1,87 @@
+"""Check every answer of the local Dune against an OpenAPI document of Dune's API, read strictly.
+
+    python -m scripts.check_emulator_against_spec path/to/openapi.json
+
+The document requires almost no field, so on its own it would let an empty object pass. Here it is read with no unknown
+field allowed, and the fields that each state must have come from the schemas of the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from tests.emulator.spec_schemas import CSV_OPERATIONS, ERROR, SCHEMAS
+from tests.emulator.spec_tour import Exchange, exchanges
+
+DOCUMENTED_FOR_ALL = {401, 429}
+"""The manual says that every endpoint can answer so, the document does not."""
+FREE_FORM = {"models.Row"}
+"""The document says that each value of a row is an object, which holds for no row at all."""
+
+
+def strict(schema: Any, definitions: dict[str, Any]) -> Any:
+    """Return a schema that allows no field which it does not name."""
+    if isinstance(schema, list):
+        return [strict(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return {"type": "object"} if name in FREE_FORM else strict(definitions[name], definitions)
+    if len(schema.get("allOf", ())) == 1:
+        return strict(schema["allOf"][0], definitions)
+    result = {name: value for name, value in schema.items() if name in ("type", "enum", "required")}
+    if "items" in schema:
+        result["items"] = strict(schema["items"], definitions)
+    if schema.get("properties"):
+        result["properties"] = {name: strict(part, definitions) for name, part in schema["properties"].items()}
+        result["additionalProperties"] = False
+    return result
+
+
+def problems(exchange: Exchange, spec: dict[str, Any]) -> list[str]:
+    """Say what is wrong with one answer."""
+    method, path = exchange.operation.split()
+    status = exchange.response.status_code
+    found = [] if status == exchange.expected else [f"status {status}, expected {exchange.expected}"]
+    documented = spec["paths"][path][method.lower()]["responses"]
+    own = ERROR if exchange.expected >= 400 else SCHEMAS.get((exchange.operation, exchange.state))
+    if str(status) not in documented:
+        return found if status in DOCUMENTED_FOR_ALL else [*found, f"status {status} is not documented"]
+    if own is None:
+        return found
+    (content,) = documented[str(status)]["content"].values()
+    body = exchange.response.json()
+    for schema in (strict(content["schema"], spec["components"]["schemas"]), own):
+        found += [f"{error.instance_path}: {error.message}" for error in jsonschema_rs.iter_errors(schema, body)]
+    return found
+
+
+def main(path: Path) -> int:
+    """Check everything, print what is wrong, and the figures."""
+    spec = json.loads(path.read_text("utf-8"))
+    tour = exchanges()
+    wrong = 0
+    for exchange in tour:
+        for problem in problems(exchange, spec):
+            wrong += 1
+            print(f"{exchange.operation} {exchange.state or exchange.expected}: {problem}")
+    operations = {f"{method.upper()} {path}" for path, methods in spec["paths"].items() for method in methods}
+    visited = {exchange.operation for exchange in tour}
+    states = {(exchange.operation, exchange.state) for exchange in tour if exchange.expected < 400}
+    refusals = sum(exchange.expected >= 400 for exchange in tour)
+    print(f"{len(visited)} of {len(operations)} operations in {len(states)} states: {len(tour)} answers,")
+    print(f"{refusals} of them refusals; {len(SCHEMAS)} strict schemas, {len(CSV_OPERATIONS)} CSV operations;")
+    print(f"{wrong} problems. Not served: {', '.join(sorted(operations - visited)) or 'none'}.")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m scripts.check_emulator_against_spec OPENAPI_FILE")
+    sys.exit(main(Path(sys.argv[1])))

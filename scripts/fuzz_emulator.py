@@ -1,0 +1,61 @@
+"""Send random requests, good and bad, to a local Dune, after an OpenAPI document of Dune's API, with schemathesis.
+
+    python -m scripts.fuzz_emulator path/to/openapi.json [--max-examples 50]
+
+It fails on a 500, on a status that is not documented, and on an answer that does not fit the document. It takes
+minutes, so it is no part of the tests; those of `tests/emulator/test_spec.py` are stricter, but know their requests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dagster_dune.emulator.server import DuneEmulator
+
+CHECKS = "not_a_server_error,status_code_conformance,response_schema_conformance"
+NOT_SERVED = "/v1/endpoints/{handle}/{endpoint_slug}/results"
+FOR_ALL = ("401", "404", "429")
+"""Statuses that Dune's manual gives to every endpoint, although the document leaves them out of some."""
+
+
+def corrected(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the document without what contradicts Dune's manual and its official clients."""
+    error = {"description": "Error", "content": {"application/json": {"schema": {"type": "object"}}}}
+    del spec["paths"][NOT_SERVED]
+    for methods in spec["paths"].values():
+        for operation in methods.values():
+            for status in FOR_ALL:
+                operation["responses"].setdefault(status, error)
+    spec["components"]["schemas"]["models.Row"] = {"type": "object"}
+    spec["servers"] = [{"url": "/api"}]
+    return spec
+
+
+def main(path: Path, max_examples: int) -> int:
+    """Run schemathesis, and return its exit code."""
+    with DuneEmulator() as dune, tempfile.TemporaryDirectory() as folder:
+        for query_id in (1, 2):
+            dune.load_query(query_id, f"query {query_id}", "SELECT n FROM UNNEST(sequence(1, 9)) AS t(n)")
+        dune.load_materialized_view("dune.acme.result_n", 1)
+        document = Path(folder, "openapi.json")
+        document.write_text(json.dumps(corrected(json.loads(path.read_text("utf-8")))), "utf-8")
+        command = [
+            *(str(Path(sys.executable).with_name("schemathesis")), "run", str(document), "--url", f"{dune.url}/api", "--checks", CHECKS),
+            *("--header", f"X-Dune-Api-Key: {dune.api_key}", "--phases", "examples,coverage,fuzzing"),
+            *("--max-examples", str(max_examples), "--continue-on-failure", "--seed", "1"),
+        ]
+        return subprocess.run(command, check=False).returncode  # noqa: S603 - our own command
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Send random requests to a local Dune.")
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--max-examples", type=int, default=50)
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.spec, arguments.max_examples))

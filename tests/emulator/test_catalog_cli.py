@@ -1,0 +1,157 @@
+"""``dagster-dune catalog``, against the local Dune."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.cli import app
+
+
+@pytest.fixture
+def run(dune, monkeypatch, tmp_path):
+    """A function that runs the command in an empty folder, with the environment of an account of three queries."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
+    monkeypatch.setenv("DUNE_API_BASE_URL", dune.url)
+    dune.load_query(1, "Trades", "SELECT * FROM dex.trades")
+    dune.load_query(2, "Volume by day", "SELECT * FROM dune.acme.result_trades", tags=["dex"])
+    dune.load_query(3, "Top pairs", "SELECT * FROM query_2 LIMIT 5")
+    dune.load_materialized_view("dune.acme.result_trades", 1)
+
+    def command(*arguments):
+        return CliRunner().invoke(app, ["catalog", *map(str, arguments)], catch_exceptions=False)
+
+    return command
+
+
+def test_pull_writes_the_account(run, tmp_path):
+    result = run("pull", "-o", "catalog.json")
+    assert result.exit_code == 0
+    assert "catalog.json: 1 materialized views, 2 queries (3 read, 3 new, 0 gone)." in result.stderr
+    assert [query.slug for query in DuneCatalog.from_file("catalog.json").queries] == ["volume_by_day", "top_pairs"]
+    assert [file.name for file in tmp_path.iterdir()] == ["catalog.json"]
+
+
+def test_pull_again_reads_what_changed_and_keeps_names(run, client):
+    run("pull", "-o", "catalog.json")
+    client.update_query(3, name="Renamed")
+    assert "(1 read, 0 new, 0 gone)" in run("pull", "-o", "catalog.json").stderr
+    query = DuneCatalog.from_file("catalog.json")["query_3"]
+    assert (query.name, query.slug) == ("Renamed", "top_pairs")
+    assert "(3 read, 0 new, 0 gone)" in run("pull", "-o", "catalog.json", "--full").stderr
+    assert DuneCatalog.from_file("catalog.json")["query_3"].slug == "top_pairs"
+
+
+def test_pull_with_nothing_new_changes_nothing(run, tmp_path):
+    run("pull", "-o", "catalog.json")
+    before = (tmp_path / "catalog.json").read_bytes()
+    assert "(0 read, 0 new, 0 gone)" in run("pull", "-o", "catalog.json").stderr
+    assert (tmp_path / "catalog.json").read_bytes() == before
+
+
+def test_pull_merges_a_folder(run, tmp_path, client):
+    queries = tmp_path / "queries"
+    queries.mkdir()
+    (queries / "best_pairs.sql").write_text("/* dune\nperformance: large\n*/\nselect * from query_2 limit 5")
+    (queries / "unknown.sql").write_text("SELECT 42")
+    result = run("pull", "-o", "catalog.json", "--queries", "queries")
+    assert result.exit_code == 0
+    assert f"No query of the account has the SQL of {queries / 'unknown.sql'}." in result.stderr
+    query = DuneCatalog.from_file("catalog.json")["query_3"]
+    assert (query.slug, query.performance, query.source.path) == (
+        "best_pairs",
+        "large",
+        str(queries / "best_pairs.sql"),
+    )
+    (queries / "best_pairs.sql").write_text("SELECT * FROM query_2 LIMIT 5")
+    assert "(0 read" in run("pull", "-o", "catalog.json", "--queries", "queries").stderr
+    assert DuneCatalog.from_file("catalog.json")["query_3"].performance is None
+    run("pull", "-o", "catalog.json")
+    assert not (tmp_path / "catalog.account.json").exists()
+    assert DuneCatalog.from_file("catalog.json")["query_3"].slug == "top_pairs"
+
+
+def test_pull_of_a_part(run):
+    run("pull", "-o", "catalog.json", "--select", "tag:dex", "--select", "result_*")
+    assert len(DuneCatalog.from_file("catalog.json")) == 2
+    run("pull", "-o", "other.json", "--exclude", "kind:query")
+    assert [obj.sql_name for obj in DuneCatalog.from_file("other.json")] == ["dune.acme.result_trades"]
+
+
+def test_a_broken_file_is_told_and_written_anew(run, tmp_path):
+    (tmp_path / "catalog.json").write_text('{"version": 0}')
+    result = run("pull", "-o", "catalog.json")
+    assert result.exit_code == 0
+    assert "Everything is read anew, and assets are named anew. catalog.json: This catalog document is" in result.stderr
+    assert len(DuneCatalog.from_file("catalog.json")) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["pull", "-o", "catalog.json", "--select", "nope"], "The pattern 'nope' matches nothing"),
+        (["show", "broken.json"], "broken.json: This is no catalog document: it is no JSON"),
+    ],
+)
+def test_errors_are_one_message(run, tmp_path, arguments, words):
+    (tmp_path / "broken.json").write_text("{")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "catalog.json").exists()
+
+
+def test_a_failed_pull_leaves_the_file_alone(run, tmp_path, monkeypatch):
+    run("pull", "-o", "catalog.json")
+    before = (tmp_path / "catalog.json").read_bytes()
+    monkeypatch.setenv("DUNE_API_KEY", "wrong")
+    result = run("pull", "-o", "catalog.json")
+    assert result.exit_code == 1
+    assert "401" in result.stderr
+    assert "wrong" not in result.stderr.replace("is wrong", "")
+    assert (tmp_path / "catalog.json").read_bytes() == before
+
+
+def test_warnings_are_shown(run, faulty, monkeypatch):
+    monkeypatch.setenv("DUNE_API_BASE_URL", faulty.url)
+    faulty.replies = [
+        (200, '{"materialized_views": [{"id": "dune.acme.result_x", "query_id": 1}]}'),
+        (403, '{"error": "not on this plan"}'),
+    ]
+    result = run("pull", "-o", "catalog.json")
+    assert result.exit_code == 0
+    assert "its matviews have no lineage" in " ".join(result.stderr.split())
+    assert "1 materialized views, 0 queries" in result.stderr
+
+
+def test_show_prints_the_tree_and_counts(run):
+    run("pull", "-o", "catalog.json")
+    lines = run("show", "catalog.json").stdout.splitlines()
+    assert lines[:4] == [
+        "catalog.json",
+        "└── dune.acme.result_trades",
+        "    └── query_2 Volume by day",
+        "        └── query_3 Top pairs",
+    ]
+    assert "longest chain 3" in " ".join(" ".join(lines).split())
+
+
+def test_show_prints_json_of_a_folder(run, tmp_path):
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "a_7.sql").write_text("SELECT * FROM dex.trades")
+    (tmp_path / "queries" / "b_8.sql").write_text("SELECT * FROM query_7")
+    shown = json.loads(run("show", "queries", "--json").stdout)
+    assert {name: count for name, count in shown["counts"].items() if count} == {
+        "queries": 2,
+        "query views": 1,
+        "tables": 1,
+        "reads": 2,
+        "longest chain": 2,
+    }
+    assert [(obj["name"], obj["reads"], obj["read_by"]) for obj in shown["objects"]] == [
+        ("query_7", ["dex.trades"], ["query_8"]),
+        ("query_8", ["query_7"], []),
+    ]

@@ -1,0 +1,97 @@
+"""A real browser before a real deployment: Chromium, webserver, daemon, and a local Dune that takes its time."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from deployment import ROOT, Deployment
+from playwright.sync_api import expect, sync_playwright
+
+from dagster_dune.cli import load_folder
+
+LOCATION = Path(__file__).with_name("ui_location.py")
+EXECUTE = "/api/v1/pipelines/execute"
+WINDOW = {"width": 2000, "height": 1500}
+PATIENCE_MS = 60_000
+# What a user can set in the UI, and the browser keeps: a narrow menu, and boxes that show what matters here. With these
+# the whole graph fits into the window, and so is drawn in full.
+SETTINGS = {
+    "dagster-nav-collapsed": "true",
+    "large-screen-nav-open": "false",
+    "asset-node-facets": json.dumps(["latest-event", "status", "kind-tag"]),
+}
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-images", action="store_true", help="Write the pictures of docs/images anew.")
+
+
+@pytest.fixture(scope="session")
+def dune_emulator_settings():
+    return {"execution_seconds": 1.0}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium, "These tests need Chromium; on Debian: apt-get install chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A new browser window."""
+    context = browser.new_context(viewport=WINDOW)
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(f"for (const [key, value] of Object.entries({SETTINGS})) localStorage.setItem(key, value)")
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def deployment_of_session(dune_emulator_of_session, tmp_path_factory):
+    home = tmp_path_factory.mktemp("dagster") / "home"
+    with Deployment(home, dune_emulator_of_session, ["-f", str(LOCATION)], LOCATION.name) as started:
+        started.start("dagster-daemon", "run")
+        started.start_webserver()
+        started.graphql("mutation { setNuxSeen }")  # no invitation to the community in front of every page
+        yield started
+
+
+@pytest.fixture
+def project(deployment_of_session, dune):
+    """The example project, saved on Dune, with nothing materialized."""
+    load_folder(dune, ROOT / "dune_project" / "queries")
+    instance = deployment_of_session.instance
+    instance.wipe_assets(instance.all_asset_keys())
+    yield deployment_of_session
+    for run in instance.get_runs():
+        deployment_of_session.finish(run.run_id)
+        instance.delete_run(run.run_id)
+
+
+@pytest.fixture
+def calls(dune):
+    """A function that returns the bodies of all pipelines/execute requests since the test began."""
+
+    def read():
+        return [entry["body"] for entry in dune.journal() if (entry["method"], entry["path"]) == ("POST", EXECUTE)]
+
+    return read
+
+
+@pytest.fixture
+def picture(request):
+    """A function that saves what a page shows as a picture of the documentation, if pytest has been told to."""
+
+    def save(page, name):
+        if request.config.getoption("--write-images"):
+            page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
+
+    return save
