@@ -63,7 +63,11 @@ def _drive(scenario, dune, deployment):
     while not run.is_success and len(run_ids) < ATTEMPTS and not _is_ambiguous(deployment, run.run_id):
         strategy = scenario.strategies[len(run_ids) - 1]
         scenario.log.append(f"{run.status.value}, then {strategy}")
-        run_ids.append(deployment.reexecute(run.run_id, strategy))
+        again = deployment.reexecute(run.run_id, strategy)
+        if again is None:
+            scenario.log.append("nothing was left to do")
+            break
+        run_ids.append(again)
         run = deployment.finish(run_ids[-1], RUN_SECONDS)
     scenario.log.append(run.status.value)
     evidence = _evidence(scenario, dune, deployment, run_ids)
@@ -162,7 +166,7 @@ def _lost_nothing(evidence):
 
 
 def _ended_with_a_reason(evidence):
-    if evidence.succeeded or evidence.ambiguous:
+    if evidence.succeeded or evidence.ambiguous or "nothing was left to do" in evidence.scenario.log:
         return
     if not evidence.reason:
         yield "the last run failed without a reason"

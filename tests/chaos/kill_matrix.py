@@ -50,8 +50,9 @@ class Matrix:
         first = self.deployment.finish(run_id, PATIENCE)
         self._revive()
         then, last = "nothing to do", first
-        if not first.is_success:
-            last = self.deployment.finish(self.deployment.reexecute(run_id, "FROM_FAILURE"), PATIENCE)
+        again = None if first.is_success else self.deployment.reexecute(run_id, "FROM_FAILURE")
+        if again:
+            last = self.deployment.finish(again, PATIENCE)
             ambiguous = "AmbiguousSubmission" in self.deployment.failure_text(last.run_id)
             took_over = "Taking over" in self.deployment.log_of(last.run_id)
             then = "refused to send again" if ambiguous else "took over" if took_over else "sent it"

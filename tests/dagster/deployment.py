@@ -37,6 +37,8 @@ mutation Launch($params: ExecutionParams!) {
   }
 }
 """
+NOTHING_LEFT = "No steps needed to be retried"
+NO_ASSETS_LEFT = "No assets or asset checks needed to be retried"
 REEXECUTE = """
 mutation Reexecute($params: ReexecutionParams!) {
   launchRunReexecution(reexecutionParams: $params) {
@@ -139,10 +141,15 @@ class Deployment:
         return launched["run"]["runId"]
 
     def reexecute(self, run_id, strategy, **tags):
-        """Try a run again as the UI does: FROM_FAILURE, FROM_ASSET_FAILURE or ALL_STEPS."""
+        """Try a run again as the UI does: FROM_FAILURE, FROM_ASSET_FAILURE or ALL_STEPS.
+
+        Returns the new run's id, or None where Dagster finds nothing left to do (a step that has outlived its run).
+        """
         extra = [{"key": key, "value": value} for key, value in tags.items()]
         params = {"parentRunId": run_id, "strategy": strategy, "extraTags": extra}
         launched = self.graphql(REEXECUTE, params=params)["launchRunReexecution"]
+        if NOTHING_LEFT in launched.get("message", "") or NO_ASSETS_LEFT in launched.get("message", ""):
+            return None
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return launched["run"]["runId"]
 

@@ -1,0 +1,476 @@
+"""The refresh sensor: what happened on Dune without Dagster, over real HTTP, with a real instance on disk."""
+
+import logging
+import re
+import time
+from datetime import datetime, timedelta, timezone
+
+import dagster as dg
+import pytest
+from deployment import ROOT, Deployment
+from refresh_location import CATALOG, DAILY, SHARE, load
+
+from dagster_dune import (
+    DuneAuthenticationError,
+    DuneCatalog,
+    DuneCatalogError,
+    DuneConfigurationError,
+    DuneResource,
+    MaterializedView,
+    build_dune_assets,
+    build_dune_refresh_sensor,
+    dune_assets,
+)
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.refreshes import RETRY_GRACE, Refresh, Watched, news, open_submissions
+
+ASSETS = build_dune_assets(CATALOG)
+DAILY_KEY, SHARE_KEY = dg.AssetKey(["dune", "acme", "result_daily"]), dg.AssetKey(["dune", "acme", "result_share"])
+QUERY_KEY = dg.AssetKey(["dune", "query_10"])
+TICK_SECONDS = 90
+
+
+@pytest.fixture
+def account(dune):
+    load(dune)
+    return dune
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.local_temp() as on_disk:
+        yield on_disk
+
+
+@pytest.fixture
+def outside(client, finish):
+    """A function that does something on Dune as another client does, and waits until the execution has ended."""
+
+    def do(target, parameters=None):
+        if isinstance(target, int):
+            submitted = client.execute_query(target, query_parameters=parameters)
+        else:
+            submitted = client.refresh_materialized_view(target)
+        finish(client, submitted.execution_id)
+        return submitted.execution_id
+
+    return do
+
+
+class Daemon:
+    """Ticks a sensor as the daemon does: it stores the events, then the cursor."""
+
+    def __init__(self, sensor, instance, resource):
+        self._sensor = sensor
+        self._instance = instance
+        self._resources = {"dune": resource}
+        self.cursor = None
+
+    def evaluate(self):
+        context = dg.build_sensor_context(
+            instance=self._instance, cursor=self.cursor, resources=self._resources, sensor_name=self._sensor.name
+        )
+        with context:
+            return self._sensor.evaluate_tick(context)
+
+    def tick(self):
+        done = self.evaluate()
+        for event in done.asset_events:
+            self._instance.report_runless_asset_event(event)
+        self.cursor = done.cursor
+        return [(type(event).__name__, told(event, "execution_id")) for event in done.asset_events]
+
+
+@pytest.fixture
+def daemon(instance, resource):
+    """A function that makes a daemon of a sensor over the given assets."""
+
+    def make(assets=ASSETS, *, dune=resource, **options):
+        return Daemon(build_dune_refresh_sensor([assets], **options), instance, dune)
+
+    return make
+
+
+def told(event, key):
+    return event.metadata[f"dagster-dune/{key}"].value
+
+
+def materialization(id_):
+    return ("AssetMaterialization", id_)
+
+
+def observation(id_):
+    return ("AssetObservation", id_)
+
+
+def run(assets, instance, resource, **options):
+    return dg.materialize([assets], instance=instance, resources={"dune": resource}, raise_on_error=False, **options)
+
+
+def executions(result):
+    return {event.asset_key: told(event.materialization, "execution_id") for event in materialized(result)}
+
+
+def materialized(result):
+    return result.get_asset_materialization_events()
+
+
+def test_refreshes_outside_dagster_become_materializations_once(account, daemon, outside, instance, caplog):
+    refreshed, executed = outside(DAILY), outside(10)
+    caplog.set_level(logging.INFO, "httpx")
+    ticking = daemon()
+    before = len(account.journal())
+    assert ticking.tick() == [materialization(refreshed), materialization(executed)]
+
+    metadata = {key: value.value for key, value in instance.get_latest_materialization_event(DAILY_KEY)
+                .asset_materialization.metadata.items()}  # fmt: skip
+    assert metadata["dagster-dune/execution_id"] == refreshed
+    assert metadata["dagster-dune/state"] == "completed"
+    assert metadata["dagster/row_count"] == 3
+    assert [column.name for column in metadata["dagster/column_schema"].columns] == ["chain", "amount"]
+    assert metadata["dagster-dune/credits"] > 0
+    assert abs(metadata["dagster-dune/execution_ended_at"] - time.time()) < 60
+    assert "dagster-dune/pipeline_execution_id" not in metadata
+
+    assert ticking.tick() == []
+    assert "Looked at 3 of 3 assets; no news" in ticking.evaluate().skip_message
+    requests = account.journal()[before:]
+    assert {entry["method"] for entry in requests} == {"GET"}
+    reads = re.findall(r"/api/v1/query/10/results\?(\S+) ", caplog.text)
+    assert reads == ["limit=1", "limit=1&columns=chain", "limit=1&columns=chain"]
+    assert not [entry for entry in requests if re.search(r"execution/\w+/results|csv", entry["path"])]
+
+
+@pytest.mark.parametrize(
+    "cursor", [None, "", "{", "[]", '{"version": 2, "next": 1}', '{"version": 1}', '{"version": 1, "next": "gone"}']
+)
+def test_no_cursor_makes_it_report_twice(account, daemon, outside, cursor):
+    outside(DAILY)
+    ticking = daemon()
+    assert len(ticking.tick()) == 1
+    ticking.cursor = cursor
+    later = outside(DAILY)
+    assert ticking.tick() == [materialization(later)]
+    assert ticking.tick() == []
+
+
+def test_a_broken_cursor_is_told(account, daemon, caplog):
+    ticking = daemon()
+    ticking.cursor = "{"
+    with caplog.at_level(logging.WARNING):
+        ticking.tick()
+    assert "The cursor '{' is not of version 1" in caplog.text
+    caplog.clear()
+    ticking.tick()
+    assert "cursor" not in caplog.text
+
+
+def test_what_dagster_ran_is_not_reported_again(account, daemon, outside, instance, resource):
+    ticking = daemon()
+    result = run(ASSETS, instance, resource)
+    assert result.success
+    assert ticking.tick() == []
+    later = outside(SHARE)
+    assert ticking.tick() == [materialization(later)]
+
+
+def test_a_failure_of_a_run_is_not_reported_again(account, daemon, instance, resource):
+    account.inject("failing_node", node=SHARE)
+    assert not run(ASSETS, instance, resource).success
+    assert daemon().tick() == []
+
+
+def test_what_a_run_is_about_to_report_is_left_to_it(account, daemon, outside, instance, resource):
+    ticking, seen = daemon(), {}
+
+    @dune_assets(catalog=CATALOG, name="dune_assets")
+    def slow_to_report(context: dg.AssetExecutionContext, dune: DuneResource):
+        events = list(dune.run(context))
+        seen["outside"] = outside(SHARE)
+        seen["late"] = outside(DAILY)
+        seen["tick"] = ticking.tick()
+        yield from events
+
+    result = run(slow_to_report, instance, resource, selection=[DAILY_KEY])
+    assert result.success
+    assert seen["tick"] == [materialization(seen["outside"])]
+    assert ticking.tick() == [materialization(seen["late"])]
+    assert ticking.tick() == []
+
+
+def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, instance, resource, client):
+    @dune_assets(catalog=CATALOG, name="dune_assets")
+    def dies(context: dg.AssetExecutionContext, dune: DuneResource):
+        list(dune.run(context))
+        raise RuntimeError("the process dies before it reports")
+        yield
+
+    assert not run(dies, instance, resource, selection=[DAILY_KEY]).success
+    assert daemon().tick() == []
+
+    (id_,) = client.get_materialized_view(DAILY).last_execution_ids
+    asset = Watched(DAILY_KEY, CATALOG[DAILY], "dune_assets")
+    refreshes = [Refresh(id_, client.get_execution_status(id_))]
+    now = datetime.now(timezone.utc)
+
+    def reported(at):
+        return len(
+            list(news(instance, asset, refreshes, open_submissions(instance, ["dune_assets"], at)["dune_assets"]))
+        )
+
+    assert reported(now) == 0
+    assert reported(now + RETRY_GRACE + timedelta(seconds=30)) == 1
+
+
+def test_failures_outside_dagster_become_observations_once(account, daemon, client, outside, instance):
+    account.inject("failing_node", node=DAILY, message="Out of memory")
+    failed = outside(DAILY)
+    account.inject("stuck_node", node=SHARE)
+    stuck = client.refresh_materialized_view(SHARE).execution_id
+    ticking = daemon()
+    assert ticking.tick() == [observation(failed)]
+    client.cancel_execution(stuck)
+    assert ticking.tick() == [observation(stuck)]
+    (record,) = instance.fetch_observations(DAILY_KEY, limit=9).records
+    event = record.event_log_entry.asset_observation
+    assert "Failed outside Dagster. Out of memory" in event.description
+    assert told(event, "reason") == "Out of memory"
+    assert instance.get_latest_materialization_event(DAILY_KEY) is None
+    succeeded = outside(DAILY)
+    assert ticking.tick() == [materialization(succeeded)]
+    assert ticking.tick() == []
+
+
+def test_an_execution_is_reported_when_it_has_ended(account, daemon, client, finish):
+    account.inject("slow_node", node=DAILY, seconds=1)
+    slow = client.refresh_materialized_view(DAILY).execution_id
+    ticking = daemon()
+    assert ticking.tick() == []
+    finish(client, slow)
+    assert ticking.tick() == [materialization(slow)]
+
+
+def test_events_come_in_the_order_in_which_executions_ended(
+    account, daemon, client, finish, outside, instance, resource
+):
+    first = outside(DAILY)
+    ticking = daemon()
+    ticking.tick()
+    replaced = outside(DAILY)
+    own = executions(run(ASSETS, instance, resource, selection=[DAILY_KEY]))[DAILY_KEY]
+    assert ticking.tick() == [observation(replaced)]
+    latest = instance.get_latest_materialization_event(DAILY_KEY).asset_materialization
+    assert told(latest, "execution_id") == own
+
+    account.inject("slow_node", node=DAILY, seconds=1)
+    slow = client.refresh_materialized_view(DAILY).execution_id
+    quick = outside(DAILY)
+    run(ASSETS, instance, resource, selection=[DAILY_KEY])
+    finish(client, slow)
+    assert ticking.tick() == [observation(quick), materialization(slow)]
+    assert ticking.tick() == []
+    assert first < replaced < own < slow < quick
+
+
+def test_of_the_time_before_it_was_switched_on_it_reports_the_latest_result_alone(account, daemon, outside):
+    outside(DAILY)
+    latest = outside(DAILY)
+    account.inject("failing_node", node=DAILY)
+    failed = outside(DAILY)
+    ticking = daemon()
+    assert ticking.tick() == [materialization(latest), observation(failed)]
+    assert ticking.tick() == []
+
+
+def test_parametrised_queries_are_left_out_unless_asked_for(account, daemon, outside):
+    executed = outside(20, {"least": 2})
+    left_out = daemon()
+    assert left_out.tick() == []
+    asked_for = daemon(include_parametrised=True)
+    assert asked_for.tick() == [materialization(executed)]
+    assert asked_for.tick() == []
+    sensor = build_dune_refresh_sensor([ASSETS])
+    assert "Watches 3 assets. Left out, being parametrised or partitioned: dune/at_least_20." in sensor.description
+
+
+def test_of_parametrised_queries_an_open_run_may_execute_any_variant(account, daemon, instance, resource):
+    ticking, seen = daemon(include_parametrised=True), []
+
+    @dune_assets(catalog=CATALOG, name="dune_assets")
+    def slow_to_report(context: dg.AssetExecutionContext, dune: DuneResource):
+        events = list(dune.run(context))
+        seen.extend(ticking.tick())
+        yield from events
+
+    assert run(slow_to_report, instance, resource, selection=[["dune", "at_least_20"]]).success
+    assert (seen, ticking.tick()) == ([], [])
+
+
+def test_a_query_that_has_lost_its_column_is_read_all_the_same(account, daemon, outside):
+    outside(10)
+    ticking = daemon()
+    ticking.tick()
+    account.load_query(10, "renamed", "SELECT 1 AS one")
+    executed = outside(10)
+    assert ticking.tick() == [materialization(executed)]
+
+
+def many(count):
+    names = [f"dune.acme.result_m{number:03}" for number in range(count)]
+    return DuneCatalog(materialized_views=[MaterializedView(name=name, query_id=1) for name in names]), names
+
+
+@pytest.fixture
+def crowd(account, outside):
+    """Twelve matviews, each refreshed once."""
+    catalog, names = many(12)
+    for name in names:
+        account.load_materialized_view(name, 1)
+        outside(name)
+    return build_dune_assets(catalog), names
+
+
+def looked_at(dune, since):
+    paths = [entry["path"] for entry in dune.journal()[since:]]
+    return [path.rsplit("/", 1)[1] for path in paths if path.startswith("/api/v1/materialized-views/dune")]
+
+
+def test_the_work_is_spread_over_ticks_in_turn(account, crowd, daemon):
+    assets, names = crowd
+    ticking = daemon(assets, max_requests_per_tick=7)
+    reported, rounds = [], []
+    for _ in range(8):
+        before = len(account.journal())
+        reported += ticking.tick()
+        assert len(account.journal()) - before <= 7
+        rounds += looked_at(account, before)
+    assert len(reported) == len(set(reported)) == len(names)
+    # An asset at which a tick ended is looked at again by the next one; apart from that, each has its turn.
+    turns = [name for name, before in zip(rounds, [None, *rounds], strict=False) if name != before]
+    assert turns == (names * 8)[: len(turns)]
+    assert len(turns) >= 3 * len(names)
+
+
+def test_an_asset_that_takes_a_whole_tick_keeps_no_other_from_its_turn(account, daemon, client, outside):
+    account.inject("slow_node", node=DAILY, seconds=20, times=3)
+    for _ in range(3):
+        client.refresh_materialized_view(DAILY)
+    shared = outside(SHARE)
+    ticking = daemon(max_requests_per_tick=2, select="dune.acme.*")
+    assert [ticking.tick(), ticking.tick()] == [[], [materialization(shared)]]
+
+
+def test_a_rate_limit_ends_the_tick_and_the_next_goes_on(instance, caplog):
+    catalog, names = many(50)
+    with DuneEmulator(rate_limit="free") as dune:
+        load(dune)
+        for name in names:
+            dune.load_materialized_view(name, 1)
+        resource = DuneResource(api_key=dune.api_key, base_url=dune.url)
+        sensor = build_dune_refresh_sensor([build_dune_assets(catalog)], reads_per_minute=60, max_requests_per_tick=60)
+        ticking = Daemon(sensor, instance, resource)
+        started = time.monotonic()
+        done = ticking.evaluate()
+        assert time.monotonic() - started < 20
+        assert done.skip_message == (
+            "Looked at 40 of 50 assets; no news from outside Dagster. It goes on with dune/acme/result_m040, because "
+            "Dune's rate limit was reached."
+        )
+        ticking.cursor = done.cursor
+        assert "Looked at 0 of 50 assets" in (again := ticking.evaluate()).skip_message
+        assert again.cursor == done.cursor
+
+
+def test_a_tick_ends_when_its_time_is_up(account, crowd, daemon):
+    account.inject("delay", path="/api/v1/materialized-views/*", times=None, seconds=0.4)
+    ticking = daemon(crowd[0], max_seconds_per_tick=0.6, max_requests_per_tick=30)
+    reported = ticking.tick()
+    assert 1 <= len(reported) < 12
+    assert "this tick's 0.6 seconds are used up" in ticking.evaluate().skip_message or len(reported) == 1
+
+
+def test_what_was_found_before_dune_went_away_is_reported(account, crowd, daemon):
+    account.inject("reset", path="*result_m002", times=2)
+    ticking = daemon(crowd[0])
+    assert len(ticking.tick()) == 2
+    assert "result_m002" in ticking.cursor
+    assert ticking.tick() == []
+    assert "result_m003" in ticking.cursor
+    assert len(ticking.tick()) == 10
+
+
+def test_one_asset_that_cannot_be_looked_at_does_not_keep_the_others_back(account, crowd, daemon, client, caplog):
+    client.delete_materialized_view("dune.acme.result_m003")
+    account.inject("status", path="*result_m005", status=500)
+    with caplog.at_level(logging.WARNING):
+        assert len(daemon(crowd[0]).tick()) == 10
+    assert "result_m003 could not be looked at" in caplog.text
+    assert "result_m005 could not be looked at" in caplog.text
+
+
+def test_a_wrong_key_fails_the_tick(account, daemon):
+    with pytest.raises(dg.DagsterUserCodeExecutionError) as failure:
+        daemon(dune=DuneResource(api_key="wrong", base_url=account.url)).tick()
+    assert isinstance(failure.value.__cause__ or failure.value.user_exception, DuneAuthenticationError)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"minimum_interval_seconds": 30}, "60 a minute, and the plan allows 40. Set minimum_interval_seconds to 45"),
+        ({"max_requests_per_tick": 41}, "lower max_requests_per_tick"),
+        ({"max_requests_per_tick": 1}, "at least 2"),
+        ({"minimum_interval_seconds": 0}, "must be positive"),
+        ({"max_seconds_per_tick": 0}, "must be positive"),
+        ({"reads_per_minute": 0}, "must be positive"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept_is_refused(options, message):
+    with pytest.raises(DuneConfigurationError, match=re.escape(message)):
+        build_dune_refresh_sensor([ASSETS], **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"select": "nothing_like_it"}, "'nothing_like_it' matches nothing"),
+        ({"exclude": "*"}, "selects no asset"),
+        ({"select": "at_least"}, "left out: dune/at_least_20. Set include_parametrised"),
+    ],
+)
+def test_a_sensor_over_nothing_is_refused(options, message):
+    with pytest.raises(DuneCatalogError, match=re.escape(message)):
+        build_dune_refresh_sensor([ASSETS], **options)
+
+
+def test_a_partitioned_query_is_left_out_unless_asked_for(account, daemon, outside):
+    executed = outside(10)
+    daily = dg.DailyPartitionsDefinition("2026-01-01")
+    partitioned = ASSETS.map_asset_specs(
+        lambda spec: spec.replace_attributes(partitions_def=daily) if spec.key == QUERY_KEY else spec
+    )
+    assert daemon(partitioned, select=["10", DAILY]).tick() == []
+    assert daemon(partitioned, select=["10", DAILY], include_partitioned=True).tick() == [materialization(executed)]
+    with pytest.raises(DuneCatalogError, match="partitioned assets alone"):
+        build_dune_refresh_sensor([partitioned], select="10")
+
+
+def test_the_daemon_reports_what_happened_outside(dune, calls, tmp_path, outside):
+    load(dune)
+    refreshed = outside(DAILY)
+    location = ROOT / "tests" / "dagster" / "refresh_location.py"
+    with Deployment(tmp_path / "home", dune, ["-f", str(location)], location.name) as deployment:
+        deployment.start("dagster-daemon", "run")
+
+        def latest(key):
+            event = deployment.instance.get_latest_materialization_event(key)
+            return event and told(event.asset_materialization, "execution_id")
+
+        deployment.wait_until(lambda: latest(DAILY_KEY), TICK_SECONDS)
+        assert latest(DAILY_KEY) == refreshed
+        shared = outside(SHARE)
+        deployment.wait_until(lambda: latest(SHARE_KEY), TICK_SECONDS)
+        assert latest(SHARE_KEY) == shared
+        assert len(deployment.instance.fetch_materializations(DAILY_KEY, limit=9).records) == 1
+        assert deployment.instance.get_runs() == []
+    assert calls() == []
