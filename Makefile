@@ -6,11 +6,12 @@ SEEDS ?= 10
 EMULATED := $(BIN)/dagster-dune emulator exec --queries dune_project/queries
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test dev check format benchmarks chaos clean
+.PHONY: help demo test test-ui dev check format benchmarks chaos clean
 
 help:
 	@echo "make demo   materialize the example project against a local Dune"
 	@echo "make test   lint, types, import contracts and all tests"
+	@echo "make test-ui the example project in a browser, as its users see it; needs Chromium"
 	@echo "make dev    the example project in Dagster's UI (against the real Dune if DUNE_API_KEY is set)"
 	@echo "make check  lint, types and import contracts alone"
 	@echo "make chaos  SEEDS=100: drawn faults and kills, with real processes"
@@ -21,6 +22,9 @@ demo: $(VENV)/installed
 
 test: check
 	$(BIN)/pytest -n 2
+
+test-ui: $(VENV)/ui-installed
+	$(BIN)/pytest tests/ui $(UI)
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -46,6 +50,8 @@ format: $(VENV)/installed
 
 benchmarks: $(VENV)/installed
 	$(BIN)/python -m benchmarks.import_time
+	$(BIN)/python -m benchmarks.emulator
+	$(BIN)/python -m benchmarks.latency
 
 clean:
 	rm -rf $(VENV) .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
@@ -59,4 +65,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV)..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/ui-installed: $(VENV)/installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ui]'
 	@touch $@

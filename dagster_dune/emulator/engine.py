@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster_dune.emulator import sample, uploads
 from dagster_dune.emulator.dunesql.compiler import Compiled
+from dagster_dune.emulator.dunesql.incremental import PREVIOUS, is_incremental
 from dagster_dune.emulator.dunesql.lowering import lower
 from dagster_dune.emulator.dunesql.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_type
@@ -23,7 +24,7 @@ from dagster_dune.emulator.tables import TableColumn, describe, samples
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_PRELUDE = Path(__file__).parent / "dunesql" / "prelude.sql"
+_MACROS = [Path(__file__).parent / "dunesql" / name for name in ("prelude.sql", "arrays.sql", "keccak.sql")]
 _PLAN = "SELECT json_serialize_plan($1, skip_null := true, skip_empty := true, optimize := false)"
 _TABLE = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name = $1 AND table_name = $2"
 _TEAM_SCHEMAS = "SELECT DISTINCT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'dune.')"
@@ -60,20 +61,29 @@ class Engine:
         self._locks: dict[str, threading.Lock] = {}
         self._schema_lock = threading.Lock()
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute(_PRELUDE.read_text("utf-8"))
+        for file in _MACROS:
+            self._connection.execute(file.read_text("utf-8"))
         sample.load(self._connection)
         self._connection.execute("SET lock_configuration = true")
 
-    def select(self, compiled: Compiled) -> Statement:
+    def select(self, compiled: Compiled, previous: ResultSet | None = None) -> Statement:
         """Prepare a query.
 
         Args:
             compiled: The query.
+            previous: Its previous result, for a query that reads it.
 
         Returns:
             A statement that gives the rows.
         """
-        return self._statement(compiled, _rows)
+
+        def find_previous(cursor: DuckDBPyConnection) -> str | None:
+            if previous is None or not is_incremental(compiled.statement):
+                return None
+            _store_previous(cursor, previous)
+            return PREVIOUS
+
+        return self._statement(compiled, _rows, find_previous)
 
     def refresh(self, name: str, compiled: Compiled) -> Statement:
         """Prepare the refresh of a matview: readers see the old rows until all the new ones are there.
@@ -94,7 +104,7 @@ class Engine:
                 cursor.execute(f"CREATE OR REPLACE TABLE {target} AS {sql}")
                 return _rows(cursor, f"SELECT * FROM {target}")  # noqa: S608 - quoted by us
 
-        return self._statement(compiled, run)
+        return self._statement(compiled, run, lambda cursor: name if _exists(cursor, name) else None)
 
     def create_upload(self, name: str, data: bytes) -> None:
         """Store a CSV file as a table, in place of the one that had its name.
@@ -182,16 +192,23 @@ class Engine:
         with self._schema_lock:
             cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
 
-    def _statement(self, compiled: Compiled, run: Callable[[DuckDBPyConnection, str], ResultSet]) -> Statement:
+    def _statement(
+        self,
+        compiled: Compiled,
+        run: Callable[[DuckDBPyConnection, str], ResultSet],
+        find_previous: Callable[[DuckDBPyConnection], str | None],
+    ) -> Statement:
         """Prepare a query: it becomes DuckDB's SQL on the connection that runs it, and failures say where."""
 
         def execute(cursor: DuckDBPyConnection) -> ResultSet:
             try:
                 with _failures():
+                    previous = find_previous(cursor)
                     sql = lower(
                         compiled.statement,
-                        exists=lambda name: _exists(cursor, name),
+                        exists=lambda name: name == previous or _exists(cursor, name),
                         plan=lambda sql: _plan(cursor, sql),
+                        previous=previous,
                     )
                     return run(cursor, sql)
             except SqlError as error:
@@ -293,6 +310,23 @@ def _plan(cursor: DuckDBPyConnection, sql: str) -> str:
         failure = json.loads(plan)
         raise sql_error(f"{str(failure['error_type']).title()} Error: {failure['error_message']}")
     return plan
+
+
+def _store_previous(cursor: DuckDBPyConnection, previous: ResultSet) -> None:
+    """Make a table of a result, of texts and for this connection alone."""
+    names = ['"' + column.name.replace('"', '""') + '"' for column in previous.columns]
+    cursor.execute(f"CREATE TEMP TABLE previous_result ({', '.join(f'{name} VARCHAR' for name in names)})")
+    texts = [[_as_text(row[column.name], column.type) for row in previous.rows] for column in previous.columns]
+    unnested = ", ".join(f"unnest(CAST(${position + 1} AS VARCHAR[]))" for position in range(len(names)))
+    cursor.execute(f"INSERT INTO previous_result SELECT {unnested}", texts)
+
+
+def _as_text(value: Any, type_name: str) -> str | None:
+    if isinstance(value, list | dict):
+        raise SqlError(f"A previous result with a column of type {type_name} is not supported by this emulator")
+    if value is None or isinstance(value, str):
+        return value.removesuffix(" UTC") if value and type_name.startswith("timestamp") else value
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _check_names(names: list[str]) -> None:

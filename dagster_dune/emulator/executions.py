@@ -293,12 +293,18 @@ class Executions:
 
     def _statement(self, job: Job, compiled: Compiled) -> Statement:
         if job.materialized_view is None:
-            return self._engine.select(compiled)
+            return self._engine.select(compiled, self._previous(job))
         if job.materialized_view not in self._account.materialized_views:
             raise SqlError(
                 f"Materialized view {job.materialized_view} was deleted", type="FAILED_TYPE_EXECUTION_FAILED"
             )
         return self._engine.refresh(job.materialized_view, compiled)
+
+    def _previous(self, job: Job) -> ResultSet | None:
+        """The result before this one of the same query and values, for a query that reads it."""
+        with suppress(RequestError):
+            return self.latest(job.query_id, job.parameters).readable_result
+        return None
 
     async def _finish(self, statement: Statement) -> StoredResult:
         """Run a statement in a worker thread; when cancelled, return only after the thread has stopped."""

@@ -105,6 +105,10 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         lambda match: f"Column '{match['name']}' cannot be resolved",
     ),
     (
+        re.compile(r'Column "(?P<name>[^"]*)" referenced that exists in the SELECT clause'),
+        lambda match: f"Column '{match['name']}' cannot be resolved",
+    ),
+    (
         re.compile(r'Ambiguous reference to column name "(?P<name>[^"]*)"'),
         lambda match: f"Column '{match['name']}' is ambiguous",
     ),
@@ -119,10 +123,6 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
             r"""(?P<name>[^(]*)\((?P<types>[^'"]*)\)['"]"""
         ),
         _no_function,
-    ),
-    (
-        re.compile(r"not allowed inside the TRY"),
-        lambda _: "try() around an aggregate is not supported; compute the aggregate in a subquery",
     ),
 )
 """What DuckDB says, and what Trino says in such a case."""

@@ -29,8 +29,8 @@ class Polling:
     """How a pipeline is followed. All times are in seconds.
 
     Attributes:
-        interval: Between two status requests, after something changed.
-        max_interval: Between two status requests, after nothing changed for long.
+        interval: From one status answer to the next request, after something changed.
+        max_interval: From one status answer to the next request, after nothing changed for long.
         stall_timeout: How long nothing may change before the run gives up, leaving the pipeline to Dune.
         failure_tolerance: How long status requests may fail before the run gives up.
         not_found_tolerance: How long Dune may not know the pipeline yet, from the first request on.
@@ -80,10 +80,11 @@ def follow(
     poller = _Poller(client, pipeline_execution_id, polling, log, clock)
     told_words = set[str]()
     wait = polling.interval
-    started_at = changed_at = clock()
+    started_at = changed_at = answered_at = clock()
     while not settlement.done:
-        sleep(wait)
+        sleep(max(0.0, answered_at + wait - clock()))  # storing outcomes takes its time, which counts too
         status = poller.ask()
+        answered_at = clock()
         if status is not None:
             outcomes = settlement.update(status)
             _tell_unknown_words(settlement, told_words, log)

@@ -315,10 +315,8 @@ def test_the_asynchronous_client(sdk, saved):
             assert result.get_rows() == NINE
             assert (await client.get_latest_result(saved.query_id)).get_rows() == NINE
             assert len(rows_of(await client.run_query_csv(saved, ping_frequency=0.01))) == 9
-            page = await client.get_execution_results(result.execution_id, limit=2, filters="n > 2")
-            assert page.get_rows() == NINE[2:4]
-            page = await client.get_execution_results_csv(result.execution_id, limit=2)
-            assert len(rows_of(page)) == 2
+            assert (await client.get_execution_results(result.execution_id)).get_rows() == NINE
+            assert len(rows_of(await client.get_execution_results_csv(result.execution_id))) == 9
             submitted = (await client.execute_query(saved)).execution_id
             await until(lambda: client.get_execution_status(submitted), lambda status: status.is_execution_finished)
             assert await client.cancel_execution(submitted) is False

@@ -1,6 +1,9 @@
 """Tables with a schema over HTTP: what they take, what they refuse, and that a refusal leaves them as they were."""
 
+import httpx
 import pytest
+
+from dagster_dune.emulator.server import DuneEmulator
 
 SCHEMA = [
     {"name": "b", "type": "boolean"},
@@ -105,3 +108,22 @@ def test_a_csv_upload_takes_no_inserts_but_can_be_cleared(http):
     assert (refused.status_code, "CSV upload" in refused.json()["error"]) == (400, True)
     assert http.post(f"{path}/clear").status_code == 200
     assert http.get("/uploads").json()["tables"][0]["table_size_bytes"] == "0"
+
+
+def test_tables_charges_and_archived_queries_outlive_a_restart(tmp_path):
+    def talk(dune):
+        return httpx.Client(base_url=f"{dune.url}/api/v1", headers={"X-Dune-Api-Key": dune.api_key})
+
+    database = tmp_path / "dune.duckdb"
+    with DuneEmulator(database=database) as dune, talk(dune) as http:
+        http.post("/uploads", json={"namespace": "acme", "table_name": "x", "schema": SCHEMA})
+        assert insert(http, "b,i,d,t,s\n,1,,,\n").status_code == 200
+        dune.load_query(1, "n", "SELECT 1 AS n")
+        http.post("/query/1/archive")
+        before = http.get("/uploads").json(), http.post("/usage").json()
+    with DuneEmulator(database=database) as dune, talk(dune) as http:
+        assert (http.get("/uploads").json(), http.post("/usage").json()) == before
+        assert insert(http, "b,i,d,t,s\n,2,,,\n").json()["rows_written"] == 1
+        assert http.get("/query/1").json()["is_archived"] is True
+        assert http.post("/query/1/execute").status_code == 400
+    assert before[1]["billing_periods"][0]["credits_used"] == 11

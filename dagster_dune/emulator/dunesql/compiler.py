@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql.incremental import is_previous
 from dagster_dune.emulator.dunesql.names import cte_names, table_name
 from dagster_dune.emulator.dunesql.parameters import substitute
 from dagster_dune.emulator.dunesql.parsing import parse
@@ -48,9 +49,9 @@ def compile_sql(sql: str, *, parameters: Mapping[str, str], views: Callable[[int
         ['dex.trades']
     """
     statement = inline_views(parse(substitute(sql, parameters)), views)
-    tables = {table_name(table) for table in statement.find_all(exp.Table) if not _is_cte(table)}
+    tables = {table_name(table) for table in statement.find_all(exp.Table) if _is_stored(table)}
     return Compiled(statement, frozenset(tables))
 
 
-def _is_cte(table: exp.Table) -> bool:
-    return not table.db and table.name.lower() in cte_names(table)
+def _is_stored(table: exp.Table) -> bool:
+    return bool(table.db) or not (is_previous(table) or table.name.lower() in cte_names(table))

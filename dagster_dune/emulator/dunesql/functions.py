@@ -62,15 +62,20 @@ def _twins(functions: Iterable[tuple[str, int, int, str]]) -> dict[str, Function
     }
 
 
-FUNCTIONS: dict[str, Function] = {
-    # Aggregates. The approximate ones are exact, which is within their bounds, and the same on every run.
+AGGREGATES: dict[str, Function] = {
     **_same("min max bool_and bool_or stddev stddev_samp stddev_pop variance var_samp var_pop", 1),
     **_same("corr covar_pop covar_samp", 2),
     **_native(1, any_value="any_value", arbitrary="any_value", every="bool_and", array_agg="array_agg"),
     **_native(2, max_by="arg_max_null", min_by="arg_min_null"),
     **_same("listagg", 2),
     **_typed("sum avg count count_if approx_distinct", 1),
+    **_typed("map_agg", 2),
     **_native(2, approx_percentile="quantile_disc"),
+}
+"""Functions of many rows. The approximate ones are exact, which is within their bounds, and the same on every run."""
+
+FUNCTIONS: dict[str, Function] = {
+    **AGGREGATES,
     # Windows.
     **_same("row_number rank dense_rank percent_rank cume_dist", 0),
     **_same("ntile first_value last_value", 1),
@@ -85,9 +90,11 @@ FUNCTIONS: dict[str, Function] = {
     # Times.
     **_native(0, now=MARK + "now"),
     **_typed("date", 1),
-    **_typed("date_trunc date_format", 2),
+    **_typed("to_iso8601", 1),
+    **_typed("date_trunc date_format date_parse at_timezone with_timezone", 2),
     **_typed("date_add date_diff", 3),
-    **_macro("from_unixtime to_unixtime day_of_week day_of_year last_day_of_month", 1),
+    **_macro("from_unixtime to_unixtime day_of_week day_of_year last_day_of_month millisecond", 1),
+    **_macro("from_iso8601_timestamp from_iso8601_date", 1),
     **_same("year quarter month week day hour minute second", 1),
     **_native(
         1,
@@ -100,7 +107,12 @@ FUNCTIONS: dict[str, Function] = {
     # Text.
     **_same("lower upper reverse chr", 1),
     **_same("starts_with strpos", 2),
-    **_native(2, levenshtein_distance="levenshtein"),
+    **_native(2, levenshtein_distance="levenshtein", hamming_distance="hamming"),
+    **_native(1, codepoint="ord"),
+    **_same("translate", 3),
+    **_same("concat_ws", 2, MANY),
+    **_macro("url_encode url_decode", 1),
+    **_macro("split_to_map", 3),
     **_typed("length", 1),
     **_typed("concat", 2, MANY),
     **_typed("format", 1, MANY),
@@ -114,6 +126,8 @@ FUNCTIONS: dict[str, Function] = {
     **_macro("regexp_extract", 2, 3),
     **_typed("regexp_replace", 2, 3),
     **_native(2, 3, regexp_extract_all="regexp_extract_all"),
+    **_native(2, regexp_split="regexp_split_to_array"),
+    **_macro("regexp_count", 2),
     # Numbers.
     **_typed("abs ceil ceiling floor sign truncate", 1),
     **_typed("round", 1, 2),
@@ -122,18 +136,37 @@ FUNCTIONS: dict[str, Function] = {
     **_macro("log power", 2),
     **_native(2, pow=MARK + "power"),
     **_same("exp cbrt sin cos tan asin acos atan radians degrees", 1),
+    **_same("sinh cosh tanh", 1),
+    **_same("atan2", 2),
     **_same("pi", 0),
+    **_macro("e", 0),
+    **_macro("format_number", 1),
+    **_typed("bitwise_and bitwise_or bitwise_xor bitwise_left_shift", 2),
+    **_typed("bitwise_right_shift bitwise_right_shift_arithmetic bit_count", 2),
+    **_typed("bitwise_not", 1),
     **_macro("nan infinity", 0),
     **_native(1, is_nan="isnan", is_finite="isfinite", is_infinite="isinf"),
     # Arrays and maps.
-    **_native(1, cardinality="len", array_max=MARK + "greatest", array_min=MARK + "least"),
-    **_native(2, element_at=MARK + "element_at", transform="list_transform", filter="list_filter"),
-    **_macro("contains", 2),
+    **_native(1, array_max=MARK + "greatest", array_min=MARK + "least"),
+    **_native(2, transform="list_transform", filter="list_filter"),
+    **_same("flatten map_keys map_values", 1),
+    **_same("map_concat", 2, MANY),
+    **_macro("map", 0, 2),
+    **_macro("array_distinct array_sort", 1),
+    **_macro("contains array_position array_remove array_union array_intersect array_except arrays_overlap", 2),
+    **_macro("repeat", 2),
+    **_macro("slice", 3),
+    **_typed("cardinality", 1),
+    **_typed("element_at any_match all_match none_match", 2),
+    **_typed("array_join", 2, 3),
+    **_typed("reduce", 4),
     **_typed("sequence", 2, 3),
     # JSON.
     **_typed("json_extract json_extract_scalar", 2),
     # Bytes.
     **_macro("to_hex from_hex", 1),
+    **_same("to_base64 from_base64", 1),
+    **_typed("md5 sha1 sha256 keccak", 1),
     **_native(1, to_utf8="encode", from_utf8="decode"),
     **_twins(
         [
@@ -143,6 +176,13 @@ FUNCTIONS: dict[str, Function] = {
             ("substring", 2, 3, MARK + "bytes_substring"),
             ("length", 1, 1, "octet_length"),
             ("concat", 2, 2, MARK + "bytes_concat"),
+            ("starts_with", 2, 2, MARK + "bytes_starts_with"),
+            ("ltrim", 1, 1, MARK + "bytes_ltrim"),
+            ("rtrim", 1, 1, MARK + "bytes_rtrim"),
         ]
     ),
+    # Links.
+    **_macro("get_href", 2),
+    **_macro("get_chain_explorer", 1),
+    **_macro("get_chain_explorer_address get_chain_explorer_tx_hash", 2),
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
+from dagster_dune.emulator.dunesql.incremental import put_previous
 from dagster_dune.emulator.dunesql.operators import OPERATORS, SIGNED
 from dagster_dune.emulator.dunesql.positions import VIEW
 from dagster_dune.emulator.dunesql.probing import (
@@ -29,6 +30,7 @@ from dagster_dune.emulator.dunesql.probing import (
 )
 from dagster_dune.emulator.dunesql.sql import Operation, call
 from dagster_dune.emulator.dunesql.transforms import drop_limit_all, name_columns, rename_tables, rewrite_syntax
+from dagster_dune.emulator.dunesql.tried import bind_tried_aggregates
 from dagster_dune.emulator.dunesql.typed import TYPED_FUNCTIONS, finish_aggregate
 from dagster_dune.emulator.errors import SqlError
 
@@ -37,13 +39,16 @@ _KEPT = frozenset({TAG, VIEW, "line", "col", "start", "end"})
 _AROUND_AGGREGATE = (exp.Filter, exp.Window, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
 
 
-def lower(statement: exp.Query, *, exists: Callable[[str], bool], plan: Callable[[str], str]) -> str:
+def lower(
+    statement: exp.Query, *, exists: Callable[[str], bool], plan: Callable[[str], str], previous: str | None = None
+) -> str:
     """Write a query as DuckDB's SQL.
 
     Args:
         statement: A compiled query; it is not changed.
         exists: Whether there is a table of a full name.
         plan: Binds SQL without running it and gives the plan as DuckDB serializes it.
+        previous: The full name of the table that holds the previous result of this query, if there is one.
 
     Returns:
         DuckDB's SQL.
@@ -52,7 +57,9 @@ def lower(statement: exp.Query, *, exists: Callable[[str], bool], plan: Callable
         SqlError: A table does not exist, or the types do not fit.
     """
     prepared = statement.copy()
+    put_previous(prepared, previous)
     rename_tables(prepared, exists)
+    bind_tried_aggregates(prepared)
     name_columns(prepared)
     drop_limit_all(prepared)
     prepared.meta[SIGNED] = _mentions_int256(prepared)

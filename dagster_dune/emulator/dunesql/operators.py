@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql.arrays import subscript
 from dagster_dune.emulator.dunesql.casts import cast
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer, joined, text
@@ -126,6 +127,7 @@ OPERATORS: dict[type[exp.Expr], Rewrite] = {
     exp.Mod: modulo,
     exp.Neg: negate,
     exp.DPipe: concatenate,
+    exp.Bracket: subscript,
     exp.Cast: cast,
     exp.TryCast: lambda operation: call("TRY", cast(operation)),
     **dict.fromkeys(_COMPARISONS, compare),
@@ -134,7 +136,7 @@ OPERATORS: dict[type[exp.Expr], Rewrite] = {
 
 def operands_of(node: exp.Expr) -> list[exp.Expr]:
     """Name the operands of an operator whose types matter."""
-    if isinstance(node, exp.Cast | exp.TryCast | exp.Neg):
+    if isinstance(node, exp.Cast | exp.TryCast | exp.Neg | exp.Bracket):
         return [node.this]
     if isinstance(node, exp.In):
         return [node.this, *node.expressions]

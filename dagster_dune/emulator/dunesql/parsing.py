@@ -15,10 +15,9 @@ from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 
 from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
+from dagster_dune.emulator.dunesql.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.errors import SqlError
-
-_INCREMENTAL = re.compile(r"\btable\s*\(\s*previous\s*\.\s*query\s*\.\s*result\b", re.IGNORECASE)
 
 _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.Select, exp.From, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Fetch,
@@ -53,11 +52,10 @@ def parse(sql: str) -> exp.Query:
     Raises:
         SqlError: It is no single SELECT, or it uses what is not supported.
     """
-    if _INCREMENTAL.search(sql):
-        raise SqlError("Incremental queries (TABLE(previous.query.result(...))) are not supported by this emulator")
     dialect = Trino()
+    dialect.INDEX_OFFSET = 0  # leave the 1 in a[1] alone
     try:
-        tokens = _marked(dialect.tokenize(sql))
+        tokens = _marked(previous_as_table(dialect.tokenize(sql), sql))
         if tokens and tokens[0].token_type not in _FIRST:
             raise _error_at_token(tokens[0], f"Only SELECT is supported, not {tokens[0].text.upper()}")
         parsed = dialect.parser().parse(tokens, sql)

@@ -133,6 +133,10 @@ CREATE OR REPLACE MACRO trino_blanks() AS ' ' || chr(9) || chr(10) || chr(11) ||
 CREATE OR REPLACE MACRO trino_ltrim(s) AS ltrim(s, trino_blanks());
 CREATE OR REPLACE MACRO trino_rtrim(s) AS rtrim(s, trino_blanks());
 CREATE OR REPLACE MACRO trino_ends_with(s, suffix) AS suffix(s, suffix);
+CREATE OR REPLACE MACRO trino_regexp_count(s, pattern) AS CAST(len(regexp_extract_all(s, pattern)) AS BIGINT);
+CREATE OR REPLACE MACRO trino_url_encode(s) AS
+  replace(replace(replace(url_encode(s), '%20', '+'), '%2A', '*'), '~', '%7E');
+CREATE OR REPLACE MACRO trino_url_decode(s) AS url_decode(replace(s, '+', ' '));
 
 -- Numbers.
 CREATE OR REPLACE MACRO trino_nan() AS CAST('NaN' AS DOUBLE);
@@ -148,6 +152,41 @@ CREATE OR REPLACE MACRO trino_log10(x) AS
 CREATE OR REPLACE MACRO trino_log2(x) AS trino_ln(x) / ln(2);
 CREATE OR REPLACE MACRO trino_log(base, x) AS trino_ln(x) / trino_ln(base);
 CREATE OR REPLACE MACRO trino_power(x, y) AS power(CAST(x AS DOUBLE), CAST(y AS DOUBLE));
+CREATE OR REPLACE MACRO trino_e() AS exp(1);
+-- At most three digits, and a unit for each thousand.
+CREATE OR REPLACE MACRO trino_three_digits(x) AS
+  list_transform([x], lambda v: CASE
+    WHEN v < 10 THEN rtrim(rtrim(CAST(CAST(CAST(v AS VARCHAR) AS DECIMAL(18, 2)) AS VARCHAR), '0'), '.')
+    WHEN v < 100 THEN rtrim(rtrim(CAST(CAST(CAST(v AS VARCHAR) AS DECIMAL(18, 1)) AS VARCHAR), '0'), '.')
+    ELSE CAST(CAST(CAST(v AS VARCHAR) AS DECIMAL(18, 0)) AS VARCHAR) END)[1];
+CREATE OR REPLACE MACRO trino_format_number(x) AS
+  list_transform([CAST(x AS DOUBLE)], lambda v: CASE
+    WHEN v <> 0 AND abs(v) < 1 OR abs(v) >= 1e18
+      THEN trino_fail('format_number of ' || CAST(v AS VARCHAR) || ' is not supported by this emulator')
+    ELSE CASE WHEN v < 0 THEN '-' ELSE '' END || CASE
+      WHEN abs(v) < 1e3 THEN trino_three_digits(abs(v))
+      WHEN abs(v) < 1e6 THEN trino_three_digits(abs(v) / 1e3) || 'K'
+      WHEN abs(v) < 1e9 THEN trino_three_digits(abs(v) / 1e6) || 'M'
+      WHEN abs(v) < 1e12 THEN trino_three_digits(abs(v) / 1e9) || 'B'
+      WHEN abs(v) < 1e15 THEN trino_three_digits(abs(v) / 1e12) || 'T'
+      ELSE trino_three_digits(abs(v) / 1e15) || 'Q' END END)[1];
+
+-- Bits.
+CREATE OR REPLACE MACRO trino_bitwise_and(x, y) AS x & y;
+CREATE OR REPLACE MACRO trino_bitwise_or(x, y) AS x | y;
+CREATE OR REPLACE MACRO trino_bitwise_not(x) AS ~x;
+CREATE OR REPLACE MACRO trino_left_shift(x, n) AS x << n;
+CREATE OR REPLACE MACRO trino_right_shift_arithmetic(x, n) AS x >> n;
+CREATE OR REPLACE MACRO trino_right_shift(x, n) AS
+  list_transform([{'x': x, 'n': n}], lambda r: CASE
+    WHEN r.x < 0 THEN trino_fail('bitwise_right_shift of a negative number is not supported by this emulator')
+    ELSE r.x >> r.n END)[1];
+CREATE OR REPLACE MACRO trino_bit_count(x, bits) AS
+  list_transform([{'x': x, 'b': bits}], lambda r: CASE
+    WHEN r.b < 2 OR r.b > 64 THEN trino_fail('Bits specified in bit_count must be between 2 and 64, got ' || r.b)
+    WHEN r.b < 64 AND (r.x >= (1::BIGINT << (r.b - 1)) OR r.x < -(1::BIGINT << (r.b - 1)))
+      THEN trino_fail('Number must be representable with the bits specified. ' || r.x || ' cannot be represented with ' || r.b || ' bits')
+    WHEN r.x < 0 THEN bit_count(r.x) - (64 - r.b) ELSE CAST(bit_count(r.x) AS BIGINT) END)[1];
 
 -- Times.
 CREATE OR REPLACE MACRO trino_from_unixtime(x) AS make_timestamptz(CAST(round(CAST(x AS DOUBLE) * 1000) AS BIGINT) * 1000);
@@ -155,6 +194,16 @@ CREATE OR REPLACE MACRO trino_to_unixtime(x) AS epoch(x);
 CREATE OR REPLACE MACRO trino_day_of_week(x) AS isodow(x);
 CREATE OR REPLACE MACRO trino_day_of_year(x) AS dayofyear(x);
 CREATE OR REPLACE MACRO trino_last_day_of_month(x) AS last_day(x);
+CREATE OR REPLACE MACRO trino_millisecond(x) AS millisecond(x) % 1000;
+CREATE OR REPLACE MACRO trino_from_iso8601_timestamp(s) AS
+  list_transform([s], lambda v: CASE
+    WHEN v IS NULL OR regexp_full_match(v, '[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?')
+      THEN CAST(v AS TIMESTAMPTZ)
+    ELSE trino_fail('Invalid format: "' || v || '"') END)[1];
+CREATE OR REPLACE MACRO trino_from_iso8601_date(s) AS
+  list_transform([s], lambda v: CASE
+    WHEN v IS NULL OR regexp_full_match(v, '[0-9]{4}-[0-9]{2}-[0-9]{2}') THEN CAST(v AS DATE)
+    ELSE trino_fail('Invalid format: "' || v || '"') END)[1];
 
 -- JSON: text that is no JSON gives NULL, and only scalars are read as text.
 CREATE OR REPLACE MACRO trino_json_extract_scalar(j, path) AS
@@ -190,6 +239,26 @@ CREATE OR REPLACE MACRO trino_bytes_substring(x, start) AS array_slice(x, start,
 CREATE OR REPLACE MACRO trino_bytes_concat(x, y) AS x || y;
 CREATE OR REPLACE MACRO trino_to_hex(x) AS hex(x);
 CREATE OR REPLACE MACRO trino_from_hex(x) AS unhex(regexp_replace(x, '^0x', ''));
+CREATE OR REPLACE MACRO trino_bytes_starts_with(x, prefix) AS starts_with(hex(x), hex(prefix));
+CREATE OR REPLACE MACRO trino_bytes_ltrim(x) AS unhex(regexp_replace(hex(x), '^(00)+', ''));
+CREATE OR REPLACE MACRO trino_bytes_rtrim(x) AS unhex(regexp_replace(hex(x), '(00)+$', ''));
+
+-- Links.
+CREATE OR REPLACE MACRO trino_get_href(url, label) AS '<a href="' || url || '" target="_blank">' || label || '</a>';
+CREATE OR REPLACE MACRO trino_get_chain_explorer(chain) AS
+  list_transform([chain], lambda c: CASE c
+    WHEN 'ethereum' THEN 'https://etherscan.io'
+    WHEN 'arbitrum' THEN 'https://arbiscan.io'
+    WHEN 'base' THEN 'https://basescan.org'
+    WHEN 'polygon' THEN 'https://polygonscan.com'
+    WHEN 'bnb' THEN 'https://bscscan.com'
+    WHEN 'gnosis' THEN 'https://gnosisscan.io'
+    ELSE CASE WHEN c IS NOT NULL THEN trino_fail('The explorer of chain ' || c || ' is not known to this emulator') END END)[1];
+CREATE OR REPLACE MACRO trino_hex_text(x) AS CASE WHEN typeof(x) = 'BLOB' THEN '0x' || lower(hex(x)) ELSE CAST(x AS VARCHAR) END;
+CREATE OR REPLACE MACRO trino_get_chain_explorer_address(chain, address) AS
+  trino_get_chain_explorer(chain) || '/address/' || trino_hex_text(address);
+CREATE OR REPLACE MACRO trino_get_chain_explorer_tx_hash(chain, hash) AS
+  trino_get_chain_explorer(chain) || '/tx/' || trino_hex_text(hash);
 
 -- Casts and checks of 256 bit integers.
 CREATE OR REPLACE MACRO trino_uint256_range(x) AS

@@ -62,7 +62,7 @@ def tag_operands(statement: exp.Query) -> int:
     for node in statement.walk():
         for operand in typed_operands(node):
             has_known_type = isinstance(operand, exp.Literal) and not isinstance(node, exp.Cast | exp.TryCast)
-            if has_known_type or isinstance(operand, exp.Star | exp.Interval):
+            if has_known_type or isinstance(operand, exp.Star | exp.Interval | exp.Lambda):
                 continue
             tagged.setdefault((id(operand.parent_select), operand.sql("trino")), []).append(operand)
     for number, twins in enumerate(tagged.values()):

@@ -19,6 +19,9 @@ _FORMATS = {
 }  # fmt: skip
 """MySQL's letters, which Trino takes, in those of strftime."""
 
+_NOT_PARSED = "yjaWvxS"
+"""Those that strptime reads otherwise."""
+
 
 def date_trunc(operation: Operation) -> exp.Expr:
     """Truncate; a date stays a date."""
@@ -44,16 +47,54 @@ def date_diff(operation: Operation) -> exp.Expr:
 
 def date_format(operation: Operation) -> exp.Expr:
     """Write a time with MySQL's letters."""
+    return call("strftime", operation.operands[0], text(_pattern(operation, "date_format", "")))
+
+
+def date_parse(operation: Operation) -> exp.Expr:
+    """Read a time by MySQL's letters; without a year, Trino's and DuckDB's differ."""
+    if "%Y" not in (literal_text(operation.operands[1]) or "%Y"):
+        raise error_at(operation.node, "A format of date_parse without %Y is not supported by this emulator")
+    return call("strptime", operation.operands[0], text(_pattern(operation, "date_parse", _NOT_PARSED)))
+
+
+def to_iso8601(operation: Operation) -> exp.Expr:
+    """Write a date or a time as ISO 8601 does."""
+    value = operation.operands[0]
+    if operation.is_at(0, "DATE"):
+        return cast_to(value, "VARCHAR")
+    zone = "Z" if operation.is_at(0, "TIMESTAMP WITH TIME ZONE") else ""
+    return call("strftime", value, text(f"%Y-%m-%dT%H:%M:%S.%g{zone}"))
+
+
+def at_timezone(operation: Operation) -> exp.Expr:
+    """Show a time in a zone: all are shown in UTC here."""
+    return _in_utc(operation, "TIMESTAMP WITH TIME ZONE")
+
+
+def with_timezone(operation: Operation) -> exp.Expr:
+    """Say in which zone a time is meant."""
+    return _in_utc(operation, "TIMESTAMP")
+
+
+def _in_utc(operation: Operation, type_name: str) -> exp.Expr:
+    if (literal_text(operation.operands[1]) or "").upper() not in ("UTC", "Z"):
+        raise error_at(operation.node, "Time zones other than 'UTC' are not supported by this emulator")
+    if operation.types[0] is not None and not operation.is_at(0, type_name):
+        raise error_at(operation.node, f"Unexpected parameters ({', '.join(operation.type_names())})")
+    return cast_to(operation.operands[0], "TIMESTAMPTZ")
+
+
+def _pattern(operation: Operation, name: str, refused: str) -> str:
     pattern = literal_text(operation.operands[1])
     if pattern is None:
-        raise error_at(operation.node, "The format of date_format must be written out as a text")
+        raise error_at(operation.node, f"The format of {name} must be written out as a text")
 
     def letter(match: re.Match[str]) -> str:
-        if match[1] not in _FORMATS:
-            raise error_at(operation.node, f"'%{match[1]}' in date_format is not supported by this emulator")
+        if match[1] not in _FORMATS or match[1] in refused:
+            raise error_at(operation.node, f"'%{match[1]}' in {name} is not supported by this emulator")
         return _FORMATS[match[1]]
 
-    return call("strftime", operation.operands[0], text(re.sub(r"%(.)", letter, pattern)))
+    return re.sub(r"%(.)", letter, pattern)
 
 
 def sequence(operation: Operation) -> exp.Expr:

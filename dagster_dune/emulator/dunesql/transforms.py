@@ -9,6 +9,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.names import cte_names, quoted, table_name
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import call, cast_to, text
+from dagster_dune.emulator.dunesql.unnesting import unnest
 
 _EXTRACTS = {"DAY_OF_WEEK": "ISODOW", "DOW": "ISODOW", "DAY_OF_YEAR": "DOY", "DOY": "DOY", "YEAR_OF_WEEK": "ISOYEAR",
              "YOW": "ISOYEAR", "DAY_OF_MONTH": "DAY", "YEAR": "YEAR", "QUARTER": "QUARTER", "MONTH": "MONTH",
@@ -88,18 +89,6 @@ def _hex_literal(node: exp.Expr) -> exp.Expr:
     return call("unhex", text(digits))
 
 
-def _subscript(node: exp.Expr) -> exp.Expr:
-    """``a[1]`` counts from 1 and must exist. sqlglot has taken 1 off already."""
-    if len(node.expressions) != 1:
-        raise error_at(node, "A subscript must be one number")
-    position = node.expressions[0]
-    if isinstance(position, exp.Literal) and not position.is_string:
-        position = exp.Literal.number(int(position.name) + 1)
-    else:
-        position = exp.Add(this=exp.Paren(this=position.copy()), expression=exp.Literal.number(1))
-    return call("trino_subscript", node.this, position)
-
-
 def _integer_literal(node: exp.Expr) -> exp.Expr:
     if not node.args["is_string"] and node.name.isdigit() and int(node.name) > _MAX_BIGINT:
         raise error_at(node, f"Invalid numeric literal: {node.name}; write CAST('{node.name}' AS uint256)")
@@ -167,12 +156,6 @@ def _position(node: exp.Expr) -> exp.Expr:
     return call("strpos", node.this, node.args["substr"])
 
 
-def _unnest(node: exp.Expr) -> exp.Expr:
-    if len(node.expressions) != 1:
-        raise error_at(node, "UNNEST of several arrays is not supported by this emulator")
-    return node
-
-
 def _within_group(node: exp.Expr) -> exp.Expr:
     """``listagg(x, ',') WITHIN GROUP (ORDER BY y)`` is ``listagg(x, ',' ORDER BY y)``."""
     if not isinstance(node.this, exp.Anonymous) or node.this.name != "listagg":
@@ -183,7 +166,6 @@ def _within_group(node: exp.Expr) -> exp.Expr:
 
 _REWRITES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.HexString: _hex_literal,
-    exp.Bracket: _subscript,
     exp.Literal: _integer_literal,
     exp.CurrentTimestamp: _now,
     exp.CurrentDate: _today,
@@ -194,6 +176,6 @@ _REWRITES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Trim: _trim,
     exp.IgnoreNulls: _ignore_nulls,
     exp.RespectNulls: _respect_nulls,
-    exp.Unnest: _unnest,
+    exp.Unnest: unnest,
     exp.WithinGroup: _within_group,
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql import formatting, json_paths, times
+from dagster_dune.emulator.dunesql import arrays, binary, formatting, json_paths, times
 from dagster_dune.emulator.dunesql.operators import concatenate, divide_decimals, modulo
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer
@@ -27,6 +27,8 @@ def finish_aggregate(name: str, result: exp.Expr, types: Sequence[Type | None]) 
     type_ = types[0] if types else None
     if name == "count_if" or (name == "sum" and type_ is not None and type_.is_integer):
         return cast_to(result, "BIGINT")
+    if name == "map_agg":
+        return arrays.finished_map(result)
     if name == "avg" and type_ is not None and type_.id == "DECIMAL":
         return _decimal_average(result, type_)
     return result
@@ -119,6 +121,10 @@ TYPED_FUNCTIONS: dict[str, Rewrite] = {
     "date_add": times.date_add,
     "date_diff": times.date_diff,
     "date_format": times.date_format,
+    "date_parse": times.date_parse,
+    "to_iso8601": times.to_iso8601,
+    "at_timezone": times.at_timezone,
+    "with_timezone": times.with_timezone,
     "sequence": times.sequence,
     "length": _length,
     "concat": concatenate,
@@ -132,6 +138,28 @@ TYPED_FUNCTIONS: dict[str, Rewrite] = {
     "truncate": _rounding("trunc"),
     "sign": _sign,
     "mod": _modulo,
+    "cardinality": arrays.cardinality,
+    "element_at": arrays.element_at,
+    "any_match": arrays.matches("trino_any"),
+    "all_match": arrays.matches("trino_all"),
+    "none_match": arrays.matches("trino_none"),
+    "array_join": arrays.array_join,
+    "reduce": arrays.reduce,
+    "map_agg": arrays.map_agg,
+    "bitwise_and": binary.bitwise("bitwise_and", "trino_bitwise_and"),
+    "bitwise_or": binary.bitwise("bitwise_or", "trino_bitwise_or"),
+    "bitwise_xor": binary.bitwise("bitwise_xor", "xor"),
+    "bitwise_not": binary.bitwise("bitwise_not", "trino_bitwise_not"),
+    "bitwise_left_shift": binary.bitwise("bitwise_left_shift", "trino_left_shift", keeps_type=True),
+    "bitwise_right_shift": binary.bitwise("bitwise_right_shift", "trino_right_shift", keeps_type=True),
+    "bitwise_right_shift_arithmetic": binary.bitwise(
+        "bitwise_right_shift_arithmetic", "trino_right_shift_arithmetic", keeps_type=True
+    ),
+    "bit_count": binary.bitwise("bit_count", "trino_bit_count"),
+    "md5": binary.digest("md5", "md5"),
+    "sha1": binary.digest("sha1", "sha1"),
+    "sha256": binary.digest("sha256", "sha256"),
+    "keccak": binary.digest("keccak", "trino_keccak"),
     "json_extract": json_paths.json_extract,
     "json_extract_scalar": json_paths.json_extract_scalar,
 }

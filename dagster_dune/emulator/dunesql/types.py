@@ -7,7 +7,7 @@ a column of a result is an int256 if it holds a negative number, and a uint256 o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 UINT256_MAX = 2**256 - 1
@@ -64,11 +64,13 @@ class Type:
         id: Its name, such as ``BIGINT``, ``DECIMAL`` or ``LIST``.
         width: The digits of a decimal.
         scale: Those after its point.
+        element: The name of the type of an array's elements.
     """
 
     id: str
     width: int = 0
     scale: int = 0
+    element: str = field(default="", repr=False)
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> Type:
@@ -77,7 +79,8 @@ class Type:
         if info.get("alias") == "JSON":
             return cls("JSON")
         name = _LITERALS.get(str(plan["id"]), str(plan["id"]))
-        return cls(name, int(info.get("width", 0)), int(info.get("scale", 0)))
+        element = (info.get("child_type") or {}).get("id", "") if name == "LIST" else ""
+        return cls(name, int(info.get("width", 0)), int(info.get("scale", 0)), str(element))
 
     @property
     def is_integer(self) -> bool:

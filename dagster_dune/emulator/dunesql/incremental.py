@@ -1,0 +1,128 @@
+"""Incremental queries, which read their own previous result: ``TABLE(previous.query.result(DESCRIPTOR(n bigint)))``.
+
+The parser is given a table of a name that holds the columns; when the query runs, a subquery takes its place, which
+casts the previous result to them, or has no rows the first time.
+See https://docs.dune.com/query-engine/incremental-queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import Token, TokenType, exp
+from sqlglot.errors import ParseError, TokenError
+
+from dagster_dune.emulator.dunesql.functions import MARK
+from dagster_dune.emulator.dunesql.positions import VIEW, error_at
+from dagster_dune.emulator.dunesql.sql import call
+from dagster_dune.emulator.errors import SqlError
+
+PREVIOUS = "temp.previous_result"
+"""The name of the table that holds the previous result of a query, as text."""
+
+_START = ["TABLE", "(", "PREVIOUS", ".", "QUERY", ".", "RESULT", "("]
+_SCHEMA = ["SCHEMA", "=>"]
+_DESCRIPTOR = ["DESCRIPTOR", "("]
+_NAME = "previous.query.result "
+
+
+def previous_as_table(tokens: Sequence[Token], sql: str) -> list[Token]:
+    """Make a table of each ``TABLE(previous.query.result(...))``.
+
+    Args:
+        tokens: Those of a query.
+        sql: Its text.
+
+    Returns:
+        The tokens, with one name for the whole call.
+
+    Raises:
+        SqlError: The call is not written as documented.
+    """
+    done: list[Token] = []
+    position = 0
+    while position < len(tokens):
+        if _texts(tokens, position, len(_START)) != _START:
+            done.append(tokens[position])
+            position += 1
+            continue
+        first = position
+        position += len(_START)
+        if _texts(tokens, position, len(_SCHEMA)) == _SCHEMA:
+            position += len(_SCHEMA)
+        if _texts(tokens, position, len(_DESCRIPTOR)) != _DESCRIPTOR:
+            raise _unreadable(tokens[first])
+        position += len(_DESCRIPTOR)
+        begin, depth = position, 1
+        while depth and position < len(tokens):
+            depth += {"(": 1, ")": -1}.get(tokens[position].text, 0)
+            position += 1
+        if depth or position - 1 == begin or _texts(tokens, position, 2) != [")", ")"]:
+            raise _unreadable(tokens[first])
+        columns = sql[tokens[begin].start : tokens[position - 2].end + 1]
+        position += 2
+        done.append(_named(tokens[first], _NAME + columns))
+    return done
+
+
+def is_previous(table: exp.Table) -> bool:
+    """Whether a table stands for the previous result."""
+    return not table.db and table.name.startswith(_NAME)
+
+
+def is_incremental(statement: exp.Query) -> bool:
+    """Whether a query reads its previous result."""
+    return any(map(is_previous, statement.find_all(exp.Table)))
+
+
+def put_previous(statement: exp.Query, previous: str | None) -> None:
+    """Put the previous result in its place.
+
+    Args:
+        statement: A query, changed in place.
+        previous: The full name of the table that holds it, None the first time.
+
+    Raises:
+        SqlError: The columns cannot be read, or another query reads this one as a view.
+    """
+    for table in [table for table in statement.find_all(exp.Table) if is_previous(table)]:
+        if VIEW in table.meta:
+            raise error_at(table, "An incremental query cannot be read as a view by this emulator; materialize it")
+        columns = [_column(definition, previous) for definition in _definitions(table)]
+        select = exp.select(*columns)
+        rows = select.from_(exp.to_table(previous, dialect="trino")) if previous else select.where(exp.false())
+        alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier("previous", quoted=True))
+        table.replace(exp.Subquery(this=rows, alias=alias, joins=table.args.get("joins")))
+
+
+def _column(definition: exp.ColumnDef, previous: str | None) -> exp.Expr:
+    type_ = definition.args["kind"]
+    value: exp.Expr = exp.column(exp.to_identifier(definition.name, quoted=True)) if previous else exp.null()
+    if previous == PREVIOUS and type_.this == exp.DType.VARBINARY:
+        value = call(f"{MARK}from_hex", value)
+    return exp.alias_(exp.Cast(this=value, to=type_), definition.name, quoted=True)
+
+
+def _definitions(table: exp.Table) -> list[exp.ColumnDef]:
+    """Read the columns of a descriptor, which are written like the fields of a ROW."""
+    try:
+        row = exp.DataType.build(f"ROW({table.name.removeprefix(_NAME)})", dialect="trino")
+    except (ParseError, TokenError):
+        row = exp.DataType(expressions=[])
+    definitions = [field for field in row.expressions if isinstance(field, exp.ColumnDef) and field.args.get("kind")]
+    if not definitions or len(definitions) != len(row.expressions):
+        raise error_at(table, "The DESCRIPTOR of previous.query.result must list names with types")
+    return definitions
+
+
+def _texts(tokens: Sequence[Token], position: int, count: int) -> list[str]:
+    return [token.text.upper() for token in tokens[position : position + count]]
+
+
+def _named(token: Token, name: str) -> Token:
+    return Token(TokenType.IDENTIFIER, name, token.line, token.col, token.start, token.end, token.comments)
+
+
+def _unreadable(token: Token) -> SqlError:
+    message = "Write TABLE(previous.query.result(schema => DESCRIPTOR(name type, ...)))"
+    return SqlError(message, line=token.line, column=token.col - (token.end - token.start))
