@@ -28,6 +28,7 @@ from dagster_dune.errors import (
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
 from dagster_dune.schedules import build_dune_asset_selection, build_schedule_from_dune_selection
+from dagster_dune.sensors import build_dune_refresh_sensor
 from dagster_dune.translator import DagsterDuneTranslator
 from dagster_dune.upstream import build_dune_upstream_specs
 from dagster_dune.version import __version__
@@ -62,6 +63,7 @@ __all__ = [
     "__version__",
     "build_dune_asset_selection",
     "build_dune_assets",
+    "build_dune_refresh_sensor",
     "build_dune_upstream_specs",
     "build_schedule_from_dune_selection",
     "dune_assets",

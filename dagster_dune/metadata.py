@@ -97,7 +97,7 @@ def _code_references(obj: MaterializedView | Query) -> dict[str, Any]:
         return {CODE_REFERENCES: dg.CodeReferencesMetadataValue(code_references=references)}
 
 
-def outcome_metadata(outcome: Outcome, pipeline_execution_id: str) -> dict[str, Any]:
+def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dict[str, Any]:
     """What a run has found out about one node, for its materialization or its observation."""
     target = outcome.node.target
     metadata: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,7 @@ FIGURES = {
     "seconds": "dagster-dune/execution_seconds",
     "credits": "dagster-dune/credits",
 }
+WIDTH = 105
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
@@ -27,7 +29,7 @@ def main() -> int:
     job = defs.resolve_job_def("daily_dune")
     with dg.DagsterInstance.local_temp() as instance:
         result = job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
-        console = Console(soft_wrap=True, highlight=False)
+        console = Console(width=max(WIDTH, shutil.get_terminal_size().columns), highlight=False)
         console.print(_table(result))
     journal = httpx.get(f"{os.environ['DUNE_API_BASE_URL']}/_emulator/journal").json()
     calls = sum(entry["path"] == "/api/v1/pipelines/execute" for entry in journal)

@@ -1,0 +1,164 @@
+"""A sensor that tells Dagster of the refreshes it did not start: by a cron on Dune, its web app, another client."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+
+import dagster as dg
+
+from dagster_dune.catalog.select import select as matching
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
+from dagster_dune.lookout import Budget, Lookout, Round, cursor_of, start_of
+from dagster_dune.refreshes import RefreshEvent, Watched, news, open_submissions
+from dagster_dune.registry import DuneAssetSet
+from dagster_dune.resource import DuneResource
+
+MIN_REQUESTS = 2
+MAX_REQUEST_SECONDS = 10.0
+
+
+def build_dune_refresh_sensor(
+    assets: Sequence[dg.AssetsDefinition],
+    *,
+    name: str = "dune_refresh_sensor",
+    select: Sequence[str] | str = "*",
+    exclude: Sequence[str] | str = (),
+    include_parametrised: bool = False,
+    include_partitioned: bool = False,
+    resource_key: str = "dune",
+    minimum_interval_seconds: int = 60,
+    max_requests_per_tick: int = 30,
+    max_seconds_per_tick: float = 30.0,
+    reads_per_minute: int = 40,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+) -> dg.SensorDefinition:
+    """Make a sensor that reports what was refreshed outside Dagster.
+
+    A result becomes a materialization, with what a run would have told of it; an execution that failed becomes an
+    observation. What Dagster's own runs have reported, or are about to report, is left to them. Looking costs no
+    credits. Each tick looks at as many assets as its requests allow, and the next one goes on from there.
+
+    Args:
+        assets: Definitions made by `build_dune_assets` or `@dune_assets`, all of one account.
+        name: The sensor's name.
+        select: See `build_dune_asset_selection`.
+        exclude: See `build_dune_asset_selection`.
+        include_parametrised: Whether queries with parameters are watched. Dune does not say with which values a result
+            was made, so whatever was executed last is reported.
+        include_partitioned: Whether partitioned assets are watched. Their materializations are of no partition.
+        resource_key: The key of the `DuneResource` that looks.
+        minimum_interval_seconds: The time between two ticks.
+        max_requests_per_tick: How many requests one tick sends at the most.
+        max_seconds_per_tick: After how long a tick sends no further request; Dagster ends one after 60 s.
+        reads_per_minute: How many reads a minute the plan allows; 40 on the free one.
+        default_status: Whether the sensor is on from the start.
+
+    Returns:
+        The sensor. It launches no runs.
+
+    Raises:
+        DuneCatalogError: A pattern matches nothing, or nothing is left to watch.
+        DuneConfigurationError: The ticks would send more requests than the plan allows, or a number is out of range.
+
+    Examples:
+        >>> from dagster_dune import DuneCatalog, MaterializedView, build_dune_assets
+        >>> catalog = DuneCatalog(materialized_views=[MaterializedView(name="dune.acme.result_daily")])
+        >>> build_dune_refresh_sensor([build_dune_assets(catalog)]).name
+        'dune_refresh_sensor'
+    """
+    _check_budget(minimum_interval_seconds, max_requests_per_tick, max_seconds_per_tick, reads_per_minute)
+    selected = sorted(
+        (asset for definition in assets for asset in _selected(definition, select, exclude)),
+        key=lambda asset: asset.name,
+    )
+    watched = [
+        asset
+        for asset in selected
+        if (include_parametrised or not asset.is_parametrised) and (include_partitioned or not asset.is_partitioned)
+    ]
+    if not watched:
+        raise _nothing_to_watch(name, selected)
+
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        resource: DuneResource = getattr(context.resources, resource_key)
+        budget = Budget(max_requests_per_tick, max_seconds_per_tick)
+        brief = {"timeout": min(resource.timeout, MAX_REQUEST_SECONDS), "max_retries": 0}
+        with resource.model_copy(update=brief).get_client() as client:
+            lookout = Lookout(client, context.instance, budget, context.log)
+            seen = lookout.look_around(watched, start_of(context.cursor, context.log))
+        events = list(_events(context.instance, seen))
+        told = _told(seen, len(watched), len(events))
+        context.log.info(told)
+        return dg.SensorResult(
+            asset_events=events, cursor=cursor_of(seen), skip_reason=None if events else dg.SkipReason(told)
+        )
+
+    return dg.SensorDefinition(
+        name=name,
+        evaluation_fn=look,
+        minimum_interval_seconds=minimum_interval_seconds,
+        description=_description(watched, selected),
+        default_status=default_status,
+        required_resource_keys={resource_key},
+    )
+
+
+def _check_budget(interval: int, requests: int, seconds: float, reads_per_minute: int) -> None:
+    if interval < 1 or seconds <= 0 or reads_per_minute < 1:
+        raise DuneConfigurationError(
+            "minimum_interval_seconds, max_seconds_per_tick and reads_per_minute must be positive."
+        )
+    if requests < MIN_REQUESTS:
+        raise DuneConfigurationError(
+            f"max_requests_per_tick must be at least {MIN_REQUESTS}, since an asset takes that many, not {requests}."
+        )
+    if requests * 60 > reads_per_minute * interval:
+        raise DuneConfigurationError(
+            f"{requests} requests every {interval} s are {requests * 60 / interval:g} a minute, and the plan allows "
+            f"{reads_per_minute}.",
+            hint=f"Set minimum_interval_seconds to {math.ceil(requests * 60 / reads_per_minute)} or more, lower "
+            "max_requests_per_tick, or raise reads_per_minute if your plan allows more.",
+        )
+
+
+def _selected(
+    definition: dg.AssetsDefinition, select: Sequence[str] | str, exclude: Sequence[str] | str
+) -> Iterator[Watched]:
+    dune = DuneAssetSet.of_definition(definition)
+    names = matching(dune.catalog, select) - matching(dune.catalog, exclude)
+    partitioned = {spec.key for spec in definition.specs if spec.partitions_def is not None}
+    for name in names & dune.keys.keys():
+        key = dune.keys[name]
+        yield Watched(key, dune.catalog[name], dune.definition, is_partitioned=key in partitioned)
+
+
+def _nothing_to_watch(name: str, selected: Sequence[Watched]) -> DuneCatalogError:
+    if not selected:
+        return DuneCatalogError(f"The sensor {name} selects no asset.", hint="Check select and exclude.")
+    return DuneCatalogError(
+        f"The sensor {name} selects parametrised or partitioned assets alone, and these are left out: "
+        f"{', '.join(asset.name for asset in selected)}.",
+        hint="Set include_parametrised or include_partitioned.",
+    )
+
+
+def _description(watched: Sequence[Watched], selected: Sequence[Watched]) -> str:
+    words = f"Reports what was refreshed outside Dagster. Watches {len(watched)} assets."
+    left_out = sorted({asset.name for asset in selected} - {asset.name for asset in watched})
+    return f"{words} Left out, being parametrised or partitioned: {', '.join(left_out)}." if left_out else words
+
+
+def _events(instance: dg.DagsterInstance, seen: Round) -> Iterator[RefreshEvent]:
+    found = [(asset, refreshes) for asset, refreshes in seen.found if refreshes]
+    if not found:
+        return
+    open_ = open_submissions(instance, {asset.definition for asset, _ in found}, datetime.now(timezone.utc))
+    for asset, refreshes in found:
+        yield from news(instance, asset, refreshes, open_[asset.definition])
+
+
+def _told(seen: Round, assets: int, events: int) -> str:
+    words = f"Looked at {seen.looked} of {assets} assets; {events or 'no'} news from outside Dagster."
+    return f"{words} It goes on with {seen.next}, because {seen.reason}." if seen.reason else words
