@@ -95,7 +95,10 @@ class Matrix:
         elif when == "mid-poll":
             wait(lambda: self.deployment.materialized(run_id), PATIENCE)
         else:
-            wait(lambda: sum(entry["state"] == "QUERY_STATE_COMPLETED" for entry in self.dune.executions()) == 3, PATIENCE)
+            wait(
+                lambda: sum(entry["state"] == "QUERY_STATE_COMPLETED" for entry in self.dune.executions()) == 3,
+                PATIENCE,
+            )
 
     def _kill(self, who, run_id):
         if who == "step process":
@@ -125,7 +128,9 @@ class Matrix:
     def _settle(self):
         """Wait until nothing runs on Dune any more, and step processes without a worker have ended."""
         states = ("QUERY_STATE_PENDING", "QUERY_STATE_EXECUTING")
-        self.deployment.wait_until(lambda: not any(entry["state"] in states for entry in self.dune.executions()), PATIENCE)
+        self.deployment.wait_until(
+            lambda: not any(entry["state"] in states for entry in self.dune.executions()), PATIENCE
+        )
         time.sleep(1)
 
 

@@ -25,11 +25,14 @@ class AssetGraph:
             self.name(asset).click(modifiers=["Shift"])
 
     def materialize(self, button):
-        """Click a button that launches a run, and return the id that the UI shows for it."""
+        """Click a button that launches a run."""
         self.page.get_by_role("button", name=button).click()
-        message = self.page.get_by_text("Launched run")
-        expect(message).to_be_visible()
-        return message.inner_text().split()[2]
+        expect(self.page.get_by_text("Launched run")).to_be_visible()
+
+    def follow(self):
+        """Follow the link of the message that a run has been launched."""
+        self.page.get_by_text("View", exact=True).click()
+        return RunPage(self.page)
 
     def open_launchpad(self, button):
         """Open the launchpad from the menu beside a button."""
@@ -44,7 +47,11 @@ class Launchpad:
     def __init__(self, page):
         self.page = page
         self.dialog = page.get_by_role("dialog")
-        expect(self.dialog.get_by_text("No errors")).to_be_visible()
+        expect(self.errors("No errors")).to_be_visible()
+
+    def errors(self, text):
+        """What the launchpad says of the configuration, if it is this."""
+        return self.dialog.get_by_text(text)
 
     def configure(self, yaml):
         """Type a configuration in place of the one that the launchpad suggests."""
@@ -55,7 +62,6 @@ class Launchpad:
     def launch(self):
         """Launch the run; the UI goes to its page."""
         self.dialog.get_by_role("button", name="Materialize").click()
-        self.page.wait_for_url("**/runs/*")
         return RunPage(self.page)
 
 
@@ -64,18 +70,12 @@ class RunPage:
 
     def __init__(self, page):
         self.page = page
-        self.run_id = page.url.split("?")[0].rsplit("/", 1)[1]
+        page.wait_for_url("**/runs/*")
         expect(page.get_by_text("EVENT TYPE")).to_be_visible()
 
-    @classmethod
-    def open(cls, page, url, run_id):
-        page.goto(f"{url}/runs/{run_id}")
-        return cls(page)
-
-    @property
-    def state(self):
-        """The tag beside the run's id."""
-        return self.page.locator("[data-testid=run-status-tag]")
+    def state(self, name):
+        """The tag beside the run's id, if it says this."""
+        return self.page.get_by_text(name, exact=True)
 
     def event(self, kind, text=""):
         """The first event of a kind that says something."""
