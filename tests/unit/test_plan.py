@@ -152,7 +152,7 @@ def test_plans_are_valid_whatever_the_graph(drawn):
 
 
 def _by_definition(catalog, selection, name):
-    """DESIGN's rule, written as a recursion: selected upstreams, and those behind unselected queries."""
+    """The rule, written as a recursion: selected upstreams, and those behind unselected queries."""
     found = set()
     for up in catalog[name].deps:
         if up in selection:
