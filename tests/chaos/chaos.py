@@ -28,6 +28,7 @@ NODE_SECONDS = 0.7
 ATTEMPTS = 4
 RUN_SECONDS = 180
 AT_ONCE = 3
+BATCH = 10
 
 
 def run_batch(seeds, home):
@@ -89,7 +90,8 @@ def _kill(scenario, dune, deployment, run_id):
     if deployment.instance.get_run_by_id(run_id).is_finished:
         return
     if scenario.kill == "terminate":
-        deployment.terminate(run_id)
+        if not deployment.terminate(run_id):
+            scenario.log.append("it had ended before the kill")
         return
     target, name = scenario.kill.split()
     process = deployment.step_process(run_id) if target == "step" else deployment.run_worker(run_id)
@@ -199,11 +201,11 @@ def _sql_name(key):
 
 def main():
     """Run the seeds, print a line each, and exit 1 if an invariant was broken."""
-    count, size = int(sys.argv[1]) if len(sys.argv) > 1 else 10, 10
-    found, failed = Counter(), 0
-    for first in range(1, count + 1, size):
+    count, start = [*map(int, sys.argv[1:]), *(10, 1)[len(sys.argv) - 1 :]]
+    found, failed, end = Counter(), 0, start + count
+    for first in range(start, end, BATCH):
         with tempfile.TemporaryDirectory() as folder:
-            for scenario, broken in run_batch(list(range(first, min(first + size, count + 1))), Path(folder, "home")):
+            for scenario, broken in run_batch(list(range(first, min(first + BATCH, end))), Path(folder, "home")):
                 failed += bool(broken)
                 found.update(
                     [

@@ -154,9 +154,10 @@ class Deployment:
         return launched["run"]["runId"]
 
     def terminate(self, run_id):
-        """Terminate a run as the UI does."""
+        """Terminate a run as the UI does, and return whether it had not ended yet."""
         answer = self.graphql(TERMINATE, runId=run_id)["terminateRun"]
-        assert answer["__typename"] == "TerminateRunSuccess", answer
+        assert answer["__typename"] in ("TerminateRunSuccess", "TerminateRunFailure"), answer
+        return answer["__typename"] == "TerminateRunSuccess"
 
     def step_process(self, run_id):
         """Wait until a run has a step process, and return the id of the newest."""

@@ -123,7 +123,7 @@ def test_only_what_failed_is_sent_again(deployment, calls, slow_dune):
 def test_a_terminated_run_cancels_and_what_was_cancelled_is_sent_again(deployment, calls, polled, slow_dune):
     run_id = deployment.launch(job="plain_job")
     polled()
-    deployment.terminate(run_id)
+    assert deployment.terminate(run_id)
     assert deployment.finish(run_id).status is dg.DagsterRunStatus.CANCELED
     cancelled = [entry for entry in slow_dune.journal() if entry["path"].endswith("/cancel")]
     assert cancelled

@@ -12,7 +12,7 @@ from dagster_dune.cli import load_folder
 
 LOCATION = Path(__file__).with_name("ui_location.py")
 EXECUTE = "/api/v1/pipelines/execute"
-WINDOW = {"width": 2000, "height": 1580}
+WINDOW = {"width": 2000, "height": 1630}
 PATIENCE_MS = 60_000
 # What a user can set in the UI, and the browser keeps: a narrow menu, and boxes that show what matters here. With these
 # the whole graph fits into the window, and so is drawn in full.
