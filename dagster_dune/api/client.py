@@ -373,6 +373,11 @@ def checked_api_key(api_key: str) -> str:
             "The Dune API key is empty.",
             hint="Set DUNE_API_KEY, or pass api_key (see dune.com/settings/api).",
         )
+    if set(api_key) == {"*"}:
+        raise DuneConfigurationError(
+            "The Dune API key is a row of asterisks, which Dagster's launchpad shows in place of a secret.",
+            hint="Remove the resources section from the launchpad's configuration: the key then comes from your code.",
+        )
     if not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
         raise DuneConfigurationError(
             "The Dune API key holds characters that no key has (spaces around it, a line break, non-ASCII).",

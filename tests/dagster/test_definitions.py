@@ -153,6 +153,7 @@ def test_a_bad_catalog_is_refused_with_a_clear_message(make, words):
     ("settings", "words"),
     [
         ({"api_key": ""}, "API key is empty"),
+        ({"api_key": "********"}, "Remove the resources section from the launchpad's configuration"),
         ({"api_key": "line\nbreak"}, "characters that no key has"),
         ({"timeout": -1}, "positive number of seconds, not -1"),
         ({"poll_interval": 0}, "positive number of seconds, not 0"),
