@@ -152,11 +152,15 @@ def _check_intents(earlier: list[Submission], run: dg.DagsterRun) -> None:
                 "UTC and Dune's answer",
                 method="POST",
                 path="/api/v1/pipelines/execute",
-                hint=(
-                    f"{AmbiguousSubmission.default_hint} To send it again, retry with the run tag "
-                    f"{RESUBMIT_TAG}={submission.id}."
-                ),
+                hint=resubmission_hint(submission.id),
             )
+
+
+def resubmission_hint(submission_id: str) -> str:
+    """What to do about a request whose answer is lost."""
+    return (
+        f"{AmbiguousSubmission.default_hint} To send it again, retry with the run tag {RESUBMIT_TAG}={submission_id}."
+    )
 
 
 def _attachments(plan: PipelinePlan, earlier: list[Submission]) -> tuple[Attachment, ...]:

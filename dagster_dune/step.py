@@ -11,9 +11,9 @@ from functools import partial
 import dagster as dg
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import DuneNotFoundError
+from dagster_dune.api.errors import AmbiguousSubmission, DuneNotFoundError
 from dagster_dune.api.models import PipelineSubmitted
-from dagster_dune.attempts import Attachment, Attempt, Origin, decide
+from dagster_dune.attempts import Attachment, Attempt, Origin, decide, resubmission_hint
 from dagster_dune.errors import DuneError, DunePipelineError, DunePipelineTimeout
 from dagster_dune.events import DuneEvent, EventStream
 from dagster_dune.pipeline.cancel import cancel_pipeline
@@ -157,6 +157,8 @@ class Step:
             submission = thread.submit(submit, plan, record, send)
             try:
                 pipeline = submission.result()
+            except AmbiguousSubmission as error:
+                raise error.with_hint(resubmission_hint(record.id)) from error
             except BaseException:
                 wait([submission])
                 if submission.exception() is None:

@@ -51,12 +51,16 @@ class RunTagRecord:
         instance: Where the run is stored.
         run_id: The run.
         definition: The asset definition that submits.
+
+    Attributes:
+        id: The submission's own id.
     """
 
     def __init__(self, instance: dg.DagsterInstance, run_id: str, definition: str) -> None:
         self._instance = instance
         self._run_id = run_id
-        self._suffix = f"/{definition}/{uuid.uuid4().hex[:8]}"
+        self.id = uuid.uuid4().hex[:8]
+        self._suffix = f"/{definition}/{self.id}"
 
     def intend(self, plan: PipelinePlan) -> None:
         """Write that this plan is about to be sent."""

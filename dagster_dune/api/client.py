@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -63,6 +64,7 @@ class DuneApiClient:
         self._timeout = timeout
         self._max_retries = max_retries
         self._opened: Transport | None = None
+        self._opening = Lock()
 
     def __repr__(self) -> str:
         return f"DuneApiClient(base_url={self.base_url!r})"
@@ -83,16 +85,17 @@ class DuneApiClient:
 
     @property
     def _transport(self) -> Transport:
-        if self._opened is None:
-            from dagster_dune.api.transport import Transport  # noqa: PLC0415  (httpx is slow to import)
+        with self._opening:  # one transport, also where several threads send the first requests at once
+            if self._opened is None:
+                from dagster_dune.api.transport import Transport  # noqa: PLC0415  (httpx is slow to import)
 
-            self._opened = Transport(
-                api_key=self._api_key,
-                base_url=self.base_url,
-                timeout=self._timeout,
-                max_retries=self._max_retries,
-            )
-        return self._opened
+                self._opened = Transport(
+                    api_key=self._api_key,
+                    base_url=self.base_url,
+                    timeout=self._timeout,
+                    max_retries=self._max_retries,
+                )
+            return self._opened
 
     # --- pipelines ---
 

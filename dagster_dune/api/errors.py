@@ -104,6 +104,10 @@ class AmbiguousSubmission(DuneApiError):  # noqa: N818  (the name users search f
         "executions of these queries on dune.com before you run this once more."
     )
 
+    def with_hint(self, hint: str) -> AmbiguousSubmission:
+        """Return this error with another word on what to do."""
+        return AmbiguousSubmission(self.dune_message, status=self.status, method=self.method, path=self.path, hint=hint)
+
 
 BY_STATUS: dict[int, type[DuneApiError]] = {
     401: DuneAuthenticationError,

@@ -199,7 +199,9 @@ class DuneCatalog(BaseModel):
         for dep in obj.deps:
             if dep in known or not Reference.parse(dep).kind.is_object:
                 continue
-            close = get_close_matches(dep, sorted(known), n=1)
+            # Ids that look alike have nothing to do with each other.
+            names = [] if dep.startswith("query_") else sorted(known - {obj.sql_name})
+            close = get_close_matches(dep, names, n=1, cutoff=0.85)
             raise DuneCatalogError(
                 f"{obj.sql_name} depends on {dep}, which is not in the catalog.",
                 hint=(f"Did you mean {close[0]}? " if close else "")

@@ -100,6 +100,7 @@ def test_a_submission_whose_answer_is_lost_is_never_repeated(dune, resource_with
     assert len(calls()) == 1
     (record,) = submissions_of(instance.get_runs(), "dune_assets")
     assert (record.pipeline_execution_id, record.refused) == (None, False)
+    assert f"dagster-dune/resubmit={record.id}" in told
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=str)
