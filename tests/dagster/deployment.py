@@ -24,6 +24,8 @@ run_coordinator:
   class: QueuedRunCoordinator
   config:
     dequeue_interval_seconds: 1
+run_retries:
+  enabled: true
 """
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {

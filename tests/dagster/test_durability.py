@@ -184,6 +184,20 @@ def test_a_killed_run_worker_leaves_one_submission(deployment, calls, polled, sl
     assert len(calls()) == 1
 
 
+@pytest.mark.parametrize("strategy", ["FROM_FAILURE", "ALL_STEPS"])
+def test_the_daemons_own_retry_takes_over_what_still_runs(deployment, calls, polled, slow_dune, strategy):
+    slow_dune.inject("slow_node", node="dune.acme.result_one_100", seconds=15)
+    run_id = deployment.launch(job="plain_job", tags={"dagster/max_retries": "1", "dagster/retry_strategy": strategy})
+    polled()
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+    children = dg.RunsFilter(tags={"dagster/parent_run_id": run_id})
+    (child,) = deployment.wait_until(lambda: deployment.instance.get_runs(children), 60)
+    assert deployment.finish(child.run_id).is_success
+    assert deployment.materialized(child.run_id) == PLAIN
+    assert len(calls()) == 1
+
+
 def _pipeline(deployment, run_id):
     tags = deployment.instance.get_run_by_id(run_id).tags
     (value,) = [value for key, value in tags.items() if key.startswith("dagster-dune/pipeline/")]

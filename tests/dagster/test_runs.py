@@ -281,6 +281,22 @@ def test_a_user_can_say_that_a_lost_request_is_to_be_sent_again(account, resourc
     assert len(calls()) == 1
 
 
+def test_a_pipeline_that_dune_does_not_know_is_told_with_its_likely_causes(account, resource, instance, calls):
+    plan = plan_pipeline(CATALOG, {obj.sql_name: "" for obj in CATALOG})
+
+    @dune_assets(catalog=CATALOG)
+    def elsewhere(context: dg.AssetExecutionContext, dune: DuneResource):
+        record = RunTagRecord(context.instance, context.run.run_id, "elsewhere")
+        record.intend(plan)
+        record.submitted("01J00000000000000000000000")
+        yield from dune.run(context)
+
+    told = failure(run(elsewhere, resource, instance)).user_failure_data.description
+    assert "Dune does not know pipeline 01J00000000000000000000000" in told
+    assert "another team's" in told
+    assert calls() == []
+
+
 @pytest.fixture
 def endless():
     with DuneEmulator(execution_seconds=60) as dune:
