@@ -19,7 +19,7 @@ from dagster_dune.metadata import COLUMN_SCHEMA, ENDED_AT, EXECUTION_ID, outcome
 from dagster_dune.pipeline.plan import PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase, phase_of
-from dagster_dune.submissions import Submission, submissions_of
+from dagster_dune.submissions import UNDER_WAY, Submission, submissions_of
 
 RefreshEvent: TypeAlias = dg.AssetMaterialization | dg.AssetObservation
 
@@ -30,9 +30,6 @@ CLOCK_SKEW = timedelta(minutes=1)
 """How far Dune's clock and Dagster's may differ."""
 RETRY_GRACE = timedelta(minutes=10)
 """How long after a run has failed its pipeline may still be reported: by its own step process, or by a retry."""
-
-ENDED = frozenset({dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
-UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in ENDED]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,7 @@ import dagster as dg
 from dagster_dune.catalog.select import select as matching
 from dagster_dune.registry import DuneAssetSet
 from dagster_dune.run_config import DuneRunConfig
-
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+from dagster_dune.submissions import UNDER_WAY
 
 
 def build_dune_asset_selection(

@@ -21,6 +21,8 @@ from dagster_dune.metadata import INTENT_TAG, PIPELINE_TAG, REFUSED_TAG
 from dagster_dune.pipeline.plan import PipelinePlan
 
 WRITE_ATTEMPTS = 5
+ENDED = frozenset({dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
+UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in ENDED]
 
 
 @dataclass(frozen=True)
