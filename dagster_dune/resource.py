@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator
@@ -18,14 +18,14 @@ from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, Dun
 from dagster_dune.api.models import Performance, QueryExecution
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
 from dagster_dune.events import DuneEvent, failure_of
-from dagster_dune.pipeline.details import Details
 from dagster_dune.pipeline.lineage_form import plan_lineage, sink_target
 from dagster_dune.pipeline.plan import Override, PipelinePlan, plan_pipeline
-from dagster_dune.pipeline.run import Polling
 from dagster_dune.registry import DuneAssetSet
 from dagster_dune.results import rows_of
 from dagster_dune.run_config import DuneRunConfig, PipelineForm, form_of, overrides_of
-from dagster_dune.step import Step, StepSettings
+
+if TYPE_CHECKING:
+    from dagster_dune.step import StepSettings
 
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
 
@@ -163,6 +163,9 @@ class DuneResource(dg.ConfigurableResource[Any]):
         Raises:
             Failure: An asset failed or was skipped, Dune refused the pipeline, or it could not be followed.
         """
+        from dagster_dune.pipeline.details import Details  # noqa: PLC0415  (code locations load quicker without)
+        from dagster_dune.step import Step  # noqa: PLC0415
+
         try:
             with ExitStack() as stack:
                 client = stack.enter_context(self.get_client())
@@ -225,6 +228,9 @@ class DuneResource(dg.ConfigurableResource[Any]):
 
     @property
     def _step_settings(self) -> StepSettings:
+        from dagster_dune.pipeline.run import Polling  # noqa: PLC0415
+        from dagster_dune.step import StepSettings  # noqa: PLC0415
+
         polling = Polling(
             interval=self.poll_interval,
             max_interval=self.max_poll_interval,
