@@ -21,7 +21,7 @@ demo: $(VENV)/installed
 	@$(EMULATED) -- python -m dune_project.demo
 
 test: check
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3 --dist loadscope
 
 test-ui: $(VENV)/ui-installed
 	$(BIN)/pytest tests/ui $(UI)
