@@ -68,6 +68,11 @@ class RunTagRecord:
         """Write that this plan is about to be sent."""
         self._write(INTENT_TAG, nodes={node.digest: node.id for node in plan.nodes})
 
+    def still_wanted(self) -> bool:
+        """Whether the run has not ended: a step process can outlive its run, and a retry may be under way."""
+        run = self._instance.get_run_by_id(self._run_id)
+        return run is not None and not run.is_finished
+
     def submitted(self, pipeline_execution_id: str) -> None:
         """Write the id that Dune answered with."""
         self._write(PIPELINE_TAG, pipeline_execution_id=pipeline_execution_id)

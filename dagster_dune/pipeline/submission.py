@@ -11,6 +11,7 @@ from typing import Protocol
 
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
 from dagster_dune.api.models import PipelineSubmitted
+from dagster_dune.errors import DunePipelineError
 from dagster_dune.pipeline.plan import PipelinePlan
 
 
@@ -19,6 +20,9 @@ class SubmissionRecord(Protocol):
 
     def intend(self, plan: PipelinePlan) -> None:
         """Write that this plan is about to be sent."""
+
+    def still_wanted(self) -> bool:
+        """Whether whoever submits is still waited for. Asked after the intent is written, and before the request."""
 
     def submitted(self, pipeline_execution_id: str) -> None:
         """Write the id that Dune answered with."""
@@ -41,8 +45,13 @@ def submit(plan: PipelinePlan, record: SubmissionRecord, send: Callable[[], Pipe
     Raises:
         AmbiguousSubmission: Dune may have started the pipeline; the record keeps the intent.
         DuneApiError: Dune started nothing, and the record says so.
+        DunePipelineError: Nobody waits for it any more; nothing was sent, and the record says so.
     """
     record.intend(plan)
+    if not record.still_wanted():
+        # A step can outlive its run. Whoever retries that run sees the intent, or this step sees the run's end.
+        record.refused()
+        raise DunePipelineError("The run has ended before its pipeline was sent, so it was not sent.")
     try:
         answer = send()
     except AmbiguousSubmission:

@@ -281,6 +281,20 @@ def test_a_user_can_say_that_a_lost_request_is_to_be_sent_again(account, resourc
     assert len(calls()) == 1
 
 
+def test_a_step_that_outlives_its_run_sends_nothing(account, resource, instance, calls):
+    @dune_assets(catalog=CATALOG)
+    def orphan(context: dg.AssetExecutionContext, dune: DuneResource):
+        # As Dagster does within a second, when the process above a step was killed.
+        context.instance.report_run_failed(context.run, "The run worker is gone.")
+        yield from dune.run(context)
+
+    result = run(orphan, resource, instance)
+    assert "The run has ended before its pipeline was sent" in failure(result).user_failure_data.description
+    assert calls() == []
+    (record,) = submissions_of(instance.get_runs(), "orphan")
+    assert record.refused
+
+
 def test_a_pipeline_that_dune_does_not_know_is_told_with_its_likely_causes(account, resource, instance, calls):
     plan = plan_pipeline(CATALOG, {obj.sql_name: "" for obj in CATALOG})
 
