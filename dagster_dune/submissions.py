@@ -63,6 +63,7 @@ class RunTagRecord:
         self._run_id = run_id
         self.id = uuid.uuid4().hex[:8]
         self._suffix = f"/{definition}/{self.id}"
+        self._tags: dict[str, str] = {}
 
     def intend(self, plan: PipelinePlan) -> None:
         """Write that this plan is about to be sent."""
@@ -82,13 +83,14 @@ class RunTagRecord:
         self._write(REFUSED_TAG)
 
     def _write(self, tag: str, **fields: object) -> None:
-        """Write a tag and read it back: Dagster rewrites all tags of a run at once, without a lock."""
+        """Write a tag with those before it, and read them back: Dagster rewrites all tags at once, without a lock."""
         key = tag + self._suffix
         value = json.dumps({"run_id": self._run_id, "at": datetime.now(timezone.utc).isoformat(), **fields})
+        self._tags[key] = value
         for _ in range(WRITE_ATTEMPTS):
-            self._instance.add_run_tags(self._run_id, {key: value})
+            self._instance.add_run_tags(self._run_id, self._tags)
             run = self._instance.get_run_by_id(self._run_id)
-            if run is not None and run.tags.get(key) == value:
+            if run is not None and self._tags.items() <= run.tags.items():
                 return
         raise DunePipelineError(
             f"The tag {key} could not be written to run {self._run_id}; it was to say: {value}.",
