@@ -49,8 +49,8 @@ class Shape:
 
 SHAPES = (
     Shape("chain of 40", 40, 1, 0.37),
-    Shape("6 bursts of 16", 96, 16, 2.3),
-    Shape("3 bursts of 50", 150, 50, 3.7),
+    Shape("12 bursts of 16", 192, 16, 2.3),
+    Shape("8 bursts of 50", 400, 50, 3.7),
 )
 
 

@@ -17,6 +17,7 @@ from dagster_dune.assets import build_dune_assets, dune_assets
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.catalog.partitions import QueryPartitions
 from dagster_dune.errors import (
     DuneCatalogError,
     DuneConfigurationError,
@@ -58,6 +59,7 @@ __all__ = [
     "MaterializedView",
     "Query",
     "QueryParameter",
+    "QueryPartitions",
     "Reference",
     "ReferenceKind",
     "__version__",

@@ -27,6 +27,7 @@ def dune_assets(
     pool: str | None = DEFAULT_POOL,
     op_tags: Mapping[str, Any] | None = None,
     retry_policy: dg.RetryPolicy | None = None,
+    backfill_policy: dg.BackfillPolicy | None = None,
     query_views: QueryViews = "assets",
     include_backing_queries: bool = False,
     required_resource_keys: set[str] | None = None,
@@ -42,6 +43,7 @@ def dune_assets(
         op_tags: Further tags of the op.
         retry_policy: When Dagster tries the step again. An attempt after the first follows the pipeline that the run
             has started, and starts no second one.
+        backfill_policy: How many runs a backfill of partitioned queries makes; one for all of its partitions if None.
         query_views: ``"assets"`` makes an asset of each query; ``"inline"`` leaves out those that other objects read,
             since Dune inlines them, and gives their readers what they read.
         include_backing_queries: Whether the query behind a matview is an asset of its own. Materializing both runs
@@ -70,6 +72,7 @@ def dune_assets(
         inline_query_views=query_views == "inline",
         include_backing_queries=include_backing_queries,
     )
+    is_partitioned = any(spec.partitions_def for spec in specs)
     return dg.multi_asset(
         name=name,
         specs=specs,
@@ -77,6 +80,7 @@ def dune_assets(
         pool=pool,
         op_tags={**(op_tags or {}), CATALOG_TAG: register(catalog)},
         retry_policy=retry_policy,
+        backfill_policy=backfill_policy or (dg.BackfillPolicy.single_run() if is_partitioned else None),
         required_resource_keys=required_resource_keys,
     )
 
@@ -91,6 +95,7 @@ def build_dune_assets(
     pool: str | None = DEFAULT_POOL,
     op_tags: Mapping[str, Any] | None = None,
     retry_policy: dg.RetryPolicy | None = None,
+    backfill_policy: dg.BackfillPolicy | None = None,
     query_views: QueryViews = "assets",
     include_backing_queries: bool = False,
     pipeline_form: PipelineForm = "nodes",
@@ -107,6 +112,7 @@ def build_dune_assets(
         pool: The pool that bounds how many pipelines run at once; none if None.
         op_tags: Further tags of the op.
         retry_policy: When Dagster tries the step again; see `dune_assets`.
+        backfill_policy: How many runs a backfill makes; see `dune_assets`.
         query_views: ``"assets"`` or ``"inline"``; see `dune_assets`.
         include_backing_queries: Whether the query behind a matview is an asset of its own; see `dune_assets`.
         pipeline_form: ``"nodes"`` or ``"lineage"``; see `DuneResource.run`.
@@ -137,6 +143,7 @@ def build_dune_assets(
         pool=pool,
         op_tags=op_tags,
         retry_policy=retry_policy,
+        backfill_policy=backfill_policy,
         query_views=query_views,
         include_backing_queries=include_backing_queries,
         required_resource_keys={resource_key},

@@ -13,6 +13,7 @@ from dagster_dune.api.models import ExecutionStatus, QueryExecution
 from dagster_dune.catalog.models import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.parameters import checked_values
+from dagster_dune.catalog.partitions import Partition
 from dagster_dune.pipeline.settle import Outcome
 from dagster_dune.pipeline.states import Phase
 
@@ -26,6 +27,7 @@ QUERY_URL = f"{NAMESPACE}query_url"
 URL = f"{NAMESPACE}url"
 PERFORMANCE = f"{NAMESPACE}performance"
 QUERY_PARAMETERS = f"{NAMESPACE}query_parameters"
+PARTITION_PARAMETERS = f"{NAMESPACE}partition_parameters"
 TABLE_NAME = "dagster/table_name"
 CODE_REFERENCES = "dagster/code_references"
 
@@ -45,6 +47,8 @@ RESULT_BYTES = f"{NAMESPACE}result_bytes"
 ERROR_LINE = f"{NAMESPACE}error_line"
 ERROR_COLUMN = f"{NAMESPACE}error_column"
 ROW_COUNT = "dagster/row_count"
+PARTITION_ROW_COUNT = "dagster/partition_row_count"
+RANGE_ROW_COUNT = f"{NAMESPACE}range_row_count"
 COLUMN_SCHEMA = "dagster/column_schema"
 
 # Of an op.
@@ -79,6 +83,8 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
     if isinstance(obj, Query) and obj.query_parameters:
         values = checked_values(name, obj.parameters, obj.query_parameters)
         metadata[QUERY_PARAMETERS] = dg.MetadataValue.json(values)
+    if isinstance(obj, Query) and obj.partitions:
+        metadata[PARTITION_PARAMETERS] = dg.MetadataValue.json(dict(obj.partitions.parameters))
     return metadata
 
 
@@ -118,11 +124,18 @@ def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dic
         metadata[TABLE_NAME] = target.name
         metadata[URL] = dg.MetadataValue.url(f"{DUNE_URL}/data/{target.name}")
     if outcome.details:
-        metadata |= _details_metadata(outcome.details)
+        metadata |= _details_metadata(outcome.details, _row_count_key(outcome.node.partition))
     return _without_none(metadata)
 
 
-def _details_metadata(details: ExecutionStatus) -> dict[str, Any]:
+def _row_count_key(partition: Partition | None) -> str:
+    """The rows of a range are those of its partitions together, so they are no partition's own."""
+    if partition is None:
+        return ROW_COUNT
+    return PARTITION_ROW_COUNT if len(partition.keys) == 1 else RANGE_ROW_COUNT
+
+
+def _details_metadata(details: ExecutionStatus, row_count_key: str) -> dict[str, Any]:
     shape = details.result_metadata
     place = details.error.metadata if details.error else None
     metadata: dict[str, Any] = {
@@ -136,7 +149,7 @@ def _details_metadata(details: ExecutionStatus) -> dict[str, Any]:
     if shape:
         rows = shape.total_row_count if shape.total_row_count is not None else shape.row_count
         bytes_ = shape.total_result_set_bytes if shape.total_result_set_bytes is not None else shape.result_set_bytes
-        metadata |= {ROW_COUNT: rows, RESULT_BYTES: bytes_}
+        metadata |= {row_count_key: rows, RESULT_BYTES: bytes_}
         if shape.column_names:
             columns = zip(shape.column_names, shape.column_types, strict=False)
             metadata[COLUMN_SCHEMA] = dg.TableSchema([dg.TableColumn(name, type_) for name, type_ in columns])

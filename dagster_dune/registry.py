@@ -6,16 +6,18 @@ carries the hash of its content as a tag, and this process's catalogs are kept b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import dagster as dg
 
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DuneCatalogError
 from dagster_dune.metadata import CATALOG_TAG, NAME
+from dagster_dune.partitions import partitions_of_step
 
 _CATALOGS: dict[str, DuneCatalog] = {}
 
@@ -50,6 +52,7 @@ class DuneAssetSet:
         names: The SQL name of each of its assets.
         selected: The assets that this step is to materialize.
         deps: By asset, the assets that it depends on.
+        partitions: By the SQL names of partitioned queries, which partitions of them this step is to materialize.
     """
 
     definition: str
@@ -57,6 +60,7 @@ class DuneAssetSet:
     names: Mapping[dg.AssetKey, str]
     selected: frozenset[dg.AssetKey]
     deps: Mapping[dg.AssetKey, frozenset[dg.AssetKey]]
+    partitions: Mapping[str, Sequence[Partition]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, context: dg.AssetExecutionContext) -> DuneAssetSet:
@@ -65,7 +69,9 @@ class DuneAssetSet:
         Raises:
             DuneCatalogError: It was not built by this library, or lost what it was given then.
         """
-        return cls.of_definition(context.assets_def, frozenset(context.selected_asset_keys))
+        assets = cls.of_definition(context.assets_def, frozenset(context.selected_asset_keys))
+        partitions = {assets.names[key]: parts for key, parts in partitions_of_step(context).items()}
+        return replace(assets, partitions=partitions)
 
     @classmethod
     def of_definition(cls, assets: dg.AssetsDefinition, selected: frozenset[dg.AssetKey] = frozenset()) -> DuneAssetSet:

@@ -18,8 +18,8 @@ from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, Dun
 from dagster_dune.api.models import Performance, QueryExecution
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
 from dagster_dune.events import DuneEvent, failure_of
-from dagster_dune.pipeline.lineage_form import plan_lineage, sink_target
-from dagster_dune.pipeline.plan import Override, PipelinePlan, plan_pipeline
+from dagster_dune.pipeline.lineage_form import plan_lineage, sink_node
+from dagster_dune.pipeline.plan import Override, PipelinePlan, PlannedNode, plan_pipeline
 from dagster_dune.registry import DuneAssetSet
 from dagster_dune.results import rows_of
 from dagster_dune.run_config import DuneRunConfig, PipelineForm, form_of, overrides_of
@@ -175,9 +175,9 @@ class DuneResource(dg.ConfigurableResource[Any]):
                 overrides = overrides_of(config, assets) if config else {}
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
                 if form_of(config, pipeline_form) == "lineage":
-                    sink = sink_target(assets.catalog, assets.selection, self._tier, overrides)
+                    sink = sink_node(assets.catalog, assets.selection, self._tier, overrides, assets.partitions)
                     plan = self._plan_lineage(client, assets, sink, allow_extra_refreshes=allow_extra_refreshes)
-                    send = partial(client.execute_lineage, sink.query_id, sink.performance, sink.query_parameters)
+                    send = partial(client.execute_lineage, *_asked_for(sink))
                     yield from step.events(plan, send)
                 else:
                     yield from step.events(self._plan(assets, overrides))
@@ -190,6 +190,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
         asset_key: dg.AssetKey | str | Sequence[str],
         *,
         columns: Sequence[str] | None = None,
+        partition_key: str | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Read the rows of a Dune asset: those that this run made, else those of its latest materialization.
 
@@ -199,16 +200,17 @@ class DuneResource(dg.ConfigurableResource[Any]):
             context: The context of the asset that reads.
             asset_key: The Dune asset.
             columns: The names of the columns to read; all if None.
+            partition_key: Which partition's rows, where the asset is partitioned.
 
         Yields:
             A mapping of column name to JSON value for each row; uint256 values are texts.
 
         Raises:
-            DuneResultError: The asset was never materialized from Dune.
+            DuneResultError: The asset was never materialized from Dune, or is partitioned and no partition is named.
             DuneApiError: The result could not be read; results expire after 90 days.
         """
         with self.get_client() as client:
-            yield from rows_of(client, context.instance, context.run.run_id, asset_key, columns)
+            yield from rows_of(client, context.instance, context.run.run_id, asset_key, columns, partition_key)
 
     def _plan(self, assets: DuneAssetSet, overrides: Mapping[str, Override]) -> PipelinePlan:
         return plan_pipeline(
@@ -217,13 +219,14 @@ class DuneResource(dg.ConfigurableResource[Any]):
             extra_deps=assets.deps_by_name,
             performance=self._tier,
             overrides=overrides,
+            partitions=assets.partitions,
             max_nodes=self.max_nodes,
         )
 
     def _plan_lineage(
-        self, client: DuneApiClient, assets: DuneAssetSet, sink: QueryExecution, *, allow_extra_refreshes: bool
+        self, client: DuneApiClient, assets: DuneAssetSet, sink: PlannedNode, *, allow_extra_refreshes: bool
     ) -> PipelinePlan:
-        dunes_choice = client.get_query_pipeline(sink.query_id, sink.performance, sink.query_parameters)
+        dunes_choice = client.get_query_pipeline(*_asked_for(sink))
         return plan_lineage(assets.selection, sink, dunes_choice, allow_extra_refreshes=allow_extra_refreshes)
 
     @property
@@ -245,3 +248,9 @@ class DuneResource(dg.ConfigurableResource[Any]):
             retry_failed_nodes=self.retry_failed_nodes,
             cancel_on_termination=self.cancel_on_termination,
         )
+
+
+def _asked_for(sink: PlannedNode) -> tuple[int, Performance | None, Mapping[str, str] | None]:
+    """What the lineage form names: a query, its tier and its parameters."""
+    target = cast("QueryExecution", sink.target)
+    return target.query_id, target.performance, target.query_parameters

@@ -18,38 +18,57 @@ def rows_of(
     run_id: str,
     asset_key: dg.AssetKey | str | Sequence[str],
     columns: Sequence[str] | None,
+    partition_key: str | None,
 ) -> Iterator[dict[str, Any]]:
-    """Read the rows of an asset's materialization in this run, else of its latest one.
+    """Read the rows of the materialization of an asset, or of a partition of it, in this run, else of its latest one.
 
     Raises:
         DuneResultError: There is none that was made by Dune.
     """
     key = dg.AssetKey.from_coercible(asset_key)
-    for page in client.iter_execution_pages(_execution_of(instance, run_id, key), columns=columns):
+    execution_id = _execution_of(instance, run_id, key, partition_key)
+    for page in client.iter_execution_pages(execution_id, columns=columns):
         yield from page.result.rows if page.result else ()
 
 
-def _execution_of(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey) -> str:
-    materialization = _materialization(instance, run_id, key)
+def _execution_of(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, partition_key: str | None) -> str:
+    name = key.to_user_string() if partition_key is None else f"{key.to_user_string()} ({partition_key})"
+    materialization = _in_run(instance, run_id, key, partition_key) or _latest(instance, key, partition_key)
     if materialization is None:
         raise DuneResultError(
-            f"The asset {key.to_user_string()} has never been materialized, so it has no rows to read.",
+            f"The asset {name} has never been materialized, so it has no rows to read.",
             hint="Materialize it first, or make it a dependency of the asset that reads it.",
+        )
+    if materialization.partition is not None and partition_key is None:
+        raise DuneResultError(
+            f"The asset {name} is partitioned, so that its rows are those of one partition.",
+            hint="Give get_rows a partition_key.",
         )
     execution_id = materialization.metadata.get(EXECUTION_ID)
     if execution_id is None:
         raise DuneResultError(
-            f"The latest materialization of {key.to_user_string()} names no execution on Dune ({EXECUTION_ID}).",
+            f"The latest materialization of {name} names no execution on Dune ({EXECUTION_ID}).",
             hint="Give get_rows the key of an asset that build_dune_assets or @dune_assets made.",
         )
     return str(execution_id.value)
 
 
-def _materialization(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey) -> dg.AssetMaterialization | None:
-    latest = instance.get_latest_materialization_event(key)
-    if latest is None or latest.run_id == run_id:
-        return latest.asset_materialization if latest else None
+def _in_run(
+    instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, partition_key: str | None
+) -> dg.AssetMaterialization | None:
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
     in_run = [record.event_log_entry.asset_materialization for record in records]
-    of_key = [event for event in in_run if event is not None and event.asset_key == key]
-    return of_key[-1] if of_key else latest.asset_materialization
+    found = [
+        event
+        for event in in_run
+        if event is not None and event.asset_key == key and partition_key in (None, event.partition)
+    ]
+    return found[-1] if found else None
+
+
+def _latest(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition_key: str | None
+) -> dg.AssetMaterialization | None:
+    wanted = dg.AssetRecordsFilter(key, asset_partitions=[partition_key] if partition_key is not None else None)
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return records[0].asset_materialization if records else None

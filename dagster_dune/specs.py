@@ -13,6 +13,7 @@ from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.select import select as matching
 from dagster_dune.catalog.versions import code_versions
 from dagster_dune.errors import DuneCatalogError
+from dagster_dune.partitions import check_one_time_definition, check_partitions_def
 from dagster_dune.translator import DagsterDuneTranslator
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class _Specs:
     def all(self) -> list[dg.AssetSpec]:
         specs = [self._with_deps(obj) for obj in self._catalog if obj.sql_name in self._visible]
         self._check_keys()
+        check_one_time_definition({name: self._spec(name) for name in sorted(self._visible)})
         return specs
 
     def _spec(self, name: str) -> dg.AssetSpec:
@@ -86,6 +88,7 @@ class _Specs:
 
     def _with_deps(self, obj: MaterializedView | Query) -> dg.AssetSpec:
         spec = self._spec(obj.sql_name)
+        check_partitions_def(obj, spec)
         upstream = upstream_names(self._catalog.graph, obj.sql_name, self._visible)
         deps = {dep: dg.AssetDep(dep) for dep in (self._spec(name).key for name in sorted(upstream))}
         deps |= {dep.asset_key: dep for dep in spec.deps}

@@ -67,7 +67,7 @@ class Step:
         self._brief_client = brief_client
         self._details = details
         self._settings = settings
-        self._stream = EventStream(assets, context.log)
+        self._context = context
 
     def events(self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted] | None = None) -> Iterator[DuneEvent]:
         """Run a plan.
@@ -83,23 +83,24 @@ class Step:
             DuneError: The plan could not be sent, or not be followed to its end.
             Failure: Some of its nodes failed or were skipped.
         """
+        stream = EventStream(self._context, self._assets, plan)
         try:
             attempt = self._decide(plan)
-            missing = {node.sql_name for node in plan.nodes}
+            missing = set(plan.digests)
             for attachment in attempt.attachments:
-                missing -= {node.sql_name for node in attachment.plan.nodes}
+                missing.difference_update(attachment.plan.digests)
             for attachment in attempt.attachments:
-                yield from self._take_over(attachment, missing)
+                yield from self._take_over(attachment, missing, stream)
             if missing:
                 rest = plan.restricted(missing) if attempt.attachments else plan
                 as_nodes = partial(self._client.execute_pipeline, rest.to_wire())
                 pipeline = self._submit(rest, send if send and rest is plan else as_nodes)
-                yield from self._stream.of(self._outcomes(rest, pipeline), pipeline)
+                yield from stream.of(self._outcomes(rest, pipeline), pipeline)
         except DuneError:
-            yield from self._stream.rest()
+            yield from stream.rest()
             raise
-        yield from self._stream.rest()
-        self._stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes)
+        yield from stream.rest()
+        stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes)
 
     def _decide(self, plan: PipelinePlan) -> Attempt:
         attempt = decide(
@@ -128,7 +129,7 @@ class Step:
             return False
         return not phase_of(status.status, status.error).has_ended
 
-    def _take_over(self, attachment: Attachment, missing: set[str]) -> Iterator[DuneEvent]:
+    def _take_over(self, attachment: Attachment, missing: set[str], stream: EventStream) -> Iterator[DuneEvent]:
         """Follow an earlier pipeline. What failed there is missing still, unless this run itself has seen it fail."""
         sends_again = attachment.submission.run_id != self._run_id or self._settings.retry_failed_nodes
         pipeline = attachment.pipeline_execution_id
@@ -136,13 +137,13 @@ class Step:
         def kept() -> Iterator[Outcome]:
             for outcome in self._outcomes(attachment.plan, pipeline):
                 if outcome.result is not Result.SUCCEEDED and outcome.node.selected and sends_again:
-                    self._log.info("%s goes into a new pipeline: %s", outcome.node.sql_name, outcome.reason)
-                    missing.add(outcome.node.sql_name)
+                    self._log.info("%s goes into a new pipeline: %s", outcome.node.label, outcome.reason)
+                    missing.add(outcome.node.digest)
                 else:
                     yield outcome
 
         try:
-            yield from self._stream.of(kept(), pipeline)
+            yield from stream.of(kept(), pipeline)
         except DuneNotFoundError as error:
             raise DunePipelineError(
                 f"Dune does not know pipeline {pipeline}, which run {attachment.submission.run_id} started at "

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_dune.catalog.models import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.metadata import spec_metadata
+from dagster_dune.partitions import partitions_def_of
 
 KINDS = {
     ReferenceKind.QUERY: "query",
@@ -62,6 +63,7 @@ class DagsterDuneTranslator:
                 group_name=GROUPS[obj.kind],
                 metadata=spec_metadata(obj),
             )
+        partitions = obj.partitions if isinstance(obj, Query) else None
         return dg.AssetSpec(
             _key(obj),
             description=obj.description or (obj.name if isinstance(obj, Query) else None),
@@ -69,6 +71,7 @@ class DagsterDuneTranslator:
             tags={tag: "" for text in obj.tags if (tag := _tag(text))},
             group_name=obj.group,
             owners=obj.owners,
+            partitions_def=partitions_def_of(partitions) if partitions else None,
             metadata=spec_metadata(obj),
         )
 

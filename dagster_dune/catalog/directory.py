@@ -121,7 +121,7 @@ def _materialized_view(file: Path, parsed: SqlText, header: Header, matview: str
             f"the materialized view {matview} is given parameters, but Dune refreshes matviews without any.",
             hint="Remove them, or make it a query.",
         )
-    for key in ("name", "slug"):
+    for key in ("name", "slug", "partitions"):
         if getattr(header, key) is not None:
             raise DuneCatalogError(
                 f"the header has both matview and {key}, which is of a query.", hint="Keep one of the two."
@@ -138,6 +138,7 @@ def _query(file: Path, parsed: SqlText, header: Header) -> Query | UnidentifiedQ
         slug=header.slug or _slug(file.stem),
         parameters=_declared_parameters(header, parsed.sql),
         query_parameters=_values(header),
+        partitions=header.partitions,
         **_common(file, parsed, header),
     )
     query_id = _query_id(file.stem, header, parsed.linked_id)
@@ -207,4 +208,7 @@ def _parameter(key: str, said: HeaderParameter) -> QueryParameter:
 
 
 def _values(header: Header) -> dict[str, ParameterValue]:
-    return {key: said.value for key, said in header.parameters.items() if said.value is not None}
+    by_partition = header.partitions.parameters if header.partitions else {}
+    return {
+        key: said.value for key, said in header.parameters.items() if said.value is not None and key not in by_partition
+    }

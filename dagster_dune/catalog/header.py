@@ -24,6 +24,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.parameters import ParameterType
+from dagster_dune.catalog.partitions import QueryPartitions
 from dagster_dune.catalog.yaml_text import read_yaml
 from dagster_dune.errors import DuneCatalogError
 
@@ -77,6 +78,7 @@ class Header(_HeaderPart):
         slug: The readable part of the query's asset key; taken from the file's name where it is left out.
         group: The asset group that it is shown in.
         owners: Who answers for it: mail addresses, or teams as ``team:dex``.
+        partitions: How its executions are divided, and which parameters say so.
     """
 
     id: int | None = Field(default=None, gt=0)
@@ -91,6 +93,7 @@ class Header(_HeaderPart):
     slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
     group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
     owners: tuple[str, ...] = ()
+    partitions: QueryPartitions | None = None
 
     def over(self, other: Header) -> Header:
         """Return what either says, this one where both do."""

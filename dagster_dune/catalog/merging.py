@@ -19,8 +19,8 @@ def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
 
     - the SQL with its references, the declared parameters, the title, the backing query and the privacy are the
       account's, where the account knows them;
-    - the performance, the description, the tags, the slug, the group, the owners and the values of parameters are the
-      folder's, where the folder gives them;
+    - the performance, the description, the tags, the slug, the group, the owners, the partitions and the values of
+      parameters are the folder's, where the folder gives them;
     - the deps are those of both.
 
     A query that backs a matview of the other side becomes part of that matview. A query of the folder whose id is not
@@ -113,6 +113,7 @@ def _query(said: Query, known: Query) -> Query:
         slug=said.slug or known.slug,
         parameters=known.parameters or said.parameters,
         query_parameters={**known.query_parameters, **said.query_parameters},
+        partitions=said.partitions or known.partitions,
         **_common(said, known),
     )
 

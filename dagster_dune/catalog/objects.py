@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.names import Reference, materialized_view_name
-from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, plain_value
+from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, check_keys, checked_values, plain_value
+from dagster_dune.catalog.partitions import QueryPartitions
 from dagster_dune.errors import DuneCatalogError
 
 logger = logging.getLogger(__name__)
@@ -170,9 +171,11 @@ class Query(DuneObject):
         slug: The readable part of its asset key, pinned so that a new title on Dune loses no history.
         parameters: The parameters it declares, where known.
         query_parameters: The values that its executions are given; Dune's saved defaults apply to the rest.
+        partitions: How its executions are divided; not at all if None.
 
     Raises:
-        DuneCatalogError: A value is of the wrong type, or none of the declared parameters has its key.
+        DuneCatalogError: A value is of the wrong type, none of the declared parameters has its key, or a parameter gets
+            a value of its own beside that of its partition.
 
     Examples:
         >>> Query(query_id=42, deps=["dune.acme.result_daily"], query_parameters={"Start Date": "2024-01-01"}).sql_name
@@ -185,6 +188,7 @@ class Query(DuneObject):
     slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
     parameters: tuple[QueryParameter, ...] = ()
     query_parameters: Mapping[str, ParameterValue] = {}
+    partitions: QueryPartitions | None = None
 
     @field_validator("name")
     @classmethod
@@ -201,6 +205,8 @@ class Query(DuneObject):
     @model_validator(mode="after")
     def _values_fit(self) -> Query:
         checked_values(self.sql_name, self.parameters, self.query_parameters)
+        if self.partitions:
+            _check_partitions(self.sql_name, self.partitions, self.parameters, self.query_parameters)
         return self
 
     @property
@@ -217,12 +223,14 @@ class UnidentifiedQuery(DuneObject):
         slug: The readable part of its asset key.
         parameters: The parameters it declares.
         query_parameters: The values that its executions are given.
+        partitions: How its executions are divided.
     """
 
     name: str | None = None
     slug: str | None = None
     parameters: tuple[QueryParameter, ...] = ()
     query_parameters: Mapping[str, ParameterValue] = {}
+    partitions: QueryPartitions | None = None
 
     def identified(self, query_id: int) -> Query:
         """Return the query that it is.
@@ -231,3 +239,21 @@ class UnidentifiedQuery(DuneObject):
             DuneCatalogError: Its values contradict its parameters.
         """
         return Query(query_id=query_id, **{field: getattr(self, field) for field in type(self).model_fields})
+
+
+def _check_partitions(
+    name: str,
+    partitions: QueryPartitions,
+    parameters: tuple[QueryParameter, ...],
+    values: Mapping[str, ParameterValue],
+) -> None:
+    """Try the partitions' templates on the parameters that the query declares."""
+    for key in partitions.parameters:
+        if key in values:
+            raise DuneCatalogError(
+                f"The parameter {key!r} of {name} gets its value from the partition, and another one beside it.",
+                hint="Remove it from query_parameters.",
+            )
+    check_keys(name, parameters, partitions.parameters)
+    for sample in partitions.samples():
+        checked_values(name, parameters, partitions.values_of(sample))

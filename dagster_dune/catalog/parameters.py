@@ -62,16 +62,27 @@ def checked_values(
         DuneCatalogError: A key is not declared, or a value is not of its parameter's type.
     """
     declared = {parameter.key: parameter for parameter in parameters}
-    texts = {}
-    for key, value in values.items():
+    check_keys(query, declared.values(), values)
+    return {
+        key: _text(query, declared.get(key) or QueryParameter(key=key, multiple=True), value)
+        for key, value in values.items()
+    }
+
+
+def check_keys(query: str, parameters: Iterable[QueryParameter], keys: Iterable[str]) -> None:
+    """Check that a query declares some parameters. Where none is known, any key will do.
+
+    Raises:
+        DuneCatalogError: A key is not declared.
+    """
+    declared = [parameter.key for parameter in parameters]
+    for key in keys:
         if declared and key not in declared:
             close = get_close_matches(key, declared, n=1)
             raise DuneCatalogError(
                 f"{query} has no parameter {key!r}.",
                 hint=f"Did you mean {close[0]!r}?" if close else f"Its parameters: {', '.join(map(repr, declared))}.",
             )
-        texts[key] = _text(query, declared.get(key) or QueryParameter(key=key, multiple=True), value)
-    return texts
 
 
 def plain_value(value: ParameterValue) -> ParameterValue:

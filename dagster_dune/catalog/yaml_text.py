@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from types import UnionType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
@@ -64,6 +65,8 @@ class _Reader:
             ) from error
         try:
             return self._model.model_validate(data)
+        except DuneCatalogError as error:
+            raise DuneCatalogError(f"{self._source}, in {self._what}: {error}") from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise self._wrong(root, first["loc"], first["type"], first["msg"]) from error
@@ -102,7 +105,7 @@ def _model_at(model: Any, keys: Sequence[str]) -> Any:
     """The model that the value of some key, inside of mappings and models, is read into."""
     for key in keys:
         model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[key].annotation
-        model = get_args(model)[0] if get_origin(model) is Annotated else model
+        model = get_args(model)[0] if get_origin(model) in (Annotated, UnionType) else model
     return model
 
 

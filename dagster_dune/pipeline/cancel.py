@@ -35,7 +35,7 @@ def cancel_pipeline(
         sleep: Waits for some seconds.
 
     Returns:
-        The SQL names of what may still run.
+        The names of what may still run.
     """
     settlement = Settlement(plan)
     cancelled = set[str]()
@@ -48,10 +48,10 @@ def cancel_pipeline(
                 "The status of pipeline %s could not be read while it is stopped. %s", pipeline_execution_id, error
             )
         for node, execution_id in settlement.running:
-            if execution_id not in cancelled and _cancel(client, node.sql_name, execution_id, log):
+            if execution_id not in cancelled and _cancel(client, node.label, execution_id, log):
                 cancelled.add(execution_id)
         if settlement.done or clock() >= deadline:
-            return [node.sql_name for node in settlement.open_nodes]
+            return [node.label for node in settlement.open_nodes]
         sleep(POLL_SECONDS)
 
 

@@ -5,39 +5,52 @@ Since Dune chooses what runs, and what is paid for, its choice is compared with 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
 from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DunePlanError
-from dagster_dune.pipeline.plan import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target
+from dagster_dune.pipeline.plan import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target, parts_of
 
 FORM = 'pipeline_form="lineage"'
 
 
-def sink_target(
+def sink_node(
     catalog: DuneCatalog,
     selection: Collection[str],
     performance: Performance | None,
     overrides: Mapping[str, Override] | None = None,
-) -> QueryExecution:
-    """Return what is asked of Dune: the execution of the one query that the selection ends in.
+    partitions: Mapping[str, Sequence[Partition]] | None = None,
+) -> PlannedNode:
+    """Return the node of the one query that the selection ends in, which is what is asked of Dune.
 
     Args:
         catalog: What exists.
         selection: The SQL names of what is to run.
         performance: The tier of the query, if it names none.
         overrides: What this run changes of single objects, by SQL names.
+        partitions: By the SQL names of partitioned queries, what of them runs.
 
     Raises:
-        DunePlanError: The selection holds no query, or several.
+        DunePlanError: The selection holds no query, or several, or several partitions of one.
     """
-    changes = overrides or {}
-    targets = [node_target(catalog[name], performance, changes.get(name, UNCHANGED)) for name in sorted(selection)]
-    queries = [target for target in targets if isinstance(target, QueryExecution)]
+    nodes = [
+        PlannedNode(
+            id=0,
+            sql_name=name,
+            dependencies=(),
+            target=node_target(catalog[name], performance, (overrides or {}).get(name, UNCHANGED), part),
+            partition=part,
+        )
+        for name in sorted(selection)
+        for part in parts_of(catalog[name], (partitions or {}).get(name, ()))
+    ]
+    queries = [node for node in nodes if isinstance(node.target, QueryExecution)]
     if len(queries) != 1:
-        names = ", ".join(f"query_{query.query_id}" for query in queries) or "no query"
+        names = ", ".join(node.label for node in queries) or "no query"
         raise DunePlanError(
             f"{FORM} runs one query and the matviews it reads, but the selection holds {names}.",
             hint='Select one query with its upstream matviews, or use pipeline_form="nodes".',
@@ -47,7 +60,7 @@ def sink_target(
 
 def plan_lineage(
     selection: Collection[str],
-    sink: QueryExecution,
+    sink: PlannedNode,
     dunes_choice: Pipeline,
     *,
     allow_extra_refreshes: bool = False,
@@ -56,7 +69,7 @@ def plan_lineage(
 
     Args:
         selection: The SQL names of what is to run: one query, and matviews.
-        sink: The query, as `sink_target` returns it.
+        sink: The query, as `sink_node` returns it.
         dunes_choice: The answer of ``GET /v1/query/{id}/pipeline``.
         allow_extra_refreshes: Whether Dune may refresh matviews that are not selected.
 
@@ -74,16 +87,11 @@ def plan_lineage(
     return PipelinePlan(tuple(_planned(node, sink, selection) for node in _topological(dunes_choice)))
 
 
-def _planned(node: PipelineNode, sink: QueryExecution, selection: Collection[str]) -> PlannedNode:
-    name = _name(node)
-    is_sink = name == f"query_{sink.query_id}"
-    return PlannedNode(
-        id=node.id,
-        sql_name=name,
-        dependencies=tuple(node.dependencies),
-        target=sink if is_sink else _target(node),
-        selected=name in selection,
-    )
+def _planned(node: PipelineNode, sink: PlannedNode, selection: Collection[str]) -> PlannedNode:
+    name, dependencies = _name(node), tuple(node.dependencies)
+    if name == sink.sql_name:
+        return replace(sink, id=node.id, dependencies=dependencies)
+    return PlannedNode(node.id, name, dependencies, _target(node), selected=name in selection)
 
 
 def _name(node: PipelineNode) -> str:
@@ -110,7 +118,7 @@ def _topological(pipeline: Pipeline) -> list[PipelineNode]:
         ) from error
 
 
-def _difference(sink: QueryExecution, missing: list[str], extra: list[str]) -> DunePlanError:
+def _difference(sink: PlannedNode, missing: list[str], extra: list[str]) -> DunePlanError:
     words = []
     if extra:
         words.append(f"Dune would refresh, and charge for, what is not selected: {', '.join(extra)}")
@@ -122,6 +130,6 @@ def _difference(sink: QueryExecution, missing: list[str], extra: list[str]) -> D
     if missing:
         hints.append('Leave these out, or use pipeline_form="nodes".')
     return DunePlanError(
-        f"{FORM} and the selection differ for query_{sink.query_id}; nothing was sent. {'. '.join(words)}.",
+        f"{FORM} and the selection differ for {sink.sql_name}; nothing was sent. {'. '.join(words)}.",
         hint=" ".join(hints),
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import itertools
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from dagster_dune.api.models import (
 )
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.parameters import ParameterValue, checked_values
+from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DunePlanError
 
 DIGEST_LENGTH = 12
@@ -49,6 +51,7 @@ class PlannedNode:
         dependencies: The ids of the nodes that must complete before it.
         target: What Dune is asked to do.
         selected: Whether it was asked for. False only where Dune chooses the nodes itself (the lineage form).
+        partition: What part of the object it runs; None where that has no partitions.
     """
 
     id: int
@@ -56,11 +59,19 @@ class PlannedNode:
     dependencies: tuple[int, ...]
     target: MaterializedViewRefresh | QueryExecution
     selected: bool = True
+    partition: Partition | None = None
+
+    @property
+    def label(self) -> str:
+        """What it runs, as messages name it."""
+        return f"{self.sql_name} ({self.partition.label})" if self.partition else self.sql_name
 
     @cached_property
     def digest(self) -> str:
-        """A hash of what runs and with which parameters, whatever the tier: 12 hexadecimal digits."""
+        """A hash of what runs, for which partition and with which parameters, on any tier: 12 hexadecimal digits."""
         what = self.target.model_dump(mode="json", exclude={"performance"}, exclude_none=True)
+        if self.partition:
+            what["partition"] = self.partition.keys
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
     def to_wire(self) -> PipelineNode:
@@ -86,9 +97,9 @@ class PipelinePlan:
         """The digest of each node."""
         return tuple(node.digest for node in self.nodes)
 
-    def restricted(self, names: Collection[str]) -> PipelinePlan:
-        """Return the plan of some of its objects alone, with ids from 1; what they lose is taken as done."""
-        kept = [node.id for node in self.nodes if node.sql_name in names]
+    def restricted(self, digests: Collection[str]) -> PipelinePlan:
+        """Return the plan of some of its nodes alone, with ids from 1; what they lose is taken as done."""
+        kept = [node.id for node in self.nodes if node.digest in digests]
         return self.renumbered({node_id: number for number, node_id in enumerate(kept, start=1)})
 
     def renumbered(self, ids: Mapping[int, int]) -> PipelinePlan:
@@ -113,6 +124,7 @@ def plan_pipeline(
     extra_deps: Mapping[str, Iterable[str]] | None = None,
     performance: Performance | None = None,
     overrides: Mapping[str, Override] | None = None,
+    partitions: Mapping[str, Sequence[Partition]] | None = None,
     max_nodes: int | None = None,
 ) -> PipelinePlan:
     """Turn a selection into the nodes of one pipeline. The same selection always gives the same nodes.
@@ -127,13 +139,14 @@ def plan_pipeline(
         extra_deps: Edges beside the catalog's own, by SQL names, such as those a translator adds.
         performance: The tier of the objects that name none; left out of the request if None.
         overrides: What this run changes of single objects, by SQL names.
+        partitions: By the SQL names of partitioned queries, what of them runs: a node each.
         max_nodes: The number of nodes that the pipeline may have; any if None.
 
     Returns:
         The plan, with ids from 1 in topological order.
 
     Raises:
-        DunePlanError: Nothing is selected, or more than `max_nodes`.
+        DunePlanError: Nothing is selected, more than `max_nodes`, or a partitioned query without a partition.
         DuneCatalogError: A name is not in the catalog, or the extra edges close a circle.
 
     Examples:
@@ -147,44 +160,96 @@ def plan_pipeline(
     """
     if not selection:
         raise DunePlanError("Nothing is selected, so there is nothing to run on Dune.")
-    if max_nodes is not None and len(selection) > max_nodes:
+    parts = {name: parts_of(catalog[name], (partitions or {}).get(name, ())) for name in selection}
+    count = sum(map(len, parts.values()))
+    if max_nodes is not None and count > max_nodes:
         raise DunePlanError(
-            f"{len(selection)} assets are selected, which is more than max_nodes={max_nodes}; nothing was sent.",
-            hint="Select fewer, or raise max_nodes on the DuneResource.",
+            f"{count} nodes would run, which is more than max_nodes={max_nodes}; nothing was sent.",
+            hint="Select fewer assets or partitions, or raise max_nodes on the DuneResource.",
         )
     graph = catalog.graph.with_deps(extra_deps) if extra_deps else catalog.graph
     upstream = {name: graph.nearest(name, selection.__contains__) for name in selection}
-    order = _topological(upstream, selection)
-    ids = {name: number for number, name in enumerate(order, start=1)}
-    return PipelinePlan(
-        tuple(
+    nodes: dict[str, list[PlannedNode]] = {}
+    ids = itertools.count(1)
+    for name in _topological(upstream, selection):
+        override = (overrides or {}).get(name, UNCHANGED)
+        nodes[name] = [
             PlannedNode(
-                id=ids[name],
+                id=next(ids),
                 sql_name=name,
-                dependencies=tuple(sorted(ids[up] for up in upstream[name])),
-                target=node_target(catalog[name], performance, (overrides or {}).get(name, UNCHANGED)),
+                dependencies=tuple(sorted(up.id for ups in upstream[name] for up in nodes[ups] if _meet(up, part))),
+                target=node_target(catalog[name], performance, override, part),
+                partition=part,
             )
-            for name in order
+            for part in parts[name]
+        ]
+        _check_different(nodes[name])
+    return PipelinePlan(tuple(node for of_object in nodes.values() for node in of_object))
+
+
+def parts_of(obj: MaterializedView | Query, partitions: Sequence[Partition]) -> tuple[Partition | None, ...]:
+    """Return what of an object runs, a node each: some of its partitions, or all of it where it has none.
+
+    Raises:
+        DunePlanError: It has partitions, and none is given.
+    """
+    if not isinstance(obj, Query) or obj.partitions is None:
+        return (None,)
+    if not partitions:
+        raise DunePlanError(
+            f"{obj.sql_name} is partitioned, and this run is of no partition; nothing was sent.",
+            hint="Launch it with a partition or a range of them, as a backfill, or from a schedule of partitions.",
         )
-    )
+    return obj.partitions.together(partitions)
 
 
 def node_target(
-    obj: MaterializedView | Query, performance: Performance | None, override: Override = UNCHANGED
+    obj: MaterializedView | Query,
+    performance: Performance | None,
+    override: Override = UNCHANGED,
+    partition: Partition | None = None,
 ) -> MaterializedViewRefresh | QueryExecution:
     """Return what Dune is asked to do for one object; whatever is not set is left out of the request.
 
     Raises:
         DuneCatalogError: A parameter's value is not one that the query takes.
-        DunePlanError: A matview is given parameters.
+        DunePlanError: A matview is given parameters, or a parameter a value beside that of the partition.
     """
     tier = override.performance or obj.performance or performance
     if isinstance(obj, MaterializedView):
         if override.query_parameters:
             raise DunePlanError(f"{obj.name} is a matview, which Dune refreshes without parameters.")
         return MaterializedViewRefresh(name=obj.name, performance=tier)
-    values = checked_values(obj.sql_name, obj.parameters, {**obj.query_parameters, **override.query_parameters})
-    return QueryExecution(query_id=obj.query_id, performance=tier, query_parameters=values or None)
+    values = {**obj.query_parameters, **override.query_parameters}
+    if partition and obj.partitions:
+        of_partition = obj.partitions.values_of(partition)
+        if twice := sorted(of_partition.keys() & override.query_parameters.keys()):
+            raise DunePlanError(
+                f"The run's configuration sets {', '.join(map(repr, twice))} of {obj.sql_name}, as its partition does.",
+                hint="Leave it out, and choose the partition.",
+            )
+        values |= of_partition
+    texts = checked_values(obj.sql_name, obj.parameters, values)
+    return QueryExecution(query_id=obj.query_id, performance=tier, query_parameters=texts or None)
+
+
+def _meet(upstream: PlannedNode, part: Partition | None) -> bool:
+    """Whether a node waits for one of an object that it reads: not for other partitions than its own."""
+    if upstream.partition is None or part is None:
+        return True
+    return not set(upstream.partition.keys).isdisjoint(part.keys)
+
+
+def _check_different(nodes: Sequence[PlannedNode]) -> None:
+    """Refuse to pay for the same execution twice."""
+    seen: dict[str, PlannedNode] = {}
+    for node in nodes:
+        other = seen.setdefault(node.target.model_dump_json(), node)
+        if other is not node:
+            raise DunePlanError(
+                f"{other.label} and {node.label} would be executed with the same parameters, and paid for twice.",
+                hint="Let the templates of its partitions tell them apart, as {partition_key} does.",
+            )
 
 
 def _topological(upstream: Mapping[str, set[str]], labels: Mapping[str, str]) -> list[str]:

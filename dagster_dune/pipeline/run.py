@@ -151,7 +151,7 @@ def _ask_executions(client: DuneApiClient, settlement: Settlement, log: logging.
         try:
             outcomes += settlement.tell(node, client.get_execution_status(execution_id))
         except (*TRANSIENT, DuneNotFoundError) as error:
-            log.warning("The execution of %s could not be asked; asking again. %s", node.sql_name, error)
+            log.warning("The execution of %s could not be asked; asking again. %s", node.label, error)
     return outcomes
 
 
@@ -170,5 +170,5 @@ def _timed_out(settlement: Settlement, pipeline_execution_id: str, seconds: floa
 
 
 def _open(settlement: Settlement) -> str:
-    names = [node.sql_name for node in settlement.open_nodes]
+    names = [node.label for node in settlement.open_nodes]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -35,7 +35,7 @@ class Outcome:
         phase: What Dune's last word about it means.
         execution_id: Its execution; None where it never started.
         reason: Why it failed or was skipped, in Dune's words where it said so.
-        blocked_by: The SQL names of the failed nodes that kept a skipped one from starting.
+        blocked_by: The names of the failed nodes that kept a skipped one from starting.
         details: What its execution read, made and cost; None where that is not known.
         details_missing: Why there are no details.
     """
@@ -149,7 +149,7 @@ class Settlement:
             return
         phase = phase_of(progress.status, progress.error)
         if phase is Phase.UNKNOWN:
-            self.unknown_words.setdefault(progress.status or "", self.plan.by_id[node_id].sql_name)
+            self.unknown_words.setdefault(progress.status or "", self.plan.by_id[node_id].label)
         execution_id = progress.execution_id or self._seen[node_id].execution_id
         self._seen[node_id] = _Seen(progress.status, progress.error, execution_id, phase)
 
@@ -216,7 +216,7 @@ class Settlement:
         for dependency in node.dependencies:
             outcome = self._outcomes.get(dependency)
             if outcome and outcome.result is Result.FAILED:
-                names.add(outcome.node.sql_name)
+                names.add(outcome.node.label)
             elif outcome:
                 names.update(outcome.blocked_by)
         return tuple(sorted(names))

@@ -114,7 +114,7 @@ def test_an_empty_selection_is_refused():
 
 
 def test_more_nodes_than_allowed_are_refused():
-    with pytest.raises(DunePlanError, match=r"5 assets .* max_nodes=4"):
+    with pytest.raises(DunePlanError, match=r"5 nodes .* max_nodes=4"):
         plan_pipeline(LAYERS, ALL, max_nodes=4)
 
 

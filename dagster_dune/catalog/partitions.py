@@ -1,0 +1,218 @@
+"""Partitions of queries: how a query's executions are divided, and how a partition becomes values of its parameters.
+
+A matview takes no parameters, so it has no partitions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from string import Formatter
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from dagster_dune.catalog.parameters import ParameterValue
+from dagster_dune.errors import DuneCatalogError, DunePlanError
+
+PartitionsKind = Literal["hourly", "daily", "weekly", "monthly", "static", "dynamic"]
+Ranges = Literal["nodes", "parameters"]
+
+TIME_KINDS = frozenset({"hourly", "daily", "weekly", "monthly"})
+KEY, KEYS, START, END = "partition_key", "partition_keys", "window_start", "window_end"
+SAMPLE_WINDOW = timedelta(hours=1)
+DUNES_DATETIME = "%Y-%m-%d %H:%M:%S"
+# Dagster writes a range of keys as [a...b], and a key of several dimensions as a|b.
+KEY_OF_ITS_OWN = re.compile(r"(?!.*\.\.\.)[^\s|,][^\n|,]*")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition of a query, or several that run together as one node.
+
+    Attributes:
+        keys: The keys, in their order.
+        window: Where they begin and end in time, both with a time zone; None where partitions are no spans of time.
+    """
+
+    keys: tuple[str, ...]
+    window: tuple[datetime, datetime] | None = None
+
+    @property
+    def label(self) -> str:
+        """The keys, as messages name them."""
+        return self.keys[0] if len(self.keys) == 1 else f"{self.keys[0]}...{self.keys[-1]}"
+
+
+class QueryPartitions(BaseModel):
+    """The partitions of a query.
+
+    Attributes:
+        kind: ``hourly``, ``daily``, ``weekly``, ``monthly``, ``static`` or ``dynamic``.
+        parameters: By parameter key, the text that a partition gives it. In it stand ``{partition_key}``,
+            ``{window_start}`` and ``{window_end}``, the last two in UTC and with an optional format as strftime takes
+            it: ``{window_start:%Y-%m-%d}``. A window ends where the next one starts. With ``ranges="parameters"``
+            there is no single key; ``{partition_keys}`` is then the list of them, for a parameter of several values.
+        start: When the first partition of a time kind starts, in `timezone`.
+        end: When the last one ends; none if None.
+        timezone: Whose days, weeks and months they are.
+        keys: The keys of the static kind.
+        name: The name of the dynamic kind, by which keys are added.
+        ranges: What becomes of several partitions in one run: ``"nodes"`` gives each a node of its own in the one
+            pipeline; ``"parameters"`` runs them as a single node, with the window or the keys of them all.
+
+    Raises:
+        DuneCatalogError: Something that its kind needs is missing, or a template names an unknown field.
+
+    Examples:
+        >>> daily = QueryPartitions(kind="daily", start="2024-01-01", parameters={"day": "{partition_key}"})
+        >>> daily.values_of(Partition(("2024-01-31",)))
+        {'day': '2024-01-31'}
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    kind: PartitionsKind
+    parameters: Mapping[str, str]
+    start: datetime | None = None
+    end: datetime | None = None
+    timezone: str = "UTC"
+    keys: tuple[str, ...] = ()
+    name: str | None = None
+    ranges: Ranges = "nodes"
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the partitions are spans of time."""
+        return self.kind in TIME_KINDS
+
+    def values_of(self, partition: Partition) -> dict[str, ParameterValue]:
+        """Return the values that a partition gives the query's parameters."""
+        return {key: _filled(template, partition) for key, template in self.parameters.items()}
+
+    def together(self, partitions: Sequence[Partition]) -> tuple[Partition, ...]:
+        """Return what the partitions of one run are executed as: each by itself, or all as one.
+
+        Raises:
+            DunePlanError: They are to run as one, but are not next to each other in time.
+        """
+        if self.ranges == "nodes" or len(partitions) < 2:
+            return tuple(partitions)
+        keys = tuple(key for partition in partitions for key in partition.keys)
+        windows = [partition.window for partition in partitions if partition.window]
+        for (_, end), (start, _) in pairwise(windows):
+            if start != end:
+                raise DunePlanError(
+                    f"The partitions {', '.join(keys)} cannot run as one range: there is a gap before {start}.",
+                    hint='Select partitions without gaps, or set ranges="nodes".',
+                )
+        return (Partition(keys, (windows[0][0], windows[-1][1]) if windows else None),)
+
+    def samples(self) -> Iterator[Partition]:
+        """Yield partitions that the templates can be tried on; none of the dynamic kind are known."""
+        if self.kind == "static":
+            yield from self.together([Partition((key,)) for key in self.keys])
+        if self.start:
+            start = self.start.replace(tzinfo=ZoneInfo(self.timezone))
+            key = self.start.strftime("%Y-%m-%d-%H:%M" if self.kind == "hourly" else "%Y-%m-%d")
+            yield Partition((key,), (start, start + SAMPLE_WINDOW))
+
+    @field_validator("start", "end")
+    @classmethod
+    def _in_no_zone(cls, moment: datetime | None) -> datetime | None:
+        if moment and moment.tzinfo:
+            raise DuneCatalogError(
+                f"The start and end of partitions are in their timezone, and {moment} has one of its own.",
+                hint="Write them without, and set timezone.",
+            )
+        return moment
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise DuneCatalogError(f"There is no time zone {name!r}.", hint="Write it as Europe/Berlin.") from error
+        return name
+
+    @field_validator("keys")
+    @classmethod
+    def _keys_of_their_own(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            if not KEY_OF_ITS_OWN.fullmatch(key):
+                raise DuneCatalogError(
+                    f"{key!r} cannot be a partition key.", hint="Leave out line ends, commas, | and three dots."
+                )
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise DuneCatalogError(f"The partition key {twice!r} stands twice.")
+        return keys
+
+    @model_validator(mode="after")
+    def _whole(self) -> QueryPartitions:
+        needs = {"static": "keys", "dynamic": "name"}.get(self.kind, "start")
+        for field in ("start", "keys", "name"):
+            if field == needs and not getattr(self, field):
+                raise DuneCatalogError(f"Partitions of the {self.kind} kind need {field}.")
+            if field != needs and getattr(self, field):
+                raise DuneCatalogError(f"Partitions of the {self.kind} kind take no {field}.")
+        if self.end and not (self.start and self.start < self.end):
+            raise DuneCatalogError("The end of partitions must come after their start.")
+        if not self.parameters:
+            raise DuneCatalogError(
+                "Partitions say nothing about parameters, so that each would run the same.",
+                hint='Give a parameter the partition: parameters: {day: "{partition_key}"}.',
+            )
+        for key, template in self.parameters.items():
+            self._check(key, template)
+        return self
+
+    def _check(self, key: str, template: str) -> None:
+        allowed = [START, END] if self.is_time else []
+        if self.ranges == "nodes":
+            allowed.insert(0, KEY)
+        elif not self.is_time:
+            allowed.append(KEYS)
+        try:
+            parts = list(Formatter().parse(template))
+        except ValueError as error:
+            raise DuneCatalogError(f"The template {template!r} of parameter {key!r} is broken: {error}.") from error
+        fields = [(field, spec, conversion) for _, field, spec, conversion in parts if field is not None]
+        for field, spec, conversion in fields:
+            if field not in allowed:
+                raise DuneCatalogError(
+                    f"The template {template!r} of parameter {key!r} names {{{field}}}, which is unknown for "
+                    f"{self.kind} partitions with ranges={self.ranges!r}.",
+                    hint=f"Fields: {', '.join(f'{{{name}}}' for name in allowed)}.",
+                )
+            if conversion or (spec and field not in (START, END)) or "{" in (spec or ""):
+                raise DuneCatalogError(
+                    f"The template {template!r} of parameter {key!r} formats {{{field}}} in a way that it cannot be.",
+                    hint="Only window_start and window_end take a format, as strftime does: {window_start:%Y-%m-%d}.",
+                )
+        if any(field == KEYS for field, _, _ in fields) and template != f"{{{KEYS}}}":
+            raise DuneCatalogError(f"The template of parameter {key!r} must be {{{KEYS}}} alone, not {template!r}.")
+
+
+def _filled(template: str, partition: Partition) -> ParameterValue:
+    if template == f"{{{KEYS}}}":
+        return list(partition.keys)
+    values: dict[str, object] = {KEY: partition.keys[0]}
+    if partition.window:
+        values |= dict(zip((START, END), map(_Moment, partition.window), strict=True))
+    return template.format_map(values)
+
+
+class _Moment:
+    """A time that is written as Dune takes it, unless its format says otherwise."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._utc = moment.astimezone(timezone.utc)
+
+    def __format__(self, spec: str) -> str:
+        return self._utc.strftime(spec or DUNES_DATETIME)
