@@ -1,4 +1,4 @@
-"""Parts of a catalog as selections and schedules."""
+"""Parts of a catalog as selections, and schedules over them, partition by partition where they are partitioned."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from dagster_dune.catalog.select import select as matching
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.registry import DuneAssetSet
 from dagster_dune.run_config import DuneRunConfig
 from dagster_dune.submissions import UNDER_WAY
+
+RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 def build_dune_asset_selection(
@@ -37,12 +40,7 @@ def build_dune_asset_selection(
         >>> build_dune_asset_selection([acme], select="tag:dex").resolve([acme])
         {AssetKey(['dune', 'query_1'])}
     """
-    keys = set[dg.AssetKey]()
-    for definition in assets:
-        dune = DuneAssetSet.of_definition(definition)
-        names = matching(dune.catalog, _patterns(select)) - matching(dune.catalog, _patterns(exclude))
-        keys |= {dune.keys[name] for name in names if name in dune.keys}
-    return dg.AssetSelection.assets(*sorted(keys))
+    return dg.AssetSelection.assets(*sorted(_keys(assets, select, exclude)))
 
 
 def build_schedule_from_dune_selection(
@@ -58,8 +56,13 @@ def build_schedule_from_dune_selection(
     execution_timezone: str | None = None,
     default_status: dg.DefaultScheduleStatus = dg.DefaultScheduleStatus.STOPPED,
     skip_if_running: bool = False,
+    partitions_per_tick: int = 1,
+    repeat_unpartitioned: bool = False,
 ) -> dg.ScheduleDefinition:
     """Make a schedule of a job that materializes part of a catalog, in one pipeline call a tick and definition.
+
+    Where the selection is partitioned by time, a tick runs the partition that ended last; so let it tick as often as
+    partitions end. Where its partitions are no spans of time, a tick runs all of them.
 
     Args:
         assets: Definitions made by `build_dune_assets` or `@dune_assets`.
@@ -74,22 +77,32 @@ def build_schedule_from_dune_selection(
         default_status: Whether the schedule is on from the start.
         skip_if_running: Whether a tick is skipped while a run of the job is under way. Two runs over one matview pay
             twice.
+        partitions_per_tick: How many of the last time partitions a tick runs, in one call: more than one where data
+            may still change after a partition's end.
+        repeat_unpartitioned: Whether the job may hold both partitioned queries and what has no partitions. A backfill
+            of such a job runs the latter once for each partition, and each time is paid for.
 
     Returns:
         The schedule.
 
     Raises:
-        DuneCatalogError: A pattern matches nothing.
+        DuneCatalogError: A pattern matches nothing, or what it matches cannot be one job.
+        DuneConfigurationError: `partitions_per_tick` is less than one.
     """
-    selection = build_dune_asset_selection(assets, select, exclude)
+    if partitions_per_tick < 1:
+        raise DuneConfigurationError(f"partitions_per_tick must be at least 1, not {partitions_per_tick}.")
+    keys = _keys(assets, select, exclude)
+    partitions_def = _partitions_def(assets, keys, job_name, repeat_unpartitioned=repeat_unpartitioned)
     run_config = dg.RunConfig(ops={definition.op.name: config for definition in assets}) if config else None
-    job = dg.define_asset_job(job_name, selection=selection, tags=dict(tags or {}), config=run_config)
+    job = dg.define_asset_job(
+        job_name, selection=dg.AssetSelection.assets(*sorted(keys)), tags=dict(tags or {}), config=run_config
+    )
 
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         under_way = context.instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNDER_WAY), limit=1)
         if skip_if_running and under_way:
             return dg.SkipReason(f"Run {under_way[0].run_id} of {job_name} is still under way.")
-        return dg.RunRequest()
+        return _request(partitions_def, partitions_per_tick, context) if partitions_def else dg.RunRequest()
 
     return dg.ScheduleDefinition(
         name=schedule_name or f"{job_name}_schedule",
@@ -99,6 +112,62 @@ def build_schedule_from_dune_selection(
         execution_timezone=execution_timezone,
         default_status=default_status,
     )
+
+
+def _keys(
+    assets: Sequence[dg.AssetsDefinition], select: Sequence[str] | str, exclude: Sequence[str] | str
+) -> set[dg.AssetKey]:
+    keys = set[dg.AssetKey]()
+    for definition in assets:
+        dune = DuneAssetSet.of_definition(definition)
+        names = matching(dune.catalog, _patterns(select)) - matching(dune.catalog, _patterns(exclude))
+        keys |= {dune.keys[name] for name in names if name in dune.keys}
+    return keys
+
+
+def _partitions_def(
+    assets: Sequence[dg.AssetsDefinition], keys: set[dg.AssetKey], job_name: str, *, repeat_unpartitioned: bool
+) -> dg.PartitionsDefinition[str] | None:
+    """Return the partitions that the selected assets share; None if none of them has any."""
+    specs = [spec for definition in assets for spec in definition.specs if spec.key in keys]
+    partitioned = [spec for spec in specs if spec.partitions_def]
+    unpartitioned = [spec for spec in specs if not spec.partitions_def]
+    if not partitioned:
+        return None
+    first = partitioned[0]
+    for spec in partitioned:
+        if spec.partitions_def != first.partitions_def:
+            raise DuneCatalogError(
+                f"The job {job_name} holds {first.key.to_user_string()} and {spec.key.to_user_string()}, which have "
+                f"different partitions ({first.partitions_def}; {spec.partitions_def}), so that no run can be of both.",
+                hint="Make a job and a schedule for each.",
+            )
+    if unpartitioned and not repeat_unpartitioned:
+        raise DuneCatalogError(
+            f"The job {job_name} holds partitioned queries and also {_some(unpartitioned)}, without partitions. A "
+            "backfill of it would run, and pay for, the latter once for each partition.",
+            hint="Make two jobs, or set repeat_unpartitioned=True if it is never backfilled.",
+        )
+    return first.partitions_def
+
+
+def _some(specs: Sequence[dg.AssetSpec]) -> str:
+    names = [spec.key.to_user_string() for spec in specs[:3]]
+    return ", ".join(names) + (f" and {len(specs) - 3} more" if len(specs) > 3 else "")
+
+
+def _request(
+    partitions_def: dg.PartitionsDefinition[str], count: int, context: dg.ScheduleEvaluationContext
+) -> dg.RunRequest | dg.SkipReason:
+    """One run of the partitions that are due."""
+    keys = partitions_def.get_partition_keys(context.scheduled_execution_time, context.instance)
+    if isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        keys = keys[-count:]
+    if not keys:
+        return dg.SkipReason("There is no partition yet.")
+    if len(keys) == 1:
+        return dg.RunRequest(partition_key=keys[0])
+    return dg.RunRequest(tags={RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]})
 
 
 def _patterns(patterns: Sequence[str] | str) -> Sequence[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import dagster as dg
 
+from dagster_dune.automation import condition_of
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
@@ -93,7 +95,19 @@ class _Specs:
         deps = {dep: dg.AssetDep(dep) for dep in (self._spec(name).key for name in sorted(upstream))}
         deps |= {dep.asset_key: dep for dep in spec.deps}
         code_version = spec.code_version or self._code_versions.get(obj.sql_name)
-        return spec.replace_attributes(deps=list(deps.values()), code_version=code_version)
+        return spec.replace_attributes(
+            deps=list(deps.values()),
+            code_version=code_version,
+            automation_condition=self._condition(obj, spec, upstream),
+        )
+
+    def _condition(
+        self, obj: MaterializedView | Query, spec: dg.AssetSpec, upstream: Collection[str]
+    ) -> dg.AutomationCondition[Any] | None:
+        """The catalog's own condition learns what Dagster never materializes; a translator's stays as it is."""
+        if obj.automation is None or spec.automation_condition != condition_of(obj.automation):
+            return spec.automation_condition
+        return condition_of(obj.automation, [self._spec(name).key for name in upstream if name not in self._catalog])
 
     def _check_keys(self) -> None:
         """Dagster makes an output name of each key, and two keys can make the same one."""

@@ -6,6 +6,7 @@ import re
 
 import dagster as dg
 
+from dagster_dune.automation import condition_of, freshness_policy_of
 from dagster_dune.catalog.models import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.metadata import spec_metadata
@@ -67,11 +68,13 @@ class DagsterDuneTranslator:
         return dg.AssetSpec(
             _key(obj),
             description=obj.description or (obj.name if isinstance(obj, Query) else None),
-            kinds={"dune", obj.kind},
+            kinds={"dune", obj.kind, *obj.kinds},
             tags={tag: "" for text in obj.tags if (tag := _tag(text))},
             group_name=obj.group,
             owners=obj.owners,
             partitions_def=partitions_def_of(partitions) if partitions else None,
+            automation_condition=condition_of(obj.automation) if obj.automation else None,
+            freshness_policy=freshness_policy_of(obj.freshness) if obj.freshness else None,
             metadata=spec_metadata(obj),
         )
 

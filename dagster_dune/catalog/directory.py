@@ -155,6 +155,9 @@ def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
         "is_private": header.private,
         "group": header.group,
         "owners": header.owners,
+        "kinds": header.kinds,
+        "automation": header.automation,
+        "freshness": header.freshness,
         "source": SourceFile(path=str(file.absolute()), line=parsed.line),
     }
 

@@ -23,6 +23,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dagster_dune.api.models import Performance
+from dagster_dune.catalog.automation import Automation, Freshness
 from dagster_dune.catalog.parameters import ParameterType
 from dagster_dune.catalog.partitions import QueryPartitions
 from dagster_dune.catalog.yaml_text import read_yaml
@@ -79,6 +80,9 @@ class Header(_HeaderPart):
         group: The asset group that it is shown in.
         owners: Who answers for it: mail addresses, or teams as ``team:dex``.
         partitions: How its executions are divided, and which parameters say so.
+        kinds: Kinds that the UI shows.
+        automation: When Dagster runs it by itself: ``eager``, ``on_missing``, or a condition with its cron.
+        freshness: How old its latest materialization may become, in hours.
     """
 
     id: int | None = Field(default=None, gt=0)
@@ -94,6 +98,9 @@ class Header(_HeaderPart):
     group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
     owners: tuple[str, ...] = ()
     partitions: QueryPartitions | None = None
+    kinds: tuple[str, ...] = ()
+    automation: Automation | None = None
+    freshness: Freshness | None = None
 
     def over(self, other: Header) -> Header:
         """Return what either says, this one where both do."""

@@ -19,8 +19,8 @@ def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
 
     - the SQL with its references, the declared parameters, the title, the backing query and the privacy are the
       account's, where the account knows them;
-    - the performance, the description, the tags, the slug, the group, the owners, the partitions and the values of
-      parameters are the folder's, where the folder gives them;
+    - the performance, the description, the tags, the slug, the group, the owners, the kinds, the partitions, the
+      automation, the freshness and the values of parameters are the folder's, where the folder gives them;
     - the deps are those of both.
 
     A query that backs a matview of the other side becomes part of that matview. A query of the folder whose id is not
@@ -131,6 +131,9 @@ def _common(said: DuneObject, known: DuneObject) -> dict[str, Any]:
         "is_private": said.is_private if known.is_private is None else known.is_private,
         "group": said.group or known.group,
         "owners": said.owners or known.owners,
+        "kinds": said.kinds or known.kinds,
+        "automation": said.automation or known.automation,
+        "freshness": said.freshness or known.freshness,
         "source": said.source or known.source,
         "updated_at": known.updated_at or said.updated_at,
     }

@@ -10,11 +10,12 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dagster_dune.api.models import Performance
+from dagster_dune.catalog.automation import Automation, Freshness
 from dagster_dune.catalog.names import Reference, materialized_view_name
 from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, check_keys, checked_values, plain_value
 from dagster_dune.catalog.partitions import QueryPartitions
@@ -22,6 +23,7 @@ from dagster_dune.errors import DuneCatalogError
 
 logger = logging.getLogger(__name__)
 
+MAX_KINDS = 8
 OWNER = re.compile(r"team:\S.*|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -56,6 +58,9 @@ class DuneObject(BaseModel):
         is_private: Whether only its owner may see it; None where that is not known.
         group: The asset group that it is shown in.
         owners: Who answers for it: mail addresses, or teams as ``team:dex``.
+        kinds: Kinds that the UI shows beside ``dune`` and its own.
+        automation: When Dagster runs it by itself; never if None.
+        freshness: How old its latest materialization may become; any age if None.
         fingerprint: A hash of the SQL that comments and layout do not change. Worked out from `sql` when left out.
         source: The file that its SQL was read from.
         updated_at: When its query was last changed on Dune, as the account's list of queries says.
@@ -72,6 +77,9 @@ class DuneObject(BaseModel):
     is_private: bool | None = None
     group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
     owners: tuple[str, ...] = ()
+    kinds: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")], ...] = Field(default=(), max_length=MAX_KINDS)
+    automation: Automation | None = None
+    freshness: Freshness | None = None
     fingerprint: str | None = None
     source: SourceFile | None = None
     updated_at: datetime | None = None

@@ -1,0 +1,84 @@
+"""When Dagster runs an object by itself, and how fresh it must be."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dagster_dune.errors import DuneCatalogError
+
+CRON_FIELDS = 5
+
+
+class Automation(BaseModel):
+    """When an object is run without anybody asking. In a header its condition may stand alone: ``automation: eager``.
+
+    Attributes:
+        condition: ``eager`` when something it reads was updated, ``on_missing`` once when it was never materialized,
+            ``on_cron`` after each tick, as soon as everything it reads was updated since. What Dagster does not
+            materialize (raw tables, uploads, objects of other teams) is not waited for.
+        cron: The ticks of ``on_cron``, as five cron fields.
+        timezone: Whose clock the cron fields are on.
+
+    Raises:
+        DuneCatalogError: ``on_cron`` has no ticks, or another condition has some.
+
+    Examples:
+        >>> Automation.model_validate("eager")
+        Automation(condition='eager', cron=None, timezone='UTC')
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    condition: Literal["eager", "on_missing", "on_cron"]
+    cron: str | None = None
+    timezone: str = "UTC"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _condition_alone(cls, data: Any) -> Any:
+        return {"condition": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _whole(self) -> Automation:
+        if (self.condition == "on_cron") != (self.cron is not None):
+            raise DuneCatalogError(
+                f"The automation {self.condition} {'needs' if self.cron is None else 'takes no'} cron.",
+                hint='Write automation: {condition: on_cron, cron: "0 6 * * *"}, or automation: eager.',
+            )
+        if self.cron is not None and len(self.cron.split()) != CRON_FIELDS:
+            raise DuneCatalogError(f"{self.cron!r} is no cron: it must have five fields.", hint='As in "0 6 * * *".')
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError) as error:
+            raise DuneCatalogError(
+                f"There is no time zone {self.timezone!r}.", hint="Write it as Europe/Berlin."
+            ) from error
+        return self
+
+
+class Freshness(BaseModel):
+    """How old the latest materialization of an object may become.
+
+    Attributes:
+        fail_hours: After how many hours it counts as overdue.
+        warn_hours: After how many hours it counts as nearly so; never if None.
+
+    Raises:
+        DuneCatalogError: The warning comes after the failure.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    fail_hours: float = Field(gt=0)
+    warn_hours: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Freshness:
+        if self.warn_hours is not None and self.warn_hours >= self.fail_hours:
+            raise DuneCatalogError(
+                f"warn_hours ({self.warn_hours:g}) must be less than fail_hours ({self.fail_hours:g})."
+            )
+        return self

@@ -1,0 +1,57 @@
+"""A matview, and two queries over it with daily partitions: one runs a node a day, the other all days as one."""
+
+import os
+
+import dagster as dg
+
+from dagster_dune import (
+    DuneCatalog,
+    DuneResource,
+    MaterializedView,
+    Query,
+    QueryPartitions,
+    build_dune_assets,
+    build_schedule_from_dune_selection,
+)
+
+BASE = "dune.acme.result_base"
+DAYS = {"kind": "daily", "start": "2024-01-01"}
+EACH = QueryPartitions(**DAYS, parameters={"day": "{partition_key}"})
+SPAN = QueryPartitions(
+    **DAYS,
+    ranges="parameters",
+    parameters={"from": "{window_start:%Y-%m-%d}", "to": "{window_end:%Y-%m-%d}"},
+)
+CATALOG = DuneCatalog(
+    materialized_views=[MaterializedView(name=BASE, query_id=1)],
+    queries=[
+        Query(query_id=10, slug="each", deps=[BASE], partitions=EACH),
+        Query(query_id=11, slug="span", deps=[BASE], partitions=SPAN),
+    ],
+)
+
+
+def load_account(dune):
+    """Save the catalog's queries in a local Dune."""
+    day = {"key": "day", "type": "text", "value": "2020-01-01"}
+    ends = [{"key": key, "type": "text", "value": "2020-01-01"} for key in ("from", "to")]
+    dune.load_query(1, "base", "SELECT 1 AS n")
+    dune.load_materialized_view(BASE, 1)
+    dune.load_query(10, "each", f"SELECT '{{{{day}}}}' AS day, n FROM {BASE}", parameters=[day])
+    dune.load_query(11, "span", f"SELECT '{{{{from}}}}' AS a, '{{{{to}}}}' AS b, n FROM {BASE}", parameters=ends)
+
+
+assets = build_dune_assets(CATALOG)
+latest_days = build_schedule_from_dune_selection(
+    [assets],
+    "latest_days",
+    "* * * * *",
+    select="kind:query",
+    partitions_per_tick=2,
+    default_status=dg.DefaultScheduleStatus(os.environ.get("SCHEDULE_STATUS", "STOPPED")),
+)
+defs = dg.Definitions(
+    assets=[assets],
+    schedules=[latest_days],
+    resources={"dune": DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"), poll_interval=0.1, max_poll_interval=0.5)},
+)
