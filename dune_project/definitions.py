@@ -1,4 +1,4 @@
-"""What Dagster loads: the Dune assets, a report in Python that reads one of them, and a daily job."""
+"""What Dagster loads: the Dune assets, a report in Python that reads one of them, schedules and a sensor."""
 
 from pathlib import Path
 
@@ -11,11 +11,15 @@ from dagster_dune import (
     MaterializedView,
     Query,
     Reference,
+    build_dune_asset_selection,
     build_dune_assets,
+    build_dune_refresh_sensor,
+    build_schedule_from_dune_selection,
 )
 
 CATALOG = DuneCatalog.from_directory(Path(__file__).parent / "queries")
 WEEKLY_SUMMARY = dg.AssetKey(["dune", "weekly_summary_4100041"])
+BY_DAY = "tag:by_day"  # the queries that run a day at a time
 
 
 class GroupByTag(DagsterDuneTranslator):
@@ -41,11 +45,17 @@ def weekly_report(context: dg.AssetExecutionContext, dune: DuneResource) -> dg.M
     return dg.MaterializeResult(value=report, metadata={"report": dg.MetadataValue.md(report), "week": str(latest)})
 
 
-daily_dune = dg.define_asset_job("daily_dune", selection=dg.AssetSelection.all())
+dune_assets = build_dune_assets(CATALOG, translator=GroupByTag())
+everything_else = dg.AssetSelection.all() - build_dune_asset_selection([dune_assets], select=BY_DAY)
+daily_dune = dg.define_asset_job("daily_dune", selection=everything_else)
 
 defs = dg.Definitions(
-    assets=[build_dune_assets(CATALOG, translator=GroupByTag()), weekly_report],
+    assets=[dune_assets, weekly_report],
     jobs=[daily_dune],
-    schedules=[dg.ScheduleDefinition(job=daily_dune, cron_schedule="0 6 * * *")],
+    schedules=[
+        dg.ScheduleDefinition(job=daily_dune, cron_schedule="0 6 * * *"),
+        build_schedule_from_dune_selection([dune_assets], "dune_by_day", "0 7 * * *", select=BY_DAY),
+    ],
+    sensors=[build_dune_refresh_sensor([dune_assets])],
     resources={"dune": DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"), poll_interval=0.5)},
 )

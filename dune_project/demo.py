@@ -1,4 +1,7 @@
-"""Materialize every asset of this project, and print what each of them made and cost. ``make demo`` runs it."""
+"""Materialize every asset of this project, one day of what runs by day, and print what it made and cost.
+
+``make demo`` runs it.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,22 @@ from rich.table import Column, Table
 from dune_project.definitions import defs
 
 FIGURES = {
-    "rows": "dagster/row_count",
-    "seconds": "dagster-dune/execution_seconds",
-    "credits": "dagster-dune/credits",
+    "rows": ("dagster/row_count", "dagster/partition_row_count"),
+    "seconds": ("dagster-dune/execution_seconds",),
+    "credits": ("dagster-dune/credits",),
 }
+DAY = "2026-06-01"
 WIDTH = 105
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def main() -> int:
-    """Run the job of all assets, and return the process's exit code."""
-    job = defs.resolve_job_def("daily_dune")
+    """Run all assets at once, and return the process's exit code."""
+    job = defs.resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.local_temp() as instance:
-        result = job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+        result = job.execute_in_process(
+            instance=instance, partition_key=DAY, run_config=QUIET, raise_on_error=False
+        )
         console = Console(width=max(WIDTH, shutil.get_terminal_size().columns), highlight=False)
         console.print(_table(result))
     journal = httpx.get(f"{os.environ['DUNE_API_BASE_URL']}/_emulator/journal").json()
@@ -54,7 +60,7 @@ def _table(result: dg.ExecuteInProcessResult) -> Table:
 
 
 def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> list[str]:
-    values = [metadata[name].value if name in metadata else None for name in FIGURES.values()]
+    values = [next((metadata[name].value for name in names if name in metadata), None) for names in FIGURES.values()]
     return [
         f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if value is not None else "" for value in values
     ]

@@ -3,11 +3,12 @@
 from dagster import DagsterRunStatus, RunsFilter
 from deployment import ROOT, Deployment
 
-from dune_project.definitions import CATALOG, defs
+from dune_project.definitions import CATALOG, daily_dune, defs
 
 SPECS = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
 NAMES = {key: spec.metadata.get("dagster-dune/name") for key, spec in SPECS.items()}
-ALL = {"weekly_report"} | {key.to_user_string() for key, name in NAMES.items() if name in CATALOG}
+DAILY = daily_dune.selection.resolve(defs.resolve_asset_graph())
+ALL = {key.to_user_string() for key in DAILY}
 TICK_SECONDS = 90
 
 
@@ -28,7 +29,7 @@ def graph_edges():
     return {
         NAMES[key]: {NAMES[dep.asset_key] for dep in spec.deps if NAMES.get(dep.asset_key) in CATALOG}
         for key, spec in SPECS.items()
-        if NAMES[key] in CATALOG
+        if NAMES[key] in CATALOG and key in DAILY
     }
 
 
