@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
 
 
+SHOWN_FOR_SECRETS = "********"
+"""What Dagster's launchpad fills in for the key; a run that is launched with it takes the key from DUNE_API_KEY."""
+
+
 def _checked_tier(performance: str) -> None:
     if performance not in get_args(Performance):
         raise DuneConfigurationError(f"performance must be {' or '.join(get_args(Performance))}, not {performance!r}.")
@@ -103,6 +107,8 @@ class DuneResource(dg.ConfigurableResource[Any]):
     @field_validator("api_key", "base_url", "performance", mode="before")
     @classmethod
     def _valid(cls, text: object, info: ValidationInfo) -> object:
+        if info.field_name == "api_key" and text == SHOWN_FOR_SECRETS:
+            text = os.environ.get("DUNE_API_KEY", text)
         # A variable of the environment is checked when Dagster has put in its value.
         if isinstance(text, str) and not isinstance(text, dg.EnvVar):
             TEXT_CHECKS[info.field_name or ""](text)

@@ -379,7 +379,8 @@ def checked_api_key(api_key: str) -> str:
     if set(api_key) == {"*"}:
         raise DuneConfigurationError(
             "The Dune API key is a row of asterisks, which Dagster's launchpad shows in place of a secret.",
-            hint="Remove the resources section from the launchpad's configuration: the key then comes from your code.",
+            hint="Set DUNE_API_KEY where runs are executed, or remove the resources section from the launchpad's "
+            "configuration: the key then comes from your code.",
         )
     if not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
         raise DuneConfigurationError(

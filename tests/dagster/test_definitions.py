@@ -153,7 +153,7 @@ def test_a_bad_catalog_is_refused_with_a_clear_message(make, words):
     ("settings", "words"),
     [
         ({"api_key": ""}, "API key is empty"),
-        ({"api_key": "********"}, "Remove the resources section from the launchpad's configuration"),
+        ({"api_key": "********"}, "Set DUNE_API_KEY where runs are executed, or remove the resources section"),
         ({"api_key": "line\nbreak"}, "characters that no key has"),
         ({"timeout": -1}, "positive number of seconds, not -1"),
         ({"poll_interval": 0}, "positive number of seconds, not 0"),
@@ -163,12 +163,27 @@ def test_a_bad_catalog_is_refused_with_a_clear_message(make, words):
         ({"max_retries": -1}, "cannot be negative"),
     ],
 )
-def test_bad_settings_are_refused_at_construction_without_showing_the_key(settings, words):
+def test_bad_settings_are_refused_at_construction_without_showing_the_key(settings, words, monkeypatch):
+    monkeypatch.delenv("DUNE_API_KEY", raising=False)
     with pytest.raises(DuneConfigurationError) as error:
         DuneResource(**{"api_key": "a-secret", **settings})
     assert words in str(error.value)
     assert "a-secret" not in str(error.value)
     assert "break" not in str(error.value).replace("a line break", "")
+
+
+def test_the_asterisks_of_the_launchpad_stand_for_the_key_of_the_environment(dune, instance, monkeypatch):
+    monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
+    dune.load_query(1, "one", "SELECT 1 AS one")
+    catalog = DuneCatalog(queries=[Query(query_id=1)])
+    result = dg.materialize(
+        [build_dune_assets(catalog)],
+        resources={"dune": DuneResource.configure_at_launch()},
+        run_config={"resources": {"dune": {"config": {"api_key": "********", "base_url": dune.url}}}},
+        instance=instance,
+    )
+    assert result.success
+    assert dune.api_key not in str(instance.get_run_by_id(result.run_id))
 
 
 def test_an_empty_key_in_the_environment_is_refused_before_any_request(dune, instance, monkeypatch):
