@@ -28,6 +28,7 @@ URL = f"{NAMESPACE}url"
 PERFORMANCE = f"{NAMESPACE}performance"
 QUERY_PARAMETERS = f"{NAMESPACE}query_parameters"
 PARTITION_PARAMETERS = f"{NAMESPACE}partition_parameters"
+DEFAULT_PARAMETERS = f"{NAMESPACE}default_parameters"
 TABLE_NAME = "dagster/table_name"
 CODE_REFERENCES = "dagster/code_references"
 
@@ -83,9 +84,21 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
     if isinstance(obj, Query) and obj.query_parameters:
         values = checked_values(name, obj.parameters, obj.query_parameters)
         metadata[QUERY_PARAMETERS] = dg.MetadataValue.json(values)
+    if isinstance(obj, Query) and (defaults := _defaults(obj)):
+        metadata[DEFAULT_PARAMETERS] = dg.MetadataValue.json(defaults)
     if isinstance(obj, Query) and obj.partitions:
         metadata[PARTITION_PARAMETERS] = dg.MetadataValue.json(dict(obj.partitions.parameters))
     return metadata
+
+
+def _defaults(query: Query) -> dict[str, str]:
+    """The values that Dune has saved for the parameters that nothing else sets."""
+    is_set = {*query.query_parameters, *(query.partitions.parameters if query.partitions else ())}
+    return {
+        parameter.key: parameter.default
+        for parameter in query.parameters
+        if parameter.default is not None and parameter.key not in is_set
+    }
 
 
 def _code_references(obj: MaterializedView | Query) -> dict[str, Any]:

@@ -3,7 +3,15 @@
 import dagster as dg
 import pytest
 
-from dagster_dune import DuneCatalog, DuneRunConfig, MaterializedView, Query, QueryParameter, build_dune_assets
+from dagster_dune import (
+    DuneCatalog,
+    DuneRunConfig,
+    MaterializedView,
+    Query,
+    QueryParameter,
+    QueryPartitions,
+    build_dune_assets,
+)
 
 DAILY = "dune.acme.result_daily"
 CATALOG = DuneCatalog(
@@ -117,3 +125,18 @@ def test_the_launchpad_describes_every_field():
     fields = ASSETS.op.config_schema.config_type.fields
     assert set(fields) == {"performance", "asset_performance", "query_parameters", "pipeline_form"}
     assert all(field.description for field in fields.values())
+
+
+def test_saved_defaults_of_unset_parameters_are_shown():
+    parameters = [
+        QueryParameter(key="chain", default="ethereum"),
+        QueryParameter(key="limit", type="number", default="20"),
+        QueryParameter(key="day", default="2024-01-01"),
+        QueryParameter(key="note"),
+    ]
+    partitions = QueryPartitions(kind="static", keys=["a"], parameters={"day": "{partition_key}"})
+    query = Query(query_id=1, parameters=parameters, query_parameters={"limit": 5}, partitions=partitions)
+    (spec,) = build_dune_assets(DuneCatalog(queries=[query])).specs
+    assert spec.metadata["dagster-dune/default_parameters"].value == {"chain": "ethereum"}
+    assert spec.metadata["dagster-dune/query_parameters"].value == {"limit": "5"}
+    assert spec.metadata["dagster-dune/partition_parameters"].value == {"day": "{partition_key}"}
