@@ -5,7 +5,9 @@
 Three shapes of pipeline: a chain, whose nodes end one by one, and bursts of 16 and of 50 nodes that end at once.
 Dagster stores one event after another, so the last of a burst waits for all the others. What dagster-dune answers for
 is therefore told apart: the time from a node's end to its event, less the time in which Dagster was busy with other
-events.
+events. Half a poll interval of that is chance: when between two polls a node ends. All nodes of a burst share that
+chance, so that a dozen bursts are a dozen throws of a die. The last figures leave it out: they start at the first
+status request after the node's end.
 
 Dagster's floor is what it needs for one event of as many assets with no Dune behind them, in a run of its own. What it
 needed for the events of the measured run stands in the table.
@@ -18,8 +20,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
+import httpx
 
 from benchmarks.account import API_KEY, layered, machine, measured, upstream
 from benchmarks.emulator import emulator_process
@@ -57,14 +61,16 @@ SHAPES = (
 def main() -> int:
     """Print a table for each shape, and return 1 where an aim is missed."""
     print(machine(), "SQLite event log", "times in ms", sep="; ")
-    print(f"aim: a p50 without other events of at most half a poll interval + {AIM_SECONDS * 1000:.0f} ms")
+    aim = f"{AIM_SECONDS * 1000:.0f} ms"
+    print(f"aim: a p50 without other events of at most half a poll interval + {aim}, and of {aim} after the poll")
     missed = 0
     for shape in SHAPES:
         alone = measured(MODULE, size=shape.size, width=shape.width)
         floor = (alone["resumed"][-1] - alone["yielded"][0]) / shape.size
         print(f"\n{shape.name}, nodes of {shape.seconds} s; Dagster's floor {floor * 1000:.0f} an event")
         print(f"{'poll, s':>8} | {'end to event: p50':>18} {'p95':>6} {'max':>6} | ", end="")
-        print(f"{'without other events: p50':>26} {'p95':>6} {'max':>6} | {'Dagster an event':>17}")
+        print(f"{'without other events: p50':>26} {'p95':>6} {'max':>6} | ", end="")
+        print(f"{'after the poll: p50':>20} {'p95':>6} {'max':>6} | {'Dagster an event':>17}")
         with emulator_process(shape.size, shape.seconds, workers=shape.width) as url:
             for poll in POLLS:
                 missed += _row(shape, url, poll)
@@ -76,12 +82,21 @@ def _row(shape: Shape, url: str, poll: float) -> bool:
     times = measured(MODULE, size=shape.size, width=shape.width, url=url, poll=poll)
     events = [Event(*values) for values in zip(*times.values(), strict=True)]
     latencies = [event.stored - event.ended for event in events]
-    own = own_delays(events)
+    own = own_delays(events, since=[event.ended for event in events])
+    polls = _polls(url)
+    after = own_delays(events, since=[next(poll for poll in polls if poll >= event.ended) for event in events])
     busy = statistics.mean(event.resumed - event.yielded for event in events)
-    is_missed = statistics.median(own) > poll / 2 + AIM_SECONDS
-    row = f"{poll:8.2f} | {_figures(latencies, 18)} | {_figures(own, 26)} | {busy * 1000:17.0f}"
-    print(row + "  missed" * is_missed, flush=True)
+    is_late = statistics.median(own) > poll / 2 + AIM_SECONDS
+    is_missed = statistics.median(after) > AIM_SECONDS
+    row = f"{poll:8.2f} | {_figures(latencies, 18)} | {_figures(own, 26)} | {_figures(after, 20)} | {busy * 1000:17.0f}"
+    print(row + "  late" * is_late + "  missed" * is_missed, flush=True)
     return is_missed
+
+
+def _polls(url: str) -> list[float]:
+    """When each status of a pipeline was asked for, in seconds since 1970."""
+    journal = httpx.get(f"{url}/_emulator/journal", timeout=60).json()
+    return [datetime.fromisoformat(entry["at"]).timestamp() for entry in journal if "/pipelines/" in entry["path"]]
 
 
 @dataclass(frozen=True)
@@ -101,12 +116,12 @@ class Event:
     ended: float
 
 
-def own_delays(events: list[Event]) -> list[float]:
-    """The time from each node's end to its event, less the time in which Dagster was busy with other events."""
+def own_delays(events: list[Event], since: list[float]) -> list[float]:
+    """The time from a moment of each event to the event, less the time in which Dagster was busy with other events."""
     delays = []
-    for number, event in enumerate(events):
-        busy = sum(max(0.0, other.resumed - max(other.yielded, event.ended)) for other in events[:number])
-        delays.append(event.stored - event.ended - busy)
+    for number, (event, start) in enumerate(zip(events, since, strict=True)):
+        busy = sum(max(0.0, other.resumed - max(other.yielded, start)) for other in events[:number])
+        delays.append(event.stored - start - busy)
     return delays
 
 

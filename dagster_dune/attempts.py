@@ -7,15 +7,15 @@ A run that repeats everything takes over a pipeline only while it still runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 
 import dagster as dg
 
 from dagster_dune.api.errors import AmbiguousSubmission
-from dagster_dune.metadata import RESUBMIT_TAG
+from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.submissions import Submission, submissions_of
 
@@ -97,8 +97,9 @@ def decide(
     origin = _origin(run, parent)
     oldest = datetime.now(timezone.utc) - max_age
     wanted = set(plan.digests)
+    found = _words(run, ADOPT_TAG)
     earlier = [
-        submission
+        _adopted(submission, found)
         for submission in submissions_of(_relatives(instance, run), definition)
         if not submission.refused
         and not wanted.isdisjoint(submission.node_ids)
@@ -106,9 +107,11 @@ def decide(
     ]
     _check_intents(earlier, run)
     if not resume:
-        return Attempt(origin)
-    if origin is Origin.EVERYTHING:
-        earlier = [s for s in earlier if s.run_id == run_id or still_runs(s.pipeline_execution_id or "")]
+        earlier = [s for s in earlier if s.id in found]
+    elif origin is Origin.EVERYTHING:
+        earlier = [
+            s for s in earlier if s.run_id == run_id or s.id in found or still_runs(s.pipeline_execution_id or "")
+        ]
     return Attempt(
         origin, _attachments(plan, [submission for submission in earlier if submission.pipeline_execution_id])
     )
@@ -144,7 +147,7 @@ def _origin(run: dg.DagsterRun, parent: dg.DagsterRun | None) -> Origin:
 
 
 def _check_intents(earlier: list[Submission], run: dg.DagsterRun) -> None:
-    allowed = {word.strip() for word in run.tags.get(RESUBMIT_TAG, "").split(",")}
+    allowed = _words(run, RESUBMIT_TAG)
     for submission in earlier:
         if submission.pipeline_execution_id is None and submission.id not in allowed:
             raise AmbiguousSubmission(
@@ -156,10 +159,24 @@ def _check_intents(earlier: list[Submission], run: dg.DagsterRun) -> None:
             )
 
 
+def _words(run: dg.DagsterRun, tag: str) -> dict[str, str]:
+    """The ids that a user has written into a tag, each with what follows it after a colon."""
+    words = (word.strip().partition(":") for word in run.tags.get(tag, "").split(","))
+    return {submission_id: rest for submission_id, _, rest in words}
+
+
+def _adopted(submission: Submission, found: Mapping[str, str]) -> Submission:
+    """A submission with the pipeline that the user has found on Dune, where its answer is lost."""
+    if submission.pipeline_execution_id is not None or not found.get(submission.id):
+        return submission
+    return replace(submission, pipeline_execution_id=found[submission.id])
+
+
 def resubmission_hint(submission_id: str) -> str:
     """What to do about a request whose answer is lost."""
     return (
-        f"{AmbiguousSubmission.default_hint} To send it again, retry with the run tag {RESUBMIT_TAG}={submission_id}."
+        f"{AmbiguousSubmission.default_hint} If it runs there, retry with the run tag "
+        f"{ADOPT_TAG}={submission_id}:<pipeline execution id>; to send it again, with {RESUBMIT_TAG}={submission_id}."
     )
 
 

@@ -60,8 +60,10 @@ INTENT_TAG = f"{NAMESPACE}intent"
 PIPELINE_TAG = f"{NAMESPACE}pipeline"
 REFUSED_TAG = f"{NAMESPACE}refused"
 
-# Of a run, set by its user: the ids of the intents that may be sent again.
+# Of a run, set by its user: the ids of the intents that may be sent again, and of those whose pipeline was found on
+# Dune, as <intent>:<pipeline execution id>. Several have commas between them.
 RESUBMIT_TAG = f"{NAMESPACE}resubmit"
+ADOPT_TAG = f"{NAMESPACE}adopt"
 
 PARTIAL_RESULT = "Dune cut this result short (QUERY_STATE_COMPLETED_PARTIAL): it is larger than the plan allows."
 

@@ -160,6 +160,22 @@ def test_a_lost_request_stops_every_retry_until_the_user_has_spoken(instance, ma
     assert taken_over(attempt(instance, allowed)) == {}
 
 
+@pytest.mark.parametrize("options", [{}, {"resume": False}], ids=str)
+@pytest.mark.parametrize("tags", [RESUMED, {}], ids=str)
+def test_a_pipeline_that_the_user_has_found_is_taken_over(instance, make_run, tags, options):
+    parent = make_run()
+    record = submit(instance, parent, pipeline=None)
+    adopting = make_run(parent, tags={**tags, "dagster-dune/adopt": f"0ther:P0, {record.id}:P9"})
+    assert taken_over(attempt(instance, adopting, **options)) == {"P9": [(1, "query_1"), (2, "query_2")]}
+
+
+def test_an_adopted_pipeline_needs_an_id(instance, make_run):
+    parent = make_run()
+    record = submit(instance, parent, pipeline=None)
+    with pytest.raises(AmbiguousSubmission):
+        attempt(instance, make_run(parent, tags={**RESUMED, "dagster-dune/adopt": record.id}))
+
+
 def test_a_refused_request_stops_nothing(instance, make_run):
     parent = make_run()
     submit(instance, parent, pipeline=None).refused()

@@ -150,7 +150,8 @@ def test_a_plain_sigterm_cancels_nothing(deployment, calls, polled, slow_dune):
     assert len(calls()) == 1
 
 
-def test_a_crash_inside_the_request_is_repeated_only_on_demand(deployment, calls, slow_dune):
+@pytest.mark.parametrize(("word", "requests"), [("resubmit", 2), ("adopt", 1)])
+def test_after_a_crash_inside_the_request_the_user_decides(deployment, calls, slow_dune, word, requests):
     slow_dune.inject("delay", method="POST", path=EXECUTE, seconds=10, when="after")
     run_id = deployment.launch(job="plain_job")
     deployment.wait_until(slow_dune.executions, 60)
@@ -165,11 +166,13 @@ def test_a_crash_inside_the_request_is_repeated_only_on_demand(deployment, calls
         sum(execution["materialized_view"] == "dune.acme.result_one_100" for execution in slow_dune.executions()) == 1
     )
 
-    word = told.split("dagster-dune/resubmit=")[1].rstrip(".")
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE", **{"dagster-dune/resubmit": word}))
+    intent = told.split("dagster-dune/resubmit=")[1].rstrip(".")
+    found = slow_dune.executions()[0]["pipeline_execution_id"]
+    tag = {f"dagster-dune/{word}": intent if word == "resubmit" else f"{intent}:{found}"}
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE", **tag))
     assert again.is_success
     assert deployment.materialized(again.run_id) == PLAIN
-    assert len(calls()) == 2
+    assert len(calls()) == requests
 
 
 def test_a_killed_run_worker_leaves_one_submission(deployment, calls, polled, slow_dune):
