@@ -1,7 +1,5 @@
 """A matview, and two queries over it with daily partitions: one runs a node a day, the other all days as one."""
 
-import os
-
 import dagster as dg
 
 from dagster_dune import (
@@ -48,7 +46,6 @@ latest_days = build_schedule_from_dune_selection(
     "* * * * *",
     select="kind:query",
     partitions_per_tick=2,
-    default_status=dg.DefaultScheduleStatus(os.environ.get("SCHEDULE_STATUS", "STOPPED")),
 )
 defs = dg.Definitions(
     assets=[assets],

@@ -1,5 +1,7 @@
 """Backfills and schedules of partitions, by the real daemon, counted by the local Dune."""
 
+import os
+import signal
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -7,6 +9,9 @@ import dagster as dg
 import partitioned_location
 import pytest
 from deployment import Deployment
+
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.schedules import RANGE_END_TAG, RANGE_START_TAG
 
 LOCATION = Path(partitioned_location.__file__)
 MATVIEW, EACH, SPAN = ["dune", "acme", "result_base"], ["dune", "each_10"], ["dune", "span_11"]
@@ -28,17 +33,41 @@ query Status($id: String!) {
   }
 }
 """
+START_SCHEDULE = """
+mutation Start($selector: ScheduleSelector!) {
+  startSchedule(scheduleSelector: $selector) { __typename ... on PythonError { message } }
+}
+"""
+EXECUTE = "/api/v1/pipelines/execute"
 ENDED = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
 
 
-@pytest.fixture
-def deployment(dune, tmp_path, request):
-    partitioned_location.load_account(dune)
-    with Deployment(tmp_path / "home", dune, ["-f", str(LOCATION)], LOCATION.name) as deployment:
-        deployment.environment["SCHEDULE_STATUS"] = getattr(request, "param", "STOPPED")
+@pytest.fixture(scope="module")
+def backfilled_dune():
+    with DuneEmulator() as dune:
+        yield dune
+
+
+@pytest.fixture(scope="module")
+def running(backfilled_dune, tmp_path_factory):
+    home = tmp_path_factory.mktemp("backfills") / "home"
+    with Deployment(home, backfilled_dune, ["-f", str(LOCATION)], LOCATION.name) as deployment:
         deployment.start("dagster-daemon", "run")
         deployment.start_webserver()
         yield deployment
+
+
+@pytest.fixture
+def deployment(running, backfilled_dune):
+    backfilled_dune.reset()
+    partitioned_location.load_account(backfilled_dune)
+    running.instance.wipe_assets([dg.AssetKey(key) for key in (MATVIEW, EACH, SPAN)])
+    return running
+
+
+@pytest.fixture
+def calls(backfilled_dune):
+    return lambda: [entry["body"] for entry in backfilled_dune.journal() if entry["path"] == EXECUTE]
 
 
 def backfill(deployment, keys, days):
@@ -57,7 +86,7 @@ def backfill(deployment, keys, days):
     return status["status"], status["error"]
 
 
-def test_thirty_days_of_everything(deployment, calls, dune):
+def test_thirty_days_of_everything(deployment, calls, backfilled_dune):
     assert backfill(deployment, [MATVIEW, EACH, SPAN], JANUARY) == ("COMPLETED_SUCCESS", None)
     first, second = calls()
     assert first == {
@@ -69,18 +98,41 @@ def test_thirty_days_of_everything(deployment, calls, dune):
     assert [node["query_parameters"] for node in nodes if node["query_id"] == 10] == [{"day": day} for day in JANUARY]
     spans = [node["query_parameters"] for node in nodes if node["query_id"] == 11]
     assert spans == [{"from": "2024-01-01", "to": "2024-01-31"}]
-    assert len(dune.executions()) == 1 + 30 + 1
+    assert len(backfilled_dune.executions()) == 1 + 30 + 1
     for key in (EACH, SPAN):
         assert deployment.instance.get_materialized_partitions(dg.AssetKey(key)) == set(JANUARY)
-    assert len(deployment.instance.get_runs()) == 2
+    assert len([run for run in deployment.instance.get_runs() if "dagster/backfill" in run.tags]) == 2
 
 
-@pytest.mark.parametrize("deployment", ["RUNNING"], indirect=True)
+def test_a_killed_range_is_taken_over_partition_by_partition(deployment, calls, backfilled_dune):
+    assert deployment.finish(deployment.launch(MATVIEW)).is_success
+    backfilled_dune.inject("slow_node", node=10, seconds=8)
+    run_id = deployment.launch(EACH, tags={RANGE_START_TAG: JANUARY[0], RANGE_END_TAG: JANUARY[4]})
+    deployment.wait_until(lambda: ended(backfilled_dune, 10) == 4, 60)
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert again.is_success
+    assert len(calls()) == 2
+    assert [execution["query_id"] for execution in backfilled_dune.executions()].count(10) == 5
+    assert deployment.instance.get_materialized_partitions(dg.AssetKey(EACH)) == set(JANUARY[:5])
+
+
+def ended(dune, query_id):
+    states = [execution["state"] for execution in dune.executions() if execution["query_id"] == query_id]
+    return states.count("QUERY_STATE_COMPLETED")
+
+
 def test_a_schedule_runs_the_days_that_have_ended(deployment, calls):
     runs = deployment.instance
-    deployment.graphql("{ version }")
-    matview = deployment.finish(deployment.launch(MATVIEW))
-    assert matview.is_success
+    assert deployment.finish(deployment.launch(MATVIEW)).is_success
+    selector = {
+        "repositoryLocationName": deployment.location_name,
+        "repositoryName": "__repository__",
+        "scheduleName": "latest_days_schedule",
+    }
+    started = deployment.graphql(START_SCHEDULE, selector=selector)["startSchedule"]
+    assert started["__typename"] == "ScheduleStateResult", started
     ticked = deployment.wait_until(
         lambda: [run for run in runs.get_runs() if run.job_name == "latest_days" and run.is_finished], 150
     )
