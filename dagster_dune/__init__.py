@@ -1,5 +1,7 @@
 """Dune queries and materialized views as Dagster assets, run through one pipeline call."""
 
+from typing import TYPE_CHECKING
+
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import (
     AmbiguousSubmission,
@@ -18,6 +20,7 @@ from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.parameters import QueryParameter
 from dagster_dune.catalog.partitions import QueryPartitions
+from dagster_dune.definitions import build_dune_definitions
 from dagster_dune.errors import (
     DuneCatalogError,
     DuneConfigurationError,
@@ -34,6 +37,9 @@ from dagster_dune.translator import DagsterDuneTranslator
 from dagster_dune.upstream import build_dune_upstream_specs
 from dagster_dune.version import __version__
 
+if TYPE_CHECKING:
+    from dagster_dune.component import DuneComponent
+
 __all__ = [
     "AmbiguousSubmission",
     "DagsterDuneTranslator",
@@ -43,6 +49,7 @@ __all__ = [
     "DuneBadRequestError",
     "DuneCatalog",
     "DuneCatalogError",
+    "DuneComponent",
     "DuneConfigurationError",
     "DuneConnectionError",
     "DuneCreditsExhaustedError",
@@ -65,8 +72,23 @@ __all__ = [
     "__version__",
     "build_dune_asset_selection",
     "build_dune_assets",
+    "build_dune_definitions",
     "build_dune_refresh_sensor",
     "build_dune_upstream_specs",
     "build_schedule_from_dune_selection",
     "dune_assets",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the component where it is asked for: most code locations have none."""
+    if name == "DuneComponent":
+        from dagster_dune.component import DuneComponent  # noqa: PLC0415
+
+        return DuneComponent
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Dagster looks here for components."""
+    return sorted({*globals(), *__all__})

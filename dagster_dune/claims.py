@@ -1,0 +1,57 @@
+"""Which component of a project shows which asset, so that no two of them show the same."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import dagster as dg
+
+from dagster_dune.errors import DuneCatalogError
+
+_claims: deque[tuple[object, dict[dg.AssetKey, str]]] = deque(maxlen=4)
+"""By project, as one load of it, the component of each asset. Older loads are forgotten."""
+
+
+def without_claimed(defs: dg.Definitions, project: object, component: str) -> dg.Definitions:
+    """Leave out the external assets that another component of the project shows already.
+
+    Dagster notes on each asset which component it came from, so that two components that read one table describe two
+    different assets of one key, which it refuses.
+
+    Args:
+        defs: The definitions of a component.
+        project: What all components of one load of the project have in common.
+        component: The component's name.
+
+    Returns:
+        The definitions with what this component is the first to show.
+
+    Raises:
+        DuneCatalogError: An asset that this component makes is shown by another one already.
+    """
+    claims = _claims_of(project)
+    kept: list[dg.AssetsDefinition | dg.AssetSpec] = []
+    for asset in defs.assets or ():
+        if isinstance(asset, dg.AssetsDefinition):
+            for key in asset.keys:
+                _check(key, claims.setdefault(key, component), component)
+            kept.append(asset)
+        elif isinstance(asset, dg.AssetSpec) and claims.setdefault(asset.key, component) == component:
+            kept.append(asset)
+    return dg.Definitions(assets=kept, resources=defs.resources)
+
+
+def _claims_of(project: object) -> dict[dg.AssetKey, str]:
+    for known, claims in _claims:
+        if known is project:
+            return claims
+    _claims.append((project, {}))
+    return _claims[-1][1]
+
+
+def _check(key: dg.AssetKey, owner: str, component: str) -> None:
+    if owner != component:
+        raise DuneCatalogError(
+            f"The asset {key.to_user_string()} of the component {component!r} is one of the component {owner!r} too.",
+            hint=f"If {owner!r} only reads it, give that its name in SQL as upstream_exclude.",
+        )

@@ -1,0 +1,574 @@
+"""`DuneComponent`: its sources, and when the account is read, in a real deployment where that matters."""
+
+import asyncio
+import inspect
+import itertools
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+import dagster as dg
+import pytest
+from dagster.components import DefsStateConfigArgs
+from deployment import BIN, ROOT, Deployment
+
+from dagster_dune import (
+    DagsterDuneTranslator,
+    DuneCatalog,
+    DuneCatalogError,
+    DuneComponent,
+    DuneConfigurationError,
+    DuneResource,
+    MaterializedView,
+    Query,
+    build_dune_assets,
+    build_dune_definitions,
+    fetching,
+)
+from dagster_dune.catalog.document import write_document
+from dagster_dune.definitions import DuneAssetsOptions
+
+DAILY = "dune.acme.result_daily"
+LISTS = ["/api/v1/materialized-views", "/api/v1/queries"]
+RELOAD = """
+mutation Reload($name: String!) {
+  reloadRepositoryLocation(repositoryLocationName: $name) {
+    __typename
+    ... on WorkspaceLocationEntry {
+      locationOrLoadError { __typename ... on PythonError { errorChain { error { message } } } }
+    }
+  }
+}
+"""
+ASSETS = """
+query { assetNodes { assetKey { path } groupName isMaterializable } }
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_time_spent():
+    """Each test has the whole time limit, whatever the tests before it have read."""
+    fetching._spans.clear()
+
+
+@pytest.fixture
+def account(dune, monkeypatch):
+    """A local Dune with a matview and a query that reads it, and the environment of a code location."""
+    monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
+    monkeypatch.setenv("DUNE_API_BASE_URL", dune.url)
+    dune.load_query(1, "Daily", "SELECT block_date, COUNT(*) AS trades FROM dex.trades GROUP BY 1")
+    dune.load_query(2, "Top days é", f"SELECT * FROM {DAILY} ORDER BY trades DESC LIMIT 3")
+    dune.load_materialized_view(DAILY, 1)
+    return dune
+
+
+def reads(dune):
+    """How often each path of the API was asked for, but those that runs ask for."""
+    paths = (entry["path"].split("?")[0] for entry in dune.journal() if entry["method"] == "GET")
+    return Counter(path for path in paths if path in LISTS or path.startswith("/api/v1/query/"))
+
+
+def once(*query_ids):
+    return Counter([*LISTS, *(f"/api/v1/query/{query_id}" for query_id in query_ids)])
+
+
+def keys(defs):
+    return {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
+
+
+def build(**fields):
+    return dg.build_defs_for_component(DuneComponent(**fields))
+
+
+# --- one read a load of the code location ---
+
+
+def shown_assets(deployment):
+    return {"/".join(node["assetKey"]["path"]): node for node in deployment.graphql(ASSETS)["assetNodes"]}
+
+
+def reload_location(deployment):
+    answer = deployment.graphql(RELOAD, name=deployment.location_name)["reloadRepositoryLocation"]
+    return answer["locationOrLoadError"]
+
+
+@contextmanager
+def served(home, dune, *location):
+    """A deployment whose code location is a server of its own, which webserver and daemon share."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    args = ["--grpc-host", "127.0.0.1", "--grpc-port", str(port)]
+    with Deployment(home, dune, args, f"grpc:127.0.0.1:{port}") as deployment:
+        command = [BIN / "dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), *location]
+        with (home / "code-server.log").open("wb") as log:
+            server = subprocess.Popen(command, env=deployment.environment, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            deployment.wait_until(lambda: "Started Dagster code" in (home / "code-server.log").read_text(), 60)
+            deployment.start_webserver()
+            deployment.start("dagster-daemon", "run")
+            yield deployment
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def assert_runs(deployment, *asset_keys):
+    run = deployment.finish(deployment.launch(*asset_keys))
+    assert run.is_success, deployment.failure_text(run.run_id)
+    assert set(deployment.materialized(run.run_id)) == {"/".join(key) for key in asset_keys}
+    assert deployment.run_worker(run.run_id) != deployment.step_process(run.run_id)
+
+
+def test_an_account_is_read_once_a_load_and_never_by_runs(account, tmp_path):
+    daily = ("dune", "acme", "result_daily")
+    with served(
+        tmp_path / "home", account, "-f", str(ROOT / "tests" / "dagster" / "component_location.py")
+    ) as deployment:
+        assert set(shown_assets(deployment)) == {"dune/acme/result_daily", "dune/query_2", "dune/dex/trades"}
+        assert_runs(deployment, daily, ("dune", "query_2"))
+        assert_runs(deployment, daily)
+        assert reads(account) == once(1, 2)
+
+        account.load_query(2, "Renamed", f"SELECT * FROM {DAILY} JOIN prices.day ON true")
+        account.load_query(3, "New", "SELECT * FROM query_2")
+        assert reload_location(deployment)["__typename"] == "RepositoryLocation"
+        assert reads(account) == once(1, 2) + once(1, 2, 3)
+        assert set(shown_assets(deployment)) == {
+            "dune/acme/result_daily",
+            "dune/query_2",
+            "dune/query_3",
+            "dune/dex/trades",
+            "dune/prices/day",
+        }
+        assert_runs(deployment, ("dune", "query_3"))
+        assert reads(account) == once(1, 2) + once(1, 2, 3)
+
+        files = [path for path in deployment.home.rglob("*") if path.is_file()]
+        assert any(path.suffix == ".db" for path in files)
+        assert [path for path in files if account.api_key.encode() in path.read_bytes()] == []
+
+
+# --- in YAML ---
+
+VOLUME = "dune.acme.result_volume"
+SQL = "SELECT 1 AS n FROM dex.trades LIMIT 1"
+FOLDER_YAML = """
+type: dagster_dune.DuneComponent
+attributes:
+  queries: queries
+  name: folder
+  pool: null
+  select: "tag:dex"
+  resource:
+    api_key_env: DUNE_API_KEY
+    base_url: "{{ env.DUNE_API_BASE_URL }}"
+    poll_interval: 0.1
+  retry_policy: {max_retries: 2, delay: 1.5}
+  backfill_policy: {type: multi_run, max_partitions_per_run: 7}
+  translation:
+    group_name: "{{ 'read' if obj.sql_name is undefined else 'mine' }}"
+    metadata: {title: "{{ obj.name }}"}
+"""
+DOCUMENT_YAML = """
+type: dagster_dune.DuneComponent
+attributes:
+  document: catalog.json
+  name: document
+  upstream_exclude: dune.acme.result_v*
+  resource: {api_key_env: DUNE_API_KEY, base_url: "{{ env.DUNE_API_BASE_URL }}", poll_interval: 0.1}
+"""
+ACCOUNT_YAML = """
+type: dagster_dune.DuneComponent
+attributes:
+  account: true
+  select: result_daily
+  name: account
+  resource: {api_key_env: DUNE_API_KEY, base_url: "{{ env.DUNE_API_BASE_URL }}", poll_interval: 0.1}
+"""
+PYPROJECT = '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "{module}"\n'
+DEFINITIONS = """
+from pathlib import Path
+import dagster as dg
+defs = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+"""
+
+
+numbers = itertools.count()
+
+
+@pytest.fixture
+def dg_project(tmp_path, monkeypatch):
+    """The package of a dg project of three components: an account, a document, and a folder that the document reads."""
+    package = tmp_path / "project" / f"acme_{next(numbers)}"  # a module of its own for each test of this process
+    for name, content in {
+        "../pyproject.toml": PYPROJECT.format(module=package.name),
+        "__init__.py": "",
+        "definitions.py": DEFINITIONS,
+        "defs/__init__.py": "",
+        "defs/folder/defs.yaml": FOLDER_YAML,
+        "defs/folder/queries/volume_7.sql": f"/* dune\nmatview: {VOLUME}\ntags: [dex]\n*/\n{SQL}",
+        "defs/folder/queries/other_8.sql": "SELECT 1",
+        "defs/document/defs.yaml": DOCUMENT_YAML,
+        "defs/account/defs.yaml": ACCOUNT_YAML,
+    }.items():
+        file = package / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    reader = Query(query_id=9, slug="pinned", sql=f"SELECT n FROM {VOLUME} JOIN dex.trades ON true")
+    write_document(DuneCatalog(queries=[reader]), package / "defs" / "document" / "catalog.json")
+    monkeypatch.syspath_prepend(package.parent)
+    return package
+
+
+def test_a_dg_project_loads_runs_and_reloads(account, dg_project, tmp_path):
+    account.load_query(7, "Volume", SQL)
+    account.load_materialized_view(VOLUME, 7)
+    account.load_query(9, "Reader", f"SELECT n FROM {VOLUME}")
+    module = f"{dg_project.name}.definitions"
+    with served(tmp_path / "home", account, "-m", module, "-d", str(dg_project.parent)) as deployment:
+        assert {key: node["groupName"] for key, node in shown_assets(deployment).items()} == {
+            "dune/acme/result_volume": "mine",
+            "dune/pinned_9": "default",
+            "dune/acme/result_daily": "default",
+            "dune/dex/trades": "dune_tables",
+        }
+        assert_runs(deployment, ("dune", "acme", "result_volume"), ("dune", "acme", "result_daily"))
+        assert_runs(deployment, ("dune", "pinned_9"))
+        assert reads(account) == once(1)
+
+        defs = dg_project / "defs"
+        (defs / "folder" / "queries" / "more_10.sql").write_text("/* dune\ntags: [dex]\n*/\nSELECT 2 AS n")
+        write_document(
+            DuneCatalog(queries=[Query(query_id=9, slug="pinned"), Query(query_id=11)]),
+            defs / "document" / "catalog.json",
+        )
+        assert reload_location(deployment)["__typename"] == "RepositoryLocation"
+        assert reads(account) == once(1) + once(1)
+        assert set(shown_assets(deployment)) >= {
+            "dune/acme/result_volume",
+            "dune/more_10",
+            "dune/pinned_9",
+            "dune/query_11",
+        }
+
+        (defs / "document" / "catalog.json").write_text("{")
+        error = reload_location(deployment)
+        assert error["__typename"] == "PythonError"
+        messages = [link["error"]["message"] for link in error["errorChain"]]
+        assert any("catalog.json: This is no catalog document" in message for message in messages)
+
+
+def in_yaml(attributes):
+    return DuneComponent.resolve_from_yaml(attributes)
+
+
+def test_yaml_says_what_python_says(monkeypatch):
+    monkeypatch.setenv("DUNE_TIMEOUT", "7.5")
+    component = in_yaml(
+        "{account: true, resource: {api_key_env: OTHER_KEY, timeout: '{{ env.DUNE_TIMEOUT }}', details: false}, "
+        "retry_policy: {max_retries: 2, delay: 1.5}, backfill_policy: {type: multi_run, max_partitions_per_run: 7}}"
+    )
+    assert component.resource == DuneResource(api_key=dg.EnvVar("OTHER_KEY"), timeout=7.5, details=False)
+    assert component.retry_policy == dg.RetryPolicy(max_retries=2, delay=1.5)
+    assert component.backfill_policy == dg.BackfillPolicy.multi_run(7)
+    assert component == in_yaml(
+        "{account: true, resource: {api_key_env: OTHER_KEY, timeout: 7.5, details: false}, "
+        "retry_policy: {max_retries: 2, delay: 1.5}, backfill_policy: {type: multi_run, max_partitions_per_run: 7}}"
+    )
+    assert in_yaml("{account: true, resource: null}").resource is None
+
+
+def test_the_key_is_not_written_in_yaml():
+    with pytest.raises(Exception, match="api_key"):
+        in_yaml("{account: true, resource: {api_key: secret}}")
+
+
+def test_components_share_a_resource():
+    first, second = DuneComponent(account=True), in_yaml("{account: true, resource: {api_key_env: DUNE_API_KEY}}")
+    assert first.resource is second.resource
+
+
+def test_a_component_without_a_source():
+    with pytest.raises(DuneConfigurationError, match="Set queries, document or account"):
+        DuneComponent(upstream_tables=False)
+
+
+# --- the account in a script or a test ---
+
+
+def test_queries_go_by_their_ids_where_nothing_pins_a_name(account):
+    assert keys(build(account=True)) == {"dune/acme/result_daily", "dune/query_2", "dune/dex/trades"}
+    assert reads(account) == once(1, 2)
+
+
+def test_some_of_the_account(account):
+    assert keys(build(account=True, select="kind:materialized_view")) == {"dune/acme/result_daily", "dune/dex/trades"}
+    assert keys(build(account=True, exclude=["result_daily"], upstream_tables=False)) == {
+        "dune/query_2",
+        "dune/acme/result_daily",  # what query_2 reads, as a bare name
+    }
+
+
+def test_a_folder_with_the_account(account, tmp_path):
+    (tmp_path / "best_2.sql").write_text("/* dune\nperformance: large\n*/\nSELECT 1")
+    (spec,) = [
+        spec for spec in build(account=True, queries=tmp_path).resolve_all_asset_specs() if "best_2" in str(spec)
+    ]
+    assert spec.metadata["dagster-dune/performance"] == "large"
+    assert {dep.asset_key.to_user_string() for dep in spec.deps} == {"dune/acme/result_daily"}
+
+
+@pytest.fixture
+def document(account, client, tmp_path):
+    write_document(DuneCatalog.from_api(client), tmp_path / "catalog.json")
+    return tmp_path / "catalog.json"
+
+
+def test_a_document_spares_reads_and_pins_names(account, document, client):
+    client.update_query(2, name="Another title", query_sql="SELECT 1")
+    account.load_query(3, "New one", "SELECT 2")
+    before = reads(account)
+    defs = build(account=True, document=document)
+    assert keys(defs) == {"dune/acme/result_daily", "dune/top_days_e_2", "dune/new_one_3", "dune/dex/trades"}
+    assert reads(account) - before == once(2, 3)
+
+
+UNREACHABLE = {
+    "wrong key": (401, "Check DUNE_API_KEY"),
+    "no credits": (402, "Raise the limit"),
+    "wrong plan": (403, "the plan includes this endpoint"),
+    "no Dune": (503, "status.dune.com"),
+}
+
+
+@pytest.mark.parametrize("reason", UNREACHABLE)
+def test_an_account_that_cannot_be_read(account, document, caplog, reason):
+    status, advice = UNREACHABLE[reason]
+    account.inject("status", path="/api/v1/materialized-views", status=status, body={"error": "no"}, times=None)
+    once_tried = DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"), max_retries=0)
+    with pytest.raises(DuneCatalogError, match="The Dune account cannot be read") as caught:
+        build(account=True, resource=once_tried)
+    assert advice in str(caught.value)
+    assert "dagster-dune catalog pull -o FILE" in str(caught.value)
+    assert account.api_key not in str(caught.value)
+
+    caplog.clear()
+    defs = build(account=True, document=document, resource=once_tried)
+    assert "dune/top_days_e_2" in keys(defs)
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "dagster_dune.sources"]
+    assert f"The Dune assets are those of {document}, which was written on " in warning
+    assert advice in warning
+
+
+def test_no_network(account):
+    nowhere = DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"), base_url="http://127.0.0.1:9", max_retries=0)
+    with pytest.raises(DuneCatalogError, match="Check the network, the proxy and DUNE_API_BASE_URL"):
+        build(account=True, resource=nowhere)
+
+
+def test_a_variable_that_is_not_set(monkeypatch, document):
+    monkeypatch.delenv("DUNE_API_KEY")
+    with pytest.raises(DuneConfigurationError, match="The environment variable DUNE_API_KEY is not set"):
+        build(account=True, document=document)
+
+
+def test_time_is_up_before_dagsters_is(account, document):
+    account.inject("delay", path="/api/v1/query/2", seconds=5)
+    begin = time.monotonic()
+    with pytest.raises(DuneCatalogError, match=r"took longer than 1 seconds; of this one, 1 of 2 queries") as caught:
+        build(account=True, time_limit=1)
+    assert "dagster-dune catalog pull -o FILE" in str(caught.value)
+    assert time.monotonic() - begin < 3
+
+    # The next component of the code location has nothing left of that second.
+    begin = time.monotonic()
+    with pytest.raises(DuneCatalogError, match="the list of its queries was not complete"):
+        build(account=True, time_limit=1, name="second")
+    assert "dune/top_days_e_2" in keys(build(account=True, time_limit=1, document=document))
+    assert time.monotonic() - begin < 1
+    assert keys(build(account=True, time_limit=None)) >= {"dune/query_2"}
+
+    for thread in [thread for thread in threading.enumerate() if thread.name == "dune-account"]:
+        thread.join(20)  # what was given up ends by itself, at its next answer
+        assert not thread.is_alive()
+
+
+# --- state that Dagster keeps on disk ---
+
+
+def test_state_in_a_file_survives_a_failing_refresh(account, client, dg_project, monkeypatch, caplog):
+    project = dg_project.parent
+    monkeypatch.chdir(project)
+    resource = DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"), max_retries=0)
+    kept = DefsStateConfigArgs.local_filesystem()
+
+    def component():
+        return DuneComponent(account=True, resource=resource, defs_state=kept)
+
+    assert keys(dg.build_defs_for_component(component())) == set()
+    assert "Run dg utils refresh-defs-state" in caplog.text
+    asyncio.run(component().refresh_state(project))
+    assert keys(dg.build_defs_for_component(component())) >= {"dune/query_2"}
+    assert reads(account) == once(1, 2)
+
+    client.update_query(2, query_sql="SELECT 1")
+    asyncio.run(component().refresh_state(project))
+    assert reads(account) - once(1, 2) == once(2)
+    assert account.api_key not in "".join(path.read_text() for path in project.rglob("state"))
+
+    caplog.clear()
+    account.inject("reset", path="/api/v1/materialized-views", times=None)
+    asyncio.run(component().refresh_state(project))
+    assert "Check the network" in caplog.text
+    assert keys(dg.build_defs_for_component(component())) >= {"dune/query_2"}
+
+    (state,) = project.rglob("state")
+    state.write_text("{}")
+    with pytest.raises(DuneCatalogError, match="What Dagster keeps of the Dune account cannot be read"):
+        dg.build_defs_for_component(component())
+    account.clear_faults()
+    asyncio.run(component().refresh_state(project))
+    assert "All of the account is read again" in caplog.text
+    assert keys(dg.build_defs_for_component(component())) >= {"dune/query_2"}
+
+
+# --- folders and documents ---
+
+
+def test_a_refresh_of_all_states_leaves_a_folder_alone(dune, dg_project, monkeypatch):
+    monkeypatch.delenv("DUNE_API_KEY", raising=False)
+    project = dg_project.parent
+    monkeypatch.chdir(project)
+    component = DuneComponent(
+        queries=dg_project / "defs" / "folder" / "queries", defs_state=DefsStateConfigArgs.local_filesystem()
+    )
+    before = keys(dg.build_defs_for_component(component))
+    asyncio.run(component.refresh_state(project))
+    assert dune.journal() == []
+    assert keys(dg.build_defs_for_component(component)) == before != set()
+
+
+def test_a_component_of_ones_own_with_more_in_it(tmp_path):
+    class Scheduled(DuneComponent):
+        def build_defs(self, context):
+            job = dg.define_asset_job("all_of_it", selection=dg.AssetSelection.all())
+            return dg.Definitions.merge(super().build_defs(context), dg.Definitions(jobs=[job]))
+
+    (tmp_path / "x_1.sql").write_text("SELECT 1")
+    assert dg.build_defs_for_component(Scheduled(queries=tmp_path)).resolve_job_def("all_of_it")
+
+
+def test_an_old_document_is_told_once(document, caplog):
+    os.utime(document, (0, time.time() - 7200))
+    build(document=document, max_age=10_000)
+    assert caplog.messages == []
+    build(document=document, max_age=3600)
+    (warning,) = caplog.messages
+    assert f"The catalog file {document} is old" in warning
+    assert f"dagster-dune catalog pull -o {document}" in warning
+
+
+def test_a_document_that_is_missing_or_broken(tmp_path):
+    with pytest.raises(DuneCatalogError, match="There is no catalog file"):
+        build(document=tmp_path / "catalog.json")
+    (tmp_path / "catalog.json").write_text("[]")
+    with pytest.raises(DuneCatalogError, match=r"catalog\.json: This is no catalog document"):
+        build(document=tmp_path / "catalog.json")
+
+
+def test_some_of_a_folder():
+    def made(**fields):
+        graph = build(queries=ROOT / "dune_project" / "queries", **fields).resolve_asset_graph()
+        return {key.to_user_string() for key in graph.materializable_asset_keys}
+
+    everything, chosen = made(), made(select="kind:query", exclude="top_*")
+    assert "dune/top_pairs_4100032" in everything - chosen
+    assert "dune/acme/result_gas_daily" in everything - chosen
+    assert "dune/chain_overview_4100033" in everything & chosen
+
+
+# --- what is upstream, and how assets look ---
+
+CATALOG = DuneCatalog(
+    materialized_views=[MaterializedView(name=DAILY, deps=["dex.trades"])],
+    queries=[Query(query_id=2, deps=[DAILY, "dune.other.result_x"])],
+    external=["dune.other.result_x"],
+)
+
+
+def external(defs):
+    graph = defs.resolve_asset_graph()
+    return {key.to_user_string(): graph.get(key).group_name for key in graph.external_asset_keys}
+
+
+def test_what_assets_read_is_shown_unless_told_otherwise():
+    groups = {"dune/dex/trades": "dune_tables", "dune/other/result_x": "dune_other_matviews"}
+    resource = DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"))
+    assert external(build_dune_definitions(CATALOG, resource=resource)) == groups
+    bare = build_dune_definitions(CATALOG, resource=resource, upstream_tables=False)
+    assert set(external(bare).values()) == {"default"}
+
+
+def test_what_is_made_elsewhere_in_the_code_location_is_not_external():
+    @dg.asset(key=["dune", "other", "result_x"])
+    def other(): ...
+
+    mine = build_dune_definitions(
+        CATALOG, resource=DuneResource(api_key=dg.EnvVar("DUNE_API_KEY")), upstream_exclude='dune."other".*'
+    )
+    defs = dg.Definitions.merge(mine, dg.Definitions(assets=[other]))
+    assert external(defs) == {"dune/dex/trades": "dune_tables"}
+
+
+def test_a_component_that_makes_what_another_shows(account, dg_project):
+    (dg_project / "defs" / "document" / "defs.yaml").write_text(
+        "type: dagster_dune.DuneComponent\nattributes: {document: catalog.json, name: document}\n"
+    )
+    with pytest.raises(Exception, match="folder") as caught:
+        dg.load_from_defs_folder(path_within_project=dg_project)
+    chain = [caught.value]
+    while cause := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(cause)
+    (told,) = [str(error) for error in chain if isinstance(error, DuneCatalogError)]
+    assert "The asset dune/acme/result_volume of the component 'folder' is one of the component 'document' too" in told
+    assert "upstream_exclude" in told
+
+
+def test_eager_assets_wait_for_tables_unless_told_otherwise():
+    def requested(condition):
+        class Automatic(DagsterDuneTranslator):
+            def get_asset_spec(self, obj):
+                return super().get_asset_spec(obj).replace_attributes(automation_condition=condition)
+
+        resource = DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"))
+        defs = build_dune_definitions(CATALOG, resource=resource, translator=Automatic())
+        with dg.DagsterInstance.ephemeral() as instance:
+            seen = dg.evaluate_automation_conditions(defs, instance=instance)
+            instance.report_runless_asset_event(dg.AssetMaterialization(["dune", "acme", "result_daily"]))
+            seen = dg.evaluate_automation_conditions(defs, instance=instance, cursor=seen.cursor)
+            return seen.total_requested
+
+    assert requested(dg.AutomationCondition.eager()) == 0
+    assert requested(dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())) == 1
+
+
+def test_a_component_of_ones_own(tmp_path):
+    class Own(DuneComponent):
+        def get_asset_spec(self, obj):
+            return super().get_asset_spec(obj).replace_attributes(group_name="own")
+
+    (tmp_path / "x_1.sql").write_text("SELECT * FROM dex.trades")
+    specs = dg.build_defs_for_component(Own(queries=tmp_path)).resolve_all_asset_specs()
+    assert {spec.group_name for spec in specs} == {"own"}
+
+
+def test_definitions_take_every_option_of_assets():
+    taken = inspect.signature(build_dune_assets).parameters.keys() - {"catalog", "resource_key"}
+    assert DuneAssetsOptions.__annotations__.keys() == taken
+    in_component = DuneComponent.model_fields.keys()
+    assert taken <= in_component
