@@ -177,7 +177,7 @@ class Lookout:
 
     def _latest_result(self, query: Query, columns: list[str] | None) -> ExecutionResults:
         """One row of a query's latest result, and of that one value where a column is known."""
-        read = partial(self._client.get_query_results, query.query_id, limit=1)
+        read = partial(self._client.get_query_results, query.query_id, limit=1, allow_partial_results=True)
         try:
             return self._budget.spend(partial(read, columns=columns))
         except DuneBadRequestError:

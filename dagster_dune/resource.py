@@ -197,6 +197,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
         *,
         columns: Sequence[str] | None = None,
         partition_key: str | None = None,
+        allow_partial_results: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Read the rows of a Dune asset: those that this run made, else those of its latest materialization.
 
@@ -207,6 +208,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
             asset_key: The Dune asset.
             columns: The names of the columns to read; all if None.
             partition_key: Which partition's rows, where the asset is partitioned.
+            allow_partial_results: Whether to read what there is of a result that Dune has cut short.
 
         Yields:
             A mapping of column name to JSON value for each row; uint256 values are texts.
@@ -216,7 +218,9 @@ class DuneResource(dg.ConfigurableResource[Any]):
             DuneApiError: The result could not be read; results expire after 90 days.
         """
         with self.get_client() as client:
-            yield from rows_of(client, context.instance, context.run.run_id, asset_key, columns, partition_key)
+            yield from rows_of(
+                client, context.instance, context.run.run_id, asset_key, columns, partition_key, allow_partial_results
+            )
 
     def _plan(self, assets: DuneAssetSet, overrides: Mapping[str, Override]) -> PipelinePlan:
         return plan_pipeline(

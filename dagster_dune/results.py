@@ -19,6 +19,7 @@ def rows_of(
     asset_key: dg.AssetKey | str | Sequence[str],
     columns: Sequence[str] | None,
     partition_key: str | None,
+    allow_partial_results: bool,
 ) -> Iterator[dict[str, Any]]:
     """Read the rows of the materialization of an asset, or of a partition of it, in this run, else of its latest one.
 
@@ -27,7 +28,7 @@ def rows_of(
     """
     key = dg.AssetKey.from_coercible(asset_key)
     execution_id = _execution_of(instance, run_id, key, partition_key)
-    for page in client.iter_execution_pages(execution_id, columns=columns):
+    for page in client.iter_execution_pages(execution_id, columns=columns, allow_partial_results=allow_partial_results):
         yield from page.result.rows if page.result else ()
 
 

@@ -298,6 +298,7 @@ class DuneApiClient:
         limit: int | None = None,
         offset: int | None = None,
         columns: Sequence[str] | None = None,
+        allow_partial_results: bool = False,
     ) -> models.ExecutionResults:
         """Read one page of an execution's rows. Exports are charged by size.
 
@@ -306,8 +307,11 @@ class DuneApiClient:
             limit: The number of rows at the most; Dune caps a page at 250,000 values by default.
             offset: The number of rows to leave out, from the first.
             columns: The names of the columns to read; all if None.
+            allow_partial_results: Whether to read what there is of a result that Dune has cut short
+                (``QUERY_STATE_COMPLETED_PARTIAL``); Dune refuses it otherwise.
         """
-        return self._results(f"execution/{_segment(execution_id)}/results", limit, offset, columns)
+        path = f"execution/{_segment(execution_id)}/results"
+        return self._results(path, limit, offset, columns, allow_partial_results)
 
     def get_query_results(
         self,
@@ -316,9 +320,10 @@ class DuneApiClient:
         limit: int | None = None,
         offset: int | None = None,
         columns: Sequence[str] | None = None,
+        allow_partial_results: bool = False,
     ) -> models.ExecutionResults:
         """Read one page of a query's latest result, without executing it. Exports are charged by size."""
-        return self._results(f"query/{int(query_id)}/results", limit, offset, columns)
+        return self._results(f"query/{int(query_id)}/results", limit, offset, columns, allow_partial_results)
 
     def iter_execution_pages(
         self,
@@ -326,11 +331,18 @@ class DuneApiClient:
         *,
         page_size: int = PAGE_SIZE,
         columns: Sequence[str] | None = None,
+        allow_partial_results: bool = False,
     ) -> Iterator[models.ExecutionResults]:
-        """Read an execution's rows page by page, each when it is asked for."""
+        """Read an execution's rows page by page, each when it is asked for; see `get_execution_results`."""
         offset: int | None = 0
         while offset is not None:
-            page = self.get_execution_results(execution_id, limit=page_size, offset=offset, columns=columns)
+            page = self.get_execution_results(
+                execution_id,
+                limit=page_size,
+                offset=offset,
+                columns=columns,
+                allow_partial_results=allow_partial_results,
+            )
             yield page
             offset = _next_offset(offset, page.next_offset)
 
@@ -359,9 +371,14 @@ class DuneApiClient:
         return self._transport.submit(answer, path, body)
 
     def _results(
-        self, path: str, limit: int | None, offset: int | None, columns: Sequence[str] | None
+        self, path: str, limit: int | None, offset: int | None, columns: Sequence[str] | None, allow_partial: bool
     ) -> models.ExecutionResults:
-        params = _given(limit=limit, offset=offset, columns=",".join(columns) if columns else None)
+        params = _given(
+            limit=limit,
+            offset=offset,
+            columns=",".join(columns) if columns else None,
+            allow_partial_results="true" if allow_partial else None,
+        )
         return self._read(models.ExecutionResults, path, params)
 
 
