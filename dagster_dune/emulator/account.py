@@ -106,6 +106,7 @@ class Account:
         self.materialized_views: dict[str, MaterializedView] = {}
         self.uploads: dict[str, Upload] = {}
         self.charges: list[Charge] = []
+        self.endpoints: dict[str, int] = {}
 
     def clear(self) -> None:
         """Forget everything."""
@@ -113,6 +114,7 @@ class Account:
         self.materialized_views.clear()
         self.uploads.clear()
         self.charges.clear()
+        self.endpoints.clear()
 
     def query(self, query_id: int) -> Query:
         """Return a query.
@@ -156,6 +158,24 @@ class Account:
     def charge(self, credits_used: float, reason: str) -> None:
         """Put something on the bill."""
         self.charges.append(Charge(now(), credits_used, reason))
+
+    def save_endpoint(self, slug: str, query_id: int) -> None:
+        """Publish the latest result of a query under a name.
+
+        Raises:
+            RequestError: 404, if there is no such query.
+        """
+        self.endpoints[slug] = self.query(query_id).query_id
+
+    def endpoint(self, handle: str, slug: str) -> int:
+        """Return the id of the query that a custom endpoint publishes.
+
+        Raises:
+            RequestError: 404.
+        """
+        if handle != self.team or slug not in self.endpoints:
+            raise RequestError(404, f"Custom endpoint {handle}/{slug} not found")
+        return self.endpoints[slug]
 
     def save_query(self, fields: QueryFields, query_id: int | None = None) -> Query:
         """Save a new query, under the next free id or under the given one."""

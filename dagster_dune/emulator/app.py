@@ -22,6 +22,7 @@ from dagster_dune.emulator.rates import RateLimitMiddleware
 from dagster_dune.emulator.routes import (
     control,
     datasets,
+    endpoints,
     executions,
     materialized_views,
     pipelines,
@@ -31,7 +32,7 @@ from dagster_dune.emulator.routes import (
 )
 from dagster_dune.emulator.wire import RequestError
 
-API_GROUPS = (pipelines, materialized_views, queries, executions, datasets, uploads, usage)
+API_GROUPS = (pipelines, materialized_views, queries, executions, datasets, uploads, usage, endpoints)
 
 
 def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None], disconnect: Disconnect) -> ASGIApp:

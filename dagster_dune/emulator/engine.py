@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +18,16 @@ from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_t
 from dagster_dune.emulator.errors import SqlError
 from dagster_dune.emulator.failures import located, sql_error
 from dagster_dune.emulator.results import Column, ResultSet
+from dagster_dune.emulator.statements import Statement, failures
 from dagster_dune.emulator.tables import TableColumn, describe, samples
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_MACROS = [Path(__file__).parent / "dunesql" / name for name in ("prelude.sql", "arrays.sql", "keccak.sql")]
+_MACROS = [
+    Path(__file__).parent / "dunesql" / name
+    for name in ("prelude.sql", "arrays.sql", "texts.sql", "numerals.sql", "zones.sql", "keccak.sql")
+]
 _PLAN = "SELECT json_serialize_plan($1, skip_null := true, skip_empty := true, optimize := false)"
 _TABLE = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name = $1 AND table_name = $2"
 _TEAM_SCHEMAS = "SELECT DISTINCT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'dune.')"
@@ -129,7 +132,7 @@ class Engine:
             SqlError: DuckDB refused it.
         """
         cursor = self._connection.cursor()
-        with self._lock(name), _failures():
+        with self._lock(name), failures():
             self._create_schema(cursor, duckdb_name(name)[0])
             with _transaction(cursor):
                 change(cursor, quoted(name))
@@ -145,7 +148,7 @@ class Engine:
     def drop(self, name: str) -> None:
         """Remove the table of a matview or an upload, if there is one."""
         cursor = self._connection.cursor()
-        with self._lock(name), _failures():
+        with self._lock(name), failures():
             if _exists(cursor, name):
                 cursor.execute(f"DROP TABLE {quoted(name)}")
 
@@ -202,7 +205,7 @@ class Engine:
 
         def execute(cursor: DuckDBPyConnection) -> ResultSet:
             try:
-                with _failures():
+                with failures():
                     previous = find_previous(cursor)
                     sql = lower(
                         compiled.statement,
@@ -215,73 +218,6 @@ class Engine:
                 raise located(error, compiled.statement) from None
 
         return Statement(self._connection.cursor, execute)
-
-
-class Statement:
-    """A query that is ready to run, once.
-
-    Args:
-        connect: Opens a connection of its own.
-        execute: Runs it there.
-    """
-
-    def __init__(
-        self, connect: Callable[[], DuckDBPyConnection], execute: Callable[[DuckDBPyConnection], ResultSet]
-    ) -> None:
-        self._connect = connect
-        self._execute = execute
-        self._lock = threading.Lock()
-        self._cursor: DuckDBPyConnection | None = None
-        self._is_interrupted = False
-
-    def run(self) -> ResultSet:
-        """Run it, and wait for its rows.
-
-        Returns:
-            All rows.
-
-        Raises:
-            SqlError: It failed, or was interrupted.
-        """
-        with self._lock:
-            if self._is_interrupted:
-                raise SqlError("The query was cancelled", type="FAILED_TYPE_CANCELLED")
-            cursor = self._cursor = self._connect()
-        try:
-            return self._execute(cursor)
-        finally:
-            with self._lock:
-                self._cursor = None
-                cursor.close()
-
-    def interrupt(self) -> None:
-        """Stop it, from any thread and at any time; `run` then raises."""
-        with self._lock:
-            is_first, self._is_interrupted = not self._is_interrupted, True
-            if is_first and self._cursor is not None:
-                threading.Thread(target=self._interrupt_until_ended, daemon=True).start()
-
-    def _interrupt_until_ended(self) -> None:
-        """Interrupt again and again: DuckDB forgets an interrupt that comes between two of its queries."""
-        while self._interrupt_if_running():
-            time.sleep(0.005)
-
-    def _interrupt_if_running(self) -> bool:
-        with self._lock:
-            if self._cursor is not None:
-                self._cursor.interrupt()
-            return self._cursor is not None
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Turn what DuckDB raises into what Dune says."""
-    import duckdb  # noqa: PLC0415
-
-    try:
-        yield
-    except duckdb.Error as error:
-        raise sql_error(str(error)) from None
 
 
 @contextmanager
@@ -324,6 +260,10 @@ def _store_previous(cursor: DuckDBPyConnection, previous: ResultSet) -> None:
 def _as_text(value: Any, type_name: str) -> str | None:
     if isinstance(value, list | dict):
         raise SqlError(f"A previous result with a column of type {type_name} is not supported by this emulator")
+    if isinstance(value, str) and type_name.endswith("time zone") and not value.endswith(" UTC"):
+        raise SqlError(
+            "A previous result with times in zones is not supported by this emulator; write AT TIME ZONE 'UTC'"
+        )
     if value is None or isinstance(value, str):
         return value.removesuffix(" UTC") if value and type_name.startswith("timestamp") else value
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -9,7 +9,7 @@ from operator import itemgetter
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.types import trino_type
+from dagster_dune.emulator.dunesql.types import split_types, trino_type
 from dagster_dune.emulator.errors import SqlError, SqlErrorType
 
 _INTEGER_NAMES = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
@@ -74,7 +74,7 @@ def _type_name(name: str) -> str:
 
 
 def _no_function(match: re.Match[str]) -> str:
-    types = [_type_name(name) for name in match["types"].split(", ")]
+    types = [_type_name(name) for name in split_types(match["types"])]
     name = match["name"].removeprefix("trino_")
     if name.isidentifier():
         return f"Unexpected parameters ({', '.join(types)}) for function {name}"
@@ -84,6 +84,11 @@ def _no_function(match: re.Match[str]) -> str:
 _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"Could not convert string 'trino: (?P<message>.*)' to INT64", re.DOTALL), itemgetter("message")),
     (re.compile(r"Division by zero"), itemgetter(0)),
+    (
+        re.compile(r"struct_extract with an integer key|for struct_extract out of range"),
+        lambda _: "A field of a row is a position from 1 to the number of its fields, written out",
+    ),
+    (re.compile(r"Unknown TimeZone '(?P<name>[^']*)'"), lambda match: f"'{match['name']}' is not a valid time zone"),
     (
         re.compile(r"Overflow in (?P<what>\w+) of (?P<type>INT\d+) \((?P<values>.*)\)"),
         lambda match: f"{_INTEGER_NAMES[match['type']]} {match['what']} overflow: {match['values']}",
@@ -120,7 +125,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (
         re.compile(
             r"""(?:argument types '|best candidate function for the function call ")"""
-            r"""(?P<name>[^(]*)\((?P<types>[^'"]*)\)['"]"""
+            r"""(?P<name>[^(]*)\((?P<types>.*?)\)['"](?!\s*[,)\]])"""
         ),
         _no_function,
     ),

@@ -8,7 +8,8 @@ from pathlib import Path
 from dagster_dune.emulator import store
 from dagster_dune.emulator.account import Account
 from dagster_dune.emulator.engine import Engine
-from dagster_dune.emulator.executions import Executions, ResultLimits
+from dagster_dune.emulator.execution import ResultLimits
+from dagster_dune.emulator.executions import Executions
 from dagster_dune.emulator.faults import Faults
 from dagster_dune.emulator.journal import Journal
 from dagster_dune.emulator.pipelines import Pipelines

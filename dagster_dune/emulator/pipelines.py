@@ -11,7 +11,8 @@ from typing import Any
 from ulid import ULID
 
 from dagster_dune.emulator.account import Account
-from dagster_dune.emulator.executions import Execution, Executions, State
+from dagster_dune.emulator.execution import Execution, State
+from dagster_dune.emulator.executions import Executions
 from dagster_dune.emulator.jobs import Job, query_job, refresh_job
 from dagster_dune.emulator.wire import PipelineNode, RequestError
 

@@ -18,6 +18,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from dagster_dune.emulator.dunesql.types import ZONED_FIELDS
+
 
 @dataclass(frozen=True)
 class Column:
@@ -123,11 +125,14 @@ def _interval(value: timedelta) -> str:
     return f"{sign}{hours // 24} {hours % 24:02d}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}"
 
 
-def _list(value: list[Any]) -> list[Any]:
+def _list(value: Iterable[Any]) -> list[Any]:
     return [json_value(item) for item in value]
 
 
-def _dict(value: dict[Any, Any]) -> dict[str, Any]:
+def _dict(value: dict[Any, Any]) -> dict[str, Any] | str:
+    if tuple(value) == ZONED_FIELDS:
+        _, local, zone = value.values()
+        return f"{_datetime(local)} {zone}"
     return {str(json_value(key)): json_value(item) for key, item in value.items()}
 
 
@@ -141,6 +146,7 @@ _CONVERTERS: dict[type, Callable[[Any], Any]] = {
     timedelta: _interval,
     UUID: str,
     list: _list,
+    tuple: _list,
     dict: _dict,
 }
 

@@ -181,6 +181,8 @@ def _number(value: Any) -> Decimal:
 
 def _time(value: str) -> datetime:
     text = value.strip().removesuffix(" UTC")
+    if re.search(r" [A-Z]\w*/", text):
+        raise RequestError(400, f"filters and sort_by take no times in zones, such as {text}; write AT TIME ZONE 'UTC'")
     if not re.fullmatch(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?", text):
         raise ValueError(text)
     fraction = re.search(r"\.(\d+)", text)

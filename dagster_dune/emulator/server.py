@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json
 import re
-import socket
-import struct
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import uvicorn
 from pydantic import ValidationError
-from starlette.types import Scope
 
-from dagster_dune.emulator.app import create_app
-from dagster_dune.emulator.executions import ResultLimits
+from dagster_dune.emulator.execution import ResultLimits
 from dagster_dune.emulator.faults import Rule
 from dagster_dune.emulator.local import LocalDune
 from dagster_dune.emulator.rates import LIMITS, RateLimit
+from dagster_dune.emulator.running import Running, listen
 from dagster_dune.emulator.wire import BodyT, NewQuery, RequestError, UpsertMaterializedView, first_problem
 from dagster_dune.errors import DuneConfigurationError
 
 DEFAULT_API_KEY = "emulator-key"
-NO_LINGER = struct.pack("ii", 1, 0)
-"""The socket option that makes a close a reset."""
 
 
 class DuneEmulator:
@@ -99,7 +89,7 @@ class DuneEmulator:
         self._workers = workers
         self._rate_limit = rate_limit
         self._result_limits = ResultLimits(max_result_bytes, result_seconds)
-        self._running: _Running | None = None
+        self._running: Running | None = None
 
     def __repr__(self) -> str:
         return f"DuneEmulator(url={self.url!r}, team={self.team!r})"
@@ -121,7 +111,7 @@ class DuneEmulator:
 
     def start(self) -> None:
         """Listen, and return once requests are answered."""
-        listener = _listen(self.host, self.port)
+        listener = listen(self.host, self.port)
         try:
             dune = LocalDune(
                 api_key=self.api_key,
@@ -136,7 +126,7 @@ class DuneEmulator:
             listener.close()
             raise
         self.port = listener.getsockname()[1]
-        self._running = _Running(dune, self.api_key, listener)
+        self._running = Running(dune, self.api_key, listener)
 
     def stop(self) -> None:
         """Stop every execution and the server; no thread is left when this returns."""
@@ -245,80 +235,25 @@ class DuneEmulator:
         fields = _body(UpsertMaterializedView, name=name.removeprefix(prefix), query_id=query_id, is_private=is_private)
         self._server.call(partial(self._server.dune.account.save_materialized_view, fields))
 
+    def load_endpoint(self, slug: str, query_id: int) -> None:
+        """Create a custom endpoint, which on Dune the web app alone can.
+
+        Args:
+            slug: Its name in the URL, ``/v1/endpoints/<team>/<slug>/results``.
+            query_id: The query whose latest result it answers with.
+
+        Raises:
+            RequestError: There is no such query, or the slug is none.
+        """
+        if not re.fullmatch(r"[a-z0-9_-]+", slug):
+            raise RequestError(400, f"{slug!r} is no slug: use lower-case letters, digits, _ and - alone")
+        self._server.call(partial(self._server.dune.account.save_endpoint, slug, query_id))
+
     @property
-    def _server(self) -> _Running:
+    def _server(self) -> Running:
         if self._running is None:
             raise DuneConfigurationError("The emulator is not running.", hint="Use it in a with block, or call start.")
         return self._running
-
-
-class _Running:
-    """A server in a thread of its own, around a local Dune."""
-
-    def __init__(self, dune: LocalDune, api_key: str, listener: socket.socket) -> None:
-        self.dune = dune
-        self._started = threading.Event()
-        config = uvicorn.Config(
-            create_app(dune, api_key, self._note_start, self._disconnect),
-            lifespan="on",
-            proxy_headers=False,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=2,
-            timeout_keep_alive=75,
-        )
-        self._uvicorn = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._uvicorn.run, args=([listener],), name="dune-emulator-server", daemon=True
-        )
-        self._thread.start()
-        while not self._started.wait(0.05):
-            if not self._thread.is_alive():
-                raise RuntimeError("The emulator's server ended before it had started; the log says why.")
-
-    def _note_start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._started.set()
-
-    def call(self, function: Callable[[], Any]) -> None:
-        """Call a function on the event loop, where the state lives, and wait until it is done."""
-
-        async def on_loop() -> None:
-            done = function()
-            if inspect.isawaitable(done):
-                await done
-
-        asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result()
-
-    def _disconnect(self, scope: Scope, reset: bool) -> None:
-        """End the connection of a request: with a TCP reset, or once what was sent has left."""
-        for connection in tuple(self._uvicorn.server_state.connections):
-            if getattr(connection, "client", None) == scope["client"]:
-                transport = connection.transport
-                if reset:
-                    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-                    transport.abort()
-                else:
-                    transport.close()
-
-    def stop(self) -> None:
-        """Stop the server, then write everything into the database file and close it."""
-        with suppress(RuntimeError):  # the loop has ended if the server failed
-            self._loop.call_soon_threadsafe(self.dune.faults.clear)
-        self._uvicorn.should_exit = True
-        self._thread.join()
-        self.dune.keep()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise DuneConfigurationError(
-            f"The emulator cannot listen on {host} port {port}: {error.strerror or error}.",
-            hint="Choose another port, or 0 for any free one.",
-        ) from error
 
 
 def _body(model: type[BodyT], **fields: Any) -> BodyT:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dagster_dune.emulator.account import Charge, MaterializedView, Query, Upload
 from dagster_dune.emulator.errors import SqlError, SqlErrorType
-from dagster_dune.emulator.executions import Execution, State
+from dagster_dune.emulator.execution import Execution, State
 from dagster_dune.emulator.jobs import Job
 from dagster_dune.emulator.pipelines import Node, PipelineExecution
 from dagster_dune.emulator.results import ResultSet
@@ -72,6 +72,7 @@ class _Document(_Record):
     charges: tuple[Charge, ...]
     executions: tuple[_Execution, ...]
     pipelines: tuple[_Pipeline, ...]
+    endpoints: dict[str, int] = {}
 
 
 def save(dune: LocalDune) -> None:
@@ -91,6 +92,7 @@ def save(dune: LocalDune) -> None:
             )
             for pipeline in dune.pipelines.all()
         ),
+        endpoints=dune.account.endpoints,
     )
     dune.engine.save_document(document.model_dump_json())
 
@@ -119,6 +121,7 @@ def load(dune: LocalDune) -> None:
     dune.account.queries.update({query.query_id: query for query in document.queries})
     dune.account.materialized_views.update({view.name: view for view in document.materialized_views})
     dune.account.uploads.update({upload.name: upload for upload in document.uploads})
+    dune.account.endpoints.update(document.endpoints)
     dune.account.charges.extend(document.charges)
     executions = {record.execution_id: record.restored() for record in document.executions}
     dune.executions.restore(executions.values())

@@ -252,6 +252,9 @@ SCHEMAS |= {
     ("GET /v1/query/{query_id}/results", state): RESULTS[state] for state in ("completed", "page", "partial", "expired")
 }
 SCHEMAS |= {
+    ("GET /v1/endpoints/{handle}/{endpoint_slug}/results", state): RESULTS[state] for state in ("completed", "page")
+}
+SCHEMAS |= {
     ("GET /v1/pipelines/executions/{pipeline_execution_id}/status", state): schema
     for state, schema in PIPELINE_STATUS.items()
 }

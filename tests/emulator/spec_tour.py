@@ -74,6 +74,7 @@ STATUS = "GET /v1/execution/{execution_id}/status"
 RESULTS = "GET /v1/execution/{execution_id}/results"
 RESULTS_CSV = "GET /v1/execution/{execution_id}/results/csv"
 LATEST = "GET /v1/query/{query_id}/results"
+ENDPOINT = "GET /v1/endpoints/{handle}/{endpoint_slug}/results"
 LATEST_CSV = "GET /v1/query/{query_id}/results/csv"
 PIPELINE_STATUS = "GET /v1/pipelines/executions/{pipeline_execution_id}/status"
 UNKNOWN_ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -92,10 +93,11 @@ def touring(**settings: Any) -> Iterator[tuple[Tour, DuneEmulator]]:
 def exchanges() -> list[Exchange]:
     """Visit every endpoint in every state."""
     everything: list[Exchange] = []
-    with touring() as (tour, _):
+    with touring() as (tour, dune):
         queries(tour)
         materialized_views(tour)
         executions(tour)
+        endpoints(tour, dune)
         pipelines(tour)
         tables(tour)
         refusals(tour)
@@ -156,6 +158,17 @@ def executions(tour: Tour) -> None:
         tour.send(STATUS, execution_id, state="failed")
         tour.send(RESULTS, execution_id, state="failed")
         tour.send(RESULTS_CSV, execution_id, expected=400)
+
+
+def endpoints(tour: Tour, dune: DuneEmulator) -> None:
+    """Custom endpoints, which Dune's web app makes: a name, the query that belongs to it, and what does not fit."""
+    dune.load_endpoint("numbers", 1)
+    tour.send(ENDPOINT, "acme", "numbers", state="completed", params={"queryID": 1})
+    tour.send(ENDPOINT, "acme", "numbers", state="page", params={"queryID": 1, "limit": 2, "sort_by": "n desc"})
+    tour.send(ENDPOINT, "acme", "numbers", expected=400)
+    tour.send(ENDPOINT, "acme", "numbers", expected=400, params={"queryID": 2})
+    tour.send(ENDPOINT, "acme", "nothing", expected=404, params={"queryID": 1})
+    tour.send(ENDPOINT, "somebody", "numbers", expected=404, params={"queryID": 1})
 
 
 def pipelines(tour: Tour) -> None:

@@ -80,6 +80,63 @@ def test_pull_of_a_part(run):
     assert [obj.sql_name for obj in DuneCatalog.from_file("other.json")] == ["dune.acme.result_trades"]
 
 
+@pytest.fixture
+def queries(tmp_path):
+    """A folder: a query of the account, three that Dune does not have, and two without an id."""
+    folder = tmp_path / "queries"
+    folder.mkdir()
+    (folder / "best_pairs_3.sql").write_text("/* dune\ntags: [prod]\n*/ SELECT * FROM query_2 LIMIT 5")
+    (folder / "new_8.sql").write_text("/* dune\ntags: [prod]\n*/ SELECT * FROM query_9, dune.acme.result_trades")
+    (folder / "view_9.sql").write_text("SELECT 9")
+    (folder / "draft_10.sql").write_text("SELECT 10")
+    (folder / "tagged.sql").write_text("/* dune\ntags: [prod]\n*/ SELECT 42")
+    (folder / "other.sql").write_text("SELECT 43")
+    return folder
+
+
+SELECTIONS = {
+    "a tag of the folder": (["--select", "tag:prod"], ["query_2", "query_3", "query_8", "query_9"], ["tagged"]),
+    "a slug of the folder": (["--select", "best_pairs"], ["query_2", "query_3"], []),
+    "a slug of the account": (["--select", "top_pairs"], ["query_2", "query_3"], []),
+    "either's": (["--select", "tag:dex", "--select", "draft"], ["query_10", "query_2"], []),
+    "all but": (
+        ["--exclude", "tag:prod"],
+        ["dune.acme.result_trades", "query_10", "query_2", "query_9"],
+        ["other"],
+    ),
+    "a part but": (["--select", "tag:prod", "--exclude", "view", "--exclude", "2"], ["query_3", "query_8"], ["tagged"]),
+}
+
+
+@pytest.mark.parametrize(("options", "names", "nameless"), SELECTIONS.values(), ids=SELECTIONS.keys())
+def test_pull_of_a_part_of_both(run, queries, options, names, nameless):
+    result = run("pull", "-o", "catalog.json", "--queries", "queries", *options)
+    assert result.exit_code == 0
+    catalog = DuneCatalog.from_file("catalog.json")
+    assert sorted(obj.sql_name for obj in catalog) == names
+    assert [query.slug for query in catalog.unidentified] == nameless
+
+
+def test_pull_of_nothing_in_either(run, queries):
+    result = run("pull", "-o", "catalog.json", "--queries", "queries", "--select", "tag:prod", "--select", "tag:pro")
+    assert result.exit_code == 1
+    assert "The pattern 'tag:pro' matches nothing" in result.stderr
+
+
+def test_pull_of_a_matview_by_what_the_folder_says_of_its_query(run, tmp_path):
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "trades_1.sql").write_text("/* dune\ntags: [prod]\n*/ SELECT * FROM dex.trades")
+    run("pull", "-o", "catalog.json", "--queries", "queries", "--select", "tag:prod")
+    assert [obj.sql_name for obj in DuneCatalog.from_file("catalog.json")] == ["dune.acme.result_trades"]
+
+
+def test_pull_warns_once_of_unknown_names(run, tmp_path):
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "new_8.sql").write_text("SELECT * FROM dune.acme.result_trade, dune.acme.result_trades")
+    words = " ".join(run("pull", "-o", "catalog.json", "--queries", "queries").stderr.split())
+    assert words.count("dune.acme.result_trade, read by query_8 in new_8.sql (Did you mean") == 1
+
+
 def test_a_broken_file_is_told_and_written_anew(run, tmp_path):
     (tmp_path / "catalog.json").write_text('{"version": 0}')
     result = run("pull", "-o", "catalog.json")
@@ -155,3 +212,21 @@ def test_show_prints_json_of_a_folder(run, tmp_path):
         ("query_7", ["dex.trades"], ["query_8"]),
         ("query_8", ["query_7"], []),
     ]
+    assert shown["others"] == ["dex.trades"]
+
+
+def test_show_names_files_without_id(run, queries, tmp_path):
+    shown = json.loads(run("show", "queries", "--json").stdout)
+    assert shown["unidentified"] == [str(queries / "other.sql"), str(queries / "tagged.sql")]
+    run("pull", "-o", "catalog.json", "--queries", "queries")
+    for path, folder in (("queries", ""), ("catalog.json", "queries/")):
+        lines = run("show", path).stdout.splitlines()
+        place = lines.index("└── no objects, for want of an id:")
+        assert lines[place + 1 : place + 3] == [f"    ├── {folder}other.sql", f"    └── {folder}tagged.sql"]
+
+
+def test_show_prints_what_views_are_given(run, tmp_path):
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "a_7.sql").write_text("SELECT * FROM \"query_8(chain='base')\"")
+    shown = json.loads(run("show", "queries", "--json").stdout)
+    assert shown["objects"][0]["view_parameters"] == {"query_8": [{"chain": "base"}]}

@@ -238,6 +238,16 @@ def test_what_is_excluded_is_not_read(account, client):
     assert reads_of_queries(account) == [1, 2, 4]
 
 
+def test_what_is_not_selected_is_known_all_the_same(account, client, caplog):
+    """query_3 reads result_volume, which the account lists: that it was not selected is no mistake in the SQL."""
+    account.load_query(5, "Typing error", "SELECT * FROM dune.acme.result_volumes, query_3, query_999")
+    catalog = DuneCatalog.from_api(client, select=["query_5", "result_trades"], exclude="query_3")
+    assert catalog.external == ("query_3",)
+    assert DuneCatalog.from_api(client, select=["query_3", "result_trades"]).external == ("dune.acme.result_volume",)
+    (record,) = (record for record in caplog.records if record.name == "dagster_dune.catalog.unknown")
+    assert "dune.acme.result_volumes, read by query_5. Correct" in record.getMessage()
+
+
 def test_a_pattern_that_selects_nothing(account, client):
     with pytest.raises(
         DuneCatalogError, match=r"'top_trader' matches nothing in the catalog\. Close matches: top_traders"

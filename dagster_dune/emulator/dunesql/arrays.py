@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql.guessing import expects_rows
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to
 from dagster_dune.emulator.dunesql.types import Type
@@ -12,10 +13,13 @@ _WRITTEN_AS_THEY_ARE = ("VARCHAR", "BIGNUM", "DATE", "BOOLEAN", "DECIMAL")
 
 
 def subscript(operation: Operation) -> exp.Expr:
-    """``a[1]`` counts from 1; what it names must exist, in an array as in a map."""
+    """``a[1]`` counts from 1; what it names must exist, in an array as in a map and in a row."""
     keys = operation.node.expressions
     if len(keys) != 1:
         raise error_at(operation.node, "A subscript must be one position or one key")
+    container = operation.types[0]
+    if container is not None and container.is_row:
+        return call("struct_extract_at", operation.operands[0], keys[0])
     return _picked(operation, operation.operands[0], keys[0], "trino_subscript", "trino_map_subscript")
 
 
@@ -27,6 +31,8 @@ def element_at(operation: Operation) -> exp.Expr:
 
 def _picked(operation: Operation, container: exp.Expr, key: exp.Expr, of_array: str, of_map: str) -> exp.Expr:
     if operation.types[0] is None:
+        if key.is_int and expects_rows(operation.node):
+            return call("struct_extract_at", container, key)
         return exp.Bracket(this=exp.Paren(this=container), expressions=[key], offset=1)
     return call(of_map if operation.is_at(0, "MAP") else of_array, container, key)
 
@@ -64,23 +70,9 @@ def array_join(operation: Operation) -> exp.Expr:
 
 
 def _text(operation: Operation, element: exp.Expr, array: Type | None) -> exp.Expr:
-    known = array.element if array else ""
-    if not known or known in _WRITTEN_AS_THEY_ARE or Type(known).is_integer:
+    known = array.element if array else None
+    if known is None or known.is_null or known.id in _WRITTEN_AS_THEY_ARE or known.is_integer:
         return cast_to(element, "VARCHAR")
-    if Type(known).is_float:
+    if known.is_float:
         return call("trino_double_text", element)
     raise error_at(operation.node, "array_join takes texts, numbers, dates and booleans; transform the array first")
-
-
-def map_agg(operation: Operation) -> exp.Expr:
-    """Collect the entries; `finished_map` makes a map of them, once FILTER stands around this."""
-    key, value = operation.operands
-    fields = [
-        exp.PropertyEQ(this=exp.to_identifier(name), expression=each) for name, each in (("k", key), ("v", value))
-    ]
-    return call("list", call("struct_pack", *fields))
-
-
-def finished_map(entries: exp.Expr) -> exp.Expr:
-    """Make a map of collected entries, the first of each key."""
-    return call("trino_map_of_entries", entries)

@@ -12,6 +12,14 @@ CREATE OR REPLACE MACRO trino_map_of_entries(entries) AS
       list_filter(list_zip(l, list_prepend(NULL, l)), lambda p: p[1] IS NOT NULL AND p[1].k IS DISTINCT FROM p[2].k),
       lambda p: {'k': p[1].k, 'v': p[1].v})))[1];
 
+-- Of entries {k, v} that must name each key once.
+CREATE OR REPLACE MACRO trino_map_from_entries(entries) AS
+  list_transform([entries], lambda l: CASE
+    WHEN len(list_filter(l, lambda e: e IS NULL)) > 0 THEN trino_fail('map entry cannot be null')
+    WHEN len(list_filter(l, lambda e: struct_extract_at(e, 1) IS NULL)) > 0 THEN trino_fail('map key cannot be null')
+    ELSE list_transform([list_distinct(list_transform(l, lambda e: struct_extract_at(e, 1)))], lambda ks: CASE
+      WHEN len(ks) < len(l) THEN trino_fail('Duplicate map keys are not allowed') ELSE map_from_entries(l) END)[1] END)[1];
+
 -- Whether any or all of some conditions hold; NULL where one that is not known decides.
 CREATE OR REPLACE MACRO trino_any(conditions) AS
   list_transform([conditions], lambda l: CASE
@@ -73,3 +81,64 @@ CREATE OR REPLACE MACRO trino_split_to_map(s, entry_delimiter, key_delimiter) AS
     list_transform(r.l, lambda p: CASE WHEN len(split(p, r.d)) = 2 THEN split_part(p, r.d, 1)
       ELSE trino_fail('Key-value delimiter must appear exactly once in each entry. Bad input: ' || p) END),
     list_transform(r.l, lambda p: split_part(p, r.d, 2))))[1];
+
+-- Rows: of arrays, and of the entries of maps.
+CREATE OR REPLACE MACRO trino_zip(a, b) AS
+  list_transform([{'a': a, 'b': b}], lambda r: CASE
+    WHEN r.a IS NOT NULL AND r.b IS NOT NULL THEN list_zip(r.a, r.b) END)[1],
+  (a, b, c) AS list_transform([{'a': a, 'b': b, 'c': c}], lambda r: CASE
+    WHEN r.a IS NOT NULL AND r.b IS NOT NULL AND r.c IS NOT NULL THEN list_zip(r.a, r.b, r.c) END)[1],
+  (a, b, c, d) AS list_transform([{'a': a, 'b': b, 'c': c, 'd': d}], lambda r: CASE
+    WHEN r.a IS NOT NULL AND r.b IS NOT NULL AND r.c IS NOT NULL AND r.d IS NOT NULL
+      THEN list_zip(r.a, r.b, r.c, r.d) END)[1],
+  (a, b, c, d, e) AS list_transform([{'a': a, 'b': b, 'c': c, 'd': d, 'e': e}], lambda r: CASE
+    WHEN r.a IS NOT NULL AND r.b IS NOT NULL AND r.c IS NOT NULL AND r.d IS NOT NULL AND r.e IS NOT NULL
+      THEN list_zip(r.a, r.b, r.c, r.d, r.e) END)[1];
+CREATE OR REPLACE MACRO trino_map_entries(m) AS
+  list_transform(map_entries(m), lambda e: row(struct_extract_at(e, 1), struct_extract_at(e, 2)));
+CREATE OR REPLACE MACRO trino_kv(entries) AS
+  list_transform(entries, lambda e: {'k': struct_extract_at(e, 1), 'v': struct_extract_at(e, 2)});
+-- Of entries {k, v}: each key once, with all its values.
+CREATE OR REPLACE MACRO trino_multimap_of_entries(entries) AS
+  list_transform([list_filter(entries, lambda e: e.k IS NOT NULL)], lambda l: map_from_entries(
+    list_transform(trino_array_distinct(list_transform(l, lambda e: e.k)), lambda key: {
+      'k': key, 'v': list_transform(list_filter(l, lambda e: e.k = key), lambda e: e.v)})))[1];
+CREATE OR REPLACE MACRO trino_multimap_from_entries(entries) AS
+  list_transform([entries], lambda l: CASE
+    WHEN len(list_filter(l, lambda e: e IS NULL)) > 0 THEN trino_fail('map entry cannot be null')
+    WHEN len(list_filter(l, lambda e: struct_extract_at(e, 1) IS NULL)) > 0 THEN trino_fail('map key cannot be null')
+    ELSE trino_multimap_of_entries(trino_kv(l)) END)[1];
+CREATE OR REPLACE MACRO trino_map_union(maps) AS
+  trino_map_of_entries(flatten(list_transform(list_filter(maps, lambda m: m IS NOT NULL), lambda m: trino_kv(map_entries(m)))));
+CREATE OR REPLACE MACRO trino_array_histogram(l) AS
+  list_transform([list_filter(l, lambda x: x IS NOT NULL)], lambda a: map_from_entries(list_transform(
+    trino_array_distinct(a), lambda key: {'k': key, 'v': len(list_filter(a, lambda x: x = key))})))[1];
+CREATE OR REPLACE MACRO trino_histogram(l) AS
+  list_transform([l], lambda a: CASE
+    WHEN len(list_filter(a, lambda x: x IS NOT NULL)) > 0 THEN trino_array_histogram(a) END)[1];
+-- Each key of two maps, with the value that each has for it.
+CREATE OR REPLACE MACRO trino_map_triples(m, n) AS
+  list_transform([{'m': m, 'n': n}], lambda r: CASE WHEN r.m IS NOT NULL AND r.n IS NOT NULL THEN list_transform(
+    trino_array_distinct(list_concat(map_keys(r.m), map_keys(r.n))),
+    lambda key: row(key, map_extract_value(r.m, key), map_extract_value(r.n, key))) END)[1];
+
+-- Whether an element comes before another one of which a comparator has told how they compare, i and j being their places.
+CREATE OR REPLACE MACRO trino_comes_before(compared, i, j) AS
+  list_transform([{'c': compared, 'i': i, 'j': j}], lambda r: CASE
+    WHEN r.i = r.j THEN false
+    WHEN r.c = -1 THEN true WHEN r.c = 1 THEN false WHEN r.c = 0 THEN r.i < r.j
+    ELSE CAST(trino_fail('Lambda comparator must return either -1, 0, or 1') AS BOOLEAN) END)[1];
+CREATE OR REPLACE MACRO trino_ngrams(l, n) AS
+  list_transform([{'l': l, 'n': n}], lambda r: CASE
+    WHEN r.n < 1 THEN trino_fail('N must be positive')
+    WHEN r.l IS NULL OR r.n IS NULL THEN NULL
+    ELSE list_transform(range(1, greatest(len(r.l) - r.n, 0) + 2), lambda i: list_slice(r.l, i, i + r.n - 1)) END)[1];
+CREATE OR REPLACE MACRO trino_contains_sequence(l, part) AS
+  list_transform([{'l': l, 'p': part}], lambda r: CASE WHEN r.l IS NOT NULL AND r.p IS NOT NULL THEN
+    len(r.p) = 0 OR len(list_filter(range(1, len(r.l) - len(r.p) + 2), lambda i:
+      list_slice(r.l, i, i + len(r.p) - 1) = r.p)) > 0 END)[1];
+CREATE OR REPLACE MACRO trino_trim_array(l, n) AS
+  list_transform([{'l': l, 'n': n}], lambda r: CASE
+    WHEN r.n < 0 THEN trino_fail('size must not be negative: ' || r.n)
+    WHEN r.n > len(r.l) THEN trino_fail('size must not exceed array cardinality ' || len(r.l) || ': ' || r.n)
+    WHEN r.n IS NOT NULL THEN list_slice(r.l, 1, len(r.l) - r.n) END)[1];

@@ -20,10 +20,22 @@ def digest(name: str, target: str) -> Rewrite:
     return rewrite
 
 
+_WIDE = {
+    "bitwise_and": "trino_wide_and",
+    "bitwise_or": "trino_wide_or",
+    "bitwise_xor": "trino_wide_xor",
+    "bitwise_left_shift": "trino_wide_left_shift",
+    "bitwise_right_shift": "trino_wide_right_shift",
+}
+"""Those that uint256 has too."""
+
+
 def bitwise(name: str, target: str, *, keeps_type: bool = False) -> Rewrite:
     """Work on the bits of integers, which give a bigint, or shift them, which keeps the type of the first."""
 
     def rewrite(operation: Operation) -> exp.Expr:
+        if operation.has("BIGNUM") and name in _WIDE:
+            return call(_WIDE[name], *operation.operands)
         for type_, written in zip(operation.types, operation.type_names(), strict=True):
             if type_ is not None and type_.family and not type_.is_integer:
                 raise error_at(operation.node, f"{name} of {written} is not supported by this emulator")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql import zones
+from dagster_dune.emulator.dunesql.nested_casts import cast_nested
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer, literal_text
+from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer
 from dagster_dune.emulator.errors import SqlError
 
 _PLAIN = {
@@ -29,13 +29,14 @@ _TEXTS = {
     "DOUBLE": "trino_double_text",
     "TIMESTAMP": "trino_timestamp_text",
     "TIMESTAMP WITH TIME ZONE": "trino_timestamptz_text",
+    "ZONED": "trino_zoned_text",
     "BLOB": "trino_varbinary_text",
     "JSON": "trino_json_text",
 }
-_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
-_NESTED = ("LIST", "MAP", "STRUCT", "INTERVAL")
+_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "ZONED")
+_TIMES_DUCKDB = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
+_NESTED = ("LIST", "MAP", "STRUCT", "TUPLE", "INTERVAL")
 _NULL = ("NULL", '"NULL"')
-_ZONE = re.compile(r"[0-9]\s*(?P<name>[A-Za-z+-][\w/:+-]*)$")
 
 
 def cast(operation: Operation) -> exp.Expr:
@@ -50,11 +51,13 @@ def cast(operation: Operation) -> exp.Expr:
     Raises:
         SqlError: There is no such cast, or it is not supported.
     """
+    if (zoned := zones.literal(operation.node)) is not None:
+        return zoned
     rewrite = _CASTS.get(_target(operation).this)
     if rewrite and not operation.has(*_NESTED):
         return rewrite(operation)
-    if operation.types[0] is None:
-        return cast_to(operation.operands[0], "VARCHAR")
+    if not rewrite and (nested := cast_nested(operation, cast)) is not None:
+        return nested
     raise _refused(operation)
 
 
@@ -91,6 +94,8 @@ def _to_integer(operation: Operation) -> exp.Expr:
         value = call("round", value)
     elif operation.has("VARCHAR"):
         value = call("trino_strict_integer", value)
+    elif operation.has("JSON"):
+        value = call("trino_json_integer", value)
     return cast_to(value, _INTEGERS[_target(operation).this])
 
 
@@ -110,22 +115,23 @@ def _to_varbinary(operation: Operation) -> exp.Expr:
         return cast_to(operation.operands[0], "BLOB")
     if operation.has("VARCHAR"):
         return call("encode", operation.operands[0])
+    if operation.has("BIGNUM"):
+        return call("trino_uint256_bytes", operation.operands[0])
     raise _refused(operation)
 
 
 def _to_plain(operation: Operation) -> exp.Expr:
     if operation.has("BLOB"):
         raise _refused(operation)
-    _check_zone(operation)
-    return cast_to(operation.operands[0], _PLAIN[_target(operation).this])
-
-
-def _check_zone(operation: Operation) -> None:
-    """A time in another zone would be shown in it, and all times are shown in UTC here."""
-    literal = literal_text(operation.node.this) or ""
-    zone = _ZONE.search(literal[len("2024-01-01 ") :])
-    if zone and zone["name"].upper() not in ("UTC", "Z"):
-        raise error_at(operation.node, f"The time zone '{zone['name']}' is not supported by this emulator; write UTC")
+    target, value = _PLAIN[_target(operation).this], operation.operands[0]
+    if operation.has("ZONED"):
+        if target not in ("DATE", "TIMESTAMP", "TIMESTAMPTZ"):
+            raise _refused(operation)
+        return value if target == "TIMESTAMPTZ" else cast_to(zones.local(value), target)
+    if operation.types[0] is None and target in _TIMES_DUCKDB:
+        known = exp.Is(this=exp.Paren(this=value), expression=exp.null())
+        return cast_to(exp.Case(ifs=[exp.If(this=known, true=exp.null())]), target)
+    return cast_to(value, target)
 
 
 _CASTS: dict[exp.DType, Rewrite] = {

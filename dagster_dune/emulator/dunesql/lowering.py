@@ -8,10 +8,13 @@ Every node is rewritten from the leaves up, most by their kind alone (`transform
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql.aggregates import finish_aggregate
 from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
+from dagster_dune.emulator.dunesql.guessing import guess_rows
 from dagster_dune.emulator.dunesql.incremental import put_previous
 from dagster_dune.emulator.dunesql.operators import OPERATORS, SIGNED
 from dagster_dune.emulator.dunesql.positions import VIEW
@@ -31,7 +34,8 @@ from dagster_dune.emulator.dunesql.probing import (
 from dagster_dune.emulator.dunesql.sql import Operation, call
 from dagster_dune.emulator.dunesql.transforms import drop_limit_all, name_columns, rename_tables, rewrite_syntax
 from dagster_dune.emulator.dunesql.tried import bind_tried_aggregates
-from dagster_dune.emulator.dunesql.typed import TYPED_FUNCTIONS, finish_aggregate
+from dagster_dune.emulator.dunesql.typed import TYPED_FUNCTIONS
+from dagster_dune.emulator.dunesql.zones import mark_literals
 from dagster_dune.emulator.errors import SqlError
 
 _AGGREGATE = "dune_aggregate"
@@ -63,15 +67,32 @@ def lower(
     name_columns(prepared)
     drop_limit_all(prepared)
     prepared.meta[SIGNED] = _mentions_int256(prepared)
+    mark_literals(prepared)
     tags = tag_operands(prepared)
+    return to_duckdb(_rewritten(prepared, _guessed_types(prepared, tags, plan), probing=False))
+
+
+def _guessed_types(prepared: exp.Query, tags: int, plan: Callable[[str], str]) -> TagTypes:
+    """Ask for the types, with the other guess where the first one does not bind."""
+    try:
+        return _types(prepared, tags, plan)
+    except SqlError:
+        if guess_rows(prepared):
+            with suppress(SqlError):
+                return _types(prepared, tags, plan)
+        raise
+
+
+def _types(prepared: exp.Query, tags: int, plan: Callable[[str], str]) -> TagTypes:
+    """Ask for the types until they stay."""
     types: TagTypes = {}
     if not tags:
-        return to_duckdb(_rewritten(prepared, types, probing=False))
+        return types
     for _ in range(tags + 2):  # each round settles at least the innermost operand that is not settled yet
         probing = _rewritten(prepared, types, probing=True)
         found = {tag: type_ for sql in planned_parts(probing) for tag, type_ in tagged_types(plan(sql))}
         if found == types and len(found) == tags:
-            return to_duckdb(_rewritten(prepared, types, probing=False))
+            return types
         types = found
     raise SqlError("The types of this query cannot be told; write CAST around what it calculates with")
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql import times, zones
 from dagster_dune.emulator.dunesql.arrays import subscript
 from dagster_dune.emulator.dunesql.casts import cast
+from dagster_dune.emulator.dunesql.equality import equal, equal_tuples
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer, joined, text
 from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.unnesting import unnest
 from dagster_dune.emulator.errors import SqlError
 
 SIGNED = "dune_signed"
@@ -30,12 +33,17 @@ _SIGNS: dict[type[exp.Expr], str] = {
     exp.Mod: "%",
     **_COMPARISONS,
 }
+_EQUALITIES = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)
 _CLOCK_UNITS = ("HOUR", "MINUTE", "SECOND")
 
 
 def add(operation: Operation) -> exp.Expr:
     """Add; a date plus days is a date."""
-    _is_exact_256(operation)
+    operation = _common_256(operation)
+    if operation.has("ZONED"):
+        return _moved_zoned(operation)
+    if moving := _unknown_moved(operation):
+        return moving
     if decimals := _decimals(operation):
         return _decimal_sum(exp.Add, operation, *decimals)
     total = exp.Add(this=operation.operands[0], expression=operation.operands[1])
@@ -44,6 +52,13 @@ def add(operation: Operation) -> exp.Expr:
 
 def subtract(operation: Operation) -> exp.Expr:
     """Subtract; a date less days is a date, dates have an interval between them, uint256 has no negative numbers."""
+    operation = _common_256(operation)
+    if operation.has("ZONED") and operation.has("INTERVAL"):
+        return zones.moved(operation, exp.Neg(this=exp.Paren(this=operation.operands[1])))
+    if moving := _unknown_moved(operation):
+        return moving
+    if operation.has("ZONED"):
+        operation = Operation(operation.node, zones.instants(operation), [Type("TIMESTAMP WITH TIME ZONE")] * 2)
     if _is_exact_256(operation) and not _is_signed(operation):
         return call("trino_bignum_difference", *operation.operands)
     if decimals := _decimals(operation):
@@ -57,6 +72,7 @@ def subtract(operation: Operation) -> exp.Expr:
 
 def multiply(operation: Operation) -> exp.Expr:
     """Multiply, exactly where integers have 256 bits."""
+    operation = _common_256(operation)
     if _is_exact_256(operation):
         return call("trino_bignum_product", *operation.operands)
     left, right = operation.operands
@@ -70,6 +86,7 @@ def multiply(operation: Operation) -> exp.Expr:
 
 def divide(operation: Operation) -> exp.Expr:
     """Divide: integers toward zero, decimals to the greater scale, doubles as IEEE 754 says."""
+    operation = _common_256(operation)
     if _is_exact_256(operation):
         return call("struct_extract", call("trino_bignum_division", *operation.operands), text("q"))
     if decimals := _decimals(operation):
@@ -90,6 +107,7 @@ def divide_decimals(operands: list[exp.Expr], left: Type, right: Type) -> exp.Ex
 
 def modulo(operation: Operation) -> exp.Expr:
     """Take the remainder, which has the sign of the dividend."""
+    operation = _common_256(operation)
     if _is_exact_256(operation):
         return call("struct_extract", call("trino_bignum_division", *operation.operands), text("r"))
     left, right = (exp.Paren(this=operand) for operand in operation.operands)
@@ -116,7 +134,33 @@ def compare(operation: Operation) -> exp.Expr:
     families = {type_.family for type_ in operation.types if type_ is not None and type_.family}
     if len(families) > 1:
         raise _mismatch(operation, _SIGNS[type(operation.node)])
-    return operation.node
+    node = operation.node
+    if operation.has("ZONED"):
+        return _with_operands(node, zones.instants(operation))
+    is_subquery = bool(node.args.get("query"))
+    if operation.operands and None in operation.types and not is_subquery:
+        return _with_operands(node, [_is_null(operand) for operand in operation.operands])
+    if isinstance(node, exp.Binary) and operation.has("BIGNUM") and operation.has("DECIMAL"):
+        return _with_operands(node, _common_256(operation).operands)
+    nested = next((type_ for type_ in operation.types if type_ is not None and type_.fields), None)
+    is_row_in = isinstance(node, exp.In) and nested is not None and nested.is_row
+    if nested and not isinstance(node, _EQUALITIES) and not is_row_in:
+        raise error_at(
+            node, f"Comparing {nested.trino_name} with {_SIGNS[type(node)]} is not supported by this emulator"
+        )
+    if not isinstance(node, exp.EQ | exp.NEQ):
+        return node
+    is_equal = equal(node, node.this, node.expression, nested) if nested else equal_tuples(node)
+    if is_equal is None:
+        return node
+    return is_equal if isinstance(node, exp.EQ) else exp.Paren(this=exp.Not(this=is_equal))
+
+
+def substring(operation: Operation) -> exp.Expr:
+    """Take a part of a text, or of bytes."""
+    if operation.types[0] is None:
+        return operation.operands[0]
+    return call("trino_bytes_substr" if operation.is_at(0, "BLOB") else "trino_substr", *operation.operands)
 
 
 OPERATORS: dict[type[exp.Expr], Rewrite] = {
@@ -128,6 +172,10 @@ OPERATORS: dict[type[exp.Expr], Rewrite] = {
     exp.Neg: negate,
     exp.DPipe: concatenate,
     exp.Bracket: subscript,
+    exp.AtTimeZone: zones.at_time_zone,
+    exp.Extract: times.extract,
+    exp.Substring: substring,
+    exp.Unnest: unnest,
     exp.Cast: cast,
     exp.TryCast: lambda operation: call("TRY", cast(operation)),
     **dict.fromkeys(_COMPARISONS, compare),
@@ -136,27 +184,80 @@ OPERATORS: dict[type[exp.Expr], Rewrite] = {
 
 def operands_of(node: exp.Expr) -> list[exp.Expr]:
     """Name the operands of an operator whose types matter."""
-    if isinstance(node, exp.Cast | exp.TryCast | exp.Neg | exp.Bracket):
-        return [node.this]
-    if isinstance(node, exp.In):
-        return [node.this, *node.expressions]
-    if isinstance(node, exp.Between):
-        return [node.this, node.args["low"], node.args["high"]]
+    if zones.literal(node) is not None:
+        return []
+    if named := _OPERANDS.get(type(node)):
+        return [part for name in named for part in _parts(node.args.get(name))]
     sides = [node.this, node.expression]
     return [] if any(isinstance(side, exp.Any | exp.All | exp.Tuple) for side in sides) else sides
+
+
+_OPERANDS: dict[type[exp.Expr], tuple[str, ...]] = {
+    **dict.fromkeys((exp.Cast, exp.TryCast, exp.Neg, exp.Bracket, exp.AtTimeZone), ("this",)),
+    exp.Extract: ("expression",),
+    exp.Substring: ("this", "start", "length"),
+    exp.Unnest: ("expressions",),
+    exp.In: ("this", "expressions"),
+    exp.Between: ("this", "low", "high"),
+}
+"""The arguments of nodes that hold operands; all others have two sides."""
+
+
+def _parts(argument: list[exp.Expr] | exp.Expr | None) -> list[exp.Expr]:
+    if argument is None:
+        return []
+    return argument if isinstance(argument, list) else [argument]
+
+
+def _is_null(value: exp.Expr) -> exp.Expr:
+    """Something that can be compared, while the types of both sides are not known."""
+    return exp.Paren(this=exp.Is(this=exp.Paren(this=value), expression=exp.null()))
+
+
+def _with_operands(node: exp.Expr, operands: list[exp.Expr]) -> exp.Expr:
+    new = node.copy()
+    for old, operand in zip(operands_of(new), operands, strict=True):
+        old.replace(operand.copy())
+    return new
+
+
+def _unknown_moved(operation: Operation) -> exp.Expr | None:
+    """A time before an interval is added, which has the type of the sum, while that type is not known."""
+    return operation.operands[0] if operation.types[0] is None and operation.is_at(1, "INTERVAL") else None
+
+
+def _moved_zoned(operation: Operation) -> exp.Expr:
+    if not operation.is_at(0, "ZONED") or not operation.is_at(1, "INTERVAL"):
+        raise _mismatch(operation, "+")
+    return zones.moved(operation, operation.operands[1])
 
 
 def _is_signed(operation: Operation) -> bool:
     return bool(operation.node.root().meta.get(SIGNED))
 
 
+def _common_256(operation: Operation) -> Operation:
+    """Bring a 256 bit integer and a decimal to one type, as Dune does: double, or 256 bits if there is no fraction."""
+    if not (operation.has("BIGNUM") and operation.has("DECIMAL")):
+        return operation
+    common = "DOUBLE" if any(type_ is not None and type_.scale for type_ in operation.types) else "BIGNUM"
+    operands = [
+        operand if type_ is not None and type_.id == common else exp.Paren(this=to_common(operand, type_, common))
+        for operand, type_ in zip(operation.operands, operation.types, strict=True)
+    ]
+    return Operation(operation.node, operands, [Type(common)] * len(operands))
+
+
+def to_common(operand: exp.Expr, type_: Type | None, common: str) -> exp.Expr:
+    """Cast to the type that a 256 bit integer and another number have in common."""
+    is_decimal = type_ is not None and type_.id == "DECIMAL" and common == "BIGNUM"
+    return cast_to(cast_to(operand, "VARCHAR") if is_decimal else operand, common)
+
+
 def _is_exact_256(operation: Operation) -> bool:
-    """Whether it works on 256 bit integers; a decimal has no operator with them."""
+    """Whether it works on 256 bit integers alone."""
     if not operation.has("BIGNUM"):
         return False
-    if operation.has("DECIMAL"):
-        sign = _SIGNS[type(operation.node)]
-        raise error_at(operation.node, f"Cannot apply operator: uint256 {sign} decimal; cast one of them to double")
     return all(type_ is not None and (type_.id == "BIGNUM" or type_.is_integer) for type_ in operation.types)
 
 

@@ -29,7 +29,8 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.GroupingSets, exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ,
     exp.NullSafeNEQ, exp.Is, exp.In, exp.Between, exp.Like, exp.Escape, exp.Exists, exp.Any, exp.All, exp.Add, exp.Sub,
     exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.Extract, exp.Trim, exp.Substring,
-    exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous,
+    exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Dot, exp.ColumnDef,
+    exp.JSONExtract, exp.JSONExtractQuote, exp.JSONValue,
 )  # fmt: skip
 """The syntax that `lowering` knows, beside the functions."""
 
@@ -38,6 +39,10 @@ _UNKNOWN = "Function '{}' is not registered, or not supported by this emulator"
 _FIRST = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.L_PAREN})
 _BEFORE_NO_CALL = frozenset({TokenType.R_PAREN, TokenType.ALIAS})
 """After these a name with parentheses is FILTER (...), or an alias with its columns."""
+_QUOTED = frozenset({"left", "right", "initcap"})
+"""Functions that Dune's manual writes in quotes."""
+_TYPES = frozenset({"array", "map", "row"})
+"""Words that begin a type with parentheses, where they stand after AS."""
 
 
 def parse(sql: str) -> exp.Query:
@@ -80,7 +85,13 @@ def parse(sql: str) -> exp.Query:
 def _marked(tokens: list[Token]) -> list[Token]:
     """Put the mark on functions of the list, and make a number of ``DECIMAL '1.5'``."""
     marked: list[Token] = []
+    type_end = 0
     for position, token in enumerate(tokens):
+        if _begins_type(tokens, position):
+            type_end = _closing(tokens, position + 1)
+        if position < type_end:
+            marked.append(token)
+            continue
         previous = tokens[position - 1].token_type if position else None
         following = tokens[position + 1].token_type if position + 1 < len(tokens) else None
         if following == TokenType.L_PAREN and previous not in _BEFORE_NO_CALL:
@@ -94,9 +105,27 @@ def _marked(tokens: list[Token]) -> list[Token]:
     return marked
 
 
+def _begins_type(tokens: list[Token], position: int) -> bool:
+    """Whether an array, a map or a row type stands here: ``row(a bigint)`` is a call anywhere but after AS."""
+    if position == 0 or position + 1 >= len(tokens) or tokens[position - 1].token_type != TokenType.ALIAS:
+        return False
+    return tokens[position].text.lower() in _TYPES and tokens[position + 1].token_type == TokenType.L_PAREN
+
+
+def _closing(tokens: list[Token], position: int) -> int:
+    """Find where the parenthesis that opens at a position is closed."""
+    depth = 0
+    for index in range(position, len(tokens)):
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(tokens[index].token_type, 0)
+        if depth == 0:
+            return index
+    return len(tokens)
+
+
 def _marked_call(token: Token) -> Token:
     name = token.text.lower()
-    if token.token_type == TokenType.IDENTIFIER or name not in FUNCTIONS:
+    is_quoted = token.token_type == TokenType.IDENTIFIER and name not in _QUOTED
+    if is_quoted or name not in FUNCTIONS:
         if name.startswith(MARK):
             raise _error_at_token(token, _UNKNOWN.format(name))
         return token

@@ -190,10 +190,6 @@ CREATE OR REPLACE MACRO trino_bit_count(x, bits) AS
 
 -- Times.
 CREATE OR REPLACE MACRO trino_from_unixtime(x) AS make_timestamptz(CAST(round(CAST(x AS DOUBLE) * 1000) AS BIGINT) * 1000);
-CREATE OR REPLACE MACRO trino_to_unixtime(x) AS epoch(x);
-CREATE OR REPLACE MACRO trino_day_of_week(x) AS isodow(x);
-CREATE OR REPLACE MACRO trino_day_of_year(x) AS dayofyear(x);
-CREATE OR REPLACE MACRO trino_last_day_of_month(x) AS last_day(x);
 CREATE OR REPLACE MACRO trino_millisecond(x) AS millisecond(x) % 1000;
 CREATE OR REPLACE MACRO trino_from_iso8601_timestamp(s) AS
   list_transform([s], lambda v: CASE
@@ -204,6 +200,13 @@ CREATE OR REPLACE MACRO trino_from_iso8601_date(s) AS
   list_transform([s], lambda v: CASE
     WHEN v IS NULL OR regexp_full_match(v, '[0-9]{4}-[0-9]{2}-[0-9]{2}') THEN CAST(v AS DATE)
     ELSE trino_fail('Invalid format: "' || v || '"') END)[1];
+
+-- JSON numbers round half away from zero, as doubles do.
+CREATE OR REPLACE MACRO trino_json_integer(j) AS
+  list_transform([j], lambda v: CASE json_type(v)
+    WHEN 'DOUBLE' THEN CAST(CAST(round(CAST(v AS DOUBLE)) AS HUGEINT) AS VARCHAR)
+    WHEN 'BOOLEAN' THEN CASE WHEN CAST(v AS BOOLEAN) THEN '1' ELSE '0' END
+    ELSE trino_strict_integer(json_extract_string(v, '$')) END)[1];
 
 -- JSON: text that is no JSON gives NULL, and only scalars are read as text.
 CREATE OR REPLACE MACRO trino_json_extract_scalar(j, path) AS

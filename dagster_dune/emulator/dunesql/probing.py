@@ -42,6 +42,12 @@ _SHAPED = frozenset(
         "trino_bytes_to_uint256",
         "trino_bytes_to_int256",
         "trino_decimal_quotient",
+        "trino_wide_and",
+        "trino_wide_or",
+        "trino_wide_xor",
+        "trino_wide_left_shift",
+        "trino_wide_right_shift",
+        "trino_uint256_bytes",
     }
 )
 """The macros with constants of 256 bits, for which ``prelude.sql`` has stand-ins."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -73,3 +73,33 @@ def joined(parts: Sequence[exp.Expr]) -> exp.Expr:
 def literal_text(node: exp.Expr) -> str | None:
     """Read a text that stands in the statement as such, and is not computed."""
     return str(node.this) if isinstance(node, exp.Literal) and node.is_string else None
+
+
+def struct(fields: Iterable[tuple[str, exp.Expr]]) -> exp.Expr:
+    """Make a struct of named values."""
+    return call(
+        "struct_pack",
+        *(exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=value) for name, value in fields),
+    )
+
+
+def fields_of(row: exp.Expr, type_: Type) -> list[exp.Expr]:
+    """Take every field out of a row."""
+    return [call("struct_extract_at", row.copy(), integer(place + 1)) for place in range(len(type_.fields))]
+
+
+def transformed(array: exp.Expr, change: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """Change each element of an array; the name of the element is one that no lambda inside has."""
+    element = exp.to_identifier("dune_element")
+    body = change(element)
+    depth = sum(1 for _ in body.find_all(exp.Lambda))
+    if depth:
+        element = exp.to_identifier(f"dune_element_{depth}")
+        body = change(element)
+    return call("list_transform", array, exp.Lambda(this=body, expressions=[element.copy()]))
+
+
+def bound(value: exp.Expr, use: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """Evaluate a value once, and use it by its name."""
+    listed = transformed(exp.Array(expressions=[value]), use)
+    return exp.Bracket(this=listed, expressions=[integer(1)], offset=1)

@@ -6,14 +6,10 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql.json_paths import json_query, json_value
 from dagster_dune.emulator.dunesql.names import cte_names, quoted, table_name
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import call, cast_to, text
-from dagster_dune.emulator.dunesql.unnesting import unnest
-
-_EXTRACTS = {"DAY_OF_WEEK": "ISODOW", "DOW": "ISODOW", "DAY_OF_YEAR": "DOY", "DOY": "DOY", "YEAR_OF_WEEK": "ISOYEAR",
-             "YOW": "ISOYEAR", "DAY_OF_MONTH": "DAY", "YEAR": "YEAR", "QUARTER": "QUARTER", "MONTH": "MONTH",
-             "WEEK": "WEEK", "DAY": "DAY", "HOUR": "HOUR", "MINUTE": "MINUTE", "SECOND": "SECOND"}  # fmt: skip
+from dagster_dune.emulator.dunesql.sql import call, text
 
 _MAX_BIGINT = 2**63 - 1
 
@@ -46,7 +42,8 @@ def name_columns(statement: exp.Query) -> None:
     for select in statement.find_all(exp.Select):
         for position, column in enumerate(select.expressions):
             if not isinstance(column, exp.Alias | exp.Star) and not _is_column(column):
-                column.replace(exp.alias_(column.copy(), f"_col{position}", quoted=True))
+                name = column.expression.name if isinstance(column, exp.Dot) else f"_col{position}"
+                column.replace(exp.alias_(column.copy(), name, quoted=True))
     for values in statement.find_all(exp.Values):
         _name_values(values)
 
@@ -105,26 +102,6 @@ def _today(node: exp.Expr) -> exp.Expr:
     return call("trino_today")
 
 
-def _at_time_zone(node: exp.Expr) -> exp.Expr:
-    """A zone changes how a time is shown; UTC is how all are shown here."""
-    zone = node.args["zone"]
-    if not isinstance(zone, exp.Literal) or zone.name.upper() != "UTC":
-        raise error_at(node, "AT TIME ZONE is supported for 'UTC' only")
-    return cast_to(node.this, "TIMESTAMPTZ")
-
-
-def _extract(node: exp.Expr) -> exp.Expr:
-    field = node.name.upper()
-    if field not in _EXTRACTS:
-        raise error_at(node, f"EXTRACT({field} FROM ...) is not supported")
-    return call("date_part", text(_EXTRACTS[field].lower()), node.expression)
-
-
-def _substring(node: exp.Expr) -> exp.Expr:
-    arguments = [node.args[name] for name in ("start", "length") if node.args.get(name)]
-    return call("trino_substr", node.this, *arguments)
-
-
 _IGNORING_NULLS: dict[str, type[exp.Func]] = {
     "first_value": exp.FirstValue,
     "last_value": exp.LastValue,
@@ -160,8 +137,16 @@ def _within_group(node: exp.Expr) -> exp.Expr:
     """``listagg(x, ',') WITHIN GROUP (ORDER BY y)`` is ``listagg(x, ',' ORDER BY y)``."""
     if not isinstance(node.this, exp.Anonymous) or node.this.name != "listagg":
         raise error_at(node, "WITHIN GROUP is supported for listagg only")
-    value, separator = node.this.expressions
+    value, *given = node.this.expressions
+    separator = given[0] if given else text("")
     return call("listagg", value, exp.Order(this=separator, expressions=node.expression.expressions))
+
+
+def _field(node: exp.Expr) -> exp.Expr:
+    """``(r).a`` is a field of a row; ``t.*`` stays as it is."""
+    if isinstance(node.expression, exp.Star):
+        return node
+    return call("struct_extract", node.this, text(node.expression.name))
 
 
 _REWRITES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
@@ -169,13 +154,12 @@ _REWRITES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Literal: _integer_literal,
     exp.CurrentTimestamp: _now,
     exp.CurrentDate: _today,
-    exp.AtTimeZone: _at_time_zone,
-    exp.Extract: _extract,
-    exp.Substring: _substring,
     exp.StrPosition: _position,
     exp.Trim: _trim,
     exp.IgnoreNulls: _ignore_nulls,
     exp.RespectNulls: _respect_nulls,
-    exp.Unnest: unnest,
+    exp.Dot: _field,
+    exp.JSONExtract: json_query,
+    exp.JSONValue: json_value,
     exp.WithinGroup: _within_group,
 }

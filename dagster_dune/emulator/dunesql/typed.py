@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql import arrays, binary, formatting, json_paths, times
-from dagster_dune.emulator.dunesql.operators import concatenate, divide_decimals, modulo
+from dagster_dune.emulator.dunesql import arrays, binary, formatting, json_paths, lambdas, times, zones
+from dagster_dune.emulator.dunesql.aggregates import TYPED_AGGREGATES
+from dagster_dune.emulator.dunesql.casts import cast
+from dagster_dune.emulator.dunesql.operators import concatenate, modulo
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer
-from dagster_dune.emulator.dunesql.types import Type
-
-
-def finish_aggregate(name: str, result: exp.Expr, types: Sequence[Type | None]) -> exp.Expr:
-    """Give an aggregate the type that Trino documents, once its OVER and FILTER are around it.
-
-    Args:
-        name: Trino's name of the aggregate.
-        result: The DuckDB form with all that belongs to it.
-        types: The types of its arguments.
-
-    Returns:
-        The same, or with a cast around it: a sum of bigints is a bigint, or fails.
-    """
-    type_ = types[0] if types else None
-    if name == "count_if" or (name == "sum" and type_ is not None and type_.is_integer):
-        return cast_to(result, "BIGINT")
-    if name == "map_agg":
-        return arrays.finished_map(result)
-    if name == "avg" and type_ is not None and type_.id == "DECIMAL":
-        return _decimal_average(result, type_)
-    return result
-
-
-def _decimal_average(result: exp.Expr, type_: Type) -> exp.Expr:
-    """The average of decimals is a decimal of their type: the sum by the count, NULL where there are none."""
-    total, count = _with_aggregate(result, "sum"), _with_aggregate(result, "count")
-    quotient = divide_decimals([total, count], Type("DECIMAL", 38, type_.scale), Type("DECIMAL", 19, 0))
-    average = exp.Case(ifs=[exp.If(this=exp.GT(this=count.copy(), expression=integer(0)), true=quotient)])
-    return cast_to(average, f"DECIMAL({type_.width},{type_.scale})")
-
-
-def _with_aggregate(result: exp.Expr, name: str) -> exp.Expr:
-    copy = result.copy()
-    aggregate = copy
-    while not isinstance(aggregate, exp.Anonymous):
-        aggregate = aggregate.this
-    aggregate.set("this", name)
-    return copy
-
-
-def _named(name: str) -> Rewrite:
-    """Call by one name whatever the types."""
-    return lambda operation: call(name, *operation.operands)
 
 
 def _extreme(name: str) -> Rewrite:
@@ -104,27 +60,75 @@ def _modulo(operation: Operation) -> exp.Expr:
     return modulo(Operation(exp.Mod(this=left.copy(), expression=right.copy()), operation.operands, operation.types))
 
 
-def _approx_distinct(operation: Operation) -> exp.Expr:
-    return call("count", exp.Distinct(expressions=operation.operands))
+def _reverse(operation: Operation) -> exp.Expr:
+    if operation.is_at(0, "BLOB"):
+        return call("trino_bytes_reverse", *operation.operands)
+    is_known = operation.types[0] is not None
+    value = operation.operands[0] if is_known else cast_to(operation.operands[0], "VARCHAR")
+    return call("list_reverse" if operation.is_at(0, "LIST") else "reverse", value)
+
+
+def _substr(operation: Operation) -> exp.Expr:
+    if operation.types[0] is None:
+        return operation.operands[0]
+    return call("trino_bytes_substr" if operation.is_at(0, "BLOB") else "trino_substr", *operation.operands)
+
+
+def _random(operation: Operation) -> exp.Expr:
+    """Draw from 0 to 1, or a whole number up to one bound or between two."""
+    for type_ in operation.types:
+        if type_ is not None and not type_.is_integer:
+            raise error_at(operation.node, "random takes whole numbers; multiply random() otherwise")
+    if not operation.operands:
+        return call("random")
+    type_ = operation.types[-1]
+    bounds = operation.operands if len(operation.operands) == 2 else [integer(0), *operation.operands]
+    return cast_to(call("trino_random_between", *bounds), type_.id if type_ else "BIGINT")
+
+
+_CLOCK = {
+    **{name: name for name in ("year", "quarter", "month", "week", "day", "hour", "minute", "second")},
+    "day_of_month": "day",
+    "day_of_week": "isodow",
+    "dow": "isodow",
+    "day_of_year": "dayofyear",
+    "doy": "dayofyear",
+    "week_of_year": "week",
+    "year_of_week": "isoyear",
+    "last_day_of_month": "last_day",
+    "millisecond": "trino_millisecond",
+}
+"""What is read off a clock, and DuckDB's name of it."""
+
+
+def _to_unixtime(operation: Operation) -> exp.Expr:
+    value = operation.operands[0]
+    if operation.types[0] is None:
+        return cast_to(exp.Is(this=exp.Paren(this=value), expression=exp.null()), "DOUBLE")
+    return call("epoch", *zones.instants(operation))
+
+
+def _date(operation: Operation) -> exp.Expr:
+    node = exp.Cast(this=operation.node.expressions[0], to=exp.DataType(this=exp.DType.DATE))
+    return cast(Operation(node, operation.operands, operation.types))
 
 
 TYPED_FUNCTIONS: dict[str, Rewrite] = {
-    "sum": _named("sum"),
-    "avg": _named("avg"),
-    "count": _named("count"),
-    "count_if": _named("count_if"),
-    "approx_distinct": _approx_distinct,
+    **TYPED_AGGREGATES,
     "greatest": _extreme("trino_greatest"),
     "least": _extreme("trino_least"),
-    "date": lambda operation: cast_to(operation.operands[0], "DATE"),
+    "date": _date,
     "date_trunc": times.date_trunc,
     "date_add": times.date_add,
     "date_diff": times.date_diff,
     "date_format": times.date_format,
     "date_parse": times.date_parse,
+    "format_datetime": times.format_datetime,
     "to_iso8601": times.to_iso8601,
-    "at_timezone": times.at_timezone,
-    "with_timezone": times.with_timezone,
+    "at_timezone": zones.at_time_zone,
+    "with_timezone": zones.with_timezone,
+    **{name: zones.of_local(target) for name, target in _CLOCK.items()},
+    "to_unixtime": _to_unixtime,
     "sequence": times.sequence,
     "length": _length,
     "concat": concatenate,
@@ -145,7 +149,16 @@ TYPED_FUNCTIONS: dict[str, Rewrite] = {
     "none_match": arrays.matches("trino_none"),
     "array_join": arrays.array_join,
     "reduce": arrays.reduce,
-    "map_agg": arrays.map_agg,
+    "array_sort": lambdas.array_sort,
+    "zip_with": lambdas.zip_with,
+    "map_filter": lambdas.map_filter,
+    "transform_keys": lambdas.transform_keys,
+    "transform_values": lambdas.transform_values,
+    "map_zip_with": lambdas.map_zip_with,
+    "random": _random,
+    "rand": _random,
+    "reverse": _reverse,
+    "substr": _substr,
     "bitwise_and": binary.bitwise("bitwise_and", "trino_bitwise_and"),
     "bitwise_or": binary.bitwise("bitwise_or", "trino_bitwise_or"),
     "bitwise_xor": binary.bitwise("bitwise_xor", "xor"),
@@ -162,5 +175,6 @@ TYPED_FUNCTIONS: dict[str, Rewrite] = {
     "keccak": binary.digest("keccak", "trino_keccak"),
     "json_extract": json_paths.json_extract,
     "json_extract_scalar": json_paths.json_extract_scalar,
+    "json_exists": json_paths.json_exists,
 }
 """What becomes of each function that `functions` lists as typed."""

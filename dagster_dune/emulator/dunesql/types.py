@@ -6,9 +6,13 @@ a column of a result is an int256 if it holds a negative number, and a uint256 o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+ZONED_FIELDS = ("zoned_instant", "zoned_local", "zoned_name")
+"""The fields of the struct that stands for a time in another zone than UTC; see `zones`."""
 
 UINT256_MAX = 2**256 - 1
 INT256_MIN = -(2**255)
@@ -25,7 +29,11 @@ _FAMILIES = {
     "TIMESTAMP": "time",
     "TIMESTAMP WITH TIME ZONE": "time",
     "INTERVAL": "interval",
+    "ZONED": "time",
     "LIST": "array",
+    "MAP": "map",
+    "STRUCT": "row",
+    "TUPLE": "row",
     "JSON": "json",
 }
 
@@ -46,11 +54,14 @@ _TRINO = {
     "TIME": "time(3)",
     "TIMESTAMP": "timestamp(3)",
     "TIMESTAMP WITH TIME ZONE": "timestamp(3) with time zone",
+    "ZONED": "timestamp(3) with time zone",
     "INTERVAL": "interval day to second",
     "JSON": "json",
     "UUID": "uuid",
     "LIST": "array",
     "STRUCT": "row",
+    "TUPLE": "row",
+    "MAP": "map",
     '"NULL"': "unknown",
     "NULL": "unknown",
 }
@@ -64,13 +75,13 @@ class Type:
         id: Its name, such as ``BIGINT``, ``DECIMAL`` or ``LIST``.
         width: The digits of a decimal.
         scale: Those after its point.
-        element: The name of the type of an array's elements.
+        fields: The names and types inside it: of an array one without a name, of a map two, of a row all its fields.
     """
 
     id: str
     width: int = 0
     scale: int = 0
-    element: str = field(default="", repr=False)
+    fields: tuple[tuple[str, Type], ...] = field(default=(), repr=False)
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> Type:
@@ -79,8 +90,30 @@ class Type:
         if info.get("alias") == "JSON":
             return cls("JSON")
         name = _LITERALS.get(str(plan["id"]), str(plan["id"]))
-        element = (info.get("child_type") or {}).get("id", "") if name == "LIST" else ""
-        return cls(name, int(info.get("width", 0)), int(info.get("scale", 0)), str(element))
+        fields = _planned_fields(name, info)
+        if tuple(field_name for field_name, _ in fields) == ZONED_FIELDS:
+            return cls("ZONED")
+        return cls(name, int(info.get("width", 0)), int(info.get("scale", 0)), fields)
+
+    @property
+    def element(self) -> Type | None:
+        """The type of an array's elements, None where it is no array."""
+        return self.fields[0][1] if self.id == "LIST" and self.fields else None
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row, with names of its fields or without."""
+        return self.id in ("STRUCT", "TUPLE")
+
+    @property
+    def trino_name(self) -> str:
+        """Trino's name of it, for messages."""
+        return trino_type(type_name(self))
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is the type of NULL alone."""
+        return self.id.strip('"') == "NULL"
 
     @property
     def is_integer(self) -> bool:
@@ -103,6 +136,14 @@ class Type:
         """The decimal that holds every number of this type, as Trino coerces an integer."""
         digits = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10}
         return self if self.id == "DECIMAL" else Type("DECIMAL", digits.get(self.id, 19), 0)
+
+
+def _planned_fields(name: str, info: Mapping[str, Any]) -> tuple[tuple[str, Type], ...]:
+    if name == "LIST":
+        return (("", Type.from_plan(info.get("child_type") or {"id": "NULL"})),)
+    if name == "MAP":
+        return _planned_fields("STRUCT", info["child_type"]["type_info"])
+    return tuple((str(child["first"]), Type.from_plan(child["second"])) for child in info.get("child_types", ()))
 
 
 def literal_type(literal: str, *, is_text: bool) -> Type:
@@ -129,6 +170,27 @@ def literal_type(literal: str, *, is_text: bool) -> Type:
     return Type("INTEGER" if int(literal) < 2**31 else "BIGINT")
 
 
+def type_name(type_: Type) -> str:
+    """Write a type as DuckDB does.
+
+    Examples:
+        >>> type_name(Type("LIST", fields=(("", Type("DECIMAL", 5, 2)),)))
+        'DECIMAL(5,2)[]'
+    """
+    inside = [type_name(part) for _, part in type_.fields]
+    if type_.id == "LIST":
+        return f"{inside[0]}[]"
+    if type_.id == "DECIMAL":
+        return f"DECIMAL({type_.width},{type_.scale})"
+    if type_.id == "STRUCT":
+        names = [name.replace('"', '""') for name, _ in type_.fields]
+        inside = [f'"{name}" {part}' for name, part in zip(names, inside, strict=True)]
+    return f"{type_.id}({', '.join(inside)})" if inside else _WRITTEN.get(type_.id, type_.id)
+
+
+_WRITTEN = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
+
+
 def trino_type(name: str) -> str:
     """Find Trino's name of a type.
 
@@ -146,18 +208,33 @@ def trino_type(name: str) -> str:
         return f"array({trino_type(name[:-2])})"
     if name.startswith("DECIMAL"):
         return name.lower()
-    if name.startswith("MAP("):
-        key, value = _split(name[len("MAP(") : -1])
-        return f"map({trino_type(key)}, {trino_type(value)})"
-    if name.startswith("STRUCT("):
-        return "row" + name[len("STRUCT") :].lower()
-    return _TRINO.get(name, name.lower())
+    kind, inside = _NESTED_NAMES.get(name.partition("(")[0]), name.partition("(")[2][:-1]
+    if kind is None:
+        return _TRINO.get(name, name.lower())
+    if inside.startswith(f"{ZONED_FIELDS[0]} "):
+        return _TRINO["ZONED"]
+    parts = [_field(part) if name.startswith("STRUCT") else trino_type(part) for part in split_types(inside)]
+    return f"{kind}({', '.join(parts)})"
 
 
-def _split(text: str) -> tuple[str, str]:
-    depth = 0
-    for position, character in enumerate(text):
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        if character == "," and depth == 0:
-            return text[:position], text[position + 1 :].strip()
-    raise ValueError(f"{text!r} is no pair of types")
+_NESTED_NAMES = {"MAP": "map", "STRUCT": "row", "TUPLE": "row"}
+
+
+def _field(text: str) -> str:
+    """Write a field of a row, whose name DuckDB puts in quotes where it must."""
+    quoted = re.match(r'"((?:[^"]|"")*)" ', text)
+    name, type_name = (quoted[1].replace('""', '"'), text[quoted.end() :]) if quoted else text.split(" ", 1)
+    return f"{name} {trino_type(type_name)}"
+
+
+def split_types(text: str) -> list[str]:
+    """Split a list of DuckDB's types at the commas that stand in no parentheses and no quotes."""
+    parts, depth, is_quoted = [""], 0, False
+    for character in text:
+        is_quoted ^= character == '"'
+        depth += 0 if is_quoted else {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0 and not is_quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]

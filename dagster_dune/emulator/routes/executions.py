@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from dagster_dune.emulator.errors import SqlError
-from dagster_dune.emulator.executions import Execution, State
+from dagster_dune.emulator.execution import Execution, State
 from dagster_dune.emulator.jobs import Job, query_job
 from dagster_dune.emulator.pages import Page, cut
 from dagster_dune.emulator.parameters import parameter_values
@@ -64,7 +64,7 @@ async def get_status(request: Request) -> Response:
 
 async def get_results(request: Request) -> Response:
     """Return a page of an execution's rows; without rows where it has not completed."""
-    return await _json_page(request, _execution(request))
+    return await json_page(request, _execution(request))
 
 
 async def get_results_csv(request: Request) -> Response:
@@ -74,7 +74,7 @@ async def get_results_csv(request: Request) -> Response:
 
 async def get_latest_results(request: Request) -> Response:
     """Return a page of the rows of a query's latest execution."""
-    return await _json_page(request, _latest(request))
+    return await json_page(request, _latest(request))
 
 
 async def get_latest_results_csv(request: Request) -> Response:
@@ -162,7 +162,8 @@ async def _page(request: Request, execution: Execution, result: ResultSet) -> Pa
     )
 
 
-async def _json_page(request: Request, execution: Execution) -> Response:
+async def json_page(request: Request, execution: Execution) -> Response:
+    """Answer with the page of an execution's rows that a request asks for."""
     result = execution.readable_result
     if result is None:
         return answer(**_progress(execution))
