@@ -6,7 +6,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,6 @@ from dagster_dune import DuneCatalog, Query
 
 API_KEY = "benchmark-key"
 WIDTH = 10
-START_SECONDS = 30
 
 
 def layered(size: int, width: int = WIDTH) -> DuneCatalog:
@@ -39,23 +37,30 @@ def local_dune(size: int, execution_seconds: float) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         for i in range(size):
             Path(folder, f"query_{i + 1}.sql").write_text("SELECT 1 AS n")
-        port = _free_port()
-        options = ["--port", str(port), "--api-key", API_KEY, "--queries", folder]
-        command = [Path(sys.executable).with_name("dagster-dune"), "emulator", "start", *options]
-        with subprocess.Popen(
-            [*command, "--execution-seconds", str(execution_seconds)], stdout=subprocess.DEVNULL
-        ) as process:
-            url = f"http://127.0.0.1:{port}"
-            try:
-                _wait_for(url, process)
-                yield url
-            finally:
-                process.terminate()
+        with dune_of(Path(folder), "--execution-seconds", str(execution_seconds)) as url:
+            yield url
 
 
-def count_requests(url: str) -> int:
-    """Count the requests so far."""
-    return len(httpx.get(f"{url}/_emulator/journal", timeout=60).json())
+@contextmanager
+def dune_of(folder: Path, *options: str) -> Iterator[str]:
+    """Run a local Dune with a folder's queries and with options of its command, and yield its base URL."""
+    port = _free_port()
+    dune = [Path(sys.executable).with_name("dagster-dune"), "emulator", "start", "--queries", folder]
+    command = [*dune, "--port", str(port), "--api-key", API_KEY, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            # It answers before its queries are there, and says so once they are.
+            if not process.stdout.readline():
+                sys.exit("The local Dune did not start.")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def count_requests(url: str, status: int | None = None) -> int:
+    """Count the requests so far, or those of them that were answered with a status."""
+    entries = httpx.get(f"{url}/_emulator/journal", timeout=60).json()
+    return sum(status is None or entry["status"] == status for entry in entries)
 
 
 def measured(module: str, **arguments: object) -> dict[str, float]:
@@ -72,21 +77,6 @@ def measured(module: str, **arguments: object) -> dict[str, float]:
 def machine() -> str:
     """One line about where the figures come from."""
     return f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def _wait_for(url: str, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not _answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            sys.exit("The local Dune did not start.")
-        time.sleep(0.05)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/_emulator/journal").is_success
-    except httpx.HTTPError:
-        return False
 
 
 def _free_port() -> int:

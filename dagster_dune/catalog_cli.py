@@ -34,7 +34,7 @@ def pull(
         Path | None,
         typer.Option(exists=True, file_okay=False, help="A folder of .sql files to merge with the account."),
     ] = None,
-    select: Annotated[list[str] | None, typer.Option(help=f"What to read of the account: {PATTERNS}")] = None,
+    select: Annotated[list[str] | None, typer.Option(help=f"What to take: {PATTERNS}")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help=f"What of that to leave out: {PATTERNS}")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="How many queries are read at once.")] = 8,
     full: Annotated[bool, typer.Option("--full", help="Read also what has not changed since the last pull.")] = False,
@@ -43,21 +43,25 @@ def pull(
 
     Where the file exists, only what has changed on Dune since is read, and the names of assets stay as they are.
     """
-    from dagster_dune.catalog.document import write_document  # noqa: PLC0415  (slow to import)
-    from dagster_dune.catalog.models import DuneCatalog  # noqa: PLC0415
+    from dagster_dune.catalog import pulling  # noqa: PLC0415  (slow to import)
+    from dagster_dune.catalog.directory import read_directory  # noqa: PLC0415
+    from dagster_dune.catalog.document import write_document  # noqa: PLC0415
+    from dagster_dune.catalog.summary import files_without_id  # noqa: PLC0415
+    from dagster_dune.catalog.unknown import warn_of_unknown_names  # noqa: PLC0415
 
     with _reporting() as console:
+        folder = read_directory(queries) if queries else None
         known = _known(output, console)
         with _client() as client, _progress(console) as progress:
-            account = DuneCatalog.from_api(
+            account, catalog = pulling.pull(
                 client,
+                folder,
                 select=select or None,
                 exclude=exclude or (),
                 known=_outdated(known) if known and full else known,
                 concurrency=concurrency,
                 progress=progress,
             )
-        catalog = DuneCatalog.merge(DuneCatalog.from_directory(queries), account) if queries else account
         write_document(catalog, output)
         if queries:
             write_document(account, _account_file(output))
@@ -69,9 +73,9 @@ def pull(
             f"{output}: {len(catalog.materialized_views)} materialized views, {len(catalog.queries)} queries "
             f"({progress.total} read, {len(after - before)} new, {len(before - after)} gone)."
         )
-        if catalog.unidentified:
-            names = ", ".join(query.source.path if query.source else str(query.slug) for query in catalog.unidentified)
-            console.print(f"No query of the account has the SQL of {names}.", style="yellow")
+        if nameless := files_without_id(catalog):
+            console.print(f"No query of the account has the SQL of {', '.join(nameless)}.", style="yellow")
+        warn_of_unknown_names(catalog)
 
 
 @catalog_app.command()
@@ -92,7 +96,7 @@ def show(
         typer.echo(json.dumps(description, indent=2, ensure_ascii=False))
         return
     console = _console(stderr=False)
-    console.print(_tree(catalog, str(path)))
+    console.print(_tree(catalog, path))
     table = Table(show_header=False, box=None)
     for name, count in description["counts"].items():
         if count:
@@ -193,15 +197,16 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
-def _tree(catalog: DuneCatalog, title: str) -> Tree:
+def _tree(catalog: DuneCatalog, path: Path) -> Tree:
     """Everything under what it reads; what stands under several is unfolded under the first of them."""
-    from rich.tree import Tree  # noqa: PLC0415  (slow to import)
+    from rich.markup import escape  # noqa: PLC0415  (slow to import)
+    from rich.tree import Tree  # noqa: PLC0415
 
-    from dagster_dune.catalog.summary import readers  # noqa: PLC0415
+    from dagster_dune.catalog.summary import files_without_id, readers  # noqa: PLC0415
 
     read_by = readers(catalog)
     read = {name for names in read_by.values() for name in names}
-    tree = Tree(title)
+    tree = Tree(str(path))
     unfolded = set[str]()
     ahead = [(tree, name) for name in reversed(read_by) if name not in read]
     while ahead:
@@ -212,6 +217,10 @@ def _tree(catalog: DuneCatalog, title: str) -> Tree:
         if is_new:
             unfolded.add(name)
             ahead += [(leaf, reader) for reader in reversed(read_by[name])]
+    if nameless := files_without_id(catalog):
+        branch = tree.add("[dim]no objects, for want of an id:[/]")
+        for file in nameless:
+            branch.add(escape(os.path.relpath(file, path if path.is_dir() else path.parent)))
     return tree
 
 

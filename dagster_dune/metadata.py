@@ -29,6 +29,7 @@ PERFORMANCE = f"{NAMESPACE}performance"
 QUERY_PARAMETERS = f"{NAMESPACE}query_parameters"
 PARTITION_PARAMETERS = f"{NAMESPACE}partition_parameters"
 DEFAULT_PARAMETERS = f"{NAMESPACE}default_parameters"
+VIEW_PARAMETERS = f"{NAMESPACE}view_parameters"
 TABLE_NAME = "dagster/table_name"
 CODE_REFERENCES = "dagster/code_references"
 
@@ -82,6 +83,8 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
     if isinstance(obj, MaterializedView | Query):
         if obj.performance:
             metadata[PERFORMANCE] = obj.performance
+        if obj.view_parameters:
+            metadata[VIEW_PARAMETERS] = dg.MetadataValue.json(_view_parameters(obj))
         metadata |= _code_references(obj)
     if isinstance(obj, Query) and obj.query_parameters:
         values = checked_values(name, obj.parameters, obj.query_parameters)
@@ -91,6 +94,11 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
     if isinstance(obj, Query) and obj.partitions:
         metadata[PARTITION_PARAMETERS] = dg.MetadataValue.json(dict(obj.partitions.parameters))
     return metadata
+
+
+def _view_parameters(obj: MaterializedView | Query) -> dict[str, list[dict[str, str]]]:
+    """What the SQL passes to each query view: a list, since one view may be read several times."""
+    return {view: [dict(values) for values in calls] for view, calls in obj.view_parameters.items()}
 
 
 def _defaults(query: Query) -> dict[str, str]:

@@ -17,6 +17,7 @@ def as_materialized_view(info: MaterializedViewInfo, backing: Query | None) -> M
         query_id=info.query_id or None,
         sql=backing.sql if backing else None,
         references=backing.references if backing else None,
+        view_parameters=backing.view_parameters if backing else {},
         fingerprint=backing.fingerprint if backing else None,
         updated_at=backing.updated_at if backing else None,
         description=backing.description if backing else None,

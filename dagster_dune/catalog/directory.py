@@ -25,7 +25,7 @@ from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, likely_type
-from dagster_dune.catalog.settings import read_settings, read_text
+from dagster_dune.catalog.settings import read_settings, read_text, visible_files
 from dagster_dune.errors import DuneCatalogError
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def read_directory(path: Path) -> DuneCatalog:
     """
     if not path.is_dir():
         raise DuneCatalogError(f"There is no folder {path}.", hint="Give the folder that holds the .sql files.")
-    files = list(_sql_files(path))
+    files = sorted(file for file in visible_files(path, "*") if file.suffix.lower() == ".sql")
     if not files:
         raise DuneCatalogError(f"The folder {path} holds no .sql file.", hint="Save each query as <name>_<id>.sql.")
     settings = read_settings(path, files)
@@ -56,7 +56,7 @@ def read_directory(path: Path) -> DuneCatalog:
     unidentified: list[UnidentifiedQuery] = []
     with _cheap_garbage_collection():
         for file in files:
-            obj = _read(file, settings.queries.get(file.relative_to(path).as_posix(), Header()))
+            obj = _read(file, settings.queries.get(file, Header()))
             if isinstance(obj, UnidentifiedQuery):
                 unidentified.append(obj)
             elif other := objects.get(obj.sql_name):
@@ -93,13 +93,6 @@ def _refuse_another(first: MaterializedView | Query, second: MaterializedView | 
     )
 
 
-def _sql_files(folder: Path) -> Iterator[Path]:
-    for file in sorted(folder.rglob("*")):
-        is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix.lower() == ".sql" and file.is_file() and not is_hidden:
-            yield file
-
-
 def _read(file: Path, settings: Header) -> MaterializedView | Query | UnidentifiedQuery:
     parsed = parse_sql_text(read_text(file), str(file))
     header = parsed.header.over(settings)
@@ -128,7 +121,7 @@ def _materialized_view(file: Path, parsed: SqlText, header: Header, matview: str
             )
     # A number at the end of the matview's own name is no id: volume_30.sql for dune.acme.result_volume_30.
     is_named_after_it = matview.lower().endswith(file.stem.lower())
-    query_id = _query_id("" if is_named_after_it else file.stem, header, parsed.linked_id)
+    query_id = _query_id(file, "" if is_named_after_it else file.stem, header, parsed.linked_id)
     return MaterializedView(name=matview, query_id=query_id, **_common(file, parsed, header))
 
 
@@ -141,7 +134,7 @@ def _query(file: Path, parsed: SqlText, header: Header) -> Query | UnidentifiedQ
         partitions=header.partitions,
         **_common(file, parsed, header),
     )
-    query_id = _query_id(file.stem, header, parsed.linked_id)
+    query_id = _query_id(file, file.stem, header, parsed.linked_id)
     return query if query_id is None else query.identified(query_id)
 
 
@@ -162,14 +155,20 @@ def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
     }
 
 
-def _query_id(stem: str, header: Header, linked_id: int | None) -> int | None:
+def _query_id(file: Path, stem: str, header: Header, linked_id: int | None) -> int | None:
     """The id in the file's name, else in the header, else in a link: links are copied along with a query's text."""
     in_name = NAME_WITH_ID.fullmatch(stem)
     named, stated = int(in_name["id"]) if in_name else None, header.id
     if named and stated and named != stated:
-        raise DuneCatalogError(
-            f"the file's name says that this is query {named}, and its header that it is query {stated}.",
-            hint=f"Remove the wrong one; name the file {stem}_{stated}.sql if {named} is part of the query's name.",
+        logger.warning(
+            "%s is taken for query %s, as its name says; its header or dune.yml says that it is query %s. Remove the "
+            "wrong one; name the file %s_%s.sql if %s is part of the query's name.",
+            file,
+            named,
+            stated,
+            stem,
+            stated,
+            named,
         )
     return named or stated or linked_id
 

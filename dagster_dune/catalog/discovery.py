@@ -39,6 +39,7 @@ def discover(
     *,
     select: Sequence[str] | str | None = None,
     exclude: Sequence[str] | str = (),
+    folder: DuneCatalog | None = None,
     known: DuneCatalog | None = None,
     concurrency: int = 8,
     progress: Callable[[int, int], object] | None = None,
@@ -54,6 +55,7 @@ def discover(
         select: What to read, in the patterns of `build_dune_assets`; everything if None. The query views that the
             selected objects read come along: they are part of what these run.
         exclude: What to leave out of that.
+        folder: Names and tags that the patterns may match as well as those on Dune.
         known: What was read before. What has not changed on Dune since is not read again, and the slug of each query
             in it stays, whatever its title is now.
         concurrency: How many queries are read at once. Dune's rate limits are waited for.
@@ -68,7 +70,7 @@ def discover(
     """
     if concurrency < 1:
         raise DuneConfigurationError(f"concurrency must be at least 1, not {concurrency}.")
-    account = _Account(client, known or DuneCatalog(), concurrency, progress)
+    account = _Account(client, known or DuneCatalog(), folder or DuneCatalog(), concurrency, progress)
     account.list_objects()
     wanted = account.wanted(select, exclude)
     account.read(wanted, exclude)
@@ -88,10 +90,12 @@ class _Account:
         self,
         client: DuneApiClient,
         known: DuneCatalog,
+        folder: DuneCatalog,
         concurrency: int,
         progress: Callable[[int, int], object] | None,
     ) -> None:
         self._client = client
+        self._folder = folder
         self._known = {obj.query_id: obj for obj in known if obj.query_id}
         self._concurrency = concurrency
         self._progress = progress
@@ -116,12 +120,24 @@ class _Account:
 
     def wanted(self, select: Sequence[str] | str | None, exclude: Sequence[str] | str) -> set[str]:
         """The SQL names that the patterns choose, judged by the lists alone."""
-        listed = self._listed
-        names = {obj.sql_name for obj in listed} if select is None else matching(listed, select)
-        return set(names - self._excluded(exclude))
+        if select is None:
+            return {obj.sql_name for obj in self._listed} - self._excluded(exclude)
+        for pattern in [select] if isinstance(select, str) else select:
+            if not matching(self._folder, pattern, strict=False):
+                matching(self._listed, pattern)  # raises where it finds nothing
+        return self._matching(select) - self._excluded(exclude)
 
-    def _excluded(self, exclude: Sequence[str] | str) -> frozenset[str]:
-        return matching(self._listed, exclude, strict=False)
+    def _excluded(self, exclude: Sequence[str] | str) -> set[str]:
+        return self._matching(exclude)
+
+    def _matching(self, patterns: Sequence[str] | str) -> set[str]:
+        """What the patterns match by its names and tags on Dune, or by those that the folder gives it."""
+        names = {*matching(self._listed, patterns, strict=False)}
+        matviews = {f"query_{info.query_id}": name for name, info in self.matviews.items() if info.query_id}
+        for name in matching(self._folder, patterns, strict=False):
+            query = f"query_{self._folder[name].query_id}"
+            names |= {name, query, matviews.get(query, name)}
+        return {name for name in names if name in self._listed}
 
     @cached_property
     def _listed(self) -> DuneCatalog:
@@ -240,7 +256,7 @@ class _Account:
     def catalog(self, wanted: set[str]) -> DuneCatalog:
         matviews = [self.matviews[name] for name in sorted(wanted & self.matviews.keys())]
         backing_ids = {info.query_id for info in matviews}
-        return DuneCatalog(
+        catalog = DuneCatalog(
             materialized_views=tuple(
                 as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews
             ),
@@ -250,6 +266,13 @@ class _Account:
                 if query.sql_name in wanted and query_id not in backing_ids
             ),
         )
+        return self._with_the_rest_as_external(catalog)
+
+    def _with_the_rest_as_external(self, catalog: DuneCatalog) -> DuneCatalog:
+        """What is read and was not wanted exists all the same; it is no mistake in the SQL."""
+        read = {name for obj in catalog for name in obj.references or ()}
+        external = sorted(name for name in read if name in self._listed and name not in catalog)
+        return catalog.model_copy(update={"external": tuple(external)}) if external else catalog
 
 
 def _warn_left_out(what: str, error: DuneApiError | DuneCatalogError | ValidationError) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import Token, TokenType
 
-from dagster_dune.catalog.lineage import PARAMETER, tokenized
+from dagster_dune.catalog.tokens import PARAMETER, tokenized
 from dagster_dune.catalog.versions import hashed
 
 QUOTES = {

@@ -124,6 +124,7 @@ def _common(said: DuneObject, known: DuneObject) -> dict[str, Any]:
         "deps": (*said.deps, *known.deps),
         "sql": with_sql.sql,
         "references": with_sql.references,
+        "view_parameters": with_sql.view_parameters,
         "fingerprint": with_sql.fingerprint,
         "performance": said.performance or known.performance,
         "description": said.description or known.description,

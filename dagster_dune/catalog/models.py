@@ -62,15 +62,17 @@ class DuneCatalog(BaseModel):
     def from_directory(cls, path: str | Path) -> DuneCatalog:
         """Read a folder of ``.sql`` files, each with a short header; see `dagster_dune.catalog.directory`."""
         from dagster_dune.catalog.directory import read_directory  # noqa: PLC0415  (it builds on this module)
+        from dagster_dune.catalog.unknown import warn_of_unknown_names  # noqa: PLC0415
 
-        return read_directory(Path(path))
+        return warn_of_unknown_names(read_directory(Path(path)))
 
     @classmethod
     def from_file(cls, path: str | Path) -> DuneCatalog:
         """Read the JSON document that ``dagster-dune catalog pull`` wrote; see `dagster_dune.catalog.document`."""
         from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (it builds on this module)
+        from dagster_dune.catalog.unknown import warn_of_unknown_names  # noqa: PLC0415
 
-        return read_document(Path(path))
+        return warn_of_unknown_names(read_document(Path(path)))
 
     @classmethod
     def from_api(
@@ -85,15 +87,19 @@ class DuneCatalog(BaseModel):
     ) -> DuneCatalog:
         """Read the matviews and queries of an account; see `dagster_dune.catalog.discovery.discover`."""
         from dagster_dune.catalog.discovery import discover  # noqa: PLC0415  (it builds on this module)
+        from dagster_dune.catalog.unknown import warn_of_unknown_names  # noqa: PLC0415
 
-        return discover(client, select=select, exclude=exclude, known=known, concurrency=concurrency, progress=progress)
+        return warn_of_unknown_names(
+            discover(client, select=select, exclude=exclude, known=known, concurrency=concurrency, progress=progress)
+        )
 
     @classmethod
     def merge(cls, folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
         """Join what a folder says with what the account holds; see `dagster_dune.catalog.merging`."""
         from dagster_dune.catalog.merging import merged  # noqa: PLC0415  (it builds on this module)
+        from dagster_dune.catalog.unknown import warn_of_unknown_names  # noqa: PLC0415
 
-        return merged(folder, account)
+        return warn_of_unknown_names(merged(folder, account))
 
     def with_backing_queries(self) -> DuneCatalog:
         """Return this catalog with the query behind each matview as an object of its own."""

@@ -52,6 +52,8 @@ class DuneObject(BaseModel):
             Those of queries and matviews must be in the catalog, or in its `external`.
         references: Names found in the SQL, in the same words. Worked out from `sql` when left out.
         sql: Its DuneSQL, or None where that is not known.
+        view_parameters: By the SQL name of each query view that is given values in the SQL, those of each of its
+            distinct calls. Worked out from `sql` together with `references`.
         performance: The engine tier of its executions; the resource's, else the plan's default, if None.
         description: What it is, in Markdown.
         tags: Its tags on Dune.
@@ -71,6 +73,7 @@ class DuneObject(BaseModel):
     deps: tuple[str, ...] = ()
     references: tuple[str, ...] | None = None
     sql: str | None = None
+    view_parameters: Mapping[str, tuple[Mapping[str, str], ...]] = {}
     performance: Performance | None = None
     description: str | None = None
     tags: tuple[str, ...] = ()
@@ -106,16 +109,18 @@ class DuneObject(BaseModel):
         if data.get("references") is not None and data.get("fingerprint") is not None:
             return data
         from dagster_dune.catalog.fingerprint import fingerprint_of  # noqa: PLC0415  (sqlglot is slow to import)
-        from dagster_dune.catalog.lineage import references_in, tokenized  # noqa: PLC0415
+        from dagster_dune.catalog.lineage import reading  # noqa: PLC0415
+        from dagster_dune.catalog.tokens import tokenized  # noqa: PLC0415
 
         tokens = tokenized(sql)
         found: dict[str, Any] = {"fingerprint": fingerprint_of(tokens, sql)}
         if data.get("references") is None:
-            references, is_parsed = references_in(tokens, sql)
-            found["references"] = tuple(reference.name for reference in references)
-            if not is_parsed:
+            read = reading(tokens, sql)
+            found["references"] = tuple(reference.name for reference in read.references)
+            found["view_parameters"] = read.view_parameters
+            if not read.is_parsed:
                 place = data.get("source") or data.get("name") or f"query {data.get('query_id')}"
-                logger.warning("The SQL of %s is not valid DuneSQL; what it reads was found word by word.", place)
+                logger.warning("The SQL of %s cannot be parsed; what it reads was found word by word.", place)
         return {**data, **found}
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.models import DuneCatalog, DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 
 
@@ -38,7 +38,7 @@ def select(catalog: DuneCatalog, patterns: Sequence[str] | str, *, strict: bool 
     labels = {obj.sql_name: _labels(obj) for obj in catalog}
     selected = set[str]()
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        wanted = pattern.strip().replace('"', "").lower()
+        wanted = _normalized(pattern)
         found = {name for name, own in labels.items() if any(_matches(label, wanted) for label in own)}
         if not found and strict:
             raise _nothing_matches(pattern, wanted, {label for own in labels.values() for label in own})
@@ -46,13 +46,27 @@ def select(catalog: DuneCatalog, patterns: Sequence[str] | str, *, strict: bool 
     return frozenset(selected)
 
 
+def matches_any(query: UnidentifiedQuery, patterns: Sequence[str]) -> bool:
+    """Whether any of the patterns matches a query without id."""
+    labels = {"kind:query", *_tags(query), *([query.slug.lower()] if query.slug else [])}
+    return any(_matches(label, _normalized(pattern)) for pattern in patterns for label in labels)
+
+
+def _normalized(pattern: str) -> str:
+    return pattern.strip().replace('"', "").lower()
+
+
 def _labels(obj: MaterializedView | Query) -> set[str]:
     """Everything by which a pattern can find an object."""
-    labels = {obj.sql_name, f"kind:{obj.kind}", *(f"tag:{tag.lower()}" for tag in obj.tags)}
+    labels = {obj.sql_name, f"kind:{obj.kind}", *_tags(obj)}
     if isinstance(obj, MaterializedView):
         return labels | {obj.sql_name.split(".")[-1]}
     slugs = {obj.slug.lower(), f"{obj.slug.lower()}_{obj.query_id}"} if obj.slug else set()
     return labels | slugs | {str(obj.query_id)}
+
+
+def _tags(obj: DuneObject) -> set[str]:
+    return {f"tag:{tag.lower()}" for tag in obj.tags}
 
 
 def _matches(label: str, wanted: str) -> bool:

@@ -1,6 +1,6 @@
 """``dune.yml``: what a folder says of its ``.sql`` files outside of them.
 
-For folders whose files cannot carry headers, or whose settings belong in one place::
+For folders whose files cannot carry headers, or whose settings belong in one place. Folders in it may have their own::
 
     queries:
       volumes.sql:
@@ -14,7 +14,8 @@ For folders whose files cannot carry headers, or whose settings belong in one pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -28,10 +29,10 @@ FILE_NAME = "dune.yml"
 
 
 class FolderSettings(BaseModel):
-    """What a ``dune.yml`` says.
+    """What one ``dune.yml`` says.
 
     Attributes:
-        queries: By the path of a ``.sql`` file beside it, what its header could say as well.
+        queries: By the path of a ``.sql`` file beside or below it, what its header could say as well.
         external: Matviews and queries of others that `deps` may name.
     """
 
@@ -41,25 +42,53 @@ class FolderSettings(BaseModel):
     external: tuple[str, ...] = ()
 
 
-def read_settings(folder: Path, files: Iterable[Path]) -> FolderSettings:
-    """Read the ``dune.yml`` of a folder, if there is one.
+@dataclass(frozen=True)
+class Settings:
+    """What the ``dune.yml`` files of a folder say together.
+
+    Attributes:
+        queries: By ``.sql`` file, what its header could say as well.
+        external: Matviews and queries of others that `deps` may name.
+    """
+
+    queries: Mapping[Path, Header]
+    external: tuple[str, ...]
+
+
+def read_settings(folder: Path, files: Collection[Path]) -> Settings:
+    """Read the ``dune.yml`` of a folder, and those of the folders in it.
+
+    Each speaks of the files beside it and below it. Where two of them speak of one file, what the nearer one says
+    counts, key by key.
 
     Args:
         folder: The folder.
         files: The ``.sql`` files in it.
 
     Returns:
-        What it says.
+        What they say.
 
     Raises:
-        DuneCatalogError: It cannot be read, holds an unknown key or a wrong value, or names a file that is missing.
+        DuneCatalogError: One of them cannot be read, holds an unknown key or a wrong value, or names a file that is
+            missing.
     """
-    path = folder / FILE_NAME
-    if not path.is_file():
-        return FolderSettings()
+    queries: dict[Path, Header] = {}
+    external: list[str] = []
+    for path in sorted(visible_files(folder, FILE_NAME), key=lambda path: (len(path.parts), path)):
+        said = _read(path, files)
+        external += said.external
+        for name, header in said.queries.items():
+            file = path.parent / name
+            queries[file] = header.over(queries.get(file, Header()))
+    return Settings(queries, tuple(dict.fromkeys(external)))
+
+
+def _read(path: Path, files: Collection[Path]) -> FolderSettings:
     text = read_text(path)
     settings = read_yaml(text, FolderSettings, source=str(path), what=FILE_NAME)
-    present = {file.relative_to(folder).as_posix() for file in files}
+    if not settings.queries:
+        return settings
+    present = {file.relative_to(path.parent).as_posix() for file in files if path.parent in file.parents}
     for name in settings.queries:
         if name not in present:
             close = get_close_matches(name, sorted(present), n=1)
@@ -68,6 +97,14 @@ def read_settings(folder: Path, files: Iterable[Path]) -> FolderSettings:
                 hint=f"Did you mean {close[0]}?" if close else "Write its path as seen from dune.yml.",
             )
     return settings
+
+
+def visible_files(folder: Path, pattern: str) -> Iterator[Path]:
+    """Find the files of a folder, and of the folders in it, except hidden ones and those in hidden folders."""
+    for file in folder.rglob(pattern):
+        is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if not is_hidden and file.is_file():
+            yield file
 
 
 def read_text(file: Path) -> str:

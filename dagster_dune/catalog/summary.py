@@ -18,8 +18,7 @@ def counts(catalog: DuneCatalog) -> dict[str, int]:
         {'queries': 2, 'query views': 1, 'tables': 1, 'reads': 2, 'longest chain': 2, 'without SQL': 2}
     """
     graph = catalog.graph
-    others = {read for obj in catalog for read in graph.reads(obj.sql_name)} - graph.backing_queries
-    kinds = [Reference.parse(name).kind for name in others if name not in catalog]
+    kinds = [Reference.parse(name).kind for name in others(catalog)]
     return {
         "materialized views": len(catalog.materialized_views),
         "queries": len(catalog.queries),
@@ -33,6 +32,17 @@ def counts(catalog: DuneCatalog) -> dict[str, int]:
         "without SQL": sum(obj.sql is None for obj in catalog),
         "without id": len(catalog.unidentified),
     }
+
+
+def others(catalog: DuneCatalog) -> list[str]:
+    """The names that objects read and the catalog does not hold, in alphabetical order."""
+    read = {name for obj in catalog for name in catalog.graph.reads(obj.sql_name)} - catalog.graph.backing_queries
+    return sorted(name for name in read if name not in catalog)
+
+
+def files_without_id(catalog: DuneCatalog) -> list[str]:
+    """Where the queries stand that are no objects, because their ids are not known."""
+    return [query.source.path if query.source else query.slug or "?" for query in catalog.unidentified]
 
 
 def readers(catalog: DuneCatalog) -> dict[str, list[str]]:
@@ -62,10 +72,12 @@ def described(catalog: DuneCatalog) -> dict[str, Any]:
                 "code_version": versions.get(obj.sql_name),
                 "reads": list(catalog.graph.reads(obj.sql_name)),
                 "read_by": read_by[obj.sql_name],
+                "view_parameters": obj.view_parameters,
             }
             for obj in catalog
         ],
-        "unidentified": [str(query.source or query.slug) for query in catalog.unidentified],
+        "others": others(catalog),
+        "unidentified": files_without_id(catalog),
     }
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dagster_dune.catalog.models import DuneCatalog
-from dagster_dune.catalog.objects import MaterializedView, Query
+from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
 
 
 def code_versions(catalog: DuneCatalog) -> dict[str, str]:
     """Work out the code version of each object whose SQL is known.
 
     It changes with the SQL (not with its comments, its layout or the case of unquoted words), with the parameters'
-    defaults and values, and with the same of each query that Dune inlines. What a matview stored is data, so a change
-    of a matview does not change its readers.
+    defaults and values, and with each query that Dune inlines: its SQL, what it inlines itself, and those defaults of
+    it that the reader passes no value for. What a matview stored is data, so a change of a matview does not change its
+    readers.
 
     Args:
         catalog: The objects.
@@ -34,13 +36,29 @@ def code_versions(catalog: DuneCatalog) -> dict[str, str]:
         f"query_{matview.query_id}": matview for matview in catalog.materialized_views if matview.query_id
     }
     objects |= {obj.sql_name: obj for obj in catalog}
-    versions: dict[str, str] = {}
+    inlined: dict[str, list[str]] = {}
     for name in graph.upstream_first():
         obj = objects.get(name)
         if obj is not None and obj.fingerprint is not None:
-            views = [f"{view} {versions.get(view)}" for view in graph.reads(name) if graph.is_view(view)]
-            versions[name] = hashed([obj.fingerprint, *_parameters(obj), *views])
-    return {obj.sql_name: versions[obj.sql_name] for obj in catalog if obj.sql_name in versions}
+            views = [view for view in graph.reads(name) if graph.is_view(view)]
+            inlined[name] = [_inlined(obj, view, objects.get(view), inlined.get(view)) for view in views]
+    return {
+        obj.sql_name: hashed([obj.fingerprint or "", *_values(obj), *inlined[obj.sql_name]])
+        for obj in catalog
+        if obj.sql_name in inlined
+    }
+
+
+def _inlined(
+    reader: DuneObject, name: str, view: MaterializedView | Query | None, inlined: Iterable[str] | None
+) -> str:
+    """What one view adds to its reader; a value that is passed to it stands in the reader's own SQL."""
+    if view is None or inlined is None:
+        return f"{name} None"
+    calls = reader.view_parameters.get(name, ())
+    passed = set.intersection(*({key.lower() for key in call} for call in calls)) if calls else set()
+    defaults = {key: value for key, value in _defaults(view).items() if key.lower() not in passed}
+    return f"{name} {hashed([view.fingerprint or '', *_written(defaults), *inlined])}"
 
 
 def hashed(parts: Iterable[str]) -> str:
@@ -48,8 +66,14 @@ def hashed(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _parameters(obj: MaterializedView | Query) -> list[str]:
-    if isinstance(obj, MaterializedView):
-        return []
-    defaults = {parameter.key: parameter.default for parameter in obj.parameters}
-    return [f"{key}={value!r}" for key, value in sorted({**defaults, **obj.query_parameters}.items())]
+def _values(obj: MaterializedView | Query) -> list[str]:
+    """What an execution of an object gives to its parameters."""
+    return _written({**_defaults(obj), **obj.query_parameters} if isinstance(obj, Query) else {})
+
+
+def _defaults(obj: MaterializedView | Query) -> dict[str, Any]:
+    return {parameter.key: parameter.default for parameter in obj.parameters} if isinstance(obj, Query) else {}
+
+
+def _written(values: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={value!r}" for key, value in sorted(values.items())]

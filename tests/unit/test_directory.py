@@ -83,10 +83,26 @@ def test_the_name_and_the_header_win_over_a_link(tmp_path, write):
     assert [obj.sql_name for obj in DuneCatalog.from_directory(tmp_path)] == ["query_1", "query_2"]
 
 
-def test_name_and_header_may_not_differ(tmp_path, write):
-    write("top_100.sql", "/* dune\nid: 4711\n*/ SELECT 1")
-    with pytest.raises(DuneCatalogError, match=r"query 100, .* query 4711\. .*top_100_4711\.sql"):
-        DuneCatalog.from_directory(tmp_path)
+@pytest.mark.parametrize("place", ["header", "dune.yml"])
+@pytest.mark.parametrize("matview", ["", "matview: dune.acme.result_top, "])
+def test_the_name_wins_over_another_id_with_a_warning(tmp_path, write, caplog, place, matview):
+    said = f"{{{matview}id: 4711}}"
+    if place == "header":
+        file = write("top_100.sql", f"/* dune\n{said}\n*/ SELECT 1")
+    else:
+        file = write("top_100.sql", "SELECT 1")
+        write("dune.yml", f"queries: {{top_100.sql: {said}}}")
+    assert only(tmp_path).query_id == 100
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{file} is taken for query 100, as its name says; ")
+    assert "query 4711" in record.getMessage()
+    assert "top_100_4711.sql if 100 is part" in record.getMessage()
+
+
+def test_the_same_id_twice_is_no_contradiction(tmp_path, write, caplog):
+    write("top_100.sql", "/* dune\nid: 100\n*/ SELECT 1")
+    assert only(tmp_path).query_id == 100
+    assert not caplog.records
 
 
 FULL_HEADER = """\
@@ -294,6 +310,44 @@ def test_bad_settings(tmp_path, write, text, message):
         DuneCatalog.from_directory(tmp_path)
 
 
+def test_the_nearest_settings_win_key_by_key(tmp_path, write):
+    write("a/b/x.sql", "/* dune\ntags: [header]\n*/ SELECT {{n}}, {{m}}, {{k}}")
+    write("y_2.sql", "SELECT 1")
+    write(
+        "dune.yml",
+        "queries:\n  a/b/x.sql: {id: 1, group: top, slug: top, description: top, tags: [top], "
+        "parameters: {n: top, m: top}}\n  y_2.sql: {group: top}\nexternal: [query_8, query_9]",
+    )
+    write("a/dune.yml", "queries: {b/x.sql: {slug: middle, description: middle, tags: [middle]}}\nexternal: [query_9]")
+    write("a/b/dune.yml", "queries: {x.sql: {description: near, parameters: {m: near, k: near}}}\nexternal: [query_7]")
+    write("a/.hidden/dune.yml", "wrong: 1")
+    catalog = DuneCatalog.from_directory(tmp_path)
+    query = catalog["query_1"]
+    assert (query.group, query.slug, query.description, query.tags) == ("top", "middle", "near", ("header",))
+    assert query.query_parameters == {"n": "top", "m": "near", "k": "near"}
+    assert catalog["query_2"].group == "top"
+    assert catalog.external == ("query_8", "query_9", "query_7")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "queries:\n  x.sql:\n    ide: 1",
+            r", line 3: dune\.yml has no key 'queries\.x\.sql\.ide'\. Did you mean 'id'",
+        ),
+        ("queries:\n  top_3.sql: {id: 3}", r", line 2: there is no file top_3\.sql beside it\. Write its path as seen"),
+        ("queries:\n  a/x.sql: {id: 1}", r", line 2: there is no file a/x\.sql beside it\. Did you mean x\.sql\?"),
+    ],
+)
+def test_bad_settings_of_a_subfolder(tmp_path, write, text, message):
+    write("a/x.sql")
+    write("top_3.sql")
+    file = write("a/dune.yml", text)
+    with pytest.raises(DuneCatalogError, match=f"^{file}{message}"):
+        DuneCatalog.from_directory(tmp_path)
+
+
 BAD_FILES = {
     "unknown key": (
         "id: 1\n\nmaterialised: x",
@@ -383,4 +437,4 @@ def test_sql_that_cannot_be_parsed_is_named_once_and_still_an_object(tmp_path, w
     DuneCatalog.merge(DuneCatalog.from_json(catalog.to_json()), DuneCatalog())
     assert catalog["query_2"].references == ("dex.trades",)
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"The SQL of {file}, line 1 is not valid DuneSQL")
+    assert record.getMessage().startswith(f"The SQL of {file}, line 1 cannot be parsed; what it reads")

@@ -114,3 +114,33 @@ def test_a_view_of_unknown_sql_counts_by_its_name():
     assert versions(Query(query_id=1, sql="SELECT * FROM query_8")) != versions(
         Query(query_id=1, sql="SELECT * FROM query_9")
     )
+
+
+def reader_version(call, default="x", **view):
+    """The version of a query that reads another one with two parameters, of which `n` has a default."""
+    parameters = [QueryParameter(key="n", default=default), QueryParameter(key="Day", default="1")]
+    view = Query(query_id=1, sql="SELECT {{n}}, {{Day}}", parameters=parameters, **view)
+    reader = Query(query_id=2, sql=f"SELECT * FROM {call}")
+    between = Query(query_id=3, sql="SELECT * FROM query_2")
+    found = versions(view, reader, between)
+    return found["query_2"], found["query_3"]
+
+
+@pytest.mark.parametrize("call", ["query_1", "\"query_1(day='2')\"", "\"query_1(n='a')\", query_1"])
+def test_a_default_counts_where_a_reader_leaves_it(call):
+    before, after = reader_version(call, "x"), reader_version(call, "y")
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+@pytest.mark.parametrize("call", ["\"query_1(n='a')\"", "\"query_1(N='a')\"", "\"query_1(n='a')\", \"query_1(n='b')\""])
+def test_a_default_does_not_count_where_readers_pass_a_value(call):
+    assert reader_version(call, "x") == reader_version(call, "y")
+
+
+def test_a_passed_value_counts():
+    assert reader_version("\"query_1(n='a')\"") != reader_version("\"query_1(n='b')\"")
+
+
+def test_values_of_a_views_own_executions_do_not_count():
+    assert reader_version("query_1") == reader_version("query_1", query_parameters={"n": "z"})
