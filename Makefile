@@ -13,6 +13,7 @@ help:
 	@echo "make test   lint, types, import contracts and all tests"
 	@echo "make test-ui the example project in a browser, as its users see it; needs Chromium"
 	@echo "make dev    the example project in Dagster's UI (against the real Dune if DUNE_API_KEY is set)"
+	@echo "            PORT=3001 for a port of your choice"
 	@echo "make check  lint, types and import contracts alone"
 	@echo "make chaos  SEEDS=100: drawn faults and kills, with real processes"
 	@echo "make clean  remove everything that these commands made"
@@ -24,7 +25,7 @@ test: check
 	$(BIN)/pytest -n 3 --dist loadscope
 
 test-ui: $(VENV)/ui-installed
-	$(BIN)/pytest tests/ui $(UI)
+	$(BIN)/pytest -n 3 --dist loadfile tests/ui $(UI)
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -39,9 +40,9 @@ dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(VENV)/installed
 	@mkdir -p $(DAGSTER_HOME)
 ifdef DUNE_API_KEY
-	@exec $(BIN)/dagster dev -w workspace.yaml
+	@exec $(BIN)/dagster dev -w workspace.yaml $(if $(PORT),--port $(PORT))
 else
-	@exec $(EMULATED) --execution-seconds 2 -- dagster dev -w workspace.yaml
+	@exec $(EMULATED) --execution-seconds 2 -- dagster dev -w workspace.yaml $(if $(PORT),--port $(PORT))
 endif
 
 format: $(VENV)/installed

@@ -12,7 +12,7 @@ from dagster_dune.cli import load_folder
 
 LOCATION = Path(__file__).with_name("ui_location.py")
 EXECUTE = "/api/v1/pipelines/execute"
-WINDOW = {"width": 2000, "height": 1630}
+WINDOW = {"width": 1720, "height": 1640}
 PATIENCE_MS = 60_000
 # What a user can set in the UI, and the browser keeps: a narrow menu, and boxes that show what matters here. With these
 # the whole graph fits into the window, and so is drawn in full.
@@ -88,10 +88,11 @@ def calls(dune):
 
 @pytest.fixture
 def picture(request):
-    """A function that saves what a page shows as a picture of the documentation, if pytest has been told to."""
+    """A function that saves the upper part of a page as a picture of the documentation, if pytest has been told to."""
 
-    def save(page, name):
+    def save(page, name, height=WINDOW["height"]):
         if request.config.getoption("--write-images"):
-            page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
+            part = {"x": 0, "y": 0, "width": WINDOW["width"], "height": height}
+            page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", clip=part)
 
     return save

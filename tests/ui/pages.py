@@ -1,14 +1,17 @@
 """The pages of Dagster's UI as its users know them: what they see, and what they click."""
 
+from contextlib import contextmanager
+
+from example import GROUPS
 from playwright.sync_api import expect
 
 
 class AssetGraph:
     """The page "Global asset lineage", with all groups open."""
 
-    def __init__(self, page, url, groups):
+    def __init__(self, page, url):
         self.page = page
-        page.goto(f"{url}/asset-groups?expanded={','.join(f'global@global:{group}' for group in groups)}")
+        page.goto(f"{url}/asset-groups?expanded={','.join(f'global@global:{group}' for group in GROUPS)}")
         expect(page.get_by_role("button", name="Materialize all")).to_be_enabled()
 
     def name(self, asset):
@@ -24,9 +27,11 @@ class AssetGraph:
         for asset in others:
             self.name(asset).click(modifiers=["Shift"])
 
-    def materialize(self, button):
-        """Click a button that launches a run."""
+    def materialize(self, button, partition=None):
+        """Click a button that launches a run, and say which partition where the UI asks for it."""
         self.page.get_by_role("button", name=button).click()
+        if partition:
+            PartitionDialog(self.page).launch(partition)
         expect(self.page.get_by_text("Launched run")).to_be_visible()
 
     def follow(self):
@@ -39,6 +44,93 @@ class AssetGraph:
         self.page.get_by_role("button", name=button).locator("xpath=following::button[1]").click()
         self.page.get_by_role("menuitem", name="Open launchpad").click()
         return Launchpad(self.page)
+
+
+class PartitionDialog:
+    """The dialog that asks for the partitions which are to be materialized."""
+
+    def __init__(self, page):
+        self.page = page
+        self.dialog = page.get_by_role("dialog")
+
+    def launch(self, partitions):
+        """Choose partitions, as many as they may be long ago, and launch what materializes them."""
+        self.dialog.get_by_role("button", name="Last 90 days").click()
+        self.page.get_by_role("menuitem", name="All time").click()
+        text = self.dialog.get_by_role("textbox")
+        text.fill(partitions)
+        text.press("Enter")
+        self.dialog.get_by_role("button", name="Launch").click()
+
+
+class PartitionsPage:
+    """The partitions of one asset: which are materialized, and with what."""
+
+    def __init__(self, page, url, asset):
+        self.page = page
+        page.goto(f"{url}/assets/{asset}?view=partitions")
+
+    def show(self, partitions):
+        """List these partitions alone."""
+        text = self.page.get_by_role("textbox").first
+        text.fill(partitions)
+        text.press("Enter")
+
+    def count(self, text):
+        """How many of the listed partitions are in a state, if it is this: "Missing (2)"."""
+        return self.page.get_by_text(text, exact=True)
+
+    def open(self, partition):
+        """Look at the latest materialization of a partition."""
+        self.page.get_by_text(partition, exact=True).first.click()
+        expect(self.page.get_by_text("Latest materialization")).to_be_visible()
+
+    def metadata(self, key):
+        return self.page.get_by_role("row", name=key)
+
+    def backfill(self, partitions):
+        """Materialize several partitions, and follow the link to the backfill that does it."""
+        self.page.get_by_role("button", name="Materialize").click()
+        PartitionDialog(self.page).launch(partitions)
+        expect(self.page.get_by_text("Created backfill")).to_be_visible()
+        self.page.get_by_role("link", name="View", exact=True).click()
+        return BackfillPage(self.page)
+
+
+class BackfillPage:
+    """The page of one backfill: its state and how far it is."""
+
+    def __init__(self, page):
+        self.page = page
+        page.wait_for_url("**/runs/b/*")
+
+    def state(self):
+        return self.page.get_by_text("Status", exact=True).locator("xpath=..")
+
+
+class AutomationPage:
+    """The page of one schedule or sensor: its switch and its ticks."""
+
+    def __init__(self, page, url, location, kind, name):
+        self.page = page
+        page.goto(f"{url}/locations/{location}/{kind}/{name}")
+        self.switch = page.get_by_role("row", name="Running").get_by_role("checkbox")
+
+    @contextmanager
+    def switched_on(self):
+        """Switch it on, and off again at the end."""
+        expect(self.switch).not_to_be_checked()
+        self.switch.locator("xpath=..").click()
+        expect(self.switch).to_be_checked()
+        try:
+            yield
+        finally:
+            self.switch.locator("xpath=..").click()
+            expect(self.switch).not_to_be_checked()
+
+    def tick(self, result):
+        """The first tick of those listed that had a result."""
+        return self.page.get_by_role("row", name=result).filter(has=self.page.get_by_role("button", name="View logs"))
 
 
 class Launchpad:
@@ -58,6 +150,17 @@ class Launchpad:
         self.dialog.locator(".CodeMirror").click()
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(yaml)
+
+    def insert_after(self, text, line):
+        """Type a line after the first one that contains a text, as deep as that one."""
+        self.line(text).first.click()
+        self.page.keyboard.press("End")
+        self.page.keyboard.press("Enter")
+        self.page.keyboard.insert_text(line)
+
+    def line(self, text):
+        """A line of the configuration that contains a text."""
+        return self.dialog.locator(".CodeMirror-line", has_text=text)
 
     def launch(self):
         """Launch the run; the UI goes to its page."""

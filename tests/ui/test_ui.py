@@ -1,13 +1,11 @@
 """What users do in Dagster's UI with the example project, and what they see."""
 
 import pytest
+from example import ALL, BY_DAY, WHOLE, kinds
 from pages import AssetGraph
 from playwright.sync_api import expect
 
-from dune_project.definitions import defs
-
-GRAPH = defs.resolve_asset_graph()
-ALL = {key.path[-1]: GRAPH.get(key).group_name for key in GRAPH.materializable_asset_keys}
+DAY = "2026-06-01"
 CONFIG = """ops:
   dune_assets:
     config:
@@ -19,26 +17,20 @@ CONFIG = """ops:
 
 @pytest.fixture
 def graph(page, project):
-    return open_graph(page, project)
+    return AssetGraph(page, project.url)
 
 
-def open_graph(page, project):
-    return AssetGraph(page, project.url, sorted(set(ALL.values())))
-
-
-def kinds(body):
-    """What the nodes of a request do."""
-    return [node.get("materialized_view_refresh") or node["query_execution"] for node in body["pipeline"]["nodes"]]
-
-
-def test_one_button_materializes_the_whole_graph_in_one_call(graph, calls, picture):
-    assert len(ALL) == 15
-    for asset in ALL:
+def test_one_button_materializes_the_whole_graph_in_one_call(graph, calls, project, picture):
+    assert len(ALL) == 16
+    for asset in WHOLE:
         expect(graph.box(asset)).to_contain_text("Never materialized")
-    graph.materialize("Materialize all")
-    for asset in ALL:
+    expect(graph.box(BY_DAY.path[-1])).to_contain_text("partitions")
+    graph.materialize("Materialize all", DAY)
+    for asset in WHOLE:
         expect(graph.box(asset)).to_contain_text("Materialized")
-    assert len(calls()) == 1
+    (body,) = calls()
+    assert len(kinds(body)) == 15
+    assert project.instance.get_materialized_partitions(BY_DAY) == {DAY}
     picture(graph.page, "asset-graph")
 
 
@@ -71,49 +63,49 @@ def test_a_run_is_configured_in_the_launchpad(graph, calls, picture):
     assert query["query_parameters"].items() >= {"blockchain": "base", "limit": "5"}.items()
 
 
+def test_the_launchpads_own_defaults_are_launched_with_one_change(graph, calls):
+    graph.select("result_dex_trades_clean", "result_gas_daily")
+    launchpad = graph.open_launchpad("Materialize selected (2)")
+    expect(launchpad.line('api_key: "********"')).to_be_visible()
+    launchpad.insert_after("asset_performance: {}", "performance: large")
+    expect(launchpad.errors("No errors")).to_be_visible()
+    run = launchpad.launch()
+    expect(run.state("Success")).to_be_visible()
+    (body,) = calls()
+    assert [kind["performance"] for kind in kinds(body)] == ["large", "large"]
+
+
 def test_events_arrive_while_later_nodes_run(graph, dune):
-    graph.materialize("Materialize all")
+    dune.inject("slow_node", node=4100041, seconds=5)
+    graph.materialize("Materialize all", DAY)
     run = graph.follow()
     expect(run.event("ASSET_MATERIALIZATION", "result_dex_trades_clean")).to_be_visible()
     completed = [execution["state"] for execution in dune.executions()].count("QUERY_STATE_COMPLETED")
-    assert 0 < completed < 14
+    assert 0 < completed < 15
     expect(run.state("Success")).to_be_visible()
 
 
 def test_a_failed_node_says_why_and_stops_only_what_reads_it(graph, dune, project, picture):
     dune.load_query(4100013, "broken", "SELECT CAST('x' AS BIGINT) AS n FROM dune.acme.result_dex_trades_clean")
-    graph.materialize("Materialize all")
+    graph.materialize("Materialize all", DAY)
     run = graph.follow()
     expect(run.state("Failure")).to_be_visible()
     failure = run.event("STEP_FAILURE")
-    expect(failure).to_contain_text("1 of 14 assets failed on Dune and 2 were skipped")
+    expect(failure).to_contain_text("1 of 15 assets failed on Dune and 2 were skipped")
     expect(failure).to_contain_text("result_traders_daily")
-    graph = open_graph(graph.page, project)
+    graph = AssetGraph(graph.page, project.url)
     failed = {"result_traders_daily", "chain_overview_4100033", "weekly_summary_4100041", "weekly_report"}
-    for asset in ALL:
+    for asset in WHOLE:
         expect(graph.box(asset)).to_contain_text("Failed" if asset in failed else "Materialized")
     picture(graph.page, "failed-node")
 
 
 def test_terminating_a_run_cancels_it_on_dune(graph, dune):
-    graph.materialize("Materialize all")
+    dune.inject("slow_node", node="dune.acme.result_traders_daily", seconds=120)
+    graph.materialize("Materialize all", DAY)
     run = graph.follow()
     expect(run.event("ASSET_MATERIALIZATION", "result_dex_trades_clean")).to_be_visible()
     run.terminate()
     expect(run.state("Canceled")).to_be_visible()
     assert any(entry["path"].endswith("/cancel") for entry in dune.journal())
-
-
-def test_a_schedule_ticks_once_it_is_switched_on(page, project, calls):
-    page.goto(f"{project.url}/locations/{project.location_name}/schedules/every_minute")
-    switch = page.get_by_role("row", name="Running").get_by_role("checkbox")
-    expect(switch).not_to_be_checked()
-    switch.locator("xpath=..").click()
-    expect(switch).to_be_checked()
-    project.wait_until(project.instance.get_runs, 90)
-    switch.locator("xpath=..").click()
-    expect(switch).not_to_be_checked()
-    page.goto(f"{project.url}/runs")
-    expect(page.get_by_role("link", name="every_minute")).to_be_visible()
-    project.finish(project.instance.get_runs()[0].run_id)
-    assert len(calls()) == 1
+    assert "QUERY_STATE_CANCELLED" in {execution["state"] for execution in dune.executions()}

@@ -1,0 +1,86 @@
+"""`make dev` as users start it, work with it, and stop it with Ctrl-C."""
+
+import os
+import signal
+import socket
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from deployment import ROOT, Deployment
+from example import ALL
+from pages import AssetGraph
+from playwright.sync_api import expect
+
+START_SECONDS, STOP_SECONDS = 90, 30
+# The option keeps make from installing everything anew, under the feet of the tests, where pyproject.toml has changed.
+MAKE_DEV = ["make", "--old-file", ".venv/installed", "dev"]
+SETTINGS = ("DUNE_", "DAGSTER_", "MAKE")
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    return folder
+
+
+@contextmanager
+def make_dev(home):
+    """Start `make dev` on a free port, and press Ctrl-C at the end."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [*MAKE_DEV, f"PORT={port}", f"DAGSTER_HOME={home}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    with (home / "make.log").open("wb") as log:
+        make = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        Deployment.wait_until(lambda: make.poll() is not None or answers(url), START_SECONDS)
+        assert make.poll() is None, (home / "make.log").read_text()
+        httpx.post(f"{url}/graphql", json={"query": "mutation { setNuxSeen }"}).raise_for_status()
+        yield url
+    finally:
+        os.killpg(make.pid, signal.SIGINT)  # to all of them, as a terminal does
+        try:
+            make.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(make.pid, signal.SIGKILL)
+            raise
+
+
+def answers(url):
+    try:
+        return httpx.get(f"{url}/server_info").is_success
+    except httpx.HTTPError:
+        return False
+
+
+def processes(home):
+    """The command lines of all processes that know a DAGSTER_HOME."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"DAGSTER_HOME={home}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # it has ended, or is not ours
+    return found
+
+
+def test_make_dev_opens_the_example_and_leaves_nothing_behind(page, home):
+    with make_dev(home) as url:
+        graph = AssetGraph(page, url)
+        for asset in ALL:
+            expect(graph.name(asset)).to_be_visible()
+        graph.select("result_dex_trades_clean", "result_traders_daily")
+        graph.materialize("Materialize selected (2)")
+        expect(graph.box("result_traders_daily")).to_contain_text("Materialized")
+        expect(graph.box("result_gas_daily")).to_contain_text("Never materialized")
+        started = " ".join(processes(home))
+        assert all(program in started for program in ("dagster-dune", "dagster dev", "webserver", "daemon"))
+    assert processes(home) == []
