@@ -12,6 +12,7 @@ from dagster.components import DefsStateConfig, DefsStateConfigArgs, ResolvedDef
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, QueryViews
+from dagster_dune.catalog.directory import read_directory
 from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
 from dagster_dune.claims import without_claimed
@@ -202,8 +203,9 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             account = document_catalog(self.document, self.max_age)
         if self.queries is None:
             return account
-        folder = DuneCatalog.from_directory(self.queries)
-        return folder if account is None else DuneCatalog.merge(folder, account)
+        if account is None:
+            return DuneCatalog.from_directory(self.queries)
+        return DuneCatalog.merge(read_directory(self.queries), account)
 
     def _definitions(self, context: dg.ComponentLoadContext, account: DuneCatalog | None) -> dg.Definitions:
         catalog = self._catalog(account)

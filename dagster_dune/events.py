@@ -156,7 +156,7 @@ class _Settled:
 
 def _one_by_one(key: dg.AssetKey, nodes: Iterable[_Settled]) -> Iterator[dg.AssetMaterialization]:
     """The partitions that have succeeded, each by itself."""
-    for node in nodes:
+    for node in sorted(nodes, key=lambda node: node.outcome.node.id):
         if node.is_success:
             for partition_key in _keys(node.outcome.node.partition):
                 yield dg.AssetMaterialization(key, metadata=node.metadata, partition=partition_key)

@@ -122,6 +122,7 @@ def _without_slugs(catalog: DuneCatalog) -> DuneCatalog:
     return DuneCatalog(
         materialized_views=catalog.materialized_views,
         queries=tuple(query.model_copy(update={"slug": None}) for query in catalog.queries),
+        external=catalog.external,
     )
 
 
