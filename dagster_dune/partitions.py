@@ -57,23 +57,22 @@ def check_partitions_def(obj: MaterializedView | Query, spec: dg.AssetSpec) -> N
         )
 
 
-def check_one_time_definition(specs: dict[str, dg.AssetSpec]) -> None:
-    """Check that a definition's assets, by their SQL names, share one definition of time partitions.
+def check_one_definition(specs: dict[str, dg.AssetSpec]) -> None:
+    """Check that the partitioned assets of a definition, by their SQL names, share one definition of partitions.
+
+    Dagster would take several, and then fail in places that ask the whole definition for its partitions, such as
+    ``dagster asset materialize``; and no run could be of two.
 
     Raises:
         DuneCatalogError: They have two.
     """
-    found: dict[str, dg.PartitionsDefinition[str]] = {
-        name: spec.partitions_def
-        for name, spec in specs.items()
-        if isinstance(spec.partitions_def, dg.TimeWindowPartitionsDefinition)
-    }
+    found = {name: spec.partitions_def for name, spec in specs.items() if spec.partitions_def is not None}
     for name, definition in found.items():
         first = next(iter(found))
         if definition != found[first]:
             raise DuneCatalogError(
-                f"{first} and {name} have different time partitions ({found[first]}; {definition}), and a run of one "
-                "definition can be of one kind alone.",
+                f"{first} and {name} have different partitions ({found[first]}; {definition}), and the assets of one "
+                "definition can have those of one kind alone.",
                 hint="Build them with two build_dune_assets calls, each with a `select` and a `name` of its own.",
             )
 

@@ -18,7 +18,9 @@ PipelineForm = Literal["nodes", "lineage"]
 
 
 class DuneRunConfig(dg.Config):
-    """The settings of one run. Assets are named by their keys, ``dune/top_pools_4711``, or as SQL names them.
+    """The settings of one run.
+
+    Assets are named by their keys, ``dune/top_pools_4711``, as SQL names them, or by the ids of queries.
 
     Examples:
         >>> config = DuneRunConfig(performance="large", query_parameters={"dune/top_pools_4711": {"limit": 10}})
@@ -76,8 +78,9 @@ def _tier(text: str) -> Performance:
 def _name(key: str, assets: DuneAssetSet, field: str) -> str:
     """The SQL name of an asset, however the user has written it."""
     names: Mapping[str, str] = {label: name for name, label in assets.selection.items()}
-    if key in names.values():
-        return key
+    for name in (key, f"query_{key}"):
+        if name in names.values():
+            return name
     if key not in names:
         close = get_close_matches(key, names, n=1)
         raise DunePlanError(

@@ -87,21 +87,19 @@ def build_schedule_from_dune_selection(
 
     Raises:
         DuneCatalogError: A pattern matches nothing, or what it matches cannot be one job.
-        DuneConfigurationError: `partitions_per_tick` is less than one.
+        DuneConfigurationError: `partitions_per_tick` is less than one, or set where there are no time partitions.
     """
-    if partitions_per_tick < 1:
-        raise DuneConfigurationError(f"partitions_per_tick must be at least 1, not {partitions_per_tick}.")
     keys = _keys(assets, select, exclude)
     partitions_def = _partitions_def(assets, keys, job_name, repeat_unpartitioned=repeat_unpartitioned)
+    _check_count(partitions_per_tick, partitions_def, job_name)
     run_config = dg.RunConfig(ops={definition.op.name: config for definition in assets}) if config else None
     job = dg.define_asset_job(
         job_name, selection=dg.AssetSelection.assets(*sorted(keys)), tags=dict(tags or {}), config=run_config
     )
 
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        under_way = context.instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNDER_WAY), limit=1)
-        if skip_if_running and under_way:
-            return dg.SkipReason(f"Run {under_way[0].run_id} of {job_name} is still under way.")
+        if skip_if_running and (run_id := _run_under_way(context.instance, job_name)):
+            return dg.SkipReason(f"Run {run_id} of {job_name} is still under way.")
         return _request(partitions_def, partitions_per_tick, context) if partitions_def else dg.RunRequest()
 
     return dg.ScheduleDefinition(
@@ -151,16 +149,33 @@ def _partitions_def(
     return first.partitions_def
 
 
+def _run_under_way(instance: dg.DagsterInstance, job_name: str) -> str | None:
+    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNDER_WAY), limit=1)
+    return runs[0].run_id if runs else None
+
+
 def _some(specs: Sequence[dg.AssetSpec]) -> str:
     names = [spec.key.to_user_string() for spec in specs[:3]]
     return ", ".join(names) + (f" and {len(specs) - 3} more" if len(specs) > 3 else "")
+
+
+def _check_count(count: int, partitions_def: dg.PartitionsDefinition[str] | None, job_name: str) -> None:
+    if count < 1:
+        raise DuneConfigurationError(f"partitions_per_tick must be at least 1, not {count}.")
+    if count > 1 and not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        what = "has no partitions" if partitions_def is None else "has partitions that are no spans of time"
+        raise DuneConfigurationError(
+            f"partitions_per_tick is {count}, but the job {job_name} {what}.",
+            hint="Leave it out: a tick runs everything then.",
+        )
 
 
 def _request(
     partitions_def: dg.PartitionsDefinition[str], count: int, context: dg.ScheduleEvaluationContext
 ) -> dg.RunRequest | dg.SkipReason:
     """One run of the partitions that are due."""
-    keys = partitions_def.get_partition_keys(context.scheduled_execution_time, context.instance)
+    is_dynamic = isinstance(partitions_def, dg.DynamicPartitionsDefinition)
+    keys = partitions_def.get_partition_keys(context.scheduled_execution_time, context.instance if is_dynamic else None)
     if isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
         keys = keys[-count:]
     if not keys:

@@ -15,7 +15,7 @@ from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.select import select as matching
 from dagster_dune.catalog.versions import code_versions
 from dagster_dune.errors import DuneCatalogError
-from dagster_dune.partitions import check_one_time_definition, check_partitions_def
+from dagster_dune.partitions import check_one_definition, check_partitions_def
 from dagster_dune.translator import DagsterDuneTranslator
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class _Specs:
     def all(self) -> list[dg.AssetSpec]:
         specs = [self._with_deps(obj) for obj in self._catalog if obj.sql_name in self._visible]
         self._check_keys()
-        check_one_time_definition({name: self._spec(name) for name in sorted(self._visible)})
+        check_one_definition({name: self._spec(name) for name in sorted(self._visible)})
         return specs
 
     def _spec(self, name: str) -> dg.AssetSpec:

