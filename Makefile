@@ -22,7 +22,7 @@ demo: $(VENV)/installed
 	@$(EMULATED) -- python -m dune_project.demo
 
 test: check
-	$(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 test-ui: $(VENV)/ui-installed
 	$(BIN)/pytest -n 3 --dist loadfile tests/ui $(UI)
