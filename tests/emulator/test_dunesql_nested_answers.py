@@ -349,6 +349,16 @@ def test_documented_answer(run, expression, value, type_):
             [("2026-05-02 00:00:00.000 Europe/Berlin", True)],
         ),
         ("SELECT bitwise_and(a, b), bitwise_or(a / 2, b) FROM (VALUES (7, 5)) AS t(a, b)", [(5, 7)]),
+        (
+            """SELECT (a, b) IN ((1, 2), (3, 4)), (a, b) NOT IN ((2, 2))
+            FROM (VALUES (1, NULL), (1, 2), (2, NULL)) AS t(a, b)""",
+            [(None, True), (True, True), (False, None)],
+        ),
+        (
+            """SELECT CAST(t AS timestamp with time zone)
+            FROM (VALUES '2024-07-01 00:00 UTC', '2024-07-01 00:00') AS v(t)""",
+            [("2024-07-01 00:00:00.000 UTC",)] * 2,
+        ),
     ],
 )  # fmt: skip
 def test_rows(run, sql, rows):
@@ -358,6 +368,15 @@ def test_rows(run, sql, rows):
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
+        ("(1, 2) IN (SELECT 1, 2)", "line 1:9: IN of several columns takes a list of rows"),
+        (
+            "CAST(t AS timestamp with time zone) FROM (VALUES '2024-07-01 00:00:00 Europe/Berlin') AS v(t)",
+            "casts no text with a time zone other than UTC",
+        ),
+        (
+            "CAST(t AS timestamp with time zone) FROM (VALUES '2024-07-01 00:00:00 +05:30') AS v(t)",
+            "casts no text with a time zone other than UTC",
+        ),
         ("ROW(1, 2)[3]", "A field of a row is a position from 1 to the number of its fields"),
         (f"r[0] FROM (SELECT {PAIR} AS r)", "A field of a row is a position from 1"),
         ("CAST(ARRAY['1', 'x'] AS ARRAY(bigint))", "Cannot cast 'x' to BIGINT"),

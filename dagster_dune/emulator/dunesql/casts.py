@@ -131,6 +131,8 @@ def _to_plain(operation: Operation) -> exp.Expr:
     if operation.types[0] is None and target in _TIMES_DUCKDB:
         known = exp.Is(this=exp.Paren(this=value), expression=exp.null())
         return cast_to(exp.Case(ifs=[exp.If(this=known, true=exp.null())]), target)
+    if target == "TIMESTAMPTZ" and operation.has("VARCHAR"):
+        value = call("trino_utc_text", value)
     return cast_to(value, target)
 
 

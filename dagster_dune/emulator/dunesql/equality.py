@@ -42,6 +42,18 @@ def equal_tuples(node: exp.Expr) -> exp.Expr | None:
     return exp.Paren(this=exp.and_(*(exp.EQ(this=one, expression=other) for one, other in sides), copy=False))
 
 
+def in_rows(node: exp.In, type_: Type) -> exp.Expr:
+    """Write that a row equals one of those in a list, which is not known where a NULL decides.
+
+    Raises:
+        SqlError: The rows come from a subquery.
+    """
+    if not node.expressions:
+        raise error_at(node, "IN of several columns takes a list of rows in this emulator; use EXISTS or a join")
+    rows = [equal(node, node.this.copy(), row, type_) for row in node.expressions]
+    return exp.Paren(this=exp.or_(*rows, copy=False))
+
+
 def _equal_arrays(node: exp.Expr, pair: exp.Expr, element: Type) -> exp.Expr:
     left, right = _sides(pair)
     lengths = exp.EQ(this=call("len", left), expression=call("len", right))

@@ -11,7 +11,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql import times, zones
 from dagster_dune.emulator.dunesql.arrays import subscript
 from dagster_dune.emulator.dunesql.casts import cast
-from dagster_dune.emulator.dunesql.equality import equal, equal_tuples
+from dagster_dune.emulator.dunesql.equality import equal, equal_tuples, in_rows
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer, joined, text
 from dagster_dune.emulator.dunesql.types import Type
@@ -143,16 +143,28 @@ def compare(operation: Operation) -> exp.Expr:
     if isinstance(node, exp.Binary) and operation.has("BIGNUM") and operation.has("DECIMAL"):
         return _with_operands(node, _common_256(operation).operands)
     nested = next((type_ for type_ in operation.types if type_ is not None and type_.fields), None)
-    is_row_in = isinstance(node, exp.In) and nested is not None and nested.is_row
-    if nested and not isinstance(node, _EQUALITIES) and not is_row_in:
+    return _compare_nested(node, nested) if nested else _compare_plain(node)
+
+
+def _compare_nested(node: exp.Expr, type_: Type) -> exp.Expr:
+    """Compare arrays, maps or rows, part by part."""
+    if isinstance(node, exp.In) and type_.is_row:
+        return in_rows(node, type_)
+    if not isinstance(node, _EQUALITIES):
         raise error_at(
-            node, f"Comparing {nested.trino_name} with {_SIGNS[type(node)]} is not supported by this emulator"
+            node, f"Comparing {type_.trino_name} with {_SIGNS[type(node)]} is not supported by this emulator"
         )
     if not isinstance(node, exp.EQ | exp.NEQ):
         return node
-    is_equal = equal(node, node.this, node.expression, nested) if nested else equal_tuples(node)
-    if is_equal is None:
-        return node
+    return _equality(node, equal(node, node.this, node.expression, type_))
+
+
+def _compare_plain(node: exp.Expr) -> exp.Expr:
+    is_equal = equal_tuples(node) if isinstance(node, exp.EQ | exp.NEQ) else None
+    return node if is_equal is None else _equality(node, is_equal)
+
+
+def _equality(node: exp.Expr, is_equal: exp.Expr) -> exp.Expr:
     return is_equal if isinstance(node, exp.EQ) else exp.Paren(this=exp.Not(this=is_equal))
 
 

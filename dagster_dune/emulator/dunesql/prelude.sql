@@ -87,6 +87,11 @@ CREATE OR REPLACE MACRO trino_double_text(x) AS
     WHEN abs(v) >= 1e-3 AND abs(v) < 1e7 THEN CAST(v AS VARCHAR)
     ELSE trino_scientific(CASE WHEN v < 0 THEN '-' ELSE '' END, ltrim(CAST(v AS VARCHAR), '-')) END)[1];
 CREATE OR REPLACE MACRO trino_timestamp_text(x) AS strftime(x, '%Y-%m-%d %H:%M:%S.%g');
+-- A moment keeps no zone, so that a text may name none but UTC.
+CREATE OR REPLACE MACRO trino_utc_text(x) AS list_extract(list_transform([x], lambda t:
+  CASE WHEN regexp_matches(t, ':\d\d(\.\d+)?\s*([+-]\d|[A-Za-z])') AND NOT regexp_matches(t, '(UTC|Z)\s*$')
+  THEN trino_fail('this emulator casts no text with a time zone other than UTC (' || t || '); use with_timezone')
+  ELSE t END), 1);
 CREATE OR REPLACE MACRO trino_timestamptz_text(x) AS strftime(x, '%Y-%m-%d %H:%M:%S.%g') || ' UTC';
 CREATE OR REPLACE MACRO trino_varbinary_text(x) AS '0x' || lower(hex(x));
 CREATE OR REPLACE MACRO trino_strict_integer(x) AS
