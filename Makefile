@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
+PYTEST := pytest -n 3 --dist loadscope --no-loadscope-reorder
 EMULATED := $(BIN)/dagster-dune emulator exec --queries dune_project/queries
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-ui dev check format benchmarks chaos clean
+.PHONY: help demo test test-ui test-floors test-next-dagster dev check format benchmarks chaos clean
 
 help:
 	@echo "make demo   materialize the example project against a local Dune"
 	@echo "make test   lint, types, import contracts and all tests"
 	@echo "make test-ui the example project in a browser, as its users see it; needs Chromium"
+	@echo "make test-floors all tests with the lowest versions that pyproject.toml allows"
+	@echo "make test-next-dagster all tests with Dagster's newest pre-release; may fail"
 	@echo "make dev    the example project in Dagster's UI (against the real Dune if DUNE_API_KEY is set)"
 	@echo "            PORT=3001 for a port of your choice"
 	@echo "make check  lint, types and import contracts alone"
@@ -22,10 +25,25 @@ demo: $(VENV)/installed
 	@$(EMULATED) -- python -m dune_project.demo
 
 test: check
-	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+	$(PYTEST)
 
 test-ui: $(VENV)/ui-installed
 	$(BIN)/pytest -n 3 --dist loadfile tests/ui $(UI)
+
+test-floors: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-floors
+	VIRTUAL_ENV=.venv-floors $(BIN)/uv pip install --quiet --resolution lowest-direct -e '.[dev]'
+	PATH="$(CURDIR)/.venv-floors/bin:$$PATH" $(PYTEST)
+
+# Dagster's packages of one release pin each other, so that the upper bound of this package is lifted for all of them.
+test-next-dagster: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-next
+	echo 'dagster>=1.14.0.dev0' > .venv-next/overrides.txt
+	echo 'dagster-webserver>=1.14.0.dev0' >> .venv-next/overrides.txt
+	VIRTUAL_ENV=.venv-next $(BIN)/uv pip install --quiet --prerelease allow --overrides .venv-next/overrides.txt -e '.[dev]'
+	PATH="$(CURDIR)/.venv-next/bin:$$PATH" $(PYTEST)
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -55,12 +73,12 @@ benchmarks: $(VENV)/installed
 	$(BIN)/python -m benchmarks.latency
 
 clean:
-	rm -rf $(VENV) .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .venv-floors .venv-next .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
-		|| { echo "dagster-dune needs Python 3.10 or newer; name one with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "dagster-dune needs Python 3.11 or newer; name one with make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 		|| { echo "$(PYTHON) cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV)..."

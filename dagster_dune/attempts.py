@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 import dagster as dg
@@ -95,7 +95,7 @@ def decide(
     run = _run(instance, run_id)
     parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
     origin = _origin(run, parent)
-    oldest = datetime.now(timezone.utc) - max_age
+    oldest = datetime.now(UTC) - max_age
     wanted = set(plan.digests)
     found = _words(run, ADOPT_TAG)
     earlier = [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator
@@ -15,7 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from dagster_dune.api.address import DEFAULT_BASE_URL, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
-from dagster_dune.api.models import Performance, QueryExecution
+from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
 from dagster_dune.events import DuneEvent, failure_of
 from dagster_dune.pipeline.lineage_form import plan_lineage, sink_node
@@ -35,8 +35,10 @@ SHOWN_FOR_SECRETS = "********"
 
 
 def _checked_tier(performance: str) -> None:
-    if performance not in get_args(Performance):
-        raise DuneConfigurationError(f"performance must be {' or '.join(get_args(Performance))}, not {performance!r}.")
+    if not is_tier(performance):
+        raise DuneConfigurationError(
+            f"performance must be the name of a tier, not {performance!r}.", hint=f"Known tiers: {KNOWN_TIERS}."
+        )
 
 
 TEXT_CHECKS: dict[str, Callable[[str], object]] = {
@@ -131,10 +133,6 @@ class DuneResource(dg.ConfigurableResource[Any]):
     def __repr__(self) -> str:
         return f"DuneResource(base_url={self.base_url!r})"
 
-    @property
-    def _tier(self) -> Performance | None:
-        return cast("Performance | None", self.performance)
-
     def get_client(self) -> DuneApiClient:
         """Return a client of Dune's API with this resource's settings. Use it as a context manager."""
         return self._client(self.timeout, self.max_retries)
@@ -181,7 +179,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
                 overrides = overrides_of(config, assets) if config else {}
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
                 if form_of(config, pipeline_form) == "lineage":
-                    sink = sink_node(assets.catalog, assets.selection, self._tier, overrides, assets.partitions)
+                    sink = sink_node(assets.catalog, assets.selection, self.performance, overrides, assets.partitions)
                     plan = self._plan_lineage(client, assets, sink, allow_extra_refreshes=allow_extra_refreshes)
                     send = partial(client.execute_lineage, *_asked_for(sink))
                     yield from step.events(plan, send)
@@ -227,7 +225,7 @@ class DuneResource(dg.ConfigurableResource[Any]):
             assets.catalog,
             assets.selection,
             extra_deps=assets.deps_by_name,
-            performance=self._tier,
+            performance=self.performance,
             overrides=overrides,
             partitions=assets.partitions,
             max_nodes=self.max_nodes,

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 import dagster as dg
 from pydantic import Field
 
-from dagster_dune.api.models import Performance
+from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
 from dagster_dune.errors import DunePlanError
 from dagster_dune.pipeline.plan import Override
 from dagster_dune.registry import DuneAssetSet
@@ -29,7 +29,8 @@ class DuneRunConfig(dg.Config):
     """
 
     performance: str | None = Field(
-        default=None, description="The engine tier of every node of this run: medium or large. Wins over the catalog's."
+        default=None,
+        description="The engine tier of every node of this run, such as medium. Wins over the catalog's.",
     )
     asset_performance: dict[str, str] = Field(
         default={}, description="The engine tier of single assets, by their keys. Wins over performance."
@@ -47,7 +48,7 @@ def overrides_of(config: DuneRunConfig, assets: DuneAssetSet) -> dict[str, Overr
     """Return what a run's configuration changes, by the SQL names of the selected objects.
 
     Raises:
-        DunePlanError: It names a tier that does not exist, or an asset that is not selected.
+        DunePlanError: It names what can be no tier, or an asset that is not selected.
     """
     tiers = {_name(key, assets, "asset_performance"): _tier(tier) for key, tier in config.asset_performance.items()}
     values = {_name(key, assets, "query_parameters"): given for key, given in config.query_parameters.items()}
@@ -68,11 +69,9 @@ def form_of(config: DuneRunConfig | None, default: PipelineForm) -> PipelineForm
 
 
 def _tier(text: str) -> Performance:
-    if text not in get_args(Performance):
-        raise DunePlanError(
-            f"The run's configuration asks for the tier {text!r}.", hint=f"Tiers: {_list(get_args(Performance))}."
-        )
-    return cast("Performance", text)
+    if not is_tier(text):
+        raise DunePlanError(f"The run's configuration asks for the tier {text!r}.", hint=f"Known tiers: {KNOWN_TIERS}.")
+    return text
 
 
 def _name(key: str, assets: DuneAssetSet, field: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -154,7 +154,7 @@ def _events(instance: dg.DagsterInstance, seen: Round) -> Iterator[RefreshEvent]
     found = [(asset, refreshes) for asset, refreshes in seen.found if refreshes]
     if not found:
         return
-    open_ = open_submissions(instance, {asset.definition for asset, _ in found}, datetime.now(timezone.utc))
+    open_ = open_submissions(instance, {asset.definition for asset, _ in found}, datetime.now(UTC))
     for asset, refreshes in found:
         yield from news(instance, asset, refreshes, open_[asset.definition])
 

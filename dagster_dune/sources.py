@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster_dune.catalog.document import read_document
@@ -127,4 +127,4 @@ def _without_slugs(catalog: DuneCatalog) -> DuneCatalog:
 
 
 def _written_on(path: Path) -> str:
-    return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).strftime("%Y-%m-%d at %H:%M UTC")
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d at %H:%M UTC")

@@ -12,7 +12,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -85,7 +85,7 @@ class RunTagRecord:
     def _write(self, tag: str, **fields: object) -> None:
         """Write a tag with those before it, and read them back: Dagster rewrites all tags at once, without a lock."""
         key = tag + self._suffix
-        value = json.dumps({"run_id": self._run_id, "at": datetime.now(timezone.utc).isoformat(), **fields})
+        value = json.dumps({"run_id": self._run_id, "at": datetime.now(UTC).isoformat(), **fields})
         self._tags[key] = value
         for _ in range(WRITE_ATTEMPTS):
             self._instance.add_run_tags(self._run_id, self._tags)

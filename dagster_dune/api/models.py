@@ -6,12 +6,28 @@ The names are those of Dune's OpenAPI document.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Performance = Literal["medium", "large"]
+_TIER = r"^[A-Za-z0-9_.-]+$"
+
+Performance = Annotated[str, Field(pattern=_TIER)]
+"""An engine tier: ``small``, ``medium``, ``large`` or ``free``; which of them a plan has is the plan's affair.
+
+A word that is not known here is passed on, since Dune may add tiers. See
+https://docs.dune.com/api-reference/executions/endpoint/execute-query.
+"""
+
+KNOWN_TIERS = "small, medium, large, free"
+
+
+def is_tier(word: str) -> bool:
+    """Whether a word can be the name of an engine tier, known here or not."""
+    return re.match(_TIER, word) is not None
+
 
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], BeforeValidator(lambda value: value or ())]
@@ -248,11 +264,14 @@ class QueryWritten(DuneModel):
 
 
 class MaterializedViewInfo(DuneModel):
-    """A matview, as listed or fetched; `last_execution_ids` comes with the latter alone."""
+    """A matview, as listed or fetched; `last_execution_ids` comes with the latter alone.
 
-    id: str
+    `sql_id` is its full name, and its only identity: Dune fills in `id` for keys of its own team alone.
+    """
+
+    sql_id: str
+    id: str | None = None
     query_id: int | None = None
-    sql_id: str | None = None
     is_private: bool | None = None
     table_size_bytes: int | None = None
     last_execution_ids: tuple[str, ...] | None = None

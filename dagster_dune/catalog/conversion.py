@@ -13,7 +13,7 @@ from dagster_dune.catalog.parameters import ParameterType, QueryParameter
 def as_materialized_view(info: MaterializedViewInfo, backing: Query | None) -> MaterializedView:
     """Join a listed matview with its backing query, if that could be read."""
     return MaterializedView(
-        name=info.id,
+        name=info.sql_id,
         query_id=info.query_id or None,
         sql=backing.sql if backing else None,
         references=backing.references if backing else None,

@@ -107,7 +107,7 @@ class _Account:
     # --- what there is ---
 
     def list_objects(self) -> None:
-        self.matviews = {info.id.lower(): info for info in self._client.list_materialized_views()}
+        self.matviews = {info.sql_id.lower(): info for info in self._client.list_materialized_views()}
         try:
             self.overviews = {overview.id: overview for overview in self._client.list_queries()}
         except (DunePermissionError, DuneCreditsExhaustedError) as error:
@@ -155,10 +155,10 @@ class _Account:
         for info in self.matviews.values():
             try:
                 yield MaterializedView(
-                    name=info.id, query_id=info.query_id or None, tags=tags.get(info.query_id or 0, ())
+                    name=info.sql_id, query_id=info.query_id or None, tags=tags.get(info.query_id or 0, ())
                 )
             except (DuneCatalogError, ValidationError) as error:
-                _warn_left_out(f"The materialized view {info.id!r}", error)
+                _warn_left_out(f"The materialized view {info.sql_id!r}", error)
 
     def _slug(self, query_id: int, title: str | None) -> str | None:
         before = self._known.get(query_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from dagster_dune.errors import DuneCatalogError
 
@@ -18,7 +18,7 @@ QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]*)")
 TEAM_TABLE_NAME = re.compile(r"dune\.(?P<team>[\w-]+)\.(?P<kind>result|dataset)_(?P<name>\w+)")
 
 
-class ReferenceKind(str, Enum):
+class ReferenceKind(StrEnum):
     """What a name in a query's FROM clause stands for."""
 
     QUERY = "query"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -95,7 +95,7 @@ def plain_value(value: ParameterValue) -> ParameterValue:
     if isinstance(value, list | tuple):
         return [plain_value(item) for item in value]
     if isinstance(value, datetime):
-        utc = value.astimezone(timezone.utc) if value.tzinfo else value
+        utc = value.astimezone(UTC) if value.tzinfo else value
         return utc.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, date):
         return f"{value.isoformat()} 00:00:00"

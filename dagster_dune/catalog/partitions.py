@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from string import Formatter
 from typing import Literal
@@ -213,7 +213,7 @@ class _Moment:
     """A time that is written as Dune takes it, unless its format says otherwise."""
 
     def __init__(self, moment: datetime) -> None:
-        self._utc = moment.astimezone(timezone.utc)
+        self._utc = moment.astimezone(UTC)
 
     def __format__(self, spec: str) -> str:
         return self._utc.strftime(spec or DUNES_DATETIME)

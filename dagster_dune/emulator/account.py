@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from dagster_dune.emulator.dunesql import View
 from dagster_dune.emulator.parameters import checked_parameters, parameter_values
@@ -252,4 +252,4 @@ class Account:
 
 def now() -> datetime:
     """The time, in UTC."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)

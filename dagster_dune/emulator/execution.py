@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from ulid import ULID
 
@@ -13,12 +13,12 @@ from dagster_dune.emulator.faults import ExecutionFault
 from dagster_dune.emulator.jobs import Job
 from dagster_dune.emulator.results import ResultSet
 
-CREDITS = {"medium": 1.0, "large": 2.0}
+CREDITS = {"free": 0.0, "small": 0.5, "medium": 1.0, "large": 2.0}
 DATAPOINTS_A_CREDIT = 100_000
 NANOSECONDS = 1_000_000_000
 
 
-class State(str, Enum):
+class State(StrEnum):
     """The states of an execution, in Dune's words."""
 
     PENDING = "QUERY_STATE_PENDING"

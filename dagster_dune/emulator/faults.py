@@ -268,7 +268,7 @@ class Faults:
         """Wait, and return whether it was for so long; False means that the rules were cleared meanwhile."""
         try:
             await asyncio.wait_for(self._cleared.wait(), seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return True
         return False
 

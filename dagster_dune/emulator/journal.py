@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -58,7 +58,7 @@ class Journal:
 
     def open(self, method: str, path: str, body: bytes) -> Entry:
         """Write down a request that has arrived."""
-        now = datetime.now(timezone.utc).isoformat()
+        now = datetime.now(UTC).isoformat()
         entry = Entry(method, self._without_key(path), None, now, self._readable(body))
         self._entries.append(entry)
         return entry

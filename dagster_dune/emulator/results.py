@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -113,7 +113,7 @@ def _decimal(value: Decimal) -> str:
 def _datetime(value: datetime) -> str:
     if value.tzinfo is None:
         return value.isoformat(" ", "milliseconds")
-    return value.astimezone(timezone.utc).replace(tzinfo=None).isoformat(" ", "milliseconds") + " UTC"
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds") + " UTC"
 
 
 def _interval(value: timedelta) -> str:

@@ -10,7 +10,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
@@ -186,10 +186,10 @@ def _time(value: str) -> datetime:
     if not re.fullmatch(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?", text):
         raise ValueError(text)
     fraction = re.search(r"\.(\d+)", text)
-    if fraction:  # Python 3.10 reads three or six digits alone
+    if fraction:  # no finer than a microsecond
         text = text.replace(fraction[0], f".{fraction[1][:6].ljust(6, '0')}")
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _like(pattern: str) -> re.Pattern[str]:

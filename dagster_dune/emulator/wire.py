@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from dagster_dune.errors import DuneError
 
-Performance = Literal["medium", "large"]
+Performance = Literal["free", "small", "medium", "large"]
 ParameterValues = dict[str, str | int | float]
 
 

@@ -159,7 +159,7 @@ def test_a_bad_catalog_is_refused_with_a_clear_message(make, words):
         ({"poll_interval": 0}, "positive number of seconds, not 0"),
         ({"base_url": "http://dune.com"}, "unencrypted"),
         ({"base_url": "ftp://dune.com"}, "not an http"),
-        ({"performance": "huge"}, "medium or large, not 'huge'"),
+        ({"performance": "very large"}, "the name of a tier, not 'very large'"),
         ({"max_retries": -1}, "cannot be negative"),
     ],
 )

@@ -101,7 +101,7 @@ def test_the_form_can_be_set_for_a_run(run, calls):
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"performance": "huge"}, ["'huge'", "medium, large"]),
+        ({"performance": "very large"}, ["'very large'", "small, medium, large, free"]),
         ({"asset_performance": {"dune/by_chain": "large"}}, ["'dune/by_chain'", "Did you mean dune/by_chain_10?"]),
         ({"asset_performance": {"zzz": "large"}}, ["'zzz'", "dune/acme/result_daily, dune/by_chain_10"]),
         ({"query_parameters": {"dune/by_chain_10": {"Chain": "base"}}}, ["no parameter 'Chain'", "'chain'"]),

@@ -1,6 +1,6 @@
 """Selections by what assets are on Dune, and schedules over them."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -114,17 +114,17 @@ def tick_of_partitions(partitions, moment, **options):
 
 
 def test_a_tick_runs_the_partition_that_ended_last():
-    morning = datetime(2024, 1, 20, 7, tzinfo=timezone.utc)
+    morning = datetime(2024, 1, 20, 7, tzinfo=UTC)
     (request,) = tick_of_partitions(DAILY, morning).run_requests
     assert request.partition_key == "2024-01-19"
     (request,) = tick_of_partitions(DAILY, morning, partitions_per_tick=3).run_requests
     assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("2024-01-17", "2024-01-19")
-    too_early = tick_of_partitions(DAILY, datetime(2024, 1, 1, 7, tzinfo=timezone.utc))
+    too_early = tick_of_partitions(DAILY, datetime(2024, 1, 1, 7, tzinfo=UTC))
     assert too_early.skip_message == "There is no partition yet."
 
 
 def test_a_tick_runs_all_partitions_that_are_no_spans_of_time():
-    (request,) = tick_of_partitions(CHAINS, datetime(2024, 1, 20, 7, tzinfo=timezone.utc)).run_requests
+    (request,) = tick_of_partitions(CHAINS, datetime(2024, 1, 20, 7, tzinfo=UTC)).run_requests
     assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("base", "zora")
 
 

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -218,7 +218,7 @@ def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, inst
     (id_,) = client.get_materialized_view(DAILY).last_execution_ids
     asset = Watched(DAILY_KEY, CATALOG[DAILY], "dune_assets")
     refreshes = [Refresh(id_, client.get_execution_status(id_))]
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
 
     def reported(at):
         return len(

@@ -175,7 +175,7 @@ def test_a_failed_pull_leaves_the_file_alone(run, tmp_path, monkeypatch):
 def test_warnings_are_shown(run, faulty, monkeypatch):
     monkeypatch.setenv("DUNE_API_BASE_URL", faulty.url)
     faulty.replies = [
-        (200, '{"materialized_views": [{"id": "dune.acme.result_x", "query_id": 1}]}'),
+        (200, '{"materialized_views": [{"sql_id": "dune.acme.result_x", "query_id": 1}]}'),
         (403, '{"error": "not on this plan"}'),
     ]
     result = run("pull", "-o", "catalog.json")

@@ -1,7 +1,7 @@
 """Every method of the client, against the emulator."""
 
 import json
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 
 import httpx
 import pytest
@@ -128,7 +128,7 @@ def test_queries_are_created_read_changed_and_listed(client, volume):
     assert [(row.id, row.name) for row in listed] == [(1, "Volume"), (2, "Total"), (3, "Chain"), (4, "New")]
     assert listed[1].tags == ("a", "b")
     assert listed[2].description == "One chain"
-    assert listed[0].created_at <= listed[0].updated_at <= datetime.now(timezone.utc)
+    assert listed[0].created_at <= listed[0].updated_at <= datetime.now(UTC)
 
 
 def test_lists_are_read_page_by_page(client, dune):
@@ -225,7 +225,7 @@ def test_usage_adds_up_what_executions_cost(client, volume, finish):
     usage = client.get_usage()
     period = usage.billing_periods[0]
     assert period.credits_used == pytest.approx(sum(costs))
-    assert date.fromisoformat(period.start_date) <= datetime.now(timezone.utc).date()
+    assert date.fromisoformat(period.start_date) <= datetime.now(UTC).date()
     assert (usage.private_queries, usage.private_dashboards) == (1, 0)
     assert 0 < usage.bytes_used < usage.bytes_allowed
     assert client.get_usage(date(2001, 1, 1), date(2001, 2, 1)).billing_periods == ()

@@ -139,8 +139,8 @@ def test_a_query_that_cannot_be_read_does_not_lose_the_rest(faulty, faulty_clien
     faulty.replies = [
         ok(
             materialized_views=[
-                {"id": "dune.acme.result_x", "query_id": 1},
-                {"id": "dune.acme.result_y", "query_id": 4},
+                {"sql_id": "dune.acme.result_x", "query_id": 1},
+                {"sql_id": "dune.acme.result_y", "query_id": 4},
             ]
         ),
         ok(queries=[{"id": 2}, {"id": 3}, {"id": 1}], total=3),
@@ -160,7 +160,7 @@ def test_a_query_that_cannot_be_read_does_not_lose_the_rest(faulty, faulty_clien
 
 @pytest.mark.parametrize("refusal", [REFUSED, (402, '{"error": "upgrade"}')])
 def test_a_plan_without_query_endpoints(faulty, faulty_client, caplog, refusal):
-    faulty.replies = [ok(materialized_views=[{"id": "dune.acme.result_x", "query_id": 1}]), refusal]
+    faulty.replies = [ok(materialized_views=[{"sql_id": "dune.acme.result_x", "query_id": 1}]), refusal]
     catalog = DuneCatalog.from_api(faulty_client)
     assert catalog == DuneCatalog(materialized_views=[MaterializedView(name="dune.acme.result_x", query_id=1)])
     assert "its matviews have no lineage" in caplog.text
@@ -169,7 +169,13 @@ def test_a_plan_without_query_endpoints(faulty, faulty_client, caplog, refusal):
 
 def test_odd_answers(faulty, faulty_client, caplog):
     faulty.replies = [
-        ok(materialized_views=[{"id": "not_a_matview"}, {"id": "dune.acme.result_x"}, {"id": "dune.acme.Result_X"}]),
+        ok(
+            materialized_views=[
+                {"sql_id": "not_a_matview"},
+                {"sql_id": "dune.acme.result_x"},
+                {"sql_id": "dune.acme.Result_X"},
+            ]
+        ),
         ok(queries=[{"id": 1}, {"id": 2}, {"id": 3}], total=3),
         ok(query_id=1, name="  ", description="", query_sql="SELECT {{a}}", parameters=[{"key": "a", "type": "color"}]),
         ok(query_id=2, is_archived=True),

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -25,7 +25,7 @@ def test_a_request_is_written_down(http, journal):
     (entry,) = journal()
     at = datetime.fromisoformat(entry.pop("at"))
     assert at.utcoffset() == timedelta(0)
-    assert abs(datetime.now(timezone.utc) - at) < timedelta(minutes=1)
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
     assert entry == {"method": "POST", "path": "/api/v1/sql/execute", "status": 200, "body": body}
 
 

@@ -1,6 +1,6 @@
 """Rows as Dune's API writes them."""
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from dagster_dune.emulator.results import Column, ResultSet, json_value
         (b"", "0x"),
         (date(2024, 1, 2), "2024-01-02"),
         (datetime(2024, 1, 2, 3, 4, 5, 678000), "2024-01-02 03:04:05.678"),  # noqa: DTZ001 - a timestamp without a zone
-        (datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc), "2024-01-02 03:04:05.000 UTC"),
+        (datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC), "2024-01-02 03:04:05.000 UTC"),
         (datetime(2024, 1, 2, 1, tzinfo=timezone(timedelta(hours=2))), "2024-01-01 23:00:00.000 UTC"),
         (time(3, 4, 5), "03:04:05.000"),
         (timedelta(days=2, hours=3, milliseconds=4), "2 03:00:00.004"),

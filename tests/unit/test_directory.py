@@ -364,7 +364,7 @@ BAD_FILES = {
     "no mapping": ("- id", r", line 2: the header is no list of keys and values"),
     "id": ("id: abc", r", line 2: id in the header is wrong"),
     "negative id": ("id: -1", r", line 2: id in the header is wrong"),
-    "performance": ("performance: huge", r", line 2: performance in the header is wrong: .*'medium' or 'large'"),
+    "performance": ("performance: very large", r", line 2: performance in the header is wrong: "),
     "private": ("private: perhaps", r", line 2: private in the header is wrong"),
     "deps": ("deps: dex.trades", r", line 2: deps in the header is wrong"),
     "dep": ("deps: [trades]", r": 'trades' is no name that DuneSQL can read"),

@@ -1,6 +1,6 @@
 """Partitions become values of parameters, and nodes of a pipeline."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from dagster_dune.catalog.partitions import Partition, QueryPartitions
 from dagster_dune.errors import DuneCatalogError, DunePlanError
 from dagster_dune.pipeline.plan import Override, plan_pipeline
 
-START = datetime(2024, 1, 1, tzinfo=timezone.utc)
+START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = QueryPartitions(kind="daily", start="2024-01-01", parameters={"day": "{partition_key}"})
 SPAN = QueryPartitions(
     kind="daily",

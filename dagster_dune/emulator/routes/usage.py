@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections import defaultdict
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,7 +52,7 @@ def _credits(dune: LocalDune) -> dict[date, float]:
     """Add up what each month cost, an execution in the month of its submission."""
     used: defaultdict[date, float] = defaultdict(float)
     for execution in dune.executions.all():
-        submitted = datetime.fromtimestamp(execution.submitted_at // NANOSECONDS, timezone.utc)
+        submitted = datetime.fromtimestamp(execution.submitted_at // NANOSECONDS, UTC)
         used[submitted.date().replace(day=1)] += execution.credits
     for charge in dune.account.charges:
         used[charge.at.date().replace(day=1)] += charge.credits
