@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import (
     AmbiguousSubmission,
@@ -16,7 +17,7 @@ from dagster_dune.api.errors import (
     DuneServerError,
 )
 from dagster_dune.assets import build_dune_assets, dune_assets
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.parameters import QueryParameter
 from dagster_dune.catalog.partitions import QueryPartitions
@@ -34,11 +35,10 @@ from dagster_dune.run_config import DuneRunConfig
 from dagster_dune.schedules import build_dune_asset_selection, build_schedule_from_dune_selection
 from dagster_dune.sensors import build_dune_refresh_sensor
 from dagster_dune.translator import DagsterDuneTranslator
-from dagster_dune.upstream import build_dune_upstream_specs
 from dagster_dune.version import __version__
 
 if TYPE_CHECKING:
-    from dagster_dune.component import DuneComponent
+    from dagster_dune.components.component import DuneComponent
 
 __all__ = [
     "AmbiguousSubmission",
@@ -83,7 +83,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Import the component where it is asked for: most code locations have none."""
     if name == "DuneComponent":
-        from dagster_dune.component import DuneComponent  # noqa: PLC0415
+        from dagster_dune.components.component import DuneComponent  # noqa: PLC0415
 
         return DuneComponent
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

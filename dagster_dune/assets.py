@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from dagster_dune.catalog.models import DuneCatalog
-from dagster_dune.events import DuneEvent
+from dagster_dune._execution.event_stream import DuneEvent
+from dagster_dune._specs.asset_set import register
+from dagster_dune._specs.specs import asset_specs
+from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.metadata import CATALOG_TAG
-from dagster_dune.registry import register
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
-from dagster_dune.specs import asset_specs
 from dagster_dune.translator import DagsterDuneTranslator
 
 QueryViews = Literal["assets", "inline"]

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import dagster as dg
 
+from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.assets import build_dune_assets
 from dagster_dune.metadata import NAME
-from dagster_dune.upstream import build_dune_upstream_specs
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from dagster_dune.assets import QueryViews
-    from dagster_dune.catalog.models import DuneCatalog
+    from dagster_dune.catalog.catalog import DuneCatalog
     from dagster_dune.resource import DuneResource
     from dagster_dune.run_config import PipelineForm
     from dagster_dune.translator import DagsterDuneTranslator

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_dune.api.models import ExecutionStatus, QueryExecution
-from dagster_dune.catalog.models import MaterializedView, Query
+from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.parameters import checked_values
 from dagster_dune.catalog.partitions import Partition

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator
 
+from dagster_dune._execution.event_stream import DuneEvent, failure_of
+from dagster_dune._execution.rows import rows_of
+from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import DEFAULT_BASE_URL, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
-from dagster_dune.events import DuneEvent, failure_of
 from dagster_dune.pipeline.lineage_form import plan_lineage, sink_node
 from dagster_dune.pipeline.plan import Override, PipelinePlan, PlannedNode, plan_pipeline
-from dagster_dune.registry import DuneAssetSet
-from dagster_dune.results import rows_of
 from dagster_dune.run_config import DuneRunConfig, PipelineForm, form_of, overrides_of
 
 if TYPE_CHECKING:
-    from dagster_dune.step import StepSettings
+    from dagster_dune._execution.step import StepSettings
 
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
 
@@ -167,8 +167,8 @@ class DuneResource(dg.ConfigurableResource[Any]):
         Raises:
             Failure: An asset failed or was skipped, Dune refused the pipeline, or it could not be followed.
         """
+        from dagster_dune._execution.step import Step  # noqa: PLC0415
         from dagster_dune.pipeline.details import Details  # noqa: PLC0415  (code locations load quicker without)
-        from dagster_dune.step import Step  # noqa: PLC0415
 
         try:
             with ExitStack() as stack:
@@ -239,8 +239,8 @@ class DuneResource(dg.ConfigurableResource[Any]):
 
     @property
     def _step_settings(self) -> StepSettings:
+        from dagster_dune._execution.step import StepSettings  # noqa: PLC0415
         from dagster_dune.pipeline.run import Polling  # noqa: PLC0415
-        from dagster_dune.step import StepSettings  # noqa: PLC0415
 
         polling = Polling(
             interval=self.poll_interval,

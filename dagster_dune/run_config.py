@@ -9,10 +9,10 @@ from typing import Any, Literal, cast, get_args
 import dagster as dg
 from pydantic import Field
 
+from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
 from dagster_dune.errors import DunePlanError
 from dagster_dune.pipeline.plan import Override
-from dagster_dune.registry import DuneAssetSet
 
 PipelineForm = Literal["nodes", "lineage"]
 

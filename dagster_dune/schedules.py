@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from dagster_dune.catalog.select import select as matching
+from dagster_dune._execution.submission_record import UNDER_WAY
+from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
-from dagster_dune.registry import DuneAssetSet
 from dagster_dune.run_config import DuneRunConfig
-from dagster_dune.submissions import UNDER_WAY
 
 RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dagster_dune.catalog.select import select as matching
+from dagster_dune._refreshes.polling import Budget, PollingRound, RefreshPoller, cursor_of, start_of
+from dagster_dune._refreshes.refresh_events import ObservedAsset, RefreshEvent, news, open_submissions
+from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
-from dagster_dune.lookout import Budget, Lookout, Round, cursor_of, start_of
-from dagster_dune.refreshes import RefreshEvent, Watched, news, open_submissions
-from dagster_dune.registry import DuneAssetSet
 from dagster_dune.resource import DuneResource
 
 MIN_REQUESTS = 2
@@ -86,8 +86,8 @@ def build_dune_refresh_sensor(
         budget = Budget(max_requests_per_tick, max_seconds_per_tick)
         brief = {"timeout": min(resource.timeout, MAX_REQUEST_SECONDS), "max_retries": 0}
         with resource.model_copy(update=brief).get_client() as client:
-            lookout = Lookout(client, context.instance, budget, context.log)
-            seen = lookout.look_around(watched, start_of(context.cursor, context.log))
+            poller = RefreshPoller(client, context.instance, budget, context.log)
+            seen = poller.poll(watched, start_of(context.cursor, context.log))
         events = list(_events(context.instance, seen))
         told = _told(seen, len(watched), len(events))
         context.log.info(told)
@@ -125,16 +125,16 @@ def _check_budget(interval: int, requests: int, seconds: float, reads_per_minute
 
 def _selected(
     definition: dg.AssetsDefinition, select: Sequence[str] | str, exclude: Sequence[str] | str
-) -> Iterator[Watched]:
+) -> Iterator[ObservedAsset]:
     dune = DuneAssetSet.of_definition(definition)
     names = matching(dune.catalog, select) - matching(dune.catalog, exclude)
     partitioned = {spec.key for spec in definition.specs if spec.partitions_def is not None}
     for name in names & dune.keys.keys():
         key = dune.keys[name]
-        yield Watched(key, dune.catalog[name], dune.definition, is_partitioned=key in partitioned)
+        yield ObservedAsset(key, dune.catalog[name], dune.definition, is_partitioned=key in partitioned)
 
 
-def _nothing_to_watch(name: str, selected: Sequence[Watched]) -> DuneCatalogError:
+def _nothing_to_watch(name: str, selected: Sequence[ObservedAsset]) -> DuneCatalogError:
     if not selected:
         return DuneCatalogError(f"The sensor {name} selects no asset.", hint="Check select and exclude.")
     return DuneCatalogError(
@@ -144,13 +144,13 @@ def _nothing_to_watch(name: str, selected: Sequence[Watched]) -> DuneCatalogErro
     )
 
 
-def _description(watched: Sequence[Watched], selected: Sequence[Watched]) -> str:
+def _description(watched: Sequence[ObservedAsset], selected: Sequence[ObservedAsset]) -> str:
     words = f"Reports what was refreshed outside Dagster. Watches {len(watched)} assets."
     left_out = sorted({asset.name for asset in selected} - {asset.name for asset in watched})
     return f"{words} Left out, being parametrised or partitioned: {', '.join(left_out)}." if left_out else words
 
 
-def _events(instance: dg.DagsterInstance, seen: Round) -> Iterator[RefreshEvent]:
+def _events(instance: dg.DagsterInstance, seen: PollingRound) -> Iterator[RefreshEvent]:
     found = [(asset, refreshes) for asset, refreshes in seen.found if refreshes]
     if not found:
         return
@@ -159,6 +159,6 @@ def _events(instance: dg.DagsterInstance, seen: Round) -> Iterator[RefreshEvent]
         yield from news(instance, asset, refreshes, open_[asset.definition])
 
 
-def _told(seen: Round, assets: int, events: int) -> str:
+def _told(seen: PollingRound, assets: int, events: int) -> str:
     words = f"Looked at {seen.looked} of {assets} assets; {events or 'no'} news from outside Dagster."
     return f"{words} It goes on with {seen.next}, because {seen.reason}." if seen.reason else words

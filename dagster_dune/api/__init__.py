@@ -1,1 +1,1 @@
-"""Dune over HTTP: `client.DuneApiClient`, its `models` and its `errors`."""
+"""Dune over HTTP: `DuneApiClient`, a method an endpoint, its wire models and its errors. Pure of Dagster."""

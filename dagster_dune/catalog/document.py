@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 

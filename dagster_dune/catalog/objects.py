@@ -108,9 +108,9 @@ class DuneObject(BaseModel):
             return data
         if data.get("references") is not None and data.get("fingerprint") is not None:
             return data
-        from dagster_dune.catalog.fingerprint import fingerprint_of  # noqa: PLC0415  (sqlglot is slow to import)
-        from dagster_dune.catalog.lineage import reading  # noqa: PLC0415
-        from dagster_dune.catalog.tokens import tokenized  # noqa: PLC0415
+        from dagster_dune.catalog.sql.fingerprint import fingerprint_of  # noqa: PLC0415  (sqlglot is slow to import)
+        from dagster_dune.catalog.sql.references import reading  # noqa: PLC0415
+        from dagster_dune.catalog.sql.tokens import tokenized  # noqa: PLC0415
 
         tokens = tokenized(sql)
         found: dict[str, Any] = {"fingerprint": fingerprint_of(tokens, sql)}

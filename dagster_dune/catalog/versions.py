@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
 
 

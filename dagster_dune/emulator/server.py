@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dagster_dune.emulator.execution import ResultLimits
-from dagster_dune.emulator.faults import Rule
-from dagster_dune.emulator.local import LocalDune
-from dagster_dune.emulator.rates import LIMITS, RateLimit
-from dagster_dune.emulator.running import Running, listen
-from dagster_dune.emulator.wire import BodyT, NewQuery, RequestError, UpsertMaterializedView, first_problem
+from dagster_dune.emulator.execution.execution import ResultLimits
+from dagster_dune.emulator.faults.faults import Rule
+from dagster_dune.emulator.http.rate_limits import LIMITS, RateLimit
+from dagster_dune.emulator.http.running import Running, listen
+from dagster_dune.emulator.local_dune import LocalDune
+from dagster_dune.emulator.requests import BodyT, NewQuery, RequestError, UpsertMaterializedView, first_problem
 from dagster_dune.errors import DuneConfigurationError
 
 DEFAULT_API_KEY = "emulator-key"

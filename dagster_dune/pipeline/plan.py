@@ -17,7 +17,7 @@ from dagster_dune.api.models import (
     PipelineNode,
     QueryExecution,
 )
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.parameters import ParameterValue, checked_values
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DunePlanError

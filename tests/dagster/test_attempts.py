@@ -6,9 +6,9 @@ import dagster as dg
 import pytest
 
 from dagster_dune import AmbiguousSubmission, DuneCatalog, DuneResource, Query, build_dune_assets
-from dagster_dune.attempts import Origin, decide
+from dagster_dune._execution.reattachment import Origin, decide
+from dagster_dune._execution.submission_record import RunTagRecord
 from dagster_dune.pipeline.plan import plan_pipeline
-from dagster_dune.submissions import RunTagRecord
 
 CATALOG = DuneCatalog(queries=[Query(query_id=1), Query(query_id=2, deps=["query_1"])])
 PLAN = plan_pipeline(CATALOG, {"query_1": "a", "query_2": "b"})

@@ -27,9 +27,9 @@ from dagster_dune import (
     Query,
     build_dune_assets,
     build_dune_definitions,
-    fetching,
 )
 from dagster_dune.catalog.document import write_document
+from dagster_dune.components import account_reader as fetching
 from dagster_dune.definitions import DuneAssetsOptions
 
 DAILY = "dune.acme.result_daily"
@@ -360,7 +360,7 @@ def test_an_account_that_cannot_be_read(account, document, caplog, reason):
     caplog.clear()
     defs = build(account=True, document=document, resource=once_tried)
     assert "dune/top_days_e_2" in keys(defs)
-    (warning,) = [record.getMessage() for record in caplog.records if record.name == "dagster_dune.sources"]
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "dagster_dune.components.state"]
     assert f"The Dune assets are those of {document}, which was written on " in warning
     assert advice in warning
 

@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from dagster_dune import DuneCatalog, DuneResource, MaterializedView, Query, build_dune_assets
+from dagster_dune._execution.submission_record import submissions_of
 from dagster_dune.emulator.server import DuneEmulator
-from dagster_dune.submissions import submissions_of
 
 DAILY = "dune.acme.result_daily"
 CATALOG = DuneCatalog(

@@ -13,9 +13,9 @@ from dagster_dune import (
     build_dune_assets,
     dune_assets,
 )
+from dagster_dune._execution.submission_record import RunTagRecord, submissions_of
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.pipeline.plan import plan_pipeline
-from dagster_dune.submissions import RunTagRecord, submissions_of
 
 DAILY, SHARE, BROKEN = "dune.acme.result_daily", "dune.acme.result_share", "dune.acme.result_broken"
 CATALOG = DuneCatalog(

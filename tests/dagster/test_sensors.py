@@ -22,8 +22,15 @@ from dagster_dune import (
     build_dune_refresh_sensor,
     dune_assets,
 )
+from dagster_dune._refreshes.refresh_events import (
+    RETRY_GRACE,
+    KnownExecutions,
+    ObservedAsset,
+    Refresh,
+    news,
+    open_submissions,
+)
 from dagster_dune.emulator.server import DuneEmulator
-from dagster_dune.refreshes import RETRY_GRACE, Logged, Refresh, Watched, news, open_submissions
 
 ASSETS = build_dune_assets(CATALOG)
 DAILY_KEY, SHARE_KEY = dg.AssetKey(["dune", "acme", "result_daily"]), dg.AssetKey(["dune", "acme", "result_share"])
@@ -176,7 +183,10 @@ def test_what_dagster_ran_is_not_reported_again(account, daemon, outside, instan
     own = executions(result)[DAILY_KEY]
     with resource.get_client() as client:
         seen_before_the_run_ended = [Refresh(own, client.get_execution_status(own))]
-    assert list(news(instance, Watched(DAILY_KEY, CATALOG[DAILY], "dune_assets"), seen_before_the_run_ended, [])) == []
+    assert (
+        list(news(instance, ObservedAsset(DAILY_KEY, CATALOG[DAILY], "dune_assets"), seen_before_the_run_ended, []))
+        == []
+    )
     later = outside(SHARE)
     assert ticking.tick() == [materialization(later)]
 
@@ -216,7 +226,7 @@ def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, inst
     assert daemon().tick() == []
 
     (id_,) = client.get_materialized_view(DAILY).last_execution_ids
-    asset = Watched(DAILY_KEY, CATALOG[DAILY], "dune_assets")
+    asset = ObservedAsset(DAILY_KEY, CATALOG[DAILY], "dune_assets")
     refreshes = [Refresh(id_, client.get_execution_status(id_))]
     now = datetime.now(UTC)
 
@@ -237,8 +247,8 @@ def test_however_many_events_there_are_none_is_overlooked():
     with dg.DagsterInstance.ephemeral() as instance:
         for event in events:
             instance.report_runless_asset_event(event)
-        assert len(Logged.read(instance, DAILY_KEY, since=0.0).ids) == 150
-        newest = Logged.read(instance, DAILY_KEY)
+        assert len(KnownExecutions.read(instance, DAILY_KEY, since=0.0).ids) == 150
+        newest = KnownExecutions.read(instance, DAILY_KEY)
     assert newest.ids == {f"{number:03}" for number in range(50, 150)}
     assert newest.unknown(["150", "149", "049", "151"]) == ["150", "151"]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from dagster_dune.catalog.models import DuneCatalog
+from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.cli import app
 
 

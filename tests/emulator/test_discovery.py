@@ -7,7 +7,7 @@ import pytest
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneAuthenticationError, DuneConnectionError
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.parameters import QueryParameter
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 
@@ -153,7 +153,9 @@ def test_a_query_that_cannot_be_read_does_not_lose_the_rest(faulty, faulty_clien
     assert [obj.sql_name for obj in catalog] == ["dune.acme.result_x", "dune.acme.result_y", "query_3"]
     assert catalog["dune.acme.result_x"].references is None
     assert catalog["dune.acme.result_y"].references == ("dex.trades",)
-    warnings = [record.getMessage() for record in caplog.records if record.name == "dagster_dune.catalog.discovery"]
+    warnings = [
+        record.getMessage() for record in caplog.records if record.name == "dagster_dune.catalog.sources.account"
+    ]
     assert [warning[:7] for warning in warnings] == ["Query 1", "Query 2"]
     assert "query not found" in warnings[1]
 
@@ -250,7 +252,7 @@ def test_what_is_not_selected_is_known_all_the_same(account, client, caplog):
     catalog = DuneCatalog.from_api(client, select=["query_5", "result_trades"], exclude="query_3")
     assert catalog.external == ("query_3",)
     assert DuneCatalog.from_api(client, select=["query_3", "result_trades"]).external == ("dune.acme.result_volume",)
-    (record,) = (record for record in caplog.records if record.name == "dagster_dune.catalog.unknown")
+    (record,) = (record for record in caplog.records if record.name == "dagster_dune.catalog.unknown_names")
     assert "dune.acme.result_volumes, read by query_5. Correct" in record.getMessage()
 
 

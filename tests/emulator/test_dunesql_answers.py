@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_dune.emulator.dunesql import compile_sql
-from dagster_dune.emulator.engine import Engine
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.sql_errors import SqlError
 
 TIMESTAMP, ZONED, INTERVAL = "timestamp(3)", "timestamp(3) with time zone", "interval day to second"
 MAX = 2**256 - 1

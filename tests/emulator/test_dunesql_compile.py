@@ -12,8 +12,8 @@ from dagster_dune.emulator.dunesql.parameters import substitute
 from dagster_dune.emulator.dunesql.typed import TYPED_FUNCTIONS
 from dagster_dune.emulator.dunesql.types import trino_type
 from dagster_dune.emulator.dunesql.views import view_arguments
-from dagster_dune.emulator.engine import Engine
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.sql_errors import SqlError
 
 
 def compiled(sql, views=None, **parameters):

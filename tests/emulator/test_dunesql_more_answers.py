@@ -4,8 +4,8 @@ import pytest
 from Crypto.Hash import keccak
 
 from dagster_dune.emulator.dunesql import View, compile_sql
-from dagster_dune.emulator.engine import Engine
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.sql_errors import SqlError
 
 ZONED = "timestamp(3) with time zone"
 MATVIEW = "dune.acme.result_growing"

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_dune.emulator.dunesql import compile_sql
-from dagster_dune.emulator.engine import Engine
-from dagster_dune.emulator.errors import SqlError
-from dagster_dune.emulator.rows import sorted_rows
-from dagster_dune.emulator.wire import RequestError
+from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.http.row_filters import sorted_rows
+from dagster_dune.emulator.requests import RequestError
+from dagster_dune.emulator.sql_errors import SqlError
 
 ZONED = "timestamp(3) with time zone"
 BERLIN = "TIMESTAMP '2024-07-01 00:00:00 Europe/Berlin'"

@@ -8,10 +8,10 @@ import duckdb
 import pytest
 
 from dagster_dune.emulator.dunesql import compile_sql
-from dagster_dune.emulator.engine import Engine
-from dagster_dune.emulator.errors import SqlError
-from dagster_dune.emulator.failures import sql_error
-from dagster_dune.emulator.results import Column
+from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.engine.error_messages import sql_error
+from dagster_dune.emulator.execution.results import Column
+from dagster_dune.emulator.sql_errors import SqlError
 
 MATVIEW, UPLOAD = "dune.acme.result_x", "dune.acme.dataset_x"
 ENDLESS = """

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from dagster_dune.api.errors import AmbiguousSubmission
-from dagster_dune.emulator.wire import RequestError
+from dagster_dune.emulator.requests import RequestError
 
 STATUS = "/api/v1/pipelines/executions/*/status"
 EXECUTE = "/api/v1/pipelines/execute"

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from dagster_dune.emulator.rates import LIMITS, RateLimiter, kind_of
+from dagster_dune.emulator.http.rate_limits import LIMITS, RateLimiter, kind_of
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dagster_dune.emulator.results import Column, ResultSet
-from dagster_dune.emulator.rows import filtered, sampled, sorted_rows
-from dagster_dune.emulator.wire import RequestError
+from dagster_dune.emulator.execution.results import Column, ResultSet
+from dagster_dune.emulator.http.row_filters import filtered, sampled, sorted_rows
+from dagster_dune.emulator.requests import RequestError
 
 RESULT = ResultSet(
     (

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from dagster_dune.emulator import sample
+from dagster_dune.emulator.engine import sample_tables as sample
 
 
 def loaded():

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.server import DuneEmulator
-from dagster_dune.emulator.wire import RequestError
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
 LEFTOVERS = """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dagster_dune.emulator.cron import check_cron
-from dagster_dune.emulator.wire import RequestError
+from dagster_dune.emulator.account.schedules import check_cron
+from dagster_dune.emulator.requests import RequestError
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.document import read_document, write_document
-from dagster_dune.catalog.models import DuneCatalog
 from dagster_dune.errors import DuneCatalogError
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.errors import DuneCatalogError
 
 

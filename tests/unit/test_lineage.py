@@ -6,8 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlglot.errors import SqlglotError
 
-from dagster_dune.catalog.lineage import parameter_keys, references
 from dagster_dune.catalog.names import Reference, ReferenceKind
+from dagster_dune.catalog.sql.references import parameter_keys, references
 
 
 def names(sql):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.parameters import QueryParameter
 from dagster_dune.catalog.partitions import Partition, QueryPartitions
 from dagster_dune.errors import DuneCatalogError, DunePlanError

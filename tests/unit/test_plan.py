@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_dune.api.models import MaterializedViewRefresh, QueryExecution
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.errors import DuneCatalogError, DunePlanError
 from dagster_dune.pipeline.plan import plan_pipeline
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.select import select
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.selection import select
 from dagster_dune.errors import DuneCatalogError
 
 CATALOG = DuneCatalog(

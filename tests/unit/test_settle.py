@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_dune.api.models import ExecutionStatus, PipelineStatus
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.pipeline.plan import plan_pipeline
 from dagster_dune.pipeline.settle import PATIENCE, Result, Settlement
 from dagster_dune.pipeline.states import PHASES, Phase, phase_of

@@ -2,14 +2,14 @@
 
 import pytest
 
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.document import write_document
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
 
 DAILY = MaterializedView(name="dune.Acme.result_daily", query_id=1, sql="SELECT * FROM dex.trades")
 
 
 def warnings(caplog):
-    return [record.getMessage() for record in caplog.records if record.name == "dagster_dune.catalog.unknown"]
+    return [record.getMessage() for record in caplog.records if record.name == "dagster_dune.catalog.unknown_names"]
 
 
 def load(tmp_path, *queries, external=(), matviews=(DAILY,)):

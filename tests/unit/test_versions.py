@@ -2,9 +2,9 @@
 
 import pytest
 
-from dagster_dune.catalog.fingerprint import fingerprint
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.catalog.sql.fingerprint import fingerprint
 from dagster_dune.catalog.versions import code_versions
 
 SQL = "SELECT a, 'x' AS \"B\" FROM dex.trades WHERE day > '{{Start Date}}'"

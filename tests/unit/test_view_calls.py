@@ -2,8 +2,8 @@
 
 import pytest
 
-from dagster_dune.catalog.models import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.view_calls import passed_values
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.sql.view_calls import passed_values
 from dagster_dune.metadata import VIEW_PARAMETERS, spec_metadata
 
 ARGUMENTS = {

@@ -8,7 +8,7 @@ from dagster_dune.emulator.dunesql import zones
 from dagster_dune.emulator.dunesql.nested_casts import cast_nested
 from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.sql_errors import SqlError
 
 _PLAIN = {
     exp.DType.BOOLEAN: "BOOLEAN",

@@ -36,7 +36,7 @@ def compile_sql(sql: str, *, parameters: Mapping[str, str], views: Callable[[int
         views: Gives the saved query of an id, or None.
 
     Returns:
-        The query for `dagster_dune.emulator.engine.Engine`.
+        The query for `dagster_dune.emulator.engine.engine.Engine`.
 
     Raises:
         SqlError: The text is no single query, calls a function that is not supported, lacks the value of a parameter,

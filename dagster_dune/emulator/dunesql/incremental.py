@@ -15,7 +15,7 @@ from sqlglot.errors import ParseError, TokenError
 from dagster_dune.emulator.dunesql.functions import MARK
 from dagster_dune.emulator.dunesql.positions import VIEW, error_at
 from dagster_dune.emulator.dunesql.sql import call
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.sql_errors import SqlError
 
 PREVIOUS = "temp.previous_result"
 """The name of the table that holds the previous result of a query, as text."""

@@ -36,7 +36,7 @@ from dagster_dune.emulator.dunesql.transforms import drop_limit_all, name_column
 from dagster_dune.emulator.dunesql.tried import bind_tried_aggregates
 from dagster_dune.emulator.dunesql.typed import TYPED_FUNCTIONS
 from dagster_dune.emulator.dunesql.zones import mark_literals
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.sql_errors import SqlError
 
 _AGGREGATE = "dune_aggregate"
 _KEPT = frozenset({TAG, VIEW, "line", "col", "start", "end"})

@@ -16,7 +16,7 @@ from dagster_dune.emulator.dunesql.positions import error_at
 from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer, joined, text
 from dagster_dune.emulator.dunesql.types import Type
 from dagster_dune.emulator.dunesql.unnesting import unnest
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.sql_errors import SqlError
 
 SIGNED = "dune_signed"
 """The mark on a statement that works with int256: then a difference may be negative."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.sql_errors import SqlError
 
 _PLACEHOLDER = re.compile(r"\{\{(?P<name>[^{}]*)\}\}")
 

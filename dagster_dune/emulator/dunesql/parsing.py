@@ -17,7 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
 from dagster_dune.emulator.dunesql.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.sql_errors import SqlError
 
 _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.Select, exp.From, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Fetch,

@@ -19,7 +19,7 @@ from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
 from dagster_dune.emulator.dunesql.operators import OPERATORS, operands_of
 from dagster_dune.emulator.dunesql.sql import call, text
 from dagster_dune.emulator.dunesql.types import Type, literal_type
-from dagster_dune.emulator.errors import SqlError
+from dagster_dune.emulator.sql_errors import SqlError
 
 TAG = "dune_tag"
 """The mark on operands whose type matters; its value is their tag."""

@@ -1,0 +1,175 @@
+"""From the outcomes of nodes to Dagster's events, in the order that Dagster asks for."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.catalog.partitions import Partition
+from dagster_dune.errors import DuneError
+from dagster_dune.metadata import outcome_metadata
+from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.settle import Outcome, Result
+from dagster_dune.translator import DagsterDuneTranslator
+
+DuneEvent: TypeAlias = dg.MaterializeResult[Any] | dg.AssetObservation | dg.AssetMaterialization
+"""What a run yields. Events are yielded, not logged: Dagster stores logged ones with the next that is yielded."""
+
+REASONS_IN_MESSAGE = 3
+
+
+class EventStream:
+    """Turns the outcomes of a step's nodes into Dagster's events.
+
+    A success becomes a MaterializeResult, yielded at once, or as soon as the assets that it depends on have ended:
+    Dagster refuses any other order. A failed or skipped node becomes an AssetObservation, since Dagster stores no
+    failure of a single asset.
+
+    A MaterializeResult stands for every partition that a run is of. So where each partition has a node of its own, it
+    is yielded when all of them have succeeded. If one has not, the others become AssetMaterializations of their own.
+
+    Args:
+        context: The step's context.
+        assets: What the step is to materialize.
+        plan: The nodes of the step, whichever pipelines they run in.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, assets: DuneAssetSet, plan: PipelinePlan) -> None:
+        self._context = context
+        self._assets = assets
+        self._log = context.log
+        self._nodes = Counter(node.sql_name for node in plan.nodes if node.selected)
+        self._settled: dict[dg.AssetKey, list[_Settled]] = defaultdict(list)
+        self._ended = set[dg.AssetKey]()
+        self._held: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {}
+        self._lost: dict[str, Outcome] = {}
+
+    def of(self, outcomes: Iterable[Outcome], pipeline_execution_id: str) -> Iterator[DuneEvent]:
+        """Yield what can be yielded after each of these outcomes of a pipeline."""
+        for outcome in outcomes:
+            metadata = outcome_metadata(outcome, pipeline_execution_id)
+            key = self._key(outcome)
+            if outcome.details_missing:
+                self._log.warning("No details of %s: %s", key.to_user_string(), outcome.details_missing)
+            if outcome.result is not Result.SUCCEEDED:
+                yield from self._lose(key, outcome, metadata)
+            elif not outcome.node.selected:
+                # Dune refreshed it beside the selection (the lineage form).
+                yield dg.AssetMaterialization(key, metadata=metadata)
+            if outcome.node.selected:
+                yield from self._settle(key, outcome, metadata)
+            yield from self._released()
+
+    def rest(self) -> Iterator[DuneEvent]:
+        """Yield what is still held back, where what it waits for will not end in this step."""
+        while self._held:
+            yield self._held.pop(next(iter(self._held)))
+        for key in list(self._settled):
+            yield from _one_by_one(key, self._settled.pop(key))
+
+    def raise_for_lost(self, *, allow_retries: bool) -> None:
+        """Fail the step if an asset, or a partition of one, was not materialized.
+
+        Args:
+            allow_retries: Whether the op's retry policy may try again.
+
+        Raises:
+            Failure: It lists each failed and each skipped asset with its reason.
+        """
+        if not self._lost:
+            return
+        failed = [name for name, outcome in self._lost.items() if outcome.result is Result.FAILED]
+        what = "assets" if self._nodes.total() == len(self._nodes) else "assets and partitions"
+        counts = f"{len(failed)} of {self._nodes.total()} {what} failed on Dune"
+        if skipped := len(self._lost) - len(failed):
+            counts += f" and {skipped} {'was' if skipped == 1 else 'were'} skipped because of that"
+        shown = "; ".join(f"{name}: {self._lost[name].reason}" for name in failed[:REASONS_IN_MESSAGE])
+        more = "; ..." if len(failed) > REASONS_IN_MESSAGE else ""
+        raise dg.Failure(
+            description=f"{counts}. {shown}{more}",
+            metadata={name: _account_of(outcome) for name, outcome in self._lost.items()},
+            allow_retries=allow_retries,
+        )
+
+    def _key(self, outcome: Outcome) -> dg.AssetKey:
+        name = outcome.node.sql_name
+        return self._assets.keys.get(name) or DagsterDuneTranslator().get_asset_spec(self._assets.object(name)).key
+
+    def _lose(self, key: dg.AssetKey, outcome: Outcome, metadata: dict[str, Any]) -> Iterator[dg.AssetObservation]:
+        account = _account_of(outcome)
+        partition = outcome.node.partition
+        name = f"{key.to_user_string()} ({partition.label})" if partition else key.to_user_string()
+        self._log.error("%s: %s", name, account)
+        if outcome.node.selected:
+            self._lost[name] = outcome
+        for partition_key in _keys(partition):
+            yield dg.AssetObservation(key, description=account, metadata=metadata, partition=partition_key)
+
+    def _settle(self, key: dg.AssetKey, outcome: Outcome, metadata: dict[str, Any]) -> Iterator[DuneEvent]:
+        """Decide what becomes of an asset as soon as all of its nodes have settled."""
+        nodes = self._settled[key]
+        nodes.append(_Settled(outcome, metadata))
+        if len(nodes) < self._nodes[outcome.node.sql_name]:
+            return
+        del self._settled[key]
+        if all(node.is_success for node in nodes):
+            self._held[key] = self._result(key, nodes)
+        else:
+            self._ended.add(key)
+            yield from _one_by_one(key, nodes)
+
+    def _result(self, key: dg.AssetKey, nodes: list[_Settled]) -> dg.MaterializeResult[Any]:
+        if len(nodes) == 1:
+            return dg.MaterializeResult(key, metadata=nodes[0].metadata)
+        for node in nodes:
+            for partition_key in _keys(node.outcome.node.partition):
+                self._context.add_asset_metadata(node.metadata, key, partition_key)
+        return dg.MaterializeResult(key)
+
+    def _released(self) -> Iterator[dg.MaterializeResult[Any]]:
+        released = True
+        while released:
+            released = False
+            for key in list(self._held):
+                if (self._assets.deps[key] & self._assets.selected) <= self._ended:
+                    released = True
+                    self._ended.add(key)
+                    yield self._held.pop(key)
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """A node that has ended, and what is told of it."""
+
+    outcome: Outcome
+    metadata: dict[str, Any]
+
+    @property
+    def is_success(self) -> bool:
+        return self.outcome.result is Result.SUCCEEDED
+
+
+def _one_by_one(key: dg.AssetKey, nodes: Iterable[_Settled]) -> Iterator[dg.AssetMaterialization]:
+    """The partitions that have succeeded, each by itself."""
+    for node in sorted(nodes, key=lambda node: node.outcome.node.id):
+        if node.is_success:
+            for partition_key in _keys(node.outcome.node.partition):
+                yield dg.AssetMaterialization(key, metadata=node.metadata, partition=partition_key)
+
+
+def _keys(partition: Partition | None) -> tuple[str | None, ...]:
+    return partition.keys if partition else (None,)
+
+
+def failure_of(error: DuneError, *, retryable: bool) -> dg.Failure:
+    """Return the failure that an error of ours ends a step with."""
+    return dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=retryable)
+
+
+def _account_of(outcome: Outcome) -> str:
+    return f"{outcome.result.value.capitalize()}. {outcome.reason}"

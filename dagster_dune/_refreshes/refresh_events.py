@@ -1,0 +1,241 @@
+"""Refreshes that Dagster did not start: which executions are news to it, and as which events it learns of them.
+
+Dagster's event log is the memory. Each event about an execution carries its id, whether a run wrote it or the sensor,
+so what was told once is not told again, and no cursor has to be right for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import dagster as dg
+
+from dagster_dune._execution.submission_record import UNDER_WAY, Submission, submissions_of
+from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, QueryExecution
+from dagster_dune.catalog.catalog import MaterializedView, Query
+from dagster_dune.metadata import COLUMN_SCHEMA, ENDED_AT, EXECUTION_ID, outcome_metadata
+from dagster_dune.pipeline.plan import PlannedNode
+from dagster_dune.pipeline.settle import Outcome, Result
+from dagster_dune.pipeline.states import Phase, phase_of
+
+RefreshEvent: TypeAlias = dg.AssetMaterialization | dg.AssetObservation
+
+CONSIDERED = 10
+"""How many of a matview's latest executions are considered."""
+PAGE = 100
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far Dune's clock and Dagster's may differ."""
+RETRY_GRACE = timedelta(minutes=10)
+"""How long after a run has failed its pipeline may still be reported: by its own step process, or by a retry."""
+
+
+@dataclass(frozen=True)
+class ObservedAsset:
+    """An asset whose refreshes are looked for.
+
+    Attributes:
+        key: The asset.
+        obj: What it is on Dune.
+        definition: The asset definition that it belongs to.
+        is_partitioned: Whether it has partitions.
+    """
+
+    key: dg.AssetKey
+    obj: MaterializedView | Query
+    definition: str
+    is_partitioned: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its key as users write it."""
+        return self.key.to_user_string()
+
+    @property
+    def is_parametrised(self) -> bool:
+        """Whether its executions differ by the values of parameters."""
+        if isinstance(self.obj, MaterializedView):
+            return False
+        return bool(self.obj.parameters or self.obj.query_parameters or "{{" in (self.obj.sql or ""))
+
+    @property
+    def node(self) -> PlannedNode:
+        """A node for it, as it is executed without parameters."""
+        if isinstance(self.obj, MaterializedView):
+            return PlannedNode(1, self.obj.sql_name, (), MaterializedViewRefresh(name=self.obj.name))
+        return PlannedNode(1, self.obj.sql_name, (), QueryExecution(query_id=self.obj.query_id))
+
+    def runs_in(self, submission: Submission) -> bool:
+        """Whether a submission may run it. With which values a run executes it is known to that run alone."""
+        return self.is_parametrised or self.is_partitioned or self.node.digest in submission.node_ids
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """An execution that has ended.
+
+    Attributes:
+        execution_id: Its id.
+        status: What Dune says of it.
+    """
+
+    execution_id: str
+    status: ExecutionStatus
+
+    @property
+    def phase(self) -> Phase:
+        """How it ended."""
+        error = self.status.error
+        return phase_of(self.status.state, error.message if error else None)
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended, in seconds since 1970; None where Dune does not say."""
+        moment = self.status.execution_ended_at or self.status.cancelled_at
+        return moment.timestamp() if moment else None
+
+    @property
+    def reason(self) -> str:
+        """Why it has no result."""
+        error = self.status.error
+        return (error and error.message) or f"Dune says {self.status.state!r} and gives no reason."
+
+    def started_after(self, moment: datetime) -> bool:
+        """Whether it may have been submitted after a moment of Dagster's clock."""
+        return self.status.submitted_at is None or self.status.submitted_at >= moment - CLOCK_SKEW
+
+
+@dataclass(frozen=True)
+class KnownExecutions:
+    """What Dagster's event log says of an asset's executions.
+
+    Attributes:
+        ids: Every execution that an event names.
+        materialized: Of those that made the asset's rows, when they ended, in seconds since 1970.
+        column: A column of its newest rows; None where none is known.
+    """
+
+    ids: frozenset[str]
+    materialized: Mapping[str, float]
+    column: str | None
+
+    @classmethod
+    def read(cls, instance: dg.DagsterInstance, key: dg.AssetKey, since: float | None = None) -> KnownExecutions:
+        """Read an asset's events: all since a moment, or the newest hundred of each kind if that is None."""
+        ids, materialized, column = set[str](), dict[str, float](), None
+        for record in _records(instance.fetch_materializations, key, since):
+            event = record.asset_materialization
+            if event is None or (id_ := event.metadata.get(EXECUTION_ID)) is None:
+                continue
+            ended = event.metadata.get(ENDED_AT)
+            materialized[str(id_.value)] = float(ended.value) if ended else record.timestamp  # type: ignore[arg-type]
+            column = column or _column(event)
+        for record in _records(instance.fetch_observations, key, since):
+            observation = record.event_log_entry.asset_observation
+            if observation and (id_ := observation.metadata.get(EXECUTION_ID)):
+                ids.add(str(id_.value))
+        return cls(frozenset(ids | materialized.keys()), materialized, column)
+
+    def unknown(self, execution_ids: Iterable[str]) -> list[str]:
+        """Return which of an object's executions may be news, in the order in which to ask about them.
+
+        Ids on Dune are ULIDs, which sort by the time of their submission. What is older than all that Dagster knows is
+        history, and none of it is news. Where nothing was materialized yet the newest come first, since only the
+        newest result will be told of.
+        """
+        newest_first = sorted(set(execution_ids), reverse=True)[:CONSIDERED]
+        if not self.materialized:
+            return [id_ for id_ in newest_first if id_ not in self.ids]
+        oldest = min(self.materialized)
+        return [id_ for id_ in reversed(newest_first) if id_ > oldest and id_ not in self.ids]
+
+
+def open_submissions(
+    instance: dg.DagsterInstance, definitions: Iterable[str], now: datetime
+) -> dict[str, list[Submission]]:
+    """Read the submissions that runs are about to report of, by asset definition.
+
+    These are the submissions of runs under way, and of runs that failed a moment ago: a retry may take them over.
+    """
+    ended_badly = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    runs = [
+        *instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)),
+        *instance.get_runs(dg.RunsFilter(statuses=ended_badly, updated_after=now - RETRY_GRACE)),
+    ]
+    return {
+        definition: [submission for submission in submissions_of(runs, definition) if not submission.refused]
+        for definition in definitions
+    }
+
+
+def news(
+    instance: dg.DagsterInstance, asset: ObservedAsset, refreshes: Sequence[Refresh], open_: Iterable[Submission]
+) -> Iterator[RefreshEvent]:
+    """Yield the events that tell of an asset's refreshes, in the order in which these ended.
+
+    Args:
+        instance: Where the event log is. It is read here once more: a run may have ended since it was last read.
+        asset: The asset.
+        refreshes: Executions of it that have ended.
+        open_: The submissions of its definition that runs are about to report of; read after the executions, and
+            before the event log.
+
+    Yields:
+        A materialization for each result, and an observation for each execution that made none, or whose rows were
+        replaced before it was seen.
+    """
+    if not refreshes:
+        return
+    intents = [submission.at for submission in open_ if asset.runs_in(submission)]
+    submitted = [refresh.status.submitted_at for refresh in refreshes]
+    since = min((moment - CLOCK_SKEW).timestamp() if moment else 0.0 for moment in submitted)
+    logged = KnownExecutions.read(instance, asset.key, since)
+    newest = max(logged.materialized.values(), default=0.0)
+    for refresh in sorted(refreshes, key=lambda refresh: refresh.ended_at or 0.0):
+        if refresh.execution_id in logged.ids or (intents and refresh.started_after(min(intents))):
+            continue
+        yield _event(asset, refresh, is_replaced=refresh.ended_at is not None and refresh.ended_at < newest)
+
+
+def _event(asset: ObservedAsset, refresh: Refresh, *, is_replaced: bool) -> RefreshEvent:
+    succeeded = refresh.phase.is_success
+    outcome = Outcome(
+        node=asset.node,
+        result=Result.SUCCEEDED if succeeded else Result.FAILED,
+        phase=refresh.phase,
+        execution_id=refresh.execution_id,
+        reason="" if succeeded else refresh.reason,
+        details=refresh.status,
+    )
+    metadata = outcome_metadata(outcome, None)
+    if not succeeded:
+        return dg.AssetObservation(asset.key, f"Failed outside Dagster. {refresh.reason}", metadata=metadata)
+    if is_replaced:
+        words = "Refreshed outside Dagster, but a later execution has replaced these rows already."
+        return dg.AssetObservation(asset.key, words, metadata=metadata)
+    return dg.AssetMaterialization(asset.key, "Refreshed outside Dagster.", metadata=metadata)
+
+
+def _records(
+    fetch: Callable[..., dg.EventRecordsResult], key: dg.AssetKey, since: float | None
+) -> Iterator[dg.EventLogRecord]:
+    """The newest page of an asset's events, or all pages since a moment."""
+    records_filter = dg.AssetRecordsFilter(key, after_timestamp=since)
+    cursor: str | None = None
+    while True:
+        page = fetch(records_filter, limit=PAGE, cursor=cursor)
+        yield from page.records
+        if since is None or not page.has_more:
+            return
+        cursor = page.cursor
+
+
+def _column(event: dg.AssetMaterialization) -> str | None:
+    """The first column that can be asked for by name in a list with commas."""
+    schema = event.metadata.get(COLUMN_SCHEMA)
+    if not isinstance(schema, dg.TableSchemaMetadataValue):
+        return None
+    names = (column.name for column in schema.schema.columns)
+    return next((name for name in names if name and not set(name) & set(',"')), None)

@@ -1,0 +1,121 @@
+"""How a run finds the catalog that its asset definition was built from.
+
+Dagster loads the code location again in each process that runs a step, so the catalog is there: the definition's op
+carries the hash of its content as a tag, and this process's catalogs are kept by that hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import dagster as dg
+
+from dagster_dune._specs.partitions import partitions_of_step
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.partitions import Partition
+from dagster_dune.errors import DuneCatalogError
+from dagster_dune.metadata import CATALOG_TAG, NAME
+
+_CATALOGS: dict[str, DuneCatalog] = {}
+
+
+def register(catalog: DuneCatalog) -> str:
+    """Keep a catalog for the runs of this process, and return the hash that it is found by."""
+    return _CATALOGS.setdefault(catalog.content_hash, catalog).content_hash
+
+
+def registered_catalog(assets: dg.AssetsDefinition) -> DuneCatalog:
+    """Return the catalog that a definition was built from.
+
+    Raises:
+        DuneCatalogError: It was not built by this library, or lost what it was given then.
+    """
+    catalog = _CATALOGS.get(assets.op.tags.get(CATALOG_TAG, ""))
+    if catalog is None:
+        raise DuneCatalogError(
+            f"The asset definition {assets.op.name!r} does not say which Dune catalog it was built from.",
+            hint=f"Build it with build_dune_assets or @dune_assets, and leave the op tag {CATALOG_TAG} as it is.",
+        )
+    return catalog
+
+
+@dataclass(frozen=True)
+class DuneAssetSet:
+    """One definition's assets as a run sees them.
+
+    Attributes:
+        definition: The name of the definition's op, the same in each step that Dagster splits it into.
+        catalog: What it was built from.
+        names: The SQL name of each of its assets.
+        selected: The assets that this step is to materialize.
+        deps: By asset, the assets that it depends on.
+        partitions: By the SQL names of partitioned queries, which partitions of them this step is to materialize.
+    """
+
+    definition: str
+    catalog: DuneCatalog
+    names: Mapping[dg.AssetKey, str]
+    selected: frozenset[dg.AssetKey]
+    deps: Mapping[dg.AssetKey, frozenset[dg.AssetKey]]
+    partitions: Mapping[str, Sequence[Partition]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, context: dg.AssetExecutionContext) -> DuneAssetSet:
+        """Read the definition that a step belongs to.
+
+        Raises:
+            DuneCatalogError: It was not built by this library, or lost what it was given then.
+        """
+        assets = cls.of_definition(context.assets_def, frozenset(context.selected_asset_keys))
+        partitions = {assets.names[key]: parts for key, parts in partitions_of_step(context).items()}
+        return replace(assets, partitions=partitions)
+
+    @classmethod
+    def of_definition(cls, assets: dg.AssetsDefinition, selected: frozenset[dg.AssetKey] = frozenset()) -> DuneAssetSet:
+        """Read a definition.
+
+        Raises:
+            DuneCatalogError: It was not built by this library, or lost what it was given then.
+        """
+        catalog = registered_catalog(assets)
+        names = {}
+        for spec in assets.specs:
+            if NAME not in spec.metadata:
+                raise DuneCatalogError(
+                    f"The asset {spec.key.to_user_string()} does not say which Dune object it is.",
+                    hint=f"Keep the metadata {NAME} that the translator gives it.",
+                )
+            names[spec.key] = str(spec.metadata[NAME])
+        return cls(
+            definition=assets.op.name,
+            catalog=catalog,
+            names=names,
+            selected=selected,
+            deps={key: frozenset(deps) for key, deps in assets.asset_deps.items()},
+        )
+
+    @cached_property
+    def keys(self) -> Mapping[str, dg.AssetKey]:
+        """The asset of each SQL name."""
+        return {name: key for key, name in self.names.items()}
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """The SQL name of each selected asset, with its key as users write it."""
+        return {self.names[key]: key.to_user_string() for key in self.selected}
+
+    @property
+    def deps_by_name(self) -> dict[str, list[str]]:
+        """The edges between assets of this definition, by SQL names."""
+        return {
+            self.names[key]: [self.names[dep] for dep in deps if dep in self.names]
+            for key, deps in self.deps.items()
+            if key in self.names
+        }
+
+    def object(self, name: str) -> MaterializedView | Query | Reference:
+        """What a SQL name stands for: an object of the catalog, or something that is not in it."""
+        return self.catalog[name] if name in self.catalog else Reference.parse(name)

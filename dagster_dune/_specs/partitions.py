@@ -1,0 +1,95 @@
+"""Partitions of queries as Dagster has them, and which of them a run is of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from dagster_dune.catalog.catalog import MaterializedView, Query
+from dagster_dune.catalog.partitions import Partition, QueryPartitions
+from dagster_dune.errors import DuneCatalogError
+
+TIME_DEFINITIONS = {
+    "hourly": dg.HourlyPartitionsDefinition,
+    "daily": dg.DailyPartitionsDefinition,
+    "weekly": dg.WeeklyPartitionsDefinition,
+    "monthly": dg.MonthlyPartitionsDefinition,
+}
+
+
+def partitions_def_of(partitions: QueryPartitions) -> dg.PartitionsDefinition[str]:
+    """Return Dagster's definition of some partitions."""
+    if partitions.start is not None:
+        of_time: Callable[..., dg.PartitionsDefinition[str]] = TIME_DEFINITIONS[partitions.kind]
+        return of_time(start_date=partitions.start, end_date=partitions.end, timezone=partitions.timezone)
+    if partitions.name is not None:
+        return dg.DynamicPartitionsDefinition(name=partitions.name)
+    return dg.StaticPartitionsDefinition(list(partitions.keys))
+
+
+def check_partitions_def(obj: MaterializedView | Query, spec: dg.AssetSpec) -> None:
+    """Check that an object's spec and the catalog agree about its partitions.
+
+    Raises:
+        DuneCatalogError: One of them has partitions and the other has not, or has others.
+    """
+    wanted = obj.partitions if isinstance(obj, Query) else None
+    if spec.partitions_def is None and wanted is None:
+        return
+    if isinstance(obj, MaterializedView):
+        raise DuneCatalogError(
+            f"{obj.name} is a matview, which Dune refreshes as a whole, and its spec has a partitions_def.",
+            hint="Leave it out of your translator's get_asset_spec.",
+        )
+    if wanted is None or spec.partitions_def is None:
+        has, lacks = ("catalog", "spec of your translator") if wanted else ("spec of your translator", "catalog")
+        raise DuneCatalogError(
+            f"{obj.sql_name} has partitions in the {has}, and none in the {lacks}.",
+            hint="The catalog's `partitions` says which parameters a partition sets, the spec which partitions there "
+            "are. Give both, or neither.",
+        )
+    if wanted.is_time != isinstance(spec.partitions_def, dg.TimeWindowPartitionsDefinition):
+        raise DuneCatalogError(
+            f"The partitions of {obj.sql_name} are {wanted.kind} in the catalog, and "
+            f"{type(spec.partitions_def).__name__} in the spec of your translator.",
+            hint="Where one of them is of time, the other must be, too.",
+        )
+
+
+def check_one_definition(specs: dict[str, dg.AssetSpec]) -> None:
+    """Check that the partitioned assets of a definition, by their SQL names, share one definition of partitions.
+
+    Dagster would take several, and then fail in places that ask the whole definition for its partitions, such as
+    ``dagster asset materialize``; and no run could be of two.
+
+    Raises:
+        DuneCatalogError: They have two.
+    """
+    found = {name: spec.partitions_def for name, spec in specs.items() if spec.partitions_def is not None}
+    for name, definition in found.items():
+        first = next(iter(found))
+        if definition != found[first]:
+            raise DuneCatalogError(
+                f"{first} and {name} have different partitions ({found[first]}; {definition}), and the assets of one "
+                "definition can have those of one kind alone.",
+                hint="Build them with two build_dune_assets calls, each with a `select` and a `name` of its own.",
+            )
+
+
+def partitions_of_step(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, list[Partition]]:
+    """Return which partitions of the selected assets a step is of; none where its run is of none."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return {}
+    return {
+        spec.key: [_partition(spec.partitions_def, partition_key) for partition_key in context.partition_keys]
+        for spec in context.assets_def.specs
+        if spec.partitions_def and spec.key in context.selected_asset_keys
+    }
+
+
+def _partition(definition: dg.PartitionsDefinition[str], key: str) -> Partition:
+    if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        return Partition((key,))
+    window = definition.time_window_for_partition_key(key)
+    return Partition((key,), (window.start, window.end))

@@ -1,0 +1,129 @@
+"""Which objects of a catalog become assets, and what each of them depends on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import dagster as dg
+
+from dagster_dune._specs.automation_conditions import condition_of
+from dagster_dune._specs.partitions import check_one_definition, check_partitions_def
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.graph import CatalogGraph
+from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.selection import select as matching
+from dagster_dune.catalog.versions import code_versions
+from dagster_dune.errors import DuneCatalogError
+from dagster_dune.translator import DagsterDuneTranslator
+
+logger = logging.getLogger(__name__)
+
+
+def asset_specs(
+    catalog: DuneCatalog,
+    translator: DagsterDuneTranslator,
+    *,
+    select: Sequence[str] | str | None,
+    inline_query_views: bool,
+    include_backing_queries: bool,
+) -> tuple[DuneCatalog, list[dg.AssetSpec]]:
+    """Return the specs of the objects that become assets, and the catalog that holds all of these.
+
+    Raises:
+        DuneCatalogError: None is left, or two of them get one asset key.
+    """
+    if catalog.unidentified:
+        files = ", ".join(str(query.source.path if query.source else query.slug) for query in catalog.unidentified)
+        logger.warning(
+            "These queries are no assets, because their ids are not known: %s. Write the id into the file's name, its "
+            "header or dune.yml, or merge the folder with the account.",
+            files,
+        )
+    if include_backing_queries:
+        catalog = catalog.with_backing_queries()
+    visible = _visible(catalog, select, inline_query_views, include_backing_queries)
+    if not visible:
+        raise DuneCatalogError("The catalog holds no object that could become an asset.", hint="Check it and select.")
+    return catalog, _Specs(catalog, translator, visible).all()
+
+
+def upstream_names(graph: CatalogGraph, name: str, visible: Collection[str]) -> set[str]:
+    """Return the names that an asset depends on: the nearest that are assets, or that Dune does not inline."""
+    return graph.nearest(name, lambda upstream: upstream in visible or not graph.is_view(upstream))
+
+
+def _visible(
+    catalog: DuneCatalog, select: Sequence[str] | str | None, inline_query_views: bool, include_backing_queries: bool
+) -> set[str]:
+    graph = catalog.graph
+    names = {obj.sql_name for obj in catalog} if select is None else set(matching(catalog, select))
+    if not include_backing_queries:
+        names -= graph.backing_queries
+    if inline_query_views:
+        names -= {name for name in names if graph.is_view(name) and graph.read_by_others(name)}
+    return names
+
+
+class _Specs:
+    """The specs of the visible objects, with the deps that follow from the catalog."""
+
+    def __init__(self, catalog: DuneCatalog, translator: DagsterDuneTranslator, visible: set[str]) -> None:
+        self._catalog = catalog
+        self._translator = translator
+        self._visible = visible
+        self._code_versions = code_versions(catalog)
+        self._translated: dict[str, dg.AssetSpec] = {}
+
+    def all(self) -> list[dg.AssetSpec]:
+        specs = [self._with_deps(obj) for obj in self._catalog if obj.sql_name in self._visible]
+        self._check_keys()
+        check_one_definition({name: self._spec(name) for name in sorted(self._visible)})
+        return specs
+
+    def _spec(self, name: str) -> dg.AssetSpec:
+        if name not in self._translated:
+            obj = self._catalog[name] if name in self._catalog else Reference.parse(name)
+            self._translated[name] = self._translator.get_asset_spec(obj)
+        return self._translated[name]
+
+    def _with_deps(self, obj: MaterializedView | Query) -> dg.AssetSpec:
+        spec = self._spec(obj.sql_name)
+        check_partitions_def(obj, spec)
+        upstream = upstream_names(self._catalog.graph, obj.sql_name, self._visible)
+        deps = {dep: dg.AssetDep(dep) for dep in (self._spec(name).key for name in sorted(upstream))}
+        deps |= {dep.asset_key: dep for dep in spec.deps}
+        code_version = spec.code_version or self._code_versions.get(obj.sql_name)
+        return spec.replace_attributes(
+            deps=list(deps.values()),
+            code_version=code_version,
+            automation_condition=self._condition(obj, spec, upstream),
+        )
+
+    def _condition(
+        self, obj: MaterializedView | Query, spec: dg.AssetSpec, upstream: Collection[str]
+    ) -> dg.AutomationCondition[Any] | None:
+        """The catalog's own condition learns what Dagster never materializes; a translator's stays as it is."""
+        if obj.automation is None or spec.automation_condition != condition_of(obj.automation):
+            return spec.automation_condition
+        return condition_of(obj.automation, [self._spec(name).key for name in upstream if name not in self._catalog])
+
+    def _check_keys(self) -> None:
+        """Dagster makes an output name of each key, and two keys can make the same one."""
+        owners: dict[str, str] = {}
+        for name in sorted(self._translated, key=lambda name: (name not in self._visible, name)):
+            identifier = self._translated[name].key.to_python_identifier()
+            owner = owners.setdefault(identifier, name)
+            if owner != name and owner in self._visible:
+                raise self._collision(owner, name)
+
+    def _collision(self, first: str, second: str) -> DuneCatalogError:
+        keys = [self._translated[name].key.to_user_string() for name in (first, second)]
+        same = f"asset keys that Dagster takes for one ({keys[0]}, {keys[1]})"
+        if keys[0] == keys[1]:
+            same = f"the same asset key {keys[0]}"
+        return DuneCatalogError(
+            f"{first} and {second} get {same}.",
+            hint="Give them different slugs, or different keys in your translator's get_asset_spec.",
+        )

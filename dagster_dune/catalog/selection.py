@@ -1,0 +1,84 @@
+"""Which objects of a catalog a few patterns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from dagster_dune.catalog.catalog import DuneCatalog, DuneObject, MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.errors import DuneCatalogError
+
+
+def select(catalog: DuneCatalog, patterns: Sequence[str] | str, *, strict: bool = True) -> frozenset[str]:
+    """Find the objects that any of the patterns matches; upper and lower case are the same.
+
+    Args:
+        catalog: Where to look.
+        patterns: One or several. Each is one of
+
+            - a name in SQL, ``query_1234`` or ``dune.acme.result_volume``,
+            - a query's id, ``1234``, or its slug, ``volume`` or ``volume_1234``,
+            - a matview's name without its team, ``result_volume``,
+            - one of these with ``*``, ``?`` or ``[abc]`` in it: ``dune.acme.*``,
+            - ``tag:<tag>``, or ``kind:query`` or ``kind:materialized_view``.
+        strict: Whether a pattern that matches nothing is an error.
+
+    Returns:
+        The names of the objects in SQL.
+
+    Raises:
+        DuneCatalogError: A pattern matches nothing, and `strict` is set.
+
+    Examples:
+        >>> catalog = DuneCatalog(queries=[Query(query_id=1, tags=["dex"]), Query(query_id=2, slug="nft_sales")])
+        >>> sorted(select(catalog, ["tag:dex", "nft_*"]))
+        ['query_1', 'query_2']
+    """
+    labels = {obj.sql_name: _labels(obj) for obj in catalog}
+    selected = set[str]()
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        wanted = _normalized(pattern)
+        found = {name for name, own in labels.items() if any(_matches(label, wanted) for label in own)}
+        if not found and strict:
+            raise _nothing_matches(pattern, wanted, {label for own in labels.values() for label in own})
+        selected |= found
+    return frozenset(selected)
+
+
+def matches_any(query: UnidentifiedQuery, patterns: Sequence[str]) -> bool:
+    """Whether any of the patterns matches a query without id."""
+    labels = {"kind:query", *_tags(query), *([query.slug.lower()] if query.slug else [])}
+    return any(_matches(label, _normalized(pattern)) for pattern in patterns for label in labels)
+
+
+def _normalized(pattern: str) -> str:
+    return pattern.strip().replace('"', "").lower()
+
+
+def _labels(obj: MaterializedView | Query) -> set[str]:
+    """Everything by which a pattern can find an object."""
+    labels = {obj.sql_name, f"kind:{obj.kind}", *_tags(obj)}
+    if isinstance(obj, MaterializedView):
+        return labels | {obj.sql_name.split(".")[-1]}
+    slugs = {obj.slug.lower(), f"{obj.slug.lower()}_{obj.query_id}"} if obj.slug else set()
+    return labels | slugs | {str(obj.query_id)}
+
+
+def _tags(obj: DuneObject) -> set[str]:
+    return {f"tag:{tag.lower()}" for tag in obj.tags}
+
+
+def _matches(label: str, wanted: str) -> bool:
+    """Whether a pattern matches; a pattern of names matches no tag, though ``*`` would."""
+    return fnmatchcase(label, wanted) and (":" in label) == (":" in wanted)
+
+
+def _nothing_matches(pattern: str, wanted: str, labels: set[str]) -> DuneCatalogError:
+    close = get_close_matches(wanted, sorted(labels), n=3)
+    return DuneCatalogError(
+        f"The pattern {pattern!r} matches nothing in the catalog.",
+        hint=f"Close matches: {', '.join(close)}."
+        if close
+        else "Write a name in SQL, a query's id, tag:<tag> or kind:<kind>.",
+    )

@@ -1,0 +1,279 @@
+"""An account on Dune as a catalog: its matviews, each joined with its backing query, and its other queries."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import cached_property
+
+from pydantic import ValidationError
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.errors import (
+    DuneApiError,
+    DuneCreditsExhaustedError,
+    DuneNotFoundError,
+    DunePermissionError,
+    DuneRateLimitError,
+    DuneServerError,
+)
+from dagster_dune.api.models import MaterializedViewInfo, QueryOverview, SavedQuery
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.names import slugify
+from dagster_dune.catalog.objects import DuneObject
+from dagster_dune.catalog.selection import select as matching
+from dagster_dune.catalog.sources.api_objects import as_materialized_view, as_query
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
+
+RATE_LIMIT_SECONDS = 15.0
+RATE_LIMIT_PATIENCE = 20
+
+logger = logging.getLogger(__name__)
+
+
+def discover(
+    client: DuneApiClient,
+    *,
+    select: Sequence[str] | str | None = None,
+    exclude: Sequence[str] | str = (),
+    folder: DuneCatalog | None = None,
+    known: DuneCatalog | None = None,
+    concurrency: int = 8,
+    progress: Callable[[int, int], object] | None = None,
+) -> DuneCatalog:
+    """Read the matviews and queries that the client's key can see.
+
+    Backing queries are part of their matviews, archived queries are left out, and the names of other teams' objects in
+    the SQL are references. What cannot be read is left out too, with a warning: a query that is forbidden or gone, and
+    all of them where the plan has no query endpoints; matviews then come without SQL, so without lineage.
+
+    Args:
+        client: A client with a key of the account.
+        select: What to read, in the patterns of `build_dune_assets`; everything if None. The query views that the
+            selected objects read come along: they are part of what these run.
+        exclude: What to leave out of that.
+        folder: Names and tags that the patterns may match as well as those on Dune.
+        known: What was read before. What has not changed on Dune since is not read again, and the slug of each query
+            in it stays, whatever its title is now.
+        concurrency: How many queries are read at once. Dune's rate limits are waited for.
+        progress: Called with the number of queries that were read, and the number to read.
+
+    Returns:
+        The account's catalog.
+
+    Raises:
+        DuneApiError: Dune could not be reached, or refused the key.
+        DuneCatalogError: A pattern of `select` matches nothing, or the objects read each other in a circle.
+    """
+    if concurrency < 1:
+        raise DuneConfigurationError(f"concurrency must be at least 1, not {concurrency}.")
+    account = _Account(client, known or DuneCatalog(), folder or DuneCatalog(), concurrency, progress)
+    account.list_objects()
+    wanted = account.wanted(select, exclude)
+    account.read(wanted, exclude)
+    return account.catalog(wanted)
+
+
+class _Account:
+    """What is known of the account so far.
+
+    Attributes:
+        matviews: The listed matviews, by SQL name.
+        overviews: The listed queries, by id.
+        queries: What was read of queries, backing ones too, by id.
+    """
+
+    def __init__(
+        self,
+        client: DuneApiClient,
+        known: DuneCatalog,
+        folder: DuneCatalog,
+        concurrency: int,
+        progress: Callable[[int, int], object] | None,
+    ) -> None:
+        self._client = client
+        self._folder = folder
+        self._known = {obj.query_id: obj for obj in known if obj.query_id}
+        self._concurrency = concurrency
+        self._progress = progress
+        self._can_read = True
+        self.matviews: dict[str, MaterializedViewInfo] = {}
+        self.overviews: dict[int, QueryOverview] = {}
+        self.queries: dict[int, Query] = {}
+
+    # --- what there is ---
+
+    def list_objects(self) -> None:
+        self.matviews = {info.sql_id.lower(): info for info in self._client.list_materialized_views()}
+        try:
+            self.overviews = {overview.id: overview for overview in self._client.list_queries()}
+        except (DunePermissionError, DuneCreditsExhaustedError) as error:
+            logger.warning("The account's queries cannot be read, so its matviews have no lineage. %s", error)
+            self._can_read = False
+
+    @property
+    def _backing_ids(self) -> set[int]:
+        return {info.query_id for info in self.matviews.values() if info.query_id}
+
+    def wanted(self, select: Sequence[str] | str | None, exclude: Sequence[str] | str) -> set[str]:
+        """The SQL names that the patterns choose, judged by the lists alone."""
+        if select is None:
+            return {obj.sql_name for obj in self._listed} - self._excluded(exclude)
+        for pattern in [select] if isinstance(select, str) else select:
+            if not matching(self._folder, pattern, strict=False):
+                matching(self._listed, pattern)  # raises where it finds nothing
+        return self._matching(select) - self._excluded(exclude)
+
+    def _excluded(self, exclude: Sequence[str] | str) -> set[str]:
+        return self._matching(exclude)
+
+    def _matching(self, patterns: Sequence[str] | str) -> set[str]:
+        """What the patterns match by its names and tags on Dune, or by those that the folder gives it."""
+        names = {*matching(self._listed, patterns, strict=False)}
+        matviews = {f"query_{info.query_id}": name for name, info in self.matviews.items() if info.query_id}
+        for name in matching(self._folder, patterns, strict=False):
+            query = f"query_{self._folder[name].query_id}"
+            names |= {name, query, matviews.get(query, name)}
+        return {name for name in names if name in self._listed}
+
+    @cached_property
+    def _listed(self) -> DuneCatalog:
+        tags = {query_id: overview.tags or () for query_id, overview in self.overviews.items()}
+        return DuneCatalog(
+            materialized_views=tuple(self._listed_matviews(tags)),
+            queries=tuple(
+                Query(query_id=query_id, slug=self._slug(query_id, overview.name), tags=tags[query_id])
+                for query_id, overview in self.overviews.items()
+                if query_id not in self._backing_ids
+            ),
+        )
+
+    def _listed_matviews(self, tags: Mapping[int, tuple[str, ...]]) -> Iterator[MaterializedView]:
+        for info in self.matviews.values():
+            try:
+                yield MaterializedView(
+                    name=info.sql_id, query_id=info.query_id or None, tags=tags.get(info.query_id or 0, ())
+                )
+            except (DuneCatalogError, ValidationError) as error:
+                _warn_left_out(f"The materialized view {info.sql_id!r}", error)
+
+    def _slug(self, query_id: int, title: str | None) -> str | None:
+        before = self._known.get(query_id)
+        return before.slug if isinstance(before, Query) else slugify((title or "").lower())
+
+    # --- reading ---
+
+    def read(self, wanted: set[str], exclude: Sequence[str] | str) -> None:
+        """Read the wanted objects' queries, and in turn the query views that they read; these join the wanted."""
+        if not self._can_read:
+            return
+        excluded = self._excluded(exclude)
+        ahead = {query_id for name in wanted if (query_id := self._query_id(name))}
+        tried = set[int]()
+        while ahead:
+            self._read_all(sorted(ahead))
+            tried |= ahead
+            views = self._views_of(ahead) - tried
+            wanted |= {name for view in views if (name := f"query_{view}") not in excluded}
+            ahead = {view for view in views if f"query_{view}" not in excluded}
+
+    def _query_id(self, name: str) -> int | None:
+        info = self.matviews.get(name)
+        return info.query_id if info else int(name.removeprefix("query_"))
+
+    def _views_of(self, query_ids: Iterable[int]) -> set[int]:
+        read = {
+            name for query_id in query_ids if (query := self.queries.get(query_id)) for name in query.references or ()
+        }
+        views = {int(name.removeprefix("query_")) for name in read if name.startswith("query_") and "." not in name}
+        return views & (self.overviews.keys() | self._backing_ids)
+
+    def _read_all(self, query_ids: Sequence[int]) -> None:
+        changed = [query_id for query_id in query_ids if not self._keep_unchanged(query_id)]
+        self._report(0, len(changed))
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            for done, (query_id, saved) in enumerate(pool.map(self._saved_query, changed), start=1):
+                if saved is not None and not (saved.is_archived and query_id not in self._backing_ids):
+                    self._keep(saved)
+                self._report(done, len(changed))
+
+    def _report(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(done, total)
+
+    def _updated_at(self, query_id: int) -> datetime | None:
+        overview = self.overviews.get(query_id)
+        return overview.updated_at if overview else None
+
+    def _keep_unchanged(self, query_id: int) -> bool:
+        before, updated_at = self._known.get(query_id), self._updated_at(query_id)
+        is_same = before is not None and updated_at is not None and before.updated_at == updated_at
+        return is_same and self._keep_known(query_id)
+
+    def _keep_known(self, query_id: int) -> bool:
+        """Take a query as it was read before, if it was; of a matview's query that is not all that a query needs."""
+        before = self._known.get(query_id)
+        if before is None or isinstance(before, MaterializedView) != (query_id in self._backing_ids):
+            return False
+        if isinstance(before, MaterializedView):
+            before = Query(query_id=query_id, **{field: getattr(before, field) for field in DuneObject.model_fields})
+        self.queries[query_id] = before
+        return True
+
+    def _keep(self, saved: SavedQuery) -> None:
+        try:
+            slug = self._slug(saved.query_id, saved.name)
+            self.queries[saved.query_id] = as_query(saved, slug, self._updated_at(saved.query_id))
+        except (DuneCatalogError, ValidationError) as error:
+            _warn_left_out(f"Query {saved.query_id}", error)
+
+    def _saved_query(self, query_id: int) -> tuple[int, SavedQuery | None]:
+        try:
+            return query_id, self._patiently(query_id)
+        except (DunePermissionError, DuneServerError) as error:
+            if self._keep_known(query_id):
+                logger.warning("Query %s stays as it was read before. %s", query_id, error)
+            else:
+                _warn_left_out(f"Query {query_id}", error)
+        except DuneNotFoundError as error:
+            _warn_left_out(f"Query {query_id}", error)
+        return query_id, None
+
+    def _patiently(self, query_id: int) -> SavedQuery:
+        """Read a query; where the client's own retries end, a rate limit is waited for some more."""
+        for _ in range(RATE_LIMIT_PATIENCE):
+            try:
+                return self._client.get_query(query_id)
+            except DuneRateLimitError as error:
+                time.sleep(error.retry_after or RATE_LIMIT_SECONDS)
+        return self._client.get_query(query_id)
+
+    # --- the catalog ---
+
+    def catalog(self, wanted: set[str]) -> DuneCatalog:
+        matviews = [self.matviews[name] for name in sorted(wanted & self.matviews.keys())]
+        backing_ids = {info.query_id for info in matviews}
+        catalog = DuneCatalog(
+            materialized_views=tuple(
+                as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews
+            ),
+            queries=tuple(
+                query
+                for query_id, query in sorted(self.queries.items())
+                if query.sql_name in wanted and query_id not in backing_ids
+            ),
+        )
+        return self._with_the_rest_as_external(catalog)
+
+    def _with_the_rest_as_external(self, catalog: DuneCatalog) -> DuneCatalog:
+        """What is read and was not wanted exists all the same; it is no mistake in the SQL."""
+        read = {name for obj in catalog for name in obj.references or ()}
+        external = sorted(name for name in read if name in self._listed and name not in catalog)
+        return catalog.model_copy(update={"external": tuple(external)}) if external else catalog
+
+
+def _warn_left_out(what: str, error: DuneApiError | DuneCatalogError | ValidationError) -> None:
+    logger.warning("%s is left out of the catalog. %s", what, error)

@@ -1,0 +1,191 @@
+"""What the comments at the start of a ``.sql`` file say about its query.
+
+The header is a block comment whose first line is the word ``dune``, and whose other lines are YAML::
+
+    /* dune
+    id: 4711
+    performance: large
+    parameters:
+      chain: ethereum
+    */
+    SELECT * FROM dex.trades WHERE blockchain = '{{chain}}'
+
+Every value is taken as the text that stands there: YAML would read ``0x10`` as 16, and lose digits of long numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from dagster_dune.api.models import Performance
+from dagster_dune.catalog.automation import Automation, Freshness
+from dagster_dune.catalog.parameters import ParameterType
+from dagster_dune.catalog.partitions import QueryPartitions
+from dagster_dune.catalog.sources.yaml_text import read_yaml
+from dagster_dune.errors import DuneCatalogError
+
+COMMENT = re.compile(r"\s*(?:--(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/)", re.DOTALL)
+HEADER_START = re.compile(r"\s*dune[ \t]*\n")
+UNCLOSED_HEADER = re.compile(r"\s*/\*\s*dune[ \t]*\n")
+QUERY_LINK = re.compile(
+    r"\s*(?:(?:query|dune)?[ _-]*(?:link|url|query)?\s*:\s*)?(?:https://)?(?:www\.)?dune\.com/queries/(?P<id>[1-9]\d*)\b",
+    re.IGNORECASE,
+)
+
+
+class _HeaderPart(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HeaderParameter(_HeaderPart):
+    """What a header says about one parameter.
+
+    Attributes:
+        type: Its type on Dune; taken from the value where it is left out.
+        value: Dune's saved default, which is also sent with each execution; or several where it takes several.
+        options: The values that an enum allows.
+        multiple: Whether it takes several values; so it is where several are given.
+    """
+
+    type: ParameterType | None = None
+    value: str | tuple[str, ...] | None = None
+    options: tuple[str, ...] = ()
+    multiple: bool | None = None
+
+
+def _value_alone(value: Any) -> Any:
+    """Read ``key: value`` as ``key: {value: value}``, and ``key:`` as a parameter without a value."""
+    return value if isinstance(value, Mapping) else {"value": value or None}
+
+
+class Header(_HeaderPart):
+    """What a header says.
+
+    Attributes:
+        id: The query's id; the backing query's if there is a `matview`.
+        name: The query's title on Dune.
+        matview: The full name of the matview that the query backs.
+        description: What it is, in Markdown.
+        performance: The engine tier of its executions.
+        parameters: The parameters that the query declares, and the values that its executions are given.
+        deps: Names that it reads, beside those found in its SQL.
+        tags: Its tags on Dune.
+        private: Whether only its owner may see it.
+        slug: The readable part of the query's asset key; taken from the file's name where it is left out.
+        group: The asset group that it is shown in.
+        owners: Who answers for it: mail addresses, or teams as ``team:dex``.
+        partitions: How its executions are divided, and which parameters say so.
+        kinds: Kinds that the UI shows.
+        automation: When Dagster runs it by itself: ``eager``, ``on_missing``, or a condition with its cron.
+        freshness: How old its latest materialization may become, in hours.
+    """
+
+    id: int | None = Field(default=None, gt=0)
+    name: str | None = None
+    matview: str | None = None
+    description: str | None = None
+    performance: Performance | None = None
+    parameters: dict[str, Annotated[HeaderParameter, BeforeValidator(_value_alone)]] = {}
+    deps: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    private: bool | None = None
+    slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
+    group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
+    owners: tuple[str, ...] = ()
+    partitions: QueryPartitions | None = None
+    kinds: tuple[str, ...] = ()
+    automation: Automation | None = None
+    freshness: Freshness | None = None
+
+    def over(self, other: Header) -> Header:
+        """Return what either says, this one where both do."""
+        said = {field: getattr(self, field) for field in self.model_fields_set}
+        return other.model_copy(update={**said, "parameters": {**other.parameters, **self.parameters}})
+
+
+@dataclass(frozen=True)
+class SqlText:
+    """A file's text, taken apart.
+
+    Attributes:
+        header: What its header says.
+        sql: The rest of the text.
+        line: The line at which that starts.
+        linked_id: The query that a comment at the start links to, as ``-- query link: https://dune.com/queries/1``.
+    """
+
+    header: Header
+    sql: str
+    line: int
+    linked_id: int | None
+
+
+def parse_sql_text(text: str, source: str) -> SqlText:
+    r"""Take the text of a ``.sql`` file apart.
+
+    Args:
+        text: The text, with ``\n`` at the ends of its lines.
+        source: The file's name, for messages.
+
+    Returns:
+        Its header, its SQL without the header, and the query that it links to.
+
+    Raises:
+        DuneCatalogError: The header is not closed, stands twice, is no YAML, or holds an unknown key or a wrong value;
+            or there is no SQL.
+
+    Examples:
+        >>> parsed = parse_sql_text("/* dune\nid: 4711\n*/\nSELECT 1", "one.sql")
+        >>> parsed.header.id, parsed.sql
+        (4711, 'SELECT 1')
+    """
+    comments = list(_leading_comments(text))
+    end = comments[-1].end() if comments else 0
+    if UNCLOSED_HEADER.match(text, end):
+        raise DuneCatalogError(f"{_place(source, text, end)}: the header is not closed.", hint="Write */ after it.")
+    if not text[end:].strip(" \t\n;"):
+        raise DuneCatalogError(f"{source} holds no SQL.", hint="Write the query, or remove the file.")
+    headers = [comment for comment in comments if HEADER_START.match(comment["block"] or "")]
+    linked_id = next((linked for comment in comments for linked in _links(comment)), None)
+    if not headers:
+        return SqlText(Header(), text.strip(), _line(text, 0), linked_id)
+    if len(headers) > 1:
+        second = _place(source, text, headers[1].end())
+        raise DuneCatalogError(f"{second}: this is the file's second header.", hint="Join the two.")
+    header = _read_header(source, text, headers[0].start("block"), headers[0]["block"])
+    before, after = text[: headers[0].start()], text[headers[0].end() :]
+    line = _line(text, 0 if before.strip() else headers[0].end())
+    return SqlText(header, (before + after).strip(), line, linked_id)
+
+
+def _read_header(source: str, text: str, start: int, block: str) -> Header:
+    yaml = HEADER_START.sub(lambda first: "\n" * first[0].count("\n"), block, count=1)
+    return read_yaml(yaml, Header, source=source, what="the header", lines_before=text.count("\n", 0, start))
+
+
+def _leading_comments(text: str) -> Iterator[re.Match[str]]:
+    comment = COMMENT.match(text)
+    while comment:
+        yield comment
+        comment = COMMENT.match(text, comment.end())
+
+
+def _links(comment: re.Match[str]) -> Iterator[int]:
+    for line in (comment["line"] or comment["block"] or "").split("\n"):
+        if link := QUERY_LINK.match(line):
+            yield int(link["id"])
+
+
+def _place(source: str, text: str, position: int) -> str:
+    return f"{source}, line {_line(text, position)}"
+
+
+def _line(text: str, position: int) -> int:
+    """The line of the first text at or after a position."""
+    start = len(text) - len(text[position:].lstrip())
+    return text.count("\n", 0, start) + 1

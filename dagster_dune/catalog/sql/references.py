@@ -1,0 +1,148 @@
+"""What DuneSQL reads: the tables, matviews, uploads and query views that a query's text names.
+
+The text is parsed as Trino's SQL. Text that cannot be parsed is read token by token, so that a query in a dialect of
+the past still shows most of its lineage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlglot import Token, exp
+from sqlglot.errors import ParseError
+
+from dagster_dune.catalog.names import Reference, ReferenceKind
+from dagster_dune.catalog.sql.token_references import names_in_tokens
+from dagster_dune.catalog.sql.tokens import MARKER, PARAMETER, TRINO, tokenized, without_incremental_function
+from dagster_dune.catalog.sql.view_calls import QUERY_VIEW, Name, ViewParameters, view_parameters
+from dagster_dune.errors import DuneCatalogError
+
+
+class Reading(NamedTuple):
+    """What a query's text says of what it reads.
+
+    Attributes:
+        references: The distinct names, in alphabetical order.
+        view_parameters: By the name of each query view that is given values, those of each of its distinct calls.
+        is_parsed: Whether the text could be parsed, so that this is exact.
+    """
+
+    references: tuple[Reference, ...]
+    view_parameters: ViewParameters
+    is_parsed: bool
+
+
+def references(sql: str) -> tuple[Reference, ...]:
+    r"""Find what a query reads.
+
+    Args:
+        sql: DuneSQL, perhaps several statements. No text is an error: what cannot be read has no references.
+
+    Returns:
+        The distinct references, in alphabetical order. Names without a schema are none, except those of queries, and
+        neither are names that a parameter completes.
+
+    Examples:
+        >>> [reference.name for reference in references("SELECT * FROM dex.trades JOIN query_42 ON true")]
+        ['dex.trades', 'query_42']
+        >>> [reference.name for reference in references("SELECT * FROM \"query_42(day='{{Start Date}}')\"")]
+        ['query_42']
+    """
+    return reading(tokenized(sql), sql).references
+
+
+def reading(tokens: list[Token], sql: str) -> Reading:
+    """Find what a query reads, and with which values, in the tokens that `tokenized` made of it."""
+    if "previous" in sql.lower():
+        tokens = without_incremental_function(tokens)
+    try:
+        names = [name for statement in TRINO.parser().parse(tokens, sql) for name in _names_in_tree(statement)]
+        is_parsed = bool(tokens)
+    except Exception:  # a ParseError, but also a TypeError, ValueError or RecursionError from inside of sqlglot
+        names = list(names_in_tokens(tokens))
+        is_parsed = False
+    found = {_reference(name.parts) for name in names}
+    return Reading(tuple(sorted(reference for reference in found if reference)), view_parameters(names, sql), is_parsed)
+
+
+def parameter_keys(sql: str) -> tuple[str, ...]:
+    """Find the keys of the parameters in a query's text.
+
+    Args:
+        sql: DuneSQL.
+
+    Returns:
+        The distinct keys as they are written, in the order of their first use.
+
+    Examples:
+        >>> parameter_keys("SELECT * FROM t WHERE day >= '{{Start Date}}' AND chain = '{{ chain }}'")
+        ('Start Date', 'chain')
+    """
+    keys = (match.strip() for match in PARAMETER.findall(sql))
+    return tuple(dict.fromkeys(key for key in keys if key))
+
+
+def _reference(parts: Sequence[str]) -> Reference | None:
+    """Resolve a dotted name, or a name alone if it is that of a query view, perhaps with values for its parameters."""
+    if len(parts) == 1:
+        view = QUERY_VIEW.fullmatch(parts[0])
+        text = view[1] if view else parts[0]
+    else:
+        text = ".".join(parts)
+    if MARKER in text.lower():
+        return None
+    try:
+        reference = Reference.parse(text)
+    except DuneCatalogError:
+        return None
+    if len(parts) == 1 and reference.kind is not ReferenceKind.QUERY:
+        return None  # one quoted identifier with dots in it
+    if parts[0].lower() == "dune" and len(parts) != 3:
+        return None
+    return reference
+
+
+def _names_in_tree(statement: exp.Expr | None) -> Iterator[Name]:
+    for node in statement.find_all(exp.Table, exp.Anonymous, exp.Command) if statement else ():
+        if isinstance(node, exp.Command):
+            raise ParseError("sqlglot keeps the text of this statement, and does not parse it.")
+        if isinstance(node, exp.Table):
+            if _is_read(node) and not _is_cte(node, node.parts):
+                yield _name(node.parts)
+        elif node.name.upper() == "TABLE":  # a table handed to a table function: TABLE(dex.trades)
+            for argument in node.expressions:
+                if isinstance(argument, exp.Column) and not _is_cte(argument, argument.parts):
+                    yield _name(argument.parts)
+
+
+def _is_read(table: exp.Table) -> bool:
+    """Outside of a query a table is what INSERT or CREATE writes; a part that is no identifier is a function."""
+    is_source = isinstance(table.parent, exp.Merge) and table.arg_key == "using"
+    in_query = is_source or table.find_ancestor(exp.Query) is not None
+    return in_query and all(isinstance(part, exp.Identifier) for part in table.parts)
+
+
+def _is_cte(node: exp.Expr, parts: Sequence[exp.Expr]) -> bool:
+    """Whether a WITH clause around a name defines it. Only names without a schema can be."""
+    if len(parts) > 1:
+        return False
+    name = parts[0].name.lower()
+    child = node
+    while (parent := child.parent) is not None:
+        if isinstance(parent, exp.With):
+            # A definition sees the ones before it, and itself too if the clause is recursive.
+            before = parent.expressions.index(child) + bool(parent.args.get("recursive"))
+            visible = parent.expressions[:before]
+        elif isinstance(parent, exp.Query) and not isinstance(child, exp.With):
+            visible = parent.ctes
+        else:
+            visible = []
+        if any(cte.alias.lower() == name for cte in visible):
+            return True
+        child = parent
+    return False
+
+
+def _name(identifiers: Sequence[exp.Expr]) -> Name:
+    return Name([part.name for part in identifiers], identifiers[0].meta.get("start", 0))

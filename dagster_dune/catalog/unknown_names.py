@@ -1,0 +1,79 @@
+"""Names in SQL that should be objects of the catalog, and are not."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import PurePath
+
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.names import Reference
+
+logger = logging.getLogger(__name__)
+
+NAMES_SHOWN = 10
+READERS_SHOWN = 3
+LIKENESS = 0.85
+
+
+def unknown_names(catalog: DuneCatalog) -> dict[str, list[str]]:
+    """Find what SQL reads of the catalog's own teams, and the catalog does not hold.
+
+    A team is the catalog's own if it holds a matview of it. A query's id says nothing of its team, so every query that
+    is not in the catalog may be someone else's.
+
+    Args:
+        catalog: The objects.
+
+    Returns:
+        By the name of a matview, the objects that read it. What stands in `external` is left out.
+
+    Examples:
+        >>> catalog = DuneCatalog(
+        ...     materialized_views=[MaterializedView(name="dune.acme.result_x")],
+        ...     queries=[Query(query_id=1, sql="SELECT * FROM dune.acme.result_y, dune.other.result_y")],
+        ... )
+        >>> unknown_names(catalog)
+        {'dune.acme.result_y': ['query_1']}
+    """
+    teams = {matview.team.lower() for matview in catalog.materialized_views}
+    external = {Reference.parse(name).name for name in catalog.external}
+    found: dict[str, list[str]] = {}
+    for obj in catalog:
+        for name in obj.references or ():
+            if _team_of_matview(name) in teams and name not in catalog and name not in external:
+                found.setdefault(name, []).append(_label(obj))
+    return dict(sorted(found.items()))
+
+
+def warn_of_unknown_names(catalog: DuneCatalog) -> DuneCatalog:
+    """Warn of `unknown_names` in one message, if there are any, and return the catalog."""
+    if unknown := unknown_names(catalog):
+        shown = [_described(catalog, name, readers) for name, readers in list(unknown.items())[:NAMES_SHOWN]]
+        logger.warning(
+            "SQL reads materialized views of the catalog's own team that the catalog does not hold, and takes them for "
+            "someone else's: %s. Correct the names, add what is missing to the catalog, or list it in external.",
+            "; ".join([*shown, *_more(len(unknown) - NAMES_SHOWN)]),
+        )
+    return catalog
+
+
+def _team_of_matview(name: str) -> str | None:
+    parts = name.split(".")
+    return parts[1] if len(parts) == 3 and parts[0] == "dune" and parts[2].startswith("result_") else None
+
+
+def _described(catalog: DuneCatalog, name: str, readers: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  (needed for a warning alone)
+
+    matviews = [matview.sql_name for matview in catalog.materialized_views]
+    close = get_close_matches(name, matviews, n=1, cutoff=LIKENESS)
+    text = f"{name}, read by {', '.join([*readers[:READERS_SHOWN], *_more(len(readers) - READERS_SHOWN)])}"
+    return f"{text} (Did you mean {close[0]}?)" if close else text
+
+
+def _more(count: int) -> list[str]:
+    return [f"and {count} more"] if count > 0 else []
+
+
+def _label(obj: MaterializedView | Query) -> str:
+    return f"{obj.sql_name} in {PurePath(obj.source.path).name}" if obj.source else obj.sql_name

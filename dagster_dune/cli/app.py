@@ -1,0 +1,35 @@
+"""The command line: ``dagster-dune``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dagster_dune.cli.catalog import catalog_app
+from dagster_dune.cli.emulator import emulator_app
+from dagster_dune.version import __version__
+
+app = typer.Typer(
+    help="Dune queries and materialized views as Dagster assets.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.add_typer(catalog_app, name="catalog")
+app.add_typer(emulator_app, name="emulator")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dagster-dune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Dune queries and materialized views as Dagster assets."""

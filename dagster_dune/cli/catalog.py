@@ -1,0 +1,231 @@
+"""``dagster-dune catalog``: the account as a file, and what a catalog holds."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dagster_dune.errors import DuneError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+    from rich.tree import Tree
+
+    from dagster_dune.api.client import DuneApiClient
+    from dagster_dune.catalog.catalog import DuneCatalog
+
+catalog_app = typer.Typer(help="The catalog: what the account holds, kept in a file.", no_args_is_help=True)
+
+PATTERNS = "names in SQL, ids, slugs, globs, tag:<tag> or kind:<kind>. May be repeated."
+
+
+@catalog_app.command()
+def pull(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", dir_okay=False)],
+    queries: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="A folder of .sql files to merge with the account."),
+    ] = None,
+    select: Annotated[list[str] | None, typer.Option(help=f"What to take: {PATTERNS}")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help=f"What of that to leave out: {PATTERNS}")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="How many queries are read at once.")] = 8,
+    full: Annotated[bool, typer.Option("--full", help="Read also what has not changed since the last pull.")] = False,
+) -> None:
+    """Read the account (DUNE_API_KEY, DUNE_API_BASE_URL) into a file.
+
+    Where the file exists, only what has changed on Dune since is read, and the names of assets stay as they are.
+    """
+    from dagster_dune.catalog.document import write_document  # noqa: PLC0415
+    from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415
+    from dagster_dune.catalog.sources.pull import pull as pull_account  # noqa: PLC0415
+    from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
+    from dagster_dune.cli.catalog_summary import files_without_id  # noqa: PLC0415
+
+    with _reporting() as console:
+        folder = read_directory(queries) if queries else None
+        known = _known(output, console)
+        with _client() as client, _progress(console) as progress:
+            account, catalog = pull_account(
+                client,
+                folder,
+                select=select or None,
+                exclude=exclude or (),
+                known=_outdated(known) if known and full else known,
+                concurrency=concurrency,
+                progress=progress,
+            )
+        write_document(catalog, output)
+        if queries:
+            write_document(account, _account_file(output))
+        else:
+            _account_file(output).unlink(missing_ok=True)
+        before = {obj.sql_name for obj in known} if known else set()
+        after = {obj.sql_name for obj in account}
+        console.print(
+            f"{output}: {len(catalog.materialized_views)} materialized views, {len(catalog.queries)} queries "
+            f"({progress.total} read, {len(after - before)} new, {len(before - after)} gone)."
+        )
+        if nameless := files_without_id(catalog):
+            console.print(f"No query of the account has the SQL of {', '.join(nameless)}.", style="yellow")
+        warn_of_unknown_names(catalog)
+
+
+@catalog_app.command()
+def show(
+    path: Annotated[Path, typer.Argument(exists=True, help="A file that pull wrote, or a folder of .sql files.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what a catalog holds: who reads what, and counts."""
+    from rich.table import Table  # noqa: PLC0415  (slow to import)
+
+    from dagster_dune.catalog.catalog import DuneCatalog  # noqa: PLC0415
+    from dagster_dune.cli.catalog_summary import described  # noqa: PLC0415
+
+    with _reporting():
+        catalog = DuneCatalog.from_directory(path) if path.is_dir() else DuneCatalog.from_file(path)
+        description = described(catalog)
+    if as_json:
+        typer.echo(json.dumps(description, indent=2, ensure_ascii=False))
+        return
+    console = _console(stderr=False)
+    console.print(_tree(catalog, path))
+    table = Table(show_header=False, box=None)
+    for name, count in description["counts"].items():
+        if count:
+            table.add_row(name, str(count))
+    console.print(table)
+
+
+def _known(output: Path, console: Console) -> DuneCatalog | None:
+    """What the account held at the last pull: beside the file, if a folder was merged into that."""
+    from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (slow to import)
+
+    path = next((path for path in (_account_file(output), output) if path.exists()), None)
+    if path is None:
+        return None
+    try:
+        return read_document(path)
+    except DuneError as error:
+        console.print(f"Everything is read anew, and assets are named anew. {error}", style="yellow", markup=False)
+        return None
+
+
+def _account_file(output: Path) -> Path:
+    return output.with_name(f"{output.stem}.account{output.suffix}")
+
+
+def _outdated(catalog: DuneCatalog) -> DuneCatalog:
+    """The same catalog as if all of it had changed since."""
+    from dagster_dune.catalog.catalog import DuneCatalog  # noqa: PLC0415  (slow to import)
+
+    return DuneCatalog(
+        materialized_views=tuple(obj.model_copy(update={"updated_at": None}) for obj in catalog.materialized_views),
+        queries=tuple(obj.model_copy(update={"updated_at": None}) for obj in catalog.queries),
+    )
+
+
+def _client() -> DuneApiClient:
+    from dagster_dune.api.address import DEFAULT_BASE_URL  # noqa: PLC0415  (slow to import)
+    from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
+
+    return DuneApiClient(os.environ.get("DUNE_API_KEY", ""), os.environ.get("DUNE_API_BASE_URL", DEFAULT_BASE_URL))
+
+
+class _Counter:
+    """Shows how many queries were read, and keeps their number.
+
+    Attributes:
+        total: The number of queries that were to be read, of all rounds.
+    """
+
+    def __init__(self, bar: Progress) -> None:
+        self.total = 0
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if done == 0:
+            self.total += total
+            self._task = self._bar.add_task("Reading queries", total=total) if total else None
+        elif self._task is not None:
+            self._bar.update(self._task, completed=done)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[_Counter]:
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415  (slow to import)
+
+    with Progress(
+        *Progress.get_default_columns()[:2],
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        yield _Counter(bar)
+
+
+@contextmanager
+def _reporting() -> Iterator[Console]:
+    """Show warnings and errors of the library in its own words, on the error stream."""
+    from rich.logging import RichHandler  # noqa: PLC0415  (slow to import)
+
+    console = _console(stderr=True)
+    handler = RichHandler(console=console, show_path=False, show_time=False)
+    logger = logging.getLogger("dagster_dune")
+    logger.addHandler(handler)
+    try:
+        yield console
+    except DuneError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    finally:
+        logger.removeHandler(handler)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console  # noqa: PLC0415  (slow to import)
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def _tree(catalog: DuneCatalog, path: Path) -> Tree:
+    """Everything under what it reads; what stands under several is unfolded under the first of them."""
+    from rich.markup import escape  # noqa: PLC0415  (slow to import)
+    from rich.tree import Tree  # noqa: PLC0415
+
+    from dagster_dune.cli.catalog_summary import files_without_id, readers  # noqa: PLC0415
+
+    read_by = readers(catalog)
+    read = {name for names in read_by.values() for name in names}
+    tree = Tree(str(path))
+    unfolded = set[str]()
+    ahead = [(tree, name) for name in reversed(read_by) if name not in read]
+    while ahead:
+        branch, name = ahead.pop()
+        is_new = name not in unfolded
+        label = _label(catalog, name) if is_new or not read_by[name] else f"{_label(catalog, name)} [dim](see above)[/]"
+        leaf = branch.add(label)
+        if is_new:
+            unfolded.add(name)
+            ahead += [(leaf, reader) for reader in reversed(read_by[name])]
+    if nameless := files_without_id(catalog):
+        branch = tree.add("[dim]no objects, for want of an id:[/]")
+        for file in nameless:
+            branch.add(escape(os.path.relpath(file, path if path.is_dir() else path.parent)))
+    return tree
+
+
+def _label(catalog: DuneCatalog, name: str) -> str:
+    from rich.markup import escape  # noqa: PLC0415  (slow to import)
+
+    title = getattr(catalog[name], "name", None)
+    return f"{escape(name)} [dim]{escape(title)}[/]" if title and title.lower() != name else escape(name)

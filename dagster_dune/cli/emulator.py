@@ -1,0 +1,156 @@
+"""``dagster-dune emulator``: a local Dune, alone or around a command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+from dagster_dune.errors import DuneError
+
+if TYPE_CHECKING:
+    from dagster_dune.emulator.server import DuneEmulator
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+emulator_app = typer.Typer(help="A local Dune: the same HTTP API, real SQL on DuckDB.", no_args_is_help=True)
+
+Host = Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")]
+ApiKey = Annotated[str, typer.Option(help="The key that clients must send.")]
+Database = Annotated[Path | None, typer.Option(help="The DuckDB file that keeps the account; in memory if left out.")]
+ExecutionSeconds = Annotated[float, typer.Option(min=0, help="The least time that each execution takes.")]
+Queries = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="A folder of .sql files to save as queries and matviews."),
+]
+Team = Annotated[str, typer.Option(help="The team that owns the account.")]
+RateLimit = Annotated[
+    Literal["free", "plus", "none"], typer.Option(help="The plan whose limits of requests per minute hold.")
+]
+
+
+@emulator_app.command()
+def start(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 8787,
+    api_key: ApiKey = "emulator-key",
+    database: Database = None,
+    execution_seconds: ExecutionSeconds = 0.0,
+    queries: Queries = None,
+    team: Team = "acme",
+    rate_limit: RateLimit = "none",
+) -> None:
+    """Run a local Dune until Ctrl-C."""
+    stopped = threading.Event()
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: stopped.set())
+    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit) as emulator:
+        typer.echo(f"Dune is emulated at {emulator.url} for team {team}. Ctrl-C stops it. Clients need:")
+        typer.echo(f"  export DUNE_API_BASE_URL={emulator.url}")
+        typer.echo("  export DUNE_API_KEY=<the value of --api-key>")
+        stopped.wait()
+
+
+@emulator_app.command(name="exec", context_settings={"ignore_unknown_options": True})
+def execute(
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 0,
+    api_key: ApiKey = "emulator-key",
+    database: Database = None,
+    execution_seconds: ExecutionSeconds = 0.0,
+    queries: Queries = None,
+    team: Team = "acme",
+    rate_limit: RateLimit = "none",
+) -> NoReturn:
+    """Run a command against a local Dune of its own, and pass on its exit code."""
+    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit) as emulator:
+        environment = {**os.environ, "DUNE_API_KEY": emulator.api_key, "DUNE_API_BASE_URL": emulator.url}
+        try:
+            process = subprocess.Popen(command, env=environment)  # noqa: S603  (running a command is the point)
+        except OSError as error:
+            _fail(f"{command[0]} cannot be run: {error.strerror}.")
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda number, _: process.send_signal(number))
+        code = process.wait()
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+@contextmanager
+def _emulator(
+    host: str,
+    port: int,
+    api_key: str,
+    database: Path | None,
+    execution_seconds: float,
+    queries: Path | None,
+    team: str,
+    rate_limit: Literal["free", "plus", "none"],
+) -> Iterator[DuneEmulator]:
+    try:
+        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (an extra)
+    except ImportError as error:
+        _fail(f"The emulator needs more packages ({error.name}): pip install 'dagster-dune[emulator]'.")
+    try:
+        with DuneEmulator(
+            host=host,
+            port=port,
+            api_key=api_key,
+            database=database,
+            execution_seconds=execution_seconds,
+            team=team,
+            rate_limit=rate_limit,
+        ) as emulator:
+            if queries:
+                load_folder(emulator, queries)
+            yield emulator
+    except DuneError as error:
+        _fail(str(error))
+
+
+def load_folder(emulator: DuneEmulator, folder: Path) -> None:
+    """Save a folder's queries in a running emulator, and create its matviews, which have no rows yet.
+
+    Raises:
+        DuneError: The folder is no catalog, or a matview's backing query is not known.
+    """
+    from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView  # noqa: PLC0415  (slow to import)
+
+    catalog = DuneCatalog.from_directory(folder)
+    if catalog.unidentified:
+        raise DuneError(
+            f"{catalog.unidentified[0].source} is a query without an id.", hint="Name the file <name>_<id>.sql."
+        )
+    for obj in catalog.with_backing_queries():
+        if isinstance(obj, MaterializedView):
+            if obj.query_id is None:
+                raise DuneError(
+                    f"The matview {obj.name} has no query id.", hint="Put it into the file's name: x_<id>.sql."
+                )
+            continue
+        emulator.load_query(
+            obj.query_id,
+            obj.name or obj.slug or obj.sql_name,
+            obj.sql or "",
+            parameters=[
+                {"key": p.key, "type": p.type, "value": p.default, "enumOptions": list(p.options)}
+                for p in obj.parameters
+            ],
+            tags=obj.tags,
+            description=obj.description,
+        )
+    for matview in catalog.materialized_views:
+        emulator.load_materialized_view(matview.name, matview.query_id or 0)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(message, err=True, fg=typer.colors.RED)
+    raise typer.Exit(1)

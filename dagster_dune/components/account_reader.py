@@ -1,0 +1,134 @@
+"""The account read within the time that a loading code location can afford."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from threading import Event, Thread
+from typing import TYPE_CHECKING, TypeVar
+
+from dagster_dune.errors import DuneCatalogError
+
+if TYPE_CHECKING:
+    from dagster_dune.api.client import DuneApiClient
+    from dagster_dune.catalog.catalog import DuneCatalog
+
+STARTUP_SECONDS = 180.0
+"""How long Dagster waits for a code server before it gives it up."""
+DEFAULT_TIME_LIMIT = 120.0
+WITHOUT_ACCOUNT = (
+    "A file needs no account where code locations load: write it once with dagster-dune catalog pull -o FILE, "
+    "and load that (document: FILE)."
+)
+
+T = TypeVar("T")
+
+_spans: list[tuple[float, float]] = []
+"""From when to when this process has read accounts; of the last `STARTUP_SECONDS`."""
+
+
+class AccountUnreadableError(DuneCatalogError):
+    """The account could not be read: Dune was out of reach, refused the key, or took too long."""
+
+
+def read_account(
+    open_client: Callable[[], DuneApiClient],
+    *,
+    select: Sequence[str] | str | None = None,
+    exclude: Sequence[str] | str = (),
+    known: DuneCatalog | None = None,
+    time_limit: float | None = DEFAULT_TIME_LIMIT,
+) -> DuneCatalog:
+    """Read an account as `dagster_dune.catalog.sources.account.discover` does, or give up in time.
+
+    Args:
+        open_client: Makes the client, which is closed in the end.
+        select: What to read.
+        exclude: What to leave out of that.
+        known: What was read before.
+        time_limit: The seconds that this may take, together with what this process has spent on reading accounts
+            within the last three minutes: several components of a code location share Dagster's patience. No limit if
+            None.
+
+    Returns:
+        The account's catalog.
+
+    Raises:
+        AccountUnreadableError: Dune could not be reached, refused the key, or took too long.
+        DuneCatalogError: A pattern of `select` matches nothing, or the objects read each other in a circle.
+    """
+    from dagster_dune.api.errors import DuneApiError  # noqa: PLC0415  (code locations load quicker without)
+    from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415
+
+    progress = _Progress()
+
+    def read() -> DuneCatalog:
+        with open_client() as client:
+            return discover(client, select=select, exclude=exclude, known=known, progress=progress)
+
+    begin = time.monotonic()
+    try:
+        return _within(None if time_limit is None else _seconds_left(time_limit, begin), read)
+    except FutureTimeoutError as error:
+        progress.stop()
+        raise AccountUnreadableError(
+            f"Reading the Dune accounts of this code location took longer than {time_limit:g} seconds; of this one, "
+            f"{progress}.",
+            hint=WITHOUT_ACCOUNT,
+        ) from error
+    except DuneApiError as error:
+        raise AccountUnreadableError(f"The Dune account cannot be read. {error}", hint=WITHOUT_ACCOUNT) from error
+    finally:
+        _spans.append((begin, time.monotonic()))
+
+
+class _TimeIsOverError(Exception):
+    """Ends the reading, whose answer nobody waits for any more."""
+
+
+class _Progress:
+    """Counts what was read, and stops the reading on demand."""
+
+    def __init__(self) -> None:
+        self._read = 0
+        self._total = 0
+        self._stopped = Event()
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._stopped.is_set():
+            raise _TimeIsOverError
+        if done == 0:
+            self._total += total
+        else:
+            self._read += 1
+
+    def __str__(self) -> str:
+        if not self._total:
+            return "the list of its queries was not complete"
+        return f"{self._read} of {self._total} queries were read"
+
+    def stop(self) -> None:
+        """Let the next call raise."""
+        self._stopped.set()
+
+
+def _within(seconds: float | None, call: Callable[[], T]) -> T:
+    """Call a function in a thread that neither a slow answer nor the end of the process has to wait for."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, name="dune-account", daemon=True).start()
+    return future.result(seconds)
+
+
+def _seconds_left(time_limit: float, now: float) -> float:
+    earliest = now - STARTUP_SECONDS
+    _spans[:] = [(begin, end) for begin, end in _spans if end > earliest]
+    return max(0.0, time_limit - sum(end - max(begin, earliest) for begin, end in _spans))

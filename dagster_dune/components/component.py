@@ -1,0 +1,243 @@
+"""`DuneComponent`: the assets of a folder, a document or an account, written down in YAML or Python.
+
+There is no ``from __future__ import annotations`` here: Dagster makes the YAML's schema of the annotations.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster.components import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+
+from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, QueryViews
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.sources.folder import read_directory
+from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
+from dagster_dune.components.fields import (
+    ResolvedBackfillPolicy,
+    ResolvedDuneResource,
+    ResolvedRetryPolicy,
+    ResolvedTranslation,
+    SourcePath,
+    shared_resource,
+)
+from dagster_dune.components.shared_assets import without_claimed
+from dagster_dune.components.state import document_catalog, read_state, refreshed, selected_names, write_state
+from dagster_dune.definitions import build_dune_definitions
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.run_config import PipelineForm
+from dagster_dune.translator import DagsterDuneTranslator
+
+logger = logging.getLogger(__name__)
+
+
+class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
+    """The matviews and queries of a folder, a document, an account, or several of these, as assets.
+
+    In YAML, paths are relative to the file; in Python, to the working directory. An account is read once a load of the
+    code location, and never where runs and steps load it again.
+
+    Raises:
+        DuneConfigurationError: No source is named.
+
+    Examples:
+        >>> DuneComponent()
+        Traceback (most recent call last):
+        dagster_dune.errors.DuneConfigurationError: A DuneComponent needs a source. Set queries, document or account.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    queries: SourcePath = Field(default=None, description="A folder of .sql files.")
+    document: SourcePath = Field(
+        default=None,
+        description="What dagster-dune catalog pull wrote. With account, only what has changed since is read, names "
+        "stay as the document has them, and it is used where the account cannot be read.",
+    )
+    account: bool = Field(default=False, description="Whether the account is read, once a load of the code location.")
+    select: list[str] | str | None = Field(
+        default=None,
+        description="What to read of the account, where there is one; else which objects become assets.",
+    )
+    exclude: list[str] | str = Field(default_factory=list, description="What to leave out of that.")
+    time_limit: float | None = Field(
+        default=DEFAULT_TIME_LIMIT,
+        gt=0,
+        description="The seconds that reading the account may take. Dagster gives a code location 180 to load.",
+    )
+    max_age: float | None = Field(
+        default=None, gt=0, description="The seconds after which a document is old enough for a warning."
+    )
+    resource: ResolvedDuneResource = Field(
+        default_factory=shared_resource,
+        description="The account. None where the code location has a resource of this key already.",
+    )
+    resource_key: str = Field(default="dune", description="The key of the resource.")
+    upstream_tables: bool = Field(
+        default=True, description="Whether what the assets read, and none of them makes, is shown as external assets."
+    )
+    upstream_exclude: list[str] | str = Field(
+        default_factory=list,
+        description="Names or globs of what is no external asset, because the code location makes it elsewhere.",
+    )
+    translator: dg.Injected[DagsterDuneTranslator | None] = Field(
+        default=None, description="How objects look as assets."
+    )
+    translation: ResolvedTranslation = Field(
+        default=None, description="What to change of each asset; obj is the matview, query or reference."
+    )
+    name: str = Field(default=DEFAULT_NAME, description="The name of the step; one that no other component has.")
+    pool: str | None = Field(default=DEFAULT_POOL, description="The pool that bounds how many pipelines run at once.")
+    op_tags: dict[str, Any] | None = Field(default=None, description="Further tags of the step.")
+    retry_policy: ResolvedRetryPolicy = Field(default=None, description="When Dagster tries the step again.")
+    backfill_policy: ResolvedBackfillPolicy = Field(default=None, description="How many runs a backfill makes.")
+    query_views: QueryViews = Field(default="assets", description="Whether queries that others read are assets.")
+    include_backing_queries: bool = Field(
+        default=False, description="Whether the query behind a matview is an asset of its own."
+    )
+    pipeline_form: PipelineForm = Field(default="nodes", description="nodes, or lineage.")
+    allow_extra_refreshes: bool = Field(
+        default=False, description="In the lineage form, whether Dune may refresh what is not selected."
+    )
+    defs_state: ResolvedDefsStateConfig = Field(default_factory=DefsStateConfigArgs.legacy_code_server_snapshots)
+
+    _fetched: DuneCatalog | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> "DuneComponent":
+        if self.queries is None and self.document is None and not self.account:
+            raise DuneConfigurationError("A DuneComponent needs a source.", hint="Set queries, document or account.")
+        return self
+
+    # --- what Dagster asks for ---
+
+    @property
+    def defs_state_config(self) -> DefsStateConfig:
+        """Where Dagster keeps what was read of the account."""
+        return DefsStateConfig.from_args(self.defs_state, default_key=f"{type(self).__name__}[{self.name}]")
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Make the definitions; the account is read before, where Dagster's state management says so.
+
+        Raises:
+            DuneCatalogError: The folder, the document or the account cannot be read, or contradicts itself.
+        """
+        if not self.account:
+            return self._definitions(context, None)
+        try:
+            return super().build_defs(context)
+        except KeyError as error:
+            # Dagster keeps the state of a code server where it loads one, and not in a script or a test.
+            if self._fetched is None or self.defs_state_config.key not in str(error):
+                raise
+            return self._definitions(context, self._fetched)
+
+    def write_state_to_path(self, state_path: Path) -> None:
+        """Read the account, and write it down for Dagster.
+
+        Where it cannot be read, the document or an older state is used instead, with a warning.
+
+        Args:
+            state_path: The file; the older state is in it, where Dagster keeps that.
+
+        Raises:
+            DuneCatalogError: The account cannot be read and nothing older is known, or it contradicts itself.
+        """
+        # Dagster's command line refreshes every component that could have a state, with an account or not.
+        self._fetched = (
+            refreshed(self._read_account, document=self.document, state_path=state_path)
+            if self.account
+            else DuneCatalog()
+        )
+        write_state(self._fetched, state_path)
+
+    def build_defs_from_state(
+        self,
+        context: dg.ComponentLoadContext,
+        state_path: Path | None,
+    ) -> dg.Definitions:
+        """Make the definitions of what was read of the account.
+
+        Args:
+            context: What Dagster loads the component with.
+            state_path: What `write_state_to_path` wrote; None where it never did.
+
+        Raises:
+            DuneCatalogError: The state, or the folder that it is merged with, cannot be read or contradicts itself.
+        """
+        if state_path is None:
+            logger.warning(
+                "The Dune account of %s was not read yet, and its assets are missing. Run dg utils refresh-defs-state.",
+                self.defs_state_config.key,
+            )
+        return self._definitions(context, read_state(state_path) if state_path else None)
+
+    # --- what users override ---
+
+    def get_asset_spec(self, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
+        """Return how an object looks as an asset; see `DagsterDuneTranslator.get_asset_spec`."""
+        spec = (self.translator or DagsterDuneTranslator()).get_asset_spec(obj)
+        return self.translation(spec, obj) if self.translation else spec
+
+    # --- from sources to definitions ---
+
+    def _read_account(self, known: DuneCatalog | None) -> DuneCatalog:
+        resource = self.resource or shared_resource()
+        for setting in (resource.api_key, resource.base_url):
+            if isinstance(setting, dg.EnvVar) and not setting.get_value():
+                raise DuneConfigurationError(
+                    f"The environment variable {setting.env_var_name} is not set, so the Dune account cannot be read.",
+                    hint="Set it where the code location is loaded.",
+                )
+        with resource.process_config_and_initialize_cm() as ready:
+            return read_account(
+                ready.get_client, select=self.select, exclude=self.exclude, known=known, time_limit=self.time_limit
+            )
+
+    def _catalog(self, account: DuneCatalog | None) -> DuneCatalog | None:
+        """What the sources say; None if all that there is to say is in an account that was never read."""
+        if account is None and self.document:
+            account = document_catalog(self.document, self.max_age)
+        if self.queries is None:
+            return account
+        if account is None:
+            return DuneCatalog.from_directory(self.queries)
+        return DuneCatalog.merge(read_directory(self.queries), account)
+
+    def _definitions(self, context: dg.ComponentLoadContext, account: DuneCatalog | None) -> dg.Definitions:
+        catalog = self._catalog(account)
+        if catalog is None:
+            return dg.Definitions()
+        defs = build_dune_definitions(
+            catalog,
+            resource=self.resource,
+            resource_key=self.resource_key,
+            upstream_tables=self.upstream_tables,
+            upstream_exclude=self.upstream_exclude,
+            name=self.name,
+            translator=_ComponentTranslator(self),
+            select=None if self.account else selected_names(catalog, self.select, self.exclude),
+            pool=self.pool,
+            op_tags=self.op_tags,
+            retry_policy=self.retry_policy,
+            backfill_policy=self.backfill_policy,
+            query_views=self.query_views,
+            include_backing_queries=self.include_backing_queries,
+            pipeline_form=self.pipeline_form,
+            allow_extra_refreshes=self.allow_extra_refreshes,
+        )
+        return without_claimed(defs, context.component_tree, self.name)
+
+
+class _ComponentTranslator(DagsterDuneTranslator):
+    """Asks a component how objects look, which a subclass may have its own word on."""
+
+    def __init__(self, component: DuneComponent) -> None:
+        self._component = component
+
+    def get_asset_spec(self, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
+        """Return the spec of one object."""
+        return self._component.get_asset_spec(obj)

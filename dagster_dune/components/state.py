@@ -1,0 +1,130 @@
+"""Where a component's catalog comes from: a folder, a document, the account, and what is known when that fails."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.document import read_document
+from dagster_dune.catalog.selection import select as matching
+from dagster_dune.components.account_reader import AccountUnreadableError
+from dagster_dune.errors import DuneCatalogError
+
+logger = logging.getLogger(__name__)
+
+
+def document_catalog(path: Path, max_age: float | None) -> DuneCatalog:
+    """Read a document, and say so if it is old.
+
+    Args:
+        path: What ``dagster-dune catalog pull`` wrote.
+        max_age: The seconds after which it is old, counted from when the file was written; never if None. Where a file
+            is checked out or copied, that is when it was.
+
+    Returns:
+        Its catalog.
+
+    Raises:
+        DuneCatalogError: It is missing, or no such document.
+    """
+    catalog = DuneCatalog.from_file(path)
+    if max_age is not None and time.time() - path.stat().st_mtime > max_age:
+        logger.warning(
+            "The catalog file %s is old: it was written on %s. Write it again: dagster-dune catalog pull -o %s.",
+            path,
+            _written_on(path),
+            path,
+        )
+    return catalog
+
+
+def selected_names(
+    catalog: DuneCatalog, select: Sequence[str] | str | None, exclude: Sequence[str] | str
+) -> list[str] | None:
+    """Return the SQL names that the patterns leave, in order; None if they leave everything.
+
+    Raises:
+        DuneCatalogError: A pattern of `select` matches nothing.
+    """
+    if select is None and not exclude:
+        return None
+    names = {obj.sql_name for obj in catalog} if select is None else matching(catalog, select)
+    return sorted(names - matching(catalog, exclude, strict=False))
+
+
+def refreshed(
+    read: Callable[[DuneCatalog | None], DuneCatalog], *, document: Path | None, state_path: Path
+) -> DuneCatalog:
+    """Read the account, or take what is known of it where that fails.
+
+    Without a document, queries go by their ids: a title is no name to rely on as long as nothing pins it, since a new
+    one would make another asset, without the history of the first.
+
+    Args:
+        read: Reads the account, given what was read before.
+        document: What was read before, in a file of the user's.
+        state_path: What was read before, where Dagster keeps that.
+
+    Returns:
+        The account's catalog.
+
+    Raises:
+        DuneCatalogError: The account cannot be read and nothing older is known, or the document cannot be read.
+    """
+    known = DuneCatalog.from_file(document) if document else _older_state(state_path)
+    try:
+        account = read(known)
+    except AccountUnreadableError as error:
+        if known is None:
+            raise
+        older = document or state_path
+        logger.warning("The Dune assets are those of %s, which was written on %s. %s", older, _written_on(older), error)
+        account = known
+    return account if document else _without_slugs(account)
+
+
+def write_state(catalog: DuneCatalog, state_path: Path) -> None:
+    """Write a catalog for Dagster: in ASCII, since Dagster reads it in whatever encoding the machine has."""
+    state_path.write_text(json.dumps(json.loads(catalog.to_json())), encoding="ascii")
+
+
+def read_state(state_path: Path) -> DuneCatalog:
+    """Read what `write_state` wrote.
+
+    Raises:
+        DuneCatalogError: It is broken, or of another version of this library.
+    """
+    try:
+        return read_document(state_path)
+    except DuneCatalogError as error:
+        raise DuneCatalogError(
+            "What Dagster keeps of the Dune account cannot be read.",
+            hint="Read the account again: reload the code location, or run dg utils refresh-defs-state.",
+        ) from error
+
+
+def _older_state(state_path: Path) -> DuneCatalog | None:
+    if not state_path.is_file():
+        return None
+    try:
+        return read_state(state_path)
+    except DuneCatalogError as error:
+        logger.warning("All of the account is read again. %s", error)
+        return None
+
+
+def _without_slugs(catalog: DuneCatalog) -> DuneCatalog:
+    return DuneCatalog(
+        materialized_views=catalog.materialized_views,
+        queries=tuple(query.model_copy(update={"slug": None}) for query in catalog.queries),
+        external=catalog.external,
+    )
+
+
+def _written_on(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d at %H:%M UTC")

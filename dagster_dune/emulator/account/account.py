@@ -1,0 +1,255 @@
+"""What the local Dune's team owns: queries, matviews and uploads. Plain state; rows are the engine's business."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from dagster_dune.emulator.account.parameters import checked_parameters, parameter_values
+from dagster_dune.emulator.dunesql import View
+from dagster_dune.emulator.requests import Parameter, Performance, QueryFields, RequestError, UpsertMaterializedView
+
+
+@dataclass(frozen=True)
+class Query:
+    """A saved query.
+
+    Attributes:
+        version: 1 at first, and one more with every change.
+        is_archived: Whether it can neither be changed nor executed.
+    """
+
+    query_id: int
+    name: str
+    sql: str
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    tags: tuple[str, ...] = ()
+    is_private: bool = False
+    is_archived: bool = False
+    version: int = 1
+
+    @property
+    def view(self) -> View:
+        """The query as other queries read it."""
+        return View(self.sql, parameter_values(self.parameters))
+
+    def check_not_archived(self) -> None:
+        """Let a query pass that can be changed and executed.
+
+        Raises:
+            RequestError: 400.
+        """
+        if self.is_archived:
+            raise RequestError(400, f"Query {self.query_id} is archived: unarchive it to change or execute it")
+
+    def changed(self, fields: QueryFields) -> Query:
+        """Return the next version of the query."""
+        given = fields.model_dump(exclude_none=True, exclude={"query_sql", "parameters"})
+        if fields.query_sql is not None:
+            given["sql"] = fields.query_sql
+        if fields.parameters is not None:
+            given["parameters"] = checked_parameters(fields.parameters)
+        return replace(self, **given, version=self.version + 1, updated_at=now())
+
+
+@dataclass(frozen=True)
+class MaterializedView:
+    """A matview, by its full name. Its schedule is checked and kept, but the emulator never acts on it."""
+
+    name: str
+    query_id: int
+    is_private: bool = False
+    performance: Performance | None = None
+    cron_expression: str | None = None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An uploaded table, by its full name.
+
+    Attributes:
+        takes_inserts: Whether rows can be added: it was created with a schema, and not as a CSV file.
+    """
+
+    name: str
+    size_bytes: int
+    created_at: datetime
+    updated_at: datetime
+    is_private: bool = False
+    description: str = ""
+    takes_inserts: bool = False
+
+
+@dataclass(frozen=True)
+class Charge:
+    """Credits that something other than an execution cost."""
+
+    at: datetime
+    credits: float
+    reason: str
+
+
+class Account:
+    """The queries, matviews and uploads of one team.
+
+    Args:
+        team: The team's handle, the middle part of every full name.
+    """
+
+    def __init__(self, team: str) -> None:
+        self.team = team
+        self.queries: dict[int, Query] = {}
+        self.materialized_views: dict[str, MaterializedView] = {}
+        self.uploads: dict[str, Upload] = {}
+        self.charges: list[Charge] = []
+        self.endpoints: dict[str, int] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.queries.clear()
+        self.materialized_views.clear()
+        self.uploads.clear()
+        self.charges.clear()
+        self.endpoints.clear()
+
+    def query(self, query_id: int) -> Query:
+        """Return a query.
+
+        Raises:
+            RequestError: 404.
+        """
+        if query_id not in self.queries:
+            raise RequestError(404, f"Query {query_id} not found")
+        return self.queries[query_id]
+
+    def view(self, query_id: int) -> View | None:
+        """Return a query as other queries read it, or None if there is no such query."""
+        query = self.queries.get(query_id)
+        return query.view if query else None
+
+    def materialized_view(self, name: str) -> MaterializedView:
+        """Return a matview by its full name, quoted or not.
+
+        Raises:
+            RequestError: 404.
+        """
+        if materialized_view := self.find_materialized_view(name):
+            return materialized_view
+        raise RequestError(404, f"Materialized view {name} not found")
+
+    def find_materialized_view(self, name: str) -> MaterializedView | None:
+        """Return a matview by its full name, quoted or not, or None if there is none."""
+        return self.materialized_views.get(name.replace('"', "").lower())
+
+    def upload(self, name: str) -> Upload:
+        """Return an upload by its full name.
+
+        Raises:
+            RequestError: 404.
+        """
+        if name not in self.uploads:
+            raise RequestError(404, f"Table {name} not found")
+        return self.uploads[name]
+
+    def charge(self, credits_used: float, reason: str) -> None:
+        """Put something on the bill."""
+        self.charges.append(Charge(now(), credits_used, reason))
+
+    def save_endpoint(self, slug: str, query_id: int) -> None:
+        """Publish the latest result of a query under a name.
+
+        Raises:
+            RequestError: 404, if there is no such query.
+        """
+        self.endpoints[slug] = self.query(query_id).query_id
+
+    def endpoint(self, handle: str, slug: str) -> int:
+        """Return the id of the query that a custom endpoint publishes.
+
+        Raises:
+            RequestError: 404.
+        """
+        if handle != self.team or slug not in self.endpoints:
+            raise RequestError(404, f"Custom endpoint {handle}/{slug} not found")
+        return self.endpoints[slug]
+
+    def save_query(self, fields: QueryFields, query_id: int | None = None) -> Query:
+        """Save a new query, under the next free id or under the given one."""
+        moment = now()
+        blank = Query(query_id or max(self.queries, default=0) + 1, "", "", moment, moment, version=0)
+        query = replace(blank.changed(fields), updated_at=moment)
+        self.queries[query.query_id] = query
+        return query
+
+    def update_query(self, query_id: int, fields: QueryFields) -> Query:
+        """Change a saved query.
+
+        Raises:
+            RequestError: 404, or 400 for parameters that cannot be substituted, and for an archived query.
+        """
+        query = self.query(query_id)
+        query.check_not_archived()
+        self.queries[query_id] = query.changed(fields)
+        return self.queries[query_id]
+
+    def mark_query(self, query_id: int, *, is_archived: bool | None = None, is_private: bool | None = None) -> Query:
+        """Archive a query or make it private, or the opposite; what is None stays as it is.
+
+        Raises:
+            RequestError: 404.
+        """
+        query = self.query(query_id)
+        self.queries[query_id] = replace(
+            query,
+            is_archived=query.is_archived if is_archived is None else is_archived,
+            is_private=query.is_private if is_private is None else is_private,
+            updated_at=now(),
+        )
+        return self.queries[query_id]
+
+    def save_materialized_view(self, fields: UpsertMaterializedView) -> MaterializedView:
+        """Create or replace a matview.
+
+        Raises:
+            RequestError: 400, if the name is not of Dune's form or is another query's, or if there is no such query.
+        """
+        name = self.full_name("result", fields.name)
+        if fields.query_id not in self.queries:
+            raise RequestError(400, f"Query {fields.query_id} not found")
+        before = self.materialized_views.get(name)
+        if before and before.query_id != fields.query_id:
+            raise RequestError(400, f"Materialized view {name} exists already, for query {before.query_id}")
+        view = MaterializedView(
+            name=name,
+            query_id=fields.query_id,
+            is_private=bool(fields.is_private),
+            performance=fields.performance,
+            cron_expression=fields.cron_expression,
+        )
+        self.materialized_views[name] = view
+        return view
+
+    def full_name(self, kind: str, name: str) -> str:
+        """Return the full name of one of the team's tables.
+
+        Args:
+            kind: ``"result"`` or ``"dataset"``, which the last part begins with.
+            name: The last part.
+
+        Raises:
+            RequestError: 400, if the name is not of this kind.
+        """
+        if not re.fullmatch(rf"{kind}_[a-z0-9_]+", name):
+            raise RequestError(
+                400, f"{name!r} is no valid name: write {kind}_<name> in lower-case letters, digits and underscores"
+            )
+        return f"dune.{self.team}.{name}"
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)

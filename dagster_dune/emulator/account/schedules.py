@@ -1,0 +1,66 @@
+"""The schedules that Dune accepts for matviews: five fields, from every 15 minutes to weekly."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from itertools import pairwise
+
+from dagster_dune.emulator.requests import RequestError
+
+MINUTES_A_DAY = 24 * 60
+SHORTEST_MINUTES = 15
+LONGEST_MINUTES = 7 * MINUTES_A_DAY
+FIRST_DAY = date(2024, 1, 1)
+DAYS = 4 * 366  # leap years and all
+FIELDS = {"minute": (0, 59), "hour": (0, 23), "day of month": (1, 31), "month": (1, 12), "day of week": (0, 7)}
+
+
+def check_cron(expression: str) -> None:
+    """Accept a schedule, or say what is wrong with it.
+
+    Raises:
+        RequestError: 400.
+
+    Examples:
+        >>> check_cron("*/15 * * * *")
+        >>> check_cron("0 0 * *")
+        Traceback (most recent call last):
+        ...
+        dagster_dune.emulator.requests.RequestError: cron_expression '0 0 * *' must have five fields, not 4
+    """
+    texts = expression.split()
+    if len(texts) != len(FIELDS):
+        raise RequestError(400, f"cron_expression {expression!r} must have five fields, not {len(texts)}")
+    minutes, hours, days, months, weekdays = (
+        _values(text, name, first, last) for text, (name, (first, last)) in zip(texts, FIELDS.items(), strict=True)
+    )
+    times = sorted(hour * 60 + minute for hour in hours for minute in minutes)
+    weekdays = {weekday % 7 for weekday in weekdays}
+    either = texts[2] != "*" and texts[4] != "*"  # cron's rule: where both are restricted, one of them is enough
+
+    def runs_on(day: date) -> bool:
+        by_month_day, by_weekday = day.day in days, day.isoweekday() % 7 in weekdays
+        return day.month in months and (by_month_day or by_weekday if either else by_month_day and by_weekday)
+
+    starts = [number * MINUTES_A_DAY for number in range(DAYS) if runs_on(FIRST_DAY + timedelta(days=number))]
+    gaps = [after - before for before, after in pairwise(times)]
+    gaps += [after - before - times[-1] + times[0] for before, after in pairwise(starts)]
+    if not starts or max(gaps, default=LONGEST_MINUTES + 1) > LONGEST_MINUTES:
+        raise RequestError(400, f"cron_expression {expression!r} leaves more than a week between two runs")
+    if min(gaps) < SHORTEST_MINUTES:
+        raise RequestError(400, f"cron_expression {expression!r} runs {min(gaps)} minutes apart, but 15 are the least")
+
+
+def _values(text: str, name: str, first: int, last: int) -> set[int]:
+    values: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\*|(?P<low>\d{1,2})(-(?P<high>\d{1,2}))?)(/(?P<step>[1-9]\d?))?", part)
+        if not match:
+            raise RequestError(400, f"cron_expression: {part!r} is no {name}")
+        low = int(match["low"] or first)
+        high = int(match["high"] or (low if match["low"] and not match["step"] else last))
+        if not first <= low <= high <= last:
+            raise RequestError(400, f"cron_expression: {part!r} is no {name} from {first} to {last}")
+        values.update(range(low, high + 1, int(match["step"] or 1)))
+    return values

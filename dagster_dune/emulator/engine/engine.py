@@ -1,0 +1,296 @@
+"""DuckDB as the engine under DuneSQL: it runs compiled queries and keeps tables."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagster_dune.emulator.dunesql.compiler import Compiled
+from dagster_dune.emulator.dunesql.incremental import PREVIOUS, is_incremental
+from dagster_dune.emulator.dunesql.lowering import lower
+from dagster_dune.emulator.dunesql.names import duckdb_name, quoted
+from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_type
+from dagster_dune.emulator.engine import csv_types, sample_tables
+from dagster_dune.emulator.engine.error_messages import located, sql_error
+from dagster_dune.emulator.engine.statements import Statement, failures
+from dagster_dune.emulator.engine.tables import TableColumn, describe, samples
+from dagster_dune.emulator.execution.results import Column, ResultSet
+from dagster_dune.emulator.sql_errors import SqlError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_MACROS = [
+    Path(__file__).parents[1] / "dunesql" / name
+    for name in ("prelude.sql", "arrays.sql", "texts.sql", "numerals.sql", "zones.sql", "keccak.sql")
+]
+_PLAN = "SELECT json_serialize_plan($1, skip_null := true, skip_empty := true, optimize := false)"
+_TABLE = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name = $1 AND table_name = $2"
+_TEAM_SCHEMAS = "SELECT DISTINCT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'dune.')"
+_DOCUMENT = "main.saved_document"
+_SAFE = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+}
+
+
+class Engine:
+    """A DuckDB database with Dune's sample tables, and with the matviews and uploads that queries make.
+
+    Every statement runs on a connection of its own, so several run at once; DuckDB shows each the tables as they were
+    when it began. The database can reach no file, no network and no extension.
+
+    Args:
+        database: The file that keeps the tables, None for a database in memory.
+
+    Examples:
+        >>> from dagster_dune.emulator.dunesql import compile_sql
+        >>> engine = Engine(None)
+        >>> engine.select(compile_sql("SELECT 7 / 2 AS half", parameters={}, views={}.get)).run().rows
+        [{'half': 3}]
+        >>> engine.close()
+    """
+
+    def __init__(self, database: Path | None) -> None:
+        import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
+
+        self._connection = duckdb.connect(str(database) if database else ":memory:", config=dict(_SAFE))
+        self._locks: dict[str, threading.Lock] = {}
+        self._schema_lock = threading.Lock()
+        self._connection.execute("SET TimeZone = 'UTC'")
+        for file in _MACROS:
+            self._connection.execute(file.read_text("utf-8"))
+        sample_tables.load(self._connection)
+        self._connection.execute("SET lock_configuration = true")
+
+    def select(self, compiled: Compiled, previous: ResultSet | None = None) -> Statement:
+        """Prepare a query.
+
+        Args:
+            compiled: The query.
+            previous: Its previous result, for a query that reads it.
+
+        Returns:
+            A statement that gives the rows.
+        """
+
+        def find_previous(cursor: DuckDBPyConnection) -> str | None:
+            if previous is None or not is_incremental(compiled.statement):
+                return None
+            _store_previous(cursor, previous)
+            return PREVIOUS
+
+        return self._statement(compiled, _rows, find_previous)
+
+    def refresh(self, name: str, compiled: Compiled) -> Statement:
+        """Prepare the refresh of a matview: readers see the old rows until all the new ones are there.
+
+        Args:
+            name: The full name of the matview.
+            compiled: Its query.
+
+        Returns:
+            A statement that stores the rows, and gives them too.
+        """
+        target, schema = quoted(name), duckdb_name(name)[0]
+
+        def run(cursor: DuckDBPyConnection, sql: str) -> ResultSet:
+            _check_names([column for column, *_ in cursor.execute(f"DESCRIBE {sql}").fetchall()])
+            self._create_schema(cursor, schema)
+            with self._lock(name), _transaction(cursor):
+                cursor.execute(f"CREATE OR REPLACE TABLE {target} AS {sql}")
+                return _rows(cursor, f"SELECT * FROM {target}")  # noqa: S608 - quoted by us
+
+        return self._statement(compiled, run, lambda cursor: name if _exists(cursor, name) else None)
+
+    def create_upload(self, name: str, data: bytes) -> None:
+        """Store a CSV file as a table, in place of the one that had its name.
+
+        Args:
+            name: The full name, ``dune.<team>.dataset_<name>``.
+            data: The file: UTF-8, a header, then the rows.
+
+        Raises:
+            SqlError: The file cannot be read as such a table.
+        """
+        self.change(name, lambda cursor, table: csv_types.store(cursor, table, data))
+
+    def change(self, name: str, change: Callable[[DuckDBPyConnection, str], None]) -> None:
+        """Change a table in a transaction: all of it happens, or nothing.
+
+        Args:
+            name: The full name of the table, which need not exist.
+            change: Does it, with a connection and the quoted name.
+
+        Raises:
+            SqlError: DuckDB refused it.
+        """
+        cursor = self._connection.cursor()
+        with self._lock(name), failures():
+            self._create_schema(cursor, duckdb_name(name)[0])
+            with _transaction(cursor):
+                change(cursor, quoted(name))
+
+    def columns(self, name: str) -> list[TableColumn]:
+        """Return the columns of a table by its full name, none where there is no such table."""
+        return describe(self._connection.cursor(), name)
+
+    def sample_tables(self) -> list[str]:
+        """Return the full names of the tables with Dune's sample data."""
+        return samples(self._connection.cursor())
+
+    def drop(self, name: str) -> None:
+        """Remove the table of a matview or an upload, if there is one."""
+        cursor = self._connection.cursor()
+        with self._lock(name), failures():
+            if _exists(cursor, name):
+                cursor.execute(f"DROP TABLE {quoted(name)}")
+
+    def has(self, name: str) -> bool:
+        """Whether there is a table of a full name."""
+        return _exists(self._connection.cursor(), name)
+
+    def size_bytes(self, name: str) -> int:
+        """Count the bytes of a table's values written as JSON; 0 where there is no such table."""
+        if not self.has(name):
+            return 0
+        sql = f"SELECT coalesce(sum(strlen(CAST(to_json(t) AS VARCHAR))), 0) FROM {quoted(name)} AS t"  # noqa: S608
+        row = self._connection.cursor().execute(sql).fetchone()
+        return int(row[0]) if row else 0
+
+    def reset(self) -> None:
+        """Remove every matview and upload; the sample data stays."""
+        cursor = self._connection.cursor()
+        for (schema,) in cursor.execute(_TEAM_SCHEMAS).fetchall():
+            cursor.execute(f'DROP SCHEMA "{schema}" CASCADE')
+
+    def save_document(self, text: str) -> None:
+        """Keep a text beside the tables, out of reach of queries, in place of the one before."""
+        self._connection.execute(f"CREATE OR REPLACE TABLE {_DOCUMENT} AS SELECT $1 AS document", [text])
+
+    def saved_document(self) -> str | None:
+        """Return the text that was kept, or None."""
+        cursor = self._connection.cursor()
+        if cursor.execute(_TABLE, _DOCUMENT.split(".")).fetchone() is None:
+            return None
+        row = cursor.execute(f"SELECT document FROM {_DOCUMENT}").fetchone()  # noqa: S608 - a constant
+        return str(row[0]) if row else None
+
+    def close(self) -> None:
+        """Close the database, and write what it keeps to its file."""
+        self._connection.close()
+
+    def _lock(self, name: str) -> threading.Lock:
+        """The lock of a table: two changes of it at once would be a conflict in DuckDB."""
+        return self._locks.setdefault(name.lower(), threading.Lock())
+
+    def _create_schema(self, cursor: DuckDBPyConnection, schema: str) -> None:
+        """Create a team's schema, one statement at a time: two at once would be a conflict in DuckDB."""
+        with self._schema_lock:
+            cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+
+    def _statement(
+        self,
+        compiled: Compiled,
+        run: Callable[[DuckDBPyConnection, str], ResultSet],
+        find_previous: Callable[[DuckDBPyConnection], str | None],
+    ) -> Statement:
+        """Prepare a query: it becomes DuckDB's SQL on the connection that runs it, and failures say where."""
+
+        def execute(cursor: DuckDBPyConnection) -> ResultSet:
+            try:
+                with failures():
+                    previous = find_previous(cursor)
+                    sql = lower(
+                        compiled.statement,
+                        exists=lambda name: name == previous or _exists(cursor, name),
+                        plan=lambda sql: _plan(cursor, sql),
+                        previous=previous,
+                    )
+                    return run(cursor, sql)
+            except SqlError as error:
+                raise located(error, compiled.statement) from None
+
+        return Statement(self._connection.cursor, execute)
+
+
+@contextmanager
+def _transaction(cursor: DuckDBPyConnection) -> Iterator[None]:
+    cursor.begin()
+    try:
+        yield
+    except BaseException:
+        cursor.rollback()
+        raise
+    cursor.commit()
+
+
+def _exists(cursor: DuckDBPyConnection, name: str) -> bool:
+    schema, table = duckdb_name(name)
+    return schema != "main" and cursor.execute(_TABLE, [schema, table]).fetchone() is not None
+
+
+def _plan(cursor: DuckDBPyConnection, sql: str) -> str:
+    """Bind a query without running it."""
+    row = cursor.execute(_PLAN, [sql]).fetchone()
+    plan = str(row[0]) if row else ""
+    if not plan:
+        raise SqlError("The types of this query cannot be told; write CAST around its 256 bit numbers")
+    if plan.startswith('{"error":true'):
+        failure = json.loads(plan)
+        raise sql_error(f"{str(failure['error_type']).title()} Error: {failure['error_message']}")
+    return plan
+
+
+def _store_previous(cursor: DuckDBPyConnection, previous: ResultSet) -> None:
+    """Make a table of a result, of texts and for this connection alone."""
+    names = ['"' + column.name.replace('"', '""') + '"' for column in previous.columns]
+    cursor.execute(f"CREATE TEMP TABLE previous_result ({', '.join(f'{name} VARCHAR' for name in names)})")
+    texts = [[_as_text(row[column.name], column.type) for row in previous.rows] for column in previous.columns]
+    unnested = ", ".join(f"unnest(CAST(${position + 1} AS VARCHAR[]))" for position in range(len(names)))
+    cursor.execute(f"INSERT INTO previous_result SELECT {unnested}", texts)
+
+
+def _as_text(value: Any, type_name: str) -> str | None:
+    if isinstance(value, list | dict):
+        raise SqlError(f"A previous result with a column of type {type_name} is not supported by this emulator")
+    if isinstance(value, str) and type_name.endswith("time zone") and not value.endswith(" UTC"):
+        raise SqlError(
+            "A previous result with times in zones is not supported by this emulator; write AT TIME ZONE 'UTC'"
+        )
+    if value is None or isinstance(value, str):
+        return value.removesuffix(" UTC") if value and type_name.startswith("timestamp") else value
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _check_names(names: list[str]) -> None:
+    """Refuse two columns of one name, which the rows of an answer cannot hold."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise SqlError(f"Column name '{name}' is used more than once; name the columns apart with AS")
+        seen.add(name.lower())
+
+
+def _rows(cursor: DuckDBPyConnection, sql: str) -> ResultSet:
+    cursor.execute(sql)
+    columns = [Column(name, trino_type(str(type_))) for name, type_, *_ in cursor.description or ()]
+    _check_names([column.name for column in columns])
+    rows = cursor.fetchall()
+    return ResultSet.of([_exact(column, position, rows) for position, column in enumerate(columns)], rows)
+
+
+def _exact(column: Column, position: int, rows: list[tuple[Any, ...]]) -> Column:
+    """Check that integers of 256 bits are no longer than that, and tell an int256 by its negative numbers."""
+    if column.type != "uint256":
+        return column
+    values = [int(row[position]) for row in rows if row[position] is not None]
+    if any(value > UINT256_MAX or value < INT256_MIN for value in values):
+        raise SqlError(f"Column '{column.name}' holds a number beyond uint256", type="FAILED_TYPE_EXECUTION_FAILED")
+    return Column(column.name, "int256") if any(value < 0 for value in values) else column

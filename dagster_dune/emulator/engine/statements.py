@@ -1,0 +1,83 @@
+"""Statements: queries that are ready to run, and can be stopped while they do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dagster_dune.emulator.engine.error_messages import sql_error
+from dagster_dune.emulator.execution.results import ResultSet
+from dagster_dune.emulator.sql_errors import SqlError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class Statement:
+    """A query that is ready to run, once.
+
+    Args:
+        connect: Opens a connection of its own.
+        execute: Runs it there.
+    """
+
+    def __init__(
+        self, connect: Callable[[], DuckDBPyConnection], execute: Callable[[DuckDBPyConnection], ResultSet]
+    ) -> None:
+        self._connect = connect
+        self._execute = execute
+        self._lock = threading.Lock()
+        self._cursor: DuckDBPyConnection | None = None
+        self._is_interrupted = False
+
+    def run(self) -> ResultSet:
+        """Run it, and wait for its rows.
+
+        Returns:
+            All rows.
+
+        Raises:
+            SqlError: It failed, or was interrupted.
+        """
+        with self._lock:
+            if self._is_interrupted:
+                raise SqlError("The query was cancelled", type="FAILED_TYPE_CANCELLED")
+            cursor = self._cursor = self._connect()
+        try:
+            return self._execute(cursor)
+        finally:
+            with self._lock:
+                self._cursor = None
+                cursor.close()
+
+    def interrupt(self) -> None:
+        """Stop it, from any thread and at any time; `run` then raises."""
+        with self._lock:
+            is_first, self._is_interrupted = not self._is_interrupted, True
+            if is_first and self._cursor is not None:
+                threading.Thread(target=self._interrupt_until_ended, daemon=True).start()
+
+    def _interrupt_until_ended(self) -> None:
+        """Interrupt again and again: DuckDB forgets an interrupt that comes between two of its queries."""
+        while self._interrupt_if_running():
+            time.sleep(0.005)
+
+    def _interrupt_if_running(self) -> bool:
+        with self._lock:
+            if self._cursor is not None:
+                self._cursor.interrupt()
+            return self._cursor is not None
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn what DuckDB raises into what Dune says."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise sql_error(str(error)) from None

@@ -1,0 +1,229 @@
+"""Tables with a schema: made empty, filled with CSV or NDJSON, and described column by column."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dagster_dune.emulator.dunesql.names import duckdb_name
+from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_type
+from dagster_dune.emulator.sql_errors import SqlError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_TYPES = {
+    "boolean": "BOOLEAN",
+    "tinyint": "TINYINT",
+    "smallint": "SMALLINT",
+    "int": "INTEGER",
+    "integer": "INTEGER",
+    "bigint": "BIGINT",
+    "real": "FLOAT",
+    "double": "DOUBLE",
+    "uint256": "BIGNUM",
+    "int256": "BIGNUM",
+    "varchar": "VARCHAR",
+    "varbinary": "BLOB",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "timestamp(3)": "TIMESTAMP",
+    "timestamp with time zone": "TIMESTAMPTZ",
+    "timestamp(3) with time zone": "TIMESTAMPTZ",
+}
+_DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
+_COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_COLUMNS = (
+    "SELECT column_name, data_type, is_nullable FROM duckdb_columns() "
+    "WHERE schema_name = $1 AND table_name = $2 ORDER BY column_index"
+)
+_SAMPLES = (
+    "SELECT schema_name || '.' || table_name FROM duckdb_tables() "
+    "WHERE NOT internal AND NOT temporary AND schema_name <> 'main' AND NOT starts_with(schema_name, 'dune.') "
+    "ORDER BY ALL"
+)
+_INTEGER = re.compile(r"-?\d+")
+
+Record = dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """A column of a table.
+
+    Attributes:
+        name: Its name.
+        type: Its Trino type.
+        nullable: Whether it can hold NULL.
+    """
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+def create(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn]) -> None:
+    """Create an empty table.
+
+    Args:
+        cursor: Where.
+        table: Its quoted name in DuckDB.
+        columns: Its columns.
+
+    Raises:
+        SqlError: A name or a type is not one that a table can have.
+    """
+    names = [column.name.lower() for column in columns]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise SqlError(f"Column {twice!r} is defined twice")
+    definitions = ", ".join(
+        f'"{_checked_name(column.name)}" {_duckdb_type(column)}{"" if column.nullable else " NOT NULL"}'
+        for column in columns
+    )
+    cursor.execute(f"CREATE TABLE {table} ({definitions})")
+
+
+def insert(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn], records: Sequence[Record]) -> None:
+    """Add rows to a table, all or none.
+
+    Args:
+        cursor: Where, in a transaction.
+        table: Its quoted name in DuckDB.
+        columns: Its columns.
+        records: A text for each column by its name, None for NULL.
+
+    Raises:
+        SqlError: A value does not fit its column.
+    """
+    rows = [[_text(record[column.name], column) for column in columns] for record in records]
+    fields = ", ".join(_read(column, position) for position, column in enumerate(columns, start=1))
+    source = "SELECT unnest(from_json($1, '[[\"VARCHAR\"]]')) AS row"
+    cursor.execute(f"INSERT INTO {table} SELECT {fields} FROM ({source})", [json.dumps(rows)])  # noqa: S608
+
+
+def clear(cursor: DuckDBPyConnection, table: str) -> None:
+    """Remove the rows of a table."""
+    cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - quoted by us
+
+
+def describe(cursor: DuckDBPyConnection, name: str) -> list[TableColumn]:
+    """Return the columns of a table by its full name, none where there is no such table."""
+    rows = cursor.execute(_COLUMNS, list(duckdb_name(name))).fetchall()
+    return [TableColumn(column, trino_type(type_), bool(nullable)) for column, type_, nullable in rows]
+
+
+def samples(cursor: DuckDBPyConnection) -> list[str]:
+    """Return the full names of the tables that belong to no team."""
+    return [name for (name,) in cursor.execute(_SAMPLES).fetchall()]
+
+
+def read_csv(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
+    """Read the rows of a CSV file for a table; an empty field is NULL.
+
+    Raises:
+        SqlError: It is no CSV in UTF-8, or its header does not name the table's columns.
+    """
+    try:
+        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SqlError(f"The data is no CSV in UTF-8: {error}") from None
+    header = lines[0] if lines else []
+    _check_keys(header, columns, "The header")
+    records = []
+    for number, line in enumerate(lines[1:], start=2):
+        if line and len(line) != len(header):
+            raise SqlError(f"Row {number} has {len(line)} fields, the header {len(header)}")
+        if line:
+            records.append({name: value or None for name, value in zip(header, line, strict=True)})
+    return records
+
+
+def read_ndjson(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
+    """Read rows for a table of lines that hold a JSON object each.
+
+    Raises:
+        SqlError: A line is no such object, or its keys are not the table's columns.
+    """
+    records = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line, parse_float=str, parse_constant=str)
+        except ValueError as error:
+            raise SqlError(f"Line {number} is no JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise SqlError(f"Line {number} is no JSON object")
+        _check_keys(list(values), columns, f"Line {number}")
+        records.append({name: _scalar(value, name, number) for name, value in values.items()})
+    return records
+
+
+def _check_keys(keys: list[str], columns: Sequence[TableColumn], where: str) -> None:
+    if sorted(keys) != sorted(column.name for column in columns):
+        wanted = ", ".join(column.name for column in columns)
+        raise SqlError(f"{where} must name the columns of the table, each once: {wanted}")
+
+
+def _scalar(value: Any, name: str, line: int) -> str | None:
+    if isinstance(value, dict | list):
+        raise SqlError(f"Line {line}: column {name!r} takes no {type(value).__name__}")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+def _checked_name(name: str) -> str:
+    if not _COLUMN_NAME.fullmatch(name):
+        raise SqlError(f"{name!r} is no name of a column: write letters, digits and underscores, a letter first")
+    return name
+
+
+def _duckdb_type(column: TableColumn) -> str:
+    name = column.type.strip().lower()
+    if match := _DECIMAL.fullmatch(name):
+        width, scale = int(match[1]), int(match[2])
+        if 1 <= width <= 38 and scale <= width:
+            return f"DECIMAL({width},{scale})"
+    if name not in _TYPES:
+        raise SqlError(
+            f"Column {column.name!r} has the type {column.type!r}, which is none of {', '.join(_TYPES)}, decimal(p,s)"
+        )
+    return _TYPES[name]
+
+
+def _text(value: str | None, column: TableColumn) -> str | None:
+    """Check what DuckDB reads otherwise than Dune does, and write bytes as hexadecimal digits."""
+    if value is None:
+        if not column.nullable:
+            raise SqlError(f"Column {column.name!r} takes no NULL")
+        return None
+    if column.type == "varbinary":
+        return _hexadecimal(value, column)
+    if column.type in ("tinyint", "smallint", "integer", "bigint", "uint256"):
+        in_range = _INTEGER.fullmatch(value) and INT256_MIN <= int(value) <= UINT256_MAX
+        if not in_range:
+            raise SqlError(f"{value!r} is no {column.type}, which column {column.name!r} takes")
+    return value
+
+
+def _hexadecimal(value: str, column: TableColumn) -> str:
+    try:
+        if value.startswith("0x"):
+            return bytes.fromhex(value[2:]).hex()
+        return base64.b64decode(value, validate=True).hex()
+    except (ValueError, binascii.Error):
+        raise SqlError(f"{value!r} in column {column.name!r} is neither 0x and hexadecimal digits nor base64") from None
+
+
+def _read(column: TableColumn, position: int) -> str:
+    if column.type == "varbinary":
+        return f"unhex(row[{position}])"
+    return f"CAST(row[{position}] AS {_duckdb_type(column)})"

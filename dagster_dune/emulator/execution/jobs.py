@@ -1,0 +1,60 @@
+"""What an execution does: which SQL it runs, with which values, and whether it fills a matview."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dagster_dune.emulator.account.account import Account, MaterializedView, Query
+from dagster_dune.emulator.account.parameters import parameter_values
+from dagster_dune.emulator.requests import Performance
+
+
+@dataclass(frozen=True)
+class Job:
+    """The work of one execution, as it was saved when it was submitted.
+
+    Attributes:
+        query_id: The saved query, or 0 for SQL that is not saved.
+        materialized_view: The full name of the matview that stores the rows, if one does.
+    """
+
+    sql: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    query_id: int = 0
+    materialized_view: str | None = None
+    performance: Performance = "medium"
+
+
+def query_job(
+    query: Query, values: Mapping[str, str | int | float] | None = None, performance: Performance | None = None
+) -> Job:
+    """Return the job that executes a query.
+
+    Raises:
+        RequestError: 400, if the query is archived or the values do not fit its parameters.
+    """
+    query.check_not_archived()
+    return Job(
+        sql=query.sql,
+        parameters=parameter_values(query.parameters, values),
+        query_id=query.query_id,
+        performance=performance or "medium",
+    )
+
+
+def refresh_job(account: Account, materialized_view: MaterializedView, performance: Performance | None = None) -> Job:
+    """Return the job that refreshes a matview: its query, with the saved parameters.
+
+    Raises:
+        RequestError: 400, if its query is archived.
+    """
+    query = account.query(materialized_view.query_id)
+    query.check_not_archived()
+    return Job(
+        sql=query.sql,
+        parameters=parameter_values(query.parameters),
+        query_id=query.query_id,
+        materialized_view=materialized_view.name,
+        performance=performance or materialized_view.performance or "medium",
+    )

@@ -1,0 +1,231 @@
+"""Pipelines: graphs of jobs, each of which runs as soon as what it depends on has completed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from ulid import ULID
+
+from dagster_dune.emulator.account.account import Account
+from dagster_dune.emulator.execution.execution import Execution, State
+from dagster_dune.emulator.execution.jobs import Job, query_job, refresh_job
+from dagster_dune.emulator.execution.queue import Executions
+from dagster_dune.emulator.requests import PipelineNode, RequestError
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that is known to be right: its dependencies exist, and so does what it runs."""
+
+    id: int
+    dependencies: frozenset[int]
+    job: Job
+
+    @property
+    def label(self) -> str:
+        """The node in words."""
+        return f"node {self.id} ({self.job.materialized_view or f'query {self.job.query_id}'})"
+
+
+def checked_nodes(account: Account, wire_nodes: Sequence[PipelineNode]) -> list[Node]:
+    """Return the nodes of a pipeline that can run.
+
+    Raises:
+        RequestError: 400, saying which node is wrong and why.
+    """
+    if not wire_nodes:
+        raise RequestError(400, "The pipeline has no nodes")
+    nodes = [Node(node.id, frozenset(node.dependencies or ()), _job(account, node)) for node in wire_nodes]
+    ids: set[int] = set()
+    for node in nodes:
+        if node.id in ids:
+            raise RequestError(400, f"Node id {node.id} is used twice")
+        ids.add(node.id)
+    for node in nodes:
+        if unknown := sorted(node.dependencies - ids):
+            raise RequestError(400, f"Node {node.id} depends on node {unknown[0]}, which does not exist")
+    _sorted(nodes)
+    return nodes
+
+
+def _job(account: Account, node: PipelineNode) -> Job:
+    refresh, execution = node.materialized_view_refresh, node.query_execution
+    if refresh and execution:
+        raise RequestError(400, f"Node {node.id} has both materialized_view_refresh and query_execution: give one")
+    if refresh:
+        materialized_view = account.find_materialized_view(refresh.name)
+        if materialized_view is None:
+            raise RequestError(400, f"Node {node.id}: materialized view {refresh.name} not found")
+        return refresh_job(account, materialized_view, refresh.performance)
+    if execution:
+        if execution.query_id not in account.queries:
+            raise RequestError(400, f"Node {node.id}: query {execution.query_id} not found")
+        return query_job(account.query(execution.query_id), execution.query_parameters, execution.performance)
+    raise RequestError(400, f"Node {node.id} has neither materialized_view_refresh nor query_execution: give one")
+
+
+def _sorted(nodes: Sequence[Node]) -> TopologicalSorter[int]:
+    sorter = TopologicalSorter({node.id: node.dependencies for node in nodes})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        path = " -> ".join(str(node_id) for node_id in error.args[1])
+        raise RequestError(400, f"The nodes depend on each other in a cycle: {path}") from error
+    return sorter
+
+
+class PipelineExecution:
+    """One run of a pipeline.
+
+    Dune documents the overall words pending, executing and completed, and no others. This emulator's reading: a
+    pipeline is ``failed``, with an ``error``, once nothing more of it can run and a node has not completed. Nodes carry
+    the states of executions; one that is never started, because a node upstream did not complete, stays
+    ``QUERY_STATE_PENDING`` without an execution id.
+
+    Args:
+        nodes: The graph.
+        executions: The queue.
+        pipeline_execution_id: Its id; a new one if None.
+        started: The executions of an earlier process, which have ended; no other node starts then.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        executions: Executions,
+        pipeline_execution_id: str | None = None,
+        started: Mapping[int, Execution] | None = None,
+    ) -> None:
+        self.pipeline_execution_id = pipeline_execution_id or str(ULID())
+        self._nodes = {node.id: node for node in nodes}
+        self._executions = executions
+        self._sorter = _sorted(nodes)
+        self._started = dict(started or {})
+        self._running: set[int] = set()
+        self._shown = {node.id: _node_status(node, self._started.get(node.id)) for node in nodes}
+        self._stopped = started is not None
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The graph."""
+        return tuple(self._nodes.values())
+
+    @property
+    def started(self) -> dict[int, Execution]:
+        """The executions of the nodes that were started, by the node's id."""
+        return dict(self._started)
+
+    def advance(self) -> None:
+        """Start every node whose dependencies have all completed, and that has not been started."""
+        if self._stopped:
+            return
+        for node_id in self._sorter.get_ready():
+            self._running.add(node_id)
+            job = self._nodes[node_id].job
+            self._started[node_id] = self._executions.submit(
+                job, on_end=partial(self._end, node_id), pipeline_execution_id=self.pipeline_execution_id
+            )
+
+    def stop(self) -> None:
+        """Start no more nodes."""
+        self._stopped = True
+
+    def _end(self, node_id: int, execution: Execution) -> None:
+        self._running.discard(node_id)
+        self._show(node_id)
+        if execution.state.is_success:
+            self._sorter.done(node_id)
+            self.advance()
+
+    def status(self) -> dict[str, Any]:
+        """Return the pipeline's status as Dune's API words it."""
+        overall, error = self._overall()
+        for node_id in self._running:  # the others stay as they were shown, however many they are
+            self._show(node_id)
+        return {
+            "status": overall,
+            **({"error": error} if error else {}),
+            "node_executions": list(self._shown.values()),
+        }
+
+    def _show(self, node_id: int) -> None:
+        self._shown[node_id] = _node_status(self._nodes[node_id], self._started.get(node_id))
+
+    def _overall(self) -> tuple[str, str | None]:
+        if self._running:
+            begun = any(execution.started_at for execution in self._started.values())
+            return ("executing" if begun else "pending"), None
+        bad = [id_ for id_, execution in self._started.items() if not execution.state.is_success]
+        skipped = len(self._nodes) - len(self._started)
+        if not bad and not skipped:
+            return "completed", None
+        reasons = "; ".join(f"{self._nodes[id_].label} {_reason(self._started[id_])}" for id_ in bad)
+        reasons = reasons or "the emulator was stopped"
+        return "failed", reasons + (f"; {skipped} dependent nodes were not started" if skipped else "")
+
+
+def _reason(execution: Execution) -> str:
+    return f"failed: {execution.error.message}" if execution.error else "was cancelled"
+
+
+def _node_status(node: Node, execution: Execution | None) -> dict[str, Any]:
+    progress: dict[str, Any] = {"status": execution.state if execution else State.PENDING}
+    if execution:
+        progress["execution_id"] = execution.execution_id
+        if execution.error:
+            progress["error"] = execution.error.message
+    if node.job.materialized_view:
+        return {"id": node.id, "materialized_view_refresh_status": {"name": node.job.materialized_view} | progress}
+    return {"id": node.id, "query_execution_status": {"query_id": node.job.query_id} | progress}
+
+
+class Pipelines:
+    """Every pipeline since the last reset."""
+
+    def __init__(self, account: Account, executions: Executions) -> None:
+        self._account = account
+        self._executions = executions
+        self._pipelines: dict[str, PipelineExecution] = {}
+
+    def submit(self, wire_nodes: Sequence[PipelineNode]) -> PipelineExecution:
+        """Check a pipeline and start it.
+
+        Raises:
+            RequestError: 400, saying which node is wrong and why. Nothing was started.
+        """
+        pipeline = PipelineExecution(checked_nodes(self._account, wire_nodes), self._executions)
+        self._pipelines[pipeline.pipeline_execution_id] = pipeline
+        pipeline.advance()
+        return pipeline
+
+    def get(self, pipeline_execution_id: str) -> PipelineExecution:
+        """Return a pipeline.
+
+        Raises:
+            RequestError: 404.
+        """
+        if pipeline_execution_id not in self._pipelines:
+            raise RequestError(404, f"Pipeline execution {pipeline_execution_id} not found")
+        return self._pipelines[pipeline_execution_id]
+
+    def all(self) -> list[PipelineExecution]:
+        """Return every pipeline, the oldest first."""
+        return list(self._pipelines.values())
+
+    def restore(self, pipeline: PipelineExecution) -> None:
+        """Take over a pipeline of an earlier process."""
+        self._pipelines[pipeline.pipeline_execution_id] = pipeline
+
+    def stop(self) -> None:
+        """Start no more nodes of any pipeline."""
+        for pipeline in self._pipelines.values():
+            pipeline.stop()
+
+    def reset(self) -> None:
+        """Forget every pipeline, and start no more nodes of it."""
+        self.stop()
+        self._pipelines.clear()

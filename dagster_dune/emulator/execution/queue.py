@@ -1,0 +1,263 @@
+"""Executions: the queue that runs jobs on the engine, and what became of each.
+
+All of this lives on the server's event loop; only compiling and running SQL happens in worker threads. An execution is
+an asyncio task: how the task ended is how the execution ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import accumulate
+from typing import Any
+
+from dagster_dune.emulator.account.account import Account
+from dagster_dune.emulator.dunesql import Compiled, compile_sql
+from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.engine.statements import Statement
+from dagster_dune.emulator.execution.execution import NANOSECONDS, Execution, ResultLimits, State, StoredResult
+from dagster_dune.emulator.execution.jobs import Job
+from dagster_dune.emulator.execution.results import ResultSet
+from dagster_dune.emulator.faults.faults import Faults, suffer
+from dagster_dune.emulator.requests import RequestError
+from dagster_dune.emulator.sql_errors import SqlError
+
+INTERRUPT_SECONDS = 0.01
+
+logger = logging.getLogger(__name__)
+
+
+class Executions:
+    """The queue. As many executions run at once as there are workers; the others are pending.
+
+    Args:
+        account: Where query views and matviews are looked up.
+        engine: Where SQL runs.
+        faults: What is to go wrong.
+        seconds: The least time that an execution takes, unless its SQL does not even compile.
+        workers: How many executions run at once.
+        limits: How many rows are kept, and for how long.
+    """
+
+    def __init__(
+        self, account: Account, engine: Engine, faults: Faults, *, seconds: float, workers: int, limits: ResultLimits
+    ) -> None:
+        self._account = account
+        self._engine = engine
+        self._faults = faults
+        self._seconds = seconds
+        self._limits = limits
+        self._slots = asyncio.Semaphore(workers)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="dune-emulator")
+        self._executions: dict[str, Execution] = {}
+        self._tasks: dict[str, asyncio.Task[StoredResult]] = {}
+        self._completed: dict[int, list[Execution]] = defaultdict(list)
+        self._refreshes: dict[str, list[Execution]] = defaultdict(list)
+
+    def submit(
+        self, job: Job, on_end: Callable[[Execution], None] | None = None, pipeline_execution_id: str | None = None
+    ) -> Execution:
+        """Put a job into the queue.
+
+        Args:
+            job: What to run.
+            on_end: Called on the event loop once the execution has ended, however it did.
+            pipeline_execution_id: The pipeline whose node it is, if it is one's.
+
+        Returns:
+            The execution, pending.
+        """
+        execution = Execution(job, pipeline_execution_id, self._faults.for_execution(job))
+        self._executions[execution.execution_id] = execution
+        if job.materialized_view:
+            self._refreshes[job.materialized_view].append(execution)
+        task = asyncio.get_running_loop().create_task(self._run(execution))
+        self._tasks[execution.execution_id] = task
+
+        def end(task: asyncio.Task[StoredResult]) -> None:
+            self._settle(execution, task)
+            if on_end:
+                on_end(execution)
+
+        task.add_done_callback(end)
+        return execution
+
+    def all(self) -> list[Execution]:
+        """Return every execution, the oldest first."""
+        return list(self._executions.values())
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Return what each execution was for and how far it is, ready for JSON, the oldest first."""
+        return [
+            {
+                "execution_id": execution.execution_id,
+                "query_id": execution.job.query_id,
+                "materialized_view": execution.job.materialized_view,
+                "parameters": dict(execution.job.parameters),
+                "state": execution.state.value,
+                "pipeline_execution_id": execution.pipeline_execution_id,
+            }
+            for execution in self.all()
+        ]
+
+    def get(self, execution_id: str) -> Execution:
+        """Return an execution.
+
+        Raises:
+            RequestError: 404.
+        """
+        if execution_id not in self._executions:
+            raise RequestError(404, f"Execution {execution_id} not found")
+        return self._executions[execution_id]
+
+    def latest(self, query_id: int, parameters: Mapping[str, str] | None = None) -> Execution:
+        """Return the execution of a query that completed last; refreshes of matviews over it do not count.
+
+        Args:
+            query_id: The query.
+            parameters: The values that it was executed with; any if None.
+
+        Raises:
+            RequestError: 404.
+        """
+        for execution in reversed(self._completed.get(query_id, ())):
+            if parameters is None or execution.job.parameters == parameters:
+                return execution
+        raise RequestError(404, f"No such execution of query {query_id} has completed yet")
+
+    def refreshes(self, materialized_view: str) -> list[Execution]:
+        """Return every refresh of a matview, the oldest first."""
+        return list(self._refreshes.get(materialized_view, ()))
+
+    def last_refresh(self, materialized_view: str) -> Execution | None:
+        """Return the refresh that made a matview's rows, or None if none has completed yet."""
+        completed = [execution for execution in self.refreshes(materialized_view) if execution.result]
+        return max(completed, key=lambda execution: execution.ended_at or 0, default=None)
+
+    async def forget_refreshes(self, materialized_view: str) -> None:
+        """Stop every refresh of a matview that was deleted; each can still be asked for by its id."""
+        refreshes = self._refreshes.pop(materialized_view, [])
+        for execution in refreshes:
+            execution.is_forgotten = True
+        await self.cancel(*refreshes)
+
+    async def cancel(self, *executions: Execution) -> None:
+        """Stop executions, and return when they have ended. What had ended before stays as it is."""
+        tasks = []
+        for execution in executions:
+            if task := self._tasks.get(execution.execution_id):
+                tasks.append(task)
+                if not execution.is_cancelling:  # a second time would cut short the wait for the worker thread
+                    execution.is_cancelling = True
+                    task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def reset(self) -> None:
+        """Stop and forget every execution. No worker is running afterwards."""
+        await self.cancel(*self._executions.values())
+        self._executions.clear()
+        self._completed.clear()
+        self._refreshes.clear()
+
+    async def close(self) -> None:
+        """Stop every execution and the worker threads. What became of each can still be asked for."""
+        await self.cancel(*self._executions.values())
+        self._threads.shutdown()
+
+    def restore(self, executions: Iterable[Execution]) -> None:
+        """Take over executions that have ended, in the order in which they were submitted."""
+        self._executions = {execution.execution_id: execution for execution in executions}
+        for execution in self._executions.values():
+            if execution.job.materialized_view and not execution.is_forgotten:
+                self._refreshes[execution.job.materialized_view].append(execution)
+        for execution in sorted(self._executions.values(), key=lambda execution: execution.ended_at or 0):
+            self._note_completed(execution)
+
+    async def _run(self, execution: Execution) -> StoredResult:
+        await self._slots.acquire()  # `_settle` gives it back, so that nothing starts before this one has ended
+        execution.state = State.EXECUTING
+        execution.started_at = time.time_ns()
+        compiling = asyncio.get_running_loop().run_in_executor(self._threads, self._compile, execution.job)
+        compiled, _ = await asyncio.gather(compiling, asyncio.sleep(self._seconds))
+        await suffer(execution.fault)
+        return await self._finish(self._statement(execution.job, compiled))
+
+    def _compile(self, job: Job) -> Compiled:
+        return compile_sql(job.sql, parameters=job.parameters, views=self._account.view)
+
+    def _statement(self, job: Job, compiled: Compiled) -> Statement:
+        if job.materialized_view is None:
+            return self._engine.select(compiled, self._previous(job))
+        if job.materialized_view not in self._account.materialized_views:
+            raise SqlError(
+                f"Materialized view {job.materialized_view} was deleted", type="FAILED_TYPE_EXECUTION_FAILED"
+            )
+        return self._engine.refresh(job.materialized_view, compiled)
+
+    def _previous(self, job: Job) -> ResultSet | None:
+        """The result before this one of the same query and values, for a query that reads it."""
+        with suppress(RequestError):
+            return self.latest(job.query_id, job.parameters).readable_result
+        return None
+
+    async def _finish(self, statement: Statement) -> StoredResult:
+        """Run a statement in a worker thread; when cancelled, return only after the thread has stopped."""
+        running = asyncio.get_running_loop().run_in_executor(
+            self._threads, _run_and_measure, statement, self._limits.max_bytes
+        )
+        try:
+            await asyncio.wait({running})
+        except asyncio.CancelledError:
+            while not running.done():
+                with suppress(Exception):  # it may be ending at this moment; whatever happens, wait for the thread
+                    statement.interrupt()
+                await asyncio.wait({running}, timeout=INTERRUPT_SECONDS)
+            if running.exception():
+                raise
+        return running.result()  # also where it was quicker than the cancellation
+
+    def _settle(self, execution: Execution, task: asyncio.Task[StoredResult]) -> None:
+        execution.ended_at = time.time_ns()
+        execution.expires_at = execution.ended_at + int(self._limits.seconds * NANOSECONDS)
+        self._tasks.pop(execution.execution_id, None)
+        if execution.started_at is not None:
+            self._slots.release()
+        if task.cancelled():
+            execution.state = State.CANCELLED
+        elif error := task.exception():
+            execution.state = State.FAILED
+            execution.error = _as_sql_error(error)
+        else:
+            stored = task.result()
+            execution.state = State.PARTIAL if stored.is_truncated else State.COMPLETED
+            execution.result, execution.result_bytes = stored.rows, stored.size_bytes
+            self._note_completed(execution)
+
+    def _note_completed(self, execution: Execution) -> None:
+        job = execution.job
+        if execution.state.is_success and job.query_id and job.materialized_view is None:
+            self._completed[job.query_id].append(execution)
+
+
+def _run_and_measure(statement: Statement, max_bytes: int) -> StoredResult:
+    rows = statement.run()
+    size = rows.bytes_estimate()
+    if size <= max_bytes:
+        return StoredResult(rows, size, is_truncated=False)
+    sizes = accumulate(ResultSet(rows.columns, [row]).bytes_estimate() for row in rows.rows)
+    kept = sum(1 for total in sizes if total <= max_bytes)
+    truncated = ResultSet(rows.columns, rows.rows[:kept])
+    return StoredResult(truncated, truncated.bytes_estimate(), is_truncated=True)
+
+
+def _as_sql_error(error: BaseException) -> SqlError:
+    if isinstance(error, SqlError):
+        return error
+    logger.error("An execution failed inside the emulator.", exc_info=error)
+    return SqlError("Internal error of the emulator; its log says more", type="FAILED_TYPE_EXECUTION_FAILED")

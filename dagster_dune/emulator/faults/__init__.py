@@ -1,0 +1,1 @@
+"""What goes wrong on demand: with requests, in the middleware, and with executions."""

@@ -1,0 +1,288 @@
+"""Faults on demand: what is to go wrong, with which requests or executions, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+from ulid import ULID
+
+from dagster_dune.emulator.execution.jobs import Job
+from dagster_dune.emulator.requests import Body
+from dagster_dune.emulator.sql_errors import SqlError
+
+STATUS_PATH = "/api/v1/pipelines/executions/*/status"
+
+When = Literal["before", "after"]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
+NodeTarget = int | str
+"""A query's id, or a matview's full name."""
+
+
+# --- what happens to a request ---
+
+
+class Status(Body):
+    """The answer is another one: an error of a gateway, a rate limit, a page in HTML.
+
+    Attributes:
+        body: A text, or a value to write as JSON.
+        headers: All but the length, which the body has.
+        when: ``"after"`` if the request is carried out first.
+    """
+
+    kind: Literal["status"]
+    status: int = Field(ge=200, le=599)
+    body: Any = ""
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+    when: When = "before"
+
+    @field_validator("headers")
+    @classmethod
+    def _has_no_length(cls, headers: dict[str, str]) -> dict[str, str]:
+        if {"content-length", "transfer-encoding"} & {name.lower() for name in headers}:
+            raise ValueError("the length of the body cannot be given; use the fault truncated")
+        return headers
+
+
+class Reset(Body):
+    """The connection is reset without an answer."""
+
+    kind: Literal["reset"]
+    when: When = "before"
+
+
+class Delay(Body):
+    """Nothing happens for a while: before the request is carried out, or before it is answered."""
+
+    kind: Literal["delay"]
+    seconds: Seconds
+    when: When = "before"
+
+
+class Truncated(Body):
+    """The request is carried out, but the connection ends in the middle of the answer."""
+
+    kind: Literal["truncated"]
+    when: ClassVar[When] = "after"
+
+
+class Malformed(Body):
+    """The request is carried out, but only half of the JSON is in the answer, which claims to be whole."""
+
+    kind: Literal["malformed"]
+    when: ClassVar[When] = "after"
+
+
+# --- what happens to the status of a pipeline ---
+
+
+class YoungPipeline(Body):
+    """A pipeline is unknown (404) until it is some seconds old."""
+
+    kind: Literal["young_pipeline"]
+    seconds: Seconds
+    when: ClassVar[When] = "before"
+
+
+class WrongWord(Body):
+    """A node has another status word; or the pipeline itself, where no node is named."""
+
+    kind: Literal["wrong_word"]
+    word: str
+    node: NodeTarget | None = None
+    when: ClassVar[When] = "after"
+
+
+class LostNode(Body):
+    """A node is missing from the answer."""
+
+    kind: Literal["lost_node"]
+    node: NodeTarget
+    when: ClassVar[When] = "after"
+
+
+class NullNodes(Body):
+    """``node_executions`` is null."""
+
+    kind: Literal["null_nodes"]
+    when: ClassVar[When] = "after"
+
+
+# --- what happens to the execution of a node, in a pipeline or on its own ---
+
+
+class StuckNode(Body):
+    """The execution starts and never ends, unless it is cancelled."""
+
+    kind: Literal["stuck_node"]
+    node: NodeTarget
+
+
+class SlowNode(Body):
+    """The execution takes longer."""
+
+    kind: Literal["slow_node"]
+    node: NodeTarget
+    seconds: Seconds
+
+
+class FailingNode(Body):
+    """The execution fails."""
+
+    kind: Literal["failing_node"]
+    node: NodeTarget
+    message: str = "The execution failed on demand"
+
+
+StatusFault = YoungPipeline | WrongWord | LostNode | NullNodes
+RequestFault = Status | Reset | Delay | Truncated | Malformed | StatusFault
+ExecutionFault = StuckNode | SlowNode | FailingNode
+
+
+class Rule(Body):
+    """A fault, and when it strikes.
+
+    Attributes:
+        method: Such as ``"GET"``; any if it is ``"*"``.
+        path: A pattern for the path, in which ``*`` stands for any text.
+        times: How often it strikes; always if None.
+        after: How many matches it lets pass before.
+    """
+
+    method: str = "*"
+    path: str = "*"
+    times: int | None = Field(default=1, ge=1)
+    after: int = Field(default=0, ge=0)
+    fault: Annotated[RequestFault | ExecutionFault, Field(discriminator="kind")]
+
+    @model_validator(mode="after")
+    def _counts_what_it_can(self) -> Rule:
+        if isinstance(self.fault, ExecutionFault) and self.model_fields_set & {"method", "path"}:
+            raise ValueError(f"{self.fault.kind} counts the executions of its node: leave out method and path")
+        return self
+
+    def matches_request(self, method: str, path: str) -> bool:
+        """Whether the fault is one for this request."""
+        if isinstance(self.fault, ExecutionFault) or not fnmatchcase(path, self.path):
+            return False
+        if self.method not in ("*", method):
+            return False
+        if isinstance(self.fault, StatusFault) and not (method == "GET" and fnmatchcase(path, STATUS_PATH)):
+            return False
+        return not isinstance(self.fault, YoungPipeline) or _age(path) < self.fault.seconds
+
+    def matches_job(self, job: Job) -> bool:
+        """Whether the fault is one for the execution of this job."""
+        return isinstance(self.fault, ExecutionFault) and is_node(
+            self.fault.node, job.materialized_view or job.query_id
+        )
+
+
+def is_node(target: int | str, name: int | str) -> bool:
+    """Whether a fault's `node` names a query's id or a matview's full name.
+
+    Examples:
+        >>> is_node('dune."21co".result_x', "dune.21co.result_x"), is_node(1, "1")
+        (True, False)
+    """
+    return (target.replace('"', "").lower() if isinstance(target, str) else target) == name
+
+
+def _age(status_path: str) -> float:
+    """The age of a pipeline: its id says when it was made."""
+    try:
+        return time.time() - float(ULID.from_str(status_path.split("/")[-2]).timestamp)
+    except ValueError:
+        return float("inf")
+
+
+@dataclass
+class _Counted:
+    """A rule, and how often it matched and struck."""
+
+    rule: Rule
+    matches: int = 0
+    struck: int = 0
+
+    def strikes(self) -> bool:
+        """Count a match, and say whether the fault strikes this time."""
+        self.matches += 1
+        if self.matches <= self.rule.after or self.struck == self.rule.times:
+            return False
+        self.struck += 1
+        return True
+
+
+class Faults:
+    """Every rule since the last reset, in the order they came: the first one that strikes is the last one asked."""
+
+    def __init__(self) -> None:
+        self._rules: list[_Counted] = []
+        self._cleared = asyncio.Event()
+
+    def inject(self, rule: Rule) -> None:
+        """Add a rule after the others."""
+        self._rules.append(_Counted(rule))
+
+    def clear(self) -> None:
+        """Forget every rule. Requests that are being delayed lose their connection."""
+        self._rules.clear()
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return each rule, with the number of its ``matches`` and how often it ``struck``."""
+        return [
+            {**counted.rule.model_dump(mode="json"), "matches": counted.matches, "struck": counted.struck}
+            for counted in tuple(self._rules)
+        ]
+
+    def for_request(self, method: str, path: str) -> RequestFault | None:
+        """Take the fault that strikes a request, if one does."""
+        for counted in self._rules:
+            fault = counted.rule.fault
+            if (
+                not isinstance(fault, ExecutionFault)
+                and counted.rule.matches_request(method, path)
+                and counted.strikes()
+            ):
+                return fault
+        return None
+
+    def for_execution(self, job: Job) -> ExecutionFault | None:
+        """Take the fault that strikes an execution, if one does."""
+        for counted in self._rules:
+            fault = counted.rule.fault
+            if isinstance(fault, ExecutionFault) and counted.rule.matches_job(job) and counted.strikes():
+                return fault
+        return None
+
+    async def hold(self, seconds: float) -> bool:
+        """Wait, and return whether it was for so long; False means that the rules were cleared meanwhile."""
+        try:
+            await asyncio.wait_for(self._cleared.wait(), seconds)
+        except TimeoutError:
+            return True
+        return False
+
+
+async def suffer(fault: ExecutionFault | None) -> None:
+    """Do to an execution what its fault says.
+
+    Raises:
+        SqlError: The execution is to fail.
+    """
+    match fault:
+        case StuckNode():
+            await asyncio.Event().wait()
+        case SlowNode(seconds=seconds):
+            await asyncio.sleep(seconds)
+        case FailingNode(message=message):
+            raise SqlError(message, type="FAILED_TYPE_EXECUTION_FAILED")

@@ -1,0 +1,168 @@
+"""The middleware that breaks requests, as the faults in force say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dagster_dune.emulator.faults.faults import (
+    Delay,
+    Faults,
+    LostNode,
+    Malformed,
+    NullNodes,
+    RequestFault,
+    Reset,
+    Status,
+    Truncated,
+    WrongWord,
+    YoungPipeline,
+    is_node,
+)
+from dagster_dune.emulator.http.journal import CONTROL_PATH, ENTRY
+
+Disconnect = Callable[[Scope, bool], None]
+"""Ends the connection of a request: at once and with a TCP reset if the second argument is true, else once what was
+sent has left."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    async def send(self, send: Send, *, truncated: bool = False) -> None:
+        """Send it, or its first half, as if the rest were still to come."""
+        headers = [*self.headers, (b"content-length", str(len(self.body)).encode())]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        body = self.body[: len(self.body) // 2] if truncated else self.body
+        await send({"type": "http.response.body", "body": body, "more_body": truncated})
+
+
+class FaultMiddleware:
+    """Breaks requests under ``/api``. What really happened goes into the journal's entry.
+
+    Args:
+        app: What answers.
+        faults: What is to go wrong.
+        disconnect: Ends the connection of a request.
+    """
+
+    def __init__(self, app: ASGIApp, faults: Faults, disconnect: Disconnect) -> None:
+        self._app = app
+        self._faults = faults
+        self._disconnect = disconnect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, unless a fault strikes it."""
+        if scope["type"] != "http" or scope["path"].startswith(CONTROL_PATH):
+            await self._app(scope, receive, send)
+        elif fault := self._faults.for_request(scope["method"], scope["path"]):
+            scope[ENTRY].fault = fault.kind
+            strike = self._instead if fault.when == "before" else self._afterwards
+            await strike(fault, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _instead(self, fault: RequestFault, scope: Scope, receive: Receive, send: Send) -> None:
+        """Strike before the request is carried out; only a delay lets it be."""
+        match fault:
+            case Reset():
+                await self._drop(scope, receive)
+            case Status():
+                await _given(fault).send(send)
+            case YoungPipeline():
+                await _json(404, {"error": "Pipeline execution not found"}).send(send)
+            case Delay(seconds=seconds):
+                if await self._faults.hold(seconds):
+                    await (await self._own_answer(scope, receive)).send(send)
+                else:
+                    await self._drop(scope, receive)
+
+    async def _afterwards(self, fault: RequestFault, scope: Scope, receive: Receive, send: Send) -> None:
+        """Carry the request out, and break the answer."""
+        own = await self._own_answer(scope, receive)
+        match fault:
+            case Reset():
+                await self._drop(scope, receive)
+            case Status():
+                await _given(fault).send(send)
+            case Delay(seconds=seconds):
+                await (own.send(send) if await self._faults.hold(seconds) else self._drop(scope, receive))
+            case Truncated():
+                await own.send(send, truncated=True)
+                await self._drop(scope, receive, reset=False)
+            case Malformed():
+                await replace(own, body=own.body[: len(own.body) // 2]).send(send)
+            case WrongWord() | LostNode() | NullNodes():
+                await _rewritten(own, fault).send(send)
+
+    async def _own_answer(self, scope: Scope, receive: Receive) -> Answer:
+        """Carry the request out, and keep the answer back."""
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, keep)
+        start, *parts = messages
+        scope[ENTRY].own_status = start["status"]
+        headers = tuple((name, value) for name, value in start["headers"] if name.lower() != b"content-length")
+        return Answer(start["status"], headers, b"".join(part.get("body", b"") for part in parts))
+
+    async def _drop(self, scope: Scope, receive: Receive, *, reset: bool = True) -> None:
+        """End the connection, and return when the server knows that it has ended."""
+        self._disconnect(scope, reset)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _given(fault: Status) -> Answer:
+    if not isinstance(fault.body, str):
+        answer = _json(fault.status, fault.body)
+    elif fault.body.lstrip().startswith("<"):
+        answer = Answer(fault.status, ((b"content-type", b"text/html; charset=utf-8"),), fault.body.encode())
+    else:
+        answer = Answer(fault.status, ((b"content-type", b"text/plain; charset=utf-8"),), fault.body.encode())
+    given = {name.lower().encode(): value.encode() for name, value in fault.headers.items()}
+    return replace(answer, headers=tuple((dict(answer.headers) | given).items()))
+
+
+def _json(status: int, value: Any) -> Answer:
+    return Answer(status, ((b"content-type", b"application/json"),), json.dumps(value).encode())
+
+
+def _rewritten(own: Answer, fault: WrongWord | LostNode | NullNodes) -> Answer:
+    """Change the status of a pipeline; an answer that is none stays as it is."""
+    if own.status != 200:
+        return own
+    pipeline = json.loads(own.body)
+    match fault:
+        case NullNodes():
+            pipeline["node_executions"] = None
+        case LostNode(node=target):
+            pipeline["node_executions"] = [node for node in pipeline["node_executions"] if not _is(target, node)]
+        case WrongWord(node=None, word=word):
+            pipeline["status"] = word
+        case WrongWord(node=int() | str() as target, word=word):
+            for node in pipeline["node_executions"]:
+                if _is(target, node):
+                    _progress(node)["status"] = word
+    return replace(own, body=json.dumps(pipeline).encode())
+
+
+def _is(target: int | str, node: dict[str, Any]) -> bool:
+    progress = _progress(node)
+    return is_node(target, progress.get("name") or progress["query_id"])
+
+
+def _progress(node: dict[str, Any]) -> dict[str, Any]:
+    progress: dict[str, Any] = node.get("materialized_view_refresh_status") or node["query_execution_status"]
+    return progress

@@ -1,0 +1,81 @@
+"""The emulator's ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Router
+from starlette.types import ASGIApp
+
+from dagster_dune.emulator.faults.middleware import Disconnect, FaultMiddleware
+from dagster_dune.emulator.http.auth import AuthMiddleware
+from dagster_dune.emulator.http.journal import JournalMiddleware
+from dagster_dune.emulator.http.rate_limits import RateLimitMiddleware
+from dagster_dune.emulator.http.routes import (
+    control,
+    datasets,
+    endpoints,
+    executions,
+    materialized_views,
+    pipelines,
+    queries,
+    uploads,
+    usage,
+)
+from dagster_dune.emulator.local_dune import LocalDune
+from dagster_dune.emulator.requests import RequestError
+from dagster_dune.emulator.sql_errors import SqlError
+
+API_GROUPS = (pipelines, materialized_views, queries, executions, datasets, uploads, usage, endpoints)
+
+
+def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None], disconnect: Disconnect) -> ASGIApp:
+    """Put a local Dune behind HTTP.
+
+    Args:
+        dune: What answers.
+        api_key: The key that clients must send.
+        on_start: Called on the event loop when the first request can be answered.
+        disconnect: Ends the connection of a request.
+
+    Returns:
+        An application that writes every request to the journal, breaks those that a fault strikes, checks the key of
+        the others, and answers every error as Dune does.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        on_start()
+        yield
+        await dune.close()
+
+    app = Starlette(
+        routes=[
+            Mount("/api/v1", Router([route for group in API_GROUPS for route in group.routes], redirect_slashes=False)),
+            Mount("/_emulator", Router(control.routes, redirect_slashes=False)),
+        ],
+        middleware=[Middleware(AuthMiddleware, api_key=api_key), Middleware(RateLimitMiddleware, limiter=dune.rates)],
+        exception_handlers=dict.fromkeys((RequestError, SqlError, HTTPException, Exception), _answer_error),
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.local_dune = dune
+    return JournalMiddleware(FaultMiddleware(app, dune.faults, disconnect), dune.journal)
+
+
+def _answer_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, RequestError):
+        status, message = error.status, str(error)
+    elif isinstance(error, SqlError):
+        status, message = 400, error.message
+    elif isinstance(error, HTTPException):
+        status, message = error.status_code, f"{error.detail}: {request.method} {request.url.path}"
+    else:
+        status, message = 500, f"Internal error of the emulator ({type(error).__name__}); its log says more"
+    return JSONResponse({"error": message}, status)

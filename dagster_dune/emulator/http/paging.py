@@ -1,0 +1,79 @@
+"""Pages of a result: some of its rows, some of its columns, and where the next page starts."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+
+from dagster_dune.emulator.execution.results import ResultSet
+from dagster_dune.emulator.http.row_filters import filtered, sampled, sorted_rows
+from dagster_dune.emulator.requests import RequestError
+
+MAX_DATAPOINTS = 250_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a result.
+
+    Attributes:
+        rows: The rows and columns that were asked for.
+        offset: The number of rows before it.
+        next_offset: Where the next page starts, or None at the end.
+    """
+
+    rows: ResultSet
+    offset: int
+    next_offset: int | None
+
+
+def cut(
+    result: ResultSet,
+    *,
+    limit: int | None = None,
+    offset: int = 0,
+    columns: str | None = None,
+    filters: str | None = None,
+    sort_by: str | None = None,
+    sample_count: int | None = None,
+    unlimited: bool = False,
+) -> Page:
+    """Cut a page out of a result.
+
+    Args:
+        result: All rows and columns.
+        limit: The number of rows at the most. There are fewer if the page would hold more than 250,000 values.
+        offset: The number of rows to leave out, from the first.
+        columns: Column names with commas between them, each in double quotes if it holds a comma; all if None.
+        filters: The condition that the rows fulfil, before they are counted into pages.
+        sort_by: The columns that order the rows.
+        sample_count: The number of rows to choose at random.
+        unlimited: Whether a page may hold more than 250,000 values.
+
+    Raises:
+        RequestError: 400, for a column that the result does not have, or options that do not go together.
+    """
+    if sample_count is not None and (limit is not None or offset or filters is not None):
+        raise RequestError(400, "sample_count cannot be combined with limit, offset and filters")
+    chosen = result.columns
+    if columns is not None:
+        known = {column.name: column for column in result.columns}
+        names = next(csv.reader([columns], skipinitialspace=True), [])
+        if unknown := [name for name in names if name not in known]:
+            raise RequestError(400, f"columns: the result has no column {unknown[0]!r}, but {', '.join(known)}")
+        chosen = tuple(known[name] for name in names)
+    if filters is not None:
+        result = filtered(result, filters)
+    if sort_by is not None:
+        result = sorted_rows(result, sort_by)
+    if sample_count is not None:
+        result = sampled(result, sample_count)
+    total = len(result.rows)
+    size = total if limit is None else limit
+    if not unlimited:
+        size = min(size, max(1, MAX_DATAPOINTS // max(1, len(chosen))))
+    end = min(offset + size, total)
+    rows = result.rows[offset:end]
+    if chosen != result.columns:
+        rows = [{column.name: row[column.name] for column in chosen} for row in rows]
+    return Page(ResultSet(chosen, rows), offset, end if offset < end < total else None)

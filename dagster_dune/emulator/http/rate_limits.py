@@ -1,0 +1,109 @@
+"""Dune's limits of requests a minute: one for reads, a lower one for writes and executions."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dagster_dune.emulator.http.journal import CONTROL_PATH
+
+RateLimit = Literal["free", "plus", "none"]
+Kind = Literal["low", "high"]
+
+WINDOW_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many requests a minute a plan allows.
+
+    Attributes:
+        low: Of those that write or execute.
+        high: Of those that read or cancel.
+    """
+
+    low: int
+    high: int
+
+
+LIMITS: Mapping[RateLimit, Limits | None] = {"free": Limits(15, 40), "plus": Limits(70, 200), "none": None}
+
+
+def kind_of(method: str, path: str) -> Kind:
+    """Tell which limit a request counts for.
+
+    Examples:
+        >>> kind_of("POST", "/api/v1/query/1/execute"), kind_of("POST", "/api/v1/execution/x/cancel")
+        ('low', 'high')
+    """
+    is_cancel = path.startswith("/api/v1/execution/") and path.endswith("/cancel")
+    return "high" if method == "GET" or is_cancel else "low"
+
+
+class RateLimiter:
+    """Counts the requests of the last minute. Those that it refuses do not count.
+
+    Args:
+        plan: The plan whose limits hold.
+        clock: Says the time in seconds.
+
+    Examples:
+        >>> limiter = RateLimiter("free", clock=lambda: 0.0)
+        >>> [limiter.seconds_to_wait("low") for _ in range(16)][-2:]
+        [0.0, 60.0]
+    """
+
+    def __init__(self, plan: RateLimit, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = LIMITS[plan]
+        self._clock = clock
+        self._seen: dict[Kind, deque[float]] = {"low": deque(), "high": deque()}
+
+    def seconds_to_wait(self, kind: Kind) -> float:
+        """Count a request and return 0, or return how long it has to wait."""
+        if self._limits is None:
+            return 0.0
+        now, seen = self._clock(), self._seen[kind]
+        while seen and seen[0] <= now - WINDOW_SECONDS:
+            seen.popleft()
+        if len(seen) >= getattr(self._limits, kind):
+            return seen[0] + WINDOW_SECONDS - now
+        seen.append(now)
+        return 0.0
+
+    def clear(self) -> None:
+        """Forget every request."""
+        for seen in self._seen.values():
+            seen.clear()
+
+
+class RateLimitMiddleware:
+    """Answers 429 with ``Retry-After`` where there were too many requests. What is under ``/_emulator/`` is free."""
+
+    def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
+        self._app = app
+        self._limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, or refuse it."""
+        if scope["type"] == "http" and (refusal := self._refusal(Request(scope))):
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _refusal(self, request: Request) -> JSONResponse | None:
+        path = request.url.path
+        if path.startswith(CONTROL_PATH):
+            return None
+        seconds = math.ceil(self._limiter.seconds_to_wait(kind_of(request.method, path)))
+        if not seconds:
+            return None
+        message = f"Too many requests in this minute; try again in {seconds} seconds"
+        return JSONResponse({"error": message}, 429, headers={"Retry-After": str(seconds)})

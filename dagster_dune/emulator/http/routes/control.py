@@ -1,0 +1,54 @@
+"""What Dune does not have: the emulator's own endpoints under ``/_emulator``."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from dagster_dune.emulator.faults.faults import Rule
+from dagster_dune.emulator.http.routes.common import answer, local_dune
+from dagster_dune.emulator.requests import read_body
+
+
+async def get_journal(request: Request) -> Response:
+    """Return every request since the last reset."""
+    return JSONResponse(local_dune(request).journal.entries())
+
+
+async def reset(request: Request) -> Response:
+    """Stop everything and go back to an empty account."""
+    await local_dune(request).reset()
+    return answer(message="The emulator was reset")
+
+
+async def list_executions(request: Request) -> Response:
+    """Return every execution that was submitted since the last reset, the oldest first."""
+    return JSONResponse(local_dune(request).executions.overview())
+
+
+async def list_faults(request: Request) -> Response:
+    """Return every rule in force, and how often it struck."""
+    return JSONResponse(local_dune(request).faults.rules())
+
+
+async def inject_fault(request: Request) -> Response:
+    """Add a rule."""
+    local_dune(request).faults.inject(await read_body(request, Rule))
+    return answer(message="The fault was injected")
+
+
+async def clear_faults(request: Request) -> Response:
+    """Forget every rule."""
+    local_dune(request).faults.clear()
+    return answer(message="The faults were cleared")
+
+
+routes = [
+    Route("/journal", get_journal),
+    Route("/executions", list_executions),
+    Route("/faults", list_faults),
+    Route("/faults", inject_fault, methods=["POST"]),
+    Route("/faults", clear_faults, methods=["DELETE"]),
+    Route("/reset", reset, methods=["POST"]),
+]

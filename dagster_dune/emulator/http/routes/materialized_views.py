@@ -1,0 +1,98 @@
+"""Matviews: list, read, create or change, delete, refresh."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dagster_dune.emulator.account.account import MaterializedView
+from dagster_dune.emulator.account.schedules import check_cron
+from dagster_dune.emulator.execution.jobs import refresh_job
+from dagster_dune.emulator.http.routes.common import PageOptions, answer, local_dune
+from dagster_dune.emulator.local_dune import LocalDune
+from dagster_dune.emulator.requests import (
+    RefreshMaterializedView,
+    RequestError,
+    UpsertMaterializedView,
+    read_body,
+    read_options,
+)
+
+MAX_LIMIT = 10_000
+SHOWN_EXECUTIONS = 10
+
+
+async def list_materialized_views(request: Request) -> Response:
+    """List the team's matviews by name."""
+    dune, options = local_dune(request), read_options(request, PageOptions)
+    everything = [view for _, view in sorted(dune.account.materialized_views.items())]
+    end = options.offset + min(options.limit or MAX_LIMIT, MAX_LIMIT)
+    page = [_overview(dune, view) for view in everything[options.offset : end]]
+    return answer(materialized_views=page, next_offset=end if end < len(everything) else None)
+
+
+async def get_materialized_view(request: Request) -> Response:
+    """Read one matview, with its latest refreshes, the newest first."""
+    dune = local_dune(request)
+    view = dune.account.materialized_view(request.path_params["name"])
+    refreshes = [execution.execution_id for execution in dune.executions.refreshes(view.name)]
+    return answer(**_overview(dune, view), last_execution_ids=refreshes[: -SHOWN_EXECUTIONS - 1 : -1])
+
+
+async def upsert_materialized_view(request: Request) -> Response:
+    """Create or change a matview, and refresh it."""
+    dune = local_dune(request)
+    body = await read_body(request, UpsertMaterializedView)
+    if body.expires_at is not None:
+        raise RequestError(400, "expires_at is not supported by the emulator: delete the materialized view instead")
+    if body.cron_expression:
+        check_cron(body.cron_expression)
+    if body.query_id in dune.account.queries:
+        dune.account.query(body.query_id).check_not_archived()
+    view = dune.account.save_materialized_view(body)
+    execution = dune.executions.submit(refresh_job(dune.account, view))
+    return answer(name=view.name, execution_id=execution.execution_id)
+
+
+async def delete_materialized_view(request: Request) -> Response:
+    """Delete a matview and its rows; refreshes of it that are under way are cancelled."""
+    dune = local_dune(request)
+    async with dune.changing_tables:
+        view = dune.account.materialized_view(request.path_params["name"])
+        del dune.account.materialized_views[view.name]
+        await dune.executions.forget_refreshes(view.name)
+        await asyncio.to_thread(dune.engine.drop, view.name)
+    return answer(message=f"Materialized view {view.name} was deleted")
+
+
+async def refresh_materialized_view(request: Request) -> Response:
+    """Refresh one matview."""
+    dune = local_dune(request)
+    body = await read_body(request, RefreshMaterializedView)
+    view = dune.account.materialized_view(request.path_params["name"])
+    execution = dune.executions.submit(refresh_job(dune.account, view, body.performance))
+    return answer(execution_id=execution.execution_id, sql_id=view.name)
+
+
+def _overview(dune: LocalDune, view: MaterializedView) -> dict[str, Any]:
+    refresh = dune.executions.last_refresh(view.name)
+    return {
+        "id": view.name,
+        "sql_id": view.name,
+        "query_id": view.query_id,
+        "is_private": view.is_private,
+        "table_size_bytes": refresh.result_bytes if refresh else 0,
+    }
+
+
+routes = [
+    Route("/materialized-views", list_materialized_views),
+    Route("/materialized-views", upsert_materialized_view, methods=["POST"]),
+    Route("/materialized-views/{name}", get_materialized_view),
+    Route("/materialized-views/{name}", delete_materialized_view, methods=["DELETE"]),
+    Route("/materialized-views/{name}/refresh", refresh_materialized_view, methods=["POST"]),
+]

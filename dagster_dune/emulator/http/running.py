@@ -1,0 +1,96 @@
+"""The running server: uvicorn in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from starlette.types import Scope
+
+from dagster_dune.emulator.http.app import create_app
+from dagster_dune.emulator.local_dune import LocalDune
+from dagster_dune.errors import DuneConfigurationError
+
+NO_LINGER = struct.pack("ii", 1, 0)
+"""The socket option that makes a close a reset."""
+
+
+class Running:
+    """A server in a thread of its own, around a local Dune."""
+
+    def __init__(self, dune: LocalDune, api_key: str, listener: socket.socket) -> None:
+        self.dune = dune
+        self._started = threading.Event()
+        config = uvicorn.Config(
+            create_app(dune, api_key, self._note_start, self._disconnect),
+            lifespan="on",
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=75,
+        )
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._uvicorn.run, args=([listener],), name="dune-emulator-server", daemon=True
+        )
+        self._thread.start()
+        while not self._started.wait(0.05):
+            if not self._thread.is_alive():
+                raise RuntimeError("The emulator's server ended before it had started; the log says why.")
+
+    def _note_start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._started.set()
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Call a function on the event loop, where the state lives, and wait until it is done."""
+
+        async def on_loop() -> None:
+            done = function()
+            if inspect.isawaitable(done):
+                await done
+
+        asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result()
+
+    def _disconnect(self, scope: Scope, reset: bool) -> None:
+        """End the connection of a request: with a TCP reset, or once what was sent has left."""
+        for connection in tuple(self._uvicorn.server_state.connections):
+            if getattr(connection, "client", None) == scope["client"]:
+                transport = connection.transport
+                if reset:
+                    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+                    transport.abort()
+                else:
+                    transport.close()
+
+    def stop(self) -> None:
+        """Stop the server, then write everything into the database file and close it."""
+        with suppress(RuntimeError):  # the loop has ended if the server failed
+            self._loop.call_soon_threadsafe(self.dune.faults.clear)
+        self._uvicorn.should_exit = True
+        self._thread.join()
+        self.dune.keep()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on an address.
+
+    Raises:
+        DuneConfigurationError: It cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise DuneConfigurationError(
+            f"The emulator cannot listen on {host} port {port}: {error.strerror or error}.",
+            hint="Choose another port, or 0 for any free one.",
+        ) from error

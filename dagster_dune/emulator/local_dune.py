@@ -1,0 +1,107 @@
+"""`LocalDune`: everything behind the emulator's HTTP side, as one object."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from dagster_dune.emulator import storage
+from dagster_dune.emulator.account.account import Account
+from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.execution.execution import ResultLimits
+from dagster_dune.emulator.execution.pipelines import Pipelines
+from dagster_dune.emulator.execution.queue import Executions
+from dagster_dune.emulator.faults.faults import Faults
+from dagster_dune.emulator.http.journal import Journal
+from dagster_dune.emulator.http.rate_limits import RateLimit, RateLimiter
+from dagster_dune.errors import DuneConfigurationError
+
+
+class LocalDune:
+    """One team's Dune. Its state lives on the event loop, which must be running wherever a method is called.
+
+    Args:
+        api_key: The key that clients must send.
+        database: The DuckDB file that keeps everything from one start to the next; in memory if None.
+        execution_seconds: The least time that an execution takes.
+        workers: How many executions run at once.
+        team: The team's handle.
+        rate_limit: The plan whose request limits hold.
+        result_limits: How many rows of an execution are kept, and for how long.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        database: Path | None,
+        execution_seconds: float,
+        workers: int,
+        team: str,
+        rate_limit: RateLimit,
+        result_limits: ResultLimits,
+    ) -> None:
+        self.account = Account(team)
+        self.journal = Journal(api_key)
+        self.faults = Faults()
+        self.engine = _open_engine(database)
+        self.rates = RateLimiter(rate_limit)
+        self.executions = Executions(
+            self.account,
+            self.engine,
+            self.faults,
+            seconds=execution_seconds,
+            workers=workers,
+            limits=result_limits,
+        )
+        self.pipelines = Pipelines(self.account, self.executions)
+        self.changing_tables = asyncio.Lock()
+        self._is_kept = database is not None
+        if self._is_kept:
+            try:
+                storage.load(self)
+            except DuneConfigurationError:
+                self.engine.close()
+                raise
+
+    def bytes_used(self) -> int:
+        """The size of every matview and upload."""
+        refreshes = (self.executions.last_refresh(name) for name in self.account.materialized_views)
+        uploads = self.account.uploads.values()
+        return sum(e.result_bytes for e in refreshes if e) + sum(upload.size_bytes for upload in uploads)
+
+    async def reset(self) -> None:
+        """Stop everything, and go back to an empty account over the sample tables."""
+        self.faults.clear()
+        self.rates.clear()
+        async with self.changing_tables:
+            self.account.clear()
+            self.pipelines.reset()
+            await self.executions.reset()
+            self.journal.clear()
+            await asyncio.to_thread(self.engine.reset)
+
+    async def close(self) -> None:
+        """Stop everything. What became of it stays: `keep` writes it down after the event loop has ended."""
+        self.pipelines.stop()
+        await self.executions.close()
+
+    def keep(self) -> None:
+        """Write everything into the database file, if there is one, and close it."""
+        try:
+            if self._is_kept:
+                storage.save(self)
+        finally:
+            self.engine.close()
+
+
+def _open_engine(database: Path | None) -> Engine:
+    import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
+
+    try:
+        return Engine(database)
+    except duckdb.Error as error:
+        raise DuneConfigurationError(
+            f"The database {database} cannot be opened: {error}",
+            hint="Stop the process that has it open, or name another file.",
+        ) from error

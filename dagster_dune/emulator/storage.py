@@ -1,0 +1,130 @@
+"""What a database file keeps beside the rows of tables: the account, its executions with their results, its pipelines.
+
+It is one JSON document, written when the emulator stops and read when it starts. After a crash it is as old as the last
+stop, whereas the tables are up to date.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dagster_dune.emulator.account.account import Charge, MaterializedView, Query, Upload
+from dagster_dune.emulator.execution.execution import Execution, State
+from dagster_dune.emulator.execution.jobs import Job
+from dagster_dune.emulator.execution.pipelines import Node, PipelineExecution
+from dagster_dune.emulator.execution.results import ResultSet
+from dagster_dune.emulator.sql_errors import SqlError, SqlErrorType
+from dagster_dune.errors import DuneConfigurationError
+
+if TYPE_CHECKING:
+    from dagster_dune.emulator.local_dune import LocalDune
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True, extra="forbid")
+
+
+class _Error(_Record):
+    message: str
+    type: SqlErrorType
+    line: int | None
+    column: int | None
+
+    def restored(self) -> SqlError:
+        error = SqlError(self.message, type=self.type)  # the message names line and column already
+        error.line, error.column = self.line, self.column
+        return error
+
+
+class _Execution(_Record):
+    job: Job
+    pipeline_execution_id: str | None
+    execution_id: str
+    state: State
+    submitted_at: int
+    started_at: int | None
+    ended_at: int | None
+    expires_at: int | None
+    result: ResultSet | None
+    result_bytes: int
+    error: _Error | None
+    is_forgotten: bool
+
+    def restored(self) -> Execution:
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return Execution(**(fields | {"error": self.error.restored() if self.error else None}))
+
+
+class _Pipeline(_Record):
+    pipeline_execution_id: str
+    nodes: tuple[Node, ...]
+    started: dict[int, str]
+
+
+class _Document(_Record):
+    format: Literal[1] = 1
+    team: str
+    queries: tuple[Query, ...]
+    materialized_views: tuple[MaterializedView, ...]
+    uploads: tuple[Upload, ...]
+    charges: tuple[Charge, ...]
+    executions: tuple[_Execution, ...]
+    pipelines: tuple[_Pipeline, ...]
+    endpoints: dict[str, int] = {}
+
+
+def save(dune: LocalDune) -> None:
+    """Write everything into the database. Nothing may be running."""
+    document = _Document(
+        team=dune.account.team,
+        queries=tuple(dune.account.queries.values()),
+        materialized_views=tuple(dune.account.materialized_views.values()),
+        uploads=tuple(dune.account.uploads.values()),
+        charges=tuple(dune.account.charges),
+        executions=tuple(_Execution.model_validate(execution) for execution in dune.executions.all()),
+        pipelines=tuple(
+            _Pipeline(
+                pipeline_execution_id=pipeline.pipeline_execution_id,
+                nodes=pipeline.nodes,
+                started={node_id: execution.execution_id for node_id, execution in pipeline.started.items()},
+            )
+            for pipeline in dune.pipelines.all()
+        ),
+        endpoints=dune.account.endpoints,
+    )
+    dune.engine.save_document(document.model_dump_json())
+
+
+def load(dune: LocalDune) -> None:
+    """Read everything from the database, if there is something.
+
+    Raises:
+        DuneConfigurationError: Another team's emulator, or another version of it, has written it.
+    """
+    text = dune.engine.saved_document()
+    if text is None:
+        return
+    try:
+        document = _Document.model_validate_json(text)
+    except ValidationError as error:
+        raise DuneConfigurationError(
+            "The database was written by another version of the emulator, which this one cannot read.",
+            hint="Name another file, or delete this one.",
+        ) from error
+    if document.team != dune.account.team:
+        raise DuneConfigurationError(
+            f"The database belongs to team {document.team}, not to {dune.account.team}.",
+            hint=f"Name another file, or start the emulator with the team {document.team}.",
+        )
+    dune.account.queries.update({query.query_id: query for query in document.queries})
+    dune.account.materialized_views.update({view.name: view for view in document.materialized_views})
+    dune.account.uploads.update({upload.name: upload for upload in document.uploads})
+    dune.account.endpoints.update(document.endpoints)
+    dune.account.charges.extend(document.charges)
+    executions = {record.execution_id: record.restored() for record in document.executions}
+    dune.executions.restore(executions.values())
+    for record in document.pipelines:
+        started = {node_id: executions[execution_id] for node_id, execution_id in record.started.items()}
+        dune.pipelines.restore(PipelineExecution(record.nodes, dune.executions, record.pipeline_execution_id, started))
