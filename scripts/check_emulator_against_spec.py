@@ -15,8 +15,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from tests.emulator.spec_schemas import CSV_OPERATIONS, ERROR, SCHEMAS
-from tests.emulator.spec_tour import Exchange, exchanges
+from tests.support.spec_schemas import CSV_OPERATIONS, ERROR, SCHEMAS
+from tests.support.spec_tour import Exchange, exchanges
 
 DOCUMENTED_FOR_ALL = {401, 429}
 """The manual says that every endpoint can answer so, the document does not."""

@@ -3,7 +3,8 @@
     python -m scripts.fuzz_emulator path/to/openapi.json [--max-examples 50]
 
 It fails on a 500, on a status that is not documented, and on an answer that does not fit the document. It takes
-minutes, so it is no part of the tests; those of `tests/emulator/test_spec.py` are stricter, but know their requests.
+minutes, so it is no part of the tests; those of `tests/emulator/http/test_spec.py` are stricter, but know their
+requests.
 """
 
 from __future__ import annotations

@@ -1,12 +1,20 @@
-"""The local Dune that the tests run against: one in each test process, empty at the start of each test."""
+"""What tests share: the local Dune (one in each test process, empty at the start of each test), and how to ask it."""
 
 import time
 
+import dagster as dg
+import httpx
 import pytest
+from deployment import ROOT, Deployment
+from faulty_server import FaultyServer
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.cli import load_folder
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.resource import DuneResource
 
 PATIENCE_SECONDS = 30
+EXECUTE = "/api/v1/pipelines/execute"
 
 
 @pytest.fixture
@@ -42,6 +50,105 @@ def finish_pipeline():
         )
 
     return wait
+
+
+@pytest.fixture
+def http(dune):
+    """Plain HTTP with the key, for what the client refuses to send or hides."""
+    with httpx.Client(base_url=dune.url + "/api/v1", headers={"X-Dune-Api-Key": dune.api_key}) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def slow_emulator():
+    with DuneEmulator(execution_seconds=0.25, workers=2) as running:
+        yield running
+
+
+@pytest.fixture
+def slow_dune(slow_emulator):
+    """A local Dune with two workers, whose executions take a quarter of a second each."""
+    slow_emulator.reset()
+    return slow_emulator
+
+
+@pytest.fixture
+def slow_client(slow_dune):
+    with DuneApiClient(slow_dune.api_key, slow_dune.url, timeout=10, max_retries=0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def endless():
+    """SQL that runs for hours unless it is interrupted."""
+    tables = " CROSS JOIN ".join(f"UNNEST(sequence(1, 10000)) AS {name}({name})" for name in "abcd")
+    return f"SELECT count(*) AS n FROM {tables} WHERE a + b > c + d"
+
+
+@pytest.fixture
+def until_running():
+    """A function that waits until the SQL of an execution has been running for a while."""
+
+    def wait(client, execution_id):
+        while client.get_execution_status(execution_id).state == "QUERY_STATE_PENDING":
+            time.sleep(0.005)
+        time.sleep(0.2)
+        status = client.get_execution_status(execution_id)
+        assert status.state == "QUERY_STATE_EXECUTING", status
+
+    return wait
+
+
+@pytest.fixture
+def faulty():
+    server = FaultyServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def resource_with(dune):
+    """A function that makes a resource for the local Dune, which polls quickly."""
+    defaults = {"api_key": dune.api_key, "base_url": dune.url, "poll_interval": 0.02, "max_poll_interval": 0.1}
+    return lambda **settings: DuneResource(**{**defaults, **settings})
+
+
+@pytest.fixture
+def resource(resource_with):
+    return resource_with()
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def calls(dune):
+    """A function that returns the bodies of all pipelines/execute requests since the test began."""
+
+    def read():
+        return [entry["body"] for entry in dune.journal() if (entry["method"], entry["path"]) == ("POST", EXECUTE)]
+
+    return read
+
+
+@pytest.fixture
+def load_project():
+    """A function that saves the example project's queries in a local Dune."""
+    return lambda dune: load_folder(dune, ROOT / "dune_project" / "queries")
+
+
+@pytest.fixture
+def project(dune, tmp_path, load_project):
+    """The example project in a real deployment with a webserver and a daemon."""
+    load_project(dune)
+    module = "dune_project.definitions"
+    with Deployment(tmp_path / "home", dune, ["-m", module], module) as deployment:
+        deployment.start("dagster-daemon", "run")
+        deployment.start_webserver()
+        yield deployment
 
 
 def poll(read, is_good):

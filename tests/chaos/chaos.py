@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "dagster")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 from deployment import Deployment
 from scenario import EXECUTE, Scenario, draw, load

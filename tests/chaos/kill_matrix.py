@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "dagster")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 from deployment import Deployment
 from durable_location import load
@@ -23,7 +23,7 @@ from dagster_dune.api.models import Pipeline, PipelineNode, QueryExecution
 from dagster_dune.emulator.server import DuneEmulator
 
 PATIENCE = 180
-LOCATION = HERE.parent / "dagster" / "durable_location.py"
+LOCATION = HERE.parent / "support" / "durable_location.py"
 ONE, TWO, THREE = "dune.acme.result_one_100", "dune.acme.result_two_100", "query_102"
 WHO = ("step process", "run worker", "daemon", "webserver", "network")
 WHEN = ("before the request", "during the request", "after the answer", "mid-poll", "after the end")

@@ -2,17 +2,16 @@
 
 import os
 import signal
-from pathlib import Path
 
 import dagster as dg
 import pytest
-from deployment import Deployment
+from deployment import ROOT, Deployment
 from durable_location import load
 
 from dagster_dune import DuneApiClient
 from dagster_dune.emulator.server import DuneEmulator
 
-LOCATION = Path(__file__).with_name("durable_location.py")
+LOCATION = ROOT / "tests" / "support" / "durable_location.py"
 EXECUTE = "/api/v1/pipelines/execute"
 PLAIN = ["dune/acme/result_one_100", "dune/acme/result_two_100", "dune/three_102"]
 RETRIED = ["dune/acme/result_one_200", "dune/acme/result_two_200", "dune/three_202"]

@@ -1,63 +1,10 @@
-"""Fixtures of the HTTP tests: a slow local Dune, plain HTTP, and a server that fails on demand."""
+"""A server that answers as a test says, and breaks connections on demand."""
 
 import socket
 import struct
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-import httpx
-import pytest
-
-from dagster_dune.api.client import DuneApiClient
-from dagster_dune.emulator.server import DuneEmulator
-
-
-@pytest.fixture
-def http(dune):
-    """Plain HTTP with the key, for what the client refuses to send or hides."""
-    with httpx.Client(base_url=dune.url + "/api/v1", headers={"X-Dune-Api-Key": dune.api_key}) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="session")
-def slow_emulator():
-    with DuneEmulator(execution_seconds=0.25, workers=2) as running:
-        yield running
-
-
-@pytest.fixture
-def slow_dune(slow_emulator):
-    """A local Dune with two workers, whose executions take a quarter of a second each."""
-    slow_emulator.reset()
-    return slow_emulator
-
-
-@pytest.fixture
-def slow_client(slow_dune):
-    with DuneApiClient(slow_dune.api_key, slow_dune.url, timeout=10, max_retries=0) as opened:
-        yield opened
-
-
-@pytest.fixture
-def endless():
-    """SQL that runs for hours unless it is interrupted."""
-    tables = " CROSS JOIN ".join(f"UNNEST(sequence(1, 10000)) AS {name}({name})" for name in "abcd")
-    return f"SELECT count(*) AS n FROM {tables} WHERE a + b > c + d"
-
-
-@pytest.fixture
-def until_running():
-    """A function that waits until the SQL of an execution has been running for a while."""
-
-    def wait(client, execution_id):
-        while client.get_execution_status(execution_id).state == "QUERY_STATE_PENDING":
-            time.sleep(0.005)
-        time.sleep(0.2)
-        status = client.get_execution_status(execution_id)
-        assert status.state == "QUERY_STATE_EXECUTING", status
-
-    return wait
 
 
 class FaultyServer:
@@ -116,10 +63,3 @@ class FaultyServer:
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()
-
-
-@pytest.fixture
-def faulty():
-    server = FaultyServer()
-    yield server
-    server.close()
