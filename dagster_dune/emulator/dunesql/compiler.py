@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.incremental import is_previous
-from dagster_dune.emulator.dunesql.names import cte_names, table_name
-from dagster_dune.emulator.dunesql.parameters import substitute
-from dagster_dune.emulator.dunesql.parsing import parse
-from dagster_dune.emulator.dunesql.views import View, inline_views
+from dagster_dune.emulator.dunesql.parse.incremental import is_previous
+from dagster_dune.emulator.dunesql.parse.parameters import substitute
+from dagster_dune.emulator.dunesql.parse.parser import parse
+from dagster_dune.emulator.dunesql.resolve.names import cte_names, table_name
+from dagster_dune.emulator.dunesql.resolve.views import View, inline_views
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Compiled:
     """A query whose parameters and query views are in their places.
 
     Attributes:
-        statement: The query; functions carry the mark that `parsing` gives them.
+        statement: The query; functions carry the mark that `parse` gives them.
         tables: The full lower-case names, without quotes, of every table, matview and upload that it reads.
     """
 

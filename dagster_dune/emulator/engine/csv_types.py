@@ -7,7 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX
+from dagster_dune.emulator.dunesql.types.types import INT256_MIN, UINT256_MAX
 from dagster_dune.emulator.sql_errors import SqlError
 
 if TYPE_CHECKING:

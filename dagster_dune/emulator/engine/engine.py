@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagster_dune.emulator.dunesql.compiler import Compiled
-from dagster_dune.emulator.dunesql.incremental import PREVIOUS, is_incremental
-from dagster_dune.emulator.dunesql.lowering import lower
-from dagster_dune.emulator.dunesql.names import duckdb_name, quoted
-from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_type
+from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, is_incremental
+from dagster_dune.emulator.dunesql.print.printer import lower
+from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
+from dagster_dune.emulator.dunesql.types.types import INT256_MIN, UINT256_MAX, trino_type
 from dagster_dune.emulator.engine import csv_types, sample_tables
 from dagster_dune.emulator.engine.error_messages import located, sql_error
 from dagster_dune.emulator.engine.statements import Statement, failures
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _MACROS = [
-    Path(__file__).parents[1] / "dunesql" / name
+    Path(__file__).parents[1] / "dunesql" / "macros" / name
     for name in ("prelude.sql", "arrays.sql", "texts.sql", "numerals.sql", "zones.sql", "keccak.sql")
 ]
 _PLAN = "SELECT json_serialize_plan($1, skip_null := true, skip_empty := true, optimize := false)"

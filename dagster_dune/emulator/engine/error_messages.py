@@ -8,8 +8,8 @@ from operator import itemgetter
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.types import split_types, trino_type
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.types.types import split_types, trino_type
 from dagster_dune.emulator.sql_errors import SqlError, SqlErrorType
 
 _INTEGER_NAMES = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dagster_dune.emulator.dunesql.names import duckdb_name
-from dagster_dune.emulator.dunesql.types import INT256_MIN, UINT256_MAX, trino_type
+from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
+from dagster_dune.emulator.dunesql.types.types import INT256_MIN, UINT256_MAX, trino_type
 from dagster_dune.emulator.sql_errors import SqlError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from dagster_dune.emulator.dunesql.types import ZONED_FIELDS
+from dagster_dune.emulator.dunesql.types.types import ZONED_FIELDS
 
 
 @dataclass(frozen=True)

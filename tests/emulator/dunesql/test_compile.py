@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from dagster_dune.emulator.dunesql import View, compile_sql
-from dagster_dune.emulator.dunesql.functions import FUNCTIONS
-from dagster_dune.emulator.dunesql.names import duckdb_name, quoted
-from dagster_dune.emulator.dunesql.parameters import substitute
-from dagster_dune.emulator.dunesql.typed import TYPED_FUNCTIONS
-from dagster_dune.emulator.dunesql.types import trino_type
-from dagster_dune.emulator.dunesql.views import view_arguments
+from dagster_dune.emulator.dunesql.parse.functions import FUNCTIONS
+from dagster_dune.emulator.dunesql.parse.parameters import substitute
+from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
+from dagster_dune.emulator.dunesql.resolve.views import view_arguments
+from dagster_dune.emulator.dunesql.rewrite.overloads import TYPED_FUNCTIONS
+from dagster_dune.emulator.dunesql.types.types import trino_type
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.sql_errors import SqlError
 

@@ -9,9 +9,18 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, bound, call, cast_to, fields_of, integer, struct, transformed
-from dagster_dune.emulator.dunesql.types import Type, type_name
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import (
+    Operation,
+    bound,
+    call,
+    cast_to,
+    fields_of,
+    integer,
+    struct,
+    transformed,
+)
+from dagster_dune.emulator.dunesql.types.types import Type, type_name
 
 CastOne = Callable[[Operation], exp.Expr]
 

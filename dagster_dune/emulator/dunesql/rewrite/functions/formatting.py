@@ -6,9 +6,17 @@ import re
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, call, cast_to, integer, joined, literal_text, text
-from dagster_dune.emulator.dunesql.types import Type, trino_type
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import (
+    Operation,
+    call,
+    cast_to,
+    integer,
+    joined,
+    literal_text,
+    text,
+)
+from dagster_dune.emulator.dunesql.types.types import Type, trino_type
 
 _SPECIFIER = re.compile(
     r"%(?:(?P<flags>[,0-]*)(?P<width>[1-9][0-9]*)?(?:\.(?P<digits>[0-9]+))?(?P<kind>[sdf])|(?P<percent>%))"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.guessing import expects_rows
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to
-from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, Rewrite, call, cast_to
+from dagster_dune.emulator.dunesql.rewrite.row_types import expects_rows
+from dagster_dune.emulator.dunesql.types.types import Type
 
 _WRITTEN_AS_THEY_ARE = ("VARCHAR", "BIGNUM", "DATE", "BOOLEAN", "DECIMAL")
 

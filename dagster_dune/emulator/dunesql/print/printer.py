@@ -1,8 +1,8 @@
 """From a query as Trino means it to DuckDB's SQL, when the tables are known.
 
-Every node is rewritten from the leaves up, most by their kind alone (`transforms`), some by the types of their operands
-(`operators`, `typed`): ``a / b`` is one thing for integers and another for decimals. Types come from DuckDB's binder
-(`probing`). A rewrite can change the type of what stands around it, so they are asked for until they stay.
+Every node is rewritten from the leaves up, most by their kind alone (`syntax`), some by the types of their operands
+(`operators`, `overloads`): ``a / b`` is one thing for integers and another for decimals. Types come from DuckDB's
+binder (`binder_types`). A rewrite can change the type of what stands around it, so they are asked for until they stay.
 """
 
 from __future__ import annotations
@@ -12,13 +12,10 @@ from contextlib import suppress
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.aggregates import finish_aggregate
-from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
-from dagster_dune.emulator.dunesql.guessing import guess_rows
-from dagster_dune.emulator.dunesql.incremental import put_previous
-from dagster_dune.emulator.dunesql.operators import OPERATORS, SIGNED
-from dagster_dune.emulator.dunesql.positions import VIEW
-from dagster_dune.emulator.dunesql.probing import (
+from dagster_dune.emulator.dunesql.parse.functions import FUNCTIONS, MARK
+from dagster_dune.emulator.dunesql.parse.incremental import put_previous
+from dagster_dune.emulator.dunesql.parse.positions import VIEW
+from dagster_dune.emulator.dunesql.print.binder_types import (
     TAG,
     TagTypes,
     argument_value,
@@ -31,11 +28,14 @@ from dagster_dune.emulator.dunesql.probing import (
     to_duckdb,
     typed_operands,
 )
-from dagster_dune.emulator.dunesql.sql import Operation, call
-from dagster_dune.emulator.dunesql.transforms import drop_limit_all, name_columns, rename_tables, rewrite_syntax
-from dagster_dune.emulator.dunesql.tried import bind_tried_aggregates
-from dagster_dune.emulator.dunesql.typed import TYPED_FUNCTIONS
-from dagster_dune.emulator.dunesql.zones import mark_literals
+from dagster_dune.emulator.dunesql.rewrite.aggregates import finish_aggregate
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, call
+from dagster_dune.emulator.dunesql.rewrite.functions.zones import mark_literals
+from dagster_dune.emulator.dunesql.rewrite.operators import OPERATORS, SIGNED
+from dagster_dune.emulator.dunesql.rewrite.overloads import TYPED_FUNCTIONS
+from dagster_dune.emulator.dunesql.rewrite.row_types import guess_rows
+from dagster_dune.emulator.dunesql.rewrite.syntax import drop_limit_all, name_columns, rename_tables, rewrite_syntax
+from dagster_dune.emulator.dunesql.rewrite.try_aggregates import bind_tried_aggregates
 from dagster_dune.emulator.sql_errors import SqlError
 
 _AGGREGATE = "dune_aggregate"

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.names import cte_names
-from dagster_dune.emulator.dunesql.parameters import substitute
-from dagster_dune.emulator.dunesql.parsing import parse
-from dagster_dune.emulator.dunesql.positions import VIEW, error_at
+from dagster_dune.emulator.dunesql.parse.parameters import substitute
+from dagster_dune.emulator.dunesql.parse.parser import parse
+from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
+from dagster_dune.emulator.dunesql.resolve.names import cte_names
 from dagster_dune.emulator.sql_errors import SqlError
 
 _VIEW = re.compile(r"query_(?P<id>[1-9][0-9]*)(?:\((?P<arguments>.*)\))?", re.IGNORECASE | re.DOTALL)

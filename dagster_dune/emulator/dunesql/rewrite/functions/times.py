@@ -6,9 +6,9 @@ import re
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql import zones
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, call, cast_to, integer, literal_text, text
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, call, cast_to, integer, literal_text, text
+from dagster_dune.emulator.dunesql.rewrite.functions import zones
 
 _DATE_UNITS = ("day", "week", "month", "quarter", "year")
 _UNITS = ("millisecond", "second", "minute", "hour", *_DATE_UNITS)

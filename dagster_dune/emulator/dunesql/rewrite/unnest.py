@@ -2,17 +2,17 @@
 
 An array is one column, a map is two, and an array of rows is one for each field. What DuckDB's cannot say becomes a
 subquery, ``(SELECT unnest(a), unnest(b)) AS t(x, y)``, which pads the shorter array with NULL as Trino does. While the
-types are not known yet, the names after AS tell how many columns there are, and `guessing` tells of what.
+types are not known yet, the names after AS tell how many columns there are, and `row_types` tells of what.
 """
 
 from __future__ import annotations
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.guessing import expects_rows
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, call, integer, transformed
-from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, call, integer, transformed
+from dagster_dune.emulator.dunesql.rewrite.row_types import expects_rows
+from dagster_dune.emulator.dunesql.types.types import Type
 
 
 def unnest(operation: Operation) -> exp.Expr:

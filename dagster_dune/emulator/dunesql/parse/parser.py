@@ -2,7 +2,7 @@
 
 sqlglot turns the functions it knows into nodes of its own, which its DuckDB writer then translates as it sees fit. Here
 every function must mean what Trino documents, so the functions on our list are renamed before sqlglot reads them: it
-leaves ``trino_date_diff(...)`` alone, and `lowering` says what becomes of it. Whatever other function remains
+leaves ``trino_date_diff(...)`` alone, and `rewrite` says what becomes of it. Whatever other function remains
 afterwards is not on the list, and is refused.
 """
 
@@ -14,9 +14,9 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 
-from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
-from dagster_dune.emulator.dunesql.incremental import previous_as_table
-from dagster_dune.emulator.dunesql.positions import error_at
+from dagster_dune.emulator.dunesql.parse.functions import FUNCTIONS, MARK
+from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
+from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.sql_errors import SqlError
 
 _SYNTAX: tuple[type[exp.Expr], ...] = (
@@ -32,7 +32,7 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Dot, exp.ColumnDef,
     exp.JSONExtract, exp.JSONExtractQuote, exp.JSONValue,
 )  # fmt: skip
-"""The syntax that `lowering` knows, beside the functions."""
+"""The syntax that `rewrite` knows, beside the functions."""
 
 
 _UNKNOWN = "Function '{}' is not registered, or not supported by this emulator"

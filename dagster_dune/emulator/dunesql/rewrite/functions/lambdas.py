@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, bound, call, integer, struct, transformed
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, bound, call, integer, struct, transformed
 
 _FIRST, _SECOND, _PLACE, _OTHER_PLACE = (exp.to_identifier(f"dune_{name}") for name in ("x", "y", "i", "j"))
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql import times, zones
-from dagster_dune.emulator.dunesql.arrays import subscript
-from dagster_dune.emulator.dunesql.casts import cast
-from dagster_dune.emulator.dunesql.equality import equal, equal_tuples, in_rows
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer, joined, text
-from dagster_dune.emulator.dunesql.types import Type
-from dagster_dune.emulator.dunesql.unnesting import unnest
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.casts import cast
+from dagster_dune.emulator.dunesql.rewrite.equality import equal, equal_tuples, in_rows
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, Rewrite, call, cast_to, integer, joined, text
+from dagster_dune.emulator.dunesql.rewrite.functions import times, zones
+from dagster_dune.emulator.dunesql.rewrite.functions.arrays import subscript
+from dagster_dune.emulator.dunesql.rewrite.unnest import unnest
+from dagster_dune.emulator.dunesql.types.types import Type
 from dagster_dune.emulator.sql_errors import SqlError
 
 SIGNED = "dune_signed"

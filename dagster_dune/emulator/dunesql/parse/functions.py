@@ -1,8 +1,8 @@
 """The functions that queries may call, and what becomes of each.
 
 A function is one of three kinds: DuckDB has it with the same meaning (`_native`); ``prelude.sql`` says in SQL what it
-means (`_macro`); or it depends on the types of its arguments, and `dagster_dune.emulator.dunesql.typed` writes it
-(`_typed`). A function that is not here is refused, so that no query runs with a meaning of its own.
+means (`_macro`); or it depends on the types of its arguments, and `rewrite.overloads` writes it (`_typed`). A function
+that is not here is refused, so that no query runs with a meaning of its own.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from dagster_dune.emulator.dunesql.functions import FUNCTIONS, MARK
-from dagster_dune.emulator.dunesql.operators import OPERATORS, operands_of
-from dagster_dune.emulator.dunesql.sql import call, text
-from dagster_dune.emulator.dunesql.types import Type, literal_type
+from dagster_dune.emulator.dunesql.parse.functions import FUNCTIONS, MARK
+from dagster_dune.emulator.dunesql.rewrite.expressions import call, text
+from dagster_dune.emulator.dunesql.rewrite.operators import OPERATORS, operands_of
+from dagster_dune.emulator.dunesql.types.types import Type, literal_type
 from dagster_dune.emulator.sql_errors import SqlError
 
 TAG = "dune_tag"

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, literal_text, text
-from dagster_dune.emulator.dunesql.types import ZONED_FIELDS
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, Rewrite, call, cast_to, literal_text, text
+from dagster_dune.emulator.dunesql.types.types import ZONED_FIELDS
 
 _REGIONS = "Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific"
 _ZONE = re.compile(rf"(?:{_REGIONS})(?:/[A-Z][A-Za-z0-9_+-]*)+")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql import zones
-from dagster_dune.emulator.dunesql.nested_casts import cast_nested
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, Rewrite, call, cast_to, integer
+from dagster_dune.emulator.dunesql.rewrite.functions import zones
+from dagster_dune.emulator.dunesql.rewrite.nested_casts import cast_nested
 from dagster_dune.emulator.sql_errors import SqlError
 
 _PLAIN = {

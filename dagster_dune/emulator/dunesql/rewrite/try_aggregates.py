@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.functions import AGGREGATES, MARK
-from dagster_dune.emulator.dunesql.sql import call, integer
+from dagster_dune.emulator.dunesql.parse.functions import AGGREGATES, MARK
+from dagster_dune.emulator.dunesql.rewrite.expressions import call, integer
 
 _ROW = "tried"
 

@@ -9,10 +9,18 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.operators import divide_decimals
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer, struct, transformed
-from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import (
+    Operation,
+    Rewrite,
+    call,
+    cast_to,
+    integer,
+    struct,
+    transformed,
+)
+from dagster_dune.emulator.dunesql.rewrite.operators import divide_decimals
+from dagster_dune.emulator.dunesql.types.types import Type
 
 
 def finish_aggregate(name: str, result: exp.Expr, types: Sequence[Type | None]) -> exp.Expr:

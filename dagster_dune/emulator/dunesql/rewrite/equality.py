@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import bound, call, fields_of, integer, transformed
-from dagster_dune.emulator.dunesql.types import Type
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import bound, call, fields_of, integer, transformed
+from dagster_dune.emulator.dunesql.types.types import Type
 
 
 def equal(node: exp.Expr, left: exp.Expr, right: exp.Expr, type_: Type) -> exp.Expr:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.json_paths import json_query, json_value
-from dagster_dune.emulator.dunesql.names import cte_names, quoted, table_name
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import call, text
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.resolve.names import cte_names, quoted, table_name
+from dagster_dune.emulator.dunesql.rewrite.expressions import call, text
+from dagster_dune.emulator.dunesql.rewrite.functions.json_paths import json_query, json_value
 
 _MAX_BIGINT = 2**63 - 1
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql import arrays, binary, formatting, json_paths, lambdas, times, zones
-from dagster_dune.emulator.dunesql.aggregates import TYPED_AGGREGATES
-from dagster_dune.emulator.dunesql.casts import cast
-from dagster_dune.emulator.dunesql.operators import concatenate, modulo
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, Rewrite, call, cast_to, integer
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.aggregates import TYPED_AGGREGATES
+from dagster_dune.emulator.dunesql.rewrite.casts import cast
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, Rewrite, call, cast_to, integer
+from dagster_dune.emulator.dunesql.rewrite.functions import (
+    arrays,
+    binary,
+    formatting,
+    json_paths,
+    lambdas,
+    times,
+    zones,
+)
+from dagster_dune.emulator.dunesql.rewrite.operators import concatenate, modulo
 
 
 def _extreme(name: str) -> Rewrite:

@@ -9,8 +9,8 @@ import re
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.positions import error_at
-from dagster_dune.emulator.dunesql.sql import Operation, call, cast_to, literal_text, text
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, call, cast_to, literal_text, text
 
 _STEP = re.compile(
     r"""\.(?P<key>[A-Za-z0-9_-]+)|\[(?P<position>[0-9]+)\]|\[(?P<quote>["'])(?P<quoted>[^"']+)(?P=quote)\]"""

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from sqlglot import Token, TokenType, exp
 from sqlglot.errors import ParseError, TokenError
 
-from dagster_dune.emulator.dunesql.functions import MARK
-from dagster_dune.emulator.dunesql.positions import VIEW, error_at
-from dagster_dune.emulator.dunesql.sql import call
+from dagster_dune.emulator.dunesql.parse.functions import MARK
+from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
 from dagster_dune.emulator.sql_errors import SqlError
 
 PREVIOUS = "temp.previous_result"
@@ -99,7 +98,7 @@ def _column(definition: exp.ColumnDef, previous: str | None) -> exp.Expr:
     type_ = definition.args["kind"]
     value: exp.Expr = exp.column(exp.to_identifier(definition.name, quoted=True)) if previous else exp.null()
     if previous == PREVIOUS and type_.this == exp.DType.VARBINARY:
-        value = call(f"{MARK}from_hex", value)
+        value = exp.Anonymous(this=f"{MARK}from_hex", expressions=[value])
     return exp.alias_(exp.Cast(this=value, to=type_), definition.name, quoted=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.types import Type, trino_type
+from dagster_dune.emulator.dunesql.types.types import Type, trino_type
 
 
 @dataclass(frozen=True)

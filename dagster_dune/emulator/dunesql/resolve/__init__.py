@@ -1,0 +1,1 @@
+"""Resolve: names of tables and query views come in, what they stand for goes out; next is `types`."""
