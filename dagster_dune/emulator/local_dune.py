@@ -72,12 +72,13 @@ class LocalDune:
 
     async def reset(self) -> None:
         """Stop everything, and go back to an empty account over the sample tables."""
-        self.faults.clear()
+        self.faults.end_delays()
         self.rates.clear()
         async with self.changing_tables:
             self.account.clear()
             self.pipelines.reset()
             await self.executions.reset()
+            self.faults.clear()
             self.journal.clear()
             await asyncio.to_thread(self.engine.reset)
 

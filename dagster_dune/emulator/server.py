@@ -154,7 +154,7 @@ class DuneEmulator:
         Args:
             kind: ``status``, ``reset``, ``delay``, ``truncated`` or ``malformed`` for a request; ``young_pipeline``,
                 ``wrong_word``, ``lost_node`` or ``null_nodes`` for the status of a pipeline; ``stuck_node``,
-                ``slow_node`` or ``failing_node`` for an execution.
+                ``held_node``, ``slow_node`` or ``failing_node`` for an execution.
             method: The requests' method, any if it is ``"*"``. It counts for requests alone.
             path: A pattern for the requests' path, in which ``*`` stands for any text. It counts for requests alone.
             times: How often it strikes; always if None.
@@ -168,12 +168,62 @@ class DuneEmulator:
         rule = _body(Rule, **given, times=times, after=after, fault={"kind": kind, **settings})
         self._server.call(partial(self._server.dune.faults.inject, rule))
 
+    def hold(self, node: int | str, *, times: int | None = None) -> None:
+        """Hold the executions of a node, in pipelines or on their own: each starts, and goes on after `release`.
+
+        A test that judges an order needs no clock: it holds the node that is to be late, waits with `wait_until_held`
+        or for what it expects meanwhile, and releases it. A held execution can be cancelled, and takes up a worker.
+
+        Args:
+            node: A query's id, or a matview's full name.
+            times: How many executions are held; all of them until `release` if None.
+
+        Examples:
+            >>> from dagster_dune import DuneApiClient
+            >>> with DuneEmulator() as dune, DuneApiClient(dune.api_key, dune.url) as client:
+            ...     dune.load_query(1, "one", "SELECT 1 AS one")
+            ...     dune.hold(1)
+            ...     execution = client.execute_query(1).execution_id
+            ...     dune.wait_until_held(1)
+            ...     print(client.get_execution_status(execution).state)
+            ...     dune.release(1)
+            QUERY_STATE_EXECUTING
+        """
+        self.inject("held_node", node=node, times=times)
+
+    def wait_until_held(self, node: int | str, *, executions: int = 1, timeout: float = 60.0) -> None:
+        """Return once executions of a node are held: they have started, and nothing is done before `release`.
+
+        Args:
+            node: As given to `hold`.
+            executions: How many must be held at the same time.
+            timeout: The seconds after which it gives up.
+
+        Raises:
+            TimeoutError: Fewer were held.
+        """
+        wait = partial(self._server.dune.faults.wait_until_held, node, executions)
+        try:
+            self._server.call(wait, timeout)
+        except TimeoutError:
+            raise TimeoutError(
+                f"In {timeout:g} seconds, {executions} executions of {node!r} were never held at once."
+            ) from None
+
+    def release(self, node: int | str | None = None) -> None:
+        """Let held executions go on, and hold no more of them.
+
+        Args:
+            node: As given to `hold`; those of every node if None.
+        """
+        self._server.call(partial(self._server.dune.faults.release, node))
+
     def faults(self) -> list[dict[str, Any]]:
         """Return every rule in force, with the number of its ``matches`` and how often it ``struck``."""
         return self._server.dune.faults.rules()
 
     def clear_faults(self) -> None:
-        """Forget every rule. Requests that are being delayed lose their connection."""
+        """Forget every rule. Requests that are being delayed lose their connection; held executions go on."""
         self._server.call(self._server.dune.faults.clear)
 
     def reset(self) -> None:

@@ -23,7 +23,7 @@ from dagster_dune.emulator.engine.statements import Statement
 from dagster_dune.emulator.execution.execution import NANOSECONDS, Execution, ResultLimits, State, StoredResult
 from dagster_dune.emulator.execution.jobs import Job
 from dagster_dune.emulator.execution.results import ResultSet
-from dagster_dune.emulator.faults.faults import Faults, suffer
+from dagster_dune.emulator.faults.faults import Faults
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -185,7 +185,7 @@ class Executions:
         execution.started_at = time.time_ns()
         compiling = asyncio.get_running_loop().run_in_executor(self._threads, self._compile, execution.job)
         compiled, _ = await asyncio.gather(compiling, asyncio.sleep(self._seconds))
-        await suffer(execution.fault)
+        await self._faults.suffer(execution.fault)
         return await self._finish(self._statement(execution.job, compiled))
 
     def _compile(self, job: Job) -> Compiled:

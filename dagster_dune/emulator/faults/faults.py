@@ -125,6 +125,13 @@ class StuckNode(Body):
     node: NodeTarget
 
 
+class HeldNode(Body):
+    """The execution starts, and goes on when the test releases it."""
+
+    kind: Literal["held_node"]
+    node: NodeTarget
+
+
 class SlowNode(Body):
     """The execution takes longer."""
 
@@ -143,7 +150,13 @@ class FailingNode(Body):
 
 StatusFault = YoungPipeline | WrongWord | LostNode | NullNodes
 RequestFault = Status | Reset | Delay | Truncated | Malformed | StatusFault
-ExecutionFault = StuckNode | SlowNode | FailingNode
+ExecutionFault = StuckNode | HeldNode | SlowNode | FailingNode
+
+
+class Release(Body):
+    """Which held executions go on: those of a node, or all of them."""
+
+    node: NodeTarget | None = None
 
 
 class Rule(Body):
@@ -192,7 +205,11 @@ def is_node(target: int | str, name: int | str) -> bool:
         >>> is_node('dune."21co".result_x', "dune.21co.result_x"), is_node(1, "1")
         (True, False)
     """
-    return (target.replace('"', "").lower() if isinstance(target, str) else target) == name
+    return _normalised(target) == name
+
+
+def _normalised(target: NodeTarget) -> NodeTarget:
+    return target.replace('"', "").lower() if isinstance(target, str) else target
 
 
 def _age(status_path: str) -> float:
@@ -226,14 +243,21 @@ class Faults:
     def __init__(self) -> None:
         self._rules: list[_Counted] = []
         self._cleared = asyncio.Event()
+        self._held: dict[asyncio.Event, NodeTarget] = {}
+        self._arrival = asyncio.Condition()
 
     def inject(self, rule: Rule) -> None:
         """Add a rule after the others."""
         self._rules.append(_Counted(rule))
 
     def clear(self) -> None:
-        """Forget every rule. Requests that are being delayed lose their connection."""
+        """Forget every rule. Requests that are being delayed lose their connection; held executions go on."""
         self._rules.clear()
+        self.end_delays()
+        self.release()
+
+    def end_delays(self) -> None:
+        """Let the requests that are being delayed lose their connection."""
         self._cleared.set()
         self._cleared = asyncio.Event()
 
@@ -264,25 +288,63 @@ class Faults:
                 return fault
         return None
 
-    async def hold(self, seconds: float) -> bool:
-        """Wait, and return whether it was for so long; False means that the rules were cleared meanwhile."""
+    async def delay(self, seconds: float) -> bool:
+        """Wait, and return whether it was for so long; False means that delays were ended meanwhile."""
         try:
             await asyncio.wait_for(self._cleared.wait(), seconds)
         except TimeoutError:
             return True
         return False
 
+    def release(self, node: NodeTarget | None = None) -> None:
+        """Let the held executions of a node go on, and hold no more of them; those of every node if None."""
 
-async def suffer(fault: ExecutionFault | None) -> None:
-    """Do to an execution what its fault says.
+        def is_meant(target: NodeTarget) -> bool:
+            return node is None or _normalised(target) == _normalised(node)
 
-    Raises:
-        SqlError: The execution is to fail.
-    """
-    match fault:
-        case StuckNode():
-            await asyncio.Event().wait()
-        case SlowNode(seconds=seconds):
-            await asyncio.sleep(seconds)
-        case FailingNode(message=message):
-            raise SqlError(message, type="FAILED_TYPE_EXECUTION_FAILED")
+        self._rules = [
+            counted
+            for counted in self._rules
+            if not (isinstance(counted.rule.fault, HeldNode) and is_meant(counted.rule.fault.node))
+        ]
+        for released, target in self._held.items():
+            if is_meant(target):
+                released.set()
+
+    async def wait_until_held(self, node: NodeTarget, executions: int = 1) -> None:
+        """Return once so many executions of a node are held."""
+
+        def are_held() -> bool:
+            held = [target for released, target in self._held.items() if not released.is_set()]
+            return sum(_normalised(target) == _normalised(node) for target in held) >= executions
+
+        async with self._arrival:
+            await self._arrival.wait_for(are_held)
+
+    async def suffer(self, fault: ExecutionFault | None) -> None:
+        """Do to an execution what its fault says.
+
+        Raises:
+            SqlError: The execution is to fail.
+        """
+        match fault:
+            case StuckNode():
+                await asyncio.Event().wait()
+            case HeldNode():
+                await self._hold(fault)
+            case SlowNode(seconds=seconds):
+                await asyncio.sleep(seconds)
+            case FailingNode(message=message):
+                raise SqlError(message, type="FAILED_TYPE_EXECUTION_FAILED")
+
+    async def _hold(self, fault: HeldNode) -> None:
+        if all(counted.rule.fault is not fault for counted in self._rules):
+            return  # released before it got here
+        released = asyncio.Event()
+        self._held[released] = fault.node
+        try:
+            async with self._arrival:
+                self._arrival.notify_all()
+            await released.wait()
+        finally:
+            del self._held[released]

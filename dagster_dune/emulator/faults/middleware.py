@@ -81,7 +81,7 @@ class FaultMiddleware:
             case YoungPipeline():
                 await _json(404, {"error": "Pipeline execution not found"}).send(send)
             case Delay(seconds=seconds):
-                if await self._faults.hold(seconds):
+                if await self._faults.delay(seconds):
                     await (await self._own_answer(scope, receive)).send(send)
                 else:
                     await self._drop(scope, receive)
@@ -95,7 +95,7 @@ class FaultMiddleware:
             case Status():
                 await _given(fault).send(send)
             case Delay(seconds=seconds):
-                await (own.send(send) if await self._faults.hold(seconds) else self._drop(scope, receive))
+                await (own.send(send) if await self._faults.delay(seconds) else self._drop(scope, receive))
             case Truncated():
                 await own.send(send, truncated=True)
                 await self._drop(scope, receive, reset=False)

@@ -50,13 +50,17 @@ class Running:
         self._loop = asyncio.get_running_loop()
         self._started.set()
 
-    def call(self, function: Callable[[], Any]) -> None:
-        """Call a function on the event loop, where the state lives, and wait until it is done."""
+    def call(self, function: Callable[[], Any], timeout: float | None = None) -> None:
+        """Call a function on the event loop, where the state lives, and wait until it is done.
+
+        Raises:
+            TimeoutError: It is not done after so many seconds; it is given up.
+        """
 
         async def on_loop() -> None:
             done = function()
             if inspect.isawaitable(done):
-                await done
+                await asyncio.wait_for(done, timeout)
 
         asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result()
 
@@ -74,7 +78,7 @@ class Running:
     def stop(self) -> None:
         """Stop the server, then write everything into the database file and close it."""
         with suppress(RuntimeError):  # the loop has ended if the server failed
-            self._loop.call_soon_threadsafe(self.dune.faults.clear)
+            self._loop.call_soon_threadsafe(self.dune.faults.end_delays)
         self._uvicorn.should_exit = True
         self._thread.join()
         self.dune.keep()

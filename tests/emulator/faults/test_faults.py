@@ -259,6 +259,64 @@ def test_a_failing_node(dune, settled):
     ]
 
 
+def test_a_held_node_goes_on_when_it_is_released(dune, client, start, read, finish_pipeline):
+    dune.hold('dune."acme".result_a')
+    pipeline = start().json()
+    dune.wait_until_held(VIEW)
+    first, second = map(progress, read(pipeline).json()["node_executions"])
+    assert (first["status"], second["status"]) == ("QUERY_STATE_EXECUTING", "QUERY_STATE_PENDING")
+    dune.release(VIEW)
+    assert finish_pipeline(client, pipeline["pipeline_execution_id"]).status == "completed"
+    assert dune.faults() == []
+
+
+def test_a_node_is_held_as_often_as_it_is_told(dune, client, finish, queries):
+    dune.hold(1, times=1)
+    held, free = (client.execute_query(1).execution_id for _ in range(2))
+    dune.wait_until_held(1)
+    assert finish(client, free).state == "QUERY_STATE_COMPLETED"
+    assert client.get_execution_status(held).state == "QUERY_STATE_EXECUTING"
+    dune.release(2)  # another one
+    assert dune.faults()[0]["fault"] == {"kind": "held_node", "node": 1}
+    dune.release()
+    assert finish(client, held).state == "QUERY_STATE_COMPLETED"
+    assert finish(client, client.execute_query(1).execution_id).state == "QUERY_STATE_COMPLETED"
+
+
+@pytest.mark.parametrize("end", ["cancel", "clear_faults", "reset", "over_http"])
+def test_a_held_execution_ends_in_each_way(dune, client, finish, queries, end):
+    dune.hold(1)
+    execution = client.execute_query(1).execution_id
+    dune.wait_until_held(1)
+    match end:
+        case "cancel":
+            client.cancel_execution(execution)
+            assert finish(client, execution).state == "QUERY_STATE_CANCELLED"
+        case "over_http":
+            httpx.post(f"{dune.url}/_emulator/release", json={"node": 1}).raise_for_status()
+            assert finish(client, execution).state == "QUERY_STATE_COMPLETED"
+        case "clear_faults":
+            dune.clear_faults()
+            assert finish(client, execution).state == "QUERY_STATE_COMPLETED"
+        case "reset":
+            dune.reset()
+            assert dune.executions() == []
+    with pytest.raises(TimeoutError, match=r"In 0\.01 seconds, 1 executions of 1 were never held at once"):
+        dune.wait_until_held(1, timeout=0.01)
+
+
+def test_waiting_counts_the_executions_that_are_held_at_once(dune, client, finish, queries):
+    dune.hold(1)
+    first = client.execute_query(1).execution_id
+    dune.wait_until_held(1)
+    with pytest.raises(TimeoutError, match="2 executions"):
+        dune.wait_until_held(1, executions=2, timeout=0.01)
+    second = client.execute_query(1).execution_id
+    dune.wait_until_held(1, executions=2)
+    dune.release(1)
+    assert {finish(client, execution).state for execution in (first, second)} == {"QUERY_STATE_COMPLETED"}
+
+
 def test_a_stuck_node_can_be_cancelled(dune, client, start, read):
     dune.inject("stuck_node", node='dune."acme".result_a')
     pipeline = start().json()

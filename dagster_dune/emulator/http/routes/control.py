@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.faults.faults import Rule
+from dagster_dune.emulator.faults.faults import Release, Rule
 from dagster_dune.emulator.http.routes.common import answer, local_dune
 from dagster_dune.emulator.requests import read_body
 
@@ -44,11 +44,19 @@ async def clear_faults(request: Request) -> Response:
     return answer(message="The faults were cleared")
 
 
+async def release(request: Request) -> Response:
+    """Let held executions go on: those of the body's node, or all."""
+    body = await read_body(request, Release)
+    local_dune(request).faults.release(body.node)
+    return answer(message="The held executions go on")
+
+
 routes = [
     Route("/journal", get_journal),
     Route("/executions", list_executions),
     Route("/faults", list_faults),
     Route("/faults", inject_fault, methods=["POST"]),
     Route("/faults", clear_faults, methods=["DELETE"]),
+    Route("/release", release, methods=["POST"]),
     Route("/reset", reset, methods=["POST"]),
 ]
