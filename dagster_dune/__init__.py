@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import (
     AmbiguousSubmission,
@@ -21,7 +20,7 @@ from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.parameters import QueryParameter
 from dagster_dune.catalog.partitions import QueryPartitions
-from dagster_dune.definitions import build_dune_definitions
+from dagster_dune.definitions import build_dune_definitions, build_dune_upstream_specs
 from dagster_dune.errors import (
     DuneCatalogError,
     DuneConfigurationError,

@@ -12,6 +12,8 @@ from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.assets import build_dune_assets
 from dagster_dune.metadata import NAME
 
+__all__ = ["build_dune_definitions", "build_dune_upstream_specs"]
+
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 

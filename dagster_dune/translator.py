@@ -6,8 +6,8 @@ import re
 
 import dagster as dg
 
-from dagster_dune._specs.automation_conditions import condition_of, freshness_policy_of
-from dagster_dune._specs.partitions import partitions_def_of
+from dagster_dune._scheduling.automation_conditions import condition_of, freshness_policy_of
+from dagster_dune._scheduling.partitions import partitions_def_of
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.metadata import spec_metadata

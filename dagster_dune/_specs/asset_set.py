@@ -12,7 +12,7 @@ from functools import cached_property
 
 import dagster as dg
 
-from dagster_dune._specs.partitions import partitions_of_step
+from dagster_dune._scheduling.partitions import partitions_of_step
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.partitions import Partition

@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._specs.automation_conditions import condition_of
-from dagster_dune._specs.partitions import check_one_definition, check_partitions_def
+from dagster_dune._scheduling.automation_conditions import condition_of
+from dagster_dune._scheduling.partitions import check_one_definition, check_partitions_def
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference

@@ -1,35 +1,22 @@
-"""The catalog: the matviews and queries of an account or a folder, and what each of them reads.
-
-It is immutable, and can be written as one JSON document.
-"""
+"""`DuneCatalog`: the matviews and queries of an account or a folder, and what each of them reads."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-
-from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
-from dagster_dune.errors import DuneCatalogError
+from dagster_dune.catalog.unknown_names import warn_of_unknown_names
 
 if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
-    from dagster_dune.catalog.graph import CatalogGraph
 
 __all__ = ["DuneCatalog", "DuneObject", "MaterializedView", "Query", "UnidentifiedQuery"]
 
-DOCUMENT_VERSION = 1
-PROVENANCE = {"source", "updated_at"}
-PULL_AGAIN = "Write it again: dagster-dune catalog pull -o FILE."
 
-
-class DuneCatalog(BaseModel):
+class DuneCatalog(CatalogContents):
     """What exists on Dune, and what reads what.
 
     Attributes:
@@ -51,28 +38,24 @@ class DuneCatalog(BaseModel):
         ['dune.acme.result_daily', 'query_42']
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    materialized_views: tuple[MaterializedView, ...] = ()
-    queries: tuple[Query, ...] = ()
-    external: tuple[str, ...] = ()
-    unidentified: tuple[UnidentifiedQuery, ...] = ()
+    @classmethod
+    def of(cls, contents: CatalogContents) -> DuneCatalog:
+        """Take over what a source has read, which is consistent already."""
+        return cls.model_construct(**{field: getattr(contents, field) for field in cls.model_fields})
 
     @classmethod
     def from_directory(cls, path: str | Path) -> DuneCatalog:
         """Read a folder of ``.sql`` files, each with a short header; see `dagster_dune.catalog.sources.folder`."""
-        from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415  (it builds on this module)
-        from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
+        from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415  (slow to import)
 
-        return warn_of_unknown_names(read_directory(Path(path)))
+        return warn_of_unknown_names(cls.of(read_directory(Path(path))))
 
     @classmethod
     def from_file(cls, path: str | Path) -> DuneCatalog:
         """Read the JSON document that ``dagster-dune catalog pull`` wrote; see `dagster_dune.catalog.document`."""
-        from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (it builds on this module)
-        from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
+        from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (slow to import)
 
-        return warn_of_unknown_names(read_document(Path(path)))
+        return warn_of_unknown_names(cls.of(read_document(Path(path))))
 
     @classmethod
     def from_api(
@@ -81,25 +64,27 @@ class DuneCatalog(BaseModel):
         *,
         select: Sequence[str] | str | None = None,
         exclude: Sequence[str] | str = (),
-        known: DuneCatalog | None = None,
+        known: CatalogContents | None = None,
         concurrency: int = 8,
         progress: Callable[[int, int], object] | None = None,
     ) -> DuneCatalog:
         """Read the matviews and queries of an account; see `dagster_dune.catalog.sources.account.discover`."""
-        from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415  (it builds on this module)
-        from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
+        from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415  (slow to import)
 
         return warn_of_unknown_names(
-            discover(client, select=select, exclude=exclude, known=known, concurrency=concurrency, progress=progress)
+            cls.of(
+                discover(
+                    client, select=select, exclude=exclude, known=known, concurrency=concurrency, progress=progress
+                )
+            )
         )
 
     @classmethod
-    def merge(cls, folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
+    def merge(cls, folder: CatalogContents, account: CatalogContents) -> DuneCatalog:
         """Join what a folder says with what the account holds; see `dagster_dune.catalog.sources.merge`."""
-        from dagster_dune.catalog.sources.merge import merged  # noqa: PLC0415  (it builds on this module)
-        from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
+        from dagster_dune.catalog.sources.merge import merged  # noqa: PLC0415  (slow to import)
 
-        return warn_of_unknown_names(merged(folder, account))
+        return warn_of_unknown_names(cls.of(merged(folder, account)))
 
     def with_backing_queries(self) -> DuneCatalog:
         """Return this catalog with the query behind each matview as an object of its own."""
@@ -115,101 +100,3 @@ class DuneCatalog(BaseModel):
             external=self.external,
             unidentified=self.unidentified,
         )
-
-    @classmethod
-    def from_json(cls, document: str | bytes) -> DuneCatalog:
-        """Read the JSON document that `to_json` wrote.
-
-        Raises:
-            DuneCatalogError: It is not such a document.
-        """
-        try:
-            data = json.loads(document)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DuneCatalogError(f"This is no catalog document: it is no JSON ({error}).", hint=PULL_AGAIN) from error
-        if not isinstance(data, dict):
-            raise DuneCatalogError("This is no catalog document: it is no JSON object.", hint=PULL_AGAIN)
-        version = data.pop("version", None)
-        if version != DOCUMENT_VERSION:
-            said = "says no version" if version is None else f"is of version {version!r}"
-            raise DuneCatalogError(
-                f"This catalog document {said}; this dagster-dune reads version {DOCUMENT_VERSION}.", hint=PULL_AGAIN
-            )
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise DuneCatalogError(
-                f"This is no catalog document: {first['msg']} ({place}).", hint=PULL_AGAIN
-            ) from error
-
-    def to_json(self) -> str:
-        """Write the catalog as one JSON document."""
-        data = {"version": DOCUMENT_VERSION, **self.model_dump(mode="json", exclude_defaults=True)}
-        return json.dumps(data, indent=2, ensure_ascii=False)
-
-    @cached_property
-    def content_hash(self) -> str:
-        """A hash of all that the catalog says of its objects, but not of where and when that was read."""
-        provenance = {"__all__": PROVENANCE}
-        content = self.model_dump_json(
-            exclude={"materialized_views": provenance, "queries": provenance, "unidentified": True}
-        )
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-    @cached_property
-    def graph(self) -> CatalogGraph:
-        """What reads what."""
-        from dagster_dune.catalog.graph import CatalogGraph  # noqa: PLC0415  (it builds on this module)
-
-        return CatalogGraph(self.materialized_views, self.queries)
-
-    @cached_property
-    def _objects(self) -> dict[str, MaterializedView | Query]:
-        objects: tuple[MaterializedView | Query, ...] = (*self.materialized_views, *self.queries)
-        return {obj.sql_name: obj for obj in objects}
-
-    def __iter__(self) -> Iterator[MaterializedView | Query]:  # type: ignore[override]  # a catalog is a collection
-        return iter(self._objects.values())
-
-    def __len__(self) -> int:
-        return len(self._objects)
-
-    def __contains__(self, sql_name: object) -> bool:
-        return sql_name in self._objects
-
-    def __getitem__(self, sql_name: str) -> MaterializedView | Query:
-        try:
-            return self._objects[sql_name]
-        except KeyError:
-            raise DuneCatalogError(f"The catalog holds no {sql_name!r}.") from None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> DuneCatalog:
-        seen = set[str]()
-        for obj in (*self.materialized_views, *self.queries):
-            if obj.sql_name in seen:
-                raise DuneCatalogError(f"{obj.sql_name} stands twice in the catalog.", hint="Remove one of the two.")
-            seen.add(obj.sql_name)
-        known = seen | self.graph.backing_queries | {Reference.parse(name).name for name in self.external}
-        for obj in self:
-            self._check_deps(obj, known)
-        self.graph.upstream_first()  # raises where there is a circle
-        return self
-
-    @staticmethod
-    def _check_deps(obj: MaterializedView | Query, known: set[str]) -> None:
-        from difflib import get_close_matches  # noqa: PLC0415  (needed for an error alone)
-
-        for dep in obj.deps:
-            if dep in known or not Reference.parse(dep).kind.is_object:
-                continue
-            # Ids that look alike have nothing to do with each other.
-            names = [] if dep.startswith("query_") else sorted(known - {obj.sql_name})
-            close = get_close_matches(dep, names, n=1, cutoff=0.85)
-            raise DuneCatalogError(
-                f"{obj.sql_name} depends on {dep}, which is not in the catalog.",
-                hint=(f"Did you mean {close[0]}? " if close else "")
-                + "Add it to the catalog, or list it in external if it belongs to someone else.",
-            )

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 
 
-def read_document(path: Path) -> DuneCatalog:
+def read_document(path: Path) -> CatalogContents:
     """Read a catalog from a file.
 
     Args:
@@ -32,14 +32,14 @@ def read_document(path: Path) -> DuneCatalog:
     except OSError as error:
         raise DuneCatalogError(f"The catalog file {path} cannot be read: {error.strerror}.") from error
     try:
-        catalog = DuneCatalog.from_json(content)
+        catalog = CatalogContents.from_json(content)
     except DuneCatalogError as error:
         raise DuneCatalogError(f"{path}: {error}") from error
     folder = path.absolute().parent
     return _with_paths(catalog, lambda source: os.path.normpath(folder / source))
 
 
-def write_document(catalog: DuneCatalog, path: Path) -> None:
+def write_document(catalog: CatalogContents, path: Path) -> None:
     """Write a catalog into a file, which readers see either as it was or complete.
 
     Args:
@@ -60,14 +60,14 @@ def write_document(catalog: DuneCatalog, path: Path) -> None:
         raise DuneCatalogError(f"The catalog file {path} cannot be written: {error.strerror}.") from error
 
 
-def _with_paths(catalog: DuneCatalog, path: Callable[[str], str]) -> DuneCatalog:
+def _with_paths(catalog: CatalogContents, path: Callable[[str], str]) -> CatalogContents:
     def changed(obj: MaterializedView | Query | UnidentifiedQuery) -> SourceFile | None:
         return obj.source and obj.source.model_copy(update={"path": path(obj.source.path)})
 
     if not any(obj.source for obj in (*catalog, *catalog.unidentified)):
         return catalog
     fields = ("materialized_views", "queries", "unidentified")
-    return DuneCatalog(
+    return CatalogContents(
         external=catalog.external,
         **{
             field: tuple(obj.model_copy(update={"source": changed(obj)}) for obj in getattr(catalog, field))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dagster_dune.errors import DuneCatalogError
 
 if TYPE_CHECKING:
-    from dagster_dune.catalog.catalog import MaterializedView, Query
+    from dagster_dune.catalog.objects import MaterializedView, Query
 
 
 class CatalogGraph:

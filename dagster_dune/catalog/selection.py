@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from dagster_dune.catalog.catalog import DuneCatalog, DuneObject, MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.catalog.contents import CatalogContents
+from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 
 
-def select(catalog: DuneCatalog, patterns: Sequence[str] | str, *, strict: bool = True) -> frozenset[str]:
+def select(catalog: CatalogContents, patterns: Sequence[str] | str, *, strict: bool = True) -> frozenset[str]:
     """Find the objects that any of the patterns matches; upper and lower case are the same.
 
     Args:
@@ -31,6 +32,7 @@ def select(catalog: DuneCatalog, patterns: Sequence[str] | str, *, strict: bool 
         DuneCatalogError: A pattern matches nothing, and `strict` is set.
 
     Examples:
+        >>> from dagster_dune import DuneCatalog, Query
         >>> catalog = DuneCatalog(queries=[Query(query_id=1, tags=["dex"]), Query(query_id=2, slug="nft_sales")])
         >>> sorted(select(catalog, ["tag:dex", "nft_*"]))
         ['query_1', 'query_2']

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from pathlib import PurePath
+from typing import TypeVar
 
-from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.objects import MaterializedView, Query
 
 logger = logging.getLogger(__name__)
+
+ContentsT = TypeVar("ContentsT", bound=CatalogContents)
 
 NAMES_SHOWN = 10
 READERS_SHOWN = 3
 LIKENESS = 0.85
 
 
-def unknown_names(catalog: DuneCatalog) -> dict[str, list[str]]:
+def unknown_names(catalog: CatalogContents) -> dict[str, list[str]]:
     """Find what SQL reads of the catalog's own teams, and the catalog does not hold.
 
     A team is the catalog's own if it holds a matview of it. A query's id says nothing of its team, so every query that
@@ -28,6 +32,7 @@ def unknown_names(catalog: DuneCatalog) -> dict[str, list[str]]:
         By the name of a matview, the objects that read it. What stands in `external` is left out.
 
     Examples:
+        >>> from dagster_dune import DuneCatalog, MaterializedView, Query
         >>> catalog = DuneCatalog(
         ...     materialized_views=[MaterializedView(name="dune.acme.result_x")],
         ...     queries=[Query(query_id=1, sql="SELECT * FROM dune.acme.result_y, dune.other.result_y")],
@@ -45,7 +50,7 @@ def unknown_names(catalog: DuneCatalog) -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
-def warn_of_unknown_names(catalog: DuneCatalog) -> DuneCatalog:
+def warn_of_unknown_names(catalog: ContentsT) -> ContentsT:
     """Warn of `unknown_names` in one message, if there are any, and return the catalog."""
     if unknown := unknown_names(catalog):
         shown = [_described(catalog, name, readers) for name, readers in list(unknown.items())[:NAMES_SHOWN]]
@@ -62,7 +67,7 @@ def _team_of_matview(name: str) -> str | None:
     return parts[1] if len(parts) == 3 and parts[0] == "dune" and parts[2].startswith("result_") else None
 
 
-def _described(catalog: DuneCatalog, name: str, readers: list[str]) -> str:
+def _described(catalog: CatalogContents, name: str, readers: list[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  (needed for a warning alone)
 
     matviews = [matview.sql_name for matview in catalog.materialized_views]

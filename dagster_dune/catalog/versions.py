@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.contents import CatalogContents
+from dagster_dune.catalog.hashing import hashed
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
 
 
-def code_versions(catalog: DuneCatalog) -> dict[str, str]:
+def code_versions(catalog: CatalogContents) -> dict[str, str]:
     """Work out the code version of each object whose SQL is known.
 
     It changes with the SQL (not with its comments, its layout or the case of unquoted words), with the parameters'
@@ -25,6 +25,7 @@ def code_versions(catalog: DuneCatalog) -> dict[str, str]:
         By SQL name, a hash. A view whose SQL is not known counts by its name alone.
 
     Examples:
+        >>> from dagster_dune import DuneCatalog, Query
         >>> view, changed = Query(query_id=1, sql="SELECT 1"), Query(query_id=1, sql="SELECT 2")
         >>> reader = Query(query_id=2, sql="SELECT * FROM query_1")
         >>> before, after = (code_versions(DuneCatalog(queries=[query, reader])) for query in (view, changed))
@@ -59,11 +60,6 @@ def _inlined(
     passed = set.intersection(*({key.lower() for key in call} for call in calls)) if calls else set()
     defaults = {key: value for key, value in _defaults(view).items() if key.lower() not in passed}
     return f"{name} {hashed([view.fingerprint or '', *_written(defaults), *inlined])}"
-
-
-def hashed(parts: Iterable[str]) -> str:
-    """Hash a few texts, in their order: 16 hexadecimal digits."""
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _values(obj: MaterializedView | Query) -> list[str]:

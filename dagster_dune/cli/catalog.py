@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from dagster_dune.api.client import DuneApiClient
-    from dagster_dune.catalog.catalog import DuneCatalog
+    from dagster_dune.catalog.contents import CatalogContents
 
 catalog_app = typer.Typer(help="The catalog: what the account holds, kept in a file.", no_args_is_help=True)
 
@@ -104,7 +104,7 @@ def show(
     console.print(table)
 
 
-def _known(output: Path, console: Console) -> DuneCatalog | None:
+def _known(output: Path, console: Console) -> CatalogContents | None:
     """What the account held at the last pull: beside the file, if a folder was merged into that."""
     from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (slow to import)
 
@@ -122,11 +122,11 @@ def _account_file(output: Path) -> Path:
     return output.with_name(f"{output.stem}.account{output.suffix}")
 
 
-def _outdated(catalog: DuneCatalog) -> DuneCatalog:
+def _outdated(catalog: CatalogContents) -> CatalogContents:
     """The same catalog as if all of it had changed since."""
-    from dagster_dune.catalog.catalog import DuneCatalog  # noqa: PLC0415  (slow to import)
+    from dagster_dune.catalog.contents import CatalogContents  # noqa: PLC0415  (slow to import)
 
-    return DuneCatalog(
+    return CatalogContents(
         materialized_views=tuple(obj.model_copy(update={"updated_at": None}) for obj in catalog.materialized_views),
         queries=tuple(obj.model_copy(update={"updated_at": None}) for obj in catalog.queries),
     )
@@ -197,7 +197,7 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
-def _tree(catalog: DuneCatalog, path: Path) -> Tree:
+def _tree(catalog: CatalogContents, path: Path) -> Tree:
     """Everything under what it reads; what stands under several is unfolded under the first of them."""
     from rich.markup import escape  # noqa: PLC0415  (slow to import)
     from rich.tree import Tree  # noqa: PLC0415
@@ -224,7 +224,7 @@ def _tree(catalog: DuneCatalog, path: Path) -> Tree:
     return tree
 
 
-def _label(catalog: DuneCatalog, name: str) -> str:
+def _label(catalog: CatalogContents, name: str) -> str:
     from rich.markup import escape  # noqa: PLC0415  (slow to import)
 
     title = getattr(catalog[name], "name", None)

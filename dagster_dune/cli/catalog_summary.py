@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster_dune.catalog.catalog import DuneCatalog, Query
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference, ReferenceKind
+from dagster_dune.catalog.objects import Query
 from dagster_dune.catalog.versions import code_versions
 
 
-def counts(catalog: DuneCatalog) -> dict[str, int]:
+def counts(catalog: CatalogContents) -> dict[str, int]:
     """Count a catalog's objects, and what they read beside each other.
 
     Examples:
+        >>> from dagster_dune import DuneCatalog, Query
         >>> catalog = DuneCatalog(queries=[Query(query_id=1, deps=["dex.trades"]), Query(query_id=2, deps=["query_1"])])
         >>> {name: count for name, count in counts(catalog).items() if count}
         {'queries': 2, 'query views': 1, 'tables': 1, 'reads': 2, 'longest chain': 2, 'without SQL': 2}
@@ -34,18 +36,18 @@ def counts(catalog: DuneCatalog) -> dict[str, int]:
     }
 
 
-def others(catalog: DuneCatalog) -> list[str]:
+def others(catalog: CatalogContents) -> list[str]:
     """The names that objects read and the catalog does not hold, in alphabetical order."""
     read = {name for obj in catalog for name in catalog.graph.reads(obj.sql_name)} - catalog.graph.backing_queries
     return sorted(name for name in read if name not in catalog)
 
 
-def files_without_id(catalog: DuneCatalog) -> list[str]:
+def files_without_id(catalog: CatalogContents) -> list[str]:
     """Where the queries stand that are no objects, because their ids are not known."""
     return [query.source.path if query.source else query.slug or "?" for query in catalog.unidentified]
 
 
-def readers(catalog: DuneCatalog) -> dict[str, list[str]]:
+def readers(catalog: CatalogContents) -> dict[str, list[str]]:
     """By the name of each object, the objects that read it; where they read its backing query, that counts too."""
     matviews = {f"query_{matview.query_id}": matview.sql_name for matview in catalog.materialized_views}
     found: dict[str, list[str]] = {obj.sql_name: [] for obj in catalog}
@@ -56,7 +58,7 @@ def readers(catalog: DuneCatalog) -> dict[str, list[str]]:
     return found
 
 
-def described(catalog: DuneCatalog) -> dict[str, Any]:
+def described(catalog: CatalogContents) -> dict[str, Any]:
     """Describe a catalog for programs: its counts, and its objects with what each reads and is read by."""
     read_by, versions = readers(catalog), code_versions(catalog)
     return {
@@ -81,7 +83,7 @@ def described(catalog: DuneCatalog) -> dict[str, Any]:
     }
 
 
-def _longest_chain(catalog: DuneCatalog) -> int:
+def _longest_chain(catalog: CatalogContents) -> int:
     """The number of objects on the longest way through the catalog."""
     lengths: dict[str, int] = {}
     for name in catalog.graph.upstream_first():

@@ -13,7 +13,7 @@ from dagster_dune.errors import DuneCatalogError
 
 if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
-    from dagster_dune.catalog.catalog import DuneCatalog
+    from dagster_dune.catalog.contents import CatalogContents
 
 STARTUP_SECONDS = 180.0
 """How long Dagster waits for a code server before it gives it up."""
@@ -38,9 +38,9 @@ def read_account(
     *,
     select: Sequence[str] | str | None = None,
     exclude: Sequence[str] | str = (),
-    known: DuneCatalog | None = None,
+    known: CatalogContents | None = None,
     time_limit: float | None = DEFAULT_TIME_LIMIT,
-) -> DuneCatalog:
+) -> CatalogContents:
     """Read an account as `dagster_dune.catalog.sources.account.discover` does, or give up in time.
 
     Args:
@@ -64,7 +64,7 @@ def read_account(
 
     progress = _Progress()
 
-    def read() -> DuneCatalog:
+    def read() -> CatalogContents:
         with open_client() as client:
             return discover(client, select=select, exclude=exclude, known=known, progress=progress)
 

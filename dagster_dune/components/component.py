@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, QueryViews
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.sources.folder import read_directory
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
@@ -104,7 +105,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     )
     defs_state: ResolvedDefsStateConfig = Field(default_factory=DefsStateConfigArgs.legacy_code_server_snapshots)
 
-    _fetched: DuneCatalog | None = PrivateAttr(default=None)
+    _fetched: CatalogContents | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _has_a_source(self) -> "DuneComponent":
@@ -150,7 +151,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         self._fetched = (
             refreshed(self._read_account, document=self.document, state_path=state_path)
             if self.account
-            else DuneCatalog()
+            else CatalogContents()
         )
         write_state(self._fetched, state_path)
 
@@ -184,7 +185,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     # --- from sources to definitions ---
 
-    def _read_account(self, known: DuneCatalog | None) -> DuneCatalog:
+    def _read_account(self, known: CatalogContents | None) -> CatalogContents:
         resource = self.resource or shared_resource()
         for setting in (resource.api_key, resource.base_url):
             if isinstance(setting, dg.EnvVar) and not setting.get_value():
@@ -197,17 +198,17 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
                 ready.get_client, select=self.select, exclude=self.exclude, known=known, time_limit=self.time_limit
             )
 
-    def _catalog(self, account: DuneCatalog | None) -> DuneCatalog | None:
+    def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
         """What the sources say; None if all that there is to say is in an account that was never read."""
         if account is None and self.document:
             account = document_catalog(self.document, self.max_age)
         if self.queries is None:
-            return account
+            return None if account is None else DuneCatalog.of(account)
         if account is None:
             return DuneCatalog.from_directory(self.queries)
         return DuneCatalog.merge(read_directory(self.queries), account)
 
-    def _definitions(self, context: dg.ComponentLoadContext, account: DuneCatalog | None) -> dg.Definitions:
+    def _definitions(self, context: dg.ComponentLoadContext, account: CatalogContents | None) -> dg.Definitions:
         catalog = self._catalog(account)
         if catalog is None:
             return dg.Definitions()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.document import read_document
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.components.account_reader import AccountUnreadableError
@@ -18,7 +19,7 @@ from dagster_dune.errors import DuneCatalogError
 logger = logging.getLogger(__name__)
 
 
-def document_catalog(path: Path, max_age: float | None) -> DuneCatalog:
+def document_catalog(path: Path, max_age: float | None) -> CatalogContents:
     """Read a document, and say so if it is old.
 
     Args:
@@ -44,7 +45,7 @@ def document_catalog(path: Path, max_age: float | None) -> DuneCatalog:
 
 
 def selected_names(
-    catalog: DuneCatalog, select: Sequence[str] | str | None, exclude: Sequence[str] | str
+    catalog: CatalogContents, select: Sequence[str] | str | None, exclude: Sequence[str] | str
 ) -> list[str] | None:
     """Return the SQL names that the patterns leave, in order; None if they leave everything.
 
@@ -58,8 +59,8 @@ def selected_names(
 
 
 def refreshed(
-    read: Callable[[DuneCatalog | None], DuneCatalog], *, document: Path | None, state_path: Path
-) -> DuneCatalog:
+    read: Callable[[CatalogContents | None], CatalogContents], *, document: Path | None, state_path: Path
+) -> CatalogContents:
     """Read the account, or take what is known of it where that fails.
 
     Without a document, queries go by their ids: a title is no name to rely on as long as nothing pins it, since a new
@@ -88,12 +89,12 @@ def refreshed(
     return account if document else _without_slugs(account)
 
 
-def write_state(catalog: DuneCatalog, state_path: Path) -> None:
+def write_state(catalog: CatalogContents, state_path: Path) -> None:
     """Write a catalog for Dagster: in ASCII, since Dagster reads it in whatever encoding the machine has."""
     state_path.write_text(json.dumps(json.loads(catalog.to_json())), encoding="ascii")
 
 
-def read_state(state_path: Path) -> DuneCatalog:
+def read_state(state_path: Path) -> CatalogContents:
     """Read what `write_state` wrote.
 
     Raises:
@@ -108,7 +109,7 @@ def read_state(state_path: Path) -> DuneCatalog:
         ) from error
 
 
-def _older_state(state_path: Path) -> DuneCatalog | None:
+def _older_state(state_path: Path) -> CatalogContents | None:
     if not state_path.is_file():
         return None
     try:
@@ -118,8 +119,8 @@ def _older_state(state_path: Path) -> DuneCatalog | None:
         return None
 
 
-def _without_slugs(catalog: DuneCatalog) -> DuneCatalog:
-    return DuneCatalog(
+def _without_slugs(catalog: CatalogContents) -> CatalogContents:
+    return CatalogContents(
         materialized_views=catalog.materialized_views,
         queries=tuple(query.model_copy(update={"slug": None}) for query in catalog.queries),
         external=catalog.external,

@@ -22,7 +22,7 @@ def folder(tmp_path):
 def test_a_catalog_survives_a_file(folder, tmp_path):
     catalog = DuneCatalog.from_directory(folder)
     write_document(catalog, tmp_path / "deep" / "catalog.json")
-    assert read_document(tmp_path / "deep" / "catalog.json") == catalog
+    assert DuneCatalog.of(read_document(tmp_path / "deep" / "catalog.json")) == catalog
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["catalog.json"]
 
 

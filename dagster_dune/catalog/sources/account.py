@@ -21,9 +21,9 @@ from dagster_dune.api.errors import (
     DuneServerError,
 )
 from dagster_dune.api.models import MaterializedViewInfo, QueryOverview, SavedQuery
-from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
-from dagster_dune.catalog.objects import DuneObject
+from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.sources.api_objects import as_materialized_view, as_query
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
@@ -39,11 +39,11 @@ def discover(
     *,
     select: Sequence[str] | str | None = None,
     exclude: Sequence[str] | str = (),
-    folder: DuneCatalog | None = None,
-    known: DuneCatalog | None = None,
+    folder: CatalogContents | None = None,
+    known: CatalogContents | None = None,
     concurrency: int = 8,
     progress: Callable[[int, int], object] | None = None,
-) -> DuneCatalog:
+) -> CatalogContents:
     """Read the matviews and queries that the client's key can see.
 
     Backing queries are part of their matviews, archived queries are left out, and the names of other teams' objects in
@@ -70,7 +70,7 @@ def discover(
     """
     if concurrency < 1:
         raise DuneConfigurationError(f"concurrency must be at least 1, not {concurrency}.")
-    account = _Account(client, known or DuneCatalog(), folder or DuneCatalog(), concurrency, progress)
+    account = _Account(client, known or CatalogContents(), folder or CatalogContents(), concurrency, progress)
     account.list_objects()
     wanted = account.wanted(select, exclude)
     account.read(wanted, exclude)
@@ -89,8 +89,8 @@ class _Account:
     def __init__(
         self,
         client: DuneApiClient,
-        known: DuneCatalog,
-        folder: DuneCatalog,
+        known: CatalogContents,
+        folder: CatalogContents,
         concurrency: int,
         progress: Callable[[int, int], object] | None,
     ) -> None:
@@ -140,9 +140,9 @@ class _Account:
         return {name for name in names if name in self._listed}
 
     @cached_property
-    def _listed(self) -> DuneCatalog:
+    def _listed(self) -> CatalogContents:
         tags = {query_id: overview.tags or () for query_id, overview in self.overviews.items()}
-        return DuneCatalog(
+        return CatalogContents(
             materialized_views=tuple(self._listed_matviews(tags)),
             queries=tuple(
                 Query(query_id=query_id, slug=self._slug(query_id, overview.name), tags=tags[query_id])
@@ -253,10 +253,10 @@ class _Account:
 
     # --- the catalog ---
 
-    def catalog(self, wanted: set[str]) -> DuneCatalog:
+    def catalog(self, wanted: set[str]) -> CatalogContents:
         matviews = [self.matviews[name] for name in sorted(wanted & self.matviews.keys())]
         backing_ids = {info.query_id for info in matviews}
-        catalog = DuneCatalog(
+        catalog = CatalogContents(
             materialized_views=tuple(
                 as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews
             ),
@@ -268,7 +268,7 @@ class _Account:
         )
         return self._with_the_rest_as_external(catalog)
 
-    def _with_the_rest_as_external(self, catalog: DuneCatalog) -> DuneCatalog:
+    def _with_the_rest_as_external(self, catalog: CatalogContents) -> CatalogContents:
         """What is read and was not wanted exists all the same; it is no mistake in the SQL."""
         read = {name for obj in catalog for name in obj.references or ()}
         external = sorted(name for name in read if name in self._listed and name not in catalog)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import get_args
 
 from dagster_dune.api.models import MaterializedViewInfo, Parameter, SavedQuery
-from dagster_dune.catalog.catalog import MaterializedView, Query
+from dagster_dune.catalog.objects import MaterializedView, Query
 from dagster_dune.catalog.parameters import ParameterType, QueryParameter
 
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
-from dagster_dune.catalog.objects import SourceFile, UnidentifiedQuery
+from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, likely_type
 from dagster_dune.catalog.sources.folder_settings import read_settings, read_text, visible_files
 from dagster_dune.catalog.sources.header import Header, HeaderParameter, SqlText, parse_sql_text
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 NAME_WITH_ID = re.compile(r"(?P<name>.+?)_+(?P<id>[1-9][0-9]*)")
 
 
-def read_directory(path: Path) -> DuneCatalog:
+def read_directory(path: Path) -> CatalogContents:
     """Read every ``.sql`` file of a folder and of the folders in it, except hidden ones.
 
     Args:
@@ -64,7 +64,7 @@ def read_directory(path: Path) -> DuneCatalog:
                 _refuse_another(other, obj)
             else:
                 objects[obj.sql_name] = obj
-    return DuneCatalog(
+    return CatalogContents(
         materialized_views=tuple(obj for obj in objects.values() if isinstance(obj, MaterializedView)),
         queries=tuple(obj for obj in objects.values() if isinstance(obj, Query)),
         external=settings.external,

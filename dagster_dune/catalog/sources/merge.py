@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster_dune.catalog.catalog import DuneCatalog, DuneObject, MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.catalog.contents import CatalogContents
+from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 
 
-def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
+def merged(folder: CatalogContents, account: CatalogContents) -> CatalogContents:
     """Join two catalogs, object by object.
 
     Objects of one side alone are kept as they are. Of an object on both sides
@@ -38,6 +39,7 @@ def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
             does not declare, values for a query that backs a matview, a circle.
 
     Examples:
+        >>> from dagster_dune import DuneCatalog, Query
         >>> folder = DuneCatalog(queries=[Query(query_id=42, slug="volume", performance="large")])
         >>> account = DuneCatalog(queries=[Query(query_id=42, name="DEX volume", slug="dex_volume")])
         >>> query = merged(folder, account)["query_42"]
@@ -57,7 +59,7 @@ def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
     for query_id, query in folder_queries.items():
         known = account_queries.get(query_id)
         account_queries[query_id] = _query(query, known) if known else query
-    return DuneCatalog(
+    return CatalogContents(
         materialized_views=tuple(matviews[name] for name in sorted(matviews)),
         queries=tuple(account_queries[query_id] for query_id in sorted(account_queries)),
         external=tuple(sorted({*folder.external, *account.external})),
@@ -65,7 +67,7 @@ def merged(folder: DuneCatalog, account: DuneCatalog) -> DuneCatalog:
     )
 
 
-def _identified(folder: DuneCatalog, account: DuneCatalog) -> tuple[list[Query], list[UnidentifiedQuery]]:
+def _identified(folder: CatalogContents, account: CatalogContents) -> tuple[list[Query], list[UnidentifiedQuery]]:
     """Find the ids of the folder's queries by their SQL; no id is given to two of them."""
     ids: dict[str, set[int]] = {}
     for obj in account:
@@ -84,7 +86,7 @@ def _identified(folder: DuneCatalog, account: DuneCatalog) -> tuple[list[Query],
     return identified, unidentified
 
 
-def _joined_matviews(folder: DuneCatalog, account: DuneCatalog) -> dict[str, MaterializedView]:
+def _joined_matviews(folder: CatalogContents, account: CatalogContents) -> dict[str, MaterializedView]:
     matviews = {matview.sql_name: matview for matview in account.materialized_views}
     for matview in folder.materialized_views:
         known = matviews.get(matview.sql_name)

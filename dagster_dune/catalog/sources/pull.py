@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.selection import matches_any
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.sources.account import discover
@@ -23,17 +23,17 @@ class Pulled(NamedTuple):
         catalog: The account merged with the folder.
     """
 
-    account: DuneCatalog
-    catalog: DuneCatalog
+    account: CatalogContents
+    catalog: CatalogContents
 
 
 def pull(
     client: DuneApiClient,
-    folder: DuneCatalog | None,
+    folder: CatalogContents | None,
     *,
     select: Sequence[str] | None,
     exclude: Sequence[str],
-    known: DuneCatalog | None,
+    known: CatalogContents | None,
     concurrency: int,
     progress: Callable[[int, int], object] | None = None,
 ) -> Pulled:
@@ -78,7 +78,7 @@ def pull(
     return Pulled(account, _narrowed(catalog, kept, select, exclude))
 
 
-def _with_views(catalog: DuneCatalog, names: Collection[str], excluded: Collection[str]) -> set[str]:
+def _with_views(catalog: CatalogContents, names: Collection[str], excluded: Collection[str]) -> set[str]:
     found, ahead = set[str](), list(names)
     while ahead:
         name = ahead.pop()
@@ -89,13 +89,13 @@ def _with_views(catalog: DuneCatalog, names: Collection[str], excluded: Collecti
 
 
 def _narrowed(
-    catalog: DuneCatalog, kept: Collection[str], select: Sequence[str] | None, exclude: Sequence[str]
-) -> DuneCatalog:
+    catalog: CatalogContents, kept: Collection[str], select: Sequence[str] | None, exclude: Sequence[str]
+) -> CatalogContents:
     """Some objects of a catalog; what else these read is someone else's from now on."""
     objects = [obj for obj in catalog if obj.sql_name in kept]
     read = {name for obj in objects for name in catalog.graph.reads(obj.sql_name)}
     gone = {name for name in read if name in catalog and name not in kept}
-    return DuneCatalog(
+    return CatalogContents(
         materialized_views=tuple(obj for obj in catalog.materialized_views if obj.sql_name in kept),
         queries=tuple(obj for obj in catalog.queries if obj.sql_name in kept),
         external=tuple(sorted({*catalog.external, *gone})),

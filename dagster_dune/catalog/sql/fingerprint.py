@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlglot import Token, TokenType
 
+from dagster_dune.catalog.hashing import hashed
 from dagster_dune.catalog.sql.tokens import PARAMETER, tokenized
-from dagster_dune.catalog.versions import hashed
 
 QUOTES = {
     TokenType.STRING: "'",
