@@ -93,6 +93,15 @@ class Transport:
         self._raise_for_refusal(response, path)
         return self._parse(answer, response, path)
 
+    def download(self, path: str, params: Mapping[str, Any]) -> tuple[Mapping[str, str], bytes]:
+        """Read an answer that is no model, and return its headers and its body."""
+        try:
+            response = self._reads.get(path, params=params)
+        except httpx.HTTPError as error:
+            raise DuneConnectionError(_reason(error), method="GET", path=self._full(path)) from error
+        self._raise_for_refusal(response, path)
+        return response.headers, response.content
+
     def submit(self, answer: type[AnswerT], path: str, body: Mapping[str, Any]) -> AnswerT:
         """Send a request that must not be carried out twice, and return Dune's answer.
 

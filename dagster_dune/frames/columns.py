@@ -1,0 +1,167 @@
+"""The columns of a result in Arrow, by their declared types alone.
+
+A value never decides a type, so that pages, partitions and days agree. Timestamps have microseconds, whatever
+precision Dune declares.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import pyarrow as pa
+
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
+
+Uint256 = Literal["text", "decimal", "float", "binary"]
+"""How a uint256 or int256 is held: as exact text, as a decimal that fails where it is too short, as the nearest double,
+or as 32 bytes, the most significant first (an int256 in two's complement)."""
+
+Timestamps = Literal["exact", "cut"]
+"""What becomes of a timestamp finer than a microsecond or outside the years 1 to 9999: an error, or the nearest that
+fits, digits cut off."""
+
+ARROW_DIGITS = 76
+SHORT_DIGITS = 38
+TYPE_KEY = b"dagster-dune/type"
+TYPES_KEY = b"dagster-dune/column_types"
+
+_PLAIN: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "real": pa.float32(),
+    "double": pa.float64(),
+    "varbinary": pa.binary(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    TIMESTAMP_ZONED: pa.timestamp("us", "UTC"),
+    "interval day to second": pa.duration("us"),
+}
+"""What has no parameters. Everything that is neither here nor below is text, as Dune writes it."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a caller wants the types that have no one right answer.
+
+    Attributes:
+        uint256: How uint256 and int256 are held, in all columns or by column; those left out are text.
+        timestamps: What becomes of timestamps that do not fit.
+        digits: The digits of the target's widest decimal.
+    """
+
+    uint256: Uint256 | Mapping[str, Uint256] = "text"
+    timestamps: Timestamps = "exact"
+    digits: int = ARROW_DIGITS
+
+    def __post_init__(self) -> None:
+        by_column = isinstance(self.uint256, Mapping)
+        words: Sequence[str] = list(self.uint256.values()) if isinstance(self.uint256, Mapping) else [self.uint256]
+        _check_words("uint256", words, get_args(Uint256), by_column=by_column)
+        _check_words("timestamps", [self.timestamps], get_args(Timestamps), by_column=False)
+
+    def uint256_of(self, column: str) -> Uint256:
+        """How a uint256 of this column is held."""
+        return self.uint256.get(column, "text") if isinstance(self.uint256, Mapping) else self.uint256
+
+
+def _check_words(option: str, words: Sequence[str], allowed: Sequence[str], *, by_column: bool) -> None:
+    for word in words:
+        if word not in allowed:
+            where = " for a column" if by_column else ""
+            raise DuneConfigurationError(f"{option}={word!r}{where} is none of {', '.join(allowed)}.")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a result.
+
+    Attributes:
+        name: Its name; not always one of its own, and it may be empty.
+        type: Its declared type.
+        uint256: How a uint256 in it is held.
+        timestamps: What becomes of timestamps in it that do not fit.
+        digits: The digits of the widest decimal that it may have.
+    """
+
+    name: str
+    type: DuneType
+    uint256: Uint256 = "text"
+    timestamps: Timestamps = "exact"
+    digits: int = ARROW_DIGITS
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The type of its values in Arrow."""
+        return self.arrow_type_of(self.type)
+
+    def arrow_type_of(self, type_: DuneType) -> pa.DataType:
+        """The type in Arrow of a type that is this column's, or inside it."""
+        name = type_.name
+        if name in _PLAIN:
+            return _PLAIN[name]
+        if name in ("uint256", "int256"):
+            return self._wide_integer
+        if name == "decimal":
+            precision, scale = (*type_.arguments, *(38, 0)[len(type_.arguments) :])
+            precision = min(precision, self.digits)
+            return pa.decimal128(precision, scale) if precision <= SHORT_DIGITS else pa.decimal256(precision, scale)
+        return self._nested(type_) if type_.fields else pa.string()
+
+    def _nested(self, type_: DuneType) -> pa.DataType:
+        inside = [self.arrow_type_of(part) for _, part in type_.fields]
+        if type_.name == "array":
+            return pa.list_(inside[0])
+        if type_.name == "map":
+            return pa.map_(inside[0], inside[1])
+        return pa.struct(list(zip(field_names(type_), inside, strict=True)))
+
+    @property
+    def _wide_integer(self) -> pa.DataType:
+        if self.uint256 == "decimal":
+            return pa.decimal256(self.digits, 0) if self.digits > SHORT_DIGITS else pa.decimal128(self.digits, 0)
+        return {"text": pa.string(), "float": pa.float64(), "binary": pa.binary(32)}[self.uint256]
+
+
+def field_names(row: DuneType) -> list[str]:
+    """The names of a row's fields; one without a name is called after its place, from ``field0``."""
+    return [f"field{place}" if name is None else name for place, (name, _) in enumerate(row.fields)]
+
+
+def columns_of(names: Sequence[str], types: Sequence[str], choices: Choices) -> tuple[Column, ...]:
+    """Make the columns of a result. Types that are not known are text, told in one warning.
+
+    Args:
+        names: As in ``column_names``.
+        types: As in ``column_types``.
+        choices: What the caller wants.
+
+    Returns:
+        A column for each name.
+    """
+    columns = tuple(
+        Column(name, parse_type(type_), choices.uint256_of(name), choices.timestamps, choices.digits)
+        for name, type_ in zip(names, types, strict=True)
+    )
+    unknown = sorted({column.type.text for column in columns if not column.type.is_known})
+    if unknown:
+        text = ", ".join(unknown)
+        warnings.warn(f"Types that dagster-dune does not know are read as text: {text}.", stacklevel=2)
+    return columns
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+    """The schema of a result. Each field, and the schema in one list, keeps Dune's own types as metadata."""
+    fields = [
+        pa.field(column.name, column.arrow_type, metadata={TYPE_KEY: column.type.text.encode()}) for column in columns
+    ]
+    types = json.dumps([[column.name, column.type.text] for column in columns])
+    return pa.schema(fields, metadata={TYPES_KEY: types.encode()})

@@ -1,0 +1,129 @@
+"""Dune's types as its answers declare them: ``bigint``, ``decimal(38,0)``, ``array(row(a bigint, b varchar))``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+MAX_DEPTH = 32
+TIMESTAMP_ZONED = "timestamp with time zone"
+NESTED = frozenset({"array", "map", "row"})
+
+_ALIASES = {"int": "integer", "double precision": "double", "string": "varchar", "bytes": "varbinary"}
+_KNOWN = frozenset(
+    {
+        "boolean", "tinyint", "smallint", "integer", "bigint", "real", "double", "decimal", "varchar", "char",
+        "varbinary", "date", "time", "time with time zone", "timestamp", TIMESTAMP_ZONED, "interval day to second",
+        "interval year to month", "json", "uuid", "ipaddress", "uint256", "int256", "unknown", *NESTED,
+    }
+)  # fmt: skip
+_ARGUMENTS = re.compile(r"([a-z_0-9 ]+?)\s*\(([^()]*)\)\s*([a-z ]*)")
+
+
+@dataclass(frozen=True)
+class DuneType:
+    """A declared type.
+
+    Attributes:
+        text: As Dune wrote it.
+        name: Its name without precision, lower case: ``decimal``, ``timestamp with time zone``. Empty if not known.
+        arguments: The numbers in its parentheses.
+        fields: The names and types inside it: of an array one without a name, of a map two, of a row all its fields,
+            where a field without a name has None.
+    """
+
+    text: str
+    name: str
+    arguments: tuple[int, ...] = ()
+    fields: tuple[tuple[str | None, DuneType], ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it and all inside it are types that we know."""
+        return bool(self.name) and all(type_.is_known for _, type_ in self.fields)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether it holds values of other types, or JSON: its form in CSV is not known."""
+        return self.name in NESTED or self.name == "json"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether any text can be one of its values."""
+        return self.name in ("varchar", "char", "")
+
+
+@lru_cache(maxsize=1024)
+def parse_type(text: str) -> DuneType:
+    """Read a declared type. Whatever cannot be read is a type that is not known.
+
+    Args:
+        text: One of ``column_types``.
+
+    Returns:
+        The type.
+
+    Examples:
+        >>> parse_type("decimal(38, 2)").arguments, parse_type("timestamp(3) with time zone").name
+        ((38, 2), 'timestamp with time zone')
+        >>> parse_type('row("a b" bigint, varchar)').fields[0][0], parse_type("geometry").name
+        ('a b', '')
+    """
+    return _parse(text, 0)
+
+
+def _parse(text: str, depth: int) -> DuneType:
+    unknown = DuneType(text, "")
+    if depth > MAX_DEPTH:
+        return unknown
+    stripped = text.strip()
+    outer, bracket, rest = stripped.partition("(")
+    kind = outer.strip().lower()
+    if bracket and kind in NESTED:
+        parts = _split(rest.removesuffix(")")) if rest.endswith(")") else []
+        if not all(parts) or len(parts) != {"array": 1, "map": 2}.get(kind, len(parts)) or not parts:
+            return unknown
+        fields = tuple(_field(part, depth) if kind == "row" else (None, _parse(part, depth + 1)) for part in parts)
+        return DuneType(text, kind, fields=fields)
+    words = re.sub(r"\s+", " ", stripped.lower())
+    arguments: tuple[int, ...] = ()
+    if match := _ARGUMENTS.fullmatch(words):
+        numbers = [number.strip() for number in match[2].split(",")]
+        if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
+            return unknown
+        arguments = tuple(int(number) for number in numbers)
+        words = f"{match[1]} {match[3]}".strip()
+    name = _ALIASES.get(words, words)
+    if name not in _KNOWN or name in NESTED or (name == "decimal" and not _is_decimal(arguments)):
+        return unknown
+    return DuneType(text, name, arguments)
+
+
+def _is_decimal(arguments: tuple[int, ...]) -> bool:
+    precision, scale = (*arguments, *(38, 0)[len(arguments) :])[:2]
+    return len(arguments) <= 2 and 1 <= precision <= 76 and scale <= precision
+
+
+def _field(text: str, depth: int) -> tuple[str | None, DuneType]:
+    """Read a field of a row: a name and a type, or a type alone, which may have blanks itself."""
+    if quoted := re.match(r'\s*"((?:[^"]|"")*)"\s+', text):
+        return quoted[1].replace('""', '"'), _parse(text[quoted.end() :], depth + 1)
+    alone = _parse(text, depth + 1)
+    name, _, rest = text.strip().partition(" ")
+    if alone.name or not rest or "(" in name:
+        return None, alone
+    return name, _parse(rest, depth + 1)
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas that stand in no parentheses and no quotes."""
+    parts, depth, is_quoted = [""], 0, False
+    for character in text:
+        is_quoted ^= character == '"'
+        depth += 0 if is_quoted else {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0 and not is_quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]

@@ -1,0 +1,136 @@
+"""What a result can become: a frame of polars, Arrow, pandas or DuckDB."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.columns import ARROW_DIGITS, SHORT_DIGITS
+from dagster_dune.frames.extras import needed
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of frame.
+
+    Attributes:
+        words: What it is called, first as a type that users annotate with, then as a word.
+        digits: The digits of the widest decimal that it has.
+        build: Makes it of a schema and a stream of batches.
+        concatenate: Makes one of several.
+    """
+
+    words: tuple[str, str]
+    digits: int
+    build: Callable[[pa.Schema, Iterable[pa.RecordBatch]], Any]
+
+
+def unique_names(names: Sequence[str], *, fold_case: bool = False) -> list[str]:
+    """Give each column a name of its own, where the target insists: the second ``a`` becomes ``a_2``.
+
+    Examples:
+        >>> unique_names(["a", "b", "a", "a_2"])
+        ['a', 'b', 'a_3', 'a_2']
+    """
+
+    def key(name: str) -> str:
+        return name.casefold() if fold_case else name
+
+    given, taken = set[str](), {key(name) for name in names}
+    result = []
+    for name in names:
+        chosen, number = name, 2
+        while key(chosen) in given or (chosen != name and key(chosen) in taken):
+            chosen, number = f"{name}_{number}", number + 1
+        given.add(key(chosen))
+        result.append(chosen)
+    if result != list(names):
+        renamed = ", ".join(f"{old!r} -> {new!r}" for old, new in zip(names, result, strict=True) if old != new)
+        warnings.warn(f"Columns without a name of their own are renamed: {renamed}.", stacklevel=3)
+    return result
+
+
+def _table(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    return pa.Table.from_batches(batches, schema)
+
+
+def _reader(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _polars(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
+    """Each batch becomes polars' own memory as it comes, so that none is held twice."""
+    pl = needed("polars", "polars")
+    names = unique_names(schema.names)
+    plain = pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
+    frames = [pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, schema=plain)) for batch in batches]
+    empty = pl.from_arrow(plain.empty_table())
+    return pl.concat([empty, *frames], rechunk=False)
+
+
+def _lazy_polars(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
+    return _polars(schema, batches).lazy()
+
+
+def _pandas(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
+    """Columns keep Arrow's types: pandas' own would turn whole numbers with NULL into doubles."""
+    pd = needed("pandas", "pandas")
+    return _table(schema, batches).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _duckdb(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
+    duckdb = needed("duckdb", "duckdb")
+    table = _table(schema, batches).rename_columns(unique_names(schema.names, fold_case=True))
+    return duckdb.connect().from_arrow(table)
+
+
+TARGETS = (
+    Target(("polars.DataFrame", "polars"), SHORT_DIGITS, _polars),
+    Target(("polars.LazyFrame", "polars_lazy"), SHORT_DIGITS, _lazy_polars),
+    Target(("pyarrow.Table", "arrow"), ARROW_DIGITS, _table),
+    Target(("pyarrow.RecordBatchReader", "arrow_stream"), ARROW_DIGITS, _reader),
+    Target(("pandas.DataFrame", "pandas"), ARROW_DIGITS, _pandas),
+    Target(("duckdb.DuckDBPyRelation", "duckdb"), SHORT_DIGITS, _duckdb),
+)
+
+
+def target_of(as_: object) -> Target:
+    """Find the target that a type or a word stands for.
+
+    Args:
+        as_: Such as ``pl.DataFrame``, or ``"polars"``.
+
+    Raises:
+        DuneConfigurationError: It is none of those that there are.
+
+    Examples:
+        >>> target_of("arrow") is target_of(pa.Table)
+        True
+    """
+    word = as_ if isinstance(as_, str) else _full_name(as_)
+    found = next((target for target in TARGETS if word in target.words), None)
+    if found is None:
+        shown = repr(as_) if isinstance(as_, str) or not word else word
+        raise DuneConfigurationError(
+            f"A result of Dune cannot become {shown}.",
+            hint="It can become " + ", ".join(f'{name} ("{word}")' for name, word in (t.words for t in TARGETS)) + ".",
+        )
+    return found
+
+
+def _full_name(as_: object) -> str:
+    package = str(getattr(as_, "__module__", "")).lstrip("_").partition(".")[0]
+    return f"{package}.{as_.__qualname__}" if isinstance(as_, type) else ""
+
+
+def closing_after(batches: Iterator[pa.RecordBatch], close: Callable[[], None]) -> Generator[pa.RecordBatch]:
+    """Pass a stream on, and close what it comes from at its end, or when it is given up."""
+    try:
+        yield from batches
+    finally:
+        close()

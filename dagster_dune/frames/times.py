@@ -1,0 +1,107 @@
+"""Texts of dates, times and intervals as whole numbers of days and microseconds: what Arrow does not read itself."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400_000_000
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+_DATE = r"([+-]?\d{4,9})-(\d\d)-(\d\d)"
+_CLOCK = r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
+_TIMESTAMP = re.compile(rf"{_DATE}(?:[ T]{_CLOCK})?\s*(\S+)?", re.ASCII)
+_TIME = re.compile(_CLOCK, re.ASCII)
+_MIDNIGHT = re.compile(rf"{_DATE}(?:[ T]00:00(?::00(?:\.0+)?)?(?: UTC|Z)?)?", re.ASCII)
+_INTERVAL = re.compile(r"(-)?(\d{1,9}) (\d\d):(\d\d):(\d\d)(?:\.(\d+))?", re.ASCII)
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)", re.ASCII)
+
+
+def microseconds(text: str, *, cut: bool) -> int:
+    """Read a timestamp as microseconds since 1970, in UTC; one without a zone as if it were in UTC.
+
+    Args:
+        text: Such as ``2024-01-02 03:04:05.678 UTC``; the zone may be an offset or a name.
+        cut: Whether finer digits are cut off, and other years become the nearest of 1 to 9999.
+
+    Raises:
+        ValueError: It is no timestamp, or does not fit.
+
+    Examples:
+        >>> microseconds("1970-01-01 00:00:00.000001 UTC", cut=False)
+        1
+        >>> microseconds("1970-01-01T01:00:00+01:00", cut=False)
+        0
+    """
+    match = _TIMESTAMP.fullmatch(text.strip())
+    if not match:
+        raise ValueError("it is no timestamp")
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    if not 1 <= int(year) <= 9999:
+        if not cut:
+            raise ValueError("the year is none of 1 to 9999, and was not cut")
+        return _FIRST if int(year) < 1 else _LAST
+    moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=UTC)
+    local = (moment - _EPOCH) // _MICROSECOND + _fraction(fraction, cut=cut)
+    if zone in (None, "UTC", "Z"):
+        return local
+    offset = _zone(str(zone)).utcoffset(moment.replace(tzinfo=None)) or timedelta()
+    return local - offset // _MICROSECOND
+
+
+def clock_microseconds(text: str, *, cut: bool) -> int:
+    """Read a time of the day as microseconds since midnight; see `microseconds`."""
+    match = _TIME.fullmatch(text.strip())
+    if not match:
+        raise ValueError("it is no time of the day")
+    hour, minute, second, fraction = match.groups()
+    if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 59:
+        raise ValueError("it is no time of the day")
+    return ((int(hour) * 60 + int(minute)) * 60 + int(second or 0)) * 1_000_000 + _fraction(fraction, cut=cut)
+
+
+def days(text: str) -> int:
+    """Read a date, which may be written as its midnight, as days since 1970."""
+    match = _MIDNIGHT.fullmatch(text.strip())
+    if not match:
+        raise ValueError("it is no date")
+    return (date(int(match[1]), int(match[2]), int(match[3])) - _EPOCH.date()).days
+
+
+def interval_microseconds(text: str) -> int:
+    """Read an interval of days to seconds.
+
+    Examples:
+        >>> interval_microseconds("-1 00:00:00.500") == -86_400_500_000
+        True
+    """
+    match = _INTERVAL.fullmatch(text.strip())
+    if not match:
+        raise ValueError("it is no interval of days, hours, minutes and seconds")
+    sign, days_, hours, minutes, seconds, fraction = match.groups()
+    length = int(days_) * _DAY + ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1_000_000
+    length += _fraction(fraction, cut=False)
+    return -length if sign else length
+
+
+def _fraction(digits: str | None, *, cut: bool) -> int:
+    digits = digits or ""
+    if digits[6:].strip("0") and not cut:
+        raise ValueError("it is finer than a microsecond, and was not cut")
+    return int(digits[:6].ljust(6, "0"))
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> timezone | ZoneInfo:
+    if match := _OFFSET.fullmatch(name):
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return timezone(-offset if match[1] == "-" else offset)
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone that is known here") from error

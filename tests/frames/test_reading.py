@@ -1,0 +1,315 @@
+"""Reading a result page by page: in order, several pages at once, and never a smaller or another frame."""
+
+import gzip
+import threading
+import time
+
+import pyarrow as pa
+import pytest
+from result_server import ResultServer
+
+from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
+from dagster_dune.frames import reading
+from dagster_dune.frames.reading import ReadOptions, ResultReader
+
+NAMES, TYPES = ["n", "t"], ["bigint", "varchar"]
+ROWS = [[str(n), None if n % 3 == 0 else f"text {n}"] for n in range(1, 101)]
+VALUES = [[n, None if n % 3 == 0 else f"text {n}"] for n in range(1, 101)]
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch):
+    monkeypatch.setattr(reading, "MAX_DATAPOINTS", 20)  # 10 rows of 2 columns
+
+
+@pytest.fixture
+def server():
+    with ResultServer(NAMES, TYPES, ROWS, VALUES) as running:
+        yield running
+
+
+def read(server, **options):
+    with DuneApiClient("key", server.url, timeout=10, max_retries=1) as client:
+        reader = ResultReader(client, server.ID, ReadOptions(**options))
+        return pa.Table.from_batches(reader.batches(), reader.schema), reader
+
+
+@pytest.mark.parametrize("wire", ["csv", "json"])
+def test_pages_come_whole_and_in_order(server, wire):
+    table, reader = read(server, wire=wire)
+    assert table.to_pylist() == [dict(zip(NAMES, row, strict=True)) for row in VALUES]
+    assert (reader.export.rows, reader.export.total_bytes) == (100, 1000)
+    pages = [options for path, options in server.requests if "results" in path and "filters" not in options]
+    assert sorted(int(options["offset"]) for options in pages) == list(range(0, 100, 10))
+
+
+def test_several_pages_are_read_at_once_and_few_are_held(server):
+    asked, release = [], threading.Event()
+
+    def hold_back_the_first(path, options, answer):
+        if "csv" in path:
+            asked.append(int(options["offset"]))
+            if options["offset"] == "0":
+                release.wait(10)
+
+    server.change = hold_back_the_first
+    with DuneApiClient("key", server.url) as client:
+        reader = ResultReader(client, server.ID, ReadOptions(concurrency=3, exact=False))
+        seen = []
+        reads = threading.Thread(target=lambda: seen.extend(reader.batches()))
+        reads.start()
+        while len(asked) < 3:
+            time.sleep(0.01)
+        time.sleep(0.1)  # were there more, they would come now
+        assert sorted(asked) == [0, 10, 20]
+        release.set()
+        reads.join(10)
+    assert [batch.column(0)[0].as_py() for batch in seen] == list(range(1, 101, 10))
+
+
+def test_limit_and_columns_and_filters_are_asked_for(server):
+    table, _ = read(server, columns=["t", "n"], limit=15, exact=False)
+    assert table.schema.names == ["t", "n"]
+    assert table.column("n").to_pylist() == list(range(1, 16))
+    table, _ = read(server, filters="t = 'text 50'", sort_by="n desc", exact=False)
+    assert table.to_pylist() == [{"n": 50, "t": "text 50"}]
+    assert server.requests[-1][1]["sort_by"] == "n desc"
+
+
+def test_filtered_pages_come_until_there_is_no_next():
+    with ResultServer(["t"], ["varchar"], [["a"], ["b"]] * 50) as server:
+        table, reader = read(server, filters="t = 'a'")
+        assert table.column(0).to_pylist() == ["a"] * 50
+        assert reader.expected_rows is None
+        assert read(server, filters="t = 'a'", limit=23)[0].num_rows == 23
+        assert read(server, filters="t = 'a'", wire="json")[0].num_rows == 50
+
+
+def test_a_sample_is_read_at_once_as_json(server):
+    table, _ = read(server, sample=7)
+    assert table.num_rows == 7
+    ((path, options),) = [request for request in server.requests if "results" in request[0]]
+    assert (path, options) == ("/results", {"sample_count": "7"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sample": 3, "limit": 1}, {"sample": 3, "filters": "n = 1"}, {"limit": -1}, {"columns": []}, {"columns": "n"},
+        {"max_bytes": -1}, {"sample": 0}, {"concurrency": 0}, {"wire": "xml"},
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_are_refused_before_any_request(options):
+    with pytest.raises(DuneConfigurationError):
+        ReadOptions(**options)
+
+
+def test_unknown_columns_are_refused_before_the_first_page(server):
+    with pytest.raises(DuneResultError, match=r"no column 'x'.*n, t"):
+        read(server, columns=["n", "x"])
+    assert len(server.requests) == 1
+
+
+def test_a_result_larger_than_max_bytes_is_refused_before_the_first_page(server):
+    with pytest.raises(DuneResultError, match="1,000 bytes, more than max_bytes=999"):
+        read(server, max_bytes=999)
+    assert len(server.requests) == 1
+    assert read(server, max_bytes=999, limit=99)[0].num_rows == 99
+    server.bytes = None
+    with pytest.raises(DuneResultError, match="does not say how large"):
+        read(server, max_bytes=1)
+
+
+def test_an_empty_result_has_its_columns():
+    with ResultServer(NAMES, TYPES, []) as server:
+        table, _ = read(server)
+        assert (table.num_rows, table.schema.types) == (0, [pa.int64(), pa.string()])
+
+
+def test_pages_shorter_than_asked_for_are_read_on():
+    with ResultServer(NAMES, TYPES, ROWS, VALUES, max_rows=4) as server:
+        assert read(server)[0].column(0).to_pylist() == list(range(1, 101))
+
+
+def test_pages_may_be_packed(server):
+    def pack(path, options, answer):
+        answer["body"] = gzip.compress(answer["body"])
+        answer["headers"]["Content-Encoding"] = "gzip"
+
+    server.change = pack
+    assert read(server)[0].num_rows == 100
+
+
+# --- states ---
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("QUERY_STATE_PENDING", "not begun yet"),
+        ("QUERY_STATE_EXECUTING", "still running"),
+        ("QUERY_STATE_FAILED", "boom"),
+        ("QUERY_STATE_CANCELLED", "Execute the query again"),
+        ("QUERY_STATE_EXPIRED", "expire 90 days"),
+        ("QUERY_STATE_COMPLETED_PARTIAL", "allow_partial_results"),
+        ("QUERY_STATE_NEW_WORD", "not known here"),
+    ],
+)
+def test_a_result_that_is_not_there_is_an_error_that_says_why(server, state, words):
+    server.state = state
+    with pytest.raises(DuneResultError, match=words):
+        read(server)
+    assert len(server.requests) == 1
+
+
+def test_a_partial_result_is_read_where_asked_for(server):
+    server.state, server.total = "QUERY_STATE_COMPLETED_PARTIAL", 5000
+    assert read(server, allow_partial_results=True)[0].num_rows == 100
+
+
+def test_a_result_that_has_expired_is_an_error_that_says_so(server):
+    def expired(path, options, answer):
+        if "results" in path:
+            answer.update(status=404, body=b'{"error": "not found"}')
+
+    server.change = expired
+    with pytest.raises(DuneResultError, match="expire 90 days"):
+        read(server)
+
+
+# --- pages that are not what they must be ---
+
+
+def lose_a_row(path, options, answer):
+    if options.get("offset") == "50":
+        answer["body"] = answer["body"].rstrip(b"\n").rpartition(b"\n")[0] + b"\n"
+
+
+def claim_the_end(path, options, answer):
+    if options.get("offset") == "50":
+        answer["headers"] = {}
+
+
+def send_the_first_page_again(path, options, answer):
+    if options.get("offset") == "50":
+        answer["headers"]["x-dune-next-offset"] = 10
+
+
+def send_another_execution(path, options, answer):
+    if options.get("offset") == "50":
+        uri = answer["headers"]["x-dune-next-uri"]
+        answer["headers"]["x-dune-next-uri"] = uri.replace(ResultServer.ID, "01JOTHER")
+
+
+def go_on_after_the_end(path, options, answer):
+    if options.get("offset") == "90":
+        answer["headers"]["x-dune-next-offset"] = 100
+
+
+def send_too_many(path, options, answer):
+    if options.get("offset") == "90":
+        answer["body"] += b"101,x\n"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [lose_a_row, claim_the_end, send_the_first_page_again, send_another_execution, go_on_after_the_end, send_too_many],
+)
+def test_a_wrong_page_is_an_error_and_never_another_frame(server, fault):
+    server.change = fault
+    with pytest.raises(DuneResultError, match=ResultServer.ID):
+        read(server, wire="csv")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b'"total_row_count": 100', b'"total_row_count": 99', "had 100 rows, and has 99"),
+        (ResultServer.ID.encode(), b"01JOTHER", "another execution"),
+        (b'"n"', b'"m"', "the columns"),
+    ],
+)
+def test_a_wrong_page_of_json_is_an_error(server, old, new, words):
+    def replace(path, options, answer):
+        if options.get("offset") == "50":
+            answer["body"] = answer["body"].replace(old, new)
+
+    server.change = replace
+    with pytest.raises(DuneResultError, match=words):
+        read(server, wire="json")
+
+
+@pytest.mark.parametrize("following", [20, 30, 50])
+def test_filtered_pages_that_leave_out_rows_or_come_twice_are_an_error(following):
+    def go_elsewhere(path, options, answer):
+        if options.get("offset") == "20":
+            answer["headers"]["x-dune-next-offset"] = following
+
+    with ResultServer(["t"], ["varchar"], [["a"]] * 70) as server:
+        server.change = go_elsewhere
+        with pytest.raises(DuneResultError, match="has 20 rows and says that the next one begins at"):
+            read(server, filters="t = 'a'", columns=["t"])
+
+
+def test_a_failed_page_is_read_again_and_no_other(server):
+    failed = []
+
+    def fail_once(path, options, answer):
+        if options.get("offset") == "50" and not failed:
+            failed.append(1)
+            answer.update(status=503, body=b'{"error": "busy"}')
+
+    server.change = fail_once
+    assert read(server, exact=False)[0].num_rows == 100
+    offsets = [options["offset"] for _, options in server.requests[1:]]
+    assert sorted(offsets) == sorted([str(n) for n in range(0, 100, 10)] + ["50"])
+
+
+# --- NULL, and the text <nil> ---
+
+
+def test_null_and_the_text_nil_are_told_apart():
+    texts = [["<nil>" if n == 57 else None if n % 2 else "x"] for n in range(100)]
+    with ResultServer(["t"], ["varchar"], texts) as server:
+        table, reader = read(server, filters=None)
+        assert table.column(0).to_pylist() == [row[0] for row in texts]
+        assert reader.export.extra_bytes > 0
+        asked = [options for path, options in server.requests if "filters" in options]
+        assert asked == [{"columns": "t", "filters": "t = '<nil>'", "limit": "1", "offset": "0"}]
+        table, reader = read(server, exact=False)
+        assert table.column(0)[57].as_py() is None
+        assert reader.export.extra_bytes == 0
+
+
+def test_where_no_text_is_nil_one_look_is_enough(server):
+    _, reader = read(server)
+    extra = [options for path, options in server.requests if path == "/results"]
+    assert extra == [{"columns": "t", "filters": "t = '<nil>'", "limit": "1", "offset": "0"}]
+    assert 0 < reader.export.extra_bytes < 300
+
+
+def test_the_look_keeps_the_filters_of_the_caller():
+    with ResultServer(["a b", "t"], ["varchar", "varchar"], [[None, "x"]] * 3) as server:
+        server.rows = lambda options: range(0 if "nil" in options.get("filters", "") else 3)
+        read(server, filters="t = 'x' OR t = 'y'")
+        asked = [options["filters"] for _, options in server.requests if options.get("limit") == "1"]
+        assert asked == ["(t = 'x' OR t = 'y') AND \"a b\" = '<nil>'"]
+
+
+def test_without_null_there_is_no_look():
+    with ResultServer(["t"], ["varchar"], [["x"]] * 3) as server:
+        read(server)
+        assert [path for path, _ in server.requests] == ["/status", "/results/csv"]
+
+
+def test_a_name_that_is_not_its_own_cannot_be_looked_for():
+    with ResultServer(["a", "a"], ["varchar", "varchar"], [["x", None]]) as server:
+        with pytest.raises(DuneResultError, match="exact=False"):
+            read(server)
+        assert [c[0].as_py() for c in read(server, exact=False)[0].columns] == ["x", None]
+
+
+def test_nested_types_are_read_as_json():
+    with ResultServer(["a"], ["array(bigint)"], [["?"]], [[[1, None]]]) as server:
+        assert read(server)[0].to_pylist() == [{"a": [1, None]}]
+        assert [path for path, _ in server.requests] == ["/status", "/results"]
