@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune.api.models import ExecutionStatus, QueryExecution
+from dagster_dune.api.models import ExecutionStatus, QueryExecution, ResultMetadata
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.parameters import checked_values
@@ -45,6 +45,8 @@ CREDITS = f"{NAMESPACE}credits"
 QUEUE_SECONDS = f"{NAMESPACE}queue_seconds"
 EXECUTION_SECONDS = f"{NAMESPACE}execution_seconds"
 ENDED_AT = f"{NAMESPACE}execution_ended_at"
+EXECUTION_TIME = f"{NAMESPACE}execution_time"
+RESULT_SIZE = f"{NAMESPACE}result_size"
 RESULT_BYTES = f"{NAMESPACE}result_bytes"
 ERROR_LINE = f"{NAMESPACE}error_line"
 ERROR_COLUMN = f"{NAMESPACE}error_column"
@@ -75,11 +77,11 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
         name, query_id = obj.name, int(obj.name[6:]) if obj.kind is ReferenceKind.QUERY else None
     else:
         name, query_id = obj.sql_name, obj.query_id
-    metadata: dict[str, Any] = {NAME: name}
+    metadata: dict[str, Any] = {}
     if query_id is not None:
-        metadata |= {QUERY_ID: query_id, QUERY_URL: dg.MetadataValue.url(f"{DUNE_URL}/queries/{query_id}")}
+        metadata[QUERY_URL] = dg.MetadataValue.url(f"{DUNE_URL}/queries/{query_id}")
     if "." in name:
-        metadata |= {TABLE_NAME: name, URL: dg.MetadataValue.url(f"{DUNE_URL}/data/{name}")}
+        metadata |= {URL: dg.MetadataValue.url(f"{DUNE_URL}/data/{name}"), TABLE_NAME: name}
     if isinstance(obj, MaterializedView | Query):
         if obj.performance:
             metadata[PERFORMANCE] = obj.performance
@@ -93,7 +95,7 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
         metadata[DEFAULT_PARAMETERS] = dg.MetadataValue.json(defaults)
     if isinstance(obj, Query) and obj.partitions:
         metadata[PARTITION_PARAMETERS] = dg.MetadataValue.json(dict(obj.partitions.parameters))
-    return metadata
+    return _without_none({**metadata, NAME: name, QUERY_ID: query_id})
 
 
 def _view_parameters(obj: MaterializedView | Query) -> dict[str, list[dict[str, str]]]:
@@ -112,43 +114,45 @@ def _defaults(query: Query) -> dict[str, str]:
 
 
 def _code_references(obj: MaterializedView | Query) -> dict[str, Any]:
-    """Where the SQL can be read: in the file that it came from, and on Dune."""
+    """The file that the SQL came from. Dagster takes a URL for a page of a Git host, so Dune's own is metadata."""
+    if obj.source is None:
+        return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
-        references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = []
-        if obj.source:
-            references.append(dg.LocalFileCodeReference(file_path=obj.source.path, line_number=obj.source.line))
-        if obj.query_id:
-            url = f"{DUNE_URL}/queries/{obj.query_id}"
-            references.append(dg.UrlCodeReference(url=url, label=f"query {obj.query_id}"))
-        if not references:
-            return {}
-        return {CODE_REFERENCES: dg.CodeReferencesMetadataValue(code_references=references)}
+        file = dg.LocalFileCodeReference(file_path=obj.source.path, line_number=obj.source.line)
+        return {CODE_REFERENCES: dg.CodeReferencesMetadataValue(code_references=[file])}
 
 
 def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dict[str, Any]:
     """What a run has found out about one node, for its materialization or its observation."""
     target = outcome.node.target
+    details = outcome.details
     metadata: dict[str, Any] = {
-        PIPELINE_EXECUTION_ID: pipeline_execution_id,
-        EXECUTION_ID: outcome.execution_id,
-        STATE: outcome.phase.value if outcome.execution_id else outcome.result.value,
-        PERFORMANCE: target.performance,
         REASON: outcome.reason or None,
         BLOCKED_BY: ", ".join(outcome.blocked_by) or None,
         WARNING: PARTIAL_RESULT if outcome.phase is Phase.PARTIAL else None,
+        **(_details_metadata(details, _row_count_key(outcome.node.partition)) if details else {}),
         DETAILS_MISSING: outcome.details_missing or None,
+        **(_query_metadata(target) if isinstance(target, QueryExecution) else _matview_metadata(target.name)),
+        PERFORMANCE: target.performance,
+        STATE: outcome.phase.value if outcome.execution_id else outcome.result.value,
+        EXECUTION_ID: outcome.execution_id,
+        PIPELINE_EXECUTION_ID: pipeline_execution_id,
     }
-    if isinstance(target, QueryExecution):
-        metadata[QUERY_ID] = target.query_id
-        metadata[QUERY_URL] = dg.MetadataValue.url(f"{DUNE_URL}/queries/{target.query_id}")
-        metadata[QUERY_PARAMETERS] = dg.MetadataValue.json(target.query_parameters) if target.query_parameters else None
-    else:
-        metadata[TABLE_NAME] = target.name
-        metadata[URL] = dg.MetadataValue.url(f"{DUNE_URL}/data/{target.name}")
-    if outcome.details:
-        metadata |= _details_metadata(outcome.details, _row_count_key(outcome.node.partition))
     return _without_none(metadata)
+
+
+def _query_metadata(target: QueryExecution) -> dict[str, Any]:
+    values = target.query_parameters
+    return {
+        QUERY_URL: dg.MetadataValue.url(f"{DUNE_URL}/queries/{target.query_id}"),
+        QUERY_PARAMETERS: dg.MetadataValue.json(values) if values else None,
+        QUERY_ID: target.query_id,
+    }
+
+
+def _matview_metadata(name: str) -> dict[str, Any]:
+    return {URL: dg.MetadataValue.url(f"{DUNE_URL}/data/{name}"), TABLE_NAME: name}
 
 
 def _row_count_key(partition: Partition | None) -> str:
@@ -161,22 +165,56 @@ def _row_count_key(partition: Partition | None) -> str:
 def _details_metadata(details: ExecutionStatus, row_count_key: str) -> dict[str, Any]:
     shape = details.result_metadata
     place = details.error.metadata if details.error else None
-    metadata: dict[str, Any] = {
-        CREDITS: details.execution_cost_credits,
-        QUEUE_SECONDS: _seconds(details.submitted_at, details.execution_started_at),
-        EXECUTION_SECONDS: _seconds(details.execution_started_at, details.execution_ended_at),
-        ENDED_AT: dg.MetadataValue.timestamp(details.execution_ended_at) if details.execution_ended_at else None,
+    seconds = _seconds(details.execution_started_at, details.execution_ended_at)
+    return {
         ERROR_LINE: place.line if place else None,
         ERROR_COLUMN: place.column if place else None,
+        **(_shape_metadata(shape, row_count_key) if shape else {}),
+        CREDITS: details.execution_cost_credits,
+        EXECUTION_TIME: None if seconds is None else readable_seconds(seconds),
+        EXECUTION_SECONDS: seconds,
+        QUEUE_SECONDS: _seconds(details.submitted_at, details.execution_started_at),
+        ENDED_AT: dg.MetadataValue.timestamp(details.execution_ended_at) if details.execution_ended_at else None,
     }
-    if shape:
-        rows = shape.total_row_count if shape.total_row_count is not None else shape.row_count
-        bytes_ = shape.total_result_set_bytes if shape.total_result_set_bytes is not None else shape.result_set_bytes
-        metadata |= {row_count_key: rows, RESULT_BYTES: bytes_}
-        if shape.column_names:
-            columns = zip(shape.column_names, shape.column_types, strict=False)
-            metadata[COLUMN_SCHEMA] = dg.TableSchema([dg.TableColumn(name, type_) for name, type_ in columns])
-    return metadata
+
+
+def _shape_metadata(shape: ResultMetadata, row_count_key: str) -> dict[str, Any]:
+    bytes_ = shape.total_result_set_bytes if shape.total_result_set_bytes is not None else shape.result_set_bytes
+    columns = zip(shape.column_names, shape.column_types, strict=False)
+    return {
+        row_count_key: shape.total_row_count if shape.total_row_count is not None else shape.row_count,
+        COLUMN_SCHEMA: dg.TableSchema([dg.TableColumn(*column) for column in columns]) if shape.column_names else None,
+        RESULT_SIZE: None if bytes_ is None else readable_bytes(bytes_),
+        RESULT_BYTES: bytes_,
+    }
+
+
+def readable_seconds(seconds: float) -> str:
+    """Write a duration as people say it.
+
+    Examples:
+        >>> [readable_seconds(seconds) for seconds in (0.25, 42, 63.4, 7384)]
+        ['0.25 s', '42 s', '1 min 3 s', '2 h 3 min']
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.3g} s"
+
+
+def readable_bytes(count: int) -> str:
+    """Write a size as people say it, in powers of 1,000.
+
+    Examples:
+        >>> [readable_bytes(count) for count in (0, 999, 1_500, 82_000_000, 32_000_000_000)]
+        ['0 B', '999 B', '1.5 kB', '82 MB', '32 GB']
+    """
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}"
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

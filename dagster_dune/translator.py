@@ -26,6 +26,8 @@ GROUPS = {
 }
 KEY_PREFIX = "dune"
 MAX_TAG_LENGTH = 63
+MAX_SQL_LENGTH = 10_000
+"""How many characters of its SQL an asset's description shows."""
 
 
 class DagsterDuneTranslator:
@@ -67,7 +69,7 @@ class DagsterDuneTranslator:
         partitions = obj.partitions if isinstance(obj, Query) else None
         return dg.AssetSpec(
             _key(obj),
-            description=obj.description or (obj.name if isinstance(obj, Query) else None),
+            description=_description(obj),
             kinds={"dune", obj.kind, *obj.kinds},
             tags={tag: "" for text in obj.tags if (tag := _tag(text))},
             group_name=obj.group,
@@ -77,6 +79,19 @@ class DagsterDuneTranslator:
             freshness_policy=freshness_policy_of(obj.freshness) if obj.freshness else None,
             metadata=spec_metadata(obj),
         )
+
+
+def _description(obj: MaterializedView | Query) -> str | None:
+    """What people say of an object, and its SQL."""
+    words = obj.description or (obj.name if isinstance(obj, Query) else None)
+    parts = [words, f"#### SQL\n```sql\n{_cut(obj.sql.strip())}\n```" if obj.sql else None]
+    return "\n\n".join(part for part in parts if part) or None
+
+
+def _cut(sql: str) -> str:
+    if len(sql) <= MAX_SQL_LENGTH:
+        return sql
+    return f"{sql[:MAX_SQL_LENGTH]}\n-- and {len(sql) - MAX_SQL_LENGTH:,} characters more"
 
 
 def _key(obj: MaterializedView | Query | Reference) -> dg.AssetKey:

@@ -77,13 +77,24 @@ def test_owners_and_groups_of_a_folder(tmp_path):
     assert list(spec.owners) == ["team:dex", "ada@example.com"]
 
 
-def test_the_code_of_an_asset_is_its_file_and_its_page(tmp_path):
+def test_the_code_of_an_asset_is_its_file(tmp_path):
     file = tmp_path / "x_1.sql"
     file.write_text("/* dune\ntags: [a]\n*/\nSELECT 1")
     (spec,) = build_dune_assets(DuneCatalog.from_directory(tmp_path)).specs
-    local, url = spec.metadata["dagster/code_references"].code_references
+    (local,) = spec.metadata["dagster/code_references"].code_references
     assert (local.file_path, local.line_number) == (str(file), 4)
-    assert url.url == "https://dune.com/queries/1"
+    assert spec.metadata["dagster-dune/query_url"].url == "https://dune.com/queries/1"
+
+
+def test_the_sql_is_shown_beside_the_querys_own_words():
+    catalog = DuneCatalog(
+        materialized_views=[MaterializedView(name="dune.acme.result_x", description="All of it", sql="SELECT 1 AS n")],
+        queries=[Query(query_id=1, sql=f"SELECT '{'x' * 20_000}' AS text"), Query(query_id=2)],
+    )
+    descriptions = {spec.key.path[-1]: spec.description for spec in build_dune_assets(catalog).specs}
+    assert descriptions["result_x"] == "All of it\n\n#### SQL\n```sql\nSELECT 1 AS n\n```"
+    assert descriptions["query_1"].endswith("x\n-- and 10,017 characters more\n```")
+    assert descriptions["query_2"] is None
 
 
 def test_loading_warns_of_nothing(tmp_path, recwarn):
