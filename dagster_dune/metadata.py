@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +48,7 @@ ENDED_AT = f"{NAMESPACE}execution_ended_at"
 EXECUTION_TIME = f"{NAMESPACE}execution_time"
 RESULT_SIZE = f"{NAMESPACE}result_size"
 RESULT_BYTES = f"{NAMESPACE}result_bytes"
+EXPORTS = f"{NAMESPACE}export"
 ERROR_LINE = f"{NAMESPACE}error_line"
 ERROR_COLUMN = f"{NAMESPACE}error_column"
 ROW_COUNT = "dagster/row_count"
@@ -215,6 +216,14 @@ def readable_bytes(count: int) -> str:
             break
         size, unit = size / 1000, larger
     return f"{size:.3g} {unit}"
+
+
+def export_metadata(
+    name: str, execution_ids: Sequence[str], rows: int | None, bytes_: int | None, cost: float | None = None
+) -> dict[str, Any]:
+    """What reading a result has moved: Dune charges exports by size."""
+    figures = {"execution_ids": list(execution_ids), "rows": rows, "bytes": bytes_, "credits": cost}
+    return {f"{EXPORTS}/{name}": dg.MetadataValue.json(_without_none(figures))}
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator
 
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
+from dagster_dune._execution.results import ResultMethods
 from dagster_dune._execution.rows import rows_of
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import DEFAULT_BASE_URL, checked_base_url
@@ -48,7 +49,7 @@ TEXT_CHECKS: dict[str, Callable[[str], object]] = {
 }
 
 
-class DuneResource(dg.ConfigurableResource[Any]):
+class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     """An account of Dune, and how its pipelines are followed. All times are in seconds.
 
     Examples:

@@ -32,6 +32,25 @@ def rows_of(
         yield from page.result.rows if page.result else ()
 
 
+def executions_of(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    asset_key: dg.AssetKey | str | Sequence[str],
+    partition_key: str | None = None,
+    partition_keys: Sequence[str] | None = None,
+) -> list[str]:
+    """Find the executions that made an asset, or some partitions of it, in this run, else the latest time.
+
+    Partitions that one execution has made together are there once.
+
+    Raises:
+        DuneResultError: There is none that was made by Dune.
+    """
+    key = dg.AssetKey.from_coercible(asset_key)
+    wanted = [partition_key] if partition_keys is None else partition_keys
+    return list(dict.fromkeys(_execution_of(instance, run_id, key, partition) for partition in wanted))
+
+
 def _execution_of(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, partition_key: str | None) -> str:
     name = key.to_user_string() if partition_key is None else f"{key.to_user_string()} ({partition_key})"
     materialization = _in_run(instance, run_id, key, partition_key) or _latest(instance, key, partition_key)
@@ -43,13 +62,13 @@ def _execution_of(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, p
     if materialization.partition is not None and partition_key is None:
         raise DuneResultError(
             f"The asset {name} is partitioned, so that its rows are those of one partition.",
-            hint="Give get_rows a partition_key.",
+            hint="Give a partition_key.",
         )
     execution_id = materialization.metadata.get(EXECUTION_ID)
     if execution_id is None:
         raise DuneResultError(
             f"The latest materialization of {name} names no execution on Dune ({EXECUTION_ID}).",
-            hint="Give get_rows the key of an asset that build_dune_assets or @dune_assets made.",
+            hint="Give the key of an asset that build_dune_assets or @dune_assets made.",
         )
     return str(execution_id.value)
 

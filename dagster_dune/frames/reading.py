@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,90 +19,16 @@ import pyarrow.compute as pc
 from dagster_dune.api.client import DuneApiClient, ResultsPage
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.models import ExecutionStatus, ResultMetadata
-from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.columns import Choices, Column, Timestamps, Uint256, arrow_schema, columns_of
+from dagster_dune.errors import DuneResultError
+from dagster_dune.frames.columns import ARROW_DIGITS, Choices, Column, arrow_schema, columns_of
+from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.pages import NULL_IN_CSV, read_csv, read_json
 from dagster_dune.pipeline.states import Phase, phase_of
 
 MAX_DATAPOINTS = 250_000
 """Dune caps a page at so many values; see https://docs.dune.com/api-reference/executions/endpoint/get-execution-result."""
 
-CONCURRENT_PAGES = 8
 EXPIRY_HINT = "Results expire 90 days after their execution: execute the query again."
-
-Wire = Literal["auto", "csv", "json"]
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """Which rows and columns are read, and how.
-
-    Attributes:
-        columns: The names of the columns, in the order that the frame is to have; all if None.
-        filters: Which rows, such as ``amount > 10 AND chain = 'base'``.
-        sort_by: In which order, such as ``amount desc, chain``.
-        limit: How many rows at the most.
-        sample: How many rows, drawn at random; excludes `filters` and `limit`.
-        uint256: How uint256 and int256 are held; see `dagster_dune.frames.columns.Uint256`.
-        timestamps: What becomes of timestamps that do not fit; see `dagster_dune.frames.columns.Timestamps`.
-        exact: Whether a NULL is told from the text ``<nil>`` where Dune's CSV does not.
-        max_bytes: Refuse to read a larger result: Dune charges exports by size.
-        allow_partial_results: Whether to read what there is of a result that Dune has cut short.
-        concurrency: How many pages are read at once.
-        wire: The format that pages are read in; ``"auto"`` is CSV, and JSON where there are nested types.
-    """
-
-    columns: Sequence[str] | None = None
-    filters: str | None = None
-    sort_by: str | None = None
-    limit: int | None = None
-    sample: int | None = None
-    uint256: Uint256 | Mapping[str, Uint256] = "text"
-    timestamps: Timestamps = "exact"
-    exact: bool = True
-    max_bytes: int | None = None
-    allow_partial_results: bool = False
-    concurrency: int = CONCURRENT_PAGES
-    wire: Wire = "auto"
-
-    def __post_init__(self) -> None:
-        if self.sample is not None and (self.filters is not None or self.limit is not None):
-            raise DuneConfigurationError("sample cannot be combined with filters and limit: Dune refuses that.")
-        numbers = {"limit": self.limit, "max_bytes": self.max_bytes}
-        if wrong := [name for name, number in numbers.items() if number is not None and number < 0]:
-            raise DuneConfigurationError(f"{wrong[0]} must not be negative, but is {numbers[wrong[0]]}.")
-        if (self.sample is not None and self.sample < 1) or self.concurrency < 1:
-            raise DuneConfigurationError("sample and concurrency must be at least 1.")
-        if isinstance(self.columns, str) or (self.columns is not None and not self.columns):
-            raise DuneConfigurationError(
-                f"columns must be a list of at least one name, not {self.columns!r}.", hint="Leave it out to read all."
-            )
-        if self.wire not in ("auto", "csv", "json"):
-            raise DuneConfigurationError(f"wire={self.wire!r} is none of auto, csv, json.")
-
-
-@dataclass
-class Export:
-    """What has been read of a result; it grows while the stream is read.
-
-    Attributes:
-        rows: The rows given.
-        bytes: The bytes of all pages, unpacked.
-        extra_bytes: Those of them that telling NULL from the text ``<nil>`` took.
-        total_bytes: What Dune says of the size of the whole result, known before the first page.
-    """
-
-    rows: int = 0
-    bytes: int = 0
-    extra_bytes: int = 0
-    total_bytes: int | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, bytes_: int, *, extra: bool = False) -> None:
-        """Count the bytes of a page."""
-        with self._lock:
-            self.bytes += bytes_
-            self.extra_bytes += bytes_ if extra else 0
 
 
 class ResultReader:
@@ -132,7 +57,7 @@ class ResultReader:
         execution_id: str,
         options: ReadOptions,
         *,
-        digits: int = Choices.digits,
+        digits: int = ARROW_DIGITS,
         on_progress: Callable[[Export], None] | None = None,
     ) -> None:
         self._client = client
@@ -150,6 +75,11 @@ class ResultReader:
         self.export = Export(total_bytes=metadata.total_result_set_bytes)
         self._format = self._chosen_format()
         self._check_size()
+
+    @property
+    def name(self) -> str:
+        """What it reads, for messages."""
+        return f"execution {self.execution_id}"
 
     @property
     def expected_rows(self) -> int | None:

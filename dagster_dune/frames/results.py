@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload
+
+import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted, Performance
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
-from dagster_dune.frames.reading import Export, ReadOptions, ResultReader
-from dagster_dune.frames.targets import closing_after, target_of
+from dagster_dune.frames.columns import ARROW_DIGITS
+from dagster_dune.frames.options import Export, ReadOptions
+from dagster_dune.frames.reading import ResultReader
+from dagster_dune.frames.several import ResultReaders
+from dagster_dune.frames.targets import target_of
 from dagster_dune.pipeline.states import Phase, phase_of
 
 FIRST_POLL_SECONDS = 0.25
@@ -80,13 +85,12 @@ class DuneResult:
 
 def get_result(
     client: DuneApiClient,
-    execution_id: str | None = None,
+    execution_id: str | Sequence[str] | None = None,
     *,
     query_id: int | None = None,
     as_: Any = "arrow",
     log: Log | None = None,
     on_export: Callable[[Export], None] | None = None,
-    close: Callable[[], None] | None = None,
     **options: Any,
 ) -> Any:
     """Read the rows of an execution, or of the latest one of a query, as a frame. Exports are charged by size.
@@ -95,14 +99,13 @@ def get_result(
 
     Args:
         client: A client of Dune's API.
-        execution_id: An execution that has completed.
+        execution_id: An execution that has completed, or several with the same columns, whose rows follow each other.
         query_id: A query, in place of an execution.
         as_: What to return: ``pl.DataFrame``, ``pl.LazyFrame``, ``pa.Table``, ``pa.RecordBatchReader``,
             ``pd.DataFrame``, ``duckdb.DuckDBPyRelation``, or one of the words polars, polars_lazy, arrow,
             arrow_stream, pandas, duckdb.
         log: Where rows and bytes are told.
         on_export: Called with what has been read, when all of it has.
-        close: Called when nothing more is read.
         options: ``columns``, ``filters``, ``sort_by``, ``limit``, ``sample``, ``uint256``, ``timestamps``, ``exact``,
             ``max_bytes``, ``allow_partial_results``, ``concurrency``, ``wire``.
 
@@ -114,40 +117,38 @@ def get_result(
         DuneConfigurationError: An option is none, or the package of the frame is not installed.
         DuneApiError: Dune could not be asked.
     """
-    with ExitStack() as stack:
-        if close:
-            stack.callback(close)
-        target = target_of(as_)
-        reader = open_reader(client, execution_id, query_id=query_id, digits=target.digits, **options)
-        stack.pop_all()
+    target = target_of(as_)
+    reader = open_reader(client, execution_id, query_id=query_id, digits=target.digits, **options)
+    log = log or _log
+    expected, size = reader.expected_rows, reader.export.total_bytes
+    log.info("Reading %s: %s rows, %s bytes in all.", reader.name, _figure(expected), _figure(size))
 
-    def told() -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from reader.batches()
         export = reader.export
-        (log or _log).info(
-            "Read %s rows of execution %s, %s bytes.", f"{export.rows:,}", reader.execution_id, f"{export.bytes:,}"
-        )
+        log.info("Read %s rows of %s, %s bytes.", f"{export.rows:,}", reader.name, f"{export.bytes:,}")
         if export.extra_bytes:
             words = "%s bytes of them told NULL from the text '<nil>'; exact=False saves them."
-            (log or _log).info(words, f"{export.extra_bytes:,}")
+            log.info(words, f"{export.extra_bytes:,}")
         if on_export:
             on_export(export)
 
-    def batches() -> Any:
-        yield from reader.batches()
-        told()
+    return target.build(reader.schema, batches())
 
-    return target.build(reader.schema, closing_after(batches(), close or (lambda: None)))
+
+def _figure(number: int | None) -> str:
+    return "an unknown number of" if number is None else f"{number:,}"
 
 
 def open_reader(
     client: DuneApiClient,
-    execution_id: str | None = None,
+    execution_id: str | Sequence[str] | None = None,
     *,
     query_id: int | None = None,
-    digits: int | None = None,
+    digits: int = ARROW_DIGITS,
     on_progress: Callable[[Export], None] | None = None,
     **options: Any,
-) -> ResultReader:
+) -> ResultReader | ResultReaders:
     """Find a result, and return what reads it as record batches; see `get_result`."""
     if (execution_id is None) == (query_id is None):
         raise DuneConfigurationError("Give an execution_id or a query_id, one of them.")
@@ -158,8 +159,9 @@ def open_reader(
         raise DuneConfigurationError(f"{error}.", hint=f"Options of reading are {known}.") from error
     if execution_id is None:
         execution_id = _latest_execution(client, int(query_id or 0))
-    more: dict[str, Any] = {} if digits is None else {"digits": digits}
-    return ResultReader(client, execution_id, chosen, on_progress=on_progress, **more)
+    if isinstance(execution_id, str):
+        return ResultReader(client, execution_id, chosen, digits=digits, on_progress=on_progress)
+    return ResultReaders(client, execution_id, chosen, digits=digits, on_progress=on_progress)
 
 
 def _latest_execution(client: DuneApiClient, query_id: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ class Target:
         words: What it is called, first as a type that users annotate with, then as a word.
         digits: The digits of the widest decimal that it has.
         build: Makes it of a schema and a stream of batches.
-        concatenate: Makes one of several.
     """
 
     words: tuple[str, str]
@@ -126,11 +125,3 @@ def target_of(as_: object) -> Target:
 def _full_name(as_: object) -> str:
     package = str(getattr(as_, "__module__", "")).lstrip("_").partition(".")[0]
     return f"{package}.{as_.__qualname__}" if isinstance(as_, type) else ""
-
-
-def closing_after(batches: Iterator[pa.RecordBatch], close: Callable[[], None]) -> Generator[pa.RecordBatch]:
-    """Pass a stream on, and close what it comes from at its end, or when it is given up."""
-    try:
-        yield from batches
-    finally:
-        close()

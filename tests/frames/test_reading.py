@@ -10,7 +10,8 @@ from result_server import ResultServer
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
 from dagster_dune.frames import reading
-from dagster_dune.frames.reading import ReadOptions, ResultReader
+from dagster_dune.frames.options import ReadOptions
+from dagster_dune.frames.reading import ResultReader
 
 NAMES, TYPES = ["n", "t"], ["bigint", "varchar"]
 ROWS = [[str(n), None if n % 3 == 0 else f"text {n}"] for n in range(1, 101)]

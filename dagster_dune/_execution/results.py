@@ -1,0 +1,227 @@
+"""What `DuneResource` offers beside running pipelines: results as frames and files, executions, and tables on Dune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import dagster as dg
+
+from dagster_dune._execution.rows import executions_of
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.metadata import export_metadata
+
+if TYPE_CHECKING:
+    from dagster_dune.frames.options import Export
+    from dagster_dune.frames.results import DuneResult
+
+FrameT = TypeVar("FrameT")
+Context = dg.AssetExecutionContext | dg.OpExecutionContext
+CoercibleKey = dg.AssetKey | str | Sequence[str]
+
+
+class ResultMethods:
+    """Results for people, mixed into `DuneResource`."""
+
+    def get_client(self) -> DuneApiClient:
+        """Return a client of Dune's API."""
+        raise NotImplementedError
+
+    @overload
+    def get_result(
+        self,
+        context: Context,
+        asset_key: CoercibleKey,
+        as_: type[FrameT],
+        *,
+        partition_key: str | None = ...,
+        partition_keys: Sequence[str] | None = ...,
+        **options: Any,
+    ) -> FrameT: ...
+
+    @overload
+    def get_result(
+        self,
+        context: Context,
+        asset_key: CoercibleKey,
+        as_: str = ...,
+        *,
+        partition_key: str | None = ...,
+        partition_keys: Sequence[str] | None = ...,
+        **options: Any,
+    ) -> Any: ...
+
+    def get_result(
+        self,
+        context: Context,
+        asset_key: CoercibleKey,
+        as_: Any = "arrow",
+        *,
+        partition_key: str | None = None,
+        partition_keys: Sequence[str] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Read the result of a Dune asset as a frame: what this run made, else its latest materialization.
+
+        Exports are charged by size: rows and bytes are told in the log, and in the metadata of an asset. See
+        docs/data.md for the types of the columns.
+
+        Args:
+            context: The context of the asset or op that reads.
+            asset_key: The Dune asset.
+            as_: What to return: ``pl.DataFrame``, ``pl.LazyFrame``, ``pa.Table``, ``pa.RecordBatchReader``,
+                ``pd.DataFrame``, ``duckdb.DuckDBPyRelation``, or a word for one of them; ``pa.Table`` by default.
+            partition_key: Which partition's rows, where the asset is partitioned.
+            partition_keys: Several partitions, whose rows follow each other.
+            options: ``columns``, ``filters``, ``sort_by``, ``limit``, ``sample``, ``uint256``, ``timestamps``,
+                ``exact``, ``max_bytes``, ``allow_partial_results``; see `dagster_dune.frames.options.ReadOptions`.
+
+        Returns:
+            The frame. A ``RecordBatchReader`` reads while it is read from.
+
+        Raises:
+            DuneResultError: There is no such result, a page is not what it must be, or a value does not fit its type.
+            DuneConfigurationError: An option is none, or the package of the frame is not installed.
+        """
+        from dagster_dune.frames.results import get_result  # noqa: PLC0415  (pyarrow is slow to import)
+
+        executions = executions_of(context.instance, context.run_id, asset_key, partition_key, partition_keys)
+        name = dg.AssetKey.from_coercible(asset_key).to_user_string()
+
+        def tell(export: Export) -> None:
+            _add_metadata(context, export_metadata(name, executions, export.rows, export.bytes))
+
+        return get_result(self.get_client(), executions, as_=as_, log=context.log, on_export=tell, **options)
+
+    @overload
+    def run_query(
+        self,
+        query_id: int,
+        parameters: Mapping[str, Any] | None = ...,
+        *,
+        as_: None = ...,
+        performance: str | None = ...,
+        timeout: float | None = ...,
+        context: Context | None = ...,
+    ) -> DuneResult: ...
+
+    @overload
+    def run_query(
+        self,
+        query_id: int,
+        parameters: Mapping[str, Any] | None = ...,
+        *,
+        as_: type[FrameT],
+        performance: str | None = ...,
+        timeout: float | None = ...,
+        context: Context | None = ...,
+        **options: Any,
+    ) -> FrameT: ...
+
+    def run_query(
+        self,
+        query_id: int,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_: Any = None,
+        performance: str | None = None,
+        timeout: float | None = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> Any:
+        """Execute a saved query, wait for it and read its rows: in any op, asset or script. Charged for.
+
+        It is sent once, and cancelled where waiting is interrupted. What it refreshes is nothing: matviews that the
+        query reads stay as they are.
+
+        Args:
+            query_id: The query.
+            parameters: Values of its parameters; Dune's saved defaults if None.
+            as_: What to return; see `get_result`. A `DuneResult` if None, which names the credits and reads later.
+            performance: The engine tier; the resource's, else the plan's default if None.
+            timeout: The seconds that it may take before it is cancelled; any time if None.
+            context: The context of the op or asset, for its log and metadata.
+            options: How the rows are read; see `get_result`.
+
+        Returns:
+            The frame, or a `DuneResult`.
+
+        Raises:
+            AmbiguousSubmission: Dune may have started it; it was not sent again.
+            DuneResultError: It failed, was cancelled, or took too long; or its rows cannot be read.
+        """
+        from dagster_dune.frames.results import Waiting, run_query  # noqa: PLC0415
+
+        waiting, log = Waiting(self._longest_poll, timeout=timeout), context.log if context else None
+        client, tier = self.get_client(), performance or self._default_tier
+        result = run_query(client, query_id, parameters, performance=tier, waiting=waiting, log=log)
+        return _read(result, f"query_{query_id}", as_, context, options)
+
+    @overload
+    def run_sql(
+        self,
+        sql: str,
+        *,
+        as_: None = ...,
+        performance: str | None = ...,
+        timeout: float | None = ...,
+        context: Context | None = ...,
+    ) -> DuneResult: ...
+
+    @overload
+    def run_sql(
+        self,
+        sql: str,
+        *,
+        as_: type[FrameT],
+        performance: str | None = ...,
+        timeout: float | None = ...,
+        context: Context | None = ...,
+        **options: Any,
+    ) -> FrameT: ...
+
+    def run_sql(
+        self,
+        sql: str,
+        *,
+        as_: Any = None,
+        performance: str | None = None,
+        timeout: float | None = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> Any:
+        """Execute SQL that is not saved, wait for it and read its rows; see `run_query`. Charged for."""
+        from dagster_dune.frames.results import Waiting, run_sql  # noqa: PLC0415
+
+        waiting, log = Waiting(self._longest_poll, timeout=timeout), context.log if context else None
+        client, tier = self.get_client(), performance or self._default_tier
+        result = run_sql(client, sql, performance=tier, waiting=waiting, log=log)
+        return _read(result, "sql", as_, context, options)
+
+    @property
+    def _longest_poll(self) -> float:
+        return float(getattr(self, "max_poll_interval", 5.0))
+
+    @property
+    def _default_tier(self) -> str | None:
+        return getattr(self, "performance", None)
+
+
+def _read(result: DuneResult, name: str, as_: Any, context: Context | None, options: Mapping[str, Any]) -> Any:
+    if context:
+        _add_metadata(context, export_metadata(name, [result.execution_id], None, None, result.credits))
+    if as_ is None:
+        return result
+
+    def tell(export: Export) -> None:
+        if context:
+            figures = export_metadata(name, [result.execution_id], export.rows, export.bytes, result.credits)
+            _add_metadata(context, figures)
+
+    return result.read(as_, log=context.log if context else None, on_export=tell, **options)
+
+
+def _add_metadata(context: Context, metadata: Mapping[str, Any]) -> None:
+    """Tell in the metadata of the asset that reads; an op, or several assets at once, have the log alone."""
+    if isinstance(context, dg.AssetExecutionContext) and len(context.selected_asset_keys) == 1:
+        context.add_asset_metadata(metadata, next(iter(context.selected_asset_keys)))

@@ -1,0 +1,86 @@
+"""Which rows and columns of a result are read, and what has been read of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.columns import Timestamps, Uint256
+
+CONCURRENT_PAGES = 8
+Wire = Literal["auto", "csv", "json"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Which rows and columns are read, and how.
+
+    Attributes:
+        columns: The names of the columns, in the order that the frame is to have; all if None.
+        filters: Which rows, such as ``amount > 10 AND chain = 'base'``.
+        sort_by: In which order, such as ``amount desc, chain``.
+        limit: How many rows at the most.
+        sample: How many rows, drawn at random; excludes `filters` and `limit`.
+        uint256: How uint256 and int256 are held; see `dagster_dune.frames.columns.Uint256`.
+        timestamps: What becomes of timestamps that do not fit; see `dagster_dune.frames.columns.Timestamps`.
+        exact: Whether a NULL is told from the text ``<nil>`` where Dune's CSV does not.
+        max_bytes: Refuse to read a larger result: Dune charges exports by size.
+        allow_partial_results: Whether to read what there is of a result that Dune has cut short.
+        concurrency: How many pages are read at once.
+        wire: The format that pages are read in; ``"auto"`` is CSV, and JSON where there are nested types.
+    """
+
+    columns: Sequence[str] | None = None
+    filters: str | None = None
+    sort_by: str | None = None
+    limit: int | None = None
+    sample: int | None = None
+    uint256: Uint256 | Mapping[str, Uint256] = "text"
+    timestamps: Timestamps = "exact"
+    exact: bool = True
+    max_bytes: int | None = None
+    allow_partial_results: bool = False
+    concurrency: int = CONCURRENT_PAGES
+    wire: Wire = "auto"
+
+    def __post_init__(self) -> None:
+        if self.sample is not None and (self.filters is not None or self.limit is not None):
+            raise DuneConfigurationError("sample cannot be combined with filters and limit: Dune refuses that.")
+        numbers = {"limit": self.limit, "max_bytes": self.max_bytes}
+        if wrong := [name for name, number in numbers.items() if number is not None and number < 0]:
+            raise DuneConfigurationError(f"{wrong[0]} must not be negative, but is {numbers[wrong[0]]}.")
+        if (self.sample is not None and self.sample < 1) or self.concurrency < 1:
+            raise DuneConfigurationError("sample and concurrency must be at least 1.")
+        if isinstance(self.columns, str) or (self.columns is not None and not self.columns):
+            raise DuneConfigurationError(
+                f"columns must be a list of at least one name, not {self.columns!r}.", hint="Leave it out to read all."
+            )
+        if self.wire not in ("auto", "csv", "json"):
+            raise DuneConfigurationError(f"wire={self.wire!r} is none of auto, csv, json.")
+
+
+@dataclass
+class Export:
+    """What has been read of a result; it grows while the stream is read.
+
+    Attributes:
+        rows: The rows given.
+        bytes: The bytes of all pages, unpacked.
+        extra_bytes: Those of them that telling NULL from the text ``<nil>`` took.
+        total_bytes: What Dune says of the size of the whole result, known before the first page.
+    """
+
+    rows: int = 0
+    bytes: int = 0
+    extra_bytes: int = 0
+    total_bytes: int | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, bytes_: int, *, extra: bool = False) -> None:
+        """Count the bytes of a page."""
+        with self._lock:
+            self.bytes += bytes_
+            self.extra_bytes += bytes_ if extra else 0
