@@ -90,13 +90,15 @@ def test_what_cannot_be_asked_for_is_refused_before_any_request(faulty, options,
 
 
 def test_names_that_are_not_their_own_are_renamed_where_they_must_be():
-    with ResultServer(["a", "a", "A"], ["bigint"] * 3, [["1", "2", "3"]]) as server:
-        with DuneApiClient("key", server.url) as client:
-            with pytest.warns(UserWarning, match="'a' -> 'a_2'"):
-                assert get_result(client, server.ID, as_=pl.DataFrame).columns == ["a", "a_2", "A"]
-            with pytest.warns(UserWarning, match="'A' -> 'A_3'"):
-                assert get_result(client, server.ID, as_="duckdb").columns == ["a", "a_2", "A_3"]
-            assert get_result(client, server.ID, as_=pd.DataFrame).columns.tolist() == ["a", "a", "A"]
+    with (
+        ResultServer(["a", "a", "A"], ["bigint"] * 3, [["1", "2", "3"]]) as server,
+        DuneApiClient("key", server.url) as client,
+    ):
+        with pytest.warns(UserWarning, match="'a' -> 'a_2'"):
+            assert get_result(client, server.ID, as_=pl.DataFrame).columns == ["a", "a_2", "A"]
+        with pytest.warns(UserWarning, match="'A' -> 'A_3'"):
+            assert get_result(client, server.ID, as_="duckdb").columns == ["a", "a_2", "A_3"]
+        assert get_result(client, server.ID, as_=pd.DataFrame).columns.tolist() == ["a", "a", "A"]
 
 
 def test_decimals_end_with_the_digits_of_the_target():

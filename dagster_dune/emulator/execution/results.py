@@ -7,10 +7,9 @@ doubles are the texts ``NaN``, ``Infinity`` and ``-Infinity``.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,6 +18,9 @@ from typing import Any
 from uuid import UUID
 
 from dagster_dune.emulator.dunesql.types.types import ZONED_FIELDS
+
+NULL_IN_CSV = "<nil>"
+_NEEDS_QUOTES = re.compile(r'^\s|[,"\r\n]')
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,15 @@ class ResultSet:
         return sum(len(json.dumps(list(row.values()), separators=(",", ":"))) for row in self.rows)
 
     def to_csv(self) -> str:
-        r"""Write the rows as CSV with a header, NULL as an empty field.
+        r"""Write the rows as CSV with a header, NULL as ``<nil>``, and an empty text as an empty field.
 
         Examples:
             >>> ResultSet((Column("n", "bigint"), Column("s", "varchar")), [{"n": 1, "s": None}]).to_csv()
-            'n,s\n1,\n'
+            'n,s\n1,<nil>\n'
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         names = [column.name for column in self.columns]
-        writer.writerow(names)
-        writer.writerows([_csv_value(row[name]) for name in names] for row in self.rows)
-        return text.getvalue()
+        lines = [names, *([_csv_value(row[name]) for name in names] for row in self.rows)]
+        return "".join(",".join(map(_csv_field, line)) + "\n" for line in lines)
 
 
 def json_value(value: Any) -> Any:
@@ -151,9 +150,14 @@ _CONVERTERS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def _csv_value(value: Any) -> Any:
+def _csv_value(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value
+    return NULL_IN_CSV if value is None else str(value)
+
+
+def _csv_field(text: str) -> str:
+    """Put a field in quotes where a reader of CSV needs them; Python's own writer forgets a lone carriage return."""
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

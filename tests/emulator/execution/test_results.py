@@ -40,10 +40,10 @@ def test_values(value, written):
     assert json_value(value) == written
 
 
-def test_csv_quotes_and_leaves_null_empty():
+def test_csv_quotes_and_tells_null_from_an_empty_text():
     columns = [Column("a", "varchar"), Column("b", "boolean"), Column("c", "array(varbinary)")]
     result = ResultSet.of(columns, [('say "x", y', True, [b"\x01"]), (None, None, None)])
-    assert result.to_csv() == 'a,b,c\n"say ""x"", y",true,"[""0x01""]"\n,,\n'
+    assert result.to_csv() == 'a,b,c\n"say ""x"", y",true,"[""0x01""]"\n<nil>,<nil>,<nil>\n'
 
 
 def test_csv_of_no_rows_has_a_header():
