@@ -1,12 +1,18 @@
 """The catalog in a file."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
+from dagster_dune import build_dune_assets
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.document import read_document, write_document
 from dagster_dune.errors import DuneCatalogError
+
+# What `dagster-dune catalog pull --queries` of the commit 4f3d6a2 wrote, of an account and a folder with one of each.
+STORED = Path(__file__).with_name("stored") / "catalog_0_1_0.json"
 
 
 @pytest.fixture
@@ -74,3 +80,44 @@ def test_a_folder_is_no_file(tmp_path):
         DuneCatalog.from_file(tmp_path)
     with pytest.raises(DuneCatalogError, match="cannot be written: "):
         write_document(DuneCatalog(), tmp_path)
+
+
+def test_a_document_of_an_older_version_keeps_every_word(tmp_path):
+    before = json.loads(STORED.read_text())
+    copy = tmp_path / STORED.name
+    shutil.copy(STORED, copy)
+    write_document(DuneCatalog.from_file(copy), copy)
+    assert_holds(json.loads(copy.read_text()), before)
+
+
+def assert_holds(after, before):
+    """Each value of `before` is in `after`, in its place; `after` may say more."""
+    if isinstance(before, dict):
+        assert before.keys() <= after.keys()
+        for key, value in before.items():
+            assert_holds(after[key], value)
+    elif isinstance(before, list):
+        assert len(before) == len(after)
+        for new, old in zip(after, before, strict=True):
+            assert_holds(new, old)
+    else:
+        assert after == before
+
+
+def test_a_document_of_an_older_version_gives_the_assets_that_it_gave():
+    catalog = DuneCatalog.from_file(STORED)
+    alone = [query for query in catalog.queries if query.query_id != 11]  # of other partitions than query 10
+    rest = DuneCatalog(
+        materialized_views=catalog.materialized_views,
+        queries=[query for query in catalog.queries if query.query_id == 11],
+        external=[*catalog.external, "query_12"],
+    )
+    first = DuneCatalog(materialized_views=catalog.materialized_views, queries=alone, external=catalog.external)
+    specs = [*build_dune_assets(first).specs, *build_dune_assets(rest, name="second").specs]
+    assert {spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps} for spec in specs} == {
+        "dune/acme/result_daily": {"dune/dex/trades"},
+        "dune/of_a_day_10": {"dune/acme/result_daily"},
+        "dune/above_the_least_e_12": {"dune/acme/result_daily"},
+        "dune/nobody_s_13": {"dune/prices/usd"},
+        "dune/by_chain_11": {"dune/query_12", "dune/other/result_labels"},
+    }
