@@ -1,19 +1,17 @@
 """What tests share: the local Dune (one in each test process, empty at the start of each test), and how to ask it."""
 
-import time
-
 import dagster as dg
 import httpx
 import pytest
 from deployment import ROOT, Deployment
 from faulty_server import FaultyServer
+from waiting import PATIENCE, let_work, wait_until
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import load_folder
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.resource import DuneResource
 
-PATIENCE_SECONDS = 30
 EXECUTE = "/api/v1/pipelines/execute"
 
 
@@ -25,7 +23,7 @@ def dune(dune_emulator):
 
 @pytest.fixture
 def client(dune):
-    with DuneApiClient(dune.api_key, dune.url, timeout=10, max_retries=1) as opened:
+    with DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE, max_retries=1) as opened:
         yield opened
 
 
@@ -34,7 +32,9 @@ def finish():
     """A function that waits for an execution to end."""
 
     def wait(client, execution_id):
-        return poll(lambda: client.get_execution_status(execution_id), lambda status: status.is_execution_finished)
+        return wait_until(
+            lambda: client.get_execution_status(execution_id), lambda status: status.is_execution_finished
+        )
 
     return wait
 
@@ -44,7 +44,7 @@ def finish_pipeline():
     """A function that waits for a pipeline to end."""
 
     def wait(client, pipeline_execution_id):
-        return poll(
+        return wait_until(
             lambda: client.get_pipeline_status(pipeline_execution_id),
             lambda status: status.status in ("completed", "failed"),
         )
@@ -55,7 +55,8 @@ def finish_pipeline():
 @pytest.fixture
 def http(dune):
     """Plain HTTP with the key, for what the client refuses to send or hides."""
-    with httpx.Client(base_url=dune.url + "/api/v1", headers={"X-Dune-Api-Key": dune.api_key}) as opened:
+    headers = {"X-Dune-Api-Key": dune.api_key}
+    with httpx.Client(base_url=dune.url + "/api/v1", headers=headers, timeout=PATIENCE) as opened:
         yield opened
 
 
@@ -74,7 +75,7 @@ def slow_dune(slow_emulator):
 
 @pytest.fixture
 def slow_client(slow_dune):
-    with DuneApiClient(slow_dune.api_key, slow_dune.url, timeout=10, max_retries=0) as opened:
+    with DuneApiClient(slow_dune.api_key, slow_dune.url, timeout=PATIENCE, max_retries=0) as opened:
         yield opened
 
 
@@ -90,9 +91,10 @@ def until_running():
     """A function that waits until the SQL of an execution has been running for a while."""
 
     def wait(client, execution_id):
-        while client.get_execution_status(execution_id).state == "QUERY_STATE_PENDING":
-            time.sleep(0.005)
-        time.sleep(0.2)
+        wait_until(
+            lambda: client.get_execution_status(execution_id), lambda status: status.state != "QUERY_STATE_PENDING"
+        )
+        let_work(0.2)
         status = client.get_execution_status(execution_id)
         assert status.state == "QUERY_STATE_EXECUTING", status
 
@@ -149,11 +151,3 @@ def project(dune, tmp_path, load_project):
         deployment.start("dagster-daemon", "run")
         deployment.start_webserver()
         yield deployment
-
-
-def poll(read, is_good):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_good(seen := read()):
-        assert time.monotonic() < deadline, f"still {seen} after {PATIENCE_SECONDS} s"
-        time.sleep(0.005)
-    return seen

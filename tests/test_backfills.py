@@ -9,6 +9,7 @@ import dagster as dg
 import partitioned_location
 import pytest
 from deployment import Deployment
+from waiting import wait_until
 
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.schedules import RANGE_END_TAG, RANGE_START_TAG
@@ -75,13 +76,12 @@ def backfill(deployment, keys, days):
     params = {"assetSelection": [{"path": key} for key in keys], "partitionNames": days}
     launched = deployment.graphql(BACKFILL, params=params)["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
-    status = deployment.wait_until(
+    status = wait_until(
         lambda: (
             (answer := deployment.graphql(STATUS, id=launched["backfillId"])["partitionBackfillOrError"])["status"]
             in ENDED
             and answer
-        ),
-        300,
+        )
     )
     return status["status"], status["error"]
 
@@ -108,7 +108,7 @@ def test_a_killed_range_is_taken_over_partition_by_partition(deployment, calls, 
     assert deployment.finish(deployment.launch(MATVIEW)).is_success
     backfilled_dune.inject("slow_node", node=10, seconds=8)
     run_id = deployment.launch(EACH, tags={RANGE_START_TAG: JANUARY[0], RANGE_END_TAG: JANUARY[4]})
-    deployment.wait_until(lambda: ended(backfilled_dune, 10) == 4, 60)
+    wait_until(lambda: ended(backfilled_dune, 10) == 4)
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
     again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
@@ -133,9 +133,7 @@ def test_a_schedule_runs_the_days_that_have_ended(deployment, calls):
     }
     started = deployment.graphql(START_SCHEDULE, selector=selector)["startSchedule"]
     assert started["__typename"] == "ScheduleStateResult", started
-    ticked = deployment.wait_until(
-        lambda: [run for run in runs.get_runs() if run.job_name == "latest_days" and run.is_finished], 150
-    )
+    ticked = wait_until(lambda: [run for run in runs.get_runs() if run.job_name == "latest_days" and run.is_finished])
     assert ticked[-1].is_success
     body = next(body for body in calls() if len(body["pipeline"]["nodes"]) > 1)
     days = [node["query_execution"]["query_parameters"] for node in body["pipeline"]["nodes"]]

@@ -2,6 +2,7 @@
 
 from dagster import DagsterRunStatus, RunsFilter
 from deployment import ROOT, Deployment
+from waiting import wait_until
 
 from dune_project.definitions import CATALOG, daily_dune, defs
 
@@ -9,7 +10,6 @@ SPECS = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
 NAMES = {key: spec.metadata.get("dagster-dune/name") for key, spec in SPECS.items()}
 DAILY = daily_dune.selection.resolve(defs.resolve_asset_graph())
 ALL = {key.to_user_string() for key in DAILY}
-TICK_SECONDS = 90
 
 
 def target(node):
@@ -66,7 +66,7 @@ def test_the_scheduled_job_ticked_by_the_daemon_is_one_call(dune, calls, tmp_pat
     with Deployment(tmp_path / "home", dune, ["-f", str(location)], location.name) as deployment:
         deployment.start("dagster-daemon", "run")
         ended = RunsFilter(statuses=[DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE])
-        deployment.wait_until(lambda: deployment.instance.get_runs(ended), TICK_SECONDS)
+        wait_until(lambda: deployment.instance.get_runs(ended))
         (run, *later) = reversed(deployment.instance.get_runs())
         assert run.is_success
         assert run.tags["dagster/schedule_name"] == "every_minute"

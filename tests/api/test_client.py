@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import httpx
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune.api import models
 from dagster_dune.api.client import DuneApiClient
@@ -311,6 +312,6 @@ def test_another_key_is_refused_and_shown_nowhere(dune):
 
 def test_the_key_travels_in_the_header_alone(dune, client):
     client.get_usage()
-    answer = httpx.post(f"{dune.url}/api/v1/usage", headers={"X-Dune-Api-Key": dune.api_key})
+    answer = httpx.post(f"{dune.url}/api/v1/usage", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE)
     assert answer.request.url.query == b""
     assert [entry["status"] for entry in dune.journal()] == [200, 200]

@@ -20,13 +20,13 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 from deployment import Deployment
 from scenario import EXECUTE, Scenario, draw, load
+from waiting import wait_until
 
 from dagster_dune.emulator.server import DuneEmulator
 
 API_KEY = "chaos-key-that-must-appear-nowhere"
 NODE_SECONDS = 0.7
 ATTEMPTS = 4
-RUN_SECONDS = 180
 AT_ONCE = 3
 BATCH = 10
 
@@ -60,7 +60,7 @@ def _drive(scenario, dune, deployment):
     load(scenario, dune)
     run_ids = [deployment.launch(job=f"{scenario.name}_job")]
     _kill(scenario, dune, deployment, run_ids[0])
-    run = deployment.finish(run_ids[0], RUN_SECONDS)
+    run = deployment.finish(run_ids[0])
     while not run.is_success and len(run_ids) < ATTEMPTS and not _is_ambiguous(deployment, run.run_id):
         strategy = scenario.strategies[len(run_ids) - 1]
         scenario.log.append(f"{run.status.value}, then {strategy}")
@@ -69,7 +69,7 @@ def _drive(scenario, dune, deployment):
             scenario.log.append("nothing was left to do")
             break
         run_ids.append(again)
-        run = deployment.finish(run_ids[-1], RUN_SECONDS)
+        run = deployment.finish(run_ids[-1])
     scenario.log.append(run.status.value)
     evidence = _evidence(scenario, dune, deployment, run_ids)
     return [words for invariant in INVARIANTS for words in invariant(evidence)]
@@ -79,12 +79,11 @@ def _kill(scenario, dune, deployment, run_id):
     """Kill what the scenario says, some time after the submission has reached Dune."""
     if not scenario.kill:
         return
-    deployment.wait_until(
+    wait_until(
         lambda: (
             any(entry["path"] == EXECUTE for entry in dune.journal())
             or deployment.instance.get_run_by_id(run_id).is_finished
-        ),
-        RUN_SECONDS,
+        )
     )
     time.sleep(scenario.kill_after)
     if deployment.instance.get_run_by_id(run_id).is_finished:

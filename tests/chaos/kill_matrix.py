@@ -17,12 +17,12 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 from deployment import Deployment
 from durable_location import load
 from scenario import EXECUTE, STATUS
+from waiting import wait_until
 
 from dagster_dune import DuneApiClient
 from dagster_dune.api.models import Pipeline, PipelineNode, QueryExecution
 from dagster_dune.emulator.server import DuneEmulator
 
-PATIENCE = 180
 LOCATION = HERE.parent / "support" / "durable_location.py"
 ONE, TWO, THREE = "dune.acme.result_one_100", "dune.acme.result_two_100", "query_102"
 WHO = ("step process", "run worker", "daemon", "webserver", "network")
@@ -47,12 +47,12 @@ class Matrix:
         if who != "network":
             self._wait_for(when, run_id)
             self._kill(who, run_id)
-        first = self.deployment.finish(run_id, PATIENCE)
+        first = self.deployment.finish(run_id)
         self._revive()
         then, last = "nothing to do", first
         again = None if first.is_success else self.deployment.reexecute(run_id, "FROM_FAILURE")
         if again:
-            last = self.deployment.finish(again, PATIENCE)
+            last = self.deployment.finish(again)
             ambiguous = "AmbiguousSubmission" in self.deployment.failure_text(last.run_id)
             took_over = "Taking over" in self.deployment.log_of(last.run_id)
             then = "refused to send again" if ambiguous else "took over" if took_over else "sent it"
@@ -85,20 +85,17 @@ class Matrix:
             self.dune.inject("reset", method="GET", path=STATUS, times=3, after=after)
 
     def _wait_for(self, when, run_id):
-        journal, wait = self.dune.journal, self.deployment.wait_until
+        journal = self.dune.journal
         if when == "before the request":
             self.deployment.step_process(run_id)
         elif when == "during the request":
-            wait(self.dune.executions, PATIENCE)
+            wait_until(self.dune.executions)
         elif when == "after the answer":
-            wait(lambda: any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in journal()), PATIENCE)
+            wait_until(lambda: any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in journal()))
         elif when == "mid-poll":
-            wait(lambda: self.deployment.materialized(run_id), PATIENCE)
+            wait_until(lambda: self.deployment.materialized(run_id))
         else:
-            wait(
-                lambda: sum(entry["state"] == "QUERY_STATE_COMPLETED" for entry in self.dune.executions()) == 3,
-                PATIENCE,
-            )
+            wait_until(lambda: sum(entry["state"] == "QUERY_STATE_COMPLETED" for entry in self.dune.executions()) == 3)
 
     def _kill(self, who, run_id):
         if who == "step process":
@@ -128,9 +125,7 @@ class Matrix:
     def _settle(self):
         """Wait until nothing runs on Dune any more, and step processes without a worker have ended."""
         states = ("QUERY_STATE_PENDING", "QUERY_STATE_EXECUTING")
-        self.deployment.wait_until(
-            lambda: not any(entry["state"] in states for entry in self.dune.executions()), PATIENCE
-        )
+        wait_until(lambda: not any(entry["state"] in states for entry in self.dune.executions()))
         time.sleep(1)
 
 

@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 from dagster.components import DefsStateConfigArgs
 from deployment import BIN, ROOT, Deployment
+from waiting import PATIENCE, wait_until
 
 from dagster_dune import (
     DagsterDuneTranslator,
@@ -108,13 +109,13 @@ def served(home, dune, *location):
         with (home / "code-server.log").open("wb") as log:
             server = subprocess.Popen(command, env=deployment.environment, cwd=ROOT, stdout=log, stderr=log)
         try:
-            deployment.wait_until(lambda: "Started Dagster code" in (home / "code-server.log").read_text(), 60)
+            wait_until(lambda: "Started Dagster code" in (home / "code-server.log").read_text())
             deployment.start_webserver()
             deployment.start("dagster-daemon", "run")
             yield deployment
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(PATIENCE)
 
 
 def assert_runs(deployment, *asset_keys):
@@ -394,7 +395,7 @@ def test_time_is_up_before_dagsters_is(account, document):
     assert keys(build(account=True, time_limit=None)) >= {"dune/query_2"}
 
     for thread in [thread for thread in threading.enumerate() if thread.name == "dune-account"]:
-        thread.join(20)  # what was given up ends by itself, at its next answer
+        thread.join(PATIENCE)  # what was given up ends by itself, at its next answer
         assert not thread.is_alive()
 
 

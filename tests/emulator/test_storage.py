@@ -4,12 +4,12 @@ import json
 import re
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import duckdb
 import httpx
 import pytest
+from waiting import PATIENCE, wait_until
 
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError
@@ -28,7 +28,8 @@ class Session:
 
     def __init__(self, dune):
         self.dune = dune
-        self.http = httpx.Client(base_url=f"{dune.url}/api/v1", headers={"X-Dune-Api-Key": dune.api_key})
+        headers = {"X-Dune-Api-Key": dune.api_key}
+        self.http = httpx.Client(base_url=f"{dune.url}/api/v1", headers=headers, timeout=PATIENCE)
 
     def get(self, path):
         answer = self.http.get(path)
@@ -40,11 +41,10 @@ class Session:
         return answer.json()
 
     def ended(self, execution_id):
-        deadline = time.monotonic() + 20
-        while not (status := self.http.get(f"/execution/{execution_id}/status").json())["is_execution_finished"]:
-            assert time.monotonic() < deadline, status
-            time.sleep(0.005)
-        return status
+        return wait_until(
+            lambda: self.http.get(f"/execution/{execution_id}/status").json(),
+            lambda status: status["is_execution_finished"],
+        )
 
     def run(self, path, body=None):
         execution_id = self.post(path, body or {})["execution_id"]
@@ -54,10 +54,7 @@ class Session:
     def pipeline(self, *nodes):
         identifier = self.post("/pipelines/execute", {"pipeline": {"nodes": nodes}})["pipeline_execution_id"]
         path = f"/pipelines/executions/{identifier}/status"
-        deadline = time.monotonic() + 20
-        while self.http.get(path).json()["status"] not in ("completed", "failed"):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_until(lambda: self.http.get(path).json()["status"] in ("completed", "failed"))
         return path
 
 
@@ -220,7 +217,7 @@ def test_the_command_keeps_the_account(tmp_path):
     with command(file) as (process, url):
         headers = {"X-Dune-Api-Key": "emulator-key"}
         body = {"name": "n", "query_sql": "SELECT 1 AS n"}
-        assert httpx.post(f"{url}/api/v1/query", json=body, headers=headers).json() == {"query_id": 1}
+        assert httpx.post(f"{url}/api/v1/query", json=body, headers=headers, timeout=PATIENCE).json() == {"query_id": 1}
         with command(file) as (other, nothing):
             assert other.wait(60) == 1
             assert nothing is None
@@ -228,11 +225,11 @@ def test_the_command_keeps_the_account(tmp_path):
         process.terminate()
         assert process.wait(60) == 0
     with command(file) as (process, url):
-        assert httpx.post(f"{url}/api/v1/query", json=body, headers=headers).json() == {"query_id": 2}
+        assert httpx.post(f"{url}/api/v1/query", json=body, headers=headers, timeout=PATIENCE).json() == {"query_id": 2}
         process.kill()
     with command(file) as (_, url):  # as at the last good stop
-        assert httpx.get(f"{url}/api/v1/query/1", headers=headers).json()["name"] == "n"
-        assert httpx.get(f"{url}/api/v1/queries", headers=headers).json()["total"] == 1
+        assert httpx.get(f"{url}/api/v1/query/1", headers=headers, timeout=PATIENCE).json()["name"] == "n"
+        assert httpx.get(f"{url}/api/v1/queries", headers=headers, timeout=PATIENCE).json()["total"] == 1
 
 
 def test_a_file_that_is_no_database(tmp_path):

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from deployment import ROOT, Deployment
 from durable_location import load
+from waiting import wait_until
 
 from dagster_dune import DuneApiClient
 from dagster_dune.emulator.server import DuneEmulator
@@ -49,8 +50,8 @@ def polled(slow_dune, deployment):
     """A function that waits until a pipeline has been polled: it is submitted and recorded then."""
 
     def wait():
-        deployment.wait_until(
-            lambda: any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in slow_dune.journal()), 60
+        wait_until(
+            lambda: any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in slow_dune.journal())
         )
 
     return wait
@@ -153,7 +154,7 @@ def test_a_plain_sigterm_cancels_nothing(deployment, calls, polled, slow_dune):
 def test_after_a_crash_inside_the_request_the_user_decides(deployment, calls, slow_dune, word, requests):
     slow_dune.inject("delay", method="POST", path=EXECUTE, seconds=10, when="after")
     run_id = deployment.launch(job="plain_job")
-    deployment.wait_until(slow_dune.executions, 60)
+    wait_until(slow_dune.executions)
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
 
@@ -194,7 +195,7 @@ def test_the_daemons_own_retry_takes_over_what_still_runs(deployment, calls, pol
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
     children = dg.RunsFilter(tags={"dagster/parent_run_id": run_id})
-    (child,) = deployment.wait_until(lambda: deployment.instance.get_runs(children), 60)
+    (child,) = wait_until(lambda: deployment.instance.get_runs(children))
     assert deployment.finish(child.run_id).is_success
     assert deployment.materialized(child.run_id) == PLAIN
     assert len(calls()) == 1

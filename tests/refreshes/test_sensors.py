@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from deployment import ROOT, Deployment
 from refresh_location import CATALOG, DAILY, SHARE, load
+from waiting import wait_until
 
 from dagster_dune import (
     DuneAuthenticationError,
@@ -35,7 +36,6 @@ from dagster_dune.emulator.server import DuneEmulator
 ASSETS = build_dune_assets(CATALOG)
 DAILY_KEY, SHARE_KEY = dg.AssetKey(["dune", "acme", "result_daily"]), dg.AssetKey(["dune", "acme", "result_share"])
 QUERY_KEY = dg.AssetKey(["dune", "query_10"])
-TICK_SECONDS = 90
 
 
 @pytest.fixture
@@ -497,10 +497,10 @@ def test_the_daemon_reports_what_happened_outside(dune, calls, tmp_path, outside
             event = deployment.instance.get_latest_materialization_event(key)
             return event and told(event.asset_materialization, "execution_id")
 
-        deployment.wait_until(lambda: latest(DAILY_KEY), TICK_SECONDS)
+        wait_until(lambda: latest(DAILY_KEY))
         assert latest(DAILY_KEY) == refreshed
         shared = outside(SHARE)
-        deployment.wait_until(lambda: latest(SHARE_KEY), TICK_SECONDS)
+        wait_until(lambda: latest(SHARE_KEY))
         assert latest(SHARE_KEY) == shared
         assert len(deployment.instance.fetch_materializations(DAILY_KEY, limit=9).records) == 1
         assert deployment.instance.get_runs() == []

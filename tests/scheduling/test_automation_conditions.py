@@ -8,6 +8,7 @@ import automated_location
 import dagster as dg
 import pytest
 from deployment import Deployment
+from waiting import wait_until
 
 from dagster_dune import (
     DagsterDuneTranslator,
@@ -114,15 +115,14 @@ def test_an_eager_graph_is_one_call_when_its_upstream_changes(dune, tmp_path, ca
     automated_location.load_account(dune)
     with Deployment(tmp_path / "home", dune, ["-f", str(LOCATION)], LOCATION.name) as deployment:
         deployment.start("dagster-daemon", "run")
-        deployment.wait_until(lambda: looked_once(deployment.instance), 60)
+        wait_until(lambda: looked_once(deployment.instance))
         deployment.instance.report_runless_asset_event(dg.AssetMaterialization("labels"))
-        automated = deployment.wait_until(
+        automated = wait_until(
             lambda: [
                 run
                 for run in deployment.instance.get_runs()
                 if run.is_finished and "dagster/from_automation_condition" in run.tags
-            ],
-            150,
+            ]
         )
         time.sleep(5)  # a second run would be requested in the evaluations after the first one
         runs = deployment.instance.get_runs()

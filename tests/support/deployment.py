@@ -5,16 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import dagster as dg
 import httpx
+from waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-START_SECONDS = 60
-RUN_SECONDS = 120
 
 INSTANCE = """
 telemetry:
@@ -104,17 +102,17 @@ class Deployment:
             port = listener.getsockname()[1]
         self.webserver = process = self.start("dagster-webserver", "--port", str(port))
         self.url = f"http://127.0.0.1:{port}"
-        self.wait_until(lambda: process.poll() is not None or self._answers(), START_SECONDS)
+        wait_until(lambda: process.poll() is not None or self._answers())
         assert process.poll() is None, (self.home / "dagster-webserver.log").read_text()
 
     def _answers(self):
         try:
-            return httpx.get(f"{self.url}/server_info").is_success
+            return httpx.get(f"{self.url}/server_info", timeout=PATIENCE).is_success
         except httpx.HTTPError:
             return False
 
     def graphql(self, query, **variables):
-        response = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60)
+        response = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=PATIENCE)
         answer = response.json()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
@@ -163,11 +161,11 @@ class Deployment:
 
     def step_process(self, run_id):
         """Wait until a run has a step process, and return the id of the newest."""
-        return self.wait_until(lambda: self._pids(run_id, "STEP_WORKER_STARTED"), RUN_SECONDS)[-1]
+        return wait_until(lambda: self._pids(run_id, "STEP_WORKER_STARTED"))[-1]
 
     def run_worker(self, run_id):
         """Wait until a run has a worker, and return its process id."""
-        return self.wait_until(lambda: self._pids(run_id, "ENGINE_EVENT"), RUN_SECONDS)[0]
+        return wait_until(lambda: self._pids(run_id, "ENGINE_EVENT"))[0]
 
     def _pids(self, run_id, event_type):
         records = self.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType(event_type)).records
@@ -187,11 +185,9 @@ class Deployment:
         records = self.instance.get_records_for_run(run_id).records
         return "\n".join(record.event_log_entry.user_message for record in records)
 
-    def finish(self, run_id, seconds=RUN_SECONDS):
+    def finish(self, run_id):
         """Wait until a run has ended, and return it."""
-        return self.wait_until(
-            lambda: (run := self.instance.get_run_by_id(run_id)) and run.is_finished and run, seconds
-        )
+        return wait_until(lambda: (run := self.instance.get_run_by_id(run_id)) and run.is_finished and run)
 
     def materialized(self, run_id):
         """The keys that a run has materialized, in the order of their events."""
@@ -202,11 +198,3 @@ class Deployment:
             run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, ascending=True
         ).records
         return [record.event_log_entry.asset_materialization for record in records]
-
-    @staticmethod
-    def wait_until(is_done, seconds):
-        deadline = time.monotonic() + seconds
-        while not (done := is_done()):
-            assert time.monotonic() < deadline, f"not done after {seconds} s"
-            time.sleep(0.05)
-        return done

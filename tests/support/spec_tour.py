@@ -1,17 +1,16 @@
 """A tour of every endpoint in every state: real requests to an emulator, each with the operation that it belongs to."""
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from waiting import PATIENCE, wait_until
 
 from dagster_dune.emulator.server import DuneEmulator
 
-PATIENCE_SECONDS = 30
 MATVIEW = "dune.acme.result_n"
 COLUMNS = [
     {"name": "day", "type": "date", "nullable": False},
@@ -41,7 +40,7 @@ class Tour:
 
     def __init__(self, dune: DuneEmulator) -> None:
         self.exchanges: list[Exchange] = []
-        self.http = httpx.Client(base_url=dune.url + "/api", headers={"X-Dune-Api-Key": dune.api_key}, timeout=30)
+        self.http = httpx.Client(base_url=dune.url + "/api", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE)
 
     def send(self, operation: str, *values: Any, state: str = "", expected: int = 200, **request: Any) -> Any:
         """Send a request, with values in place of the path's variables, and keep it; return the answer's body."""
@@ -64,10 +63,7 @@ class Tour:
         self._wait(path, lambda body: body["status"] in ("completed", "failed"))
 
     def _wait(self, path: str, is_good: Any) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not is_good(body := self.http.get(path).json()):
-            assert time.monotonic() < deadline, body
-            time.sleep(0.005)
+        wait_until(lambda: self.http.get(path).json(), is_good)
 
 
 STATUS = "GET /v1/execution/{execution_id}/status"

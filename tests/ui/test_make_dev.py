@@ -13,6 +13,7 @@ from deployment import ROOT, Deployment
 from example import ALL
 from pages import AssetGraph
 from playwright.sync_api import expect
+from waiting import PATIENCE
 
 START_SECONDS, STOP_SECONDS = 90, 30
 # The option keeps make from installing everything anew, under the feet of the tests, where pyproject.toml has changed.
@@ -42,7 +43,7 @@ def make_dev(home):
     try:
         Deployment.wait_until(lambda: make.poll() is not None or answers(url), START_SECONDS)
         assert make.poll() is None, (home / "make.log").read_text()
-        httpx.post(f"{url}/graphql", json={"query": "mutation { setNuxSeen }"}).raise_for_status()
+        httpx.post(f"{url}/graphql", json={"query": "mutation { setNuxSeen }"}, timeout=PATIENCE).raise_for_status()
         yield url
     finally:
         os.killpg(make.pid, signal.SIGINT)  # to all of them, as a terminal does
@@ -55,7 +56,7 @@ def make_dev(home):
 
 def answers(url):
     try:
-        return httpx.get(f"{url}/server_info").is_success
+        return httpx.get(f"{url}/server_info", timeout=PATIENCE).is_success
     except httpx.HTTPError:
         return False
 

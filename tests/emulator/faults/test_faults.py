@@ -4,6 +4,7 @@ import time
 
 import httpx
 import pytest
+from waiting import wait_until
 
 from dagster_dune.api.errors import AmbiguousSubmission
 from dagster_dune.emulator.requests import RequestError
@@ -43,19 +44,11 @@ def settled(start, read):
 
     def run():
         pipeline = start().json()
-        return pipeline, until(
+        return pipeline, wait_until(
             lambda: read(pipeline).json(), lambda status: status["status"] in ("completed", "failed")
         )
 
     return run
-
-
-def until(read, is_good):
-    deadline = time.monotonic() + 20
-    while not is_good(seen := read()):
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.005)
-    return seen
 
 
 def progress(node):
@@ -87,7 +80,7 @@ def test_a_page_of_html_is_answered_after_the_work_was_done(dune, start):
     answer = start()
     assert (answer.status_code, answer.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert answer.text == "<html>upstream timed out</html>"
-    until(lambda: started(dune), lambda names: names == [VIEW, 2])
+    wait_until(lambda: started(dune), lambda names: names == [VIEW, 2])
     (entry,) = dune.journal()
     assert (entry["status"], entry["fault"], entry["own_status"]) == (503, "status", 200)
 
@@ -109,7 +102,7 @@ def test_a_reset_after_the_work(dune, start):
         start()
     (entry,) = dune.journal()
     assert (entry["status"], entry["fault"], entry["own_status"]) == (None, "reset", 200)
-    until(lambda: started(dune), lambda names: names == [VIEW, 2])
+    wait_until(lambda: started(dune), lambda names: names == [VIEW, 2])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -123,8 +116,8 @@ def test_a_delay_before_or_after_the_work(dune, start, when):
         )
     if when == "before":
         assert started(dune) == []
-    until(lambda: started(dune), lambda names: names == [1])
-    until(lambda: dune.journal()[0], lambda entry: (entry["fault"], entry["own_status"]) == ("delay", 200))
+    wait_until(lambda: started(dune), lambda names: names == [1])
+    wait_until(lambda: dune.journal()[0], lambda entry: (entry["fault"], entry["own_status"]) == ("delay", 200))
     begin = time.monotonic()
     dune.inject("delay", path=EXECUTE, seconds=0.1, when=when)
     assert start().status_code == 200
@@ -162,7 +155,7 @@ def test_faults_strike_in_the_order_they_came(dune, http):
 
 def test_faults_strike_before_the_key_is_looked_at(dune):
     dune.inject("status", status=502)
-    assert httpx.get(f"{dune.url}/api/v1/queries").status_code == 502
+    assert httpx.get(f"{dune.url}/api/v1/queries", timeout=PATIENCE).status_code == 502
 
 
 def test_a_proxy_header_hides_no_connection(dune, http):
@@ -176,7 +169,7 @@ def test_clearing_ends_delays(dune, http):
     begin = time.monotonic()
     with pytest.raises(httpx.ReadTimeout):
         http.post("/query", json={"name": "late", "query_sql": "SELECT 1"}, timeout=0.1)
-    until(dune.journal, lambda entries: entries and entries[0]["fault"] == "delay")
+    wait_until(dune.journal, lambda entries: entries and entries[0]["fault"] == "delay")
     dune.clear_faults()
     assert dune.faults() == []
     assert http.get("/queries").json()["total"] == 0
@@ -187,7 +180,7 @@ def test_the_client_pays_once(dune, client, queries):
     dune.inject("reset", method="POST", path=EXECUTE, when="after", times=None)
     with pytest.raises(AmbiguousSubmission):
         client.execute_lineage(1)
-    until(lambda: started(dune), lambda names: names == [1])
+    wait_until(lambda: started(dune), lambda names: names == [1])
     assert dune.faults()[0]["struck"] == 1
 
 
@@ -199,7 +192,7 @@ def test_a_young_pipeline_is_unknown(dune, start, read):
     begin = time.monotonic()
     pipeline = start().json()
     assert read(pipeline).status_code == 404
-    until(lambda: read(pipeline).status_code, lambda status: status == 200)
+    wait_until(lambda: read(pipeline).status_code, lambda status: status == 200)
     assert time.monotonic() - begin >= 0.49
     (rule,) = dune.faults()
     assert rule["matches"] == rule["struck"] >= 1
@@ -320,7 +313,7 @@ def test_waiting_counts_the_executions_that_are_held_at_once(dune, client, finis
 def test_a_stuck_node_can_be_cancelled(dune, client, start, read):
     dune.inject("stuck_node", node='dune."acme".result_a')
     pipeline = start().json()
-    (execution,) = until(dune.executions, lambda seen: seen[0]["state"] == "QUERY_STATE_EXECUTING")
+    (execution,) = wait_until(dune.executions, lambda seen: seen[0]["state"] == "QUERY_STATE_EXECUTING")
     time.sleep(0.2)
     assert read(pipeline).json()["status"] == "executing"
     assert client.cancel_execution(execution["execution_id"])
@@ -359,13 +352,13 @@ def test_rules_over_http(dune, http):
         "after": 2,
         "fault": {"kind": "wrong_word", "node": 5, "word": "odd"},
     }
-    assert httpx.post(f"{control}/faults", json=rule).status_code == 200
-    assert httpx.get(f"{control}/faults").json() == [rule | {"matches": 0, "struck": 0}]
+    assert httpx.post(f"{control}/faults", json=rule, timeout=PATIENCE).status_code == 200
+    assert httpx.get(f"{control}/faults", timeout=PATIENCE).json() == [rule | {"matches": 0, "struck": 0}]
     assert httpx.delete(f"{control}/faults").status_code == 200
-    assert httpx.get(f"{control}/faults").json() == []
-    assert httpx.get(f"{control}/executions").json() == []
+    assert httpx.get(f"{control}/faults", timeout=PATIENCE).json() == []
+    assert httpx.get(f"{control}/executions", timeout=PATIENCE).json() == []
     http.post("/sql/execute", json={"sql": "SELECT 1 AS n"})
-    (execution,) = httpx.get(f"{control}/executions").json()
+    (execution,) = httpx.get(f"{control}/executions", timeout=PATIENCE).json()
     assert (execution["query_id"], execution["materialized_view"], execution["parameters"]) == (0, None, {})
 
 

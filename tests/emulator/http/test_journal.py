@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from waiting import PATIENCE
 
 
 @pytest.fixture
 def journal(dune):
     def read():
-        answer = httpx.get(f"{dune.url}/_emulator/journal")
+        answer = httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE)
         assert answer.status_code == 200
         assert answer.json() == dune.journal()
         return answer.json()
@@ -35,7 +36,7 @@ def test_every_answer_is_written_down(dune, http, journal):
     http.get("/nothing/here")
     http.delete("/queries")
     http.post("/query", json={"name": 1})
-    httpx.get(f"{dune.url}/api/v1/queries")
+    httpx.get(f"{dune.url}/api/v1/queries", timeout=PATIENCE)
     assert [(entry["method"], entry["path"], entry["status"]) for entry in journal()] == [
         ("GET", "/api/v1/queries", 200),
         ("GET", "/api/v1/query/404", 404),
@@ -92,7 +93,7 @@ def test_a_reset_empties_everything(dune, http, client, finish, journal):
     http.post("/uploads/csv", json={"table_name": "x", "data": "n\n1\n"})
     execution_id = client.refresh_materialized_view("dune.acme.result_x").execution_id
     finish(client, execution_id)
-    assert httpx.post(f"{dune.url}/_emulator/reset").status_code == 200
+    assert httpx.post(f"{dune.url}/_emulator/reset", timeout=PATIENCE).status_code == 200
     assert journal() == []
     assert list(client.list_queries()) == []
     assert list(client.list_materialized_views()) == []

@@ -8,6 +8,7 @@ import time
 
 import httpx
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.requests import RequestError
@@ -63,7 +64,7 @@ def test_an_emulator_can_be_started_again():
     dune = DuneEmulator()
     for _ in range(2):
         with dune:
-            assert httpx.get(f"{dune.url}/_emulator/journal").json() == []
+            assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).json() == []
 
 
 def test_two_teams_side_by_side(dune):
@@ -97,9 +98,9 @@ def test_control_is_refused_to_other_machines():
         pytest.skip("this machine has no address besides its loopback")
     with DuneEmulator(host="0.0.0.0") as dune:
         assert dune.url == f"http://127.0.0.1:{dune.port}"
-        assert httpx.get(f"{dune.url}/_emulator/journal").status_code == 200
+        assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).status_code == 200
         outside = f"http://{address}:{dune.port}"
-        with httpx.Client(transport=httpx.HTTPTransport(local_address=address)) as http:
+        with httpx.Client(transport=httpx.HTTPTransport(local_address=address), timeout=PATIENCE) as http:
             assert http.get(f"{outside}/_emulator/journal").status_code == 403
             assert http.post(f"{outside}/_emulator/reset").status_code == 403
             key = {"X-Dune-Api-Key": dune.api_key}
@@ -109,7 +110,7 @@ def test_control_is_refused_to_other_machines():
 def test_ipv6():
     with contextlib.suppress(DuneConfigurationError), DuneEmulator(host="::1") as dune:
         assert dune.url == f"http://[::1]:{dune.port}"
-        assert httpx.get(f"{dune.url}/_emulator/journal").json() == []
+        assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).json() == []
 
 
 @pytest.mark.parametrize(
@@ -130,12 +131,14 @@ def test_wrong_settings(settings):
 )
 def test_without_the_key_nothing_is_told(dune, options):
     for path in ("/api/v1/queries", "/api/v1/query/1", "/nothing"):
-        answer = httpx.get(dune.url + path, **options)
+        answer = httpx.get(dune.url + path, **options, timeout=PATIENCE)
         assert (answer.status_code, answer.json()) == (401, {"error": "invalid API Key"})
 
 
 def test_the_key_may_come_in_the_query_string(dune):
-    assert httpx.get(f"{dune.url}/api/v1/queries", params={"api_key": dune.api_key}).status_code == 200
+    assert (
+        httpx.get(f"{dune.url}/api/v1/queries", params={"api_key": dune.api_key}, timeout=PATIENCE).status_code == 200
+    )
 
 
 def test_unknown_paths_and_methods_are_errors_of_the_same_form(http):
@@ -171,6 +174,7 @@ def test_a_reset_stops_what_runs(dune, client, endless, until_running):
         answer = httpx.get(
             f"{dune.url}/api/v1/pipelines/executions/{pipeline.pipeline_execution_id}/status",
             headers={"X-Dune-Api-Key": dune.api_key},
+            timeout=PATIENCE,
         )
         assert answer.status_code == 404
     assert client.get_usage().billing_periods[0].credits_used == 0
@@ -187,6 +191,7 @@ def test_a_reset_starts_no_node_of_an_old_pipeline(slow_dune, slow_client, finis
         f"{slow_dune.url}/api/v1/pipelines/execute",
         json={"pipeline": {"nodes": nodes}},
         headers={"X-Dune-Api-Key": slow_dune.api_key},
+        timeout=PATIENCE,
     )
     assert answer.status_code == 200
     time.sleep(0.05)

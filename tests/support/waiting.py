@@ -1,0 +1,25 @@
+"""How tests wait: for a condition, for as long as a machine may need that has much else to do.
+
+Nothing is judged by how long it took. Waiting ends when the condition holds, so that patience costs a failing test
+alone.
+"""
+
+import time
+
+PATIENCE = 300  # seconds
+PAUSE_SECONDS = 0.02
+
+
+def wait_until(read, is_good=bool):
+    """Read again and again until what is read is good, and return it."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_good(seen := read()):
+        assert time.monotonic() < deadline, f"still {seen!r} after {PATIENCE} s"
+        time.sleep(PAUSE_SECONDS)
+    return seen
+
+
+def let_work(seconds):
+    """Wait until this process has had so many seconds of a processor: what runs in other threads of it has begun."""
+    enough = time.process_time() + seconds
+    wait_until(time.process_time, lambda spent: spent >= enough)
