@@ -61,21 +61,21 @@ def http(dune):
 
 
 @pytest.fixture(scope="session")
-def slow_emulator():
-    with DuneEmulator(execution_seconds=0.25, workers=2) as running:
+def emulator_of_two_workers():
+    with DuneEmulator(workers=2) as running:
         yield running
 
 
 @pytest.fixture
-def slow_dune(slow_emulator):
-    """A local Dune with two workers, whose executions take a quarter of a second each."""
-    slow_emulator.reset()
-    return slow_emulator
+def two_workers(emulator_of_two_workers):
+    """A local Dune that runs two executions at once."""
+    emulator_of_two_workers.reset()
+    return emulator_of_two_workers
 
 
 @pytest.fixture
-def slow_client(slow_dune):
-    with DuneApiClient(slow_dune.api_key, slow_dune.url, timeout=PATIENCE, max_retries=0) as opened:
+def two_workers_client(two_workers):
+    with DuneApiClient(two_workers.api_key, two_workers.url, timeout=PATIENCE, max_retries=0) as opened:
         yield opened
 
 

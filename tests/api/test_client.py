@@ -205,13 +205,15 @@ def test_refreshing_a_matview_is_no_result_of_its_query(client, volume, finish):
         client.get_query_results(1)
 
 
-def test_an_execution_is_cancelled_once(slow_client, finish):
-    submitted = slow_client.execute_sql("SELECT 1 AS n")
-    assert slow_client.cancel_execution(submitted.execution_id) is True
-    status = slow_client.get_execution_status(submitted.execution_id)
+def test_an_execution_is_cancelled_once(dune, client, volume):
+    dune.hold(VOLUME)
+    submitted = client.refresh_materialized_view(VOLUME)
+    dune.wait_until_held(VOLUME, timeout=PATIENCE)
+    assert client.cancel_execution(submitted.execution_id) is True
+    status = client.get_execution_status(submitted.execution_id)
     assert (status.state, status.is_execution_finished) == ("QUERY_STATE_CANCELLED", True)
     assert status.cancelled_at == status.execution_ended_at
-    assert slow_client.cancel_execution(submitted.execution_id) is False
+    assert client.cancel_execution(submitted.execution_id) is False
 
 
 def test_usage_adds_up_what_executions_cost(client, volume, finish):

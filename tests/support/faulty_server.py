@@ -3,7 +3,6 @@
 import socket
 import struct
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -11,12 +10,13 @@ class FaultyServer:
     """A loopback server that answers each request with the next of `replies`, and the last one for ever.
 
     A reply is a status, a body and headers, or one of the words ``"reset"`` (the connection is torn down after the
-    request was read) and ``"silence"`` (no answer for longer than the tests wait).
+    request was read) and ``"silence"`` (no answer until the server is closed).
     """
 
     def __init__(self):
         self.replies = []
         self.requests = []
+        self.closed = threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,7 +32,7 @@ class FaultyServer:
                     self.connection.close()
                     self.close_connection = True
                 elif reply == "silence":
-                    time.sleep(0.5)
+                    server.closed.wait()
                     self.close_connection = True
                 else:
                     self.answer(*reply)
@@ -60,6 +60,7 @@ class FaultyServer:
         self.thread.start()
 
     def close(self):
+        self.closed.set()
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()

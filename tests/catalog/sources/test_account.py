@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneAuthenticationError, DuneConnectionError
@@ -131,7 +132,7 @@ def test_a_wrong_key(dune):
 
 @pytest.fixture
 def faulty_client(faulty):
-    with DuneApiClient("key", faulty.url, timeout=10, max_retries=0) as opened:
+    with DuneApiClient("key", faulty.url, timeout=PATIENCE, max_retries=0) as opened:
         yield opened
 
 
@@ -274,14 +275,14 @@ def test_a_wrong_concurrency(client):
         DuneCatalog.from_api(client, concurrency=0)
 
 
-def test_many_queries_are_read_at_once(slow_dune):
+def test_many_queries_are_read_at_once(dune):
     """Eight threads read one client's queries, each once, whatever the order of the answers."""
     for query_id in range(1, 121):
-        slow_dune.load_query(query_id, f"Query {query_id}", f"SELECT {query_id} FROM a.b{query_id}")
-    with DuneApiClient(slow_dune.api_key, slow_dune.url, max_retries=0) as client:
+        dune.load_query(query_id, f"Query {query_id}", f"SELECT {query_id} FROM a.b{query_id}")
+    with DuneApiClient(dune.api_key, dune.url, PATIENCE, max_retries=0) as client:
         catalog = DuneCatalog.from_api(client)
     assert [query.references for query in catalog.queries] == [(f"a.b{query_id}",) for query_id in range(1, 121)]
-    assert reads_of_queries(slow_dune) == list(range(1, 121))
+    assert reads_of_queries(dune) == list(range(1, 121))
 
 
 def test_a_rate_limit_is_waited_for(faulty, faulty_client):

