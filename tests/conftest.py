@@ -52,12 +52,20 @@ def finish_pipeline():
     return wait
 
 
-@pytest.fixture
-def http(dune):
-    """Plain HTTP with the key, for what the client refuses to send or hides."""
+@pytest.fixture(scope="session")
+def http_of_session(dune_emulator_of_session):
+    dune = dune_emulator_of_session
     headers = {"X-Dune-Api-Key": dune.api_key}
-    with httpx.Client(base_url=dune.url + "/api/v1", headers=headers, timeout=PATIENCE) as opened:
+    # Connections are given up before the server gives them up, so that none is closed under a request.
+    limits = httpx.Limits(keepalive_expiry=1)
+    with httpx.Client(base_url=dune.url + "/api/v1", headers=headers, timeout=PATIENCE, limits=limits) as opened:
         yield opened
+
+
+@pytest.fixture
+def http(dune, http_of_session):
+    """Plain HTTP with the key, for what the client refuses to send or hides."""
+    return http_of_session
 
 
 @pytest.fixture(scope="session")

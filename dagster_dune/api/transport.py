@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Generator, Mapping
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -47,6 +49,12 @@ class ApiKeyAuth(httpx.Auth):
         yield request
 
 
+@cache
+def _trusted_certificates() -> ssl.SSLContext:
+    """Read them once a process: that takes longer than a request."""
+    return httpx.create_ssl_context()
+
+
 class Transport:
     """Sends requests, and turns whatever comes back into a model or into one of `dagster_dune.api.errors`.
 
@@ -56,10 +64,9 @@ class Transport:
 
     def __init__(self, *, api_key: str, base_url: str, timeout: float, max_retries: int) -> None:
         self._api_path = urlsplit(base_url).path + API_PATH
-        verify = httpx.create_ssl_context()
 
         def http(retry: Retry, limits: httpx.Limits) -> httpx.Client:
-            wire = httpx.HTTPTransport(verify=verify, proxy=_proxy(base_url), limits=limits)
+            wire = httpx.HTTPTransport(verify=_trusted_certificates(), proxy=_proxy(base_url), limits=limits)
             return httpx.Client(
                 auth=ApiKeyAuth(api_key),
                 base_url=base_url + API_PATH,

@@ -157,7 +157,7 @@ def test_redirects_are_not_followed(client, faulty, call):
 
 def test_the_next_uri_is_not_followed(client, faulty):
     with socket.create_server(("127.0.0.1", 0)) as stranger:
-        stranger.setblocking(False)  # noqa: FBT003
+        stranger.setblocking(False)
         page = {"result": {"rows": [{"n": 1}]}, "next_offset": 1}
         elsewhere = f"http://127.0.0.1:{stranger.getsockname()[1]}/steal"
         faulty.replies = [

@@ -7,15 +7,17 @@ alone.
 import time
 
 PATIENCE = 300  # seconds
-PAUSE_SECONDS = 0.02
+PAUSES = (0.01, 0.5)  # seconds between two looks: the first, and the longest
 
 
 def wait_until(read, is_good=bool):
     """Read again and again until what is read is good, and return it."""
     deadline = time.monotonic() + PATIENCE
+    pause, longest = PAUSES
     while not is_good(seen := read()):
         assert time.monotonic() < deadline, f"still {seen!r} after {PATIENCE} s"
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
+        pause = min(1.3 * pause, longest)
     return seen
 
 
