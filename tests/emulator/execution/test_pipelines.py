@@ -296,7 +296,7 @@ def test_a_long_chain_of_matviews(http, dune):
         ({"pipeline": {"nodes": [execute(1, 1, 3), execute(2, 1, 1), execute(3, 1, 2)]}}, "cycle: "),
         ({"pipeline": {"nodes": [execute(1, 404)]}}, "Node 1: query 404 not found"),
         ({"pipeline": {"nodes": [refresh(7, "result_x")]}}, "Node 7: materialized view dune.acme.result_x not found"),
-        ({"pipeline": {"nodes": [execute(1, 1, performance="huge")]}}, "performance: Input should be 'medium' or"),
+        ({"pipeline": {"nodes": [execute(1, 1, performance="huge")]}}, "performance: Input should be 'free', 'small'"),
         ({"pipeline": {"nodes": [execute("1", 1)]}}, "pipeline.nodes.0.id"),
         ({"pipeline": {"nodes": [execute(True, 1)]}}, "pipeline.nodes.0.id"),
         ({"pipeline": {"nodes": [execute(1, 1.5)]}}, "query_id"),
@@ -306,7 +306,7 @@ def test_a_long_chain_of_matviews(http, dune):
         ({"pipeline": {"nodes": [execute(1, 1) | {"depends_on": [2]}]}}, "depends_on"),
         ({"query_id": 404}, "Query 404 not found"),
         ({"query_id": "1"}, "query_id"),
-        ({"query_id": 1, "performance": "small"}, "performance"),
+        ({"query_id": 1, "performance": "huge"}, "performance"),
         ({"query_id": 1, "query_parameters": {"a": 1}}, "unknown parameters (a)"),
         ([], "The request is not valid"),
     ],
@@ -321,7 +321,7 @@ def test_what_cannot_run_is_refused_before_anything_starts(http, client, ones, b
 @pytest.mark.parametrize(
     ("method", "path", "options", "status"),
     [
-        ("GET", "/query/1/pipeline", {"params": {"performance": "small"}}, 400),
+        ("GET", "/query/1/pipeline", {"params": {"performance": "huge"}}, 400),
         ("GET", "/query/1/pipeline", {"params": {"query_parameters": "no JSON"}}, 400),
         ("GET", "/query/1/pipeline", {"params": {"query_parameters": "[1]"}}, 400),
         ("GET", "/query/404/pipeline", {}, 404),
