@@ -29,6 +29,7 @@ from dagster_dune.errors import (
     DunePlanError,
     DuneResultError,
 )
+from dagster_dune.io_manager import DuneIOManager
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
 from dagster_dune.schedules import build_dune_asset_selection, build_schedule_from_dune_selection
@@ -53,6 +54,7 @@ __all__ = [
     "DuneConnectionError",
     "DuneCreditsExhaustedError",
     "DuneError",
+    "DuneIOManager",
     "DuneNotFoundError",
     "DunePermissionError",
     "DunePipelineError",

@@ -31,6 +31,7 @@ def dune_assets(
     query_views: QueryViews = "assets",
     include_backing_queries: bool = False,
     required_resource_keys: set[str] | None = None,
+    io_manager_key: str | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Make one asset definition, of which any subset can be materialized, around a function of your own.
 
@@ -49,6 +50,7 @@ def dune_assets(
         include_backing_queries: Whether the query behind a matview is an asset of its own. Materializing both runs
             (and charges for) the same SQL twice.
         required_resource_keys: The resources that the function takes from its context.
+        io_manager_key: The key of the `DuneIOManager` by which Python assets downstream get results as arguments.
 
     Returns:
         A decorator of a function that yields from `DuneResource.run`.
@@ -72,6 +74,8 @@ def dune_assets(
         inline_query_views=query_views == "inline",
         include_backing_queries=include_backing_queries,
     )
+    if io_manager_key is not None:
+        specs = [spec.with_io_manager_key(io_manager_key) for spec in specs]
     is_partitioned = any(spec.partitions_def for spec in specs)
     return dg.multi_asset(
         name=name,
@@ -100,6 +104,7 @@ def build_dune_assets(
     include_backing_queries: bool = False,
     pipeline_form: PipelineForm = "nodes",
     allow_extra_refreshes: bool = False,
+    io_manager_key: str | None = None,
 ) -> dg.AssetsDefinition:
     """Make one asset definition of a catalog: whatever is selected of it runs through one pipeline call.
 
@@ -117,6 +122,7 @@ def build_dune_assets(
         include_backing_queries: Whether the query behind a matview is an asset of its own; see `dune_assets`.
         pipeline_form: ``"nodes"`` or ``"lineage"``; see `DuneResource.run`.
         allow_extra_refreshes: In the lineage form, whether Dune may refresh what is not selected.
+        io_manager_key: The key of the `DuneIOManager` that reads results for Python assets; see `dune_assets`.
 
     Returns:
         The definition.
@@ -147,6 +153,7 @@ def build_dune_assets(
         query_views=query_views,
         include_backing_queries=include_backing_queries,
         required_resource_keys={resource_key},
+        io_manager_key=io_manager_key,
     )
     def materialize(context: dg.AssetExecutionContext, config: DuneRunConfig) -> Iterator[DuneEvent]:
         dune = getattr(context.resources, resource_key)

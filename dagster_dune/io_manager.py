@@ -1,0 +1,104 @@
+"""`DuneIOManager`: results of Dune assets as typed arguments of Python assets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_dune._execution.rows import executions_of
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.metadata import export_metadata
+from dagster_dune.resource import DuneResource
+
+if TYPE_CHECKING:
+    from dagster_dune.frames.options import Export
+
+READ_OPTIONS = (
+    "columns",
+    "filters",
+    "sort_by",
+    "limit",
+    "sample",
+    "uint256",
+    "timestamps",
+    "exact",
+    "max_bytes",
+    "allow_partial_results",
+)
+"""What the metadata of an input may set, by these keys."""
+
+
+class DuneIOManager(dg.ConfigurableIOManager):
+    """Gives a Python asset the result of a Dune asset as the frame that its argument is annotated with.
+
+    It reads the execution that this run made of the asset, else that of the latest materialization, and of a
+    partitioned asset the partitions that the reader's partition maps to, one after another. It stores nothing: Dune
+    assets return nothing, and other assets keep their own IO manager. Metadata of the input sets what is read, as
+    ``dg.AssetIn(metadata={"columns": ["day", "volume"], "filters": "volume > 0"})`` does. See docs/data.md.
+
+    Args:
+        dune: The account.
+        uint256: How uint256 and int256 are held where the input does not say; see docs/data.md.
+        timestamps: What becomes of timestamps that do not fit where the input does not say.
+        max_bytes: Refuse to read a larger result where the input does not say.
+
+    Examples:
+        >>> io = DuneIOManager(dune=DuneResource(api_key="key"))
+        >>> io.uint256
+        'text'
+    """
+
+    dune: DuneResource
+    uint256: str = Field(default="text", description="text, decimal, float or binary.")
+    timestamps: str = Field(default="exact", description="exact: an error where one does not fit. cut: the nearest.")
+    max_bytes: int | None = Field(default=None, description="Refuse to read a result with more bytes.")
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Refuse to store anything.
+
+        Raises:
+            DuneConfigurationError: An asset that returns a value has this IO manager.
+        """
+        if obj is not None:
+            raise DuneConfigurationError(
+                f"DuneIOManager reads results of Dune, and cannot store the {type(obj).__name__} that "
+                f"{context.asset_key.to_user_string() if context.has_asset_key else context.name} returns.",
+                hint="Give that asset an IO manager of its own, or send the frame to Dune with build_dune_upload.",
+            )
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read the result of an asset as its reader's annotation says.
+
+        Raises:
+            DuneConfigurationError: The annotation is no frame, or the input's metadata no option of reading.
+            DuneResultError: There is no such result, or it cannot be read.
+        """
+        from dagster_dune.frames.results import get_result  # noqa: PLC0415  (pyarrow is slow to import)
+        from dagster_dune.frames.targets import target_of  # noqa: PLC0415
+
+        target_of(context.dagster_type.typing_type)
+        partitions = context.asset_partition_keys if context.has_asset_partitions else None
+        run_id = context.step_context.run_id
+        executions = executions_of(context.instance, run_id, context.asset_key, partition_keys=partitions)
+        name = context.asset_key.to_user_string()
+
+        def tell(export: Export) -> None:
+            if partitions is None or len(partitions) == 1:  # Dagster has no metadata of an input of several partitions
+                context.add_input_metadata(export_metadata(name, executions, export.rows, export.bytes))
+
+        return get_result(
+            self.dune.get_client(),
+            executions[0] if len(executions) == 1 else executions,
+            as_=context.dagster_type.typing_type,
+            log=context.log,
+            on_export=tell,
+            **self._options(context.definition_metadata or {}),
+        )
+
+    def _options(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        given = {key: metadata[key] for key in READ_OPTIONS if key in metadata}
+        plain = {key: value.value if isinstance(value, dg.MetadataValue) else value for key, value in given.items()}
+        return {"uint256": self.uint256, "timestamps": self.timestamps, "max_bytes": self.max_bytes} | plain
