@@ -10,10 +10,8 @@ from dagster_dune.emulator.account.account import Account
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.execution.execution import ResultLimits
 from dagster_dune.emulator.execution.pipelines import Pipelines
-from dagster_dune.emulator.execution.queue import Executions
-from dagster_dune.emulator.faults.faults import Faults
-from dagster_dune.emulator.http.journal import Journal
-from dagster_dune.emulator.http.rate_limits import RateLimit, RateLimiter
+from dagster_dune.emulator.execution.queue import ExecutionQueue
+from dagster_dune.emulator.faults.rules import Faults
 from dagster_dune.errors import DuneConfigurationError
 
 
@@ -21,32 +19,26 @@ class LocalDune:
     """One team's Dune. Its state lives on the event loop, which must be running wherever a method is called.
 
     Args:
-        api_key: The key that clients must send.
         database: The DuckDB file that keeps everything from one start to the next; in memory if None.
         execution_seconds: The least time that an execution takes.
         workers: How many executions run at once.
         team: The team's handle.
-        rate_limit: The plan whose request limits hold.
         result_limits: How many rows of an execution are kept, and for how long.
     """
 
     def __init__(
         self,
         *,
-        api_key: str,
         database: Path | None,
         execution_seconds: float,
         workers: int,
         team: str,
-        rate_limit: RateLimit,
         result_limits: ResultLimits,
     ) -> None:
         self.account = Account(team)
-        self.journal = Journal(api_key)
         self.faults = Faults()
         self.engine = _open_engine(database)
-        self.rates = RateLimiter(rate_limit)
-        self.executions = Executions(
+        self.executions = ExecutionQueue(
             self.account,
             self.engine,
             self.faults,
@@ -59,7 +51,7 @@ class LocalDune:
         self._is_kept = database is not None
         if self._is_kept:
             try:
-                storage.load(self)
+                storage.load(self.engine, self.account, self.executions, self.pipelines)
             except DuneConfigurationError:
                 self.engine.close()
                 raise
@@ -73,13 +65,11 @@ class LocalDune:
     async def reset(self) -> None:
         """Stop everything, and go back to an empty account over the sample tables."""
         self.faults.end_delays()
-        self.rates.clear()
         async with self.changing_tables:
             self.account.clear()
             self.pipelines.reset()
             await self.executions.reset()
             self.faults.clear()
-            self.journal.clear()
             await asyncio.to_thread(self.engine.reset)
 
     async def close(self) -> None:
@@ -91,7 +81,7 @@ class LocalDune:
         """Write everything into the database file, if there is one, and close it."""
         try:
             if self._is_kept:
-                storage.save(self)
+                storage.save(self.engine, self.account, self.executions, self.pipelines)
         finally:
             self.engine.close()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.requests import Request
 
 from dagster_dune.errors import DuneError
 
@@ -43,30 +42,6 @@ class Options(BaseModel):
 
 BodyT = TypeVar("BodyT", bound=Body)
 OptionsT = TypeVar("OptionsT", bound=Options)
-
-
-async def read_body(request: Request, model: type[BodyT]) -> BodyT:
-    """Return the JSON body of a request; no body at all counts as an empty object.
-
-    Raises:
-        RequestError: 400, naming the first field that is wrong.
-    """
-    try:
-        return model.model_validate_json(await request.body() or b"{}")
-    except ValidationError as error:
-        raise RequestError(400, first_problem(error)) from error
-
-
-def read_options(request: Request, model: type[OptionsT]) -> OptionsT:
-    """Return the query string of a request.
-
-    Raises:
-        RequestError: 400, naming the first option that is wrong.
-    """
-    try:
-        return model.model_validate(dict(request.query_params))
-    except ValidationError as error:
-        raise RequestError(400, first_problem(error)) from error
 
 
 def first_problem(error: ValidationError) -> str:

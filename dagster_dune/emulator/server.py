@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from dagster_dune.emulator.execution.execution import ResultLimits
-from dagster_dune.emulator.faults.faults import Rule
-from dagster_dune.emulator.http.rate_limits import LIMITS, RateLimit
-from dagster_dune.emulator.http.running import Running, listen
+from dagster_dune.emulator.faults.rules import Rule
+from dagster_dune.emulator.http.journal import Journal
+from dagster_dune.emulator.http.rate_limits import LIMITS, RateLimit, RateLimiter
+from dagster_dune.emulator.http.server_thread import ServerThread, listen
+from dagster_dune.emulator.http.state import ServerState
 from dagster_dune.emulator.local_dune import LocalDune
 from dagster_dune.emulator.requests import BodyT, NewQuery, RequestError, UpsertMaterializedView, first_problem
 from dagster_dune.errors import DuneConfigurationError
@@ -89,7 +91,7 @@ class DuneEmulator:
         self._workers = workers
         self._rate_limit = rate_limit
         self._result_limits = ResultLimits(max_result_bytes, result_seconds)
-        self._running: Running | None = None
+        self._server: ServerThread | None = None
 
     def __repr__(self) -> str:
         return f"DuneEmulator(url={self.url!r}, team={self.team!r})"
@@ -114,29 +116,28 @@ class DuneEmulator:
         listener = listen(self.host, self.port)
         try:
             dune = LocalDune(
-                api_key=self.api_key,
                 database=self._database,
                 execution_seconds=self._execution_seconds,
                 workers=self._workers,
                 team=self.team,
-                rate_limit=self._rate_limit,
                 result_limits=self._result_limits,
             )
         except BaseException:
             listener.close()
             raise
         self.port = listener.getsockname()[1]
-        self._running = Running(dune, self.api_key, listener)
+        state = ServerState(dune, self.api_key, Journal(self.api_key), RateLimiter(self._rate_limit))
+        self._server = ServerThread(state, listener)
 
     def stop(self) -> None:
         """Stop every execution and the server; no thread is left when this returns."""
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
 
     def journal(self) -> list[dict[str, Any]]:
         """Return every request since the last reset: method, path, status, at, body; never the key."""
-        return self._server.dune.journal.entries()
+        return self._state.journal.entries()
 
     def executions(self) -> list[dict[str, Any]]:
         """Return every execution that was submitted since the last reset, the oldest first.
@@ -144,7 +145,7 @@ class DuneEmulator:
         Each has its ``execution_id``, ``query_id`` (0 for SQL that is not saved), ``materialized_view`` (the full name,
         or None), ``parameters``, ``state``, and the ``pipeline_execution_id`` of the pipeline that started it, or None.
         """
-        return self._server.dune.executions.overview()
+        return self._state.dune.executions.overview()
 
     def inject(
         self, kind: str, *, method: str = "*", path: str = "*", times: int | None = 1, after: int = 0, **settings: Any
@@ -166,7 +167,7 @@ class DuneEmulator:
         """
         given = {name: value for name, value in (("method", method), ("path", path)) if value != "*"}
         rule = _body(Rule, **given, times=times, after=after, fault={"kind": kind, **settings})
-        self._server.call(partial(self._server.dune.faults.inject, rule))
+        self._running.call(partial(self._state.dune.faults.inject, rule))
 
     def hold(self, node: int | str, *, times: int | None = None) -> None:
         """Hold the executions of a node, in pipelines or on their own: each starts, and goes on after `release`.
@@ -202,9 +203,9 @@ class DuneEmulator:
         Raises:
             TimeoutError: Fewer were held.
         """
-        wait = partial(self._server.dune.faults.wait_until_held, node, executions)
+        wait = partial(self._state.dune.faults.wait_until_held, node, executions)
         try:
-            self._server.call(wait, timeout)
+            self._running.call(wait, timeout)
         except TimeoutError:
             raise TimeoutError(
                 f"In {timeout:g} seconds, {executions} executions of {node!r} were never held at once."
@@ -216,19 +217,19 @@ class DuneEmulator:
         Args:
             node: As given to `hold`; those of every node if None.
         """
-        self._server.call(partial(self._server.dune.faults.release, node))
+        self._running.call(partial(self._state.dune.faults.release, node))
 
     def faults(self) -> list[dict[str, Any]]:
         """Return every rule in force, with the number of its ``matches`` and how often it ``struck``."""
-        return self._server.dune.faults.rules()
+        return self._state.dune.faults.rules()
 
     def clear_faults(self) -> None:
         """Forget every rule. Requests that are being delayed lose their connection; held executions go on."""
-        self._server.call(self._server.dune.faults.clear)
+        self._running.call(self._state.dune.faults.clear)
 
     def reset(self) -> None:
         """Stop everything, and go back to an empty account over the sample tables, without journal and faults."""
-        self._server.call(self._server.dune.reset)
+        self._running.call(self._state.reset)
 
     def load_query(
         self,
@@ -266,7 +267,7 @@ class DuneEmulator:
             is_private=is_private,
             description=description,
         )
-        self._server.call(partial(self._server.dune.account.save_query, fields, query_id))
+        self._running.call(partial(self._state.dune.account.save_query, fields, query_id))
 
     def load_materialized_view(self, name: str, query_id: int, *, is_private: bool = False) -> None:
         """Create a matview without refreshing it, so that it has no rows yet.
@@ -283,7 +284,7 @@ class DuneEmulator:
         if not name.startswith(prefix):
             raise RequestError(400, f"{name!r} is no table of the emulator's team: write {prefix}result_<name>")
         fields = _body(UpsertMaterializedView, name=name.removeprefix(prefix), query_id=query_id, is_private=is_private)
-        self._server.call(partial(self._server.dune.account.save_materialized_view, fields))
+        self._running.call(partial(self._state.dune.account.save_materialized_view, fields))
 
     def load_endpoint(self, slug: str, query_id: int) -> None:
         """Create a custom endpoint, which on Dune the web app alone can.
@@ -297,13 +298,17 @@ class DuneEmulator:
         """
         if not re.fullmatch(r"[a-z0-9_-]+", slug):
             raise RequestError(400, f"{slug!r} is no slug: use lower-case letters, digits, _ and - alone")
-        self._server.call(partial(self._server.dune.account.save_endpoint, slug, query_id))
+        self._running.call(partial(self._state.dune.account.save_endpoint, slug, query_id))
 
     @property
-    def _server(self) -> Running:
-        if self._running is None:
+    def _state(self) -> ServerState:
+        return self._running.state
+
+    @property
+    def _running(self) -> ServerThread:
+        if self._server is None:
             raise DuneConfigurationError("The emulator is not running.", hint="Use it in a with block, or call start.")
-        return self._running
+        return self._server
 
 
 def _body(model: type[BodyT], **fields: Any) -> BodyT:

@@ -6,20 +6,19 @@ stop, whereas the tables are up to date.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dagster_dune.emulator.account.account import Charge, MaterializedView, Query, Upload
+from dagster_dune.emulator.account.account import Account, Charge, MaterializedView, Query, Upload
+from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.engine.results import ResultSet
 from dagster_dune.emulator.execution.execution import Execution, State
 from dagster_dune.emulator.execution.jobs import Job
-from dagster_dune.emulator.execution.pipelines import Node, PipelineExecution
-from dagster_dune.emulator.execution.results import ResultSet
+from dagster_dune.emulator.execution.pipelines import Node, PipelineExecution, Pipelines
+from dagster_dune.emulator.execution.queue import ExecutionQueue
 from dagster_dune.emulator.sql_errors import SqlError, SqlErrorType
 from dagster_dune.errors import DuneConfigurationError
-
-if TYPE_CHECKING:
-    from dagster_dune.emulator.local_dune import LocalDune
 
 
 class _Record(BaseModel):
@@ -75,35 +74,35 @@ class _Document(_Record):
     endpoints: dict[str, int] = {}
 
 
-def save(dune: LocalDune) -> None:
+def save(engine: Engine, account: Account, executions: ExecutionQueue, pipelines: Pipelines) -> None:
     """Write everything into the database. Nothing may be running."""
     document = _Document(
-        team=dune.account.team,
-        queries=tuple(dune.account.queries.values()),
-        materialized_views=tuple(dune.account.materialized_views.values()),
-        uploads=tuple(dune.account.uploads.values()),
-        charges=tuple(dune.account.charges),
-        executions=tuple(_Execution.model_validate(execution) for execution in dune.executions.all()),
+        team=account.team,
+        queries=tuple(account.queries.values()),
+        materialized_views=tuple(account.materialized_views.values()),
+        uploads=tuple(account.uploads.values()),
+        charges=tuple(account.charges),
+        executions=tuple(_Execution.model_validate(execution) for execution in executions.all()),
         pipelines=tuple(
             _Pipeline(
                 pipeline_execution_id=pipeline.pipeline_execution_id,
                 nodes=pipeline.nodes,
                 started={node_id: execution.execution_id for node_id, execution in pipeline.started.items()},
             )
-            for pipeline in dune.pipelines.all()
+            for pipeline in pipelines.all()
         ),
-        endpoints=dune.account.endpoints,
+        endpoints=account.endpoints,
     )
-    dune.engine.save_document(document.model_dump_json())
+    engine.save_document(document.model_dump_json())
 
 
-def load(dune: LocalDune) -> None:
+def load(engine: Engine, account: Account, executions: ExecutionQueue, pipelines: Pipelines) -> None:
     """Read everything from the database, if there is something.
 
     Raises:
         DuneConfigurationError: Another team's emulator, or another version of it, has written it.
     """
-    text = dune.engine.saved_document()
+    text = engine.saved_document()
     if text is None:
         return
     try:
@@ -113,18 +112,18 @@ def load(dune: LocalDune) -> None:
             "The database was written by another version of the emulator, which this one cannot read.",
             hint="Name another file, or delete this one.",
         ) from error
-    if document.team != dune.account.team:
+    if document.team != account.team:
         raise DuneConfigurationError(
-            f"The database belongs to team {document.team}, not to {dune.account.team}.",
+            f"The database belongs to team {document.team}, not to {account.team}.",
             hint=f"Name another file, or start the emulator with the team {document.team}.",
         )
-    dune.account.queries.update({query.query_id: query for query in document.queries})
-    dune.account.materialized_views.update({view.name: view for view in document.materialized_views})
-    dune.account.uploads.update({upload.name: upload for upload in document.uploads})
-    dune.account.endpoints.update(document.endpoints)
-    dune.account.charges.extend(document.charges)
-    executions = {record.execution_id: record.restored() for record in document.executions}
-    dune.executions.restore(executions.values())
+    account.queries.update({query.query_id: query for query in document.queries})
+    account.materialized_views.update({view.name: view for view in document.materialized_views})
+    account.uploads.update({upload.name: upload for upload in document.uploads})
+    account.endpoints.update(document.endpoints)
+    account.charges.extend(document.charges)
+    restored = {record.execution_id: record.restored() for record in document.executions}
+    executions.restore(restored.values())
     for record in document.pipelines:
-        started = {node_id: executions[execution_id] for node_id, execution_id in record.started.items()}
-        dune.pipelines.restore(PipelineExecution(record.nodes, dune.executions, record.pipeline_execution_id, started))
+        started = {node_id: restored[execution_id] for node_id, execution_id in record.started.items()}
+        pipelines.restore(PipelineExecution(record.nodes, executions, record.pipeline_execution_id, started))

@@ -1,10 +1,12 @@
 """A database file keeps the whole account over a restart: every answer is the same before and after."""
 
+import gzip
 import json
 import re
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 import httpx
@@ -171,6 +173,37 @@ def test_a_pipeline_that_was_stopped_between_two_nodes(opened, tmp_path):
         "failed",
         "the emulator was stopped; 1 dependent nodes were not started",
     )
+
+
+def test_a_database_of_november_2026_is_still_read(opened, tmp_path):
+    """The file was written by the emulator of that time, before its modules moved; the sample tables were taken out."""
+    kept = Path(__file__).parent / "data" / "account_november_2026.duckdb.gz"
+    (tmp_path / "dune.db").write_bytes(gzip.decompress(kept.read_bytes()))
+    session = opened()
+    assert [query["name"] for query in session.http.get("/queries").json()["queries"]] == [
+        "trades a day",
+        "readers",
+        "broken",
+    ]
+    assert session.http.get("/query/1").json()["parameters"] == [
+        {"key": "chain", "type": "enum", "value": "base", "enumOptions": ["base", "bnb"]}
+    ]
+    states = [execution["state"].removeprefix("QUERY_STATE_") for execution in session.dune.executions()]
+    assert states == [*["COMPLETED"] * 4, "FAILED", *["COMPLETED"] * 2, "FAILED", "CANCELLED"]
+    assert session.http.get("/query/2/results").json()["result"]["rows"] == [{"n": 1, "most": BIG}]
+    assert session.get("/endpoints/acme/readers/results?queryID=2") == session.get("/query/2/results")
+    first, second = (
+        execution["pipeline_execution_id"]
+        for execution in session.dune.executions()
+        if execution["pipeline_execution_id"] and execution["materialized_view"]
+    )
+    assert session.http.get(f"/pipelines/executions/{first}/status").json()["status"] == "completed"
+    assert "Column 'nope' cannot be resolved" in session.http.get(f"/pipelines/executions/{second}/status").text
+    labels = session.run("/sql/execute", {"sql": "SELECT count(*) AS n FROM dune.acme.dataset_labels, dex.trades"})
+    assert session.http.get(f"/execution/{labels}/results").json()["result"]["rows"] == [{"n": 60_000}]
+    session.run("/materialized-views/dune.acme.result_trades/refresh")
+    before = session.dune.executions()
+    assert opened().dune.executions() == before
 
 
 def test_a_reset_is_kept_too(opened):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from dagster_dune.emulator.account.parameters import checked_parameters, parameter_values
+from dagster_dune.emulator.account.query_parameters import checked_parameters, parameter_values
 from dagster_dune.emulator.dunesql import View
 from dagster_dune.emulator.requests import Parameter, Performance, QueryFields, RequestError, UpsertMaterializedView
 

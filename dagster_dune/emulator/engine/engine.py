@@ -14,11 +14,11 @@ from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, is_increme
 from dagster_dune.emulator.dunesql.print.printer import lower
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.types.types import INT256_MIN, UINT256_MAX, trino_type
-from dagster_dune.emulator.engine import csv_types, sample_tables
+from dagster_dune.emulator.engine import csv_tables, sample_tables
 from dagster_dune.emulator.engine.error_messages import located, sql_error
+from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.engine.statements import Statement, failures
 from dagster_dune.emulator.engine.tables import TableColumn, describe, samples
-from dagster_dune.emulator.execution.results import Column, ResultSet
 from dagster_dune.emulator.sql_errors import SqlError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Engine:
         Raises:
             SqlError: The file cannot be read as such a table.
         """
-        self.change(name, lambda cursor, table: csv_types.store(cursor, table, data))
+        self.change(name, lambda cursor, table: csv_tables.store(cursor, table, data))
 
     def change(self, name: str, change: Callable[[DuckDBPyConnection, str], None]) -> None:
         """Change a table in a transaction: all of it happens, or nothing.

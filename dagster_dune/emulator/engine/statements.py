@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dagster_dune.emulator.engine.error_messages import sql_error
-from dagster_dune.emulator.execution.results import ResultSet
+from dagster_dune.emulator.engine.results import ResultSet
 from dagster_dune.emulator.sql_errors import SqlError
 
 if TYPE_CHECKING:

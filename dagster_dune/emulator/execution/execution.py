@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from ulid import ULID
 
+from dagster_dune.emulator.engine.results import ResultSet
 from dagster_dune.emulator.execution.jobs import Job
-from dagster_dune.emulator.execution.results import ResultSet
-from dagster_dune.emulator.faults.faults import ExecutionFault
+from dagster_dune.emulator.faults.kinds import ExecutionFault
 from dagster_dune.emulator.sql_errors import SqlError
 
 CREDITS = {"free": 0.0, "small": 0.5, "medium": 1.0, "large": 2.0}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dagster_dune.emulator.account.account import Account, MaterializedView, Query
-from dagster_dune.emulator.account.parameters import parameter_values
+from dagster_dune.emulator.account.query_parameters import parameter_values
 from dagster_dune.emulator.requests import Performance
 
 
@@ -24,6 +24,11 @@ class Job:
     query_id: int = 0
     materialized_view: str | None = None
     performance: Performance = "medium"
+
+    @property
+    def target(self) -> int | str:
+        """The matview's full name, or the query's id where none is refreshed."""
+        return self.materialized_view or self.query_id
 
 
 def query_job(

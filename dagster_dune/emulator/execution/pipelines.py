@@ -13,7 +13,7 @@ from ulid import ULID
 from dagster_dune.emulator.account.account import Account
 from dagster_dune.emulator.execution.execution import Execution, State
 from dagster_dune.emulator.execution.jobs import Job, query_job, refresh_job
-from dagster_dune.emulator.execution.queue import Executions
+from dagster_dune.emulator.execution.queue import ExecutionQueue
 from dagster_dune.emulator.requests import PipelineNode, RequestError
 
 
@@ -96,7 +96,7 @@ class PipelineExecution:
     def __init__(
         self,
         nodes: Sequence[Node],
-        executions: Executions,
+        executions: ExecutionQueue,
         pipeline_execution_id: str | None = None,
         started: Mapping[int, Execution] | None = None,
     ) -> None:
@@ -186,7 +186,7 @@ def _node_status(node: Node, execution: Execution | None) -> dict[str, Any]:
 class Pipelines:
     """Every pipeline since the last reset."""
 
-    def __init__(self, account: Account, executions: Executions) -> None:
+    def __init__(self, account: Account, executions: ExecutionQueue) -> None:
         self._account = account
         self._executions = executions
         self._pipelines: dict[str, PipelineExecution] = {}

@@ -1,4 +1,4 @@
-"""Executions: the queue that runs jobs on the engine, and what became of each.
+"""The queue that runs jobs on the engine, and what became of each.
 
 All of this lives on the server's event loop; only compiling and running SQL happens in worker threads. An execution is
 an asyncio task: how the task ended is how the execution ended.
@@ -19,11 +19,11 @@ from typing import Any
 from dagster_dune.emulator.account.account import Account
 from dagster_dune.emulator.dunesql import Compiled, compile_sql
 from dagster_dune.emulator.engine.engine import Engine
+from dagster_dune.emulator.engine.results import ResultSet
 from dagster_dune.emulator.engine.statements import Statement
 from dagster_dune.emulator.execution.execution import NANOSECONDS, Execution, ResultLimits, State, StoredResult
 from dagster_dune.emulator.execution.jobs import Job
-from dagster_dune.emulator.execution.results import ResultSet
-from dagster_dune.emulator.faults.faults import Faults
+from dagster_dune.emulator.faults.rules import Faults
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -32,8 +32,8 @@ INTERRUPT_SECONDS = 0.01
 logger = logging.getLogger(__name__)
 
 
-class Executions:
-    """The queue. As many executions run at once as there are workers; the others are pending.
+class ExecutionQueue:
+    """Every execution. As many executions run at once as there are workers; the others are pending.
 
     Args:
         account: Where query views and matviews are looked up.
@@ -72,7 +72,7 @@ class Executions:
         Returns:
             The execution, pending.
         """
-        execution = Execution(job, pipeline_execution_id, self._faults.for_execution(job))
+        execution = Execution(job, pipeline_execution_id, self._faults.for_execution(job.target))
         self._executions[execution.execution_id] = execution
         if job.materialized_view:
             self._refreshes[job.materialized_view].append(execution)

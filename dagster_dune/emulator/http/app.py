@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp
 
-from dagster_dune.emulator.faults.middleware import Disconnect, FaultMiddleware
 from dagster_dune.emulator.http.auth import AuthMiddleware
+from dagster_dune.emulator.http.faults import Disconnect, FaultMiddleware
 from dagster_dune.emulator.http.journal import JournalMiddleware
 from dagster_dune.emulator.http.rate_limits import RateLimitMiddleware
 from dagster_dune.emulator.http.routes import (
@@ -28,19 +28,18 @@ from dagster_dune.emulator.http.routes import (
     uploads,
     usage,
 )
-from dagster_dune.emulator.local_dune import LocalDune
+from dagster_dune.emulator.http.state import ServerState
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
 API_GROUPS = (pipelines, materialized_views, queries, executions, datasets, uploads, usage, endpoints)
 
 
-def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None], disconnect: Disconnect) -> ASGIApp:
+def create_app(state: ServerState, on_start: Callable[[], None], disconnect: Disconnect) -> ASGIApp:
     """Put a local Dune behind HTTP.
 
     Args:
-        dune: What answers.
-        api_key: The key that clients must send.
+        state: What answers, and what stands before it.
         on_start: Called on the event loop when the first request can be answered.
         disconnect: Ends the connection of a request.
 
@@ -53,20 +52,23 @@ def create_app(dune: LocalDune, api_key: str, on_start: Callable[[], None], disc
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         on_start()
         yield
-        await dune.close()
+        await state.dune.close()
 
     app = Starlette(
         routes=[
             Mount("/api/v1", Router([route for group in API_GROUPS for route in group.routes], redirect_slashes=False)),
             Mount("/_emulator", Router(control.routes, redirect_slashes=False)),
         ],
-        middleware=[Middleware(AuthMiddleware, api_key=api_key), Middleware(RateLimitMiddleware, limiter=dune.rates)],
+        middleware=[
+            Middleware(AuthMiddleware, api_key=state.api_key),
+            Middleware(RateLimitMiddleware, limiter=state.rate_limiter),
+        ],
         exception_handlers=dict.fromkeys((RequestError, SqlError, HTTPException, Exception), _answer_error),
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.local_dune = dune
-    return JournalMiddleware(FaultMiddleware(app, dune.faults, disconnect), dune.journal)
+    app.state.server = state
+    return JournalMiddleware(FaultMiddleware(app, state.dune.faults, disconnect), state.journal)
 
 
 def _answer_error(request: Request, error: Exception) -> JSONResponse:

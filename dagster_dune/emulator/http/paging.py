@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 
-from dagster_dune.emulator.execution.results import ResultSet
+from dagster_dune.emulator.engine.results import ResultSet
 from dagster_dune.emulator.http.row_filters import filtered, sampled, sorted_rows
 from dagster_dune.emulator.requests import RequestError
 

@@ -19,7 +19,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from dagster_dune.emulator.execution.results import Column, ResultSet
+from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.requests import RequestError
 
 Row = Mapping[str, Any]

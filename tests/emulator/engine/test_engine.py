@@ -10,7 +10,7 @@ from waiting import PATIENCE, let_work
 from dagster_dune.emulator.dunesql import compile_sql
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.engine.error_messages import sql_error
-from dagster_dune.emulator.execution.results import Column
+from dagster_dune.emulator.engine.results import Column
 from dagster_dune.emulator.sql_errors import SqlError
 
 MATVIEW, UPLOAD = "dune.acme.result_x", "dune.acme.dataset_x"

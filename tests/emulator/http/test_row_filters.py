@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_dune.emulator.execution.results import Column, ResultSet
+from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.http.row_filters import filtered, sampled, sorted_rows
 from dagster_dune.emulator.requests import RequestError
 

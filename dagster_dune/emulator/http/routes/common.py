@@ -6,14 +6,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from dagster_dune.emulator.requests import Options, RequestError
+from dagster_dune.emulator.requests import BodyT, Options, OptionsT, RequestError, first_problem
 
 if TYPE_CHECKING:
     from dagster_dune.emulator.engine.engine import Engine
+    from dagster_dune.emulator.http.state import ServerState
     from dagster_dune.emulator.local_dune import LocalDune
 
 NANOSECONDS = 1_000_000_000
@@ -27,9 +28,38 @@ class PageOptions(Options):
     offset: int = Field(default=0, ge=0)
 
 
+def server_state(request: Request) -> ServerState:
+    """Return what the server keeps."""
+    return cast("ServerState", request.app.state.server)
+
+
 def local_dune(request: Request) -> LocalDune:
     """Return the Dune that a request is for."""
-    return cast("LocalDune", request.app.state.local_dune)
+    return server_state(request).dune
+
+
+async def read_body(request: Request, model: type[BodyT]) -> BodyT:
+    """Return the JSON body of a request; no body at all counts as an empty object.
+
+    Raises:
+        RequestError: 400, naming the first field that is wrong.
+    """
+    try:
+        return model.model_validate_json(await request.body() or b"{}")
+    except ValidationError as error:
+        raise RequestError(400, first_problem(error)) from error
+
+
+def read_options(request: Request, model: type[OptionsT]) -> OptionsT:
+    """Return the query string of a request.
+
+    Raises:
+        RequestError: 400, naming the first option that is wrong.
+    """
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise RequestError(400, first_problem(error)) from error
 
 
 def query_id(request: Request) -> int:

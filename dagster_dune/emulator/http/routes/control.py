@@ -6,19 +6,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.faults.faults import Release, Rule
-from dagster_dune.emulator.http.routes.common import answer, local_dune
-from dagster_dune.emulator.requests import read_body
+from dagster_dune.emulator.faults.rules import Release, Rule
+from dagster_dune.emulator.http.routes.common import answer, local_dune, read_body, server_state
 
 
 async def get_journal(request: Request) -> Response:
     """Return every request since the last reset."""
-    return JSONResponse(local_dune(request).journal.entries())
+    return JSONResponse(server_state(request).journal.entries())
 
 
 async def reset(request: Request) -> Response:
     """Stop everything and go back to an empty account."""
-    await local_dune(request).reset()
+    await server_state(request).reset()
     return answer(message="The emulator was reset")
 
 

@@ -14,9 +14,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dagster_dune.emulator.account.account import Upload
-from dagster_dune.emulator.http.routes.common import PageOptions, answer, column_overview, local_dune, owner
+from dagster_dune.emulator.http.routes.common import (
+    PageOptions,
+    answer,
+    column_overview,
+    local_dune,
+    owner,
+    read_options,
+)
 from dagster_dune.emulator.local_dune import LocalDune
-from dagster_dune.emulator.requests import RequestError, read_options
+from dagster_dune.emulator.requests import RequestError
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 250

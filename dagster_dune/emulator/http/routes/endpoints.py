@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.http.routes.common import local_dune
+from dagster_dune.emulator.http.routes.common import local_dune, read_options
 from dagster_dune.emulator.http.routes.executions import json_page
-from dagster_dune.emulator.requests import Options, RequestError, read_options
+from dagster_dune.emulator.requests import Options, RequestError
 
 
 class EndpointOptions(Options):

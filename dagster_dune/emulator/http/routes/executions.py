@@ -11,14 +11,22 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.account.parameters import parameter_values
+from dagster_dune.emulator.account.query_parameters import parameter_values
+from dagster_dune.emulator.engine.results import ResultSet
 from dagster_dune.emulator.execution.execution import Execution, State
 from dagster_dune.emulator.execution.jobs import Job, query_job
-from dagster_dune.emulator.execution.results import ResultSet
 from dagster_dune.emulator.http.paging import Page, cut
-from dagster_dune.emulator.http.routes.common import PageOptions, answer, local_dune, query_id, timestamp
+from dagster_dune.emulator.http.routes.common import (
+    PageOptions,
+    answer,
+    local_dune,
+    query_id,
+    read_body,
+    read_options,
+    timestamp,
+)
 from dagster_dune.emulator.http.routes.pipelines import execution_options
-from dagster_dune.emulator.requests import ExecuteSql, ExecutionOptions, RequestError, read_body, read_options
+from dagster_dune.emulator.requests import ExecuteSql, ExecutionOptions, RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
 PARAMETER_PREFIX = "params."

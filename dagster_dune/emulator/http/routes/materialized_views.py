@@ -10,17 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dagster_dune.emulator.account.account import MaterializedView
-from dagster_dune.emulator.account.schedules import check_cron
+from dagster_dune.emulator.account.cron import check_cron
 from dagster_dune.emulator.execution.jobs import refresh_job
-from dagster_dune.emulator.http.routes.common import PageOptions, answer, local_dune
+from dagster_dune.emulator.http.routes.common import PageOptions, answer, local_dune, read_body, read_options
 from dagster_dune.emulator.local_dune import LocalDune
-from dagster_dune.emulator.requests import (
-    RefreshMaterializedView,
-    RequestError,
-    UpsertMaterializedView,
-    read_body,
-    read_options,
-)
+from dagster_dune.emulator.requests import RefreshMaterializedView, RequestError, UpsertMaterializedView
 
 MAX_LIMIT = 10_000
 SHOWN_EXECUTIONS = 10

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dagster_dune.emulator.execution.query_lineage import query_pipeline
-from dagster_dune.emulator.http.routes.common import answer, local_dune, query_id
+from dagster_dune.emulator.http.routes.common import answer, local_dune, query_id, read_body
 from dagster_dune.emulator.requests import (
     ExecutePipeline,
     ExecuteQueryPipeline,
@@ -19,7 +19,6 @@ from dagster_dune.emulator.requests import (
     PipelineNode,
     RequestError,
     first_problem,
-    read_body,
 )
 
 

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.http.routes.common import PageOptions, answer, local_dune, query_id
-from dagster_dune.emulator.requests import NewQuery, QueryFields, read_body, read_options
+from dagster_dune.emulator.http.routes.common import PageOptions, answer, local_dune, query_id, read_body, read_options
+from dagster_dune.emulator.requests import NewQuery, QueryFields
 
 DEFAULT_LIMIT = 20
 

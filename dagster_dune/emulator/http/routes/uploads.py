@@ -14,9 +14,17 @@ from starlette.routing import Route
 from dagster_dune.emulator.account.account import Upload, now
 from dagster_dune.emulator.engine import tables
 from dagster_dune.emulator.engine.tables import Record, TableColumn
-from dagster_dune.emulator.http.routes.common import PageOptions, answer, column_overview, local_dune, owner
+from dagster_dune.emulator.http.routes.common import (
+    PageOptions,
+    answer,
+    column_overview,
+    local_dune,
+    owner,
+    read_body,
+    read_options,
+)
 from dagster_dune.emulator.local_dune import LocalDune
-from dagster_dune.emulator.requests import CreateUpload, RequestError, UploadCsv, read_body, read_options
+from dagster_dune.emulator.requests import CreateUpload, RequestError, UploadCsv
 
 MAX_CSV_BYTES = 200_000_000
 MAX_INSERT_BYTES = 1_200_000_000

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dagster_dune.emulator.account.account import now
-from dagster_dune.emulator.http.routes.common import NANOSECONDS, answer, local_dune
+from dagster_dune.emulator.http.routes.common import NANOSECONDS, answer, local_dune, read_body
 from dagster_dune.emulator.local_dune import LocalDune
-from dagster_dune.emulator.requests import RequestError, UsageRange, read_body
+from dagster_dune.emulator.requests import RequestError, UsageRange
 
 CREDITS_INCLUDED = 2500.0
 BYTES_ALLOWED = 100_000_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagster_dune.emulator.account.schedules import check_cron
+from dagster_dune.emulator.account.cron import check_cron
 from dagster_dune.emulator.requests import RequestError
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from dagster_dune.emulator.execution.results import Column, ResultSet, json_value
+from dagster_dune.emulator.engine.results import Column, ResultSet, json_value
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Faults on demand: what is to go wrong, with which requests or executions, and how often."""
+"""The faults in force: with which requests or executions they strike, and how often."""
 
 from __future__ import annotations
 
@@ -6,151 +6,26 @@ import asyncio
 import time
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from ulid import ULID
 
-from dagster_dune.emulator.execution.jobs import Job
+from dagster_dune.emulator.faults.kinds import (
+    ExecutionFault,
+    FailingNode,
+    HeldNode,
+    NodeTarget,
+    RequestFault,
+    SlowNode,
+    StatusFault,
+    StuckNode,
+    YoungPipeline,
+)
 from dagster_dune.emulator.requests import Body
 from dagster_dune.emulator.sql_errors import SqlError
 
 STATUS_PATH = "/api/v1/pipelines/executions/*/status"
-
-When = Literal["before", "after"]
-Seconds = Annotated[float, Field(ge=0, le=86_400)]
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
-NodeTarget = int | str
-"""A query's id, or a matview's full name."""
-
-
-# --- what happens to a request ---
-
-
-class Status(Body):
-    """The answer is another one: an error of a gateway, a rate limit, a page in HTML.
-
-    Attributes:
-        body: A text, or a value to write as JSON.
-        headers: All but the length, which the body has.
-        when: ``"after"`` if the request is carried out first.
-    """
-
-    kind: Literal["status"]
-    status: int = Field(ge=200, le=599)
-    body: Any = ""
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
-    when: When = "before"
-
-    @field_validator("headers")
-    @classmethod
-    def _has_no_length(cls, headers: dict[str, str]) -> dict[str, str]:
-        if {"content-length", "transfer-encoding"} & {name.lower() for name in headers}:
-            raise ValueError("the length of the body cannot be given; use the fault truncated")
-        return headers
-
-
-class Reset(Body):
-    """The connection is reset without an answer."""
-
-    kind: Literal["reset"]
-    when: When = "before"
-
-
-class Delay(Body):
-    """Nothing happens for a while: before the request is carried out, or before it is answered."""
-
-    kind: Literal["delay"]
-    seconds: Seconds
-    when: When = "before"
-
-
-class Truncated(Body):
-    """The request is carried out, but the connection ends in the middle of the answer."""
-
-    kind: Literal["truncated"]
-    when: ClassVar[When] = "after"
-
-
-class Malformed(Body):
-    """The request is carried out, but only half of the JSON is in the answer, which claims to be whole."""
-
-    kind: Literal["malformed"]
-    when: ClassVar[When] = "after"
-
-
-# --- what happens to the status of a pipeline ---
-
-
-class YoungPipeline(Body):
-    """A pipeline is unknown (404) until it is some seconds old."""
-
-    kind: Literal["young_pipeline"]
-    seconds: Seconds
-    when: ClassVar[When] = "before"
-
-
-class WrongWord(Body):
-    """A node has another status word; or the pipeline itself, where no node is named."""
-
-    kind: Literal["wrong_word"]
-    word: str
-    node: NodeTarget | None = None
-    when: ClassVar[When] = "after"
-
-
-class LostNode(Body):
-    """A node is missing from the answer."""
-
-    kind: Literal["lost_node"]
-    node: NodeTarget
-    when: ClassVar[When] = "after"
-
-
-class NullNodes(Body):
-    """``node_executions`` is null."""
-
-    kind: Literal["null_nodes"]
-    when: ClassVar[When] = "after"
-
-
-# --- what happens to the execution of a node, in a pipeline or on its own ---
-
-
-class StuckNode(Body):
-    """The execution starts and never ends, unless it is cancelled."""
-
-    kind: Literal["stuck_node"]
-    node: NodeTarget
-
-
-class HeldNode(Body):
-    """The execution starts, and goes on when the test releases it."""
-
-    kind: Literal["held_node"]
-    node: NodeTarget
-
-
-class SlowNode(Body):
-    """The execution takes longer."""
-
-    kind: Literal["slow_node"]
-    node: NodeTarget
-    seconds: Seconds
-
-
-class FailingNode(Body):
-    """The execution fails."""
-
-    kind: Literal["failing_node"]
-    node: NodeTarget
-    message: str = "The execution failed on demand"
-
-
-StatusFault = YoungPipeline | WrongWord | LostNode | NullNodes
-RequestFault = Status | Reset | Delay | Truncated | Malformed | StatusFault
-ExecutionFault = StuckNode | HeldNode | SlowNode | FailingNode
 
 
 class Release(Body):
@@ -191,11 +66,9 @@ class Rule(Body):
             return False
         return not isinstance(self.fault, YoungPipeline) or _age(path) < self.fault.seconds
 
-    def matches_job(self, job: Job) -> bool:
-        """Whether the fault is one for the execution of this job."""
-        return isinstance(self.fault, ExecutionFault) and is_node(
-            self.fault.node, job.materialized_view or job.query_id
-        )
+    def matches_execution(self, node: NodeTarget) -> bool:
+        """Whether the fault is one for the executions of this node."""
+        return isinstance(self.fault, ExecutionFault) and is_node(self.fault.node, node)
 
 
 def is_node(target: int | str, name: int | str) -> bool:
@@ -280,11 +153,11 @@ class Faults:
                 return fault
         return None
 
-    def for_execution(self, job: Job) -> ExecutionFault | None:
-        """Take the fault that strikes an execution, if one does."""
+    def for_execution(self, node: NodeTarget) -> ExecutionFault | None:
+        """Take the fault that strikes an execution of a node, if one does."""
         for counted in self._rules:
             fault = counted.rule.fault
-            if isinstance(fault, ExecutionFault) and counted.rule.matches_job(job) and counted.strikes():
+            if isinstance(fault, ExecutionFault) and counted.rule.matches_execution(node) and counted.strikes():
                 return fault
         return None
 

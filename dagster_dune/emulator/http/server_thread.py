@@ -1,4 +1,4 @@
-"""The running server: uvicorn in a thread of its own."""
+"""The server: uvicorn in a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import uvicorn
 from starlette.types import Scope
 
 from dagster_dune.emulator.http.app import create_app
-from dagster_dune.emulator.local_dune import LocalDune
+from dagster_dune.emulator.http.state import ServerState
 from dagster_dune.errors import DuneConfigurationError
 
 NO_LINGER = struct.pack("ii", 1, 0)
 """The socket option that makes a close a reset."""
 
 
-class Running:
-    """A server in a thread of its own, around a local Dune."""
+class ServerThread:
+    """A server that answers requests in a thread of its own."""
 
-    def __init__(self, dune: LocalDune, api_key: str, listener: socket.socket) -> None:
-        self.dune = dune
+    def __init__(self, state: ServerState, listener: socket.socket) -> None:
+        self.state = state
         self._started = threading.Event()
         config = uvicorn.Config(
-            create_app(dune, api_key, self._note_start, self._disconnect),
+            create_app(state, self._note_start, self._disconnect),
             lifespan="on",
             proxy_headers=False,
             log_config=None,
@@ -78,10 +78,10 @@ class Running:
     def stop(self) -> None:
         """Stop the server, then write everything into the database file and close it."""
         with suppress(RuntimeError):  # the loop has ended if the server failed
-            self._loop.call_soon_threadsafe(self.dune.faults.end_delays)
+            self._loop.call_soon_threadsafe(self.state.dune.faults.end_delays)
         self._uvicorn.should_exit = True
         self._thread.join()
-        self.dune.keep()
+        self.state.dune.keep()
 
 
 def listen(host: str, port: int) -> socket.socket:

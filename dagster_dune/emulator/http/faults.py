@@ -9,9 +9,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dagster_dune.emulator.faults.faults import (
+from dagster_dune.emulator.faults.kinds import (
     Delay,
-    Faults,
     LostNode,
     Malformed,
     NullNodes,
@@ -21,8 +20,8 @@ from dagster_dune.emulator.faults.faults import (
     Truncated,
     WrongWord,
     YoungPipeline,
-    is_node,
 )
+from dagster_dune.emulator.faults.rules import Faults, is_node
 from dagster_dune.emulator.http.journal import CONTROL_PATH, ENTRY
 
 Disconnect = Callable[[Scope, bool], None]
