@@ -29,6 +29,7 @@ from dagster_dune.errors import (
     DunePlanError,
     DuneResultError,
 )
+from dagster_dune.exports import build_dune_export
 from dagster_dune.io_manager import DuneIOManager
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
@@ -74,6 +75,7 @@ __all__ = [
     "build_dune_asset_selection",
     "build_dune_assets",
     "build_dune_definitions",
+    "build_dune_export",
     "build_dune_refresh_sensor",
     "build_dune_upstream_specs",
     "build_schedule_from_dune_selection",

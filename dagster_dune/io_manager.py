@@ -91,7 +91,7 @@ class DuneIOManager(dg.ConfigurableIOManager):
 
         return get_result(
             self.dune.get_client(),
-            executions[0] if len(executions) == 1 else executions,
+            executions,
             as_=context.dagster_type.typing_type,
             log=context.log,
             on_export=tell,

@@ -198,6 +198,56 @@ class ResultMethods:
         result = run_sql(client, sql, performance=tier, waiting=waiting, log=log)
         return _read(result, "sql", as_, context, options)
 
+    def export(
+        self,
+        context: Context,
+        asset_key: CoercibleKey,
+        to: str,
+        *,
+        table: str | None = None,
+        partition_key: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Export:
+        """Write the result of a Dune asset to a Parquet file, or into a table of a DuckDB file, in bounded memory.
+
+        The file stands under its name when it is whole, and never before; the table is changed in one transaction.
+
+        Args:
+            context: The context of the asset or op that exports.
+            asset_key: The Dune asset.
+            to: The path of the file, or a URL that fsspec knows.
+            table: The table, where the file is DuckDB's.
+            partition_key: Which partition's rows, where the asset is partitioned.
+            storage_options: What fsspec needs for a URL.
+            options: What is read, and how; see `get_result`.
+
+        Returns:
+            The rows and bytes that were read.
+
+        Raises:
+            DuneResultError: There is no such result, or it cannot be read, or not be told apart from other partitions.
+        """
+        from dagster_dune.frames.columns import ARROW_DIGITS, SHORT_DIGITS  # noqa: PLC0415  (pyarrow is slow to import)
+        from dagster_dune.frames.duckdb_tables import write_duckdb  # noqa: PLC0415
+        from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
+        from dagster_dune.frames.results import open_reader  # noqa: PLC0415
+
+        (execution_id,) = executions_of(context.instance, context.run_id, asset_key, partition_key, alone=True)
+        digits = ARROW_DIGITS if table is None else SHORT_DIGITS
+        with self.get_client() as client:
+            reader = open_reader(client, execution_id, digits=digits, **options)
+            context.log.info("Exporting %s to %s: %s rows.", reader.name, to, reader.expected_rows)
+            if table is None:
+                export = write_parquet(reader, to, storage_options=storage_options)
+            else:
+                export = write_duckdb(reader, to, table, partition_key=partition_key)
+        context.log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
+        name = dg.AssetKey.from_coercible(asset_key).to_user_string()
+        name = name if partition_key is None else f"{name}/{partition_key}"
+        _add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes))
+        return export
+
     @property
     def _longest_poll(self) -> float:
         return float(getattr(self, "max_poll_interval", 5.0))

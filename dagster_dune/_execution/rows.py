@@ -9,7 +9,7 @@ import dagster as dg
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.errors import DuneResultError
-from dagster_dune.metadata import EXECUTION_ID
+from dagster_dune.metadata import EXECUTION_ID, RANGE_ROW_COUNT
 
 
 def rows_of(
@@ -38,20 +38,25 @@ def executions_of(
     asset_key: dg.AssetKey | str | Sequence[str],
     partition_key: str | None = None,
     partition_keys: Sequence[str] | None = None,
+    *,
+    alone: bool = False,
 ) -> list[str]:
     """Find the executions that made an asset, or some partitions of it, in this run, else the latest time.
 
-    Partitions that one execution has made together are there once.
+    Partitions that one execution has made together are there once; where the rows of one must stand `alone`, such an
+    execution is an error.
 
     Raises:
         DuneResultError: There is none that was made by Dune.
     """
     key = dg.AssetKey.from_coercible(asset_key)
     wanted = [partition_key] if partition_keys is None else partition_keys
-    return list(dict.fromkeys(_execution_of(instance, run_id, key, partition) for partition in wanted))
+    return list(dict.fromkeys(_execution_of(instance, run_id, key, partition, alone=alone) for partition in wanted))
 
 
-def _execution_of(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, partition_key: str | None) -> str:
+def _execution_of(
+    instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, partition_key: str | None, *, alone: bool = False
+) -> str:
     name = key.to_user_string() if partition_key is None else f"{key.to_user_string()} ({partition_key})"
     materialization = _in_run(instance, run_id, key, partition_key) or _latest(instance, key, partition_key)
     if materialization is None:
@@ -63,6 +68,11 @@ def _execution_of(instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, p
         raise DuneResultError(
             f"The asset {name} is partitioned, so that its rows are those of one partition.",
             hint="Give a partition_key.",
+        )
+    if alone and RANGE_ROW_COUNT in materialization.metadata:
+        raise DuneResultError(
+            f"{name} was made by one execution together with other partitions, whose rows it cannot be told from.",
+            hint='Materialize it by itself, or with ranges="nodes".',
         )
     execution_id = materialization.metadata.get(EXECUTION_ID)
     if execution_id is None:

@@ -159,6 +159,8 @@ def open_reader(
         raise DuneConfigurationError(f"{error}.", hint=f"Options of reading are {known}.") from error
     if execution_id is None:
         execution_id = _latest_execution(client, int(query_id or 0))
+    if not isinstance(execution_id, str) and len(execution_id) == 1:
+        execution_id = execution_id[0]
     if isinstance(execution_id, str):
         return ResultReader(client, execution_id, chosen, digits=digits, on_progress=on_progress)
     return ResultReaders(client, execution_id, chosen, digits=digits, on_progress=on_progress)

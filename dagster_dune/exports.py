@@ -1,0 +1,91 @@
+"""`build_dune_export`: the result of a Dune asset as Parquet files, or as a table of DuckDB."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.resource import DuneResource
+
+
+def build_dune_export(
+    asset_key: dg.AssetKey | str | Sequence[str],
+    *,
+    to: str,
+    table: str | None = None,
+    key: dg.AssetKey | str | Sequence[str] | None = None,
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+    resource_key: str = "dune",
+    group_name: str | None = None,
+    storage_options: dict[str, Any] | None = None,
+    pool: str | None = None,
+    **options: Any,
+) -> dg.AssetsDefinition:
+    """Make an asset that exports the result of a Dune asset: as Parquet, or into a table of a DuckDB file.
+
+    A file stands under its name when it is whole; a table is changed in one transaction. Exports are charged by size.
+
+    Args:
+        asset_key: The Dune asset.
+        to: A folder, or a URL of one that fsspec knows, for ``<name>.parquet``, or ``<partition>.parquet`` for each
+            partition; with `table` the path of a DuckDB file.
+        table: The table in the DuckDB file. With partitions, each replaces its own rows, which the column
+            ``dagster_partition`` tells apart; writers wait for each other.
+        key: The key of the export; that of the Dune asset with ``_parquet`` or ``_duckdb`` at its end if None.
+        partitions_def: The partitions of the Dune asset, where it has some.
+        resource_key: The key of the `DuneResource`.
+        group_name: The group of the export.
+        storage_options: What fsspec needs for a URL.
+        pool: The pool that bounds how many exports run at once; none if None.
+        options: What is read, and how; see `DuneResource.get_result`.
+
+    Returns:
+        The asset.
+
+    Raises:
+        DuneConfigurationError: A table is to be in something else than a local file.
+
+    Examples:
+        >>> export = build_dune_export(["dune", "top_pools_42"], to="data/top_pools")
+        >>> export.key.to_user_string()
+        'dune/top_pools_42_parquet'
+    """
+    upstream = dg.AssetKey.from_coercible(asset_key)
+    if table is not None and "://" in to:
+        raise DuneConfigurationError(f"A DuckDB file is a local one, not {to!r}.", hint="Export to Parquet instead.")
+    kind = "parquet" if table is None else "duckdb"
+    own_key = (
+        dg.AssetKey.from_coercible(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])
+    )
+
+    @dg.asset(
+        key=own_key,
+        deps=[upstream],
+        kinds={"dune", kind},
+        partitions_def=partitions_def,
+        group_name=group_name,
+        required_resource_keys={resource_key},
+        pool=pool,
+        description=f"The result of {upstream.to_user_string()} in {to}.",
+    )
+    def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        dune: DuneResource = getattr(context.resources, resource_key)
+        rows = 0
+        for partition in context.partition_keys if partitions_def else [None]:
+            name = own_key.path[-1] if partition is None else quote(partition, safe="")
+            target = to if table is not None else f"{to.rstrip('/')}/{name}.parquet"
+            rows += dune.export(
+                context,
+                upstream,
+                target,
+                table=table,
+                partition_key=partition,
+                storage_options=storage_options,
+                **options,
+            ).rows
+        place = {"dagster/uri": to} if table is None else {"dagster/uri": to, "dagster/table_name": table}
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows, **place})
+
+    return export

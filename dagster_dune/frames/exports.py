@@ -1,0 +1,177 @@
+"""Results as Parquet files: whole or not there, in bounded memory, at a path or in an object store."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.options import Export
+from dagster_dune.frames.targets import unique_names
+
+ROW_GROUP_ROWS = 100_000
+LEFTOVER_SECONDS = 86_400.0
+COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
+_PART = ".part"
+
+
+class Source(Protocol):
+    """What gives record batches: a reader of results, or any of the same shape."""
+
+    schema: pa.Schema
+    export: Export
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Read the rows."""
+
+
+def write_parquet(
+    source: Source,
+    to: str | os.PathLike[str],
+    *,
+    compression: str = "zstd",
+    storage_options: Mapping[str, Any] | None = None,
+) -> Export:
+    """Write a result as one Parquet file, which stands under its name when it is whole, and never before.
+
+    On a local file system it is written beside its name and moved; in an object store the store's own upload of
+    several parts is completed at the end. Dune's types stand in the metadata of the schema and of each field.
+
+    Args:
+        source: The result.
+        to: A path, or a URL of any file system that fsspec knows, such as ``s3://bucket/trades.parquet``.
+        compression: zstd, snappy, gzip, lz4 or none.
+        storage_options: What fsspec needs for the URL.
+
+    Returns:
+        The rows and bytes that were read.
+
+    Raises:
+        DuneConfigurationError: The compression or the file system is not known.
+    """
+    if compression not in COMPRESSIONS:
+        raise DuneConfigurationError(f"compression={compression!r} is none of {', '.join(COMPRESSIONS)}.")
+    names = unique_names(source.schema.names)
+    schema = source.schema.empty_table().rename_columns(names).schema.with_metadata(source.schema.metadata)
+    with (
+        _destination(to, storage_options or {}) as file,
+        pq.ParquetWriter(file, schema, compression=compression) as writer,
+    ):
+        for group in _row_groups(source.batches(), schema):
+            writer.write_table(group, row_group_size=max(1, group.num_rows))
+    return source.export
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        held.append(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+        rows += batch.num_rows
+        if rows >= ROW_GROUP_ROWS:
+            yield pa.Table.from_batches(held, schema)
+            held, rows = [], 0
+    if held:
+        yield pa.Table.from_batches(held, schema)
+
+
+def _destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) -> Any:
+    text = os.fspath(to)
+    if "://" not in text:
+        return whole_file(Path(text))
+    import fsspec  # noqa: PLC0415  (needed for URLs alone)
+
+    try:
+        file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
+    except (ImportError, ValueError) as error:
+        raise DuneConfigurationError(f"The file system of {text!r} cannot be used: {error}.") from error
+    protocols = [file_system.protocol] if isinstance(file_system.protocol, str) else file_system.protocol
+    return whole_file(Path(path)) if "file" in protocols else _whole_object(file_system, path)
+
+
+@contextmanager
+def _whole_object(file_system: Any, path: str) -> Iterator[Any]:
+    """Write an object that exists once it is complete: in a transaction, fsspec holds the store's completion back."""
+    with file_system.transaction, file_system.open(path, "wb") as file:
+        yield file
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file beside its name, and move it there when all is written; what a killed writer left is removed.
+
+    Args:
+        path: Its name.
+
+    Yields:
+        What is written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    part, file = _new_part(path)
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
+    """Open a part that is locked as long as its writer lives."""
+    while True:
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_PART}")
+        file = part.open("xb")
+        if _locked(file) and part.exists():  # between opening and locking, another may have taken it for a leftover
+            return part, file
+        file.close()
+
+
+def _remove_leftovers(path: Path) -> None:
+    for part in path.parent.glob(f".{_escaped(path.name)}.????????{_PART}"):
+        with suppress(OSError), part.open("rb+") as file:
+            is_old = time.time() - part.stat().st_mtime > LEFTOVER_SECONDS
+            if is_old if _fcntl is None else _locked(file):
+                part.unlink()
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+try:
+    import fcntl as _fcntl
+except ImportError:  # Windows has no such locks: leftovers go when they are a day old
+    _fcntl = None  # type: ignore[assignment]
+
+
+def _locked(file: IO[bytes]) -> bool:
+    if _fcntl is None:
+        return True
+    try:
+        _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sync(folder: Path) -> None:
+    """Let the new name survive a power cut, where folders can be synced."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

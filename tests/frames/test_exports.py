@@ -1,0 +1,215 @@
+"""Exports: a file is whole or not there, a table is changed by one writer at a time, whatever is killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+from decimal import Decimal
+
+import duckdb
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from result_server import ResultServer
+
+from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
+from dagster_dune.frames import exports, reading
+from dagster_dune.frames.columns import SHORT_DIGITS
+from dagster_dune.frames.duckdb_tables import write_duckdb
+from dagster_dune.frames.exports import write_parquet
+from dagster_dune.frames.results import open_reader
+
+KILLS = int(os.environ.get("DAGSTER_DUNE_KILLS", "5"))
+NAMES = ["n", "u", "d", "i"]
+TYPES = ["bigint", "uint256", "decimal(10,2)", "interval day to second"]
+ROWS = [[str(n), str(2**256 - n), f"{n}.50", "1 00:00:00.000"] for n in range(1, 41)]
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(reading, "MAX_DATAPOINTS", 40)
+    monkeypatch.setattr(exports, "ROW_GROUP_ROWS", 20)
+    with ResultServer(NAMES, TYPES, ROWS) as running:
+        yield running
+
+
+@pytest.fixture
+def source(server):
+    with DuneApiClient("key", server.url, max_retries=0) as client:
+        yield lambda **options: open_reader(client, server.ID, **options)
+
+
+def break_page(offset):
+    def change(path, options, answer):
+        if options.get("offset") == str(offset):
+            answer.update(status=400, body=b'{"error": "no"}')
+
+    return change
+
+
+def test_a_parquet_file_holds_rows_types_and_dunes_own_types(source, tmp_path):
+    export = write_parquet(source(), tmp_path / "new" / "out.parquet")
+    assert export.rows == 40
+    file = pq.ParquetFile(tmp_path / "new" / "out.parquet")
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [20, 20]
+    assert file.metadata.row_group(0).column(0).compression == "ZSTD"
+    table = file.read()
+    assert json.loads(table.schema.metadata[b"dagster-dune/column_types"]) == list(
+        map(list, zip(NAMES, TYPES, strict=True))
+    )
+    assert table.schema.field("u").metadata[b"dagster-dune/type"] == b"uint256"
+    assert table.slice(0, 1).to_pylist() == [
+        {"n": 1, "u": str(2**256 - 1), "d": Decimal("1.50"), "i": timedelta(days=1)}
+    ]
+
+
+@pytest.mark.parametrize("offset", [0, 20, 30])
+def test_an_export_that_fails_leaves_what_was_there(server, source, tmp_path, offset):
+    path = tmp_path / "out.parquet"
+    path.write_bytes(b"before")
+    server.change = break_page(offset)
+    with pytest.raises(Exception, match="no"):
+        write_parquet(source(), path)
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"before", [path])
+
+
+def test_leftovers_of_killed_writers_are_removed_and_those_of_others_are_not(source, tmp_path):
+    dead = tmp_path / ".out.parquet.0a1b2c3d.part"
+    other = tmp_path / ".other.parquet.0a1b2c3d.part"
+    for path in (dead, other):
+        path.write_bytes(b"half")
+    with exports.whole_file(tmp_path / "out.parquet") as file:
+        file.write(b"1")
+        with exports.whole_file(tmp_path / "out.parquet") as second:  # the first still writes
+            second.write(b"2")
+        assert (tmp_path / "out.parquet").read_bytes() == b"2"
+    assert (tmp_path / "out.parquet").read_bytes() == b"1"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "out.parquet"]
+
+
+def test_an_object_stands_when_it_is_whole(server, source):
+    store = fsspec.filesystem("memory")
+    write_parquet(source(), "memory://bucket/out.parquet")
+    with store.open("/bucket/out.parquet") as file:
+        assert pq.read_table(file).num_rows == 40
+    server.change = break_page(20)
+    with pytest.raises(Exception, match="no"):
+        write_parquet(source(), "memory://bucket/never.parquet")
+    assert not store.exists("/bucket/never.parquet")
+
+
+def test_a_file_url_is_a_local_path(source, tmp_path):
+    write_parquet(source(), f"file://{tmp_path}/out.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_what_cannot_be_written_is_refused(source, tmp_path):
+    with pytest.raises(DuneConfigurationError, match="'brotli' is none of zstd"):
+        write_parquet(source(), tmp_path / "x", compression="brotli")
+    with pytest.raises(DuneConfigurationError, match="cannot be used"):
+        write_parquet(source(), "nosuchstore://x/y")
+
+
+# --- DuckDB ---
+
+
+def test_a_table_is_replaced_and_partitions_replace_their_own_rows(source, tmp_path):
+    path = tmp_path / "a.duckdb"
+    for _ in range(2):
+        write_duckdb(source(digits=SHORT_DIGITS), path, "raw.trades")
+        for partition in ("2026-01-01", "2026-01-02"):
+            write_duckdb(source(digits=SHORT_DIGITS), path, "by_day", partition_key=partition)
+    with duckdb.connect(str(path)) as connection:
+        assert connection.sql("SELECT count(*), sum(d), max(u) FROM raw.trades").fetchall() == [
+            (40, Decimal("840.00"), str(2**256 - 1))
+        ]
+        counts = connection.sql("SELECT dagster_partition, count(*) FROM by_day GROUP BY 1 ORDER BY 1").fetchall()
+        assert counts == [("2026-01-01", 40), ("2026-01-02", 40)]
+        assert connection.sql("SELECT i FROM by_day LIMIT 1").fetchall() == [(timedelta(days=1),)]
+
+
+def test_a_table_with_other_columns_is_told(source, tmp_path):
+    with duckdb.connect(str(tmp_path / "a.duckdb")) as connection:
+        connection.execute("CREATE TABLE t (x BIGINT, dagster_partition VARCHAR)")
+    with pytest.raises(DuneResultError, match="do not fit the table"):
+        write_duckdb(source(), tmp_path / "a.duckdb", "t", partition_key="x")
+    with pytest.raises(DuneConfigurationError, match="has a column 'N' itself"):
+        write_duckdb(source(), tmp_path / "a.duckdb", "t", partition_key="x", partition_column="N")
+    with pytest.raises(DuneConfigurationError, match=r"schema\.name"):
+        write_duckdb(source(), tmp_path / "a.duckdb", "a.b.c")
+
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+def test_another_process_is_waited_for_or_told(source, tmp_path):
+    path = tmp_path / "a.duckdb"
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(DuneResultError, match=r"could not be written.*waited for, 0.2 s"):
+            write_duckdb(source(), path, "t", wait_seconds=0.2)
+        writer = threading.Thread(target=write_duckdb, args=(source(), path, "t"))
+        writer.start()
+        holder.stdin.close()
+        writer.join(60)
+    with duckdb.connect(str(path)) as connection:
+        assert connection.sql("SELECT count(*) FROM t").fetchall() == [(40,)]
+
+
+def test_partitions_that_are_written_at_once_are_all_there(source, tmp_path):
+    path, keys = tmp_path / "a.duckdb", [f"2026-01-0{n}" for n in range(1, 7)]
+    writers = [
+        threading.Thread(target=write_duckdb, args=(source(), path, "t"), kwargs={"partition_key": key}) for key in keys
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    with duckdb.connect(str(path)) as connection:
+        found = connection.sql("SELECT dagster_partition, count(*) FROM t GROUP BY 1 ORDER BY 1").fetchall()
+    assert found == [(key, 40) for key in keys]
+
+
+# --- kills ---
+
+EXPORT = """
+import sys
+from dagster_dune import DuneApiClient
+from dagster_dune.frames import exports, reading
+from dagster_dune.frames.duckdb_tables import write_duckdb
+from dagster_dune.frames.exports import write_parquet
+from dagster_dune.frames.results import open_reader
+reading.MAX_DATAPOINTS, exports.ROW_GROUP_ROWS = 40, 10
+url, execution, folder = sys.argv[1:]
+with DuneApiClient("key", url) as client:
+    print("begin", flush=True)
+    while True:
+        write_parquet(open_reader(client, execution), folder + "/out.parquet")
+        write_duckdb(open_reader(client, execution), folder + "/out.duckdb", "t")
+"""
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_killed_export_leaves_no_half_file(server, source, tmp_path, seed):
+    moment = random.Random(seed).uniform(0, 0.8)
+    command = [sys.executable, "-c", EXPORT, server.url, server.ID, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"begin\n"
+        time.sleep(moment)  # the moment of the kill is what the test draws, and nothing waits for it
+        process.send_signal(signal.SIGKILL)
+    if (tmp_path / "out.parquet").exists():
+        assert pq.read_table(tmp_path / "out.parquet").num_rows == 40
+    if (tmp_path / "out.duckdb").exists():
+        with duckdb.connect(str(tmp_path / "out.duckdb")) as connection:
+            assert [connection.sql(f"SELECT count(*) FROM {t}").fetchall() for (t,) in connection.sql(
+                "SELECT table_name FROM duckdb_tables()").fetchall()] in ([], [[(40,)]])  # fmt: skip
+    write_parquet(source(), tmp_path / "out.parquet")
+    assert isinstance(pq.read_table(tmp_path / "out.parquet"), pa.Table)
+    assert list(tmp_path.glob(".*.part")) == []
