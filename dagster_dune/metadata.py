@@ -132,8 +132,8 @@ def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dic
         REASON: outcome.reason or None,
         BLOCKED_BY: ", ".join(outcome.blocked_by) or None,
         WARNING: PARTIAL_RESULT if outcome.phase is Phase.PARTIAL else None,
-        **(_details_metadata(details, _row_count_key(outcome.node.partition)) if details else {}),
         DETAILS_MISSING: outcome.details_missing or None,
+        **(_known_details(details, _row_count_key(outcome.node.partition)) if details else {}),
         **(_query_metadata(target) if isinstance(target, QueryExecution) else _matview_metadata(target.name)),
         PERFORMANCE: target.performance,
         STATE: outcome.phase.value if outcome.execution_id else outcome.result.value,
@@ -161,6 +161,14 @@ def _row_count_key(partition: Partition | None) -> str:
     if partition is None:
         return ROW_COUNT
     return PARTITION_ROW_COUNT if len(partition.keys) == 1 else RANGE_ROW_COUNT
+
+
+def _known_details(details: ExecutionStatus, row_count_key: str) -> dict[str, Any]:
+    """The details; where Dune's figures are too odd to be told, no event is lost for that."""
+    try:
+        return _details_metadata(details, row_count_key)
+    except Exception as error:
+        return {DETAILS_MISSING: f"Dune's details are out of range ({type(error).__name__}: {error})."}
 
 
 def _details_metadata(details: ExecutionStatus, row_count_key: str) -> dict[str, Any]:

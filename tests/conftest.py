@@ -5,6 +5,7 @@ import httpx
 import pytest
 from deployment import ROOT, Deployment
 from faulty_server import FaultyServer
+from odd_server import OddServer
 from waiting import PATIENCE, let_work, wait_until
 
 from dagster_dune.api.client import DuneApiClient
@@ -112,6 +113,13 @@ def until_running():
 @pytest.fixture
 def faulty():
     server = FaultyServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def odd():
+    server = OddServer()
     yield server
     server.close()
 

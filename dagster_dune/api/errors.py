@@ -6,6 +6,8 @@ next. None of them ever holds the API key.
 
 from __future__ import annotations
 
+from typing import Any
+
 from dagster_dune.errors import DuneError
 
 
@@ -29,6 +31,10 @@ class DuneApiError(DuneError):
         self.path = path
         answer = f"Dune answered {status} to {method} {path}" if status else f"{method} {path} got no answer"
         super().__init__(f"{answer}: {dune_message.rstrip('. ')}.", hint=hint or self.default_hint)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors go from one process to another."""
+        return _restored, (type(self), self.args, vars(self))
 
 
 class DuneAuthenticationError(DuneApiError):
@@ -88,9 +94,16 @@ class DuneServerError(DuneApiError):
 
 
 class DuneConnectionError(DuneApiError):
-    """No answer: the connection could not be opened, broke, or timed out."""
+    """No answer: the connection could not be opened, broke, or timed out.
+
+    Attributes:
+        was_opened: Whether there was a connection.
+        was_sent: Whether any of the request may have reached Dune.
+    """
 
     default_hint = "Check the network, the proxy and DUNE_API_BASE_URL."
+    was_opened = True
+    was_sent = True
 
 
 class AmbiguousSubmission(DuneApiError):  # noqa: N818  (the name users search for in Dune's and our documentation)
@@ -107,6 +120,13 @@ class AmbiguousSubmission(DuneApiError):  # noqa: N818  (the name users search f
     def with_hint(self, hint: str) -> AmbiguousSubmission:
         """Return this error with another word on what to do."""
         return AmbiguousSubmission(self.dune_message, status=self.status, method=self.method, path=self.path, hint=hint)
+
+
+def _restored(kind: type[DuneApiError], args: tuple[Any, ...], fields: dict[str, Any]) -> DuneApiError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(fields)
+    return error
 
 
 BY_STATUS: dict[int, type[DuneApiError]] = {

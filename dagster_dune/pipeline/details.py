@@ -70,4 +70,6 @@ class Details:
             return replace(outcome, details_missing=f"Dune did not tell them within {self._timeout:g} s.")
         except DuneError as error:
             return replace(outcome, details_missing=str(error))
+        except Exception as error:
+            return replace(outcome, details_missing=f"They cannot be read ({type(error).__name__}).")
         return replace(outcome, details=details)

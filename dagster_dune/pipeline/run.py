@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.deadline import deadline
 from dagster_dune.api.errors import (
     DuneApiError,
     DuneConnectionError,
@@ -21,6 +22,9 @@ from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Settlement
 
 BACKOFF = 1.5
+LEAST_WAIT = 1.0
+"""Where a run is at its end, its last question still gets so many seconds."""
+
 TRANSIENT = (DuneConnectionError, DuneServerError, DuneRateLimitError)
 
 
@@ -83,7 +87,9 @@ def follow(
     started_at = changed_at = answered_at = clock()
     while not settlement.done:
         sleep(max(0.0, answered_at + wait - clock()))  # storing outcomes takes its time, which counts too
-        status = poller.ask()
+        now = clock()
+        with deadline(_longest_wait(polling, now - started_at, now - changed_at)):
+            status = poller.ask()
         answered_at = clock()
         if status is not None:
             outcomes = settlement.update(status)
@@ -99,6 +105,14 @@ def follow(
             raise _stalled(settlement, pipeline_execution_id, polling.stall_timeout)
         if not settlement.done and polling.timeout is not None and clock() - started_at > polling.timeout:
             raise _timed_out(settlement, pipeline_execution_id, polling.timeout)
+
+
+def _longest_wait(polling: Polling, running: float, unchanged: float) -> float:
+    """How long a status may take, with all its repeats: no longer than the run has time, whatever Dune's pace."""
+    left = [polling.stall_timeout - unchanged]
+    if polling.timeout is not None:
+        left.append(polling.timeout - running)
+    return max(LEAST_WAIT, min(left))
 
 
 class _Poller:

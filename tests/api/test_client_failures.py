@@ -16,6 +16,7 @@ from dagster_dune.api.errors import (
     DuneBadRequestError,
     DuneConnectionError,
     DuneCreditsExhaustedError,
+    DuneNotFoundError,
     DunePermissionError,
     DuneRateLimitError,
     DuneServerError,
@@ -42,7 +43,8 @@ REFUSALS = {
     400: DuneBadRequestError,
     402: DuneCreditsExhaustedError,
     403: DunePermissionError,
-    409: DuneBadRequestError,
+    404: DuneNotFoundError,
+    422: DuneBadRequestError,
 }
 
 
@@ -70,7 +72,7 @@ def test_a_submission_without_a_usable_answer_is_sent_once(client, faulty, call,
     with pytest.raises(AmbiguousSubmission) as caught:
         call(client)
     assert len(faulty.requests) == 1
-    assert "may be running" in caught.value.hint
+    assert "not sent again" in caught.value.hint
     assert_no_key_in(caught.value)
 
 
@@ -147,12 +149,38 @@ def test_a_refusal_is_final_and_carries_everything(client, faulty, status, kind,
     assert_no_key_in(refused)
 
 
-@pytest.mark.parametrize("call", [SUBMISSIONS["execute_pipeline"], lambda client: client.get_query(1)])
-def test_redirects_are_not_followed(client, faulty, call):
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [(SUBMISSIONS["execute_pipeline"], AmbiguousSubmission), (lambda client: client.get_query(1), DuneServerError)],
+)
+def test_redirects_are_not_followed(client, faulty, call, kind):
     faulty.replies = [(307, "", {"Location": faulty.url + "/elsewhere"})]
-    with pytest.raises(DuneServerError, match="redirect"):
+    with pytest.raises(kind, match="redirect"):
         call(client)
     assert len(faulty.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(error(status) for status in (303, 405, 408, 409, 410, 425, 451, 499, 502)),
+        *((status, body) for status in (400, 403, 404, 422, 429) for body in ("<html>", "", '{"message": "no"}')),
+    ],
+)
+def test_only_dunes_own_refusals_say_that_nothing_was_started(client, faulty, reply):
+    faulty.replies = [reply]
+    with pytest.raises(AmbiguousSubmission) as caught:
+        client.execute_pipeline(PIPELINE)
+    assert caught.value.status == reply[0]
+    assert len(faulty.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_gateways_refusal_of_a_read_says_nothing_about_the_object(client, faulty, status):
+    faulty.replies = [(status, "<html><title>Blocked &amp; logged</title>")]
+    with pytest.raises(DuneServerError, match="an HTML page titled 'Blocked & logged'") as caught:
+        client.get_query(1)
+    assert "not Dune's answer" in caught.value.hint
 
 
 def test_the_next_uri_is_not_followed(client, faulty):

@@ -1,0 +1,121 @@
+"""Bodies of answers: unpacked and counted as they come, and read as JSON or as a text for people."""
+
+from __future__ import annotations
+
+import html
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic_core import from_json
+
+MAX_ANSWER_BYTES = 32 * 2**20
+"""More than any answer but a result can have: the status of a pipeline of 1,000 nodes has 130 kB."""
+
+MAX_RESULT_PAGE_BYTES = 256 * 2**20
+"""One page of a result that is read whole. Streams have no bound: they never stand in memory."""
+
+PIECE_BYTES = 2**16
+TEXT_BYTES = 2000
+
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+
+
+class UnreadableAnswer(Exception):  # noqa: N818  (it says what an answer is)
+    """An answer came, and cannot be what Dune would send. The message says why."""
+
+
+def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield a body as it was before it was compressed, in pieces of 64 kB at the most, however well it compresses.
+
+    Args:
+        chunks: What came over the wire.
+        encoding: The answer's ``Content-Encoding``.
+
+    Raises:
+        UnreadableAnswer: It is encoded in a way that was not asked for, or does not end where it should.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            yield from chunks
+        case "gzip" | "x-gzip":
+            yield from _gunzipped(chunks)
+        case _:
+            raise UnreadableAnswer(f"its Content-Encoding is {encoding!r}, which was not asked for")
+
+
+def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    packed = zlib.decompressobj(wbits=31)
+    is_whole = True
+    for chunk in chunks:
+        rest = chunk
+        while rest:
+            if packed.eof:
+                packed = zlib.decompressobj(wbits=31)
+            try:
+                piece = packed.decompress(rest, PIECE_BYTES)
+            except zlib.error as error:
+                raise UnreadableAnswer(f"it is no gzip, as its Content-Encoding says ({error})") from None
+            rest = packed.unconsumed_tail or packed.unused_data
+            is_whole = packed.eof
+            if piece:
+                yield piece
+    if not is_whole:
+        raise UnreadableAnswer("its gzip ends too early")
+
+
+def bounded(pieces: Iterable[bytes], limit: int) -> bytes:
+    """Return a body, if it is not longer than it may be.
+
+    Raises:
+        UnreadableAnswer: It is longer.
+    """
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > limit:
+            raise UnreadableAnswer(f"it is longer than {limit / 2**20:g} MiB, and was not read further")
+    return bytes(body)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Read a body that must be a JSON object.
+
+    Raises:
+        UnreadableAnswer: It is none. The message says what it is instead.
+    """
+    content = body.removeprefix(b"\xef\xbb\xbf")
+    if not content.strip():
+        raise UnreadableAnswer("it is empty")
+    try:
+        value = from_json(content)
+    except ValueError as error:
+        raise UnreadableAnswer(f"it is no JSON but {described(content)} ({error})") from None
+    if not isinstance(value, dict):
+        raise UnreadableAnswer(f"it is no JSON object but {described(content)}")
+    return value
+
+
+def described(body: bytes) -> str:
+    """Say what a body is that is not what was expected: the title of an HTML page, or its first words."""
+    text = body[:TEXT_BYTES].decode("utf-8", "replace")
+    if is_html(body):
+        title = _TITLE.search(text)
+        return f"an HTML page titled {readable(html.unescape(title[1]))!r}" if title else "an HTML page"
+    return repr(readable(text)[:300])
+
+
+def is_html(body: bytes) -> bool:
+    """Whether a body looks like a page for a browser."""
+    return (
+        body[:TEXT_BYTES]
+        .lstrip(b"\xef\xbb\xbf \t\r\n")
+        .lower()
+        .startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+    )
+
+
+def readable(text: str) -> str:
+    """A server's text on one line, without what would write over a terminal or a log."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

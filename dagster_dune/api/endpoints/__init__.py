@@ -1,0 +1,1 @@
+"""What `DuneApiClient` is made of: a class a resource of Dune's API, a method an endpoint."""

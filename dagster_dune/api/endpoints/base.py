@@ -1,0 +1,109 @@
+"""How a method of the client becomes a request, and how lists are read page by page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from dagster_dune.api import models
+from dagster_dune.api.errors import DuneServerError
+from dagster_dune.errors import DuneConfigurationError
+
+if TYPE_CHECKING:
+    from dagster_dune.api.transport import Transport
+
+PAGE_SIZE = 1000
+MAX_PAGES = 1000
+"""Of a list. An account with a million objects has more than one that this library could do anything with."""
+
+AnswerT = TypeVar("AnswerT", bound=models.DuneModel)
+PageT = TypeVar("PageT")
+
+
+class Endpoints:
+    """The ways to send a request. Paths are those after ``/api/``, without a slash before them."""
+
+    @property
+    def _transport(self) -> Transport:
+        raise NotImplementedError
+
+    def _read(self, answer: type[AnswerT], path: str, params: Mapping[str, Any] | None = None) -> AnswerT:
+        return self._transport.send(answer, "GET", path, params=params)
+
+    def _change(self, answer: type[AnswerT], method: str, path: str, body: Mapping[str, Any] | None = None) -> AnswerT:
+        """Send a change that may be made twice."""
+        return self._transport.send(answer, method, path, json=body)
+
+    def _submit(
+        self, answer: type[AnswerT], path: str, body: Mapping[str, Any] | None = None, hint: str = ""
+    ) -> AnswerT:
+        """Send what must not be carried out twice."""
+        return self._transport.submit(answer, path, json=body, hint=hint)
+
+    def _pages(
+        self,
+        path: str,
+        read: Callable[[int], PageT],
+        next_of: Callable[[int, PageT], int | None],
+        max_pages: int = MAX_PAGES,
+    ) -> Iterator[PageT]:
+        """Read a list page by page, each when it is asked for.
+
+        Args:
+            path: The list's path, for errors.
+            read: Reads the page that starts at an offset.
+            next_of: Tells of an offset and its page where the next one starts; None or 0 after the last.
+            max_pages: How many pages there may be.
+
+        Raises:
+            DuneServerError: The pages lead nowhere, or never end.
+        """
+        offset = 0
+        for _ in range(max_pages):
+            page = read(offset)
+            yield page
+            following = next_of(offset, page)
+            if not following:
+                return
+            if following <= offset:
+                raise _lost(path, f"the page at offset {offset} says that the next one starts at {following}")
+            offset = following
+        raise _lost(path, f"there is still another page after {max_pages}")
+
+
+def _lost(path: str, reason: str) -> DuneServerError:
+    return DuneServerError(f"the list does not end: {reason}", method="GET", path=f"/api/{path}", status=200)
+
+
+def segment(text: str) -> str:
+    """An id or a name as a part of a path."""
+    if not text:
+        raise DuneConfigurationError("An empty id or name was given to the Dune client.")
+    try:
+        return quote(text, safe="")
+    except (UnicodeEncodeError, TypeError) as error:
+        raise DuneConfigurationError(f"{text!r} can be no id or name on Dune: {error}.") from error
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that are not None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def execution_options(
+    performance: models.Performance | None, query_parameters: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What an execution takes besides its target."""
+    return given(performance=performance, query_parameters=dict(query_parameters) if query_parameters else None)
+
+
+def comma_separated(names: Sequence[str] | None) -> str | None:
+    """Column names as Dune's options take them: in double quotes where they hold a comma or a quote themselves."""
+    if not names:
+        return None
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return text.getvalue()

@@ -1,0 +1,139 @@
+"""Tables made of your own data: https://docs.dune.com/api-reference/uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from dagster_dune.api import models
+from dagster_dune.api.endpoints.base import PAGE_SIZE, Endpoints, given, segment
+
+PATH = "v1/uploads"
+INSERTED_TWICE = (
+    "The rows may have been inserted, and charged for, so they were not sent again. Count the table's rows before you "
+    "insert them once more."
+)
+CREATED_TWICE = "The table may have been created, and charged for. Look for it among your uploads on dune.com."
+
+
+class Uploads(Endpoints):
+    """Creating, filling and deleting tables."""
+
+    def list_uploads(self) -> Iterator[models.UploadInfo]:
+        """Read every uploaded table of the account, page by page: ``GET /v1/uploads``. No credits.
+
+        Raises:
+            DuneApiError: A page could not be read, or the pages do not end.
+        """
+
+        def read(offset: int) -> models.UploadList:
+            return self._read(models.UploadList, PATH, {"limit": PAGE_SIZE, "offset": offset})
+
+        for page in self._pages(PATH, read, lambda _, page: page.next_offset):
+            yield from page.tables
+
+    def create_upload(
+        self,
+        namespace: str,
+        table_name: str,
+        columns: Sequence[models.TableColumn],
+        *,
+        description: str | None = None,
+        is_private: bool | None = None,
+    ) -> models.UploadCreated:
+        """Create an empty table that takes inserts: ``POST /v1/uploads``. Credits: 10.
+
+        Args:
+            namespace: The handle of the user or team that the key belongs to.
+            table_name: Its name without ``dune.<namespace>.``.
+            columns: Its columns, in order.
+            description: What it holds.
+            is_private: Whether only the owner may read it; that needs a plan with private tables.
+
+        Raises:
+            AmbiguousSubmission: Dune may have created it; it was not sent again.
+            DuneApiError: Dune refused it, or could not be reached.
+        """
+        body = given(
+            namespace=namespace,
+            table_name=table_name,
+            schema=[column.model_dump(mode="json", exclude_none=True) for column in columns],
+            description=description,
+            is_private=is_private,
+        )
+        return self._submit(models.UploadCreated, PATH, body, hint=CREATED_TWICE)
+
+    def upload_csv(
+        self, table_name: str, data: str, *, description: str | None = None, is_private: bool | None = None
+    ) -> models.CsvUploaded:
+        """Create a table of a CSV text, or replace it; Dune finds the types: ``POST /v1/uploads/csv``.
+
+        The table is ``dune.<team>.dataset_<table_name>``. Credits: by size; the free plan holds 100 MB.
+
+        Args:
+            table_name: Its name without ``dune.<team>.dataset_``.
+            data: The CSV with a header, 200 MB at the most.
+            description: What it holds.
+            is_private: Whether only the owner may read it.
+
+        Raises:
+            AmbiguousSubmission: Dune may have created it; it was not sent again.
+            DuneApiError: Dune refused it, or could not be reached.
+        """
+        body = given(table_name=table_name, data=data, description=description, is_private=is_private)
+        return self._submit(models.CsvUploaded, f"{PATH}/csv", body, hint=CREATED_TWICE)
+
+    def insert_rows(
+        self,
+        namespace: str,
+        table_name: str,
+        data: bytes | str,
+        content_type: Literal["text/csv", "application/x-ndjson"] = "text/csv",
+    ) -> models.RowsInserted:
+        """Add rows to a table that was created with its columns: ``POST /v1/uploads/{namespace}/{table_name}/insert``.
+
+        All of them are added, or none. Sent once: Dune would add them twice. Credits: by size, at least 1.
+
+        Args:
+            namespace: The handle of the owner.
+            table_name: The table.
+            data: CSV with a header, or a JSON object a line.
+            content_type: Which of the two it is.
+
+        Raises:
+            AmbiguousSubmission: Dune may have added them; they were not sent again.
+            DuneNotFoundError: There is no such table.
+            DuneApiError: Dune refused them, or could not be reached; nothing was added.
+        """
+        content = data.encode() if isinstance(data, str) else data
+        return self._transport.submit(
+            models.RowsInserted,
+            f"{_table(namespace, table_name)}/insert",
+            content=content,
+            content_type=content_type,
+            hint=INSERTED_TWICE,
+        )
+
+    def clear_upload(self, namespace: str, table_name: str) -> models.Message:
+        """Remove the rows of a table, and keep its columns: ``POST /v1/uploads/{namespace}/{table_name}/clear``.
+
+        No credits.
+
+        Raises:
+            DuneNotFoundError: There is no such table.
+            DuneApiError: Dune refused it, or could not be reached.
+        """
+        return self._change(models.Message, "POST", f"{_table(namespace, table_name)}/clear")
+
+    def delete_upload(self, namespace: str, table_name: str) -> models.Message:
+        """Delete a table and its rows: ``DELETE /v1/uploads/{namespace}/{table_name}``. No credits.
+
+        Raises:
+            DuneNotFoundError: There is no such table. So it is too where a first attempt lost its answer.
+            DuneApiError: Dune refused it, or could not be reached.
+        """
+        return self._change(models.Message, "DELETE", _table(namespace, table_name))
+
+
+def _table(namespace: str, table_name: str) -> str:
+    return f"{PATH}/{segment(namespace)}/{segment(table_name)}"

@@ -1,0 +1,44 @@
+"""The account itself: who a key belongs to, and what was used."""
+
+from __future__ import annotations
+
+from dagster_dune.api.models.base import DuneModel, Lenient, Many, Number, Readable, Text
+
+
+class Message(DuneModel):
+    """An answer that is nothing but a message."""
+
+    message: Text = ""
+
+
+class BillingPeriod(DuneModel):
+    """The credits of one billing period. Dates are ``YYYY-MM-DD``."""
+
+    start_date: Lenient[str | None] = None
+    end_date: Lenient[str | None] = None
+    credits_used: Lenient[Number | None] = None
+    credits_included: Lenient[Number | None] = None
+
+
+class Usage(DuneModel):
+    """The answer of ``POST /v1/usage``."""
+
+    billing_periods: Many[Readable[BillingPeriod]] = ()
+    bytes_used: Lenient[int | None] = None
+    bytes_allowed: Lenient[int | None] = None
+    private_queries: Lenient[int | None] = None
+    private_dashboards: Lenient[int | None] = None
+
+
+class KeyOwner(DuneModel):
+    """The answer of ``GET /api/whoami``.
+
+    Attributes:
+        customer_id: Whose key it is: ``team_<id>`` or ``user_<id>``.
+        created_by: The id of the user who made it.
+        api_key_id: The id of the key, which is not the key.
+    """
+
+    customer_id: Text = None
+    created_by: Lenient[int | None] = None
+    api_key_id: Text = None

@@ -1,0 +1,136 @@
+"""Sockets that keep the deadline: httpx waits anew for each part of an answer, so one that drips would never end."""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import httpcore
+import httpx
+
+from dagster_dune.api.deadline import seconds_left
+from dagster_dune.errors import DuneConfigurationError
+
+WRITE_BYTES = 2**16
+
+
+class Wire(httpx.BaseTransport):
+    """Sends requests through httpcore, whose errors it lets pass.
+
+    Args:
+        verify: Which certificates are good.
+        proxy: The address of the proxy to go through, if any.
+        blotted: Takes the key out of what a server has sent.
+        keep_alive: Whether a connection serves more than one request.
+    """
+
+    def __init__(
+        self, verify: ssl.SSLContext, proxy: str | None, blotted: Callable[[bytes], bytes], *, keep_alive: bool
+    ) -> None:
+        self._blotted = blotted
+        settings: dict[str, Any] = {
+            "ssl_context": verify,
+            "max_connections": 100,
+            "max_keepalive_connections": 20 if keep_alive else 0,
+            "keepalive_expiry": 5.0,
+            "network_backend": _Backend(),
+        }
+        self._pool = _proxied(httpx.Proxy(proxy), settings) if proxy else httpcore.ConnectionPool(**settings)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request, and return once the head of its answer is there."""
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        answer = self._pool.handle_request(
+            httpcore.Request(
+                request.method,
+                url,
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        headers = [(self._blotted(name), self._blotted(value)) for name, value in answer.headers]
+        return httpx.Response(answer.status, headers=headers, stream=_Body(answer.stream))  # not the server's reason
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+
+def _proxied(proxy: httpx.Proxy, settings: dict[str, Any]) -> httpcore.ConnectionPool:
+    kind = httpcore.SOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.HTTPProxy
+    try:
+        return kind(proxy_url=str(proxy.url), proxy_auth=proxy.raw_auth, **settings)
+    except RuntimeError as error:
+        raise DuneConfigurationError(
+            f"The proxy that the environment names for Dune cannot be used: {error}",
+            hint="Install httpx[socks], or name another one in HTTPS_PROXY.",
+        ) from error
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _Backend(httpcore.SyncBackend):
+    """Opens connections that keep the deadline of whoever uses them."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        allowed = _at_most(timeout, httpcore.ConnectTimeout)
+        return _Stream(super().connect_tcp(host, port, allowed, local_address, socket_options))
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection each part of whose reads and writes gets what is left of the deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _at_most(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), WRITE_BYTES):
+            part = buffer[start : start + WRITE_BYTES]
+            self._stream.write(part, _at_most(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        allowed = _at_most(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, allowed))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _at_most(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
+    left = seconds_left()
+    if left <= 0:
+        raise late("the deadline has passed")
+    shortest = left if timeout is None else min(timeout, left)
+    return None if shortest == math.inf else shortest

@@ -1,0 +1,62 @@
+"""How long a request may take: all of its answer, all of its repetitions."""
+
+import logging
+import time
+
+import pytest
+from odd_server import Odd
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.deadline import deadline
+from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError
+from dagster_dune.api.models import QueryExecution
+from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
+from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.run import Polling, follow
+
+DRIP = Odd(b" " * 100_000, drip=0.01)
+FAR_LESS = 60
+"""What a drip would take is 1,000 s, and the clients' own time is 300 s."""
+
+
+@pytest.fixture
+def patient(odd):
+    with DuneApiClient("a-key", odd.url, timeout=300, max_retries=5) as opened:
+        yield opened
+
+
+def test_a_deadline_ends_an_answer_that_drips(odd, patient):
+    odd.answer = DRIP
+    begin = time.monotonic()
+    with deadline(0.5), pytest.raises(DuneConnectionError, match="no whole answer within"):
+        patient.get_query(1)
+    assert time.monotonic() - begin < FAR_LESS
+
+
+def test_a_deadline_ends_the_repetitions(odd, patient):
+    odd.answer = Odd(b'{"error": "slow"}', head=b"HTTP/1.1 429 Too Many", headers={"Retry-After": "50"})
+    begin = time.monotonic()
+    with deadline(20), pytest.raises(DuneRateLimitError) as caught:
+        patient.get_query(1)
+    assert time.monotonic() - begin < 20
+    assert caught.value.retry_after == 50
+
+
+def test_after_a_deadline_nothing_is_sent(odd, patient):
+    with deadline(0), pytest.raises(DuneConnectionError) as caught:
+        patient.execute_sql("SELECT 1")
+    assert not caught.value.was_sent
+    assert odd.settled_requests() == []
+
+
+@pytest.mark.parametrize(
+    ("polling", "kind"),
+    [(Polling(interval=0, timeout=1), DunePipelineTimeout), (Polling(interval=0, stall_timeout=1), DunePipelineError)],
+)
+def test_a_status_that_drips_ends_with_the_run(odd, patient, polling, kind):
+    odd.answer = DRIP
+    node = PlannedNode(1, "query_1", (), QueryExecution(query_id=1))
+    begin = time.monotonic()
+    with pytest.raises(kind):
+        list(follow(patient, PipelinePlan((node,)), "x", polling=polling, log=logging.getLogger("test")))
+    assert time.monotonic() - begin < FAR_LESS
