@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import dagster as dg
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
 from dagster_dune._execution.results import ResultMethods
 from dagster_dune._execution.rows import rows_of
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.api.address import DEFAULT_BASE_URL, checked_base_url
+from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
+from dagster_dune.api.hidden_text import HiddenText
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
 from dagster_dune.pipeline.lineage_form import plan_lineage, sink_node
 from dagster_dune.pipeline.plan import Override, PipelinePlan, PlannedNode, plan_pipeline
-from dagster_dune.run_config import DuneRunConfig, PipelineForm, form_of, overrides_of
+from dagster_dune.run_config import (
+    DuneRunConfig,
+    PipelineForm,
+    form_of,
+    overrides_of,
+    resource_fields,
+    settings_of_run,
+)
 
 if TYPE_CHECKING:
     from dagster_dune._execution.step import StepSettings
 
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
 
-
-SHOWN_FOR_SECRETS = "********"
-"""What Dagster's launchpad fills in for the key; a run that is launched with it takes the key from DUNE_API_KEY."""
+API_KEY_VARIABLE = "DUNE_API_KEY"
 
 
 def _checked_tier(performance: str) -> None:
@@ -42,15 +48,14 @@ def _checked_tier(performance: str) -> None:
         )
 
 
-TEXT_CHECKS: dict[str, Callable[[str], object]] = {
-    "api_key": checked_api_key,
-    "base_url": checked_base_url,
-    "performance": _checked_tier,
-}
+TEXT_CHECKS: dict[str, Callable[[str], object]] = {"base_url": checked_base_url, "performance": _checked_tier}
 
 
 class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     """An account of Dune, and how its pipelines are followed. All times are in seconds.
+
+    Its key, however it is given, stands in no definition, run or log. What is set here is no default of a run's
+    configuration, which can change all but the address and the text of the key; see docs/launchpad.md.
 
     Examples:
         >>> dune = DuneResource(api_key="key")
@@ -61,9 +66,12 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
         DuneConfigurationError: The key is empty, the address unsafe, or a number out of range.
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     api_key: str = Field(
         description="A key of the user or team that owns the queries, best given as EnvVar('DUNE_API_KEY').",
         repr=False,
+        exclude=True,
         json_schema_extra={"dagster__is_secret": True},
     )
     base_url: str | None = Field(
@@ -107,12 +115,24 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     )
     max_nodes: int | None = Field(default=None, description="Refuse to run more assets than this at once.")
 
-    @field_validator("api_key", "base_url", "performance", mode="before")
+    @field_validator("api_key", mode="plain")
+    @classmethod
+    def _hidden(cls, key: object) -> object:
+        if isinstance(key, dg.EnvVar):  # checked when its value is taken
+            return key
+        text = key.get_secret_value() if isinstance(key, SecretStr) else key
+        if not isinstance(text, str):
+            said = "is missing" if text is None else f"must be a text, and is of the type {type(text).__name__}"
+            raise DuneConfigurationError(
+                f"The Dune API key (api_key) {said}.",
+                hint="Pass EnvVar('DUNE_API_KEY'), a text, or a SecretStr.",
+            )
+        return HiddenText(checked_api_key(text))
+
+    @field_validator("base_url", "performance", mode="before")
     @classmethod
     def _valid(cls, text: object, info: ValidationInfo) -> object:
-        if info.field_name == "api_key" and text == SHOWN_FOR_SECRETS:
-            text = os.environ.get("DUNE_API_KEY", text)
-        # A variable of the environment is checked when Dagster has put in its value.
+        # A variable of the environment is checked when its value is taken.
         if isinstance(text, str) and not isinstance(text, dg.EnvVar):
             TEXT_CHECKS[info.field_name or ""](text)
         return text
@@ -134,13 +154,47 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     def __repr__(self) -> str:
         return f"DuneResource(base_url={self.base_url!r})"
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise DuneConfigurationError(
+            "A DuneResource cannot be pickled, since its key would stand in the file.",
+            hint="Return results from assets, not the resource.",
+        )
+
+    @classmethod
+    def configure_at_launch(cls, **settings: Any) -> DuneResource:  # type: ignore[override]  # no part is missing here
+        """Return a resource whose key is that of DUNE_API_KEY, unless a run's configuration names another variable."""
+        return cls(**{"api_key": dg.EnvVar(API_KEY_VARIABLE), **settings})
+
+    def get_resource_definition(self) -> dg.ResourceDefinition:  # type: ignore[override]  # with fewer defaults
+        """Return the definition that Dagster takes: with none of this resource's values as defaults of a run."""
+        return self._definition
+
+    @cached_property
+    def _definition(self) -> dg.ResourceDefinition:
+        return dg.ResourceDefinition(
+            self._of_run,
+            config_schema=resource_fields(type(self), without=self.nested_resources),
+            description=self.__doc__,
+        )
+
+    @contextmanager
+    def _of_run(self, context: dg.InitResourceContext) -> Iterator[Any]:
+        """This resource as one run has it, through the life cycle that Dagster's resources have."""
+        given = {name: getattr(self, name) for name in self.model_fields_set if name not in self.nested_resources}
+        settings = settings_of_run(given, context.resource_config or {})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of Dagster's own, in its own method
+            context = context.replace_config(settings)
+        with self.from_resource_context_cm(context, self.nested_resources) as ready:
+            yield ready
+
     def get_client(self) -> DuneApiClient:
         """Return a client of Dune's API with this resource's settings. Use it as a context manager."""
         return self._client(self.timeout, self.max_retries)
 
     def _client(self, timeout: float, max_retries: int) -> DuneApiClient:
-        base_url = self.base_url or os.environ.get("DUNE_API_BASE_URL") or DEFAULT_BASE_URL
-        return DuneApiClient(self.api_key, checked_base_url(base_url), timeout, max_retries)
+        address = checked_base_url(address_in_force(self.base_url))
+        return DuneApiClient(self.api_key, address, timeout, max_retries)
 
     def run(
         self,

@@ -1,8 +1,8 @@
-"""`DuneRunConfig`: what can be set for one run, in the launchpad or in a job's configuration."""
+"""`DuneRunConfig` and the settings of a `DuneResource`: what can be set for one run, in the launchpad or in a job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
@@ -10,11 +10,13 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.api.address import address_in_force
 from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
-from dagster_dune.errors import DunePlanError
+from dagster_dune.errors import DuneConfigurationError, DunePlanError
 from dagster_dune.pipeline.plan import Override
 
 PipelineForm = Literal["nodes", "lineage"]
+VARIABLES = (dg.EnvVar, type(dg.EnvVar.int("")))
 
 
 class DuneRunConfig(dg.Config):
@@ -66,6 +68,64 @@ def form_of(config: DuneRunConfig | None, default: PipelineForm) -> PipelineForm
     if form not in get_args(PipelineForm):
         raise DunePlanError(f"There is no pipeline form {form!r}.", hint=f"Forms: {_list(get_args(PipelineForm))}.")
     return cast("PipelineForm", form)
+
+
+def resource_fields(resource: type[dg.Config], without: Collection[str]) -> dict[str, dg.Field]:
+    """Return what a run's configuration may say of a resource: all of it optional, and nothing filled in beforehand.
+
+    A key is named by its variable alone: what a run is given is stored with it, and shown.
+
+    Args:
+        resource: The class of the resource.
+        without: The names of the fields that are resources themselves.
+    """
+    fields = {
+        name: dg.Field(field.config_type, is_required=False, description=field.description)
+        for name, field in resource.to_fields_dict().items()
+        if name not in without
+    }
+    by_variable = {"env": dg.Field(str, description="The variable of the environment that holds the key.")}
+    return {**fields, "api_key": dg.Field(by_variable, is_required=False, description=fields["api_key"].description)}
+
+
+def settings_of_run(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a resource has in one run, with the values of variables of the environment.
+
+    Args:
+        settings: The resource's own.
+        given: What the run's configuration says.
+
+    Raises:
+        DuneConfigurationError: A variable is not set, or the run is given another address.
+    """
+    here = {name: _value(name, setting) for name, setting in settings.items()}
+    of_run = {name: setting for name, setting in given.items() if name != "base_url"}
+    if key := of_run.get("api_key"):
+        of_run["api_key"] = _value("api_key", dg.EnvVar(key["env"]))
+    if given.get("base_url") not in (None, address_in_force(here.get("base_url"))):
+        raise DuneConfigurationError(
+            f"The run's configuration gives the resource the base_url {given['base_url']!r}, and where a key is sent "
+            "is nothing that one run decides.",
+            hint="Leave it out, and set DuneResource(base_url=...) or DUNE_API_BASE_URL.",
+        )
+    return {**here, **of_run}
+
+
+def _value(name: str, setting: Any) -> Any:
+    """A setting, or what its variable of the environment holds."""
+    if not isinstance(setting, VARIABLES):
+        return setting
+    try:
+        value = setting.get_value()
+    except ValueError as error:
+        raise DuneConfigurationError(f"The {name} of the DuneResource is no number: {error}") from error
+    if value is None:
+        variable = setting.env_var_name if isinstance(setting, dg.EnvVar) else setting.name
+        raise DuneConfigurationError(
+            f"The environment variable {variable}, which holds the {name} of the DuneResource, is not set.",
+            hint="Set it where runs are executed.",
+        )
+    return value
 
 
 def _tier(text: str) -> Performance:

@@ -172,20 +172,6 @@ def test_bad_settings_are_refused_at_construction_without_showing_the_key(settin
     assert "break" not in str(error.value).replace("a line break", "")
 
 
-def test_the_asterisks_of_the_launchpad_stand_for_the_key_of_the_environment(dune, instance, monkeypatch):
-    monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
-    dune.load_query(1, "one", "SELECT 1 AS one")
-    catalog = DuneCatalog(queries=[Query(query_id=1)])
-    result = dg.materialize(
-        [build_dune_assets(catalog)],
-        resources={"dune": DuneResource.configure_at_launch()},
-        run_config={"resources": {"dune": {"config": {"api_key": "********", "base_url": dune.url}}}},
-        instance=instance,
-    )
-    assert result.success
-    assert dune.api_key not in str(instance.get_run_by_id(result.run_id))
-
-
 def test_an_empty_key_in_the_environment_is_refused_before_any_request(dune, instance, monkeypatch):
     monkeypatch.setenv("SOME_KEY", "")
     resource = DuneResource(api_key=dg.EnvVar("SOME_KEY"), base_url=dune.url)
@@ -195,13 +181,6 @@ def test_an_empty_key_in_the_environment_is_refused_before_any_request(dune, ins
     assert not result.success
     assert "The Dune API key is empty" in str([event.event_specific_data for event in result.all_events])
     assert dune.journal() == []
-
-
-def test_the_key_is_hidden_in_repr_and_marked_secret_for_the_ui():
-    resource = DuneResource(api_key="a-secret")
-    assert "a-secret" not in f"{resource!r} {resource}"
-    field = DuneResource.model_fields["api_key"]
-    assert field.json_schema_extra["dagster__is_secret"] is True
 
 
 def test_a_definition_that_is_not_ours_is_told_so(resource, instance):

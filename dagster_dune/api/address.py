@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from urllib.parse import urlsplit
 
 from dagster_dune.errors import DuneConfigurationError
@@ -40,3 +41,8 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def address_in_force(base_url: str | None) -> str:
+    """Return the address that requests go to: the one given, else that of DUNE_API_BASE_URL, else Dune's own."""
+    return base_url or os.environ.get("DUNE_API_BASE_URL") or DEFAULT_BASE_URL

@@ -66,7 +66,8 @@ def test_a_run_is_configured_in_the_launchpad(graph, calls, picture):
 def test_the_launchpads_own_defaults_are_launched_with_one_change(graph, calls):
     graph.select("result_dex_trades_clean", "result_gas_daily")
     launchpad = graph.open_launchpad("Materialize selected (2)")
-    expect(launchpad.line('api_key: "********"')).to_be_visible()
+    expect(launchpad.line("asset_performance: {}")).to_be_visible()
+    expect(launchpad.line("resources:")).to_have_count(0)
     launchpad.insert_after("asset_performance: {}", "performance: large")
     expect(launchpad.errors("No errors")).to_be_visible()
     run = launchpad.launch()
