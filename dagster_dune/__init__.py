@@ -36,6 +36,7 @@ from dagster_dune.run_config import DuneRunConfig
 from dagster_dune.schedules import build_dune_asset_selection, build_schedule_from_dune_selection
 from dagster_dune.sensors import build_dune_refresh_sensor
 from dagster_dune.translator import DagsterDuneTranslator
+from dagster_dune.uploads import build_dune_upload
 from dagster_dune.version import __version__
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ __all__ = [
     "build_dune_definitions",
     "build_dune_export",
     "build_dune_refresh_sensor",
+    "build_dune_upload",
     "build_dune_upstream_specs",
     "build_schedule_from_dune_selection",
     "dune_assets",

@@ -49,6 +49,7 @@ EXECUTION_TIME = f"{NAMESPACE}execution_time"
 RESULT_SIZE = f"{NAMESPACE}result_size"
 RESULT_BYTES = f"{NAMESPACE}result_bytes"
 EXPORTS = f"{NAMESPACE}export"
+UPLOADS = f"{NAMESPACE}upload"
 ERROR_LINE = f"{NAMESPACE}error_line"
 ERROR_COLUMN = f"{NAMESPACE}error_column"
 ROW_COUNT = "dagster/row_count"
@@ -232,6 +233,11 @@ def export_metadata(
     """What reading a result has moved: Dune charges exports by size."""
     figures = {"execution_ids": list(execution_ids), "rows": rows, "bytes": bytes_, "credits": cost}
     return {f"{EXPORTS}/{name}": dg.MetadataValue.json(_without_none(figures))}
+
+
+def upload_metadata(name: str, rows: int, bytes_: int, cost: float) -> dict[str, Any]:
+    """What was written into a table on Dune: creating and inserting are charged for."""
+    return {f"{UPLOADS}/{name}": dg.MetadataValue.json({"rows": rows, "bytes": bytes_, "credits": cost})}
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -9,11 +9,12 @@ import dagster as dg
 
 from dagster_dune._execution.rows import executions_of
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.metadata import export_metadata
+from dagster_dune.metadata import export_metadata, upload_metadata
 
 if TYPE_CHECKING:
     from dagster_dune.frames.options import Export
     from dagster_dune.frames.results import DuneResult
+    from dagster_dune.frames.uploads.tables import TableWritten
 
 FrameT = TypeVar("FrameT")
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
@@ -247,6 +248,35 @@ class ResultMethods:
         name = name if partition_key is None else f"{name}/{partition_key}"
         _add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes))
         return export
+
+    def write_table(self, frame: Any, name: str, *, context: Context | None = None, **options: Any) -> TableWritten:
+        """Write a frame into a table on Dune, which is created where it does not exist. Charged for.
+
+        See docs/data.md for the types, the price and what Dune does in one piece.
+
+        Args:
+            frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, or the path of a
+                Parquet file.
+            name: ``dune.<team>.<table>``.
+            context: The context of the op or asset, for its log and metadata.
+            options: ``mode`` ("replace" or "append"), ``types``, ``on_schema_change``, ``max_credits``, ``is_private``,
+                ``marker``, ``marker_column``; see `dagster_dune.frames.uploads.tables.write_table`.
+
+        Returns:
+            The rows, bytes, requests and credits.
+
+        Raises:
+            DuneConfigurationError: A name, a type or a value is none that a table can have; nothing was sent.
+            DuneUploadError: The columns do not fit, it would cost too much, or a step failed: the message says what is
+                there now.
+        """
+        from dagster_dune.frames.uploads.tables import write_table  # noqa: PLC0415  (pyarrow is slow to import)
+
+        with self.get_client() as client:
+            written = write_table(client, frame, name, log=context.log if context else None, **options)
+        if context:
+            _add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
+        return written
 
     @property
     def _longest_poll(self) -> float:

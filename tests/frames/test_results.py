@@ -153,9 +153,9 @@ class Interrupt(BaseException):
     """Dagster's termination is no Exception either."""
 
 
-def test_an_interrupt_cancels_the_execution(slow_client, slow_dune, endless, monkeypatch):
+def test_an_interrupt_cancels_the_execution(client, dune, endless, monkeypatch):
     begun = threading.Event()
-    read = slow_client.get_execution_status
+    read = client.get_execution_status
 
     def interrupted(execution_id):
         if begun.is_set():
@@ -163,19 +163,19 @@ def test_an_interrupt_cancels_the_execution(slow_client, slow_dune, endless, mon
         begun.set()
         return read(execution_id)
 
-    monkeypatch.setattr(slow_client, "get_execution_status", interrupted)
+    monkeypatch.setattr(client, "get_execution_status", interrupted)
     with pytest.raises(Interrupt):
-        run_sql(slow_client, endless)
-    (cancelled,) = journal(slow_dune, "/cancel")
+        run_sql(client, endless)
+    (cancelled,) = journal(dune, "/cancel")
     monkeypatch.undo()
     execution_id = cancelled["path"].split("/")[-2]
-    assert slow_client.get_execution_status(execution_id).state == "QUERY_STATE_CANCELLED"
+    assert client.get_execution_status(execution_id).state == "QUERY_STATE_CANCELLED"
 
 
-def test_what_takes_too_long_is_cancelled(slow_client, slow_dune, endless):
+def test_what_takes_too_long_is_cancelled(client, dune, endless):
     with pytest.raises(DuneResultError, match=r"longer than 0.3 s and was cancelled"):
-        run_sql(slow_client, endless, waiting=Waiting(timeout=0.3))
-    assert len(journal(slow_dune, "/cancel")) == 1
+        run_sql(client, endless, waiting=Waiting(timeout=0.3))
+    assert len(journal(dune, "/cancel")) == 1
 
 
 def test_status_requests_that_fail_are_borne_for_a_while(faulty):

@@ -1,0 +1,117 @@
+"""`build_dune_upload`: a frame that Python makes as a table on Dune, and as the asset that lineage knows it by."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_type_hints
+
+import dagster as dg
+
+from dagster_dune.catalog.names import Reference
+from dagster_dune.metadata import spec_metadata
+from dagster_dune.resource import DuneResource
+from dagster_dune.translator import DagsterDuneTranslator
+
+
+def build_dune_upload(
+    table: str,
+    *,
+    mode: str = "replace",
+    types: Mapping[str, str] | None = None,
+    on_schema_change: str = "error",
+    max_credits: float | None = None,
+    is_private: bool | None = None,
+    marker_column: str | None = None,
+    translator: DagsterDuneTranslator | None = None,
+    deps: Iterable[Any] | None = None,
+    ins: Mapping[str, dg.AssetIn] | None = None,
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+    resource_key: str = "dune",
+    group_name: str | None = None,
+    pool: str | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Make an asset of a function that returns a frame: the frame becomes a table on Dune. Charged for.
+
+    Its key is the one that lineage gives the table, so that matviews and queries which read it depend on it.
+
+    Args:
+        table: ``dune.<team>.<table>``.
+        mode: ``"replace"`` or ``"append"``.
+        types: Dune's types by column, for those that are to be others than their own: a text column can be ``uint256``.
+        on_schema_change: ``"error"``, or ``"replace"`` to delete and create the table anew.
+        max_credits: Refuse to write for more, before the first request.
+        is_private: Whether only the owner may read it.
+        marker_column: Of appends: a further column that holds the partition's key, or the id of the run's first
+            attempt. By it rows are found again, and nothing is appended twice; looking is a query, and charged.
+        translator: How the table looks as an asset.
+        deps: Further assets that it depends on.
+        ins: The assets that the function takes as arguments.
+        partitions_def: Its partitions.
+        resource_key: The key of the `DuneResource`.
+        group_name: Its group.
+        pool: The pool that bounds how many of its runs write at once; none if None.
+
+    Returns:
+        A decorator of a function that returns a frame of polars, pandas or Arrow, a record batch reader, a DuckDB
+        relation, or the path of a Parquet file. It takes what an asset takes: a context, resources, other assets.
+
+    Examples:
+        >>> @build_dune_upload("dune.acme.labels", max_credits=15)
+        ... def labels():
+        ...     return [{"address": "0x01", "label": "exchange"}]
+        >>> labels.key.to_user_string()
+        'dune/acme/labels'
+    """
+    reference = Reference.parse(table)
+    spec = (translator or DagsterDuneTranslator()).get_asset_spec(reference)
+
+    def decorate(make: Callable[..., Any]) -> dg.AssetsDefinition:
+        parameters = list(inspect.signature(make).parameters.values())
+        takes_context = bool(parameters) and parameters[0].name in ("context", "_context", "_")
+
+        def upload(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult[None]:
+            frame = make(context, **arguments) if takes_context else make(**arguments)
+            dune: DuneResource = getattr(context.resources, resource_key)
+            marking = {} if marker_column is None else {"marker": _marker(context), "marker_column": marker_column}
+            written = dune.write_table(
+                frame,
+                table,
+                context=context,
+                mode=mode,
+                types=types or {},
+                on_schema_change=on_schema_change,
+                max_credits=max_credits,
+                is_private=is_private,
+                **marking,
+            )
+            counted = "dagster/row_count" if mode == "replace" else "dagster/partition_row_count"
+            return dg.MaterializeResult(metadata={counted: written.rows, "dagster-dune/credits": written.credits})
+
+        functools.update_wrapper(upload, make)
+        given = parameters[1:] if takes_context else parameters
+        context_parameter = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        hints = get_type_hints(make)
+        upload.__annotations__ = {"context": dg.AssetExecutionContext} | {p.name: hints.get(p.name, Any) for p in given}
+        upload.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [context_parameter.replace(annotation=dg.AssetExecutionContext), *given]
+        )
+        del upload.__wrapped__  # type: ignore[attr-defined]
+        return dg.asset(
+            key=spec.key,
+            deps=deps,
+            ins=ins,
+            kinds={"dune", "python"},
+            metadata=spec_metadata(reference),
+            partitions_def=partitions_def,
+            group_name=group_name or spec.group_name,
+            required_resource_keys={resource_key} if resource_key not in upload.__annotations__ else None,
+            pool=pool,
+            description=make.__doc__ or f"The table {table}.",
+        )(upload)
+
+    return decorate
+
+
+def _marker(context: dg.AssetExecutionContext) -> str:
+    """What an append is found again by: the partition, or the first attempt of the run."""
+    return context.partition_key if context.has_partition_key else context.run.root_run_id or context.run_id

@@ -1,0 +1,347 @@
+"""Frames as tables on Dune: exact, in few requests, refused before anything is sent, and never written twice."""
+
+import datetime as dt
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from decimal import Context, Decimal
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dagster_dune import DuneApiClient, DuneConfigurationError
+from dagster_dune.frames.results import get_result, run_sql
+from dagster_dune.frames.uploads.schema import RESERVED, DuneUploadError, table_columns, table_parts
+from dagster_dune.frames.uploads.tables import write_table
+
+NAME = "dune.acme.labels"
+INSERT = "/api/v1/uploads/acme/labels/insert"
+KILLS = int(os.environ.get("DAGSTER_DUNE_KILLS", "5"))
+FRAME = pa.table({"address": pa.array([b"\x01", b"\x02"]), "label": ["exchange", None]})
+
+
+def rows(client, sql=f"SELECT * FROM {NAME}", **options):
+    return get_result(client, run_sql(client, sql).execution_id, **options)
+
+
+def count(client):
+    return rows(client, f"SELECT count(*) AS n FROM {NAME}").column("n")[0].as_py()
+
+
+def sent(dune, *parts):
+    """The requests to the paths that end like this."""
+    return [entry for entry in dune.journal() if entry["method"] == "POST" and entry["path"].endswith(parts)]
+
+
+# --- exact ---
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text != "<nil>")
+MOMENTS = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)).map(  # noqa: DTZ001
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+)
+TABLE = {
+    "boolean": (pa.bool_(), st.booleans()),
+    "tinyint": (pa.int8(), st.integers(-128, 127)),
+    "smallint": (pa.int16(), st.integers(-(2**15), 2**15 - 1)),
+    "integer": (pa.int32(), st.integers(-(2**31), 2**31 - 1)),
+    "bigint": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
+    "real": (pa.float32(), st.floats(width=32, allow_nan=False)),
+    "double": (pa.float64(), st.floats(allow_nan=False)),
+    "decimal(38,9)": (
+        pa.decimal128(38, 9),
+        st.integers(-(10**38) + 1, 10**38 - 1).map(lambda n: Context(prec=60).scaleb(Decimal(n), -9)),
+    ),
+    "varchar": (pa.string(), TEXTS),
+    "varbinary": (pa.binary(), st.binary()),
+    "date": (pa.date32(), st.dates()),
+    "timestamp": (pa.timestamp("us"), MOMENTS),
+    "timestamp with time zone": (pa.timestamp("us", "UTC"), MOMENTS.map(lambda m: m.replace(tzinfo=dt.UTC))),
+    "uint256": (pa.string(), st.integers(0, 2**256 - 1).map(str)),
+}
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_what_is_written_is_read_again_by_both_formats(client, data):
+    types = data.draw(st.lists(st.sampled_from(sorted(TABLE)), min_size=1, max_size=6))
+    length = data.draw(st.integers(1, 4))
+    names = [f"c{number}" for number in range(len(types))]
+    arrays = [
+        pa.array(data.draw(st.lists(st.none() | TABLE[t][1], min_size=length, max_size=length)), TABLE[t][0])
+        for t in types
+    ]
+    frame = pa.table([pa.array(range(length)), *arrays], names=["row", *names])
+    wide = {name: type_ for name, type_ in zip(names, types, strict=True) if type_ == "uint256"}
+    write_table(client, frame, NAME, types=wide, on_schema_change="replace")
+    execution = run_sql(client, f"SELECT * FROM {NAME}").execution_id
+    for wire in ("csv", "json"):
+        read = get_result(client, execution, wire=wire).sort_by("row")
+        assert read.schema.equals(frame.schema)
+        assert read.to_pylist() == frame.to_pylist()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: FRAME,
+        lambda folder: FRAME.to_batches()[0],
+        lambda folder: FRAME.to_reader(),
+        lambda folder: pl.from_arrow(FRAME),
+        lambda folder: pl.from_arrow(FRAME).lazy(),
+        lambda folder: FRAME.to_pandas(types_mapper=pd.ArrowDtype),
+        lambda folder: duckdb.from_arrow(FRAME),
+        lambda folder: pq.write_table(FRAME, folder / "f.parquet") or folder / "f.parquet",
+        lambda folder: FRAME.to_pylist(),
+        lambda folder: FRAME.set_column(1, "label", FRAME["label"].dictionary_encode()),
+    ],
+)
+def test_every_kind_of_frame_can_be_written(client, tmp_path, make):
+    written = write_table(client, make(tmp_path), NAME)
+    assert (written.rows, written.inserts, written.was_created) == (2, 1, True)
+    assert rows(client).to_pylist() == FRAME.to_pylist()
+
+
+def test_a_result_goes_back_with_its_own_types(client):
+    result = rows(client, "SELECT CAST('7' AS uint256) AS u, 1 AS n")
+    write_table(client, result, NAME)
+    again = rows(client)
+    assert again.schema.field("u").metadata == {b"dagster-dune/type": b"uint256"}
+    assert again.to_pylist() == [{"u": "7", "n": 1}]
+
+
+# --- requests and credits ---
+
+
+def test_replacing_clears_and_inserts_where_the_columns_fit(client, dune):
+    write_table(client, FRAME, NAME)
+    written = write_table(client, FRAME, NAME)
+    assert (written.was_created, written.credits, count(client)) == (False, 1.0, 2)
+    assert [entry["path"].rpartition("/")[2] for entry in sent(dune, "/clear", "/insert", "/uploads")] == [
+        "uploads", "insert", "clear", "insert",
+    ]  # fmt: skip
+
+
+def test_appending_keeps_what_is_there(client):
+    for _ in range(2):
+        write_table(client, FRAME, NAME, mode="append")
+    assert count(client) == 4
+
+
+def test_no_rows_need_no_insert(client, dune):
+    write_table(client, FRAME, NAME)
+    assert write_table(client, FRAME.slice(0, 0), NAME).inserts == 0
+    assert (count(client), len(sent(dune, "/insert"))) == (0, 1)
+
+
+def test_rows_go_in_the_fewest_requests_that_the_size_allows(client, dune):
+    frame = pa.table({"n": list(range(1000))})
+    written = write_table(client, frame, NAME, max_request_bytes=1000)
+    assert (written.rows, count(client)) == (1000, 1000)
+    sizes = [len(entry["body"]) if isinstance(entry["body"], str) else 0 for entry in sent(dune, "/insert")]
+    assert len(sizes) == written.inserts <= 8
+    with pytest.raises(DuneConfigurationError, match="A row has more"):
+        write_table(client, pa.table({"t": ["x" * 50]}), NAME, max_request_bytes=40, on_schema_change="replace")
+
+
+def test_the_price_is_known_before_the_first_request(client, dune):
+    with pytest.raises(DuneUploadError, match=r"cost 11 credits, more than max_credits=10.*Nothing was sent"):
+        write_table(client, FRAME, NAME, max_credits=10)
+    assert sent(dune, "/uploads", "/insert") == []
+    before = client.get_usage().billing_periods[0].credits_used
+    written = write_table(client, FRAME, NAME, max_credits=11)
+    assert client.get_usage().billing_periods[0].credits_used - before == written.credits == 11
+
+
+# --- refused before the first request ---
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("labels", "dune.<team>.<table>"), ("dune.acme.result_x", "materialized view"),
+        ("dune.acme.dataset_x", "CSV upload"), ("dune.acme.Labels", "no name of a table"),
+        ("dune.acme.1x", "no name of a table"), ("dune.acme.select", "reserves"),
+    ],
+)  # fmt: skip
+def test_names_that_no_table_can_have(name, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        table_parts(name)
+
+
+@pytest.mark.parametrize("name", ["1a", "a b", "", "_a", "order", "ORDER", "é"])
+def test_names_that_no_column_can_have(name):
+    with pytest.raises(DuneConfigurationError, match="no name of a column"):
+        table_columns(pa.schema([(name, pa.int64())]))
+
+
+def test_names_that_differ_in_case_alone():
+    with pytest.raises(DuneConfigurationError, match="several columns 'a'"):
+        table_columns(pa.schema([("a", pa.int64()), ("A", pa.int64())]))
+    assert "where" in RESERVED
+
+
+@pytest.mark.parametrize(
+    ("type_", "cast"),
+    [
+        (pa.list_(pa.int64()), "Cast it to text"), (pa.struct([("a", pa.int64())]), "Cast it to text"),
+        (pa.map_(pa.string(), pa.int64()), "Cast it to text"), (pa.time64("us"), "Cast it to text"),
+        (pa.duration("us"), "whole number of seconds"), (pa.decimal256(76, 0), "uint256"), (pa.null(), "Cast it to"),
+        (pa.date64(), "date32"), (pa.float16(), "float32"),
+    ],
+)  # fmt: skip
+def test_types_that_no_table_takes_name_column_type_and_cast(type_, cast):
+    with pytest.raises(DuneConfigurationError, match=f"Column 'c' is .*{cast}"):
+        table_columns(pa.schema([("c", type_)]))
+
+
+@pytest.mark.parametrize(
+    ("frame", "types", "words"),
+    [
+        (pa.table({"u": [str(2**256)]}), {"u": "uint256"}, "no uint256"),
+        (pa.table({"u": ["-1"]}), {"u": "uint256"}, "no uint256"),
+        (pa.table({"u": ["x"]}), {"u": "int256"}, "no int256"),
+        (pa.table({"u": [1.5]}), {"u": "uint256"}, "cannot be written as uint256"),
+        (pa.table({"u": [1]}), {"u": "varchar"}, "It can be bigint"),
+        (pa.table({"u": [1]}), {"v": "uint256"}, "'v', which is no column"),
+        (pa.table({"at": pa.array([1], pa.timestamp("us"))}), {}, "finer than a millisecond"),
+        ({"a": 1}, {}, "A dict is no frame"),
+        ([], {}, "no columns"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused_before_any_request(faulty, frame, types, words):
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneConfigurationError, match=words):
+        write_table(client, frame, NAME, types=types)
+    assert faulty.requests == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "upsert"}, {"on_schema_change": "ignore"}, {"mode": "append", "on_schema_change": "replace"},
+        {"marker": "x"}, {"mode": "append", "marker": "it's"}, {"max_request_bytes": 0}, {"modus": "append"},
+        {"mode": "append", "marker": "x", "marker_column": "label"},
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_are_refused_before_any_request(faulty, options):
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneConfigurationError):
+        write_table(client, FRAME, NAME, **options)
+    assert faulty.requests == []
+
+
+def test_columns_that_do_not_fit_are_told_or_replaced(client):
+    write_table(client, FRAME, NAME)
+    other = pa.table({"address": ["0x01"], "n": [1]})
+    with pytest.raises(DuneUploadError) as raised:
+        write_table(client, other, NAME)
+    for words in ("address is varbinary, not varchar", "n bigint is missing", "label varchar is not in the frame"):
+        assert words in str(raised.value)
+    assert count(client) == 2
+    with pytest.raises(DuneUploadError, match="differ"):
+        write_table(client, other, NAME, mode="append")
+    assert write_table(client, other, NAME, on_schema_change="replace").was_created
+    assert rows(client).to_pylist() == other.to_pylist()
+
+
+# --- failures half way, and answers that are lost ---
+
+
+def test_a_failed_insert_says_what_is_there(client, dune):
+    write_table(client, FRAME, NAME)
+    dune.inject("status", method="POST", path=INSERT, status=400, body={"error": "no room"}, times=1)
+    with pytest.raises(DuneUploadError, match=r"is cleared, and 0 of 2 rows are in .*no room.*replaces everything"):
+        write_table(client, FRAME, NAME)
+    assert count(client) == 0
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_an_insert_without_an_answer_is_not_sent_again(client, dune, mode, when):
+    write_table(client, FRAME, NAME)
+    dune.inject("reset", method="POST", path=INSERT, when=when)
+    with pytest.raises(DuneUploadError, match="is not known, so they were not sent again"):
+        write_table(client, FRAME, NAME, mode=mode)
+    assert len(sent(dune, "/insert")) <= 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_marker_tells_whether_it_has_arrived(client, dune, when):
+    marking = {"mode": "append", "marker": "2026-01-01", "settle_seconds": 0.3}
+    write_table(client, FRAME, NAME, mode="append", marker="2025-12-31")
+    dune.inject("reset", method="POST", path=INSERT, when=when)
+    written = write_table(client, FRAME, NAME, **marking)
+    assert (written.rows, count(client)) == (2, 4)
+    again = write_table(client, FRAME, NAME, **marking)
+    assert (again.was_there, again.rows, count(client)) == (True, 0, 4)
+
+
+def test_rows_that_are_there_twice_are_an_error_that_says_so(client):
+    marking = {"mode": "append", "marker": "m"}
+    write_table(client, FRAME, NAME, **marking)
+    client.insert_rows(
+        "acme", "labels", b'{"address":"0x01","label":"x","dagster_marker":"m"}\n', "application/x-ndjson"
+    )
+    with pytest.raises(DuneUploadError, match="has 3 rows with the marker 'm', not 0 and not the 2"):
+        write_table(client, FRAME, NAME, **marking)
+
+
+def test_a_late_double_is_found_after_the_append(client, monkeypatch):
+    insert = client.insert_rows
+
+    def insert_twice(*args):
+        insert(*args)
+        return insert(*args)
+
+    monkeypatch.setattr(client, "insert_rows", insert_twice)
+    with pytest.raises(DuneUploadError, match="has 4 rows with the marker 'm', but 2 were appended"):
+        write_table(client, FRAME, NAME, mode="append", marker="m")
+
+
+def test_a_table_whose_creation_got_no_answer_is_looked_for(client, dune):
+    dune.inject("reset", method="POST", path="/api/v1/uploads", when="after")
+    assert write_table(client, FRAME, NAME).rows == 2
+    assert count(client) == 2
+
+
+# --- kills ---
+
+UPLOAD = """
+import sys
+import pyarrow as pa
+from dagster_dune import DuneApiClient
+from dagster_dune.frames.uploads.tables import write_table
+url, key = sys.argv[1:]
+with DuneApiClient(key, url) as client:
+    print("begin", flush=True)
+    for number in range(100):
+        frame = pa.table({"n": list(range(200))})
+        write_table(client, frame, "dune.acme.labels", mode="append", marker=str(number), max_request_bytes=500)
+"""
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_killed_upload_is_never_taken_for_whole(client, dune, seed):
+    with subprocess.Popen([sys.executable, "-c", UPLOAD, dune.url, dune.api_key], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"begin\n"
+        time.sleep(random.Random(seed).uniform(0.05, 1.5))  # the moment of the kill is what the test draws
+        process.send_signal(signal.SIGKILL)
+    if not list(client.list_uploads()):
+        return
+    sql = f"SELECT dagster_marker AS m, count(*) AS n FROM {NAME} GROUP BY 1"
+    counts = {row["m"]: row["n"] for row in rows(client, sql).to_pylist()}
+    assert sum(number < 200 for number in counts.values()) <= 1
+    frame = pa.table({"n": list(range(200))})
+    for marker, number in counts.items():
+        if number == 200:
+            assert write_table(client, frame, NAME, mode="append", marker=marker).was_there
+        else:
+            with pytest.raises(DuneUploadError, match=f"has {number} rows with the marker"):
+                write_table(client, frame, NAME, mode="append", marker=marker)
