@@ -30,6 +30,8 @@ QUERY_PARAMETERS = f"{NAMESPACE}query_parameters"
 PARTITION_PARAMETERS = f"{NAMESPACE}partition_parameters"
 DEFAULT_PARAMETERS = f"{NAMESPACE}default_parameters"
 VIEW_PARAMETERS = f"{NAMESPACE}view_parameters"
+DIFFERS = f"{NAMESPACE}differs"
+NOT_CONFIRMED = f"{NAMESPACE}not_confirmed"
 TABLE_NAME = "dagster/table_name"
 CODE_REFERENCES = "dagster/code_references"
 
@@ -70,6 +72,9 @@ REFUSED_TAG = f"{NAMESPACE}refused"
 RESUBMIT_TAG = f"{NAMESPACE}resubmit"
 ADOPT_TAG = f"{NAMESPACE}adopt"
 
+SQL_OF_FILE = (
+    "Dune runs what is saved there; whether that is the same nobody has asked (dagster-dune catalog diff does)."
+)
 PARTIAL_RESULT = "Dune cut this result short (QUERY_STATE_COMPLETED_PARTIAL): it is larger than the plan allows."
 
 
@@ -89,7 +94,7 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
             metadata[PERFORMANCE] = obj.performance
         if obj.view_parameters:
             metadata[VIEW_PARAMETERS] = dg.MetadataValue.json(_view_parameters(obj))
-        metadata |= _code_references(obj)
+        metadata |= {**sql_metadata(obj), **_code_references(obj)}
     if isinstance(obj, Query) and obj.query_parameters:
         values = checked_values(name, obj.parameters, obj.query_parameters)
         metadata[QUERY_PARAMETERS] = dg.MetadataValue.json(values)
@@ -98,6 +103,25 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
     if isinstance(obj, Query) and obj.partitions:
         metadata[PARTITION_PARAMETERS] = dg.MetadataValue.json(dict(obj.partitions.parameters))
     return _without_none({**metadata, NAME: name, QUERY_ID: query_id})
+
+
+def doubts_of(assets: dg.AssetsDefinition, key: dg.AssetKey) -> dict[str, Any]:
+    """What the spec of an asset says of how sure its SQL is; its events say the same."""
+    metadata = assets.metadata_by_key.get(key, {})
+    return {doubt: metadata[doubt] for doubt in (DIFFERS, NOT_CONFIRMED) if doubt in metadata}
+
+
+def sql_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
+    """How sure it is that the SQL of a file is what Dune runs; nothing where there is no doubt."""
+    if isinstance(obj, Reference):
+        return {}
+    if obj.differs is not None:
+        place = f"[query {obj.query_id}]({DUNE_URL}/queries/{obj.query_id})" if obj.query_id else obj.sql_name
+        text = f"Dune runs {place} as it is saved there, and not as {obj.source or 'the catalog'} has it:"
+        return {DIFFERS: dg.MetadataValue.md(f"{text}\n\n```diff\n{obj.differs}\n```")}
+    if obj.is_confirmed is False and obj.sql is not None:
+        return {NOT_CONFIRMED: f"The SQL and the code version are those of {obj.source}. {SQL_OF_FILE}"}
+    return {}
 
 
 def _view_parameters(obj: MaterializedView | Query) -> dict[str, list[dict[str, str]]]:

@@ -12,7 +12,7 @@ import dagster as dg
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import outcome_metadata
+from dagster_dune.metadata import doubts_of, outcome_metadata
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.translator import DagsterDuneTranslator
@@ -54,6 +54,7 @@ class EventStream:
         for outcome in outcomes:
             metadata = outcome_metadata(outcome, pipeline_execution_id)
             key = self._key(outcome)
+            metadata |= doubts_of(self._context.assets_def, key)
             if outcome.details_missing:
                 self._log.warning("No details of %s: %s", key.to_user_string(), outcome.details_missing)
             if outcome.result is not Result.SUCCEEDED:

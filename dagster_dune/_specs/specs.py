@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -18,8 +17,6 @@ from dagster_dune.catalog.versions import code_versions
 from dagster_dune.errors import DuneCatalogError
 from dagster_dune.translator import DagsterDuneTranslator
 
-logger = logging.getLogger(__name__)
-
 
 def asset_specs(
     catalog: DuneCatalog,
@@ -34,13 +31,6 @@ def asset_specs(
     Raises:
         DuneCatalogError: None is left, or two of them get one asset key.
     """
-    if catalog.unidentified:
-        files = ", ".join(str(query.source.path if query.source else query.slug) for query in catalog.unidentified)
-        logger.warning(
-            "These queries are no assets, because their ids are not known: %s. Write the id into the file's name, its "
-            "header or dune.yml, or merge the folder with the account.",
-            files,
-        )
     if include_backing_queries:
         catalog = catalog.with_backing_queries()
     visible = _visible(catalog, select, inline_query_views, include_backing_queries)

@@ -25,6 +25,7 @@ class DuneCatalog(CatalogContents):
         external: Matviews and queries of others that `deps` may name though they are not in this catalog.
         unidentified: Queries of a folder whose ids are not known. They are no objects of the catalog; `merge` finds
             their ids in the account.
+        not_taken: The ids of queries that the account has beside those in the catalog; None where that is not known.
 
     Raises:
         DuneCatalogError: A name stands twice, a dep is unknown, or objects read each other in a circle.
@@ -44,18 +45,44 @@ class DuneCatalog(CatalogContents):
         return cls.model_construct(**{field: getattr(contents, field) for field in cls.model_fields})
 
     @classmethod
-    def from_directory(cls, path: str | Path) -> DuneCatalog:
-        """Read a folder of ``.sql`` files, each with a short header; see `dagster_dune.catalog.sources.folder`."""
-        from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415  (slow to import)
+    def from_directory(
+        cls, path: str | Path, *, exclude: Sequence[str] | str = (), strict: bool = False
+    ) -> DuneCatalog:
+        """Read a folder of ``.sql`` files, each with a short header; see `dagster_dune.catalog.sources.folder`.
 
-        return warn_of_unknown_names(cls.of(read_directory(Path(path))))
+        Args:
+            path: The folder.
+            exclude: Files and folders that are not read: names, paths as seen from the folder, or globs of these.
+            strict: Whether a file that must be left out is an error; a warning if not.
+
+        Raises:
+            DuneCatalogError: The folder cannot be read, or `strict` is set and something is left out.
+        """
+        from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415  (slow to import)
+        from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
+
+        left_out = LeftOut(strict=strict)
+        contents = read_directory(Path(path), exclude=exclude, left_out=left_out)
+        left_out.add_unidentified(contents)
+        left_out.done()
+        return warn_of_unknown_names(cls.of(contents))
 
     @classmethod
-    def from_file(cls, path: str | Path) -> DuneCatalog:
-        """Read the JSON document that ``dagster-dune catalog pull`` wrote; see `dagster_dune.catalog.document`."""
+    def from_file(cls, path: str | Path, *, strict: bool = False) -> DuneCatalog:
+        """Read the JSON document that ``dagster-dune catalog pull`` wrote; see `dagster_dune.catalog.document`.
+
+        With `strict`, queries whose ids are not known are an error.
+        """
         from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (slow to import)
 
-        return warn_of_unknown_names(cls.of(read_document(Path(path))))
+        contents = read_document(Path(path))
+        if contents.unidentified:
+            from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
+
+            left_out = LeftOut(strict=strict)
+            left_out.add_unidentified(contents)
+            left_out.done()
+        return warn_of_unknown_names(cls.of(contents))
 
     @classmethod
     def from_api(
@@ -67,24 +94,53 @@ class DuneCatalog(CatalogContents):
         known: CatalogContents | None = None,
         concurrency: int = 8,
         progress: Callable[[int, int], object] | None = None,
+        strict: bool = False,
     ) -> DuneCatalog:
-        """Read the matviews and queries of an account; see `dagster_dune.catalog.sources.account.discover`."""
-        from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415  (slow to import)
+        """Read the matviews and queries of an account; see `dagster_dune.catalog.sources.account.discover`.
 
-        return warn_of_unknown_names(
-            cls.of(
-                discover(
-                    client, select=select, exclude=exclude, known=known, concurrency=concurrency, progress=progress
-                )
-            )
+        With `strict`, an object that must be left out is an error.
+        """
+        from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415  (slow to import)
+        from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
+
+        left_out = LeftOut(strict=strict)
+        contents = discover(
+            client,
+            select=select,
+            exclude=exclude,
+            known=known,
+            concurrency=concurrency,
+            progress=progress,
+            left_out=left_out,
         )
+        left_out.done()
+        return warn_of_unknown_names(cls.of(contents))
 
     @classmethod
-    def merge(cls, folder: CatalogContents, account: CatalogContents) -> DuneCatalog:
-        """Join what a folder says with what the account holds; see `dagster_dune.catalog.sources.merge`."""
-        from dagster_dune.catalog.sources.merge import merged  # noqa: PLC0415  (slow to import)
+    def merge(cls, folder: CatalogContents, account: CatalogContents, *, strict: bool = False) -> DuneCatalog:
+        """Join what a folder says with what the account holds; see `dagster_dune.catalog.sources.merge`.
 
-        return warn_of_unknown_names(cls.of(merged(folder, account)))
+        Args:
+            folder: What `from_directory` read, or what was written out in Python.
+            account: What `from_api` read.
+            strict: Whether an object that must be left out is an error; a warning if not.
+
+        Raises:
+            DuneCatalogError: `strict` is set and something is left out.
+        """
+        from dagster_dune.catalog.sources.differences import (  # noqa: PLC0415  (slow to import)
+            warn_of_differences,
+            warn_of_foreign_queries,
+        )
+        from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
+        from dagster_dune.catalog.sources.merge import merged  # noqa: PLC0415
+
+        left_out = LeftOut(strict=strict)
+        contents = merged(folder, account, left_out=left_out)
+        left_out.add_unidentified(contents)
+        left_out.done()
+        warn_of_foreign_queries(folder, account)
+        return warn_of_unknown_names(warn_of_differences(cls.of(contents)))
 
     def with_backing_queries(self) -> DuneCatalog:
         """Return this catalog with the query behind each matview as an object of its own."""
@@ -99,4 +155,5 @@ class DuneCatalog(CatalogContents):
             queries=(*self.queries, *backing),
             external=self.external,
             unidentified=self.unidentified,
+            not_taken=self.not_taken,
         )

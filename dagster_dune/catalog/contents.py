@@ -16,7 +16,7 @@ from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQu
 from dagster_dune.errors import DuneCatalogError
 
 DOCUMENT_VERSION = 1
-PROVENANCE = {"source", "updated_at"}
+PROVENANCE = {"source", "updated_at", "is_confirmed", "differs"}
 PULL_AGAIN = "Write it again: dagster-dune catalog pull -o FILE."
 
 
@@ -29,6 +29,7 @@ class CatalogContents(BaseModel):
         external: Matviews and queries of others that `deps` may name though they are not in this catalog.
         unidentified: Queries of a folder whose ids are not known. They are no objects of the catalog; `merge` finds
             their ids in the account.
+        not_taken: The ids of queries that the account has beside those in the catalog; None where that is not known.
 
     Raises:
         DuneCatalogError: A name stands twice, a dep is unknown, or objects read each other in a circle.
@@ -40,6 +41,7 @@ class CatalogContents(BaseModel):
     queries: tuple[Query, ...] = ()
     external: tuple[str, ...] = ()
     unidentified: tuple[UnidentifiedQuery, ...] = ()
+    not_taken: tuple[int, ...] | None = None
 
     @classmethod
     def from_json(cls, document: str | bytes) -> Self:
@@ -79,7 +81,7 @@ class CatalogContents(BaseModel):
         """A hash of all that the catalog says of its objects, but not of where and when that was read."""
         provenance = {"__all__": PROVENANCE}
         content = self.model_dump_json(
-            exclude={"materialized_views": provenance, "queries": provenance, "unidentified": True}
+            exclude={"materialized_views": provenance, "queries": provenance, "unidentified": True, "not_taken": True}
         )
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 

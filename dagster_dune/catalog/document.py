@@ -69,6 +69,7 @@ def _with_paths(catalog: CatalogContents, path: Callable[[str], str]) -> Catalog
     fields = ("materialized_views", "queries", "unidentified")
     return CatalogContents(
         external=catalog.external,
+        not_taken=catalog.not_taken,
         **{
             field: tuple(obj.model_copy(update={"source": changed(obj)}) for obj in getattr(catalog, field))
             for field in fields

@@ -117,3 +117,40 @@ class CatalogGraph:
                 f"These read each other in a circle, so no order can refresh them: {circle}.",
                 hint="Remove one of these deps, or leave one of the objects out of the catalog.",
             ) from error
+
+    def rings(self) -> list[list[str]]:
+        """Find the names that read each other in circles.
+
+        Returns:
+            A list a ring, in alphabetical order: each of its names reads every other one, on whatever way.
+        """
+        # Tarjan's algorithm, without recursion: chains are as long as a catalog.
+        found: list[list[str]] = []
+        numbers: dict[str, int] = {}
+        lowest: dict[str, int] = {}
+        open_names: dict[str, None] = {}
+        for start in self._reads:
+            if start in numbers:
+                continue
+            ways = [(start, iter(self.reads(start)))]
+            numbers[start] = lowest[start] = len(numbers)
+            open_names[start] = None
+            while ways:
+                name, ahead = ways[-1]
+                following = next((read for read in ahead if read not in numbers or read in open_names), None)
+                if following is None:
+                    ways.pop()
+                    if ways:
+                        lowest[ways[-1][0]] = min(lowest[ways[-1][0]], lowest[name])
+                    if lowest[name] == numbers[name]:
+                        ring = []
+                        while name in open_names:
+                            ring.append(open_names.popitem()[0])
+                        found += [sorted(ring)] if len(ring) > 1 else []
+                elif following in numbers:
+                    lowest[name] = min(lowest[name], numbers[following])
+                else:
+                    numbers[following] = lowest[following] = len(numbers)
+                    open_names[following] = None
+                    ways.append((following, iter(self.reads(following))))
+        return sorted(found)

@@ -14,7 +14,8 @@ from enum import StrEnum
 
 from dagster_dune.errors import DuneCatalogError
 
-QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]*)")
+MAX_QUERY_ID = 10**18 - 1
+QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]{0,17})")
 TEAM_TABLE_NAME = re.compile(r"dune\.(?P<team>[\w-]+)\.(?P<kind>result|dataset)_(?P<name>\w+)")
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.automation import Automation, Freshness
-from dagster_dune.catalog.names import Reference, materialized_view_name
+from dagster_dune.catalog.names import MAX_QUERY_ID, Reference, materialized_view_name
 from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, check_keys, checked_values, plain_value
 from dagster_dune.catalog.partitions import QueryPartitions
 from dagster_dune.errors import DuneCatalogError
@@ -33,12 +33,14 @@ class SourceFile(BaseModel):
     Attributes:
         path: The file.
         line: The line at which the SQL starts, counted from 1.
+        code_line: The line at which its first word stands that is in no comment; None where that is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     path: str
     line: int = 1
+    code_line: int | None = None
 
     def __str__(self) -> str:
         return f"{self.path}, line {self.line}"
@@ -66,6 +68,9 @@ class DuneObject(BaseModel):
         fingerprint: A hash of the SQL that comments and layout do not change. Worked out from `sql` when left out.
         source: The file that its SQL was read from.
         updated_at: When its query was last changed on Dune, as the account's list of queries says.
+        is_confirmed: Whether `sql` is what Dune has: True of an account's, False of a file's that was compared with
+            none, None where nobody has asked.
+        differs: The first lines of a diff from `sql`, which Dune runs, to that of its file; None where they agree.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -86,6 +91,8 @@ class DuneObject(BaseModel):
     fingerprint: str | None = None
     source: SourceFile | None = None
     updated_at: datetime | None = None
+    is_confirmed: bool | None = None
+    differs: str | None = None
 
     @field_validator("deps", "references")
     @classmethod
@@ -146,7 +153,7 @@ class MaterializedView(DuneObject):
 
     kind: Literal["materialized_view"] = "materialized_view"
     name: str
-    query_id: int | None = Field(default=None, gt=0)
+    query_id: int | None = Field(default=None, gt=0, le=MAX_QUERY_ID)
 
     @field_validator("name")
     @classmethod
@@ -196,7 +203,7 @@ class Query(DuneObject):
     """
 
     kind: Literal["query"] = "query"
-    query_id: int = Field(gt=0)
+    query_id: int = Field(gt=0, le=MAX_QUERY_ID)
     name: str | None = None
     slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
     parameters: tuple[QueryParameter, ...] = ()
@@ -237,6 +244,8 @@ class UnidentifiedQuery(DuneObject):
         parameters: The parameters it declares.
         query_parameters: The values that its executions are given.
         partitions: How its executions are divided.
+        candidates: The ids that it could have.
+        why: Why none of them is taken; empty where there are none.
     """
 
     name: str | None = None
@@ -244,6 +253,8 @@ class UnidentifiedQuery(DuneObject):
     parameters: tuple[QueryParameter, ...] = ()
     query_parameters: Mapping[str, ParameterValue] = {}
     partitions: QueryPartitions | None = None
+    candidates: tuple[int, ...] = ()
+    why: str = ""
 
     def identified(self, query_id: int) -> Query:
         """Return the query that it is.
@@ -251,7 +262,8 @@ class UnidentifiedQuery(DuneObject):
         Raises:
             DuneCatalogError: Its values contradict its parameters.
         """
-        return Query(query_id=query_id, **{field: getattr(self, field) for field in type(self).model_fields})
+        fields = type(self).model_fields.keys() - {"candidates", "why"}
+        return Query(query_id=query_id, **{field: getattr(self, field) for field in fields})
 
 
 def _check_partitions(

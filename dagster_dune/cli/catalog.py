@@ -44,10 +44,14 @@ def pull(
     Where the file exists, only what has changed on Dune since is read, and the names of assets stay as they are.
     """
     from dagster_dune.catalog.document import write_document  # noqa: PLC0415
+    from dagster_dune.catalog.sources.differences import (  # noqa: PLC0415
+        warn_of_differences,
+        warn_of_foreign_queries,
+    )
     from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415
+    from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
     from dagster_dune.catalog.sources.pull import pull as pull_account  # noqa: PLC0415
     from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
-    from dagster_dune.cli.catalog_summary import files_without_id  # noqa: PLC0415
 
     with _reporting() as console:
         folder = read_directory(queries) if queries else None
@@ -73,15 +77,18 @@ def pull(
             f"{output}: {len(catalog.materialized_views)} materialized views, {len(catalog.queries)} queries "
             f"({progress.total} read, {len(after - before)} new, {len(before - after)} gone)."
         )
-        if nameless := files_without_id(catalog):
-            console.print(f"No query of the account has the SQL of {', '.join(nameless)}.", style="yellow")
-        warn_of_unknown_names(catalog)
+        LeftOut().add_unidentified(catalog)
+        if folder:
+            warn_of_foreign_queries(folder, account)
+        warn_of_unknown_names(warn_of_differences(catalog))
 
 
 @catalog_app.command()
 def show(
     path: Annotated[Path, typer.Argument(exists=True, help="A file that pull wrote, or a folder of .sql files.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    exclude: Annotated[list[str] | None, typer.Option(help="Files and folders that are not read.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where something is left out.")] = False,
 ) -> None:
     """Print what a catalog holds: who reads what, and counts."""
     from rich.table import Table  # noqa: PLC0415  (slow to import)
@@ -90,7 +97,10 @@ def show(
     from dagster_dune.cli.catalog_summary import described  # noqa: PLC0415
 
     with _reporting():
-        catalog = DuneCatalog.from_directory(path) if path.is_dir() else DuneCatalog.from_file(path)
+        if path.is_dir():
+            catalog = DuneCatalog.from_directory(path, exclude=exclude or (), strict=strict)
+        else:
+            catalog = DuneCatalog.from_file(path, strict=strict)
         description = described(catalog)
     if as_json:
         typer.echo(json.dumps(description, indent=2, ensure_ascii=False))
@@ -102,6 +112,47 @@ def show(
         if count:
             table.add_row(name, str(count))
     console.print(table)
+
+
+@catalog_app.command()
+def diff(
+    queries: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder of .sql files.")],
+    catalog: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="What pull wrote; the account itself if left out.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Files and folders that are not read.")] = None,
+) -> None:
+    """List the files whose SQL is not what Dune has saved, and would run. Exits with 1 where there are any."""
+    from dagster_dune.catalog.document import read_document  # noqa: PLC0415
+    from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415
+    from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415
+    from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
+    from dagster_dune.catalog.sources.merge import merged  # noqa: PLC0415
+
+    with _reporting() as console:
+        folder = read_directory(queries, exclude=exclude or ())
+        if catalog:
+            account = read_document(catalog)
+        else:
+            names = [obj.sql_name for obj in folder]
+            with _client() as client, _progress(console) as progress:
+                select = None if folder.unidentified else names
+                account = discover(client, select=select, folder=folder, progress=progress)
+        both = merged(folder, account)
+        LeftOut().add_unidentified(both)
+    stdout = _console(stderr=False)
+    sources = {obj.source.path for obj in (*folder, *folder.unidentified) if obj.source}
+    objects = [obj for obj in both if obj.source and obj.source.path in sources]
+    different = [obj for obj in objects if obj.differs is not None]
+    for obj in different:
+        stdout.print(f"{obj.sql_name}: {obj.source} is not what Dune runs", style="bold", markup=False)
+        stdout.print(obj.differs, markup=False)
+    unknown = [obj.sql_name for obj in objects if not obj.is_confirmed]
+    if unknown:
+        stdout.print(f"Not compared, since the account shows no SQL of them: {', '.join(unknown)}.", markup=False)
+    stdout.print(f"{len(different)} of {len(objects) - len(unknown)} files differ from Dune.")
+    if different:
+        raise typer.Exit(1)
 
 
 def _known(output: Path, console: Console) -> CatalogContents | None:

@@ -20,7 +20,7 @@ def folder(tmp_path):
     """A folder with a query, and one whose id is not known."""
     queries = tmp_path / "queries"
     queries.mkdir()
-    (queries / "volume_1.sql").write_text("/* dune\nowners: [team:dex]\n*/\nSELECT '{{day}}' FROM dex.trades")
+    (queries / "volume_4100001.sql").write_text("/* dune\nowners: [team:dex]\n*/\nSELECT '{{day}}' FROM dex.trades")
     (queries / "nameless.sql").write_text("SELECT 1")
     return queries
 
@@ -35,11 +35,13 @@ def test_a_catalog_survives_a_file(folder, tmp_path):
 def test_paths_follow_the_file(folder, tmp_path):
     write_document(DuneCatalog.from_directory(folder), tmp_path / "catalog.json")
     document = json.loads((tmp_path / "catalog.json").read_text())
-    assert document["queries"][0]["source"] == {"path": "queries/volume_1.sql", "line": 4}
+    assert document["queries"][0]["source"] == {"path": "queries/volume_4100001.sql", "line": 4, "code_line": 4}
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     (tmp_path / "catalog.json").rename(moved / "catalog.json")
-    assert DuneCatalog.from_file(moved / "catalog.json")["query_1"].source.path == str(moved / "queries/volume_1.sql")
+    assert DuneCatalog.from_file(moved / "catalog.json")["query_4100001"].source.path == str(
+        moved / "queries/volume_4100001.sql"
+    )
 
 
 def test_the_hash_does_not_depend_on_the_place(folder, tmp_path):

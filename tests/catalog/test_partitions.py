@@ -144,11 +144,11 @@ def test_partitions_are_part_of_the_document():
 
 
 def test_a_header_tells_partitions(tmp_path):
-    (tmp_path / "volume_7.sql").write_text(
+    (tmp_path / "volume_4100007.sql").write_text(
         "/* dune\nparameters:\n  day: 2024-01-01\npartitions:\n  kind: daily\n  start: 2024-01-01\n"
         "  parameters:\n    day: '{partition_key}'\n*/\nSELECT '{{day}}' AS day\n"
     )
-    query = DuneCatalog.from_directory(tmp_path)["query_7"]
+    query = DuneCatalog.from_directory(tmp_path)["query_4100007"]
     assert query.partitions == DAY
     assert (query.parameters[0].default, query.query_parameters) == ("2024-01-01", {})
 
@@ -156,16 +156,16 @@ def test_a_header_tells_partitions(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("  kind: dayly\n", r"volume_7.sql, line 4: partitions.kind in the header is wrong: .*'daily'"),
+        ("  kind: dayly\n", r"volume_4100007.sql, line 4: partitions.kind in the header is wrong: .*'daily'"),
         ("  kind: daily\n  begin: 2024-01-01\n", r"line 5: the header has no key 'partitions.begin'.*start"),
-        ("  kind: daily\n", r"volume_7.sql, in the header: Partitions of the daily kind need start"),
+        ("  kind: daily\n", r"volume_4100007.sql, line 2: in the header: Partitions of the daily kind need start"),
     ],
 )
 def test_a_wrong_header_is_told_with_its_place(tmp_path, lines, message):
     header = f"/* dune\npartitions:\n  parameters: {{day: x}}\n{lines}*/\n"
-    (tmp_path / "volume_7.sql").write_text(f"{header}SELECT '{{{{day}}}}' AS day\n")
+    (tmp_path / "volume_4100007.sql").write_text(f"{header}SELECT '{{{{day}}}}' AS day\n")
     with pytest.raises(DuneCatalogError, match=message):
-        DuneCatalog.from_directory(tmp_path)
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 def test_a_matview_takes_no_partitions(tmp_path):
@@ -174,7 +174,7 @@ def test_a_matview_takes_no_partitions(tmp_path):
         "  parameters: {p: '{partition_key}'}\n*/\nSELECT 1 AS one\n"
     )
     with pytest.raises(DuneCatalogError, match="both matview and partitions"):
-        DuneCatalog.from_directory(tmp_path)
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 def test_the_folders_partitions_win_over_none_of_the_account():

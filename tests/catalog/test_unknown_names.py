@@ -75,14 +75,14 @@ def folder(tmp_path):
     path = tmp_path / "queries"
     path.mkdir()
     (path / "daily.sql").write_text("/* dune\nmatview: dune.acme.result_daily\n*/ SELECT 1")
-    (path / "top_1001.sql").write_text("SELECT * FROM dune.acme.result_dayly")
+    (path / "top_4101001.sql").write_text("SELECT * FROM dune.acme.result_dayly")
     return path
 
 
 def test_a_folder_names_the_file(folder, caplog):
     DuneCatalog.from_directory(folder)
     (warning,) = warnings(caplog)
-    assert "dune.acme.result_dayly, read by query_1001 in top_1001.sql (Did you mean" in warning
+    assert "dune.acme.result_dayly, read by query_4101001 in top_4101001.sql (Did you mean" in warning
 
 
 def test_a_merged_catalog_holds_what_either_holds(tmp_path, caplog):

@@ -212,8 +212,8 @@ def dg_project(tmp_path, monkeypatch):
         "definitions.py": DEFINITIONS,
         "defs/__init__.py": "",
         "defs/folder/defs.yaml": FOLDER_YAML,
-        "defs/folder/queries/volume_7.sql": f"/* dune\nmatview: {VOLUME}\ntags: [dex]\n*/\n{SQL}",
-        "defs/folder/queries/other_8.sql": "SELECT 1",
+        "defs/folder/queries/volume_4100007.sql": f"/* dune\nmatview: {VOLUME}\ntags: [dex]\n*/\n{SQL}",
+        "defs/folder/queries/other_4100008.sql": "SELECT 1",
         "defs/document/defs.yaml": DOCUMENT_YAML,
         "defs/account/defs.yaml": ACCOUNT_YAML,
     }.items():
@@ -243,7 +243,7 @@ def test_a_dg_project_loads_runs_and_reloads(account, dg_project, tmp_path):
         assert reads(account) == once(1)
 
         defs = dg_project / "defs"
-        (defs / "folder" / "queries" / "more_10.sql").write_text("/* dune\ntags: [dex]\n*/\nSELECT 2 AS n")
+        (defs / "folder" / "queries" / "more_4100010.sql").write_text("/* dune\ntags: [dex]\n*/\nSELECT 2 AS n")
         write_document(
             DuneCatalog(queries=[Query(query_id=9, slug="pinned"), Query(query_id=11)]),
             defs / "document" / "catalog.json",
@@ -316,7 +316,7 @@ def test_some_of_the_account(account):
 
 
 def test_a_folder_with_the_account(account, tmp_path):
-    (tmp_path / "best_2.sql").write_text("/* dune\nperformance: large\n*/\nSELECT 1")
+    (tmp_path / "best.sql").write_text("/* dune\nid: 2\nperformance: large\n*/\nSELECT 1")
     (spec,) = [
         spec for spec in build(account=True, queries=tmp_path).resolve_all_asset_specs() if "best_2" in str(spec)
     ]
@@ -460,7 +460,7 @@ def test_a_component_of_ones_own_with_more_in_it(tmp_path):
             job = dg.define_asset_job("all_of_it", selection=dg.AssetSelection.all())
             return dg.Definitions.merge(super().build_defs(context), dg.Definitions(jobs=[job]))
 
-    (tmp_path / "x_1.sql").write_text("SELECT 1")
+    (tmp_path / "x_4100001.sql").write_text("SELECT 1")
     assert dg.build_defs_for_component(Scheduled(queries=tmp_path)).resolve_job_def("all_of_it")
 
 
@@ -563,7 +563,7 @@ def test_a_component_of_ones_own(tmp_path):
         def get_asset_spec(self, obj):
             return super().get_asset_spec(obj).replace_attributes(group_name="own")
 
-    (tmp_path / "x_1.sql").write_text("SELECT * FROM dex.trades")
+    (tmp_path / "x_4100001.sql").write_text("SELECT * FROM dex.trades")
     specs = dg.build_defs_for_component(Own(queries=tmp_path)).resolve_all_asset_specs()
     assert {spec.group_name for spec in specs} == {"own"}
 

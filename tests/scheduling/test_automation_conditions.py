@@ -66,12 +66,12 @@ def test_what_cannot_work_is_refused(fields, message):
 
 
 def test_a_header_sets_them_too(tmp_path):
-    (tmp_path / "volume_7.sql").write_text(
+    (tmp_path / "volume_4100007.sql").write_text(
         "/* dune\nautomation: eager\nfreshness:\n  fail_hours: 26\nkinds: [report]\n*/\nSELECT 1 AS one\n"
     )
-    query = DuneCatalog.from_directory(tmp_path)["query_7"]
+    query = DuneCatalog.from_directory(tmp_path)["query_4100007"]
     assert (query.automation.condition, query.freshness.fail_hours, query.kinds) == ("eager", 26, ("report",))
-    assert DuneCatalog.from_json(DuneCatalog(queries=[query]).to_json())["query_7"] == query
+    assert DuneCatalog.from_json(DuneCatalog(queries=[query]).to_json())["query_4100007"] == query
 
 
 def requested(query, *, translator=None):

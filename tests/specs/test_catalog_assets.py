@@ -70,15 +70,15 @@ def test_dagster_sees_what_changed_in_a_view(dune, resource, instance):
 
 
 def test_owners_and_groups_of_a_folder(tmp_path):
-    (tmp_path / "dune.yml").write_text("queries: {x_1.sql: {group: dex, owners: [team:dex, ada@example.com]}}")
-    (tmp_path / "x_1.sql").write_text("SELECT 1")
+    (tmp_path / "dune.yml").write_text("queries: {x_4100001.sql: {group: dex, owners: [team:dex, ada@example.com]}}")
+    (tmp_path / "x_4100001.sql").write_text("SELECT 1")
     (spec,) = build_dune_assets(DuneCatalog.from_directory(tmp_path)).specs
     assert spec.group_name == "dex"
     assert list(spec.owners) == ["team:dex", "ada@example.com"]
 
 
 def test_the_code_of_an_asset_is_its_file(tmp_path):
-    file = tmp_path / "x_1.sql"
+    file = tmp_path / "x_4100001.sql"
     file.write_text("/* dune\ntags: [a]\n*/\nSELECT 1")
     (spec,) = build_dune_assets(DuneCatalog.from_directory(tmp_path)).specs
     (local,) = spec.metadata["dagster/code_references"].code_references
@@ -98,16 +98,16 @@ def test_the_sql_is_shown_beside_the_querys_own_words():
 
 
 def test_loading_warns_of_nothing(tmp_path, recwarn):
-    (tmp_path / "x_1.sql").write_text("SELECT 1")
+    (tmp_path / "x_4100001.sql").write_text("SELECT 1")
     build_dune_assets(DuneCatalog.from_directory(tmp_path))
     assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_queries_without_id_are_named_and_no_assets(tmp_path, caplog):
-    (tmp_path / "x_1.sql").write_text("SELECT 1")
+    (tmp_path / "x_4100001.sql").write_text("SELECT 1")
     (tmp_path / "nameless.sql").write_text("SELECT 2")
     assert len(build_dune_assets(DuneCatalog.from_directory(tmp_path)).keys) == 1
-    assert f"their ids are not known: {tmp_path / 'nameless.sql'}." in caplog.text
+    assert f"{tmp_path / 'nameless.sql'}: nothing says which query this is" in caplog.text
 
 
 def test_upstream_tables_are_external_assets():

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import (
-    DuneApiError,
     DuneCreditsExhaustedError,
     DuneNotFoundError,
     DunePermissionError,
@@ -26,7 +25,8 @@ from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.sources.api_objects import as_materialized_view, as_query
-from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
+from dagster_dune.catalog.sources.left_out import LeftOut, consistent
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 
 RATE_LIMIT_SECONDS = 15.0
 RATE_LIMIT_PATIENCE = 20
@@ -43,12 +43,14 @@ def discover(
     known: CatalogContents | None = None,
     concurrency: int = 8,
     progress: Callable[[int, int], object] | None = None,
+    left_out: LeftOut | None = None,
 ) -> CatalogContents:
     """Read the matviews and queries that the client's key can see.
 
     Backing queries are part of their matviews, archived queries are left out, and the names of other teams' objects in
     the SQL are references. What cannot be read is left out too, with a warning: a query that is forbidden or gone, and
-    all of them where the plan has no query endpoints; matviews then come without SQL, so without lineage.
+    all of them where the plan has no query endpoints; matviews then come without SQL, so without lineage. So are
+    objects that read each other in a circle.
 
     Args:
         client: A client with a key of the account.
@@ -60,17 +62,20 @@ def discover(
             in it stays, whatever its title is now.
         concurrency: How many queries are read at once. Dune's rate limits are waited for.
         progress: Called with the number of queries that were read, and the number to read.
+        left_out: Where to say what is left out; a warning each if None.
 
     Returns:
         The account's catalog.
 
     Raises:
         DuneApiError: Dune could not be reached, or refused the key.
-        DuneCatalogError: A pattern of `select` matches nothing, or the objects read each other in a circle.
+        DuneCatalogError: A pattern of `select` matches nothing.
     """
     if concurrency < 1:
         raise DuneConfigurationError(f"concurrency must be at least 1, not {concurrency}.")
-    account = _Account(client, known or CatalogContents(), folder or CatalogContents(), concurrency, progress)
+    account = _Account(
+        client, known or CatalogContents(), folder or CatalogContents(), concurrency, progress, left_out or LeftOut()
+    )
     account.list_objects()
     wanted = account.wanted(select, exclude)
     account.read(wanted, exclude)
@@ -93,12 +98,14 @@ class _Account:
         folder: CatalogContents,
         concurrency: int,
         progress: Callable[[int, int], object] | None,
+        left_out: LeftOut,
     ) -> None:
         self._client = client
         self._folder = folder
         self._known = {obj.query_id: obj for obj in known if obj.query_id}
         self._concurrency = concurrency
         self._progress = progress
+        self._left_out = left_out
         self._can_read = True
         self.matviews: dict[str, MaterializedViewInfo] = {}
         self.overviews: dict[int, QueryOverview] = {}
@@ -153,12 +160,13 @@ class _Account:
 
     def _listed_matviews(self, tags: Mapping[int, tuple[str, ...]]) -> Iterator[MaterializedView]:
         for info in self.matviews.values():
-            try:
-                yield MaterializedView(
+            matview = None
+            with self._left_out.if_wrong(f"The materialized view {info.sql_id!r}"):
+                matview = MaterializedView(
                     name=info.sql_id, query_id=info.query_id or None, tags=tags.get(info.query_id or 0, ())
                 )
-            except (DuneCatalogError, ValidationError) as error:
-                _warn_left_out(f"The materialized view {info.sql_id!r}", error)
+            if matview:
+                yield matview
 
     def _slug(self, query_id: int, title: str | None) -> str | None:
         before = self._known.get(query_id)
@@ -224,23 +232,26 @@ class _Account:
         return True
 
     def _keep(self, saved: SavedQuery) -> None:
+        slug = self._slug(saved.query_id, saved.name)
         try:
-            slug = self._slug(saved.query_id, saved.name)
             self.queries[saved.query_id] = as_query(saved, slug, self._updated_at(saved.query_id))
         except (DuneCatalogError, ValidationError) as error:
-            _warn_left_out(f"Query {saved.query_id}", error)
+            self._keep_or_leave_out(saved.query_id, error)
 
     def _saved_query(self, query_id: int) -> tuple[int, SavedQuery | None]:
         try:
             return query_id, self._patiently(query_id)
         except (DunePermissionError, DuneServerError) as error:
-            if self._keep_known(query_id):
-                logger.warning("Query %s stays as it was read before. %s", query_id, error)
-            else:
-                _warn_left_out(f"Query {query_id}", error)
+            self._keep_or_leave_out(query_id, error)
         except DuneNotFoundError as error:
-            _warn_left_out(f"Query {query_id}", error)
+            self._left_out.add(f"Query {query_id}: {error}", [f"query_{query_id}"])
         return query_id, None
+
+    def _keep_or_leave_out(self, query_id: int, error: DuneError | ValidationError) -> None:
+        if self._keep_known(query_id):
+            logger.warning("Query %s stays as it was read before. %s", query_id, error)
+        else:
+            self._left_out.add(f"Query {query_id}: {error}", [f"query_{query_id}"])
 
     def _patiently(self, query_id: int) -> SavedQuery:
         """Read a query; where the client's own retries end, a rate limit is waited for some more."""
@@ -256,15 +267,14 @@ class _Account:
     def catalog(self, wanted: set[str]) -> CatalogContents:
         matviews = [self.matviews[name] for name in sorted(wanted & self.matviews.keys())]
         backing_ids = {info.query_id for info in matviews}
-        catalog = CatalogContents(
-            materialized_views=tuple(
-                as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews
-            ),
-            queries=tuple(
+        catalog = consistent(
+            [as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews],
+            [
                 query
                 for query_id, query in sorted(self.queries.items())
                 if query.sql_name in wanted and query_id not in backing_ids
-            ),
+            ],
+            left_out=self._left_out,
         )
         return self._with_the_rest_as_external(catalog)
 
@@ -272,8 +282,7 @@ class _Account:
         """What is read and was not wanted exists all the same; it is no mistake in the SQL."""
         read = {name for obj in catalog for name in obj.references or ()}
         external = sorted(name for name in read if name in self._listed and name not in catalog)
-        return catalog.model_copy(update={"external": tuple(external)}) if external else catalog
-
-
-def _warn_left_out(what: str, error: DuneApiError | DuneCatalogError | ValidationError) -> None:
-    logger.warning("%s is left out of the catalog. %s", what, error)
+        held = {obj.query_id for obj in catalog}
+        listed = self.overviews.keys() | self._backing_ids
+        not_taken = tuple(sorted(listed - held)) if self._can_read else None
+        return catalog.model_copy(update={"external": tuple(external), "not_taken": not_taken})

@@ -20,6 +20,7 @@ def as_materialized_view(info: MaterializedViewInfo, backing: Query | None) -> M
         view_parameters=backing.view_parameters if backing else {},
         fingerprint=backing.fingerprint if backing else None,
         updated_at=backing.updated_at if backing else None,
+        is_confirmed=backing.is_confirmed if backing else None,
         description=backing.description if backing else None,
         tags=backing.tags if backing else (),
         is_private=info.is_private,
@@ -38,6 +39,7 @@ def as_query(saved: SavedQuery, slug: str | None, updated_at: datetime | None) -
         tags=saved.tags or (),
         is_private=saved.is_private,
         updated_at=updated_at,
+        is_confirmed=True,
     )
 
 

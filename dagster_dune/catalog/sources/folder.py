@@ -1,18 +1,16 @@
 """A folder of ``.sql`` files as a catalog: one file a query, or the backing query of one matview.
 
-A query's id stands in its file's name (``volume_4711.sql``, ``volume___4711.sql``, ``query_4711.sql``), in its header
-(see `dagster_dune.catalog.sources.header`), in the folder's ``dune.yml`` (see
-`dagster_dune.catalog.sources.folder_settings`), or in a comment at its start that links to it. A file without one waits
-for `DuneCatalog.merge` to find it in the account. A file whose header or settings have a `matview` is that materialized
-view.
+A query's id stands in its header (see `dagster_dune.catalog.sources.header`), in the folder's ``dune.yml`` (see
+`dagster_dune.catalog.sources.folder_settings`), in its file's name, or in a comment at its start that links to it (see
+`dagster_dune.catalog.sources.file_ids`). A file without one waits for `DuneCatalog.merge` to find it in the account. A
+file whose header or settings have a `matview` is that materialized view.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,51 +22,57 @@ from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, likely_type
-from dagster_dune.catalog.sources.folder_settings import read_settings, read_text, visible_files
+from dagster_dune.catalog.sources.file_ids import WAYS, Found, IdPlace, identify
+from dagster_dune.catalog.sources.folder_settings import read_settings, read_text, shown
 from dagster_dune.catalog.sources.header import Header, HeaderParameter, SqlText, parse_sql_text
+from dagster_dune.catalog.sources.left_out import LeftOut, consistent
 from dagster_dune.catalog.sql.references import parameter_keys
 from dagster_dune.errors import DuneCatalogError
 
 logger = logging.getLogger(__name__)
 
-NAME_WITH_ID = re.compile(r"(?P<name>.+?)_+(?P<id>[1-9][0-9]*)")
 
-
-def read_directory(path: Path) -> CatalogContents:
+def read_directory(
+    path: Path, *, exclude: Sequence[str] | str = (), left_out: LeftOut | None = None
+) -> CatalogContents:
     """Read every ``.sql`` file of a folder and of the folders in it, except hidden ones.
+
+    A file that cannot be read, holds no SQL or has a wrong header is left out; so are files that are one object with
+    different SQL, and objects that contradict each other.
 
     Args:
         path: The folder.
+        exclude: Files and folders that are not read: names, paths as seen from the folder, or globs of these.
+        left_out: Where to say what is left out; a warning each if None.
 
     Returns:
         The matviews and queries of the folder, each with the references of its SQL.
 
     Raises:
-        DuneCatalogError: The folder or its files are missing or cannot be read, a header or ``dune.yml`` is wrong, two
-            files with different SQL are one object, or the objects contradict each other.
+        DuneCatalogError: The folder is missing, holds no ``.sql`` file, or its ``dune.yml`` is wrong.
     """
     if not path.is_dir():
-        raise DuneCatalogError(f"There is no folder {path}.", hint="Give the folder that holds the .sql files.")
-    files = sorted(file for file in visible_files(path, "*") if file.suffix.lower() == ".sql")
-    if not files:
-        raise DuneCatalogError(f"The folder {path} holds no .sql file.", hint="Save each query as <name>_<id>.sql.")
-    settings = read_settings(path, files)
-    objects: dict[str, MaterializedView | Query] = {}
+        raise DuneCatalogError(f"There is no folder {shown(path)}.", hint="Give the folder that holds the .sql files.")
+    left_out = left_out or LeftOut()
+    settings = read_settings(path, [exclude] if isinstance(exclude, str) else exclude, left_out)
+    objects: dict[str, list[MaterializedView | Query]] = {}
     unidentified: list[UnidentifiedQuery] = []
     with _cheap_garbage_collection():
-        for file in files:
-            obj = _read(file, settings.queries.get(file, Header()))
-            if isinstance(obj, UnidentifiedQuery):
-                unidentified.append(obj)
-            elif other := objects.get(obj.sql_name):
-                _refuse_another(other, obj)
-            else:
-                objects[obj.sql_name] = obj
-    return CatalogContents(
-        materialized_views=tuple(obj for obj in objects.values() if isinstance(obj, MaterializedView)),
-        queries=tuple(obj for obj in objects.values() if isinstance(obj, Query)),
-        external=settings.external,
-        unidentified=tuple(unidentified),
+        for file in settings.files:
+            header, allowed = settings.queries.get(file, Header()), settings.ids.get(file, ())
+            with left_out.if_wrong(names=_likely_names(file, header, allowed)):
+                obj = _read(file, header, allowed)
+                if isinstance(obj, UnidentifiedQuery):
+                    unidentified.append(obj)
+                else:
+                    objects.setdefault(obj.sql_name, []).append(obj)
+    single = [only for versions in objects.values() if (only := _only(versions, left_out))]
+    return consistent(
+        [obj for obj in single if isinstance(obj, MaterializedView)],
+        [obj for obj in single if isinstance(obj, Query)],
+        external=tuple(settings.external),
+        unidentified=unidentified,
+        left_out=left_out,
     )
 
 
@@ -82,34 +86,52 @@ def _cheap_garbage_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _refuse_another(first: MaterializedView | Query, second: MaterializedView | Query) -> None:
-    """Two files of one object: a copy is left out, two versions are an error."""
-    if first.fingerprint != second.fingerprint:
-        raise DuneCatalogError(
-            f"{first.source} and {second.source} are both {first.sql_name}, with different SQL.",
-            hint="Remove one of the two files, or correct its id.",
+def _only(versions: list[MaterializedView | Query], left_out: LeftOut) -> MaterializedView | Query | None:
+    """Of several files of one object: the first of copies, none where their SQL differs."""
+    first, *others = versions
+    for other in others:
+        if first.fingerprint != other.fingerprint:
+            places = " and ".join(str(obj.source) for obj in versions)
+            left_out.add(
+                f"{places} are {'both' if len(versions) == 2 else 'all'} {first.sql_name}, with different SQL. "
+                "Remove all but one of the files, or correct their ids.",
+                [first.sql_name],
+            )
+            return None
+        logger.warning(
+            "%s and %s are both %s, with the same SQL; the second is left out.",
+            first.source,
+            other.source,
+            first.sql_name,
         )
-    logger.warning(
-        "%s and %s are both %s, with the same SQL; the second is left out.", first.source, second.source, first.sql_name
-    )
+    return first
 
 
-def _read(file: Path, settings: Header) -> MaterializedView | Query | UnidentifiedQuery:
-    parsed = parse_sql_text(read_text(file), str(file))
+def _likely_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> list[str]:
+    """What others call a file that cannot be read, by its name and ``dune.yml``."""
+    query_id = identify(file.stem, header.id, (), allowed).id
+    return [name for name in (header.matview and header.matview.lower(), query_id and f"query_{query_id}") if name]
+
+
+def _read(file: Path, settings: Header, allowed: Sequence[IdPlace]) -> MaterializedView | Query | UnidentifiedQuery:
+    name = shown(file)
+    parsed = parse_sql_text(read_text(file), name)
     header = parsed.header.over(settings)
     try:
         if header.matview is not None:
-            return _materialized_view(file, parsed, header, header.matview)
-        return _query(file, parsed, header)
+            return _materialized_view(file, parsed, header, header.matview, allowed)
+        return _query(file, parsed, header, allowed)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise DuneCatalogError(f"{file}: {place} is wrong: {first['msg']}.") from error
+        raise DuneCatalogError(f"{name}: {place} is wrong: {first['msg']}.") from error
     except DuneCatalogError as error:
-        raise DuneCatalogError(f"{file}: {error}") from error
+        raise DuneCatalogError(f"{name}: {error}") from error
 
 
-def _materialized_view(file: Path, parsed: SqlText, header: Header, matview: str) -> MaterializedView:
+def _materialized_view(
+    file: Path, parsed: SqlText, header: Header, matview: str, allowed: Sequence[IdPlace]
+) -> MaterializedView:
     if header.parameters:
         raise DuneCatalogError(
             f"the materialized view {matview} is given parameters, but Dune refreshes matviews without any.",
@@ -122,21 +144,37 @@ def _materialized_view(file: Path, parsed: SqlText, header: Header, matview: str
             )
     # A number at the end of the matview's own name is no id: volume_30.sql for dune.acme.result_volume_30.
     is_named_after_it = matview.lower().endswith(file.stem.lower())
-    query_id = _query_id(file, "" if is_named_after_it else file.stem, header, parsed.linked_id)
-    return MaterializedView(name=matview, query_id=query_id, **_common(file, parsed, header))
+    found = identify("" if is_named_after_it else file.stem, header.id, parsed.linked, allowed)
+    _warn_of_another_id(file, found)
+    if found.id is None and found.candidates:
+        logger.warning("%s: nothing says for sure which query backs %s: %s. %s.", file, matview, found.why, WAYS)
+    return MaterializedView(name=matview, query_id=found.id, **_common(file, parsed, header))
 
 
-def _query(file: Path, parsed: SqlText, header: Header) -> Query | UnidentifiedQuery:
+def _query(file: Path, parsed: SqlText, header: Header, allowed: Sequence[IdPlace]) -> Query | UnidentifiedQuery:
+    found = identify(file.stem, header.id, parsed.linked, allowed)
+    _warn_of_another_id(file, found)
     query = UnidentifiedQuery(
         name=header.name,
-        slug=header.slug or _slug(file.stem),
+        slug=header.slug or (None if found.id and found.slug == "query" else slugify(found.slug)),
         parameters=_declared_parameters(header, parsed.sql),
         query_parameters=_values(header),
         partitions=header.partitions,
+        candidates=found.candidates,
+        why=found.why if found.id is None else "",
         **_common(file, parsed, header),
     )
-    query_id = _query_id(file, file.stem, header, parsed.linked_id)
-    return query if query_id is None else query.identified(query_id)
+    return query if found.id is None else query.identified(found.id)
+
+
+def _warn_of_another_id(file: Path, found: Found) -> None:
+    if found.id is not None and found.why:
+        logger.warning(
+            "%s is taken for query %s, as its header or dune.yml says; but %s. Remove the wrong one.",
+            file,
+            found.id,
+            found.why,
+        )
 
 
 def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
@@ -152,33 +190,9 @@ def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
         "kinds": header.kinds,
         "automation": header.automation,
         "freshness": header.freshness,
-        "source": SourceFile(path=str(file.absolute()), line=parsed.line),
+        "is_confirmed": False,
+        "source": SourceFile(path=str(file.absolute()), line=parsed.line, code_line=parsed.code_line),
     }
-
-
-def _query_id(file: Path, stem: str, header: Header, linked_id: int | None) -> int | None:
-    """The id in the file's name, else in the header, else in a link: links are copied along with a query's text."""
-    in_name = NAME_WITH_ID.fullmatch(stem)
-    named, stated = int(in_name["id"]) if in_name else None, header.id
-    if named and stated and named != stated:
-        logger.warning(
-            "%s is taken for query %s, as its name says; its header or dune.yml says that it is query %s. Remove the "
-            "wrong one; name the file %s_%s.sql if %s is part of the query's name.",
-            file,
-            named,
-            stated,
-            stem,
-            stated,
-            named,
-        )
-    return named or stated or linked_id
-
-
-def _slug(stem: str) -> str | None:
-    """The file's name without its id; None for ``query_<id>.sql``, which is no name."""
-    in_name = NAME_WITH_ID.fullmatch(stem)
-    name = in_name["name"] if in_name else stem
-    return None if in_name and name == "query" else slugify(name)
 
 
 def _declared_parameters(header: Header, sql: str) -> tuple[QueryParameter, ...]:

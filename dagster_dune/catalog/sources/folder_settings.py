@@ -10,22 +10,36 @@ For folders whose files cannot carry headers, or whose settings belong in one pl
         matview: dune.acme.result_trades
         performance: large
     external: [dune.other.result_labels]
+    exclude: [_deprecated, "*.draft.sql"]
+    ids: prefix
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+import codecs
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from dagster_dune.catalog.sources.file_ids import IdPlace
 from dagster_dune.catalog.sources.header import Header
-from dagster_dune.catalog.sources.yaml_text import line_of, read_yaml
+from dagster_dune.catalog.sources.left_out import LeftOut
+from dagster_dune.catalog.sources.yaml_text import LONGEST_WORD, YamlText
 from dagster_dune.errors import DuneCatalogError
 
 FILE_NAME = "dune.yml"
+MAX_BYTES = 2_000_000
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class FolderSettings(BaseModel):
@@ -34,86 +48,170 @@ class FolderSettings(BaseModel):
     Attributes:
         queries: By the path of a ``.sql`` file beside or below it, what its header could say as well.
         external: Matviews and queries of others that `deps` may name.
+        exclude: Files and folders beside and below it that are not read: names, paths or globs of these.
+        ids: Where ids stand that cannot be told from other numbers: ``prefix``, ``suffix``, ``header``, or several.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    queries: dict[str, Header] = {}
+    queries: dict[str, Any] = {}
     external: tuple[str, ...] = ()
+    exclude: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    ids: Annotated[tuple[IdPlace, ...], BeforeValidator(_as_list)] = ()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Settings:
     """What the ``dune.yml`` files of a folder say together.
 
     Attributes:
+        files: The ``.sql`` files that are read.
         queries: By ``.sql`` file, what its header could say as well.
         external: Matviews and queries of others that `deps` may name.
+        ids: By ``.sql`` file, where ids stand.
     """
 
-    queries: Mapping[Path, Header]
-    external: tuple[str, ...]
+    files: list[Path] = field(default_factory=list)
+    queries: dict[Path, Header] = field(default_factory=dict)
+    external: dict[str, None] = field(default_factory=dict)
+    ids: dict[Path, tuple[IdPlace, ...]] = field(default_factory=dict)
 
 
-def read_settings(folder: Path, files: Collection[Path]) -> Settings:
-    """Read the ``dune.yml`` of a folder, and those of the folders in it.
+def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Settings:
+    """Find the ``.sql`` files of a folder, and read its ``dune.yml`` and those of the folders in it.
 
     Each speaks of the files beside it and below it. Where two of them speak of one file, what the nearer one says
-    counts, key by key.
+    counts, key by key. A ``dune.yml`` that cannot be read leaves out the files that it speaks of.
 
     Args:
         folder: The folder.
-        files: The ``.sql`` files in it.
+        exclude: What is not read, as seen from the folder.
+        left_out: Where to say what is left out.
 
     Returns:
         What they say.
 
     Raises:
-        DuneCatalogError: One of them cannot be read, holds an unknown key or a wrong value, or names a file that is
-            missing.
+        DuneCatalogError: There is no ``.sql`` file, or the folder's own ``dune.yml`` cannot be read, holds an unknown
+            key or a wrong value.
     """
-    queries: dict[Path, Header] = {}
-    external: list[str] = []
-    for path in sorted(visible_files(folder, FILE_NAME), key=lambda path: (len(path.parts), path)):
-        said = _read(path, files)
-        external += said.external
-        for name, header in said.queries.items():
-            file = path.parent / name
-            queries[file] = header.over(queries.get(file, Header()))
-    return Settings(queries, tuple(dict.fromkeys(external)))
-
-
-def _read(path: Path, files: Collection[Path]) -> FolderSettings:
-    text = read_text(path)
-    settings = read_yaml(text, FolderSettings, source=str(path), what=FILE_NAME)
-    if not settings.queries:
-        return settings
-    present = {file.relative_to(path.parent).as_posix() for file in files if path.parent in file.parents}
-    for name in settings.queries:
-        if name not in present:
-            close = get_close_matches(name, sorted(present), n=1)
-            raise DuneCatalogError(
-                f"{path}, line {line_of(text, 'queries', name)}: there is no file {name} beside it.",
-                hint=f"Did you mean {close[0]}?" if close else "Write its path as seen from dune.yml.",
-            )
+    present = [file for file in visible_files(folder, left_out) if not is_excluded(file, folder, exclude)]
+    settings = Settings([file for file in present if file.suffix.lower() == ".sql"])
+    if not settings.files:
+        raise DuneCatalogError(
+            f"The folder {shown(folder)} holds no .sql file{' that is not excluded' if exclude else ''}.",
+            hint="Save each query as <name>_<id>.sql.",
+        )
+    for path in sorted((file for file in present if file.name == FILE_NAME), key=lambda path: (len(path.parts), path)):
+        below = [file for file in settings.files if path.parent in file.parents]
+        if path.parent != folder and not below:
+            continue
+        try:
+            text = YamlText(read_text(path), source=shown(path), what=FILE_NAME)
+            said = text.read(FolderSettings)
+        except DuneCatalogError as error:
+            if path.parent == folder:
+                raise
+            left_out.add(f"{error} The {len(below)} .sql files beside and below it are left out.")
+            settings.files = [file for file in settings.files if file not in below]
+            continue
+        gone = [file for file in below if is_excluded(file, path.parent, said.exclude)]
+        settings.files = [file for file in settings.files if file not in gone]
+        settings.external |= dict.fromkeys(said.external)
+        settings.ids |= dict.fromkeys(below, said.ids) if said.ids else {}
+        _read_queries(path, text, said, below, gone, settings, left_out)
     return settings
 
 
-def visible_files(folder: Path, pattern: str) -> Iterator[Path]:
+def _read_queries(
+    path: Path,
+    text: YamlText,
+    said: FolderSettings,
+    below: Sequence[Path],
+    excluded: Sequence[Path],
+    settings: Settings,
+    left_out: LeftOut,
+) -> None:
+    present = {file.relative_to(path.parent).as_posix(): file for file in below}
+    for name in said.queries:
+        file = present.get(name)
+        if file is None:
+            close = get_close_matches(name[:LONGEST_WORD], sorted(present), n=1)
+            hint = f"Did you mean {close[0]}?" if close else "Write its path as seen from dune.yml."
+            left_out.add(
+                f"{shown(path)}, line {text.line_of('queries', name)}: there is no file {name} beside it. {hint}"
+            )
+        elif file not in excluded:
+            try:
+                header = text.read(Header, "queries", name)
+            except DuneCatalogError as error:
+                left_out.add(f"{error} So {shown(file)} is left out.")
+                settings.files.remove(file)
+            else:
+                settings.queries[file] = header.over(settings.queries.get(file, Header()))
+
+
+def is_excluded(file: Path, folder: Path, patterns: Sequence[str]) -> bool:
+    """Whether a pattern means a file, or a folder that it is in.
+
+    Examples:
+        >>> file = Path("queries/dex/_deprecated/old.sql")
+        >>> [is_excluded(file, Path("queries"), [pattern]) for pattern in ("_deprecated", "dex/*/old.sql", "old")]
+        [True, True, False]
+    """
+    path = PurePosixPath(file.relative_to(folder).as_posix())
+    around = [path, *path.parents[:-1]]
+    for pattern in patterns:
+        glob = pattern.strip().removeprefix("./").rstrip("/")
+        if any(fnmatchcase(str(part), glob) or fnmatchcase(part.name, glob) for part in around):
+            return True
+    return False
+
+
+def visible_files(folder: Path, left_out: LeftOut) -> list[Path]:
     """Find the files of a folder, and of the folders in it, except hidden ones and those in hidden folders."""
-    for file in folder.rglob(pattern):
-        is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not is_hidden and file.is_file():
-            yield file
+    found = []
+
+    def unreadable(error: OSError) -> None:
+        left_out.add(f"The folder {shown(Path(error.filename))} cannot be read: {error.strerror}.")
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(parent, name) for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
+def shown(path: Path) -> str:
+    """A path as any message can hold it, whatever bytes its name has."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def read_text(file: Path) -> str:
     """Read a file.
 
     Raises:
-        DuneCatalogError: It is no readable UTF-8 text.
+        DuneCatalogError: It is no readable UTF-8 text, or too large for one.
     """
+    name = shown(file)
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DuneCatalogError(f"{file} cannot be read: {error}.", hint="It must be readable UTF-8 text.") from error
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DuneCatalogError(f"{name} cannot be read: it is no regular file.")
+        if status.st_size > MAX_BYTES:
+            raise DuneCatalogError(
+                f"{name} is too large: {status.st_size:,} bytes.", hint=f"The most is {MAX_BYTES:,} bytes."
+            )
+        content = file.read_bytes()
+    except OSError as error:
+        raise DuneCatalogError(f"{name} cannot be read: {error.strerror or error}.") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        encoding = "UTF-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "another encoding"
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DuneCatalogError(
+            f"{name}, line {line}: this is no UTF-8 text; the file looks like {encoding}.", hint="Save it as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise DuneCatalogError(f"{name} holds null characters, so it is no text.", hint="Save it as UTF-8.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -24,18 +24,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.automation import Automation, Freshness
+from dagster_dune.catalog.names import MAX_QUERY_ID
 from dagster_dune.catalog.parameters import ParameterType
 from dagster_dune.catalog.partitions import QueryPartitions
+from dagster_dune.catalog.sources.file_ids import ids_in_comment
 from dagster_dune.catalog.sources.yaml_text import read_yaml
 from dagster_dune.errors import DuneCatalogError
 
 COMMENT = re.compile(r"\s*(?:--(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/)", re.DOTALL)
 HEADER_START = re.compile(r"\s*dune[ \t]*\n")
 UNCLOSED_HEADER = re.compile(r"\s*/\*\s*dune[ \t]*\n")
-QUERY_LINK = re.compile(
-    r"\s*(?:(?:query|dune)?[ _-]*(?:link|url|query)?\s*:\s*)?(?:https://)?(?:www\.)?dune\.com/queries/(?P<id>[1-9]\d*)\b",
-    re.IGNORECASE,
-)
 
 
 class _HeaderPart(BaseModel):
@@ -85,7 +83,7 @@ class Header(_HeaderPart):
         freshness: How old its latest materialization may become, in hours.
     """
 
-    id: int | None = Field(default=None, gt=0)
+    id: int | None = Field(default=None, gt=0, le=MAX_QUERY_ID)
     name: str | None = None
     matview: str | None = None
     description: str | None = None
@@ -116,13 +114,15 @@ class SqlText:
         header: What its header says.
         sql: The rest of the text.
         line: The line at which that starts.
-        linked_id: The query that a comment at the start links to, as ``-- query link: https://dune.com/queries/1``.
+        code_line: The line at which its first word stands that is in no comment.
+        linked: The queries that comments at the start name, as ``-- query link: https://dune.com/queries/4711``.
     """
 
     header: Header
     sql: str
     line: int
-    linked_id: int | None
+    code_line: int
+    linked: tuple[int, ...]
 
 
 def parse_sql_text(text: str, source: str) -> SqlText:
@@ -133,7 +133,7 @@ def parse_sql_text(text: str, source: str) -> SqlText:
         source: The file's name, for messages.
 
     Returns:
-        Its header, its SQL without the header, and the query that it links to.
+        Its header, its SQL without the header, and the queries that it links to.
 
     Raises:
         DuneCatalogError: The header is not closed, stands twice, is no YAML, or holds an unknown key or a wrong value;
@@ -151,16 +151,18 @@ def parse_sql_text(text: str, source: str) -> SqlText:
     if not text[end:].strip(" \t\n;"):
         raise DuneCatalogError(f"{source} holds no SQL.", hint="Write the query, or remove the file.")
     headers = [comment for comment in comments if HEADER_START.match(comment["block"] or "")]
-    linked_id = next((linked for comment in comments for linked in _links(comment)), None)
+    others = [comment for comment in comments if comment not in headers]
+    linked = tuple(dict.fromkeys(found for comment in others for found in ids_in_comment(_words(comment))))
+    code_line = _line(text, end)
     if not headers:
-        return SqlText(Header(), text.strip(), _line(text, 0), linked_id)
+        return SqlText(Header(), text.strip(), _line(text, 0), code_line, linked)
     if len(headers) > 1:
         second = _place(source, text, headers[1].end())
         raise DuneCatalogError(f"{second}: this is the file's second header.", hint="Join the two.")
     header = _read_header(source, text, headers[0].start("block"), headers[0]["block"])
     before, after = text[: headers[0].start()], text[headers[0].end() :]
     line = _line(text, 0 if before.strip() else headers[0].end())
-    return SqlText(header, (before + after).strip(), line, linked_id)
+    return SqlText(header, f"{before}\n{after}".strip(), line, code_line, linked)
 
 
 def _read_header(source: str, text: str, start: int, block: str) -> Header:
@@ -175,10 +177,8 @@ def _leading_comments(text: str) -> Iterator[re.Match[str]]:
         comment = COMMENT.match(text, comment.end())
 
 
-def _links(comment: re.Match[str]) -> Iterator[int]:
-    for line in (comment["line"] or comment["block"] or "").split("\n"):
-        if link := QUERY_LINK.match(line):
-            yield int(link["id"])
+def _words(comment: re.Match[str]) -> str:
+    return comment["line"] or comment["block"] or ""
 
 
 def _place(source: str, text: str, position: int) -> str:

@@ -10,10 +10,12 @@ from typing import Any
 
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.catalog.sources.differences import difference, owned_ids
+from dagster_dune.catalog.sources.left_out import LeftOut, consistent, place_of
 from dagster_dune.errors import DuneCatalogError
 
 
-def merged(folder: CatalogContents, account: CatalogContents) -> CatalogContents:
+def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftOut | None = None) -> CatalogContents:
     """Join two catalogs, object by object.
 
     Objects of one side alone are kept as they are. Of an object on both sides
@@ -22,21 +24,22 @@ def merged(folder: CatalogContents, account: CatalogContents) -> CatalogContents
       account's, where the account knows them;
     - the performance, the description, the tags, the slug, the group, the owners, the kinds, the partitions, the
       automation, the freshness and the values of parameters are the folder's, where the folder gives them;
-    - the deps are those of both.
+    - the deps are those of both,
+    - where both know the SQL and differ, `differs` shows it.
 
     A query that backs a matview of the other side becomes part of that matview. A query of the folder whose id is not
-    known is the account's object with the same SQL, if there is exactly one; otherwise it stays `unidentified`.
+    known is the account's object with the same SQL, if there is exactly one, or the only one of its candidates that the
+    account has; otherwise it stays `unidentified`. Left out are objects that contradict each other once they are
+    joined: a value for a parameter that the account's query does not declare, values for a query that backs a matview,
+    a circle.
 
     Args:
         folder: What `DuneCatalog.from_directory` read, or what was written out in Python.
         account: What `DuneCatalog.from_api` read.
+        left_out: Where to say what is left out; a warning each if None.
 
     Returns:
-        A catalog with every object of the two.
-
-    Raises:
-        DuneCatalogError: The joined objects contradict each other: a value for a parameter that the account's query
-            does not declare, values for a query that backs a matview, a circle.
+        A catalog with every other object of the two.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query
@@ -46,51 +49,72 @@ def merged(folder: CatalogContents, account: CatalogContents) -> CatalogContents
         >>> query.slug, query.name, query.performance
         ('volume', 'DEX volume', 'large')
     """
-    matviews = _joined_matviews(folder, account)
-    identified, unidentified = _identified(folder, account)
+    left_out = left_out or LeftOut()
+    matviews = _joined_matviews(folder, account, left_out)
+    identified, unidentified = _identified(folder, account, left_out)
     folder_queries = {query.query_id: query for query in (*folder.queries, *identified)}
     account_queries = {query.query_id: query for query in account.queries}
+    joined: dict[str, MaterializedView | None] = {}
     for name, matview in matviews.items():
         query_id = matview.query_id or 0
         if name in account and query_id in folder_queries:
-            matviews[name] = _matview(folder_queries.pop(query_id), matview, matview)
+            said: MaterializedView | Query = folder_queries.pop(query_id)
+            known: MaterializedView | Query = matview
         elif name not in account and query_id in account_queries:
-            matviews[name] = _matview(matview, account_queries.pop(query_id), matview)
+            said, known = matview, account_queries.pop(query_id)
+        else:
+            continue
+        joined[name] = None
+        with left_out.if_wrong(str(said.source or ""), [name]):
+            joined[name] = _matview(said, known, matview)
     for query_id, query in folder_queries.items():
-        known = account_queries.get(query_id)
-        account_queries[query_id] = _query(query, known) if known else query
-    return CatalogContents(
-        materialized_views=tuple(matviews[name] for name in sorted(matviews)),
-        queries=tuple(account_queries[query_id] for query_id in sorted(account_queries)),
-        external=tuple(sorted({*folder.external, *account.external})),
-        unidentified=tuple(unidentified),
-    )
+        if saved := account_queries.pop(query_id, None):
+            with left_out.if_wrong(str(query.source or ""), [query.sql_name]):
+                account_queries[query_id] = _query(query, saved)
+        else:
+            account_queries[query_id] = query
+    kept: dict[str, MaterializedView | None] = {**matviews, **joined}
+    return consistent(
+        [obj for name in sorted(kept) if (obj := kept[name])],
+        [account_queries[query_id] for query_id in sorted(account_queries)],
+        external=sorted({*folder.external, *account.external}),
+        unidentified=unidentified,
+        left_out=left_out,
+    ).model_copy(update={"not_taken": account.not_taken})
 
 
-def _identified(folder: CatalogContents, account: CatalogContents) -> tuple[list[Query], list[UnidentifiedQuery]]:
+def _identified(
+    folder: CatalogContents, account: CatalogContents, left_out: LeftOut
+) -> tuple[list[Query], list[UnidentifiedQuery]]:
     """Find the ids of the folder's queries by their SQL; no id is given to two of them."""
     ids: dict[str, set[int]] = {}
     for obj in account:
         if obj.fingerprint and obj.query_id:
             ids.setdefault(obj.fingerprint, set()).add(obj.query_id)
     taken = {obj.query_id for obj in folder}
+    owned = owned_ids(account) or set()
     identified, unidentified = [], []
     for query in folder.unidentified:
-        candidates = ids.get(query.fingerprint or "", set()) - taken
+        same_sql = ids.get(query.fingerprint or "", set()) - taken
+        candidates = same_sql or {*query.candidates} & owned - taken
         if len(candidates) == 1:
             query_id = candidates.pop()
             taken.add(query_id)
-            identified.append(query.identified(query_id))
+            with left_out.if_wrong(place_of(query), [f"query_{query_id}"]):
+                identified.append(query.identified(query_id))
         else:
             unidentified.append(query)
     return identified, unidentified
 
 
-def _joined_matviews(folder: CatalogContents, account: CatalogContents) -> dict[str, MaterializedView]:
+def _joined_matviews(
+    folder: CatalogContents, account: CatalogContents, left_out: LeftOut
+) -> dict[str, MaterializedView]:
     matviews = {matview.sql_name: matview for matview in account.materialized_views}
     for matview in folder.materialized_views:
-        known = matviews.get(matview.sql_name)
-        matviews[matview.sql_name] = _matview(matview, known, known) if known else matview
+        known = matviews.pop(matview.sql_name, None)
+        with left_out.if_wrong(str(matview.source or ""), [matview.sql_name]):
+            matviews[matview.sql_name] = _matview(matview, known, known) if known else matview
     return matviews
 
 
@@ -139,4 +163,6 @@ def _common(said: DuneObject, known: DuneObject) -> dict[str, Any]:
         "freshness": said.freshness or known.freshness,
         "source": said.source or known.source,
         "updated_at": known.updated_at or said.updated_at,
+        "is_confirmed": with_sql.is_confirmed,
+        "differs": difference(said, known) if said.sql is not None else known.differs,
     }

@@ -17,6 +17,12 @@ from dagster_dune.errors import DuneCatalogError
 
 LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the quick one, where libyaml is there
 
+MAX_DEPTH = 50
+MAX_NODES = 100_000
+"""What aliases stand for counts as often as it is named."""
+
+LONGEST_WORD = 100
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -36,65 +42,123 @@ def read_yaml(text: str, model: type[ModelT], *, source: str, what: str, lines_b
     Raises:
         DuneCatalogError: It is no YAML, or holds an unknown key, a key twice or a wrong value.
     """
-    said: ModelT = _Reader(model, source, what, lines_before).read(text)
-    return said
+    return YamlText(text, source=source, what=what, lines_before=lines_before).read(model)
 
 
-def line_of(text: str, *keys: str) -> int:
-    """Return the line on which a key of some YAML stands, counted from 1."""
-    line, _ = _find(LOADER(text).get_single_node(), keys)
-    return line + 1
+class YamlText:
+    """Some YAML that can be read as a whole or in parts.
 
+    Args:
+        text: The YAML.
+        source: The file's name, for messages.
+        what: The part of the file that the text is, for messages.
+        lines_before: The number of lines in the file before it.
 
-class _Reader:
-    def __init__(self, model: type[BaseModel], source: str, what: str, lines_before: int) -> None:
-        self._model = model
+    Raises:
+        DuneCatalogError: It is no YAML, holds a key twice, or is larger or deeper than anybody would write it.
+    """
+
+    def __init__(self, text: str, *, source: str, what: str, lines_before: int = 0) -> None:
         self._source = source
         self._what = what
         self._lines_before = lines_before
-
-    def read(self, text: str) -> Any:
         try:
+            self._check_depth(text)
             loader = LOADER(text)
-            root = self._checked(loader.get_single_node())
-            data = loader.construct_document(root) if root else {}
+            self._root = loader.get_single_node()
+            self._check(self._root, {}, set())
+            self._data = loader.construct_document(self._root) if self._root else {}
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line if error.problem_mark else 0
             raise self._error(
-                line, f"{self._what} is no YAML: {error.problem}", hint="Quote texts with : or # in them."
+                line, f"{what} is no YAML: {error.problem}", hint="Quote texts with : or # in them."
             ) from error
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position)
+            raise self._error(
+                line, f"{what} is no YAML: it holds the character {error.character!r}", hint="Remove it."
+            ) from error
+        except (yaml.YAMLError, ValueError) as error:
+            raise self._error(0, f"{what} is no YAML: {error}.") from error
+        except RecursionError as error:
+            raise self._error(0, f"{what} is nested too deeply.", hint="Write one 'key: value' a line.") from error
+
+    def read(self, model: type[ModelT], *keys: str) -> ModelT:
+        """Read the text, or what stands under some of its keys.
+
+        Args:
+            model: What it says; unknown keys are forbidden to it.
+            keys: The way to the part of the text that is read.
+
+        Raises:
+            DuneCatalogError: It holds an unknown key or a wrong value.
+        """
+        data = self._data
+        for key in keys:
+            data = data[key]
         try:
-            return self._model.model_validate(data)
+            return model.model_validate(data)
         except DuneCatalogError as error:
-            raise DuneCatalogError(f"{self._source}, in {self._what}: {error}") from error
+            line, _ = _find(self._root, keys)
+            raise self._error(line, f"in {self._what}: {error}") from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise self._wrong(root, first["loc"], first["type"], first["msg"]) from error
+            raise self._wrong(model, keys, first["loc"], first["type"], first["msg"]) from error
 
-    def _checked(self, node: yaml.Node | None) -> yaml.Node | None:
-        """Refuse keys that stand twice, of which YAML would keep the last."""
-        if isinstance(node, yaml.MappingNode):
-            seen = set[str]()
-            for key, value in node.value:
-                if key.value in seen:
-                    raise self._error(
-                        key.start_mark.line, f"{key.value!r} stands twice in {self._what}.", hint="Remove one."
-                    )
-                seen.add(key.value)
-                self._checked(value)
-        return node
+    def line_of(self, *keys: str) -> int:
+        """Return the line of the file on which a key stands, counted from 1."""
+        line, _ = _find(self._root, keys)
+        return self._lines_before + line + 1
 
-    def _wrong(self, root: yaml.Node | None, place: tuple[int | str, ...], kind: str, message: str) -> DuneCatalogError:
-        line, keys = _find(root, place)
+    def _check_depth(self, text: str) -> None:
+        """Look at the marks alone, before anything is built of them: the builder calls itself at each."""
+        depth = 0
+        for event in yaml.parse(text, Loader=LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line if event.start_mark else 0
+                raise self._error(line, f"{self._what} is nested too deeply.", hint="Write one 'key: value' a line.")
+
+    def _check(self, node: yaml.Node | None, sizes: dict[int, int], around: set[int]) -> int:
+        """Refuse what no text is meant to say, and return how much a node stands for."""
+        if not isinstance(node, yaml.CollectionNode):
+            return 1
+        if id(node) in around:
+            raise self._error(node.start_mark.line, f"a part of {self._what} holds itself.", hint="Remove the alias.")
+        if id(node) not in sizes:
+            if isinstance(node, yaml.MappingNode):
+                self._check_keys(node)
+            around.add(id(node))
+            children = [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
+            sizes[id(node)] = 1 + sum(self._check(child, sizes, around) for child in children)
+            around.remove(id(node))
+            if sizes[id(node)] > MAX_NODES:
+                raise self._error(node.start_mark.line, f"{self._what} is too large.", hint="Write aliases out.")
+        return sizes[id(node)]
+
+    def _check_keys(self, node: yaml.MappingNode) -> None:
+        """Refuse keys that are no texts, and those that stand twice, of which YAML would keep the last."""
+        seen = set[str]()
+        for key, _ in node.value:
+            line = key.start_mark.line
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._error(line, f"a key in {self._what} is no text.", hint="Write one 'key: value' a line.")
+            if key.value in seen:
+                raise self._error(line, f"{key.value!r} stands twice in {self._what}.", hint="Remove one.")
+            seen.add(key.value)
+
+    def _wrong(
+        self, model: type[BaseModel], before: tuple[str, ...], place: tuple[int | str, ...], kind: str, message: str
+    ) -> DuneCatalogError:
+        line, keys = _find(self._root, (*before, *place))
         if kind == "extra_forbidden":
-            valid = _model_at(self._model, keys[:-1]).model_fields
-            close = get_close_matches(keys[-1], valid, n=1)
+            valid = _model_at(model, keys[len(before) : -1]).model_fields
+            close = get_close_matches(keys[-1][:LONGEST_WORD], valid, n=1)
             hint = (f"Did you mean {close[0]!r}? " if close else "") + f"The keys are: {', '.join(valid)}."
-            return self._error(line, f"{self._what} has no key {'.'.join(keys)!r}.", hint=hint)
-        if not keys:
-            return self._error(
-                line, f"{self._what} is no list of keys and values.", hint="Write one 'key: value' a line."
-            )
+            return self._error(line, f"{self._what} has no key {'.'.join(keys)[:LONGEST_WORD]!r}.", hint=hint)
+        if len(keys) == len(before):
+            what = f"{'.'.join(before)} in {self._what}" if before else self._what
+            return self._error(line, f"{what} is no list of keys and values.", hint="Write one 'key: value' a line.")
         return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {message}.")
 
     def _error(self, line: int, message: str, hint: str = "") -> DuneCatalogError:

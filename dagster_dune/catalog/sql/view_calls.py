@@ -15,7 +15,7 @@ from sqlglot import Token, TokenType
 from dagster_dune.catalog.names import QUERY_NAME
 from dagster_dune.catalog.sql.tokens import MARKER, PARAMETER, tokenized
 
-QUERY_VIEW = re.compile(r"\s*(query_[1-9][0-9]*)\s*\((.*)\)\s*", re.DOTALL | re.IGNORECASE)
+QUERY_VIEW = re.compile(r"\s*(query_[1-9][0-9]{0,17})\s*\((.*)\)\s*", re.DOTALL | re.IGNORECASE)
 
 ViewParameters = Mapping[str, tuple[Mapping[str, str], ...]]
 

@@ -107,7 +107,7 @@ def test_each_query_is_read_once_and_nothing_is_started(account, client):
 
 
 def test_an_empty_account(dune, client):
-    assert DuneCatalog.from_api(client) == DuneCatalog()
+    assert DuneCatalog.from_api(client) == DuneCatalog(not_taken=())
 
 
 def test_an_account_in_json(account, client):
@@ -117,8 +117,8 @@ def test_an_account_in_json(account, client):
 
 
 def test_an_account_with_a_folder(account, client, tmp_path):
-    (tmp_path / "best_traders_3.sql").write_text(
-        "/* dune\nperformance: large\nparameters:\n  chains: ethereum\n*/\nSELECT {{chains}}"
+    (tmp_path / "best_traders.sql").write_text(
+        "/* dune\nid: 3\nperformance: large\nparameters:\n  chains: ethereum\n*/\nSELECT {{chains}}"
     )
     query = DuneCatalog.merge(DuneCatalog.from_directory(tmp_path), DuneCatalog.from_api(client))["query_3"]
     assert (query.slug, query.performance, query.query_parameters) == ("best_traders", "large", {"chains": "ethereum"})
@@ -155,9 +155,9 @@ def test_a_query_that_cannot_be_read_does_not_lose_the_rest(faulty, faulty_clien
     assert catalog["dune.acme.result_x"].references is None
     assert catalog["dune.acme.result_y"].references == ("dex.trades",)
     warnings = [
-        record.getMessage() for record in caplog.records if record.name == "dagster_dune.catalog.sources.account"
+        record.getMessage() for record in caplog.records if record.name == "dagster_dune.catalog.sources.left_out"
     ]
-    assert [warning[:7] for warning in warnings] == ["Query 1", "Query 2"]
+    assert [warning[:33] for warning in warnings] == [f"Left out of the catalog: Query {n}:" for n in (1, 2)]
     assert "query not found" in warnings[1]
 
 
@@ -189,7 +189,7 @@ def test_odd_answers(faulty, faulty_client, caplog):
     assert (catalog["query_1"].name, catalog["query_1"].slug, catalog["query_1"].description) == (None, None, None)
     assert catalog["query_1"].parameters == (QueryParameter(key="a"),)
     assert catalog["query_3"].parameters == (QueryParameter(key="a", default="x,y", multiple=True),)
-    assert "'not_a_matview' is left out" in caplog.text
+    assert "Left out of the catalog: The materialized view 'not_a_matview': " in caplog.text
 
 
 def test_dune_out_of_reach(faulty, faulty_client):
@@ -310,4 +310,4 @@ def test_a_query_that_can_no_longer_be_read_stays_as_it_was(faulty, faulty_clien
     catalog = DuneCatalog.from_api(faulty_client, known=known, concurrency=1)
     assert [(query.sql_name, query.sql) for query in catalog.queries] == [("query_1", "SELECT 1"), ("query_3", None)]
     assert "Query 1 stays as it was read before" in caplog.text
-    assert "Query 2 is left out" in caplog.text
+    assert "Left out of the catalog: Query 2: " in caplog.text

@@ -29,12 +29,12 @@ def only(folder):
 @pytest.mark.parametrize(
     ("name", "query_id", "slug"),
     [
-        ("daily_volume_4711.sql", 4711, "daily_volume"),
-        ("daily_volume___4711.sql", 4711, "daily_volume"),
-        ("query_4711.sql", 4711, None),
-        ("Daily Volume (7d)_4711.sql", 4711, "Daily_Volume_7d"),
-        ("交易_4711.sql", 4711, None),
-        ("deep/er/x_4711.SQL", 4711, "x"),
+        ("daily_volume_4104711.sql", 4104711, "daily_volume"),
+        ("daily_volume___4104711.sql", 4104711, "daily_volume"),
+        ("query_4104711.sql", 4104711, None),
+        ("Daily Volume (7d)_4104711.sql", 4104711, "Daily_Volume_7d"),
+        ("交易_4104711.sql", 4104711, None),
+        ("deep/er/x_4104711.SQL", 4104711, "x"),
     ],
 )
 def test_id_in_the_name(tmp_path, write, name, query_id, slug):
@@ -77,31 +77,33 @@ def test_other_links_are_no_ids(tmp_path, write, text):
     assert [query.slug for query in catalog.unidentified] == ["volumes"]
 
 
-def test_the_name_and_the_header_win_over_a_link(tmp_path, write):
-    write("x_1.sql", "-- query link: https://dune.com/queries/9\nSELECT 1")
+def test_the_header_wins_over_a_link(tmp_path, write, caplog):
     write("y.sql", "-- query link: https://dune.com/queries/9\n/* dune\nid: 2\n*/SELECT 1")
-    assert [obj.sql_name for obj in DuneCatalog.from_directory(tmp_path)] == ["query_1", "query_2"]
+    assert only(tmp_path).sql_name == "query_2"
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("place", ["header", "dune.yml"])
 @pytest.mark.parametrize("matview", ["", "matview: dune.acme.result_top, "])
-def test_the_name_wins_over_another_id_with_a_warning(tmp_path, write, caplog, place, matview):
+def test_the_header_and_the_settings_win_over_the_name(tmp_path, write, caplog, place, matview):
     said = f"{{{matview}id: 4711}}"
-    if place == "header":
-        file = write("top_100.sql", f"/* dune\n{said}\n*/ SELECT 1")
-    else:
-        file = write("top_100.sql", "SELECT 1")
-        write("dune.yml", f"queries: {{top_100.sql: {said}}}")
-    assert only(tmp_path).query_id == 100
-    (record,) = caplog.records
-    assert record.getMessage().startswith(f"{file} is taken for query 100, as its name says; ")
-    assert "query 4711" in record.getMessage()
-    assert "top_100_4711.sql if 100 is part" in record.getMessage()
+    for number, is_told in ((4100001, True), (20240131, False), (100, False)):
+        if place == "header":
+            file = write(f"{number}/top_{number}.sql", f"/* dune\n{said}\n*/ SELECT 1")
+        else:
+            file = write(f"{number}/top_{number}.sql", "SELECT 1")
+            write(f"{number}/dune.yml", f"queries: {{top_{number}.sql: {said}}}")
+        caplog.clear()
+        assert only(tmp_path / str(number)).query_id == 4711
+        messages = [record.getMessage() for record in caplog.records]
+        expected = f"{file} is taken for query 4711, as its header or dune.yml says; but its name says {number}. "
+        assert messages == ([f"{expected}Remove the wrong one."] if is_told else [])
 
 
 def test_the_same_id_twice_is_no_contradiction(tmp_path, write, caplog):
     write("top_100.sql", "/* dune\nid: 100\n*/ SELECT 1")
-    assert only(tmp_path).query_id == 100
+    query = only(tmp_path)
+    assert (query.query_id, query.slug) == (100, "top")
     assert not caplog.records
 
 
@@ -164,7 +166,7 @@ def test_full_header(tmp_path, write, line_end, bom):
 
 
 def test_a_file_without_header(tmp_path, write):
-    write("x_1.sql", "/* dune tables are fun */\n-- more\nSELECT '{{a}}'\n")
+    write("x_4100001.sql", "/* dune tables are fun */\n-- more\nSELECT '{{a}}'\n")
     query = only(tmp_path)
     assert query.sql == "/* dune tables are fun */\n-- more\nSELECT '{{a}}'"
     assert query.parameters == (QueryParameter(key="a"),)
@@ -172,7 +174,7 @@ def test_a_file_without_header(tmp_path, write):
 
 
 def test_empty_header(tmp_path, write):
-    write("x_1.sql", "/* dune\n*/ SELECT 1")
+    write("x_4100001.sql", "/* dune\n*/ SELECT 1")
     assert only(tmp_path).sql == "SELECT 1"
 
 
@@ -181,28 +183,28 @@ def test_empty_header(tmp_path, write):
     [
         ("result_x.sql", "", None),
         ("result_x.sql", "id: 7", 7),
-        ("x_7.sql", "", 7),
-        ("result_x_30.sql", "", None),
-        ("x_30.sql", "id: 7", 7),
+        ("x_4100007.sql", "", 4100007),
+        ("result_x_4100030.sql", "", None),
+        ("x_4100030.sql", "id: 7", 7),
     ],
 )
 def test_matview(tmp_path, write, file, header, query_id):
-    name = "dune.acme.result_x_30" if "_30" in file else "dune.acme.result_x"
-    write(file, f"/* dune\nmatview: {name}\ntags: [dex]\n{header}\n*/\nSELECT * FROM query_1")
+    name = f"dune.acme.{file[:-4]}" if "30.sql" in file and file.startswith("result") else "dune.acme.result_x"
+    write(file, f"/* dune\nmatview: {name}\ntags: [dex]\n{header}\n*/\nSELECT * FROM query_4100001")
     matview = only(tmp_path)
     assert matview.kind == "materialized_view"
     assert (matview.name, matview.query_id) == (name, query_id)
-    assert matview.references == ("query_1",)
+    assert matview.references == ("query_4100001",)
     assert matview.tags == ("dex",)
 
 
 def test_hidden_and_other_files_are_left_out(tmp_path, write):
-    write("x_1.sql")
-    write(".x_2.sql")
-    write(".venv/x_3.sql")
+    write("x_4100001.sql")
+    write(".x_4100002.sql")
+    write(".venv/x_4100003.sql")
     write("x_4.txt")
     write("README.md")
-    assert only(tmp_path).query_id == 1
+    assert only(tmp_path).query_id == 4100001
 
 
 def test_missing_folder(tmp_path):
@@ -219,7 +221,7 @@ def test_empty_folder(tmp_path, write):
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (("a_1.sql", "SELECT 1"), ("deeper/b_1.sql", "SELECT 2")),
+        (("a_4100001.sql", "SELECT 1"), ("deeper/b_4100001.sql", "SELECT 2")),
         (
             ("a.sql", "/* dune\nmatview: dune.acme.result_x\n*/ SELECT 1"),
             ("b.sql", "/* dune\nmatview: dune.acme.result_X\n*/ SELECT 2"),
@@ -232,23 +234,23 @@ def test_two_versions_of_an_object(tmp_path, write, first, second):
     with pytest.raises(
         DuneCatalogError, match=r"a\S*\.sql, line \d and \S*b\S*\.sql, line \d are both .* different SQL"
     ):
-        DuneCatalog.from_directory(tmp_path)
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 def test_a_copy_of_an_object_is_left_out_with_a_warning(tmp_path, write, caplog):
-    write("a_1.sql", "SELECT 1")
-    write("b_1.sql", "select  1 -- the same\n;")
+    write("a_4100001.sql", "SELECT 1")
+    write("b_4100001.sql", "select  1 -- the same\n;")
     assert only(tmp_path).slug == "a"
     (record,) = caplog.records
-    assert "a_1.sql, line 1 and " in record.getMessage()
-    assert "b_1.sql, line 1 are both query_1" in record.getMessage()
+    assert "a_4100001.sql, line 1 and " in record.getMessage()
+    assert "b_4100001.sql, line 1 are both query_4100001" in record.getMessage()
 
 
 def test_the_place_of_the_sql(tmp_path, write):
     places = {
-        write("a_1.sql", "\n/* dune\ntags: [a]\n*/\n\nSELECT 1"): 6,
-        write("b_2.sql", "\n-- first\n/* dune\ntags: [a]\n*/\n\nSELECT 1"): 2,
-        write("c_3.sql", "\n\nSELECT 1"): 3,
+        write("a_4100001.sql", "\n/* dune\ntags: [a]\n*/\n\nSELECT 1"): 6,
+        write("b_4100002.sql", "\n-- first\n/* dune\ntags: [a]\n*/\n\nSELECT 1"): 2,
+        write("c_4100003.sql", "\n\nSELECT 1"): 3,
     }
     assert {(obj.source.path, obj.source.line) for obj in DuneCatalog.from_directory(tmp_path)} == {
         (str(file), line) for file, line in places.items()
@@ -306,27 +308,33 @@ def test_settings_beside_the_files(tmp_path, write):
 def test_bad_settings(tmp_path, write, text, message):
     write("x.sql", "SELECT {{a}}")
     file = write("dune.yml", text)
-    with pytest.raises(DuneCatalogError, match=f"^{file}{message}"):
-        DuneCatalog.from_directory(tmp_path)
+    with pytest.raises(DuneCatalogError, match=f"{file}{message}"):
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 def test_the_nearest_settings_win_key_by_key(tmp_path, write):
     write("a/b/x.sql", "/* dune\ntags: [header]\n*/ SELECT {{n}}, {{m}}, {{k}}")
-    write("y_2.sql", "SELECT 1")
+    write("y_4100002.sql", "SELECT 1")
     write(
         "dune.yml",
-        "queries:\n  a/b/x.sql: {id: 1, group: top, slug: top, description: top, tags: [top], "
-        "parameters: {n: top, m: top}}\n  y_2.sql: {group: top}\nexternal: [query_8, query_9]",
+        "queries:\n  a/b/x.sql: {id: 4100001, group: top, slug: top, description: top, tags: [top], "
+        "parameters: {n: top, m: top}}\n  y_4100002.sql: {group: top}\nexternal: [query_4100008, query_4100009]",
     )
-    write("a/dune.yml", "queries: {b/x.sql: {slug: middle, description: middle, tags: [middle]}}\nexternal: [query_9]")
-    write("a/b/dune.yml", "queries: {x.sql: {description: near, parameters: {m: near, k: near}}}\nexternal: [query_7]")
+    write(
+        "a/dune.yml",
+        "queries: {b/x.sql: {slug: middle, description: middle, tags: [middle]}}\nexternal: [query_4100009]",
+    )
+    write(
+        "a/b/dune.yml",
+        "queries: {x.sql: {description: near, parameters: {m: near, k: near}}}\nexternal: [query_4100007]",
+    )
     write("a/.hidden/dune.yml", "wrong: 1")
     catalog = DuneCatalog.from_directory(tmp_path)
-    query = catalog["query_1"]
+    query = catalog["query_4100001"]
     assert (query.group, query.slug, query.description, query.tags) == ("top", "middle", "near", ("header",))
     assert query.query_parameters == {"n": "top", "m": "near", "k": "near"}
-    assert catalog["query_2"].group == "top"
-    assert catalog.external == ("query_8", "query_9", "query_7")
+    assert catalog["query_4100002"].group == "top"
+    assert catalog.external == ("query_4100008", "query_4100009", "query_4100007")
 
 
 @pytest.mark.parametrize(
@@ -336,16 +344,19 @@ def test_the_nearest_settings_win_key_by_key(tmp_path, write):
             "queries:\n  x.sql:\n    ide: 1",
             r", line 3: dune\.yml has no key 'queries\.x\.sql\.ide'\. Did you mean 'id'",
         ),
-        ("queries:\n  top_3.sql: {id: 3}", r", line 2: there is no file top_3\.sql beside it\. Write its path as seen"),
+        (
+            "queries:\n  top_4100003.sql: {id: 3}",
+            r", line 2: there is no file top_4100003\.sql beside it\. Write its path as seen",
+        ),
         ("queries:\n  a/x.sql: {id: 1}", r", line 2: there is no file a/x\.sql beside it\. Did you mean x\.sql\?"),
     ],
 )
 def test_bad_settings_of_a_subfolder(tmp_path, write, text, message):
     write("a/x.sql")
-    write("top_3.sql")
+    write("top_4100003.sql")
     file = write("a/dune.yml", text)
-    with pytest.raises(DuneCatalogError, match=f"^{file}{message}"):
-        DuneCatalog.from_directory(tmp_path)
+    with pytest.raises(DuneCatalogError, match=f"{file}{message}"):
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 BAD_FILES = {
@@ -395,9 +406,9 @@ BAD_FILES = {
 
 @pytest.mark.parametrize(("header", "message"), BAD_FILES.values(), ids=BAD_FILES.keys())
 def test_bad_headers(tmp_path, write, header, message):
-    file = write("bad_1.sql", f"/* dune\n{header}\n*/\nSELECT {{{{a}}}}, {{{{Start Date}}}}")
-    with pytest.raises(DuneCatalogError, match=f"^{file}{message}"):
-        DuneCatalog.from_directory(tmp_path)
+    file = write("bad_4100001.sql", f"/* dune\n{header}\n*/\nSELECT {{{{a}}}}, {{{{Start Date}}}}")
+    with pytest.raises(DuneCatalogError, match=f"{file}{message}"):
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -409,32 +420,32 @@ def test_bad_headers(tmp_path, write, header, message):
         ("\n-- first\n/* dune\nid: 1\nSELECT 1", ", line 3: the header is not closed"),
         ("-- first\n\n/* dune\nid: 1\n\nteam: x\n*/ SELECT 1", ", line 6: the header has no key 'team'"),
         ("/* dune\nid: 1\n*/\n/* dune\nname: x\n*/ SELECT 1", ", line 6: this is the file's second header"),
-        ("SELECT 'ä'".encode("latin-1"), "cannot be read: .*UTF-8"),
+        ("SELECT 'ä'".encode("latin-1"), ", line 1: this is no UTF-8 text; .* Save it as UTF-8"),
     ],
 )
 def test_bad_files(tmp_path, write, text, message):
-    file = write("bad_1.sql", text)
+    file = write("bad_4100001.sql", text)
     with pytest.raises(DuneCatalogError, match=f"^{file}.*{message}"):
-        DuneCatalog.from_directory(tmp_path)
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 def test_errors_of_the_whole_catalog(tmp_path, write):
-    write("a_1.sql", "SELECT * FROM query_2")
-    write("b_2.sql", "SELECT * FROM query_1")
+    write("a_4100001.sql", "SELECT * FROM query_4100002")
+    write("b_4100002.sql", "SELECT * FROM query_4100001")
     with pytest.raises(DuneCatalogError, match="in a circle"):
-        DuneCatalog.from_directory(tmp_path)
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 def test_objects_of_others_are_references(tmp_path, write):
-    write("a_1.sql", "SELECT * FROM query_999 JOIN dune.other.result_x ON true")
-    assert only(tmp_path).references == ("dune.other.result_x", "query_999")
+    write("a_4100001.sql", "SELECT * FROM query_4100999 JOIN dune.other.result_x ON true")
+    assert only(tmp_path).references == ("dune.other.result_x", "query_4100999")
 
 
 def test_sql_that_cannot_be_parsed_is_named_once_and_still_an_object(tmp_path, write, caplog):
-    write("good_1.sql")
-    file = write("bad_2.sql", "SELECT * FROM dex.trades WHERE ((")
+    write("good_4100001.sql")
+    file = write("bad_4100002.sql", "SELECT * FROM dex.trades WHERE ((")
     catalog = DuneCatalog.from_directory(tmp_path)
     DuneCatalog.merge(DuneCatalog.from_json(catalog.to_json()), DuneCatalog())
-    assert catalog["query_2"].references == ("dex.trades",)
+    assert catalog["query_4100002"].references == ("dex.trades",)
     (record,) = caplog.records
     assert record.getMessage().startswith(f"The SQL of {file}, line 1 cannot be parsed; what it reads")

@@ -13,12 +13,12 @@ def query(**fields):
     return Query(query_id=1, **fields)
 
 
-def joined_query(folder, account):
-    return DuneCatalog.merge(DuneCatalog(queries=[folder]), DuneCatalog(queries=[account]))["query_1"]
+def joined_query(folder, account, *, strict=False):
+    return DuneCatalog.merge(DuneCatalog(queries=[folder]), DuneCatalog(queries=[account]), strict=strict)["query_1"]
 
 
-def joined_matview(folder, account):
-    merged = DuneCatalog.merge(DuneCatalog(**folder), DuneCatalog(**account))
+def joined_matview(folder, account, *, strict=False):
+    merged = DuneCatalog.merge(DuneCatalog(**folder), DuneCatalog(**account), strict=strict)
     assert len(merged) == 1
     return merged[NAME]
 
@@ -97,9 +97,9 @@ def test_deps_are_joined():
 def test_values_are_checked_against_the_account():
     number = [QueryParameter(key="n", type="number")]
     with pytest.raises(DuneCatalogError, match="'n' of query_1 must be a number"):
-        joined_query(query(query_parameters={"n": "x"}), query(parameters=number))
+        joined_query(query(query_parameters={"n": "x"}), query(parameters=number), strict=True)
     with pytest.raises(DuneCatalogError, match="query_1 has no parameter 'N'"):
-        joined_query(query(query_parameters={"N": "1"}), query(parameters=number))
+        joined_query(query(query_parameters={"N": "1"}), query(parameters=number), strict=True)
 
 
 def test_matviews_join_whatever_their_case():
@@ -141,6 +141,7 @@ def test_values_for_a_backing_query():
         joined_matview(
             {"queries": [query(query_parameters={"n": 1})]},
             {"materialized_views": [MaterializedView(name=NAME, query_id=1)]},
+            strict=True,
         )
 
 

@@ -1,0 +1,203 @@
+"""Which query a ``.sql`` file is: the id that its header, its name or the comments at its start give it.
+
+A wrong id runs, and pays for, a stranger's query. So a number is taken for an id only where it can hardly be anything
+else, and where two could be one, neither is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+IdPlace = Literal["prefix", "suffix", "header"]
+
+ID = r"[1-9][0-9]{0,17}"
+SHORTEST_SURE_ID = 5
+AT_START = re.compile(rf"(?P<id>{ID})(?![0-9])(?P<separator>[ _.-]+|$)")
+AT_END = re.compile(rf"(?:^|[ _.-]+)(?P<id>{ID})$|(?:^|[ _.-]*)[(\[](?P<bracketed>{ID})[)\]]$")
+QUERY_NAME = re.compile(rf"(?:^|[ _.-])query[ _-](?P<id>{ID})(?:[ _.-]|$)", re.IGNORECASE)
+
+# A comment's line that says which query the file is. What else links to queries (forked from, see also) does not.
+LINK = re.compile(
+    rf"(?:(?P<label>[a-z _-]{{1,30}}):? ?)?(?:https?://)?(?:www\.)?dune\.com/queries/(?P<id>{ID})(?![0-9])",
+    re.IGNORECASE,
+)
+LABEL = re.compile(r"(?:view |open |run )?(?:on |in )?(?:the )?(?:dune|query)?(?: query)?(?: (?:link|url))?|link|url")
+NAMED = re.compile(
+    r"(?:(?:this is )?dune query(?: id)?|(?:dune|query|dune[ _-]query)[ _-]id|saved (?:on dune )?as)"
+    rf"[ :=#]{{1,4}}(?:dune )?(?:query[ _#-])?(?P<id>{ID})(?![0-9])(?P<more>[^:.,;(]*)",
+    re.IGNORECASE,
+)
+SHORTEST_NAMED_ID = 4  # a line such as "Dune query 2 of 5" numbers queries by itself
+LONGEST_LINE = 500
+
+DATE_FORMS = ("%Y%m%d", "%d%m%Y", "%m%d%Y", "%Y%m", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
+DATE_YEARS = range(1990, 2100)
+EPOCH = range(1_000_000_000, 2_500_000_000)
+
+WAYS = (
+    "Write id: <id> into its header or dune.yml, an id of at least 5 digits into its name (<name>_<id>.sql), a comment "
+    "-- https://dune.com/queries/<id> above its SQL, or into dune.yml where ids stand (ids: prefix, suffix or header)"
+)
+
+
+class Found(NamedTuple):
+    """What a file says of its query's id.
+
+    Attributes:
+        id: The id; None where it is not known.
+        slug: The file's name without its id; all of it where the id does not stand there.
+        candidates: The numbers that could be the id, where it is not known.
+        why: Why it is not known, or what contradicts it; empty where there is nothing to say.
+    """
+
+    id: int | None
+    slug: str
+    candidates: tuple[int, ...] = ()
+    why: str = ""
+
+
+class Number(NamedTuple):
+    """A number in a file's name.
+
+    Attributes:
+        id: The number.
+        place: Where it stands.
+        rest: The name without it.
+    """
+
+    id: int
+    place: IdPlace
+    rest: str
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has the digits of an id: shorter ones are versions, years and counts."""
+        return len(str(self.id)) >= SHORTEST_SURE_ID
+
+
+def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequence[IdPlace] = ()) -> Found:
+    """Tell which query a file is.
+
+    The id in the header or in ``dune.yml`` counts; else a number of at least five digits in the file's name that does
+    not read as a date; else a link in the comments at its start; else what ``ids:`` in ``dune.yml`` allows. Two that
+    could both be the id leave it unknown, unless ``ids:`` decides.
+
+    Args:
+        stem: The file's name without its ending.
+        stated: The id in the header or in ``dune.yml``.
+        linked: The ids that comments at the start name.
+        allowed: Where ids stand, as ``ids:`` in ``dune.yml`` says.
+
+    Examples:
+        >>> identify("top_100", None, []).id is None
+        True
+        >>> identify("22258_volume_top_5", None, [])[:2]
+        (22258, 'volume_top_5')
+        >>> identify("volume_2023", None, [4711])[:2]
+        (4711, 'volume_2023')
+    """
+    names_count = tuple(allowed) != ("header",)
+    numbers = list(numbers_in(stem)) if names_count else []
+    sure = [number for number in numbers if number.is_long and not is_date(number.id)]
+    if stated is not None:
+        # A link to another query was copied along with the query's text; a long number is nobody's decoration.
+        others = [f"its name says {number.id}" for number in sure if number.id != stated]
+        return Found(stated, _slug(stem, numbers, stated), why=" and ".join(others))
+    candidates = list(dict.fromkeys([*(number.id for number in sure), *linked]))
+    if len(candidates) != 1 and (chosen := _allowed(numbers, linked, allowed)):
+        candidates = [chosen]
+    if len(candidates) == 1:
+        return Found(candidates[0], _slug(stem, numbers, candidates[0]))
+    if candidates:
+        places = [f"{number.id} in its name" for number in sure]
+        places += [f"{link} in a comment at its start" for link in linked if link not in {n.id for n in sure}]
+        return Found(None, stem, tuple(candidates), f"it could be one of several queries ({' or '.join(places)})")
+    dates = [number.id for number in numbers if number.is_long]
+    if dates:
+        shown = " and ".join(map(str, dates))
+        return Found(None, stem, tuple(dates), f"{shown} in its name may be a date")
+    short = [str(number.id) for number in numbers]
+    return Found(None, stem, why=f"{' and '.join(short)} in its name is too short for an id" if short else "")
+
+
+def numbers_in(stem: str) -> Iterator[Number]:
+    """Find the numbers at the places of a file's name where ids stand, each once.
+
+    Examples:
+        >>> [number[:2] for number in numbers_in("22258_since_20000")]
+        [(22258, 'prefix'), (20000, 'suffix')]
+        >>> [number.rest for number in numbers_in("holders (3511234)")]
+        ['holders']
+    """
+    seen = set[int]()
+    start, end, name = AT_START.match(stem), AT_END.search(stem), QUERY_NAME.search(stem)
+    found: list[tuple[re.Match[str] | None, IdPlace]] = [(start, "prefix"), (end, "suffix"), (name, "suffix")]
+    for match, place in found:
+        if match is None:
+            continue
+        number = int(match["id"] or match["bracketed"])
+        if number not in seen:
+            seen.add(number)
+            yield Number(number, place, f"{stem[: match.start()]} {stem[match.end() :]}".strip(" _.-"))
+
+
+def is_date(number: int) -> bool:
+    """Whether a number reads as a date, with or without a time of day, or as seconds or milliseconds since 1970.
+
+    Examples:
+        >>> is_date(20240131), is_date(202401), is_date(22258), is_date(20241301)
+        (True, True, False, False)
+    """
+    text = str(number)
+    if number in EPOCH or number // 1000 in EPOCH:
+        return True
+    for form in DATE_FORMS:
+        digits = {"%Y": 4}.get(form[:2], 2) + 2 * (form.count("%") - 1) + (2 if form.endswith("%Y") else 0)
+        if len(text) != digits:
+            continue
+        try:
+            moment = datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        if moment.year in DATE_YEARS:
+            return True
+    return False
+
+
+def ids_in_comment(comment: str) -> Iterator[int]:
+    """Find the ids that the lines of a comment give to their file.
+
+    Examples:
+        >>> list(ids_in_comment(" query link: https://dune.com/queries/4711"))
+        [4711]
+        >>> list(ids_in_comment("SAVED AS: query_4711")), list(ids_in_comment("forked from dune.com/queries/4711"))
+        ([4711], [])
+    """
+    for text in comment.splitlines():
+        if len(text) > LONGEST_LINE:
+            continue
+        line = " ".join(text.strip(" \t*-#/|=").split())
+        if link := LINK.match(line):
+            label = " ".join(re.split(r"[ _-]+", (link["label"] or "").lower().strip(" _-")))
+            if LABEL.fullmatch(label):
+                yield int(link["id"])
+        elif named := NAMED.match(line):
+            digits = len(named["id"])
+            if digits >= SHORTEST_SURE_ID or (digits == SHORTEST_NAMED_ID and not named["more"].strip()):
+                yield int(named["id"])
+
+
+def _allowed(numbers: Sequence[Number], linked: Sequence[int], allowed: Sequence[IdPlace]) -> int | None:
+    """What ``ids:`` takes, where it names several places the first that has a number."""
+    for place in allowed:
+        found = list(linked) if place == "header" else [number.id for number in numbers if number.place == place]
+        if len(set(found)) == 1:
+            return found[0]
+    return None
+
+
+def _slug(stem: str, numbers: Sequence[Number], query_id: int) -> str:
+    return next((number.rest for number in numbers if number.id == query_id), stem)

@@ -1,0 +1,203 @@
+"""Which query a file is."""
+
+import time
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagster_dune.catalog.catalog import DuneCatalog, Query
+from dagster_dune.catalog.sources.file_ids import identify, ids_in_comment, is_date, numbers_in
+from dagster_dune.errors import DuneCatalogError
+
+NAMES = {
+    "name_4100001": (4100001, "name"),
+    "name___4100001": (4100001, "name"),
+    "name-4100001": (4100001, "name"),
+    "name 4100001": (4100001, "name"),
+    "name (4100001)": (4100001, "name"),
+    "name [4100001]": (4100001, "name"),
+    "4100001_name": (4100001, "name"),
+    "4100001 - name": (4100001, "name"),
+    "22258_volume_by_token_monthly_top_5": (22258, "volume_by_token_monthly_top_5"),
+    "query_4100001": (4100001, "query"),
+    "query_4100001_name": (4100001, "name"),
+    "4100001": (4100001, ""),
+    "4100001_volume_2024": (4100001, "volume_2024"),
+    "20240131_volume_4100001": (4100001, "20240131_volume"),
+    "4100001_name_4100001": (4100001, "name_4100001"),
+    # what belongs to the title, or may be a date
+    "name": (None, "name"),
+    "report_2024": (None, "report_2024"),
+    "top_100": (None, "top_100"),
+    "query_4711": (None, "query_4711"),
+    "volume_20240131": (None, "volume_20240131"),
+    "volume_31012024": (None, "volume_31012024"),
+    "202401_volume": (None, "202401_volume"),
+    "export_1706659200": (None, "export_1706659200"),
+    "v4100001": (None, "v4100001"),
+    "name_0041000": (None, "name_0041000"),
+    "name_4100001x": (None, "name_4100001x"),
+    "since_4100001_by_day": (None, "since_4100001_by_day"),
+    "4100001_name_4100002": (None, "4100001_name_4100002"),
+    "name_" + "9" * 200: (None, "name_" + "9" * 200),
+}
+
+
+@pytest.mark.parametrize(("stem", "expected"), NAMES.items(), ids=[name[:40] for name in NAMES])
+def test_the_id_in_a_name(stem, expected):
+    assert identify(stem, None, [])[:2] == expected
+
+
+def test_what_is_not_taken_is_a_candidate_and_told():
+    assert identify("volume_20240131", None, []).candidates == (20240131,)
+    found = identify("4100001_name_4100002", None, [4100003])
+    assert found.candidates == (4100001, 4100002, 4100003)
+    assert "4100001 in its name or 4100002 in its name or 4100003 in a comment" in found.why
+    assert identify("top_100", None, []).candidates == ()
+    assert "100 in its name is too short" in identify("top_100", None, []).why
+    assert identify("name", None, []).why == ""
+
+
+def test_the_order():
+    assert identify("name_4100001", 7, [8]).id == 7
+    assert identify("name_4100001", None, [4100001]).id == 4100001
+    assert identify("name_2023", None, [4711])[:2] == (4711, "name_2023")
+    assert identify("name_20240131", None, [4711])[:2] == (4711, "name_20240131")
+    assert identify("name_4100001", None, [4711]).id is None
+    assert identify("name", None, [4711, 4712]).id is None
+
+
+@pytest.mark.parametrize(
+    ("stem", "linked", "allowed", "query_id"),
+    [
+        ("12_top_5", [], ["prefix"], 12),
+        ("12_top_5", [], ["suffix"], 5),
+        ("12_top_5", [], ["suffix", "prefix"], 5),
+        ("12_top", [], ["suffix", "prefix"], 12),
+        ("volume_20240131", [], ["suffix"], 20240131),
+        ("22258_since_20000", [], ["prefix"], 22258),
+        ("22258_since_20000", [], ["suffix"], 20000),
+        ("volume_4100001", [4100002], ["suffix"], 4100001),
+        ("volume_4100001", [4100002], ["header"], 4100002),
+        ("volume_4100001", [], ["header"], None),
+        ("top_5", [4711], ["suffix"], 4711),
+        ("volume_4100001", [], ["prefix"], 4100001),
+    ],
+)
+def test_what_the_settings_allow(stem, linked, allowed, query_id):
+    assert identify(stem, None, linked, allowed).id == query_id
+
+
+COMMENTS = {
+    " query link: https://dune.com/queries/4711": [4711],
+    "https://dune.com/queries/4711/9876": [4711],
+    "http://www.dune.com/queries/4711": [4711],
+    "\n * Dune: dune.com/queries/4711\n *": [4711],
+    "View on Dune: https://dune.com/queries/4711": [4711],
+    "Dune query 3511777: https://dune.com/queries/3511777": [3511777],
+    "Dune query #3511777 Volumes": [3511777],
+    "Dune query 4711": [4711],
+    "SAVED AS: query_4711": [4711],
+    "Dune ID: 3511777": [3511777],
+    "query_id: 3511777": [3511777],
+    "https://dune.com/queries/1\nhttps://dune.com/queries/2": [1, 2],
+    # other words on other queries
+    "forked from https://dune.com/queries/4711": [],
+    "See also: https://dune.com/queries/4711": [],
+    "https://example.com/queries/4711": [],
+    "https://dune.com/queries/none": [],
+    "https://dune.com/dashboards/4711": [],
+    "Dune query 2 of 5": [],
+    "Dune query 2024 review": [],
+    "reads query_4711": [],
+    "pool id: 4711111": [],
+    "https://dune.com/queries/" + "9" * 5000: [],
+}
+
+
+@pytest.mark.parametrize(("comment", "ids"), COMMENTS.items(), ids=[comment.strip()[:30] for comment in COMMENTS])
+def test_ids_in_comments(comment, ids):
+    assert list(ids_in_comment(comment)) == ids
+
+
+@pytest.mark.parametrize("filler", [" ", "_", "-", ": ", "query ", "dune ", "https://dune.com/queries/", "/", "("])
+def test_long_comments_take_no_time(filler):
+    start = time.process_time()
+    assert list(ids_in_comment(filler * 50_000)) == []
+    list(ids_in_comment(filler * (480 // len(filler))))
+    list(numbers_in((filler * 255)[:255]))
+    assert time.process_time() - start < 1
+
+
+@given(st.text(max_size=300), st.lists(st.integers(1, 10**18 - 1), max_size=3))
+def test_any_name_is_told_or_not(stem, linked):
+    found = identify(stem, None, linked)
+    assert (found.id is None) or not found.candidates
+    assert found.id is None or found.id in linked or str(found.id) in stem
+
+
+@given(st.dates(date(1990, 1, 1), date(2099, 12, 31)))
+def test_dates_are_no_ids(day):
+    assert is_date(int(day.strftime("%Y%m%d")))
+    assert is_date(int(day.strftime("%Y%m")))
+
+
+def test_a_folder_says_what_it_leaves_out(tmp_path, caplog):
+    (tmp_path / "top_100.sql").write_text("SELECT 1")
+    (tmp_path / "one.sql").write_text("SELECT 2")
+    (tmp_path / "volume_4100001.sql").write_text("-- https://dune.com/queries/4100002\nSELECT 3")
+    assert len(DuneCatalog.from_directory(tmp_path)) == 0
+    top, volume = (next(text for text in caplog.messages if name in text) for name in ("top_100", "volume_41"))
+    for message in caplog.messages:
+        assert "ids: prefix, suffix or header" in message
+    assert "100 in its name is too short for an id" in top
+    assert "4100001 in its name or 4100002 in a comment at its start" in volume
+    with pytest.raises(DuneCatalogError, match="3 things are wrong"):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+def test_settings_say_where_ids_stand_in_folders(tmp_path):
+    for folder, setting in (("a", "ids: suffix"), ("b", "ids: [prefix]"), ("b/c", "ids: header")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "dune.yml").write_text(setting)
+        (tmp_path / folder / "10_x_20.sql").write_text(f"SELECT '{folder}'")
+    catalog = DuneCatalog.from_directory(tmp_path)
+    assert [obj.sql_name for obj in catalog] == ["query_20", "query_10"]
+    assert len(catalog.unidentified) == 1
+
+
+def test_the_account_confirms_a_date_and_one_of_two(tmp_path, caplog):
+    (tmp_path / "volume_202401.sql").write_text("SELECT 1")
+    (tmp_path / "volume_4100001.sql").write_text("-- https://dune.com/queries/4100002\nSELECT 3")
+    (tmp_path / "both_4100003.sql").write_text("-- https://dune.com/queries/4100004\nSELECT 5")
+    account = DuneCatalog(
+        queries=[Query(query_id=number, sql=f"SELECT {number}") for number in (202401, 4100002, 4100003)],
+        not_taken=[4100004],
+    )
+    catalog = DuneCatalog.merge(DuneCatalog.from_directory(tmp_path), account)
+    assert {obj.sql_name: obj.slug for obj in catalog if obj.source} == {
+        "query_202401": "volume_202401",
+        "query_4100002": "volume_4100001",
+    }
+    assert [query.candidates for query in catalog.unidentified] == [(4100003, 4100004)]
+
+
+def test_an_id_that_the_account_does_not_own_is_told(tmp_path, caplog):
+    (tmp_path / "mine_4100001.sql").write_text("SELECT 1")
+    (tmp_path / "archived_4100002.sql").write_text("SELECT 2")
+    file = tmp_path / "strangers_4100003.sql"
+    file.write_text("SELECT 3")
+    folder = DuneCatalog.from_directory(tmp_path)
+    account = DuneCatalog(queries=[Query(query_id=4100001, sql="SELECT 1")], not_taken=[4100002])
+    caplog.clear()
+    merged = DuneCatalog.merge(folder, account)
+    (message,) = caplog.messages
+    assert message.startswith(f"{file}, line 1 is taken for query 4100003, which is not among the queries of the acc")
+    caplog.clear()
+    DuneCatalog.merge(folder, DuneCatalog.from_json(merged.to_json()))  # what was merged once owns no more than before
+    assert len(caplog.messages) == 1
+    caplog.clear()
+    DuneCatalog.merge(folder, DuneCatalog(queries=[Query(query_id=4100001, sql="SELECT 1")]))
+    assert caplog.messages == []
