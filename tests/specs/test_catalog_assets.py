@@ -83,7 +83,7 @@ def test_the_code_of_an_asset_is_its_file(tmp_path):
     (spec,) = build_dune_assets(DuneCatalog.from_directory(tmp_path)).specs
     (local,) = spec.metadata["dagster/code_references"].code_references
     assert (local.file_path, local.line_number) == (str(file), 4)
-    assert spec.metadata["dagster-dune/query_url"].url == "https://dune.com/queries/1"
+    assert spec.metadata["dagster-dune/query_url"].url == "https://dune.com/queries/4100001"
 
 
 def test_the_sql_is_shown_beside_the_querys_own_words():
