@@ -8,6 +8,7 @@ import typer
 
 from dagster_dune.cli.catalog import catalog_app
 from dagster_dune.cli.emulator import emulator_app
+from dagster_dune.cli.results import results
 from dagster_dune.version import __version__
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(emulator_app, name="emulator")
+app.command("results")(results)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,85 @@
+"""``dagster-dune results``: the rows of an execution, or of a query's latest one, as a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dagster_dune.errors import DuneConfigurationError, DuneError
+
+if TYPE_CHECKING:
+    from dagster_dune.frames.options import Export
+
+
+def results(
+    source: Annotated[str, typer.Argument(help="The id of an execution, or the number of a query.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .parquet, .csv or .ndjson.")],
+    columns: Annotated[str | None, typer.Option(help="Columns with commas between them; all if left out.")] = None,
+    filter: Annotated[  # noqa: A002  (the option's name)
+        str | None, typer.Option(help="Which rows, such as \"amount > 10 AND chain = 'base'\".")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="How many rows at the most.")] = None,
+    max_bytes: Annotated[int | None, typer.Option(min=0, help="Refuse to read a larger result.")] = None,
+) -> None:
+    """Write the rows of a result into a file (DUNE_API_KEY, DUNE_API_BASE_URL). Dune charges exports by size.
+
+    The file stands under its name when it is whole.
+    """
+    from rich.console import Console  # noqa: PLC0415  (help is quick without)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    try:
+        kind = _kind(output)
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        ) as bar:
+            export = _write(source, output, kind, columns, filter, limit, max_bytes, bar)
+    except DuneError as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+    console.print(f"{output}: {export.rows:,} rows, {export.bytes:,} bytes read.", highlight=False)
+
+
+def _kind(output: Path) -> str:
+    kind = output.suffix.lower().removeprefix(".")
+    if kind not in ("parquet", "csv", "ndjson"):
+        raise DuneConfigurationError(f"{output} ends with none of .parquet, .csv and .ndjson.")
+    return kind
+
+
+def _write(
+    source: str,
+    output: Path,
+    kind: str,
+    columns: str | None,
+    filters: str | None,
+    limit: int | None,
+    max_bytes: int | None,
+    bar: Any,
+) -> Export:
+    from dagster_dune.api.address import DEFAULT_BASE_URL  # noqa: PLC0415
+    from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
+    from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
+    from dagster_dune.frames.results import open_reader  # noqa: PLC0415
+    from dagster_dune.frames.text_files import write_csv, write_ndjson  # noqa: PLC0415
+
+    key, address = os.environ.get("DUNE_API_KEY", ""), os.environ.get("DUNE_API_BASE_URL", DEFAULT_BASE_URL)
+    is_query = source.isascii() and source.isdigit()
+    with DuneApiClient(key, address) as client:
+        task = bar.add_task("rows", total=None)
+        reader = open_reader(
+            client,
+            None if is_query else source,
+            query_id=int(source) if is_query else None,
+            on_progress=lambda export: bar.update(task, completed=export.rows),
+            columns=[name.strip() for name in columns.split(",")] if columns else None,
+            filters=filters,
+            limit=limit,
+            max_bytes=max_bytes,
+        )
+        bar.update(task, total=reader.expected_rows)
+        return {"parquet": write_parquet, "csv": write_csv, "ndjson": write_ndjson}[kind](reader, output)

@@ -1,0 +1,78 @@
+"""Results as CSV and NDJSON files, whole or not there: for people and for tools that read no Parquet.
+
+Bytes are ``0x`` and hexadecimal digits as on Dune. In CSV a NULL is an empty field, and an empty text is ``""``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from dagster_dune.frames.exports import Source, whole_file
+from dagster_dune.frames.options import Export
+
+
+def write_csv(source: Source, to: str | os.PathLike[str]) -> Export:
+    """Write a result as CSV with a header; nested values are JSON."""
+    with whole_file(Path(to)) as file:
+        header = [pa.array([name], pa.string()) for name in source.schema.names]
+        _write_rows(file, header)
+        for batch in source.batches():
+            _write_rows(file, [_for_csv(column) for column in batch.columns])
+    return source.export
+
+
+def _write_rows(file: Any, columns: list[pa.Array]) -> None:
+    table = pa.Table.from_arrays(columns, names=[str(place) for place in range(len(columns))])
+    arrow_csv.write_csv(table, file, arrow_csv.WriteOptions(include_header=False))
+
+
+def _for_csv(column: pa.Array) -> pa.Array:
+    if pa.types.is_nested(column.type) or pa.types.is_duration(column.type) or _is_bytes(column.type):
+        texts = [None if value is None else _plain(value) for value in column.to_pylist()]
+        return pa.array([text if isinstance(text, str | None) else json.dumps(text) for text in texts], pa.string())
+    return column
+
+
+def _is_bytes(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_))
+
+
+def write_ndjson(source: Source, to: str | os.PathLike[str]) -> Export:
+    """Write a result as a JSON object a line; what JSON has no numbers for, decimals too, are texts."""
+    names = source.schema.names
+    with whole_file(Path(to)) as file:
+        for batch in source.batches():
+            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            lines = (json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows)
+            file.writelines(f"{line}\n".encode() for line in lines)
+    return source.export
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    convert = _PLAIN.get(type(value))
+    return convert(value) if convert else value
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    float: lambda value: value if isfinite(value) else str(value),
+    bytes: lambda value: "0x" + value.hex(),
+    Decimal: lambda value: format(value, "f"),
+    datetime: lambda value: value.isoformat(" ", "microseconds"),
+    date: date.isoformat,
+    time: time.isoformat,
+    timedelta: timedelta.total_seconds,
+    dict: lambda value: {key: _plain(item) for key, item in value.items()},
+    list: lambda value: [_plain(item) for item in value],
+    tuple: lambda value: [_plain(item) for item in value],
+}

@@ -1,0 +1,58 @@
+"""``dagster-dune results``: a result as a file, from an execution or a query."""
+
+import csv
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from dagster_dune.cli import app
+
+SQL = "SELECT n, CASE WHEN n = 2 THEN NULL ELSE '' END AS t, from_hex('ab') AS b, CAST(n AS decimal(5,1)) AS d "
+SQL += "FROM UNNEST(sequence(1, 3)) AS s(n)"
+
+
+@pytest.fixture
+def run(dune, monkeypatch, client, finish):
+    monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
+    monkeypatch.setenv("DUNE_API_BASE_URL", dune.url)
+    dune.load_query(5, "five", SQL)
+    execution = client.execute_query(5).execution_id
+    finish(client, execution)
+    return lambda *words: CliRunner().invoke(app, ["results", *(execution if w == "EXECUTION" else w for w in words)])
+
+
+def test_a_file_of_each_kind(run, tmp_path):
+    for kind, source in (("parquet", "EXECUTION"), ("csv", "5"), ("ndjson", "5")):
+        done = run(source, "-o", str(tmp_path / f"out.{kind}"))
+        assert (done.exit_code, "3 rows" in done.output) == (0, True), done.output
+    assert pq.read_table(tmp_path / "out.parquet").column("b").to_pylist() == [b"\xab"] * 3
+    text = (tmp_path / "out.csv").read_text()
+    assert text.splitlines()[2:] == ['2,,"0xab",2.0', '3,"","0xab",3.0']
+    assert next(csv.reader(text.splitlines())) == ["n", "t", "b", "d"]
+    lines = [json.loads(line) for line in (tmp_path / "out.ndjson").read_text().splitlines()]
+    assert lines[1] == {"n": 2, "t": None, "b": "0xab", "d": "2.0"}
+
+
+def test_columns_rows_and_their_number_are_chosen(run, tmp_path):
+    words = ("--columns", "n,d", "--filter", "n > 1", "--limit", "1")
+    assert run("EXECUTION", "-o", str(tmp_path / "out.csv"), *words).exit_code == 0
+    assert (tmp_path / "out.csv").read_text() == '"n","d"\n2,2.0\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("5", "-o", "out.xlsx"), "none of .parquet, .csv"),
+        (("5", "-o", "out.csv", "--columns", "x"), "has no column 'x'"),
+        (("5", "-o", "out.csv", "--max-bytes", "1"), "more than max_bytes=1"),
+        (("99", "-o", "out.csv"), "99"),
+    ],
+)
+def test_what_cannot_be_done_is_said(run, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert done.exit_code == 1
+    assert message in " ".join(done.output.split())
+    assert list(tmp_path.iterdir()) == []
