@@ -1,5 +1,7 @@
 """What tests share: the local Dune (one in each test process, empty at the start of each test), and how to ask it."""
 
+import shutil
+
 import dagster as dg
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from waiting import PATIENCE, let_work, wait_until
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import load_folder
+from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.resource import DuneResource
 
@@ -70,8 +73,23 @@ def http(dune, http_of_session):
 
 
 @pytest.fixture(scope="session")
-def emulator_of_two_workers():
-    with DuneEmulator(workers=2) as running:
+def sample_database(tmp_path_factory):
+    """A database file with the sample tables, which take a second to make: emulators start over copies of it."""
+    file = tmp_path_factory.mktemp("sample") / "dune.db"
+    Engine(file).close()
+    return file
+
+
+@pytest.fixture
+def database(sample_database, tmp_path):
+    """A database file of the test's own, with the sample tables alone in it."""
+    return shutil.copy(sample_database, tmp_path / "dune.db")
+
+
+@pytest.fixture(scope="session")
+def emulator_of_two_workers(sample_database, tmp_path_factory):
+    database = shutil.copy(sample_database, tmp_path_factory.mktemp("two_workers") / "dune.db")
+    with DuneEmulator(database=database, workers=2) as running:
         yield running
 
 

@@ -61,13 +61,13 @@ class Session:
 
 
 @pytest.fixture
-def opened(tmp_path):
+def opened(database):
     """A function that starts an emulator over the one file; settings may differ from start to start."""
     sessions = []
 
     def start(**settings):
         stop()
-        sessions.append(Session(DuneEmulator(database=tmp_path / "dune.db", **settings).__enter__()))
+        sessions.append(Session(DuneEmulator(database=database, **settings).__enter__()))
         return sessions[-1]
 
     def stop():
@@ -157,13 +157,13 @@ def test_what_runs_at_the_stop_is_cancelled(opened):
     assert session.dune.faults() == session.dune.journal()[3:] == []
 
 
-def test_a_pipeline_that_was_stopped_between_two_nodes(opened, tmp_path):
+def test_a_pipeline_that_was_stopped_between_two_nodes(opened, database):
     session = opened()
     session.dune.load_query(1, "n", "SELECT 1 AS n")
     first = {"id": 1, "query_execution": {"query_id": 1}}
     path = session.pipeline(first, first | {"id": 2, "dependencies": [1]})
     session.dune.stop()
-    with duckdb.connect(tmp_path / "dune.db") as connection:
+    with duckdb.connect(database) as connection:
         (text,) = connection.execute("SELECT document FROM main.saved_document").fetchone()
         document = json.loads(text)
         del document["pipelines"][0]["started"]["2"]
@@ -234,29 +234,29 @@ def test_a_file_of_another_team(opened):
     assert opened().http.get("/query/1").json()["name"] == "n"
 
 
-def test_a_file_of_another_version(opened, tmp_path):
+def test_a_file_of_another_version(opened, database):
     opened().dune.stop()
-    with duckdb.connect(tmp_path / "dune.db") as connection:
+    with duckdb.connect(database) as connection:
         connection.execute("""UPDATE main.saved_document SET document = '{"format": 0}'""")
     with pytest.raises(DuneConfigurationError, match="another version"):
-        DuneEmulator(database=tmp_path / "dune.db").start()
-    with duckdb.connect(tmp_path / "dune.db") as connection:  # the emulator has let go of it
+        DuneEmulator(database=database).start()
+    with duckdb.connect(database) as connection:  # the emulator has let go of it
         connection.execute("DROP TABLE main.saved_document")
     assert opened().http.get("/queries").json()["total"] == 0
 
 
-def test_the_command_keeps_the_account(tmp_path):
-    file = tmp_path / "dune.db"
+def test_the_command_keeps_the_account(database):
+    file = database
     with command(file) as (process, url):
         headers = {"X-Dune-Api-Key": "emulator-key"}
         body = {"name": "n", "query_sql": "SELECT 1 AS n"}
         assert httpx.post(f"{url}/api/v1/query", json=body, headers=headers, timeout=PATIENCE).json() == {"query_id": 1}
         with command(file) as (other, nothing):
-            assert other.wait(60) == 1
+            assert other.wait(PATIENCE) == 1
             assert nothing is None
             assert f"The database {file} cannot be opened" in other.stderr.read()
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     with command(file) as (process, url):
         assert httpx.post(f"{url}/api/v1/query", json=body, headers=headers, timeout=PATIENCE).json() == {"query_id": 2}
         process.kill()
@@ -275,8 +275,7 @@ def test_a_file_that_is_no_database(tmp_path):
 @contextmanager
 def command(file):
     """``dagster-dune emulator start`` over a file, and the URL that it prints, or None if it prints none."""
-    code = "from dagster_dune.cli import app; app()"
-    arguments = [sys.executable, "-c", code, "emulator", "start", "--port", "0", "--database", file]
+    arguments = [Path(sys.executable).with_name("dagster-dune"), "emulator", "start", "--port", "0", "--database", file]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             url = re.search(r"http://[\d.:]+", process.stdout.readline())

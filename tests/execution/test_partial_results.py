@@ -1,5 +1,7 @@
 """Results that Dune has cut short: what a run and the sensor tell of them, and how their rows are read."""
 
+import shutil
+
 import dagster as dg
 import pytest
 
@@ -12,8 +14,9 @@ ASSETS = build_dune_assets(DuneCatalog(queries=[Query(query_id=1)]))
 
 
 @pytest.fixture(scope="module")
-def cutting_dune():
-    with DuneEmulator(max_result_bytes=40) as dune:
+def cutting_dune(sample_database, tmp_path_factory):
+    database = shutil.copy(sample_database, tmp_path_factory.mktemp("cutting") / "dune.db")
+    with DuneEmulator(database=database, max_result_bytes=40) as dune:
         yield dune
 
 

@@ -2,10 +2,10 @@
 
 import dagster as dg
 import pytest
+from waiting import PATIENCE
 
-from dagster_dune import DuneCatalog, DuneResource, MaterializedView, Query, build_dune_assets
+from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
 from dagster_dune._execution.submission_record import submissions_of
-from dagster_dune.emulator.server import DuneEmulator
 
 DAILY = "dune.acme.result_daily"
 CATALOG = DuneCatalog(
@@ -60,7 +60,7 @@ ONCE = {DAILY: 1, "query_10": 1, "query_11": 1}
         ("reset", {"when": "after"}),
         ("truncated", {}),
         ("malformed", {}),
-        ("delay", {"seconds": 0.6}),
+        ("delay", {"seconds": 3600}),
         ("wrong_word", {"word": "QUERY_STATE_NAPPING", "node": 10}),
         ("wrong_word", {"word": "napping"}),
         ("lost_node", {"node": DAILY}),
@@ -72,7 +72,8 @@ ONCE = {DAILY: 1, "query_10": 1, "query_11": 1}
 @pytest.mark.parametrize("max_retries", [0, 1])
 def test_faults_of_status_requests_are_borne(dune, resource_with, instance, calls, kind, settings, max_retries):
     dune.inject(kind, method="GET", path=STATUS, times=3, **settings)
-    resource = resource_with(max_retries=max_retries, timeout=0.4)
+    # Where answers are waited for in vain, for a short while; but a busy machine must answer the others within it.
+    resource = resource_with(max_retries=max_retries, **({"timeout": 3} if kind == "delay" else {}))
     result = run(resource, instance)
     assert result.success
     assert len(result.get_asset_materialization_events()) == 3
@@ -88,13 +89,13 @@ def test_faults_of_status_requests_are_borne(dune, resource_with, instance, call
         ("reset", {"when": "after"}),
         ("truncated", {}),
         ("malformed", {}),
-        ("delay", {"seconds": 1.0, "when": "after"}),
+        ("delay", {"seconds": 3600, "when": "after"}),
     ],
     ids=str,
 )
 def test_a_submission_whose_answer_is_lost_is_never_repeated(dune, resource_with, instance, calls, kind, settings):
     dune.inject(kind, method="POST", path=EXECUTE, **settings)
-    resource = resource_with(timeout=0.4)
+    resource = resource_with(**({"timeout": 3} if kind == "delay" else {}))
     told = failure(run(resource, instance, build_dune_assets(CATALOG, retry_policy=dg.RetryPolicy(max_retries=3))))
     assert "AmbiguousSubmission" in told
     assert len(calls()) == 1
@@ -132,7 +133,7 @@ def test_an_outage_fails_the_attempt_and_leaves_the_pipeline_to_the_next_one(dun
 
 def test_details_that_cannot_be_had_hold_nothing_up(dune, resource_with, instance):
     dune.inject("status", method="GET", path="/api/v1/execution/*/status", status=429, times=None)
-    result = run(resource_with(details_timeout=0.5), instance)
+    result = run(resource_with(details_timeout=PATIENCE), instance)
     assert result.success
     for event in result.get_asset_materialization_events():
         assert "rate limit" in event.materialization.metadata["dagster-dune/details_missing"].value
@@ -143,17 +144,3 @@ def test_a_failing_node_tells_dunes_words(dune, resource, instance):
     told = failure(run(resource, instance))
     assert "dune/query_10: Query exceeded its memory" in told
     assert started(dune) == {DAILY: 1, "query_10": 1}
-
-
-def test_what_starts_while_others_are_cancelled_is_cancelled_too(instance):
-    """Each status answer is old when it arrives: the first node has completed by then, and the next has started."""
-    with DuneEmulator(execution_seconds=0.6) as dune:
-        dune.load_query(10, "first", "SELECT 1 AS n")
-        dune.load_query(11, "second", "SELECT n FROM query_10")
-        dune.inject("slow_node", node=11, seconds=30)
-        dune.inject("delay", method="GET", path=STATUS, seconds=0.4, when="after", times=None)
-        resource = DuneResource(api_key=dune.api_key, base_url=dune.url, poll_interval=0.05, run_timeout=0.1)
-        assets = build_dune_assets(DuneCatalog(queries=[Query(query_id=10), Query(query_id=11, deps=["query_10"])]))
-        assert "has not ended within 0.1 s" in failure(run(resource, instance, assets))
-        states = {execution["query_id"]: execution["state"] for execution in dune.executions()}
-    assert states == {10: "QUERY_STATE_COMPLETED", 11: "QUERY_STATE_CANCELLED"}

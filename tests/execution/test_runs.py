@@ -1,7 +1,10 @@
 """Runs of small catalogs, in this process, against the local Dune."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import dagster as dg
 import pytest
+from waiting import PATIENCE, wait_until
 
 from dagster_dune import (
     DagsterDuneTranslator,
@@ -32,11 +35,6 @@ CATALOG = DuneCatalog(
 
 @pytest.fixture
 def account(dune):
-    load_account(dune)
-    return dune
-
-
-def load_account(dune):
     dune.load_query(
         1, "daily", "SELECT chain, amount FROM (VALUES ('base', 1), ('bnb', 2), ('base', 3)) AS t (chain, amount)"
     )
@@ -50,6 +48,7 @@ def load_account(dune):
     dune.load_query(11, "last", f"SELECT COUNT(*) AS n FROM {SHARE}")
     dune.load_materialized_view(DAILY, 1)
     dune.load_materialized_view(SHARE, 2)
+    return dune
 
 
 def run(assets, resource, instance, *, selection=None, **options):
@@ -147,19 +146,26 @@ def test_a_failing_node_costs_only_what_reads_it(account, resource, instance, ca
     assert words in told.metadata["dune/acme/result_broken"].value
 
 
-def test_events_stream_while_later_nodes_still_wait(instance):
-    with DuneEmulator(execution_seconds=0.4) as dune:
-        load_account(dune)
-        resource = DuneResource(api_key=dune.api_key, base_url=dune.url, poll_interval=0.05)
+def test_events_stream_while_later_nodes_still_wait(account, resource):
+    """The last node is held until the events of all others are in the log."""
+    others = [
+        dg.AssetKey(key.split("/")) for key in ("dune/acme/result_daily", "dune/acme/result_share", "dune/by_chain_10")
+    ]
+    account.hold(11)
+
+    def release_last(instance):
+        try:
+            account.wait_until_held(11, timeout=PATIENCE)
+            wait_until(lambda: all(instance.get_latest_materialization_event(key) for key in others))
+        finally:
+            account.release(11)
+
+    with dg.DagsterInstance.local_temp() as instance, ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(release_last, instance)
         result = run(build_dune_assets(CATALOG), resource, instance)
-        assert result.success
-        first, *_, last = instance.get_records_for_run(
-            result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION, ascending=True
-        ).records
-        execution = last.event_log_entry.asset_materialization.metadata["dagster-dune/execution_id"].value
-        with resource.get_client() as client:
-            started = client.get_execution_status(execution).execution_started_at
-        assert first.event_log_entry.timestamp < started.timestamp()
+        watching.result()
+    assert result.success
+    assert len(materialized(result)) == 4
 
 
 def test_a_python_asset_between_two_dune_assets_splits_the_call(account, resource, instance, calls):
@@ -222,8 +228,8 @@ def test_rows_of_what_was_never_materialized_are_a_clear_error(account, resource
     assert "nothing has never been materialized" in str(failure(run(total, resource, instance)).error.cause)
 
 
-def test_two_teams_in_one_code_location(account, resource, instance, calls):
-    with DuneEmulator(team="beta", api_key="the-key-of-beta") as beta:
+def test_two_teams_in_one_code_location(account, resource, instance, calls, database):
+    with DuneEmulator(team="beta", api_key="the-key-of-beta", database=database) as beta:
         beta.load_query(5, "x", "SELECT 1 AS one")
         other = DuneCatalog(queries=[Query(query_id=5)])
         result = dg.materialize(
@@ -312,10 +318,10 @@ def test_a_pipeline_that_dune_does_not_know_is_told_with_its_likely_causes(accou
 
 
 @pytest.fixture
-def endless():
-    with DuneEmulator(execution_seconds=60) as dune:
-        load_account(dune)
-        yield dune
+def endless(account):
+    """An account whose first node never ends by itself."""
+    account.inject("stuck_node", node=DAILY)
+    return account
 
 
 def test_a_run_that_takes_too_long_is_cancelled_on_dune(endless, instance):

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from deployment import ROOT, Deployment
 from refresh_location import CATALOG, DAILY, SHARE, load
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from dagster_dune import (
     DuneAuthenticationError,
@@ -44,10 +44,17 @@ def account(dune):
     return dune
 
 
-@pytest.fixture
-def instance():
+@pytest.fixture(scope="module")
+def instance_of_module():
     with dg.DagsterInstance.local_temp(overrides={"telemetry": {"enabled": False}}) as on_disk:
         yield on_disk
+
+
+@pytest.fixture
+def instance(instance_of_module):
+    """An instance on disk, without any runs and events."""
+    instance_of_module.wipe()
+    return instance_of_module
 
 
 @pytest.fixture
@@ -124,6 +131,7 @@ def materialized(result):
 
 
 def test_refreshes_outside_dagster_become_materializations_once(account, daemon, outside, instance, caplog):
+    begin = time.time()
     refreshed, executed = outside(DAILY), outside(10)
     caplog.set_level(logging.INFO, "httpx")
     ticking = daemon()
@@ -137,7 +145,7 @@ def test_refreshes_outside_dagster_become_materializations_once(account, daemon,
     assert metadata["dagster/row_count"] == 3
     assert [column.name for column in metadata["dagster/column_schema"].columns] == ["chain", "amount"]
     assert metadata["dagster-dune/credits"] > 0
-    assert abs(metadata["dagster-dune/execution_ended_at"] - time.time()) < 60
+    assert begin <= metadata["dagster-dune/execution_ended_at"] <= time.time()
     assert "dagster-dune/pipeline_execution_id" not in metadata
 
     assert ticking.tick() == []
@@ -273,10 +281,11 @@ def test_failures_outside_dagster_become_observations_once(account, daemon, clie
 
 
 def test_an_execution_is_reported_when_it_has_ended(account, daemon, client, finish):
-    account.inject("slow_node", node=DAILY, seconds=1)
+    account.hold(DAILY)
     slow = client.refresh_materialized_view(DAILY).execution_id
     ticking = daemon()
     assert ticking.tick() == []
+    account.release(DAILY)
     finish(client, slow)
     assert ticking.tick() == [materialization(slow)]
 
@@ -293,10 +302,11 @@ def test_events_come_in_the_order_in_which_executions_ended(
     latest = instance.get_latest_materialization_event(DAILY_KEY).asset_materialization
     assert told(latest, "execution_id") == own
 
-    account.inject("slow_node", node=DAILY, seconds=2)
+    account.hold(DAILY, times=1)
     slow = client.refresh_materialized_view(DAILY).execution_id
     quick = outside(DAILY)
     assert ticking.tick() == [materialization(quick)]
+    account.release(DAILY)
     finish(client, slow)
     assert ticking.tick() == [materialization(slow)]
     assert ticking.tick() == []
@@ -384,7 +394,7 @@ def test_the_work_is_spread_over_ticks_in_turn(account, crowd, daemon):
 
 
 def test_an_asset_that_takes_a_whole_tick_keeps_no_other_from_its_turn(account, daemon, client, outside):
-    account.inject("slow_node", node=DAILY, seconds=20, times=3)
+    account.hold(DAILY)
     for _ in range(3):
         client.refresh_materialized_view(DAILY)
     shared = outside(SHARE)
@@ -392,18 +402,18 @@ def test_an_asset_that_takes_a_whole_tick_keeps_no_other_from_its_turn(account, 
     assert [ticking.tick(), ticking.tick()] == [[], [materialization(shared)]]
 
 
-def test_a_rate_limit_ends_the_tick_and_the_next_goes_on(instance):
+def test_a_rate_limit_ends_the_tick_and_the_next_goes_on(instance, database):
     catalog, names = many(50)
-    with DuneEmulator(rate_limit="free") as dune:
+    with DuneEmulator(rate_limit="free", database=database) as dune:
         load(dune)
         for name in names:
             dune.load_materialized_view(name, 1)
         resource = DuneResource(api_key=dune.api_key, base_url=dune.url)
-        sensor = build_dune_refresh_sensor([build_dune_assets(catalog)], reads_per_minute=60, max_requests_per_tick=60)
+        sensor = build_dune_refresh_sensor(
+            [build_dune_assets(catalog)], reads_per_minute=60, max_requests_per_tick=60, max_seconds_per_tick=PATIENCE
+        )
         ticking = Daemon(sensor, instance, resource)
-        started = time.monotonic()
         done = ticking.evaluate()
-        assert time.monotonic() - started < 20
         assert done.skip_message == (
             "Looked at 40 of 50 assets; no news from outside Dagster. It goes on with dune/acme/result_m040, because "
             "Dune's rate limit was reached."
@@ -416,8 +426,8 @@ def test_a_rate_limit_ends_the_tick_and_the_next_goes_on(instance):
 def test_a_tick_ends_when_its_time_is_up(account, crowd, daemon):
     account.inject("delay", path="/api/v1/materialized-views/*", times=None, seconds=0.5)
     ticking = daemon(crowd[0], max_seconds_per_tick=2)
-    reported = len(ticking.tick())
-    assert 1 <= reported <= 4
+    reported = wait_until(lambda: len(ticking.tick()))  # a busy machine may need all of a tick for the first
+    assert reported <= 4
     assert f"result_m{reported:03}" in ticking.cursor
 
 

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune.emulator.server import DuneEmulator
 
@@ -110,11 +111,11 @@ def test_a_csv_upload_takes_no_inserts_but_can_be_cleared(http):
     assert http.get("/uploads").json()["tables"][0]["table_size_bytes"] == "0"
 
 
-def test_tables_charges_and_archived_queries_outlive_a_restart(tmp_path):
+def test_tables_charges_and_archived_queries_outlive_a_restart(database):
     def talk(dune):
-        return httpx.Client(base_url=f"{dune.url}/api/v1", headers={"X-Dune-Api-Key": dune.api_key})
+        headers = {"X-Dune-Api-Key": dune.api_key}
+        return httpx.Client(base_url=f"{dune.url}/api/v1", headers=headers, timeout=PATIENCE)
 
-    database = tmp_path / "dune.duckdb"
     with DuneEmulator(database=database) as dune, talk(dune) as http:
         http.post("/uploads", json={"namespace": "acme", "table_name": "x", "schema": SCHEMA})
         assert insert(http, "b,i,d,t,s\n,1,,,\n").status_code == 200

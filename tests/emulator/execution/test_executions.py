@@ -36,8 +36,11 @@ def test_times_have_nine_digits_and_a_z(http, rows):
         assert status[name].endswith("Z")
 
 
-def test_an_execution_takes_its_least_time(finish):
-    with DuneEmulator(execution_seconds=0.25) as dune, DuneApiClient(dune.api_key, dune.url, PATIENCE) as client:
+def test_an_execution_takes_its_least_time(database, finish):
+    with (
+        DuneEmulator(execution_seconds=0.25, database=database) as dune,
+        DuneApiClient(dune.api_key, dune.url, PATIENCE) as client,
+    ):
         done = finish(client, client.execute_sql("SELECT 1 AS n").execution_id)
     assert done.result_metadata.execution_time_millis >= 250
 

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune.emulator.http.rate_limits import LIMITS, RateLimiter, kind_of
 from dagster_dune.emulator.server import DuneEmulator
@@ -41,11 +42,11 @@ def test_writes_and_reads_have_limits_of_their_own(method, path, kind):
 
 
 @pytest.mark.parametrize("plan", ["free", "plus"])
-def test_what_is_too_much_is_answered_with_429(plan):
+def test_what_is_too_much_is_answered_with_429(plan, database):
     limits = LIMITS[plan]
     with (
-        DuneEmulator(rate_limit=plan) as dune,
-        httpx.Client(base_url=dune.url, headers={"X-Dune-Api-Key": dune.api_key}) as http,
+        DuneEmulator(rate_limit=plan, database=database) as dune,
+        httpx.Client(base_url=dune.url, headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE) as http,
     ):
         reads = [http.get("/api/v1/queries") for _ in range(limits.high + 2)]
         writes = [http.post("/api/v1/usage") for _ in range(limits.low + 1)]
@@ -58,8 +59,11 @@ def test_what_is_too_much_is_answered_with_429(plan):
     assert "Too many requests" in reads[-1].json()["error"]
 
 
-def test_a_wrong_key_uses_nothing_up():
-    with DuneEmulator(rate_limit="free") as dune, httpx.Client(base_url=f"{dune.url}/api/v1") as http:
+def test_a_wrong_key_uses_nothing_up(database):
+    with (
+        DuneEmulator(rate_limit="free", database=database) as dune,
+        httpx.Client(base_url=f"{dune.url}/api/v1", timeout=PATIENCE) as http,
+    ):
         refused = [http.get("/queries").status_code for _ in range(50)]
         allowed = http.get("/queries", headers={"X-Dune-Api-Key": dune.api_key})
     assert (set(refused), allowed.status_code) == ({401}, 200)

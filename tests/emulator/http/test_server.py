@@ -41,21 +41,23 @@ print([thread.name for thread in threading.enumerate()], open_files() - before)
 """
 
 
-def test_a_stopped_emulator_leaves_no_thread_and_no_socket(endless):
-    done = subprocess.run([sys.executable, "-c", LEFTOVERS, endless], check=True, capture_output=True, timeout=PATIENCE)
+def test_a_stopped_emulator_leaves_no_thread_and_no_socket(endless, tmp_path):
+    script = tmp_path / "leftovers.py"  # DuckDB takes `python -c` for a person, and shows how far it is
+    script.write_text(LEFTOVERS)
+    done = subprocess.run([sys.executable, script, endless], check=True, capture_output=True, timeout=PATIENCE)
     assert done.stdout.decode() == "['MainThread'] 0\n"
     assert done.stderr == b""
 
 
-def test_a_stopped_emulator_frees_its_port():
-    with DuneEmulator() as dune:
+def test_a_stopped_emulator_frees_its_port(database):
+    with DuneEmulator(database=database) as dune:
         port = dune.port
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
         pass
     with pytest.raises(DuneConfigurationError, match="not running"):
         dune.reset()
     dune.stop()
-    with DuneEmulator(port=port) as again:
+    with DuneEmulator(port=port, database=database) as again:
         assert again.port == port
 
 
@@ -66,8 +68,8 @@ def test_an_emulator_can_be_started_again():
             assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).json() == []
 
 
-def test_two_teams_side_by_side(dune):
-    with DuneEmulator(api_key="two", team="other") as other:
+def test_two_teams_side_by_side(dune, database):
+    with DuneEmulator(api_key="two", team="other", database=database) as other:
         assert other.url != dune.url
         other.load_query(1, "n", "SELECT 1 AS n")
         other.load_materialized_view("dune.other.result_x", 1)
@@ -91,11 +93,11 @@ def test_it_listens_on_loopback_alone_by_default(dune):
         pass
 
 
-def test_control_is_refused_to_other_machines():
+def test_control_is_refused_to_other_machines(database):
     address = other_address()
     if address is None:
         pytest.skip("this machine has no address besides its loopback")
-    with DuneEmulator(host="0.0.0.0") as dune:
+    with DuneEmulator(host="0.0.0.0", database=database) as dune:
         assert dune.url == f"http://127.0.0.1:{dune.port}"
         assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).status_code == 200
         outside = f"http://{address}:{dune.port}"
@@ -106,8 +108,8 @@ def test_control_is_refused_to_other_machines():
             assert http.get(f"{outside}/api/v1/queries", headers=key).status_code == 200
 
 
-def test_ipv6():
-    with contextlib.suppress(DuneConfigurationError), DuneEmulator(host="::1") as dune:
+def test_ipv6(database):
+    with contextlib.suppress(DuneConfigurationError), DuneEmulator(host="::1", database=database) as dune:
         assert dune.url == f"http://[::1]:{dune.port}"
         assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).json() == []
 

@@ -1,0 +1,68 @@
+"""Stopping a pipeline, against the local Dune."""
+
+import logging
+
+import pytest
+from waiting import PATIENCE
+
+from dagster_dune import DuneCatalog, Query
+from dagster_dune.pipeline.cancel import cancel_pipeline
+from dagster_dune.pipeline.plan import plan_pipeline
+
+CATALOG = DuneCatalog(queries=[Query(query_id=10), Query(query_id=11, deps=["query_10"])])
+LOG = logging.getLogger(__name__)
+
+
+@pytest.fixture
+def started(dune, client):
+    """A pipeline of two queries, each of which is held, and its plan."""
+    dune.load_query(10, "first", "SELECT 1 AS n")
+    dune.load_query(11, "second", "SELECT n FROM query_10")
+    dune.hold(10)
+    dune.hold(11)
+    plan = plan_pipeline(CATALOG, {obj.sql_name: "" for obj in CATALOG})
+    pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
+    dune.wait_until_held(10, timeout=PATIENCE)
+    return plan, pipeline
+
+
+def cancel(client, started):
+    """Cancel without any end of patience."""
+    return cancel_pipeline(client, *started, LOG, clock=lambda: 0.0, sleep=lambda _: None)
+
+
+def states(dune):
+    return {execution["query_id"]: execution["state"] for execution in dune.executions()}
+
+
+class Behind:
+    """A client whose first status is old when it arrives: something has happened meanwhile."""
+
+    def __init__(self, client, meanwhile):
+        self._client = client
+        self._meanwhile = [meanwhile]
+
+    def get_pipeline_status(self, pipeline_execution_id):
+        status = self._client.get_pipeline_status(pipeline_execution_id)
+        while self._meanwhile:
+            self._meanwhile.pop()()
+        return status
+
+    def cancel_execution(self, execution_id):
+        return self._client.cancel_execution(execution_id)
+
+
+def test_what_runs_is_cancelled_and_what_reads_it_never_starts(dune, client, started):
+    assert cancel(client, started) == []
+    assert states(dune) == {10: "QUERY_STATE_CANCELLED"}
+
+
+def test_what_starts_while_others_are_cancelled_is_cancelled_too(dune, client, started):
+    """The first node has completed by the time that its cancellation arrives, and the next has started."""
+
+    def first_ends():
+        dune.release(10)
+        dune.wait_until_held(11, timeout=PATIENCE)
+
+    assert cancel(Behind(client, first_ends), started) == []
+    assert states(dune) == {10: "QUERY_STATE_COMPLETED", 11: "QUERY_STATE_CANCELLED"}
