@@ -6,12 +6,14 @@ SEEDS ?= 10
 PYTEST := pytest -n 3 --dist loadscope --no-loadscope-reorder
 EMULATED := $(BIN)/dagster-dune emulator exec --queries dune_project/queries
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Tests start many processes; each would compile this package anew.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-ui test-floors test-next-dagster dev check format benchmarks chaos clean
+.PHONY: help demo test test-ui test-floors test-next-dagster dev check format benchmarks chaos kills clean
 
 help:
 	@echo "make demo   materialize the example project against a local Dune"
-	@echo "make test   lint, types, import contracts and all tests"
+	@echo "make test   lint, types, import contracts and the tests that judge behaviour"
 	@echo "make test-ui the example project in a browser, as its users see it; needs Chromium"
 	@echo "make test-floors all tests with the lowest versions that pyproject.toml allows"
 	@echo "make test-next-dagster all tests with Dagster's newest pre-release; may fail"
@@ -19,6 +21,7 @@ help:
 	@echo "            PORT=3001 for a port of your choice"
 	@echo "make check  lint, types and import contracts alone"
 	@echo "make chaos  SEEDS=100: drawn faults and kills, with real processes"
+	@echo "make kills  who dies at which moment, and what the next attempt does, as a table"
 	@echo "make clean  remove everything that these commands made"
 
 demo: $(VENV)/installed
@@ -53,6 +56,9 @@ check: $(VENV)/installed
 
 chaos: $(VENV)/installed
 	$(BIN)/python tests/chaos/chaos.py $(SEEDS)
+
+kills: $(VENV)/installed
+	$(BIN)/python tests/chaos/kill_matrix.py
 
 dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(VENV)/installed

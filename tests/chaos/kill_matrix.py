@@ -1,5 +1,7 @@
 """The kill matrix: who dies, at which moment, what the next attempt does, and what it costs. Prints Markdown tables.
 
+It exits with 1 if a node was executed twice.
+
 python tests/chaos/kill_matrix.py
 """
 
@@ -34,6 +36,7 @@ class Matrix:
 
     def __init__(self, dune, home):
         self.dune = dune
+        self.paid_twice = []
         self.deployment = Deployment(home, dune, ["-f", str(LOCATION)], LOCATION.name)
         self.daemon = self.deployment.start("dagster-daemon", "run")
         self.deployment.start_webserver()
@@ -60,6 +63,7 @@ class Matrix:
         runs = {run_id, last.run_id}
         events = Counter(key for run in runs for key in self.deployment.materialized(run))
         executions = Counter(name_of(entry) for entry in self.dune.executions())
+        self.paid_twice += [f"{name}: {who}, {when}" for name, times in executions.items() if times > 1]
         requests = sum(entry["path"] == EXECUTE for entry in self.dune.journal())
         cells = [who, when, first.status.value.lower(), then, last.status.value.lower(), requests]
         cells.append("/".join(str(executions[name]) for name in (ONE, TWO, THREE)))
@@ -167,7 +171,7 @@ def _execute_pipeline(dune):
 
 
 def main():
-    """Print both tables."""
+    """Print both tables, and return 1 if a node was executed twice."""
     print("| killed | when | first run | next attempt | it ended | requests | executions a node | events an asset |")
     print("|---|---|---|---|---|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder, DuneEmulator(execution_seconds=1.0) as dune:
@@ -178,12 +182,15 @@ def main():
                     print(matrix.row(who, when), flush=True)
         finally:
             matrix.close()
+        for words in matrix.paid_twice:
+            print(f"executed twice: {words}")
     print("\n| one submission, and then | executions by dune-client | by dagster-dune |")
     print("|---|---:|---:|")
     with DuneEmulator() as dune:
         for line in lost_answers(dune):
             print(line, flush=True)
+    return int(bool(matrix.paid_twice))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

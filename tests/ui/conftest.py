@@ -1,4 +1,4 @@
-"""A real browser before a real deployment: Chromium, webserver, daemon, and a local Dune that takes its time."""
+"""A real browser before a real deployment: Chromium, webserver, daemon, and a local Dune."""
 
 import json
 import shutil
@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from deployment import ROOT, Deployment
 from playwright.sync_api import expect, sync_playwright
+from waiting import PATIENCE
 
 from dagster_dune.cli import load_folder
 
 LOCATION = Path(__file__).with_name("ui_location.py")
 EXECUTE = "/api/v1/pipelines/execute"
 WINDOW = {"width": 1720, "height": 1640}
-PATIENCE_MS = 60_000
+PATIENCE_MS = 1000 * PATIENCE
 # What a user can set in the UI, and the browser keeps: a narrow menu, and boxes that show what matters here. With these
 # the whole graph fits into the window, and so is drawn in full.
 SETTINGS = {
@@ -27,11 +28,6 @@ expect.set_options(timeout=PATIENCE_MS)
 
 def pytest_addoption(parser):
     parser.addoption("--write-images", action="store_true", help="Write the pictures of docs/images anew.")
-
-
-@pytest.fixture(scope="session")
-def dune_emulator_settings():
-    return {"execution_seconds": 1.0}
 
 
 @pytest.fixture(scope="session")

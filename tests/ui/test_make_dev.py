@@ -9,13 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from deployment import ROOT, Deployment
+from deployment import ROOT
 from example import ALL
 from pages import AssetGraph
 from playwright.sync_api import expect
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_until
 
-START_SECONDS, STOP_SECONDS = 90, 30
 # The option keeps make from installing everything anew, under the feet of the tests, where pyproject.toml has changed.
 MAKE_DEV = ["make", "--old-file", ".venv/installed", "dev"]
 SETTINGS = ("DUNE_", "DAGSTER_", "MAKE")
@@ -41,14 +40,14 @@ def make_dev(home):
     with (home / "make.log").open("wb") as log:
         make = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        Deployment.wait_until(lambda: make.poll() is not None or answers(url), START_SECONDS)
+        wait_until(lambda: make.poll() is not None or answers(url))
         assert make.poll() is None, (home / "make.log").read_text()
         httpx.post(f"{url}/graphql", json={"query": "mutation { setNuxSeen }"}, timeout=PATIENCE).raise_for_status()
         yield url
     finally:
         os.killpg(make.pid, signal.SIGINT)  # to all of them, as a terminal does
         try:
-            make.wait(STOP_SECONDS)
+            make.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(make.pid, signal.SIGKILL)
             raise
@@ -84,4 +83,4 @@ def test_make_dev_opens_the_example_and_leaves_nothing_behind(page, home):
         expect(graph.box("result_gas_daily")).to_contain_text("Never materialized")
         started = " ".join(processes(home))
         assert all(program in started for program in ("dagster-dune", "dagster dev", "webserver", "daemon"))
-    assert processes(home) == []
+    wait_until(lambda: processes(home), lambda left: left == [])

@@ -77,12 +77,13 @@ def test_the_launchpads_own_defaults_are_launched_with_one_change(graph, calls):
 
 
 def test_events_arrive_while_later_nodes_run(graph, dune):
-    dune.inject("slow_node", node=4100041, seconds=5)
+    dune.hold(4100041)
     graph.materialize("Materialize all", DAY)
     run = graph.follow()
     expect(run.event("ASSET_MATERIALIZATION", "result_dex_trades_clean")).to_be_visible()
     completed = [execution["state"] for execution in dune.executions()].count("QUERY_STATE_COMPLETED")
     assert 0 < completed < 15
+    dune.release()
     expect(run.state("Success")).to_be_visible()
 
 
@@ -102,7 +103,7 @@ def test_a_failed_node_says_why_and_stops_only_what_reads_it(graph, dune, projec
 
 
 def test_terminating_a_run_cancels_it_on_dune(graph, dune):
-    dune.inject("slow_node", node="dune.acme.result_traders_daily", seconds=120)
+    dune.hold("dune.acme.result_traders_daily")
     graph.materialize("Materialize all", DAY)
     run = graph.follow()
     expect(run.event("ASSET_MATERIALIZATION", "result_dex_trades_clean")).to_be_visible()
