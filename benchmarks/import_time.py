@@ -2,7 +2,8 @@
 
 python -m benchmarks.import_time
 
-Both are compiled before: where bytecode cannot be kept, compiling is most of either.
+All are compiled before: where bytecode cannot be kept, compiling is most of it. The names of dagster_dune are imported
+when they are asked for; here all of them are, as a code location does that uses each.
 """
 
 import os
@@ -12,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 
-ROUNDS = 7
+ROUNDS = 15
 RATIO = 1.10
 HELP_SECONDS = 1.0
+EAGER = {"EAGER_IMPORT": "1"}  # lazy-loader's
 COMMANDS = {
     "import dagster": "import dagster",
     "import dagster_dune": "import dagster_dune",
@@ -34,7 +36,12 @@ def main() -> int:
     """Print the table, and return 1 where a limit is passed."""
     times: dict[str, list[float]] = {command: [] for command in COMMANDS}
     with tempfile.TemporaryDirectory() as bytecode:
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": bytecode}
+        environment = {
+            **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "",
+            "EAGER_IMPORT": "1",
+            "PYTHONPYCACHEPREFIX": bytecode,
+        }
         for code in COMMANDS.values():
             seconds(code, environment)
         for _ in range(ROUNDS):
