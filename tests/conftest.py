@@ -7,6 +7,7 @@ import httpx
 import pytest
 from deployment import ROOT, Deployment
 from faulty_server import FaultyServer
+from hypothesis import HealthCheck, settings
 from odd_server import OddServer
 from waiting import PATIENCE, let_work, wait_until
 
@@ -17,6 +18,9 @@ from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.resource import DuneResource
 
 EXECUTE = "/api/v1/pipelines/execute"
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -303,7 +303,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(WORDS, max_size=25).map(" ".join) | st.text(max_size=60))
 @example("grant '")
 @example("time 1 ? b'0'")

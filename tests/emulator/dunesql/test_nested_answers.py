@@ -447,7 +447,7 @@ def base58(data):
     return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.binary(max_size=70) | st.builds(bytes, st.integers(0, 40)), min_size=1, max_size=10))
 def test_base58_of_any_bytes(run, samples):
     values = ", ".join(f"(X'{sample.hex()}')" for sample in samples)
@@ -460,7 +460,7 @@ def test_base58_of_any_bytes(run, samples):
 wide = st.integers(0, 2**256 - 1) | st.integers(0, 255).map(lambda bits: 2**bits)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(wide, wide, st.integers(0, 255)), min_size=1, max_size=10))
 def test_bits_of_uint256_are_exact(run, cases):
     values = ", ".join(f"(UINT256 '{a}', UINT256 '{b}', {n})" for a, b, n in cases)
