@@ -16,6 +16,7 @@ class FaultyServer:
     def __init__(self):
         self.replies = []
         self.requests = []
+        self.bodies = []
         self.closed = threading.Event()
         server = self
 
@@ -23,7 +24,7 @@ class FaultyServer:
             protocol_version = "HTTP/1.1"
 
             def handle_any(self):
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
                 server.requests.append(f"{self.command} {self.path}")
                 reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
                 if reply == "reset":

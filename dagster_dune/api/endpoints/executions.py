@@ -144,6 +144,8 @@ class Executions(Endpoints):
     ) -> Iterator[models.ExecutionResults]:
         """Read an execution's rows page by page, each when it is asked for: see `get_execution_results`.
 
+        Credits: exports are charged by size.
+
         Raises:
             DuneServerError: The pages do not end.
             DuneApiError: As in `get_execution_results`.
@@ -189,6 +191,8 @@ class Executions(Endpoints):
     @contextmanager
     def stream_query_csv(self, query_id: int, **options: Unpack[ResultOptions]) -> Iterator[CsvStream]:
         """Read one page of a query's latest result as CSV, as it comes: ``GET /v1/query/{id}/results/csv``.
+
+        Credits: exports are charged by size.
 
         Raises:
             DuneApiError: As in `get_query_results`.

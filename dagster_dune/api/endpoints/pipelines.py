@@ -94,6 +94,8 @@ class Pipelines(Endpoints):
     ) -> models.PipelineSubmitted:
         """Do what `execute_lineage` does by another endpoint: ``POST /v1/query/{id}/pipeline/execute``.
 
+        Credits: those of the query and of each matview that it reads.
+
         Raises:
             AmbiguousSubmission: Dune may have started the pipeline; it was not sent again.
             DuneApiError: Dune refused it, or could not be reached; nothing was started.

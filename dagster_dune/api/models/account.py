@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dagster_dune.api.models.base import DuneModel, Lenient, Many, Number, Readable, Text
+from dagster_dune.api.models.base import DuneModel, Lenient, Many, Number, Readable, Text, Words
 
 
 class Message(DuneModel):
     """An answer that is nothing but a message."""
 
-    message: Text = ""
+    message: Lenient[Words[str]] = ""
 
 
 class BillingPeriod(DuneModel):

@@ -112,6 +112,9 @@ Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Text = Annotated[str | None, BeforeValidator(_as_text)]
 """Words, or whatever else is put where words are expected."""
 
+Words = Annotated[T, BeforeValidator(_as_text)]
+"""The same, for other types of texts."""
+
 Number = FiniteFloat
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from dagster_dune.api.models.base import DuneModel, Lenient, Many, Moment, Readable, Text
 
@@ -10,10 +12,15 @@ from dagster_dune.api.models.base import DuneModel, Lenient, Many, Moment, Reada
 class MaterializedViewSchedule(DuneModel):
     """When Dune refreshes a matview by itself: a cron expression of five fields, in UTC."""
 
-    cron_expression: str = Field(min_length=1)
+    cron_expression: Lenient[str | None] = None
     performance: Lenient[str | None] = None
     next_execution_time: Lenient[Moment | None] = None
     expires_at: Lenient[Moment | None] = None
+
+
+def _as_schedule(value: Any) -> Any:
+    """A schedule in a form that is not known is still one."""
+    return value if value is None or isinstance(value, dict | MaterializedViewSchedule) else {}
 
 
 class MaterializedViewInfo(DuneModel):
@@ -28,7 +35,7 @@ class MaterializedViewInfo(DuneModel):
     is_private: Lenient[bool | None] = None
     table_size_bytes: Lenient[int | None] = None
     last_execution_ids: Lenient[tuple[str, ...] | None] = None
-    schedule: Lenient[MaterializedViewSchedule | None] = None
+    schedule: Annotated[MaterializedViewSchedule | None, BeforeValidator(_as_schedule)] = None
 
     @property
     def is_scheduled(self) -> bool | None:
