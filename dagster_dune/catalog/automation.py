@@ -72,8 +72,8 @@ class Freshness(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    fail_hours: float = Field(gt=0)
-    warn_hours: float | None = Field(default=None, gt=0)
+    fail_hours: float = Field(gt=0, allow_inf_nan=False)
+    warn_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _in_order(self) -> Freshness:

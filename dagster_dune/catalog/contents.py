@@ -52,7 +52,11 @@ class CatalogContents(BaseModel):
         """
         try:
             data = json.loads(document)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            # JSON can spell halves of characters, which no file and no hash could hold.
+            json.dumps(data, ensure_ascii=False).encode()
+        except RecursionError as error:
+            raise DuneCatalogError("This is no catalog document: it is nested too deeply.", hint=PULL_AGAIN) from error
+        except ValueError as error:
             raise DuneCatalogError(f"This is no catalog document: it is no JSON ({error}).", hint=PULL_AGAIN) from error
         if not isinstance(data, dict):
             raise DuneCatalogError("This is no catalog document: it is no JSON object.", hint=PULL_AGAIN)

@@ -193,6 +193,8 @@ def read_text(file: Path) -> str:
         DuneCatalogError: It is no readable UTF-8 text, or too large for one.
     """
     name = shown(file)
+    if name != str(file):
+        raise DuneCatalogError(f"{name} cannot be read: its name is no UTF-8 text.", hint="Rename it.")
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):

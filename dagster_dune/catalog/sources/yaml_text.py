@@ -70,8 +70,10 @@ class YamlText:
             self._data = loader.construct_document(self._root) if self._root else {}
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line if error.problem_mark else 0
+            if error.problem and "nesting depth" in error.problem:
+                raise self._too_deep(line) from error
             raise self._error(
-                line, f"{what} is no YAML: {error.problem}", hint="Quote texts with : or # in them."
+                line, f"{what} is no YAML: {error.problem}.", hint="Quote texts with : or # in them."
             ) from error
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position)
@@ -81,7 +83,7 @@ class YamlText:
         except (yaml.YAMLError, ValueError) as error:
             raise self._error(0, f"{what} is no YAML: {error}.") from error
         except RecursionError as error:
-            raise self._error(0, f"{what} is nested too deeply.", hint="Write one 'key: value' a line.") from error
+            raise self._too_deep(0) from error
 
     def read(self, model: type[ModelT], *keys: str) -> ModelT:
         """Read the text, or what stands under some of its keys.
@@ -117,7 +119,7 @@ class YamlText:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 line = event.start_mark.line if event.start_mark else 0
-                raise self._error(line, f"{self._what} is nested too deeply.", hint="Write one 'key: value' a line.")
+                raise self._too_deep(line)
 
     def _check(self, node: yaml.Node | None, sizes: dict[int, int], around: set[int]) -> int:
         """Refuse what no text is meant to say, and return how much a node stands for."""
@@ -160,6 +162,9 @@ class YamlText:
             what = f"{'.'.join(before)} in {self._what}" if before else self._what
             return self._error(line, f"{what} is no list of keys and values.", hint="Write one 'key: value' a line.")
         return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {message}.")
+
+    def _too_deep(self, line: int) -> DuneCatalogError:
+        return self._error(line, f"{self._what} is nested too deeply.", hint="Write one 'key: value' a line.")
 
     def _error(self, line: int, message: str, hint: str = "") -> DuneCatalogError:
         return DuneCatalogError(f"{self._source}, line {self._lines_before + line + 1}: {message}", hint=hint)

@@ -6,6 +6,7 @@ the past still shows most of its lineage.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,9 +15,19 @@ from sqlglot.errors import ParseError
 
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.sql.token_references import names_in_tokens
-from dagster_dune.catalog.sql.tokens import MARKER, PARAMETER, TRINO, tokenized, without_incremental_function
+from dagster_dune.catalog.sql.tokens import (
+    MARKER,
+    PARAMETER,
+    TRINO,
+    is_too_deep,
+    tokenized,
+    without_incremental_function,
+)
 from dagster_dune.catalog.sql.view_calls import QUERY_VIEW, Name, ViewParameters, view_parameters
 from dagster_dune.errors import DuneCatalogError
+
+TEAM_PART = re.compile(r"(result|dataset)_", re.IGNORECASE)
+WRITES = (exp.Insert, exp.Create, exp.Update, exp.Delete, exp.Merge, exp.Drop, exp.Alter)
 
 
 class Reading(NamedTuple):
@@ -54,16 +65,22 @@ def references(sql: str) -> tuple[Reference, ...]:
 
 def reading(tokens: list[Token], sql: str) -> Reading:
     """Find what a query reads, and with which values, in the tokens that `tokenized` made of it."""
+    if "`" in sql:  # Spark's quotes, of Dune's engine of the past
+        tokens = tokenized(sql, spark_quotes=True)
     if "previous" in sql.lower():
         tokens = without_incremental_function(tokens)
-    try:
-        names = [name for statement in TRINO.parser().parse(tokens, sql) for name in _names_in_tree(statement)]
-        is_parsed = bool(tokens)
-    except Exception:  # a ParseError, but also a TypeError, ValueError or RecursionError from inside of sqlglot
-        names = list(names_in_tokens(tokens))
-        is_parsed = False
+    in_tree = None if is_too_deep(tokens) else _names_by_parser(tokens, sql)
+    names = list(names_in_tokens(tokens)) if in_tree is None else in_tree
+    is_parsed = in_tree is not None and bool(tokens)
     found = {_reference(name.parts) for name in names}
     return Reading(tuple(sorted(reference for reference in found if reference)), view_parameters(names, sql), is_parsed)
+
+
+def _names_by_parser(tokens: list[Token], sql: str) -> list[Name] | None:
+    try:
+        return [name for statement in TRINO.parser().parse(tokens, sql) for name in _names_in_tree(statement)]
+    except Exception:  # a ParseError, but also a TypeError, ValueError or RecursionError from inside of sqlglot
+        return None
 
 
 def parameter_keys(sql: str) -> tuple[str, ...]:
@@ -98,8 +115,8 @@ def _reference(parts: Sequence[str]) -> Reference | None:
         return None
     if len(parts) == 1 and reference.kind is not ReferenceKind.QUERY:
         return None  # one quoted identifier with dots in it
-    if parts[0].lower() == "dune" and len(parts) != 3:
-        return None
+    if parts[0].lower() == "dune" and (len(parts) > 3 or TEAM_PART.match(parts[1])):
+        return None  # dune.result_x lacks its team; dune.blockchains is a table of Dune's own
     return reference
 
 
@@ -118,6 +135,9 @@ def _names_in_tree(statement: exp.Expr | None) -> Iterator[Name]:
 
 def _is_read(table: exp.Table) -> bool:
     """Outside of a query a table is what INSERT or CREATE writes; a part that is no identifier is a function."""
+    target: exp.Expr = table.parent if isinstance(table.parent, exp.Schema) else table
+    if isinstance(target.parent, WRITES) and target.arg_key == "this":
+        return False
     is_source = isinstance(table.parent, exp.Merge) and table.arg_key == "using"
     in_query = is_source or table.find_ancestor(exp.Query) is not None
     return in_query and all(isinstance(part, exp.Identifier) for part in table.parts)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
 from sqlglot import Token, TokenType
 from sqlglot.dialects.dialect import Dialect
+from sqlglot.dialects.trino import Trino
 from sqlglot.errors import TokenError
 
 PARAMETER = re.compile(r"\{\{([^{}\r\n]+)\}\}")
@@ -21,18 +23,33 @@ MARKER = "fadedfacadedeadbeefdecade"
 
 INCREMENTAL_FUNCTION = ["table", "(", "previous", ".", "query", ".", "result", "("]
 
+OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET})
+CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET})
+TWICE_PARSED = frozenset({TokenType.ARRAY, TokenType.MAP, TokenType.ROW, TokenType.STRUCT})
+MAX_TWICE_PARSED = 12
+MAX_DEPTH = 400
+
 TRINO = Dialect.get_or_raise("trino")
 
 
-def tokenized(sql: str) -> list[Token]:
+class _SparkQuotes(Trino.Tokenizer):
+    IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ['"', "`"]
+
+
+def tokenized(sql: str, *, spark_quotes: bool = False) -> list[Token]:
     """Split a text into tokens, with `MARKER` in the place of each parameter.
 
     What follows a quote or a comment that is never closed is text in it.
+
+    Args:
+        sql: The text.
+        spark_quotes: Whether backquotes quote names, as in Spark's SQL.
     """
+    tokenize = _SparkQuotes(dialect=TRINO).tokenize if spark_quotes else TRINO.tokenize
     sql = PARAMETER.sub(MARKER, sql)
     for closing in ("", "'", '"', "*/"):
         try:
-            return list(TRINO.tokenize(sql + closing))
+            return list(tokenize(sql + closing))
         except TokenError:
             continue
     return []
@@ -66,6 +83,22 @@ def _after_parenthesis(tokens: list[Token], opening: int) -> int:
         if depth == 0:
             return position + 1
     return len(tokens)
+
+
+def is_too_deep(tokens: Sequence[Token]) -> bool:
+    """Whether the parser would take for ever, or call itself too often, for what is nested in a text.
+
+    It tries what follows ARRAY, MAP and ROW as a type and then as a value, so each level doubles its work.
+    """
+    levels: list[bool] = []
+    for position, token in enumerate(tokens):
+        if token.token_type in OPENING:
+            levels.append(kind_at(tokens, position - 1) in TWICE_PARSED)
+            if len(levels) > MAX_DEPTH or sum(levels) > MAX_TWICE_PARSED:
+                return True
+        elif token.token_type in CLOSING and levels:
+            levels.pop()
+    return False
 
 
 def kind_at(tokens: Sequence[Token], position: int) -> TokenType | None:

@@ -319,3 +319,20 @@ def test_parameter_keys():
 
 def test_no_parameter_keys():
     assert parameter_keys("SELECT map(array[1], array[2])") == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("SELECT tx.`from`, tx.`to` FROM ethereum.transactions tx", ["ethereum.transactions"]),
+        ("SELECT `from` AS `tx.to` FROM `dex`.`trades`, `a`.b WHERE ((", ["a.b", "dex.trades"]),
+        ("WITH a AS (INSERT INTO x.y SELECT * FROM c.d) SELECT * FROM a", ["c.d"]),
+        ("WITH a AS (SELECT * FROM c.d) INSERT INTO x.y (q) SELECT * FROM a", ["c.d"]),
+        ("SELECT * FROM dune.blockchains", ["dune.blockchains"]),
+        ("SELECT * FROM dune.result_x, dune.dataset_x, dune.a.b.c", []),
+        (f"SELECT * FROM query_{'9' * 5000}", []),
+        ("SELECT " + "ARRAY[" * 40 + "1" + "]" * 40 + " FROM dex.trades", ["dex.trades"]),
+    ],
+)
+def test_names_of_the_past_and_of_nobody(sql, names):
+    assert [reference.name for reference in references(sql)] == names
