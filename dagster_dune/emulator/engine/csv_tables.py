@@ -7,7 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-from dagster_dune.emulator.dunesql.types.types import INT256_MIN, UINT256_MAX
+from dagster_dune.emulator.dunesql.types.trino import INT256_MIN, UINT256_MAX
 from dagster_dune.emulator.sql_errors import SqlError
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ def store(cursor: DuckDBPyConnection, table: str, data: bytes) -> None:
         for field, type_, name in zip(fields, types, header, strict=True)
     )
     cursor.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {columns} FROM ({source})", [texts])  # noqa: S608
+    for type_, name in zip(types, header, strict=True):
+        quoted = '"' + name.replace('"', '""') + '"'
+        negative = f"SELECT count(*) FROM {table} WHERE {quoted} < CAST(0 AS BIGNUM)"  # noqa: S608
+        if type_ == "BIGNUM" and (cursor.execute(negative).fetchone() or (0,))[0]:
+            cursor.execute(f"COMMENT ON COLUMN {table}.{quoted} IS 'int256'")
 
 
 def _infer(cursor: DuckDBPyConnection, source: str, texts: str, fields: list[str]) -> list[str]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagster_dune.emulator.dunesql.compiler import Compiled
 from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, is_incremental
-from dagster_dune.emulator.dunesql.print.printer import lower
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
-from dagster_dune.emulator.dunesql.types.types import INT256_MIN, UINT256_MAX, trino_type
+from dagster_dune.emulator.dunesql.rewrite.translator import Translated, translate
+from dagster_dune.emulator.dunesql.runtime.registry import register
+from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type
 from dagster_dune.emulator.engine import csv_tables, sample_tables
-from dagster_dune.emulator.engine.error_messages import located, sql_error
+from dagster_dune.emulator.engine.error_messages import located
 from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.engine.statements import Statement, failures
-from dagster_dune.emulator.engine.tables import TableColumn, describe, samples
+from dagster_dune.emulator.engine.tables import TableColumn, describe, note_types, samples, stored_columns
 from dagster_dune.emulator.sql_errors import SqlError
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 _MACROS = [
     Path(__file__).parents[1] / "dunesql" / "macros" / name
-    for name in ("prelude.sql", "arrays.sql", "texts.sql", "numerals.sql", "zones.sql", "keccak.sql")
+    for name in ("basics.sql", "arrays.sql", "times.sql", "aggregates.sql")
 ]
-_PLAN = "SELECT json_serialize_plan($1, skip_null := true, skip_empty := true, optimize := false)"
 _TABLE = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name = $1 AND table_name = $2"
 _TEAM_SCHEMAS = "SELECT DISTINCT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'dune.')"
 _DOCUMENT = "main.saved_document"
@@ -64,6 +63,7 @@ class Engine:
         self._locks: dict[str, threading.Lock] = {}
         self._schema_lock = threading.Lock()
         self._connection.execute("SET TimeZone = 'UTC'")
+        register(self._connection)
         for file in _MACROS:
             self._connection.execute(file.read_text("utf-8"))
         sample_tables.load(self._connection)
@@ -86,7 +86,7 @@ class Engine:
             _store_previous(cursor, previous)
             return PREVIOUS
 
-        return self._statement(compiled, _rows, find_previous)
+        return self._statement(compiled, _rows, find_previous, previous.columns if previous else ())
 
     def refresh(self, name: str, compiled: Compiled) -> Statement:
         """Prepare the refresh of a matview: readers see the old rows until all the new ones are there.
@@ -100,12 +100,14 @@ class Engine:
         """
         target, schema = quoted(name), duckdb_name(name)[0]
 
-        def run(cursor: DuckDBPyConnection, sql: str) -> ResultSet:
-            _check_names([column for column, *_ in cursor.execute(f"DESCRIBE {sql}").fetchall()])
+        def run(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:
+            _check_names([column for column, _ in query.columns])
             self._create_schema(cursor, schema)
+            names = ", ".join('"' + column.replace('"', '""') + '"' for column, _ in query.columns)
             with self._lock(name), _transaction(cursor):
-                cursor.execute(f"CREATE OR REPLACE TABLE {target} AS {sql}")
-                return _rows(cursor, f"SELECT * FROM {target}")  # noqa: S608 - quoted by us
+                cursor.execute(f"CREATE OR REPLACE TABLE {target} AS SELECT * FROM ({query.sql}) AS rows({names})")  # noqa: S608
+                note_types(cursor, target, query.columns)
+                return _result(cursor, f"SELECT * FROM {target}", query.columns)  # noqa: S608 - quoted by us
 
         return self._statement(compiled, run, lambda cursor: name if _exists(cursor, name) else None)
 
@@ -198,8 +200,9 @@ class Engine:
     def _statement(
         self,
         compiled: Compiled,
-        run: Callable[[DuckDBPyConnection, str], ResultSet],
+        run: Callable[[DuckDBPyConnection, Translated], ResultSet],
         find_previous: Callable[[DuckDBPyConnection], str | None],
+        previous_columns: Sequence[Column] = (),
     ) -> Statement:
         """Prepare a query: it becomes DuckDB's SQL on the connection that runs it, and failures say where."""
 
@@ -207,13 +210,13 @@ class Engine:
             try:
                 with failures():
                     previous = find_previous(cursor)
-                    sql = lower(
+                    texts = [(each.name, VARCHAR, "$") for each in previous_columns]
+                    query = translate(
                         compiled.statement,
-                        exists=lambda name: name == previous or _exists(cursor, name),
-                        plan=lambda sql: _plan(cursor, sql),
+                        lambda name: texts if name == PREVIOUS else stored_columns(cursor, name),
                         previous=previous,
                     )
-                    return run(cursor, sql)
+                    return run(cursor, query)
             except SqlError as error:
                 raise located(error, compiled.statement) from None
 
@@ -234,18 +237,6 @@ def _transaction(cursor: DuckDBPyConnection) -> Iterator[None]:
 def _exists(cursor: DuckDBPyConnection, name: str) -> bool:
     schema, table = duckdb_name(name)
     return schema != "main" and cursor.execute(_TABLE, [schema, table]).fetchone() is not None
-
-
-def _plan(cursor: DuckDBPyConnection, sql: str) -> str:
-    """Bind a query without running it."""
-    row = cursor.execute(_PLAN, [sql]).fetchone()
-    plan = str(row[0]) if row else ""
-    if not plan:
-        raise SqlError("The types of this query cannot be told; write CAST around its 256 bit numbers")
-    if plan.startswith('{"error":true'):
-        failure = json.loads(plan)
-        raise sql_error(f"{str(failure['error_type']).title()} Error: {failure['error_message']}")
-    return plan
 
 
 def _store_previous(cursor: DuckDBPyConnection, previous: ResultSet) -> None:
@@ -278,19 +269,24 @@ def _check_names(names: list[str]) -> None:
         seen.add(name.lower())
 
 
-def _rows(cursor: DuckDBPyConnection, sql: str) -> ResultSet:
-    cursor.execute(sql)
-    columns = [Column(name, trino_type(str(type_))) for name, type_, *_ in cursor.description or ()]
-    _check_names([column.name for column in columns])
-    rows = cursor.fetchall()
-    return ResultSet.of([_exact(column, position, rows) for position, column in enumerate(columns)], rows)
+def _rows(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:
+    return _result(cursor, query.sql, _distinct(query.columns))
 
 
-def _exact(column: Column, position: int, rows: list[tuple[Any, ...]]) -> Column:
-    """Check that integers of 256 bits are no longer than that, and tell an int256 by its negative numbers."""
-    if column.type != "uint256":
-        return column
-    values = [int(row[position]) for row in rows if row[position] is not None]
-    if any(value > UINT256_MAX or value < INT256_MIN for value in values):
-        raise SqlError(f"Column '{column.name}' holds a number beyond uint256", type="FAILED_TYPE_EXECUTION_FAILED")
-    return Column(column.name, "int256") if any(value < 0 for value in values) else column
+def _result(cursor: DuckDBPyConnection, sql: str, columns: Sequence[tuple[str, Type]]) -> ResultSet:
+    rows = cursor.execute(sql).fetchall()
+    return ResultSet.typed(columns, rows)
+
+
+def _distinct(columns: Sequence[tuple[str, Type]]) -> list[tuple[str, Type]]:
+    """Name columns apart, since the rows of an answer hold no two of one name."""
+    seen: set[str] = set()
+    named = []
+    for name, type_ in columns:
+        new, count = name, 1
+        while new.lower() in seen:
+            count += 1
+            new = f"{name}_{count}"
+        seen.add(new.lower())
+        named.append((new, type_))
+    return named

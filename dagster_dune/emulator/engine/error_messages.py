@@ -9,7 +9,7 @@ from operator import itemgetter
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.types.types import split_types, trino_type
+from dagster_dune.emulator.dunesql.types.storage import split_types, trino_type
 from dagster_dune.emulator.sql_errors import SqlError, SqlErrorType
 
 _INTEGER_NAMES = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
@@ -83,6 +83,7 @@ def _no_function(match: re.Match[str]) -> str:
 
 _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"Could not convert string 'trino: (?P<message>.*)' to INT64", re.DOTALL), itemgetter("message")),
+    (re.compile(r"executing the UDF: \w*FunctionError: (?P<message>.*)", re.DOTALL), itemgetter("message")),
     (re.compile(r"Division by zero"), itemgetter(0)),
     (
         re.compile(r"struct_extract with an integer key|for struct_extract out of range"),

@@ -17,7 +17,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from dagster_dune.emulator.dunesql.types.types import ZONED_FIELDS
+from dagster_dune.emulator.dunesql.runtime.wire import converter
+from dagster_dune.emulator.dunesql.types.trino import Type
 
 NULL_IN_CSV = "<nil>"
 _NEEDS_QUOTES = re.compile(r'^\s|[,"\r\n]')
@@ -65,6 +66,22 @@ class ResultSet:
         """
         names = [column.name for column in columns]
         return cls(tuple(columns), [dict(zip(names, map(json_value, row), strict=True)) for row in rows])
+
+    @classmethod
+    def typed(cls, columns: Sequence[tuple[str, Type]], rows: Iterable[Sequence[Any]]) -> ResultSet:
+        """Make a result of the values that a query gives, each as its type is written.
+
+        Args:
+            columns: The names and types of the columns.
+            rows: The values of a row in the order of the columns.
+
+        Returns:
+            The same values, ready for JSON.
+        """
+        named = tuple(Column(name, type_.shown) for name, type_ in columns)
+        writers = [(name, converter(type_)) for name, type_ in columns]
+        made = [{name: write(value) for (name, write), value in zip(writers, row, strict=True)} for row in rows]
+        return cls(named, made)
 
     def bytes_estimate(self) -> int:
         """Count the bytes of the values written as JSON, which is how results are charged for."""
@@ -128,10 +145,7 @@ def _list(value: Iterable[Any]) -> list[Any]:
     return [json_value(item) for item in value]
 
 
-def _dict(value: dict[Any, Any]) -> dict[str, Any] | str:
-    if tuple(value) == ZONED_FIELDS:
-        _, local, zone = value.values()
-        return f"{_datetime(local)} {zone}"
+def _dict(value: dict[Any, Any]) -> dict[str, Any]:
     return {str(json_value(key)): json_value(item) for key, item in value.items()}
 
 

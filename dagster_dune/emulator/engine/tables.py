@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
-from dagster_dune.emulator.dunesql.types.types import INT256_MIN, UINT256_MAX, trino_type
+from dagster_dune.emulator.dunesql.types.storage import comment_for, stored_type
+from dagster_dune.emulator.dunesql.types.trino import INT256_MIN, UINT256_MAX, Type, read_type
 from dagster_dune.emulator.sql_errors import SqlError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ _TYPES = {
 _DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 _COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COLUMNS = (
-    "SELECT column_name, data_type, is_nullable FROM duckdb_columns() "
-    "WHERE schema_name = $1 AND table_name = $2 ORDER BY column_index"
+    "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns() "
+    "WHERE NOT internal AND schema_name = $1 AND table_name = $2 ORDER BY column_index"
 )
 _SAMPLES = (
     "SELECT schema_name || '.' || table_name FROM duckdb_tables() "
@@ -88,6 +89,7 @@ def create(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn
         for column in columns
     )
     cursor.execute(f"CREATE TABLE {table} ({definitions})")
+    note_types(cursor, table, [(column.name, read_type(column.type.strip().lower())) for column in columns])
 
 
 def insert(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn], records: Sequence[Record]) -> None:
@@ -116,7 +118,28 @@ def clear(cursor: DuckDBPyConnection, table: str) -> None:
 def describe(cursor: DuckDBPyConnection, name: str) -> list[TableColumn]:
     """Return the columns of a table by its full name, none where there is no such table."""
     rows = cursor.execute(_COLUMNS, list(duckdb_name(name))).fetchall()
-    return [TableColumn(column, trino_type(type_), bool(nullable)) for column, type_, nullable in rows]
+    return [TableColumn(each, stored_type(type_, comment)[0].shown, bool(null)) for each, type_, null, comment in rows]
+
+
+def stored_columns(cursor: DuckDBPyConnection, name: str) -> list[tuple[str, Type, str]] | None:
+    """Return a table's columns with their types, and how each is read; None where there is no such table."""
+    schema, table = duckdb_name(name)
+    rows = cursor.execute(_COLUMNS, [schema, table]).fetchall() if schema != "main" else []
+    return [(each, *stored_type(type_, comment)) for each, type_, _, comment in rows] or None
+
+
+def note_types(cursor: DuckDBPyConnection, table: str, columns: Sequence[tuple[str, Type]]) -> None:
+    """Write in the comments of a table's columns the types that DuckDB's own do not tell.
+
+    Args:
+        cursor: Where, in a transaction.
+        table: Its quoted name in DuckDB.
+        columns: The names and types of the columns.
+    """
+    for name, type_ in columns:
+        if comment := comment_for(type_):
+            quoted = '"' + name.replace('"', '""') + '"'
+            cursor.execute(f"COMMENT ON COLUMN {table}.{quoted} IS '{comment.replace(chr(39), chr(39) * 2)}'")
 
 
 def samples(cursor: DuckDBPyConnection) -> list[str]:

@@ -1,19 +1,18 @@
 """Reading DuneSQL: parameters, query views, what is refused and where it stands."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from dagster_dune.emulator.dunesql import View, compile_sql
-from dagster_dune.emulator.dunesql.parse.functions import FUNCTIONS
+from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
+from dagster_dune.emulator.dunesql.parse.functions import NAMES
 from dagster_dune.emulator.dunesql.parse.parameters import substitute
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.resolve.views import view_arguments
-from dagster_dune.emulator.dunesql.rewrite.overloads import TYPED_FUNCTIONS
-from dagster_dune.emulator.dunesql.types.types import trino_type
+from dagster_dune.emulator.dunesql.rewrite.translator import translate
+from dagster_dune.emulator.dunesql.types.storage import trino_type
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.sql_errors import SqlError
+from scripts import document_dunesql
 
 
 def compiled(sql, views=None, **parameters):
@@ -136,18 +135,15 @@ def test_views_that_cannot_be_read(sql, message):
         ("SELECT FROM WHERE", "mismatched input"),
         ("SELECT (1", "Expecting )"),
         ("SELECT 1,\n  foo(2)", "line 2:3: Function 'foo' is not registered"),
-        ("SELECT parse_datetime('2024', 'Y')", "line 1:8: Function 'parse_datetime' is not registered"),
         ("SELECT getenv('HOME')", "line 1:8: Function 'getenv' is not registered"),
         ("SELECT * FROM read_csv('/etc/passwd')", "line 1:15: Function 'read_csv' is not registered"),
         ("SELECT * FROM read_text('/etc/passwd')", "line 1:15: Function 'read_text' is not registered"),
         ("SELECT * FROM range(3)", "line 1:15: Function 'range' is not registered"),
         ("SELECT trino_bignum_product(1, 2)", "line 1:8: Function 'trino_bignum_product' is not registered"),
         ("SELECT a -> 'b' FROM t", "JSONPATH is not supported by this emulator"),
+        ("SELECT 1::bigint", "line 1:9: mismatched input '::'"),
+        ("SELECT 1 LIMIT 1 OFFSET 0", "line 1:18: mismatched input 'OFFSET': write OFFSET before LIMIT"),
         ('SELECT "lower"(a) FROM t', "line 1:8: Function '\"lower\"' is not registered"),
-        ("SELECT lower()", "line 1:8: Unexpected number of arguments (0) for function lower"),
-        ("SELECT count(DISTINCT a, b) FROM t", "line 1:8: Unexpected number of arguments (2) for function count"),
-        ("SELECT a FROM dex.trades TABLESAMPLE BERNOULLI (10)", "TABLESAMPLE is not supported by this emulator"),
-        ("SELECT DECIMAL '5'", "line 1:16: DECIMAL '5' is not supported by this emulator"),
         ("SELECT * FROM TABLE(previous.query.result(a bigint))", "line 1:15: Write TABLE(previous.query.result("),
     ],
 )
@@ -168,78 +164,45 @@ def engine():
     ("sql", "message"),
     [
         ("SELECT *\nFROM dex.nothing", "line 2:10: Table 'dex.nothing' does not exist"),
-        ("SELECT * FROM trades", "line 1:15: Table 'trades' does not exist"),
-        ("SELECT * FROM 'file.csv'", "line 1:15: Table 'file.csv' does not exist"),
         ("SELECT * FROM main.sample_version", "Table 'main.sample_version' does not exist"),
         ("SELECT * FROM information_schema.tables", "Table 'information_schema.tables' does not exist"),
         ("SELECT * FROM pg_catalog.pg_tables", "Table 'pg_catalog.pg_tables' does not exist"),
         ("SELECT blockchain,\n  nothing FROM dex.trades", "line 2:3: Column 'nothing' cannot be resolved"),
-        ("SELECT t.nothing FROM dex.trades AS t", "line 1:10: Column 't.nothing' cannot be resolved"),
-        ("SELECT u.version FROM dex.trades AS t", "line 1:10: Column 'u' cannot be resolved"),
-        ("SELECT project FROM dex.trades a, dex.trades b", "line 1:8: Column 'project' is ambiguous"),
-        ("SELECT nothing / 2 FROM dex.trades", "line 1:8: Column 'nothing' cannot be resolved"),
         ("SELECT nothing FROM query_1", "line 1:8: Column 'nothing' cannot be resolved"),
+        ("SELECT y FROM query_2", "query_2: Cannot apply operator: integer + varchar(1)"),
+        ("SELECT 'a' + 1", "line 1:8: Cannot apply operator: varchar(1) + integer"),
+        ("SELECT lower()", "line 1:8: Unexpected number of arguments (0) for function lower"),
+        ("SELECT lower(1)", "line 1:8: Unexpected parameters (integer) for function lower. Expected: lower(varchar)"),
         (
-            "SELECT project, count(*) FROM dex.trades",
-            "'project' must be an aggregate expression or appear in GROUP BY clause",
+            "SELECT count(DISTINCT a, b) FROM (VALUES (1, 2)) AS t(a, b)",
+            "Unexpected number of arguments (2) for function count",
         ),
-        ("SELECT 1 AS a, 2 AS A", "Column name 'A' is used more than once; name the columns apart with AS"),
-        (
-            "SELECT * FROM dex.trades WHERE block_date >= '2026-01-01'",
-            "line 1:32: Cannot apply operator: date >= varchar",
-        ),
-        ("SELECT * FROM dex.trades WHERE taker = '0xab'", "line 1:32: Cannot apply operator: varbinary = varchar"),
-        ("SELECT 1 WHERE 1 IN ('a')", "line 1:16: Cannot apply operator: integer IN varchar"),
-        ("SELECT 1 + DATE '2024-01-01'", "line 1:8: Cannot apply operator: integer + date"),
-        ("SELECT DATE '2024-01-01' + INTERVAL '1' HOUR", "Cannot add hour, minutes or seconds to a date"),
-        ("SELECT 'a' || 1", "line 1:8: Cannot apply operator: varchar || integer"),
-        ("SELECT 'a' + 1", "Cannot apply operator: varchar + integer"),
-        ("SELECT 0xab + 1", "Cannot apply operator: varbinary + integer"),
-        ("SELECT -CAST(1 AS uint256)", "line 1:14: Cannot negate a uint256; cast it to int256"),
-        ("SELECT round(CAST(1 AS uint256), 2)", "round(uint256, n) is not supported by this emulator"),
-        ("SELECT lower(1)", "Unexpected parameters (integer) for function lower"),
-        ("SELECT sum('a')", "Unexpected parameters (varchar) for function sum"),
-        ("SELECT CAST(0xab AS uint256)", "Cannot cast varbinary to uint256"),
-        ("SELECT CAST(DATE '2024-01-01' AS bigint)", "Cannot cast date to bigint"),
-        ("SELECT CAST(1 AS varbinary)", "Cannot cast integer to varbinary"),
-        ("SELECT CAST(ARRAY[1] AS varchar)", "Cannot cast array to varchar"),
-        ("SELECT CAST('a' AS json)", "Cannot cast varchar to json"),
-        ("SELECT 99999999999999999999", "line 1:8: Invalid numeric literal: 99999999999999999999"),
-        ("SELECT 0xabc", "line 1:8: Binary literal '0xabc' must hold an even number"),
-        ("SELECT date_trunc('hour', DATE '2024-01-01')", "'hour' is not a valid DATE field"),
-        ("SELECT date_add('fortnight', 1, now())", "'fortnight' is not a valid TIMESTAMP field"),
-        ("SELECT date_format(now(), '%U')", "'%U' in date_format is not supported"),
-        ("SELECT date_format(now(), project) FROM dex.trades", "The format of date_format must be written out"),
-        ("SELECT now() AT TIME ZONE 'EST'", "line 1:8: The time zone 'EST' is not supported"),
-        ("SELECT TIMESTAMP '2024-01-01 00:00:00 +01:00'", "The time zone '+01:00' is not supported"),
-        ("SELECT extract(TIMEZONE_HOUR FROM now())", "EXTRACT(TIMEZONE_HOUR FROM ...) is not supported"),
-        ("SELECT format('%x', 1)", "The pattern '%x' of format is not supported"),
-        ("SELECT format('%d', 1.5)", "format takes an integer for '%d'"),
-        ("SELECT format('%f', 1)", "format takes a double or a decimal for '%f'"),
-        ("SELECT format('%s %s', 1)", "format has no value for '%s'"),
-        ("SELECT format('%s', now())", "format cannot write a timestamp(3) with time zone; cast it to varchar"),
-        ("SELECT regexp_replace('a', 'a', lower('B'))", "The replacement of regexp_replace must be written out"),
-        ("SELECT regexp_replace('a', '(?P<x>a)', '${x}')", "Named groups in regexp_replace are not supported"),
-        ("SELECT json_extract_scalar('{}', '$..a')", "The JSON path '$..a' is not supported"),
-        ("SELECT json_extract_scalar('{}', 'lax $.a')", "The JSON path 'lax $.a' is not supported"),
-        (
-            "SELECT * FROM UNNEST(ARRAY[1], ARRAY[2]) AS t(a, b, c)",
-            "Column alias list has 3 entries but UNNEST has 2 columns",
-        ),
-        ("SELECT sum(x) IGNORE NULLS OVER () FROM (VALUES 1) AS t(x)", "IGNORE NULLS is supported for first_value"),
-        (
-            "SELECT approx_percentile(x, 0.5) WITHIN GROUP (ORDER BY x) FROM (VALUES 1) AS t(x)",
-            "WITHIN GROUP is supported for listagg only",
-        ),
-        ("SELECT try(sum(x) OVER () / 0) FROM (VALUES 1) AS t(x)", "window functions are not allowed in try"),
     ],
 )
-def test_refused_when_the_tables_are_known(engine, sql, message):
-    views = {1: View("SELECT 1 AS x")}
+def test_refused_with_its_place(engine, sql, message):
+    views = {1: View("SELECT 1 AS x"), 2: View("SELECT 1 + 'a' AS y")}
     with pytest.raises(SqlError) as raised:
         engine.select(compiled(sql, views)).run()
-    assert message in raised.value.message
-    assert raised.value.type == "FAILED_TYPE_SYNTAX"
+    assert message in str(raised.value)
+
+
+def test_a_query_that_takes_too_long_to_compile_is_refused():
+    statement = compiled("SELECT " + " + ".join(["1"] * 500)).statement
+    with pytest.raises(SqlError, match="takes longer than 0 s to compile"):
+        translate(statement, lambda name: None, seconds=0)
+
+
+def test_common_table_expressions_that_nobody_reads_are_not_written():
+    """Each reads the one before twice: written out, the last would hold the first 2^40 times."""
+    ctes = ", ".join(f"t{n} AS (SELECT a.x FROM t{n - 1} a JOIN t{n - 1} b ON a.x = b.x)" for n in range(1, 41))
+    written = translate(
+        compiled(f"WITH t0 AS (SELECT 1 AS x), {ctes} SELECT x FROM t1").statement, lambda name: None
+    ).sql
+    assert written.count(" AS (") == 2
+    whole = translate(
+        compiled(f"WITH t0 AS (SELECT 1 AS x), {ctes} SELECT x FROM t40").statement, lambda name: None
+    ).sql
+    assert len(whole) < 10_000
 
 
 @pytest.mark.parametrize(
@@ -308,11 +271,11 @@ def test_type_names(duckdb, trino):
     assert trino_type(duckdb) == trino
 
 
-def test_every_typed_function_is_written_somewhere():
-    assert {name for name, function in FUNCTIONS.items() if function.is_typed} == set(TYPED_FUNCTIONS)
+def test_the_manual_says_what_the_lists_say():
+    assert document_dunesql.documented(document_dunesql.PAGE.read_text("utf-8")) == document_dunesql.PAGE.read_text(
+        "utf-8"
+    )
 
 
-def test_the_manual_lists_every_function():
-    manual = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text("utf-8")
-    section = manual.partition("These are the functions")[2].partition("Not supported")[0]
-    assert sorted(re.findall(r"`(\w+)`", section)) == sorted(FUNCTIONS)
+def test_a_function_of_the_list_has_a_mark_or_syntax_of_its_own():
+    assert set(FUNCTIONS) - NAMES == {"substring", "trim", "position", "normalize", "listagg"}

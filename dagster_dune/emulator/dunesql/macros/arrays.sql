@@ -1,16 +1,36 @@
--- Arrays and maps.
-CREATE OR REPLACE MACRO trino_map() AS MAP {}, (ks, vs) AS map(ks, vs);
+-- Arrays and maps: a subscript must exist.
+CREATE OR REPLACE MACRO trino_subscript(list, position) AS
+  list_transform([{'l': list, 'i': position}], lambda r: CASE
+    WHEN r.i = 0 THEN trino_fail('SQL array indices start at 1')
+    WHEN r.i < 0 THEN trino_fail('Array subscript is negative: ' || r.i)
+    WHEN r.i > len(r.l) THEN trino_fail('Array subscript must be less than or equal to array length: ' || r.i || ' > ' || len(r.l))
+    ELSE list_extract(r.l, r.i) END)[1];
+CREATE OR REPLACE MACRO trino_element_at(list, position) AS
+  list_transform([{'l': list, 'i': position}], lambda r: CASE
+    WHEN r.i = 0 THEN trino_fail('SQL array indices start at 1') ELSE list_extract(r.l, r.i) END)[1];
+CREATE OR REPLACE MACRO trino_array_concat(a, b) AS
+  list_transform([{'a': a, 'b': b}], lambda r: CASE WHEN r.a IS NOT NULL AND r.b IS NOT NULL THEN list_concat(r.a, r.b) END)[1];
+CREATE OR REPLACE MACRO trino_contains(list, element) AS
+  list_transform([{'l': list, 'e': element}], lambda r: CASE
+    WHEN r.l IS NULL OR r.e IS NULL THEN NULL
+    WHEN list_contains(r.l, r.e) THEN true
+    WHEN len(list_filter(r.l, lambda x: x IS NULL)) > 0 THEN NULL
+    ELSE false END)[1];
 CREATE OR REPLACE MACRO trino_map_subscript(m, k) AS
   list_transform([{'m': m, 'k': k}], lambda r: CASE
     WHEN r.m IS NOT NULL AND r.k IS NOT NULL AND NOT map_contains(r.m, r.k)
       THEN trino_fail('Key not present in map: ' || CAST(r.k AS VARCHAR))
     ELSE map_extract_value(r.m, r.k) END)[1];
 -- Of entries {k, v}: the first of each key, and none without a key.
-CREATE OR REPLACE MACRO trino_map_of_entries(entries) AS
+CREATE OR REPLACE MACRO trino_first_entries(entries) AS
   list_transform([list_sort(list_transform(list_filter(entries, lambda e: e.k IS NOT NULL), lambda e, i: {'k': e.k, 'i': i, 'v': e.v}))],
     lambda l: map_from_entries(list_transform(
       list_filter(list_zip(l, list_prepend(NULL, l)), lambda p: p[1] IS NOT NULL AND p[1].k IS DISTINCT FROM p[2].k),
       lambda p: {'k': p[1].k, 'v': p[1].v})))[1];
+
+-- NULL where no key is left.
+CREATE OR REPLACE MACRO trino_map_of_entries(entries) AS
+  list_transform([entries], lambda l: CASE WHEN len(list_filter(l, lambda e: e.k IS NOT NULL)) > 0 THEN trino_first_entries(l) END)[1];
 
 -- Of entries {k, v} that must name each key once.
 CREATE OR REPLACE MACRO trino_map_from_entries(entries) AS
@@ -85,17 +105,7 @@ CREATE OR REPLACE MACRO trino_split_to_map(s, entry_delimiter, key_delimiter) AS
 -- Rows: of arrays, and of the entries of maps.
 CREATE OR REPLACE MACRO trino_zip(a, b) AS
   list_transform([{'a': a, 'b': b}], lambda r: CASE
-    WHEN r.a IS NOT NULL AND r.b IS NOT NULL THEN list_zip(r.a, r.b) END)[1],
-  (a, b, c) AS list_transform([{'a': a, 'b': b, 'c': c}], lambda r: CASE
-    WHEN r.a IS NOT NULL AND r.b IS NOT NULL AND r.c IS NOT NULL THEN list_zip(r.a, r.b, r.c) END)[1],
-  (a, b, c, d) AS list_transform([{'a': a, 'b': b, 'c': c, 'd': d}], lambda r: CASE
-    WHEN r.a IS NOT NULL AND r.b IS NOT NULL AND r.c IS NOT NULL AND r.d IS NOT NULL
-      THEN list_zip(r.a, r.b, r.c, r.d) END)[1],
-  (a, b, c, d, e) AS list_transform([{'a': a, 'b': b, 'c': c, 'd': d, 'e': e}], lambda r: CASE
-    WHEN r.a IS NOT NULL AND r.b IS NOT NULL AND r.c IS NOT NULL AND r.d IS NOT NULL AND r.e IS NOT NULL
-      THEN list_zip(r.a, r.b, r.c, r.d, r.e) END)[1];
-CREATE OR REPLACE MACRO trino_map_entries(m) AS
-  list_transform(map_entries(m), lambda e: row(struct_extract_at(e, 1), struct_extract_at(e, 2)));
+    WHEN r.a IS NOT NULL AND r.b IS NOT NULL THEN list_zip(r.a, r.b) END)[1];
 CREATE OR REPLACE MACRO trino_kv(entries) AS
   list_transform(entries, lambda e: {'k': struct_extract_at(e, 1), 'v': struct_extract_at(e, 2)});
 -- Of entries {k, v}: each key once, with all its values.
@@ -109,7 +119,8 @@ CREATE OR REPLACE MACRO trino_multimap_from_entries(entries) AS
     WHEN len(list_filter(l, lambda e: struct_extract_at(e, 1) IS NULL)) > 0 THEN trino_fail('map key cannot be null')
     ELSE trino_multimap_of_entries(trino_kv(l)) END)[1];
 CREATE OR REPLACE MACRO trino_map_union(maps) AS
-  trino_map_of_entries(flatten(list_transform(list_filter(maps, lambda m: m IS NOT NULL), lambda m: trino_kv(map_entries(m)))));
+  list_transform([list_filter(maps, lambda m: m IS NOT NULL)], lambda l: CASE WHEN len(l) > 0
+    THEN trino_first_entries(flatten(list_transform(l, lambda m: trino_kv(map_entries(m))))) END)[1];
 CREATE OR REPLACE MACRO trino_array_histogram(l) AS
   list_transform([list_filter(l, lambda x: x IS NOT NULL)], lambda a: map_from_entries(list_transform(
     trino_array_distinct(a), lambda key: {'k': key, 'v': len(list_filter(a, lambda x: x = key))})))[1];
@@ -142,3 +153,15 @@ CREATE OR REPLACE MACRO trino_trim_array(l, n) AS
     WHEN r.n < 0 THEN trino_fail('size must not be negative: ' || r.n)
     WHEN r.n > len(r.l) THEN trino_fail('size must not exceed array cardinality ' || len(r.l) || ': ' || r.n)
     WHEN r.n IS NOT NULL THEN list_slice(r.l, 1, len(r.l) - r.n) END)[1];
+
+CREATE OR REPLACE MACRO trino_split_to_multimap(s, entry_delimiter, key_delimiter) AS
+  list_transform([{'d': key_delimiter, 'l': CASE
+      WHEN s = '' THEN CAST([] AS VARCHAR[])
+      WHEN suffix(s, entry_delimiter) THEN split(left(s, -length(entry_delimiter)), entry_delimiter)
+      ELSE split(s, entry_delimiter) END}], lambda r: trino_multimap_of_entries(
+    list_transform(r.l, lambda p: {'k': CASE WHEN len(split(p, r.d)) = 2 THEN split_part(p, r.d, 1)
+      ELSE trino_fail('Key-value delimiter must appear exactly once in each entry. Bad input: ' || p) END,
+      'v': split_part(p, r.d, 2)})))[1];
+CREATE OR REPLACE MACRO trino_concat_ws(separator, parts) AS
+  list_transform([{'s': separator, 'l': parts}], lambda r: CASE WHEN r.s IS NOT NULL AND r.l IS NOT NULL
+    THEN trino_array_join(r.l, r.s) END)[1];

@@ -1,7 +1,7 @@
 """Incremental queries, which read their own previous result: ``TABLE(previous.query.result(DESCRIPTOR(n bigint)))``.
 
-The parser is given a table of a name that holds the columns; when the query runs, a subquery takes its place, which
-casts the previous result to them, or has no rows the first time.
+The parser is given a table of a name that holds the columns; when the query is translated, a subquery takes its place,
+which casts the previous result to them, or has no rows the first time.
 See https://docs.dune.com/query-engine/incremental-queries.
 """
 
@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from sqlglot import Token, TokenType, exp
 from sqlglot.errors import ParseError, TokenError
 
-from dagster_dune.emulator.dunesql.parse.functions import MARK
-from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
+from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.sql_errors import SqlError
 
 PREVIOUS = "temp.previous_result"
@@ -74,44 +73,20 @@ def is_incremental(statement: exp.Query) -> bool:
     return any(map(is_previous, statement.find_all(exp.Table)))
 
 
-def put_previous(statement: exp.Query, previous: str | None) -> None:
-    """Put the previous result in its place.
-
-    Args:
-        statement: A query, changed in place.
-        previous: The full name of the table that holds it, None the first time.
+def definitions(table: exp.Table) -> list[tuple[str, exp.DataType]]:
+    """Read the columns of a descriptor, which are written like the fields of a ROW.
 
     Raises:
-        SqlError: The columns cannot be read, or another query reads this one as a view.
+        SqlError: They cannot be read.
     """
-    for table in [table for table in statement.find_all(exp.Table) if is_previous(table)]:
-        if VIEW in table.meta:
-            raise error_at(table, "An incremental query cannot be read as a view by this emulator; materialize it")
-        columns = [_column(definition, previous) for definition in _definitions(table)]
-        select = exp.select(*columns)
-        rows = select.from_(exp.to_table(previous, dialect="trino")) if previous else select.where(exp.false())
-        alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier("previous", quoted=True))
-        table.replace(exp.Subquery(this=rows, alias=alias, joins=table.args.get("joins")))
-
-
-def _column(definition: exp.ColumnDef, previous: str | None) -> exp.Expr:
-    type_ = definition.args["kind"]
-    value: exp.Expr = exp.column(exp.to_identifier(definition.name, quoted=True)) if previous else exp.null()
-    if previous == PREVIOUS and type_.this == exp.DType.VARBINARY:
-        value = exp.Anonymous(this=f"{MARK}from_hex", expressions=[value])
-    return exp.alias_(exp.Cast(this=value, to=type_), definition.name, quoted=True)
-
-
-def _definitions(table: exp.Table) -> list[exp.ColumnDef]:
-    """Read the columns of a descriptor, which are written like the fields of a ROW."""
     try:
         row = exp.DataType.build(f"ROW({table.name.removeprefix(_NAME)})", dialect="trino")
     except (ParseError, TokenError):
         row = exp.DataType(expressions=[])
-    definitions = [field for field in row.expressions if isinstance(field, exp.ColumnDef) and field.args.get("kind")]
-    if not definitions or len(definitions) != len(row.expressions):
+    fields = [field for field in row.expressions if isinstance(field, exp.ColumnDef) and field.args.get("kind")]
+    if not fields or len(fields) != len(row.expressions):
         raise error_at(table, "The DESCRIPTOR of previous.query.result must list names with types")
-    return definitions
+    return [(field.name, field.args["kind"]) for field in fields]
 
 
 def _texts(tokens: Sequence[Token], position: int, count: int) -> list[str]:

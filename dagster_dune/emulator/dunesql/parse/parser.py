@@ -8,13 +8,11 @@ afterwards is not on the list, and is refused.
 
 from __future__ import annotations
 
-import re
-
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 
-from dagster_dune.emulator.dunesql.parse.functions import FUNCTIONS, MARK
+from dagster_dune.emulator.dunesql.parse.functions import MARK, NAMES
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.sql_errors import SqlError
@@ -30,17 +28,23 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.NullSafeNEQ, exp.Is, exp.In, exp.Between, exp.Like, exp.Escape, exp.Exists, exp.Any, exp.All, exp.Add, exp.Sub,
     exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.Extract, exp.Trim, exp.Substring,
     exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Dot, exp.ColumnDef,
-    exp.JSONExtract, exp.JSONExtractQuote, exp.JSONValue,
+    exp.JSONExtract, exp.JSONExtractQuote, exp.JSONValue, exp.JSONObject, exp.JSONArray, exp.JSONKeyValue,
+    exp.JSONTable,
+    exp.JSONSchema, exp.JSONColumnDef, exp.OnCondition, exp.UnicodeString, exp.TableSample, exp.Normalize, exp.Struct,
+    exp.GroupConcat, exp.IntervalSpan, exp.Localtimestamp, exp.Slice, exp.OverflowTruncateBehavior,
 )  # fmt: skip
 """The syntax that `rewrite` knows, beside the functions."""
 
 
 _UNKNOWN = "Function '{}' is not registered, or not supported by this emulator"
-_FIRST = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.L_PAREN})
+_FIRST = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.L_PAREN, TokenType.TABLE})
 _BEFORE_NO_CALL = frozenset({TokenType.R_PAREN, TokenType.ALIAS})
 """After these a name with parentheses is FILTER (...), or an alias with its columns."""
 _QUOTED = frozenset({"left", "right", "initcap"})
 """Functions that Dune's manual writes in quotes."""
+_QUANTIFIERS = frozenset({"all", "any", "some"})
+_LITERALS = frozenset({"date", "time", "timestamp", "decimal", "json"})
+"""Words that make a literal of a type of the text after them."""
 _TYPES = frozenset({"array", "map", "row"})
 """Words that begin a type with parentheses, where they stand after AS."""
 
@@ -96,11 +100,12 @@ def _marked(tokens: list[Token]) -> list[Token]:
         following = tokens[position + 1].token_type if position + 1 < len(tokens) else None
         if following == TokenType.L_PAREN and previous not in _BEFORE_NO_CALL:
             marked.append(_marked_call(token))
-        elif following == TokenType.STRING and token.token_type == TokenType.DECIMAL:
-            continue
-        elif token.token_type == TokenType.STRING and previous == TokenType.DECIMAL:
-            marked.append(_decimal_literal(token))
+        elif following == TokenType.STRING and token.text.lower() in _LITERALS and previous != TokenType.DOT:
+            marked += _typed_literal(token)
+        elif token.token_type == TokenType.STRING and position and tokens[position - 1].text.lower() in _LITERALS:
+            marked += [token, _with_text(token, TokenType.R_PAREN, ")")]
         else:
+            _refuse_foreign(tokens, position)
             marked.append(token)
     return marked
 
@@ -125,18 +130,30 @@ def _closing(tokens: list[Token], position: int) -> int:
 def _marked_call(token: Token) -> Token:
     name = token.text.lower()
     is_quoted = token.token_type == TokenType.IDENTIFIER and name not in _QUOTED
-    if is_quoted or name not in FUNCTIONS:
+    if is_quoted or name not in NAMES:
         if name.startswith(MARK):
             raise _error_at_token(token, _UNKNOWN.format(name))
         return token
     return _with_text(token, TokenType.VAR, MARK + name)
 
 
-def _decimal_literal(token: Token) -> Token:
-    if not re.fullmatch(r"[0-9]+[.][0-9]+", token.text):
-        hint = f"write CAST('{token.text}' AS decimal(p, s))"
-        raise _error_at_token(token, f"DECIMAL '{token.text}' is not supported by this emulator; {hint}")
-    return _with_text(token, TokenType.NUMBER, token.text)
+def _typed_literal(token: Token) -> list[Token]:
+    """``TIMESTAMP '...'`` becomes a call, since a cast of the same text can mean another type."""
+    return [
+        _with_text(token, TokenType.VAR, f"{MARK}literal"),
+        _with_text(token, TokenType.L_PAREN, "("),
+        _with_text(token, TokenType.STRING, token.text.lower()),
+        _with_text(token, TokenType.COMMA, ","),
+    ]
+
+
+def _refuse_foreign(tokens: list[Token], position: int) -> None:
+    """Refuse what sqlglot reads and Trino does not."""
+    token = tokens[position]
+    if token.token_type == TokenType.DCOLON:
+        raise _error_at_token(token, "mismatched input '::': write CAST(value AS type)")
+    if token.token_type == TokenType.OFFSET and position > 1 and tokens[position - 2].token_type == TokenType.LIMIT:
+        raise _error_at_token(token, "mismatched input 'OFFSET': write OFFSET before LIMIT")
 
 
 def _with_text(token: Token, kind: TokenType, text: str) -> Token:
@@ -155,12 +172,8 @@ def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
 
 def _check_call(call: exp.Anonymous) -> None:
     name = call.name.lower()
-    if not name.startswith(MARK):
+    if not name.startswith(MARK) and name not in _QUANTIFIERS:
         raise _unknown(call, name)
-    function = FUNCTIONS[name.removeprefix(MARK)]
-    count = sum(len(part.expressions) if isinstance(part, exp.Distinct) else 1 for part in call.expressions)
-    if not function.least <= count <= function.most:
-        raise error_at(call, f"Unexpected number of arguments ({count}) for function {name.removeprefix(MARK)}")
 
 
 def _unknown(node: exp.Expr, name: str) -> SqlError:

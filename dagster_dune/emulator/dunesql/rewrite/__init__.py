@@ -1,1 +1,5 @@
-"""Rewrite: one node of a tree with its types comes in, DuckDB's form of the same meaning goes out; next is `print`."""
+"""Rewrite: a tree comes in, its names are looked up and its types told; DuckDB's SQL of the same meaning goes out.
+
+`translator` gives each kind of node to the function that writes it; `queries`, `relations` and `aggregation` write
+queries, `literals`, `operators`, `comparisons`, `conditions`, `casts`, `calls` and `documents` expressions.
+"""

@@ -1,152 +1,440 @@
-"""CAST: the same types mean the same, but how a value gets from one to another does not."""
+"""CAST, and the coercions that need none: how a value gets from one type to another.
+
+See https://trino.io/docs/current/functions/conversion.html. A pair of types that is not listed has no cast.
+"""
 
 from __future__ import annotations
 
-from sqlglot import exp
+import json
+from collections.abc import Callable
 
-from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.expressions import Operation, Rewrite, call, cast_to, integer
-from dagster_dune.emulator.dunesql.rewrite.functions import zones
-from dagster_dune.emulator.dunesql.rewrite.nested_casts import cast_nested
-from dagster_dune.emulator.sql_errors import SqlError
-
-_PLAIN = {
-    exp.DType.BOOLEAN: "BOOLEAN",
-    exp.DType.FLOAT: "FLOAT",
-    exp.DType.DOUBLE: "DOUBLE",
-    exp.DType.DATE: "DATE",
-    exp.DType.TIMESTAMP: "TIMESTAMP",
-    exp.DType.TIMESTAMPTZ: "TIMESTAMPTZ",
-}
-_INTEGERS = {
-    exp.DType.TINYINT: "TINYINT",
-    exp.DType.SMALLINT: "SMALLINT",
-    exp.DType.INT: "INTEGER",
-    exp.DType.BIGINT: "BIGINT",
-}
-_TEXTS = {
-    "FLOAT": "trino_double_text",
-    "DOUBLE": "trino_double_text",
-    "TIMESTAMP": "trino_timestamp_text",
-    "TIMESTAMP WITH TIME ZONE": "trino_timestamptz_text",
-    "ZONED": "trino_zoned_text",
-    "BLOB": "trino_varbinary_text",
-    "JSON": "trino_json_text",
-}
-_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "ZONED")
-_TIMES_DUCKDB = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
-_NESTED = ("LIST", "MAP", "STRUCT", "TUPLE", "INTERVAL")
-_NULL = ("NULL", '"NULL"')
+from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, text
+from dagster_dune.emulator.dunesql.functions.times import shown
+from dagster_dune.emulator.dunesql.types.trino import (
+    DAY_TO_SECOND,
+    FLOATS,
+    INTEGERS,
+    MICROS,
+    PICOS,
+    WIDE,
+    YEAR_TO_MONTH,
+    ZONE,
+    Type,
+)  # fmt: skip
 
 
-def cast(operation: Operation) -> exp.Expr:
-    """Write a cast with Trino's meaning.
+class NoCastError(ValueError):
+    """There is no such cast."""
+
+
+_TO_NUMBERS = (*INTEGERS, *FLOATS, "decimal")
+_JSON_SOURCES = ("boolean", *_TO_NUMBERS, "varchar", "date", "timestamp", "array", "map", "row")
+_TARGETS: dict[str, tuple[str, ...]] = {
+    "boolean": ("boolean", *_TO_NUMBERS, "varchar", "char", "json"),
+    **dict.fromkeys(INTEGERS, ("boolean", *_TO_NUMBERS, *WIDE, "varchar", "char", "json")),
+    **dict.fromkeys(FLOATS, ("boolean", *_TO_NUMBERS, *WIDE, "varchar", "char", "json")),
+    "decimal": ("boolean", *_TO_NUMBERS, *WIDE, "varchar", "char", "json"),
+    **dict.fromkeys(WIDE, (*_TO_NUMBERS, *WIDE, "varchar", "varbinary")),
+    "varchar": (
+        "boolean", *_TO_NUMBERS, *WIDE, "varchar", "char", "varbinary", "date", "time", "timestamp",
+        "timestamp with time zone", "json", "uuid",
+    ),
+    "char": ("varchar", "char"),
+    "varbinary": ("varbinary", "varchar", "uuid"),
+    "date": ("date", "varchar", "timestamp", "timestamp with time zone", "json"),
+    "time": ("time", "varchar"),
+    "timestamp": ("timestamp", "date", "time", "timestamp with time zone", "varchar", "json"),
+    "timestamp with time zone": ("timestamp with time zone", "timestamp", "date", "time", "varchar"),
+    DAY_TO_SECOND: (DAY_TO_SECOND, "varchar"),
+    YEAR_TO_MONTH: (YEAR_TO_MONTH, "varchar"),
+    "json": ("json", "boolean", *_TO_NUMBERS, "varchar", "array", "map", "row"),
+    "uuid": ("uuid", "varchar", "varbinary"),
+    "array": ("array", "json"),
+    "map": ("map", "json"),
+    "row": ("row", "json"),
+    "hyperloglog": ("hyperloglog",),
+}  # fmt: skip
+"""What each type can be cast to."""
+
+
+def coerced(value: Operand, target: Type) -> Operand:
+    """Bring a value to a type that it is taken for without a cast."""
+    if value.type == target or (value.type.name == target.name == "varchar"):
+        return Operand(value.sql, target, literal=value.literal, is_constant=value.is_constant)
+    return Operand(
+        converted(value.sql, value.type, target), target, literal=value.literal, is_constant=value.is_constant
+    )
+
+
+def converted(sql: str, source: Type, target: Type) -> str:
+    """Write a cast.
 
     Args:
-        operation: The cast and its one operand.
-
-    Returns:
-        The DuckDB form.
+        sql: The value.
+        source: Its type.
+        target: The other type.
 
     Raises:
-        SqlError: There is no such cast, or it is not supported.
+        NoCastError: There is none between the two.
     """
-    if (zoned := zones.literal(operation.node)) is not None:
-        return zoned
-    rewrite = _CASTS.get(_target(operation).this)
-    if rewrite and not operation.has(*_NESTED):
-        return rewrite(operation)
-    if not rewrite and (nested := cast_nested(operation, cast)) is not None:
-        return nested
-    raise _refused(operation)
+    if source == target:
+        return sql
+    if source.name == "unknown":
+        return f"CAST({sql} AS {target.duckdb})" if target.duckdb == "INTEGER" else f"CAST(NULL AS {target.duckdb})"
+    if target.name not in _TARGETS.get(source.name, ()):
+        raise NoCastError(f"Cannot cast {source} to {target}")
+    rewrite = _REWRITES.get(target.name)
+    return rewrite(sql, source, target) if rewrite else f"CAST({sql} AS {target.duckdb})"
 
 
-def _target(operation: Operation) -> exp.DataType:
-    target: exp.DataType = operation.node.args["to"]
-    return target
+def _to_boolean(sql: str, source: Type, target: Type) -> str:
+    if source.name == "varchar":
+        return f"py_boolean_cast({sql})"
+    if source.name == "json":
+        return _from_json(sql, target)
+    return f"({sql} <> 0)"
 
 
-def _to_wide(operation: Operation) -> exp.Expr:
-    if operation.has("BLOB", "BOOLEAN", *_TIMES):
-        raise _refused(operation)
-    value = operation.operands[0]
-    if operation.has("VARCHAR"):
-        value = call("trino_strict_integer", value)
-    elif operation.has("FLOAT", "DOUBLE"):
-        value = call("round", value)
-    elif operation.has("DECIMAL"):
-        value = cast_to(cast_to(value, "DECIMAL(38,0)"), "VARCHAR")
-    name = str(_target(operation).this.value).lower()
-    return call(f"trino_{name}_range", cast_to(value, "BIGNUM"))
+def _to_integer(sql: str, source: Type, target: Type) -> str:
+    if source.name == "varchar":
+        return f"CAST(trino_strict_integer({sql}, '{target.name}') AS {target.duckdb})"
+    if source.name == "json":
+        return _from_json(sql, target)
+    if source.is_float:
+        return f"CAST(trino_rounded({sql}, '{target.name}') AS {target.duckdb})"
+    return f"CAST({sql} AS {target.duckdb})"
 
 
-def _to_varchar(operation: Operation) -> exp.Expr:
-    source, value, bounds = operation.types[0], operation.operands[0], _target(operation).expressions
-    written = call(_TEXTS[source.id], value) if source and source.id in _TEXTS else cast_to(value, "VARCHAR")
-    return call("left", written, integer(int(bounds[0].name))) if bounds else written
+def _to_float(sql: str, source: Type, target: Type) -> str:
+    if source.name == "json":
+        return _from_json(sql, target)
+    if source.name == "varchar":
+        sql = f"py_double_cast({sql}, '{target.name}')"
+    elif source.name == "decimal":
+        sql = f"CAST(CAST({sql} AS VARCHAR) AS DOUBLE)"
+    if target.name == "real" and source.name in ("varchar", "double", *WIDE):
+        return f"py_to_real(CAST({sql} AS DOUBLE))"
+    return f"CAST({sql} AS {target.duckdb})"
 
 
-def _to_integer(operation: Operation) -> exp.Expr:
-    if operation.has("BLOB", *_TIMES):
-        raise _refused(operation)
-    value = operation.operands[0]
-    if operation.has("FLOAT", "DOUBLE"):
-        value = call("round", value)
-    elif operation.has("VARCHAR"):
-        value = call("trino_strict_integer", value)
-    elif operation.has("JSON"):
-        value = call("trino_json_integer", value)
-    return cast_to(value, _INTEGERS[_target(operation).this])
+def _to_decimal(sql: str, source: Type, target: Type) -> str:
+    precision, scale = target.args
+    if source.name == "json":
+        return _from_json(sql, target)
+    if source.name == "double":
+        sql = f"py_double_plain({sql})"
+    elif source.name == "real":
+        sql = f"py_real_plain({sql})"
+    elif source.is_wide:
+        sql = f"CAST({sql} AS VARCHAR)"
+    elif source.name == "boolean":
+        return f"CAST(CAST({sql} AS INTEGER) AS {target.duckdb})"
+    elif source.name != "varchar":
+        return f"CAST({sql} AS {target.duckdb})"
+    return f"CAST(py_decimal_cast({sql}, {precision}, {scale}) AS {target.duckdb})"
 
 
-def _to_decimal(operation: Operation) -> exp.Expr:
-    if operation.has("BLOB", *_TIMES):
-        raise _refused(operation)
-    bounds = [int(bound.name) for bound in _target(operation).expressions]
-    width, scale = (*bounds, *(38, 0)[len(bounds) :])
-    value = operation.operands[0]
-    if operation.has("BIGNUM", "FLOAT", "DOUBLE"):
-        value = cast_to(value, "VARCHAR")
-    return cast_to(value, f"DECIMAL({width},{scale})")
+def _to_wide(sql: str, source: Type, target: Type) -> str:
+    signed = str(target.name == "int256").lower()
+    if source.is_integer or source.name in WIDE or source.name == "varchar":
+        if source.is_integer and target.name == "int256":
+            return f"CAST({sql} AS BIGNUM)"
+        return f"py_wide_cast(CAST({sql} AS VARCHAR), {signed})"
+    if source.is_float:
+        return f"py_wide_of_double(CAST({sql} AS DOUBLE), {signed})"
+    whole = f"CAST({sql} AS DECIMAL({min(38, source.args[0] - source.args[1] + 1)},0))"
+    return f"py_wide_cast(CAST({whole} AS VARCHAR), {signed})"
 
 
-def _to_varbinary(operation: Operation) -> exp.Expr:
-    if operation.types[0] is None or operation.has("BLOB", *_NULL):
-        return cast_to(operation.operands[0], "BLOB")
-    if operation.has("VARCHAR"):
-        return call("encode", operation.operands[0])
-    if operation.has("BIGNUM"):
-        return call("trino_uint256_bytes", operation.operands[0])
-    raise _refused(operation)
+def varchar_sql(sql: str, source: Type) -> str:
+    """Write a value as a text of any length."""
+    if source.name in ("varchar", "char"):
+        return sql
+    if source.name == "json":
+        return f"py_json_text({sql})"
+    if source.name in _TEXTS:
+        return _TEXTS[source.name].format(sql)
+    if source.is_precise:
+        return f"trino_precise_text({sql}, {source.digits})"
+    if source.name == "decimal" and source.args[0] == source.args[1]:
+        return f"trino_decimal_text({sql})"
+    if source.name in ("timestamp", "time"):
+        return f"trino_{source.name}_text({sql}, {source.digits})"
+    if source.name == "timestamp with time zone":
+        zone = f"struct_extract({sql}, '{ZONE}')" if source.zoned else "'UTC'"
+        return f"(trino_timestamp_text({shown(Operand(sql, source))}, {source.digits}) || ' ' || {zone})"
+    return f"CAST({sql} AS VARCHAR)"
 
 
-def _to_plain(operation: Operation) -> exp.Expr:
-    if operation.has("BLOB"):
-        raise _refused(operation)
-    target, value = _PLAIN[_target(operation).this], operation.operands[0]
-    if operation.has("ZONED"):
-        if target not in ("DATE", "TIMESTAMP", "TIMESTAMPTZ"):
-            raise _refused(operation)
-        return value if target == "TIMESTAMPTZ" else cast_to(zones.local(value), target)
-    if operation.types[0] is None and target in _TIMES_DUCKDB:
-        known = exp.Is(this=exp.Paren(this=value), expression=exp.null())
-        return cast_to(exp.Case(ifs=[exp.If(this=known, true=exp.null())]), target)
-    if target == "TIMESTAMPTZ" and operation.has("VARCHAR"):
-        value = call("trino_utc_text", value)
-    return cast_to(value, target)
-
-
-_CASTS: dict[exp.DType, Rewrite] = {
-    exp.DType.VARCHAR: _to_varchar,
-    exp.DType.VARBINARY: _to_varbinary,
-    exp.DType.DECIMAL: _to_decimal,
-    exp.DType.UINT256: _to_wide,
-    exp.DType.INT256: _to_wide,
-    **dict.fromkeys(_INTEGERS, _to_integer),
-    **dict.fromkeys(_PLAIN, _to_plain),
+_TEXTS = {
+    "double": "py_double_text({})",
+    "real": "py_real_text({})",
+    "varbinary": "('0x' || lower(hex({})))",
+    DAY_TO_SECOND: "trino_day_interval_text({})",
+    YEAR_TO_MONTH: "trino_month_interval_text({})",
 }
 
 
-def _refused(operation: Operation) -> SqlError:
-    target = _target(operation).sql("trino").lower()
-    return error_at(operation.node, f"Cannot cast {operation.type_names()[0]} to {target}")
+def _to_varchar(sql: str, source: Type, target: Type) -> str:
+    written = varchar_sql(sql, source)
+    if not target.args:
+        return written
+    if source.name in ("varchar", "char"):
+        is_shorter = source.args and source.args[0] <= target.args[0]
+        return written if is_shorter else f"left({written}, {target.args[0]})"
+    return f"trino_short_text({written}, {target.args[0]})"
+
+
+def _to_char(sql: str, source: Type, target: Type) -> str:
+    size = target.args[0]
+    written = varchar_sql(sql, source)
+    if source.name not in ("varchar", "char"):
+        written = f"trino_short_text({written}, {size})"
+    return f"rpad(left({written}, {size}), {size}, ' ')"
+
+
+def _to_varbinary(sql: str, source: Type, target: Type) -> str:
+    del target
+    if source.name == "varchar":
+        return f"encode({sql})"
+    if source.is_wide:
+        return f"py_wide_bytes({sql})"
+    return f"unhex(replace(CAST({sql} AS VARCHAR), '-', ''))" if source.name == "uuid" else sql
+
+
+def _to_date(sql: str, source: Type, target: Type) -> str:
+    del target
+    if source.name == "varchar":
+        return f"py_date_cast({sql})"
+    return f"CAST({shown(Operand(sql, source))} AS DATE)"
+
+
+def _to_time(sql: str, source: Type, target: Type) -> str:
+    if target.digits > 6:
+        raise NoCastError(f"{target} is not supported by this emulator")
+    if source.name == "varchar":
+        return f"py_time_cast({sql}, {target.digits})"
+    if source.name == "time":
+        return sql if source.digits <= target.digits else f"trino_time_rounded({sql}, {10 ** (6 - target.digits)})"
+    moment = shown(Operand(sql, source))
+    whole = (
+        moment if source.digits <= target.digits else f"trino_timestamp_rounded({moment}, {10 ** (6 - target.digits)})"
+    )
+    return f"CAST({whole} AS TIME)"
+
+
+def _to_timestamp(sql: str, source: Type, target: Type) -> str:
+    if source.name == "varchar":
+        name = "py_precise_cast" if target.is_precise else "py_timestamp_cast"
+        return f"{name}({sql}, {target.digits})"
+    if source.name == "date":
+        sql, digits = f"CAST({sql} AS TIMESTAMP)", 0
+    elif source.is_precise:
+        return _from_precise(sql, source, target)
+    else:
+        sql, digits = shown(Operand(sql, source)), source.digits
+    if target.is_precise:
+        return f"trino_precise({sql}, 0)"
+    return sql if digits <= target.digits else f"trino_timestamp_rounded({sql}, {10 ** (6 - target.digits)})"
+
+
+def _from_precise(sql: str, source: Type, target: Type) -> str:
+    if source.digits <= target.digits:
+        return sql
+    if target.is_precise:
+        return f"trino_precise_rounded({sql}, {10 ** (12 - target.digits)})"
+    whole = f"(r.{MICROS} + to_microseconds(CAST(r.{PICOS} >= 500000 AS BIGINT)))"
+    if target.digits < 6:
+        whole = f"trino_timestamp_rounded(r.{MICROS}, {10 ** (6 - target.digits)})"
+    return f"list_extract(list_transform([{sql}], lambda r: {whole}), 1)"
+
+
+def _to_timestamp_tz(sql: str, source: Type, target: Type) -> str:
+    if target.digits > 6 or source.is_precise:
+        raise NoCastError(f"Cast of {source} to {target} is not supported by this emulator")
+    if source.name == "varchar":
+        made = f"py_zoned_cast({sql}, {target.digits})"
+        return f"trino_zoned_read({made})" if target.zoned else f"trino_utc_read({made})"
+    if source.zoned:
+        if source.digits <= target.digits:
+            return sql
+        return f"trino_zoned_rounded({sql}, {10 ** (6 - target.digits)})"
+    moment = sql if source.name == "timestamp with time zone" else f"CAST({sql} AS TIMESTAMPTZ)"
+    if source.name != "date" and source.digits > target.digits:
+        moment = (
+            f"CAST(trino_timestamp_rounded(CAST({moment} AS TIMESTAMP), {10 ** (6 - target.digits)}) AS TIMESTAMPTZ)"
+        )
+    return f"trino_zoned({moment}, 'UTC')" if target.zoned else moment
+
+
+def json_sql(sql: str, source: Type) -> str:
+    """Write a value as JSON text; NULL stays NULL."""
+    if source.name == "json":
+        return sql
+    if source.name not in _JSON_SOURCES:
+        raise NoCastError(f"Cannot cast {source} to json")
+    if source.name in FLOATS:
+        quoted = f"py_{source.name}_plain({sql})"
+        return bound(
+            quoted, lambda v: f"CASE WHEN {v} IN ('NaN', 'Infinity', '-Infinity') THEN '\"' || {v} || '\"' ELSE {v} END"
+        )
+    if source.name in ("varchar", "date", "timestamp"):
+        return f"py_json_quote({varchar_sql(sql, source)})"
+    if source.name == "array":
+        inside = "dune_json_" + str(_depth(source))
+        part = json_sql(inside, source.of[0])
+        return bound(
+            sql,
+            lambda v: (
+                f"'[' || array_to_string(list_transform({v}, lambda {inside}: coalesce({part}, 'null')), ',') || ']'"
+            ),
+        )
+    if source.name == "map":
+        return _map_json(sql, source)
+    if source.name == "row":
+        return _row_json(sql, source)
+    return varchar_sql(sql, source)
+
+
+def _depth(type_: Type) -> int:
+    return 1 + max((_depth(part) for part in type_.of), default=0)
+
+
+def _map_json(sql: str, source: Type) -> str:
+    if source.of[0].name not in ("varchar", "boolean", *_TO_NUMBERS):
+        raise NoCastError(f"Cannot cast {source} to json")
+    entry = f"dune_json_{_depth(source)}"
+    key = f"py_json_quote({varchar_sql(f'{entry}.key', source.of[0])})"
+    value = f"coalesce({json_sql(f'{entry}.value', source.of[1])}, 'null')"
+    made = f"list_sort(list_transform(map_entries({{v}}), lambda {entry}: {key} || ':' || {value}))"
+    return bound(
+        sql,
+        lambda v: f"'{{' || array_to_string({made.replace('{v}', v)}, ',') || '}}'".replace("{{", "{").replace(
+            "}}", "}"
+        ),
+    )
+
+
+def _row_json(sql: str, source: Type) -> str:
+    if not all(source.names):
+        raise NoCastError("A cast of a row without names to json is not supported by this emulator; name its fields")
+
+    def whole(v: str) -> str:
+        parts = []
+        for place, (name, type_) in enumerate(zip(source.names, source.of, strict=True)):
+            key = text(json.dumps(name, ensure_ascii=False) + ":")
+            parts.append(f"{key} || coalesce({json_sql(f'struct_extract_at({v}, {place + 1})', type_)}, 'null')")
+        joined = " || ',' || ".join(parts)
+        return f"CASE WHEN {v} IS NOT NULL THEN '{{' || {joined} || '}}' END".replace("{{", "{").replace("}}", "}")
+
+    return bound(sql, whole)
+
+
+def _to_json(sql: str, source: Type, target: Type) -> str:
+    del target
+    return json_sql(sql, source)
+
+
+def _json_shape(type_: Type) -> object:
+    """A type as `runtime.documents.json_cast` reads it."""
+    if type_.name == "row":
+        return ["row", *([name or "", _json_shape(part)] for name, part in zip(type_.names, type_.of, strict=True))]
+    if type_.of:
+        return [type_.name, *map(_json_shape, type_.of)]
+    if type_.name not in ("json", "boolean", "varchar", *_TO_NUMBERS, *WIDE):
+        raise NoCastError(f"Cannot cast json to {type_}")
+    return "varchar" if type_.name == "varchar" else str(type_)
+
+
+def _from_json(sql: str, target: Type) -> str:
+    """Python reads the document, and writes each scalar as the type is written."""
+    made = f"py_json_cast({sql}, {text(json.dumps(_json_shape(target)))})"
+    if not target.of:
+        return _scalar_of_json(f"json_extract_string({made}, '$')", target)
+    return _built(f"CAST({made} AS JSON)", target)
+
+
+def _scalar_of_json(sql: str, target: Type) -> str:
+    if target.name in ("varchar", "json"):
+        return sql
+    return f"CAST({sql} AS {target.duckdb})"
+
+
+def _built(sql: str, target: Type) -> str:
+    """Build a value of JSON that `json_cast` has made."""
+    name = f"dune_item_{_depth(target)}"
+    if target.name == "array":
+        return f"list_transform(CAST({sql} AS JSON[]), lambda {name}: {_built(name, target.of[0])})"
+    if target.name == "map":
+        key = _built(f"json_extract({name}, '$[0]')", target.of[0])
+        value = _built(f"json_extract({name}, '$[1]')", target.of[1])
+        made = f"list_transform(CAST({sql} AS JSON[]), lambda {name}: {{'k': {key}, 'v': {value}}})"
+        return f"trino_map_from_entries({made})"
+    if target.name == "row":
+        sources = [f"json_extract({{v}}, '$.f{place}')" for place in range(len(target.of))]
+        parts = [_built(source, part) for source, part in zip(sources, target.of, strict=True)]
+        fields = ", ".join(f"f{place} := {part}" for place, part in enumerate(parts))
+        return bound(
+            sql, lambda v: f"CASE WHEN json_type({v}) <> 'NULL' THEN struct_pack({fields.replace('{v}', v)}) END"
+        )
+    return _scalar_of_json(f"json_extract_string({sql}, '$')", target)
+
+
+def _to_array(sql: str, source: Type, target: Type) -> str:
+    if source.name == "json":
+        return _from_json(sql, target)
+    name = f"dune_element_{_depth(source)}"
+    return f"list_transform({sql}, lambda {name}: {converted(name, source.of[0], target.of[0])})"
+
+
+def _to_map(sql: str, source: Type, target: Type) -> str:
+    if source.name == "json":
+        return _from_json(sql, target)
+    name = f"dune_element_{_depth(source)}"
+    key = converted(f"{name}.key", source.of[0], target.of[0])
+    value = converted(f"{name}.value", source.of[1], target.of[1])
+    return f"trino_map_from_entries(list_transform(map_entries({sql}), lambda {name}: {{'k': {key}, 'v': {value}}}))"
+
+
+def _to_row(sql: str, source: Type, target: Type) -> str:
+    if source.name == "json":
+        return _from_json(sql, target)
+    if len(source.of) != len(target.of):
+        raise NoCastError(f"Cannot cast {source} to {target}")
+    if source.duckdb == target.duckdb:
+        return sql
+
+    def whole(v: str) -> str:
+        fields = ", ".join(
+            f"f{place} := {converted(f'struct_extract_at({v}, {place + 1})', one, other)}"
+            for place, (one, other) in enumerate(zip(source.of, target.of, strict=True))
+        )
+        return f"CASE WHEN {v} IS NOT NULL THEN struct_pack({fields}) END"
+
+    return bound(sql, whole)
+
+
+def _to_uuid(sql: str, source: Type, target: Type) -> str:
+    del target
+    return f"CAST(hex({sql}) AS UUID)" if source.name == "varbinary" else f"CAST({sql} AS UUID)"
+
+
+_REWRITES: dict[str, Callable[[str, Type, Type], str]] = {
+    "boolean": _to_boolean,
+    **dict.fromkeys(INTEGERS, _to_integer),
+    **dict.fromkeys(FLOATS, _to_float),
+    "decimal": _to_decimal,
+    **dict.fromkeys(WIDE, _to_wide),
+    "varchar": _to_varchar,
+    "char": _to_char,
+    "varbinary": _to_varbinary,
+    "date": _to_date,
+    "time": _to_time,
+    "timestamp": _to_timestamp,
+    "timestamp with time zone": _to_timestamp_tz,
+    "json": _to_json,
+    "array": _to_array,
+    "map": _to_map,
+    "row": _to_row,
+    "uuid": _to_uuid,
+}

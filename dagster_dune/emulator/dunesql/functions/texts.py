@@ -1,0 +1,159 @@
+"""Functions of texts and regular expressions."""
+
+from __future__ import annotations
+
+from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, text
+from dagster_dune.emulator.dunesql.types.trino import Type
+
+STRINGS = Registry("functions/string")
+_add = STRINGS.add
+_add("lower", "(varchar) -> varchar", "lower($1)")
+_add("upper", "(varchar) -> varchar", "upper($1)")
+_add("chr", "(bigint) -> varchar", "py_chr($1)", lambda _: Type("varchar", (1,)))
+_add("codepoint", "(varchar) -> integer", "trino_codepoint($1)")
+_add("length", "(varchar) -> bigint", "length($1)")
+_add("length", "(varbinary) -> bigint", "octet_length($1)")
+_add("reverse", "(varchar) -> varchar", "reverse($1)")
+_add("reverse", "(varbinary) -> varbinary", "py_bytes_reverse($1)")
+_add("reverse", "(array(T)) -> array(T)", "list_reverse($1)")
+_add("substr substring", "(varchar, bigint) -> varchar", "trino_substr($1, $2)")
+_add("substr substring", "(varchar, bigint, bigint) -> varchar", "trino_substr($1, $2, $3)")
+_add("substr substring", "(varbinary, bigint) -> varbinary", "py_bytes_substr($1, $2, 2147483647)")
+_add("substr substring", "(varbinary, bigint, bigint) -> varbinary", "py_bytes_substr($1, $2, $3)")
+_add("left", "(varchar, bigint) -> varchar", "trino_left($1, $2)")
+_add("right", "(varchar, bigint) -> varchar", "trino_right($1, $2)")
+_add("initcap", "(varchar) -> varchar", "py_initcap($1)")
+_add("luhn_check", "(varchar) -> boolean", "py_luhn_check($1)")
+_add("starts_with", "(varchar, varchar) -> boolean", "starts_with($1, $2)")
+_add("starts_with", "(varbinary, varbinary) -> boolean", "starts_with(hex($1), hex($2))")
+_add("ends_with", "(varchar, varchar) -> boolean", "suffix($1, $2)")
+_add("strpos", "(varchar, varchar) -> bigint", "strpos($1, $2)")
+_add("strpos", "(varchar, varchar, bigint) -> bigint", "py_strpos($1, $2, $3)")
+_add("position", "(varchar, varchar) -> bigint", "strpos($2, $1)")
+_add("levenshtein_distance", "(varchar, varchar) -> bigint", "py_levenshtein_distance($1, $2)")
+_add("hamming_distance", "(varchar, varchar) -> bigint", "py_hamming_distance($1, $2)")
+_add("soundex", "(varchar) -> varchar", "py_soundex($1)")
+_add("word_stem", "(varchar) -> varchar", "py_word_stem($1, 'en')")
+_add("word_stem", "(varchar, varchar) -> varchar", "py_word_stem($1, $2)")
+_add("translate", "(varchar, varchar, varchar) -> varchar", "py_translate($1, $2, $3)")
+_add("replace", "(varchar, varchar) -> varchar", "py_replace($1, $2, '')")
+_add("replace", "(varchar, varchar, varchar) -> varchar", "py_replace($1, $2, $3)")
+_add("split", "(varchar, varchar) -> array(varchar)", "py_split($1, $2, -1)")
+_add("split", "(varchar, varchar, bigint) -> array(varchar)", "py_split($1, $2, $3)")
+_add("split_part", "(varchar, varchar, bigint) -> varchar", "trino_split_part($1, $2, $3)")
+_add("split_to_map", "(varchar, varchar, varchar) -> map(varchar, varchar)", "trino_split_to_map($1, $2, $3)")
+_add(
+    "split_to_multimap", "(varchar, varchar, varchar) -> map(varchar, array(varchar))",
+    "trino_split_to_multimap($1, $2, $3)",
+)  # fmt: skip
+_add("lpad", "(varchar, bigint, varchar) -> varchar", "py_pad($1, $2, $3, true)")
+_add("rpad", "(varchar, bigint, varchar) -> varchar", "py_pad($1, $2, $3, false)")
+_add("lpad", "(varbinary, bigint, varbinary) -> varbinary", "py_pad_bytes($1, $2, $3, true)")
+_add("rpad", "(varbinary, bigint, varbinary) -> varbinary", "py_pad_bytes($1, $2, $3, false)")
+_add("ltrim", "(varchar) -> varchar", "ltrim($1, trino_blanks())")
+_add("rtrim", "(varchar) -> varchar", "rtrim($1, trino_blanks())")
+_add("trim", "(varchar) -> varchar", "trim($1, trino_blanks())")
+_add("ltrim", "(varchar, varchar) -> varchar", "ltrim($1, $2)")
+_add("rtrim", "(varchar, varchar) -> varchar", "rtrim($1, $2)")
+_add("trim", "(varchar, varchar) -> varchar", "trim($1, $2)")
+_add("concat_ws", "(varchar, array(varchar)) -> varchar", "trino_concat_ws($1, $2)")
+_add(
+    "concat_ws", "(varchar, varchar...) -> varchar",
+    lambda call: f"concat_ws({', '.join(argument.sql for argument in call.arguments)})",
+)  # fmt: skip
+_add("normalize", "(varchar) -> varchar", "py_normalize($1, 'NFC')")
+_add("normalize", "(varchar, varchar) -> varchar", "py_normalize($1, $2)")
+_add("to_utf8", "(varchar) -> varbinary", "encode($1)")
+_add("from_utf8", "(varbinary) -> varchar", "py_from_utf8($1, '\ufffd')")
+_add("from_utf8", "(varbinary, varchar) -> varchar", "py_from_utf8($1, $2)")
+_add("from_utf8", "(varbinary, bigint) -> varchar", "py_from_utf8($1, py_chr($2))")
+
+URLS = Registry("functions/url")
+_add = URLS.add
+_add("url_encode", "(varchar) -> varchar", "py_url_encode($1)")
+_add("url_decode", "(varchar) -> varchar", "py_url_decode($1)")
+for _part in ("protocol", "host", "path", "query", "fragment"):
+    _add(f"url_extract_{_part}", "(varchar) -> varchar", f"py_url_part($1, '{_part}')")
+_add("url_extract_port", "(varchar) -> bigint", "CAST(py_url_part($1, 'port') AS BIGINT)")
+_add("url_extract_parameter", "(varchar, varchar) -> varchar", "py_url_parameter($1, $2, '')")
+
+REGEXES = Registry("functions/regexp")
+_add = REGEXES.add
+
+
+def _replaced_by_lambda(call: Call) -> str:
+    """Each match becomes what a function makes of its groups."""
+    function = call.arguments[2]
+    return (
+        f"list_reduce(list_transform(py_regexp_groups({call.arguments[0].sql}, {call.arguments[1].sql}), "
+        f"lambda dune_piece, dune_place: dune_piece[1] || CASE WHEN len(dune_piece) > 1 OR dune_place < "
+        f"len(py_regexp_groups({call.arguments[0].sql}, {call.arguments[1].sql})) "
+        f"THEN coalesce({function.applied('list_slice(dune_piece, 2, len(dune_piece))')}, '') ELSE '' END), "
+        f"lambda dune_done, dune_part: dune_done || dune_part, '')"
+    )
+
+
+_add("regexp_like", "(varchar, varchar) -> boolean", "py_regexp_like($1, $2)")
+_add("regexp_extract", "(varchar, varchar) -> varchar", "py_regexp_extract($1, $2, 0)")
+_add("regexp_extract", "(varchar, varchar, bigint) -> varchar", "py_regexp_extract($1, $2, $3)")
+_add("regexp_extract_all", "(varchar, varchar) -> array(varchar)", "py_regexp_extract_all($1, $2, 0)")
+_add("regexp_extract_all", "(varchar, varchar, bigint) -> array(varchar)", "py_regexp_extract_all($1, $2, $3)")
+_add("regexp_replace", "(varchar, varchar) -> varchar", "py_regexp_replace($1, $2, '')")
+_add("regexp_replace", "(varchar, varchar, varchar) -> varchar", "py_regexp_replace($1, $2, $3)")
+_add("regexp_replace", "(varchar, varchar, (array(varchar)) -> varchar) -> varchar", _replaced_by_lambda)
+_add("regexp_split", "(varchar, varchar) -> array(varchar)", "py_regexp_split($1, $2)")
+_add("regexp_count", "(varchar, varchar) -> bigint", "py_regexp_count($1, $2)")
+_add("regexp_position", "(varchar, varchar) -> integer", "py_regexp_position($1, $2, 1, 1)")
+_add("regexp_position", "(varchar, varchar, bigint) -> integer", "py_regexp_position($1, $2, $3, 1)")
+_add("regexp_position", "(varchar, varchar, bigint, bigint) -> integer", "py_regexp_position($1, $2, $3, $4)")
+
+FORMATS = Registry("functions/conversion")
+_add = FORMATS.add
+_KINDS = {"tinyint": "integer", "smallint": "integer", "bigint": "integer", "uint256": "integer", "int256": "integer",
+          "real": "double", "date": "date"}  # fmt: skip
+
+
+def _format(call: Call) -> str:
+    """The values go to Python as texts, with the kind of each."""
+    values = call.arguments[1:]
+    for value in values:
+        if value.type.of or value.type.name.endswith("zone") or value.type.is_precise:
+            raise RefusedError(f"format of {value.type} is not supported by this emulator")
+    kinds = ",".join(_KINDS.get(value.type.name, value.type.name) for value in values)
+    texts = ", ".join(_written_for_format(value) for value in values)
+    return f"py_format({call.arguments[0].sql}, CAST([{texts}] AS VARCHAR[]), {text(kinds)})"
+
+
+def _written_for_format(value: Operand) -> str:
+    if value.type.name == "double":
+        return f"py_double_plain({value.sql})"
+    if value.type.name == "real":
+        return f"py_real_plain({value.sql})"
+    if value.type.name == "varbinary":
+        return f"'0x' || lower(hex({value.sql}))"
+    return f"CAST({value.sql} AS VARCHAR)"
+
+
+_add("format", "(varchar, [T...]) -> varchar", _format)
+_add("format_number", "(double) -> varchar", "py_format_number($1)")
+_add("typeof", "(T) -> varchar", lambda call: text(str(call.arguments[0].type)))
+
+
+def concatenated(call: Call) -> str:
+    """Join texts, bytes or arrays; NULL where any part is."""
+    return "(" + " || ".join(argument.sql for argument in call.arguments) + ")"
+
+
+STRINGS.add("concat", "(varchar, varchar...) -> varchar", concatenated)
+STRINGS.add("concat", "(varbinary, varbinary...) -> varbinary", concatenated)
+
+
+def _joined_arrays(call: Call) -> str:
+    """Arrays, among them elements."""
+    whole = call.arguments[0].sql
+    for argument in call.arguments[1:]:
+        whole = f"trino_array_concat({whole}, {argument.sql})"
+    return whole
+
+
+STRINGS.add("concat", "(array(T), array(T)...) -> array(T)", _joined_arrays)

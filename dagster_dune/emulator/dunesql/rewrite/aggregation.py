@@ -1,0 +1,255 @@
+"""Aggregates and windows.
+
+An aggregated query becomes two: below, what is grouped by and the aggregates; above, everything made of these. So an
+expression equals its twin in GROUP BY by what is written for it, and windows and TRY may stand around aggregates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES, WINDOWS
+from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.parse.functions import MARK
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.calls import bound_call, written
+from dagster_dune.emulator.dunesql.rewrite.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
+from dagster_dune.emulator.dunesql.types.trino import BIGINT
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A call of an aggregate or a window function, taken apart."""
+
+    node: exp.Expr
+    name: str
+    arguments: list[exp.Expr]
+    distinct: bool = False
+    order: tuple[exp.Expr, ...] = ()
+    filter: exp.Expr | None = None
+    window: exp.Window | None = None
+    ignores_nulls: bool = False
+
+
+def function_name(node: exp.Expr) -> str:
+    """The name of the function that a node calls, empty where it calls none of the list."""
+    if isinstance(node, exp.GroupConcat):
+        return "listagg"
+    if isinstance(node, exp.Anonymous) and node.name.lower().startswith(MARK):
+        return node.name.lower().removeprefix(MARK)
+    return ""
+
+
+def has_aggregate(node: exp.Expr) -> bool:
+    """Whether an aggregate that is no window stands in an expression, outside of subqueries."""
+    if isinstance(node, exp.Query | exp.Subquery):
+        return False
+    if isinstance(node, exp.Window):
+        inner = node.this
+        while isinstance(inner, exp.IgnoreNulls | exp.RespectNulls | exp.Filter | exp.WithinGroup):
+            inner = inner.this
+        children = [*inner.iter_expressions(), *(part for part in node.iter_expressions() if part is not node.this)]
+        return any(map(has_aggregate, children))
+    name = function_name(node)
+    if name in AGGREGATES or name == "grouping":
+        return True
+    return any(map(has_aggregate, node.iter_expressions()))
+
+
+def is_aggregate_part(node: exp.Expr) -> bool:
+    """Whether a node is an aggregate or what belongs to one."""
+    return isinstance(node, exp.Window | exp.Filter | exp.WithinGroup | exp.GroupConcat) or (
+        function_name(node) in AGGREGATES | WINDOWS
+    )
+
+
+def aggregate(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
+    """Write an aggregate or a window function, with all that belongs to it."""
+    parts = _taken_apart(node, scope)
+    if parts.name not in AGGREGATES and parts.name not in WINDOWS:
+        raise error_at(node, f"{parts.name or 'This'} is no aggregate and no window function")
+    if scope.place:
+        raise error_at(
+            parts.node,
+            f"{scope.place} cannot contain aggregations, window functions or grouping operations: {parts.name}",
+        )
+    if parts.window is not None:
+        return _windowed(translator, parts, scope)
+    if parts.name in WINDOWS:
+        raise error_at(parts.node, f"Window function {parts.name} requires an OVER clause")
+    if scope.grouping is None:
+        raise error_at(parts.node, f"{parts.name} cannot stand here: aggregates belong to a SELECT")
+    sql, operand = _call(translator, parts, scope.source.inside("An aggregate"))
+    return scope.grouping.add(_modified(sql, parts, translator, scope.source.inside("An aggregate"), ""), operand.type)
+
+
+def grouping(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
+    """Write ``grouping(a, b)``: which of the expressions are not grouped by in this row."""
+    if scope.grouping is None:
+        raise error_at(
+            node,
+            "A GROUPING() operation can only be used with a corresponding GROUPING SET/CUBE/ROLLUP/GROUP BY clause",
+        )
+    keys = [translator.expression(argument, scope) for argument in node.expressions]
+    names = [key.sql.partition(".")[2] for key in keys]
+    return scope.grouping.add(f"grouping({', '.join(names)})", Operand("", BIGINT).type)
+
+
+def _taken_apart(node: exp.Expr, scope: Scope) -> _Parts:
+    parts = _Parts(node, "", [])
+    while True:
+        if isinstance(node, exp.Window):
+            parts, node = replace(parts, window=node), node.this
+        elif isinstance(node, exp.Filter):
+            parts, node = replace(parts, filter=node.expression.this), node.this
+        elif isinstance(node, exp.WithinGroup):
+            parts, node = replace(parts, order=tuple(node.expression.expressions)), node.this
+        elif isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
+            parts, node = replace(parts, ignores_nulls=isinstance(node, exp.IgnoreNulls)), node.this
+        else:
+            break
+    del scope
+    arguments = list(node.expressions)
+    if isinstance(node, exp.GroupConcat):
+        separator = node.args.get("separator")
+        if node.args.get("on_overflow"):
+            raise error_at(node, "ON OVERFLOW of listagg is not supported by this emulator")
+        arguments = [node.this, *([separator] if separator else [])]
+    parts = replace(parts, node=node, name=function_name(node), arguments=arguments)
+    return _unwrapped(parts)
+
+
+def _unwrapped(parts: _Parts) -> _Parts:
+    """Take DISTINCT and ORDER BY out of the arguments."""
+    arguments: list[exp.Expr] = []
+    for argument in parts.arguments:
+        inner = argument
+        while isinstance(inner, exp.Order | exp.Distinct | exp.IgnoreNulls | exp.RespectNulls):
+            if isinstance(inner, exp.Order):
+                parts, inner = replace(parts, order=tuple(inner.expressions)), inner.this
+            elif isinstance(inner, exp.Distinct):
+                arguments += inner.expressions[:-1]
+                parts, inner = replace(parts, distinct=True), inner.expressions[-1]
+            else:
+                parts, inner = replace(parts, ignores_nulls=isinstance(inner, exp.IgnoreNulls)), inner.this
+        arguments.append(inner)
+    if parts.name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
+        arguments = []
+    return replace(parts, arguments=arguments)
+
+
+def _call(translator: Translator, parts: _Parts, scope: Scope) -> tuple[str, Operand]:
+    found = bound_call(translator, parts.node, parts.name, parts.arguments, scope)
+    return written(parts.node, found), Operand("", found.call.result)
+
+
+def _modified(sql: str, parts: _Parts, translator: Translator, scope: Scope, over: str) -> str:
+    """Give each call in a template the DISTINCT, ORDER BY, FILTER and OVER of the whole."""
+    order = f" ORDER BY {', '.join(ordered(translator, each, scope) for each in parts.order)}" if parts.order else ""
+    given = condition(translator, parts.filter, scope, "FILTER").sql if parts.filter is not None else ""
+
+    def piece(match: dict[str, str]) -> str:
+        arguments = match["arguments"]
+        if parts.distinct and not arguments.startswith("DISTINCT ") and arguments != "*":
+            arguments = f"DISTINCT {arguments}"
+        nulls = " IGNORE NULLS" if parts.ignores_nulls else ""
+        conditions = " AND ".join(part for part in (given, match["condition"]) if part)
+        kept = f" FILTER (WHERE {conditions})" if conditions else ""
+        inside_order = order if match["name"] in _ORDERED else ""
+        return f"{match['name']}({arguments}{nulls}{inside_order}){kept}{over}"
+
+    return _pieces(sql, piece)
+
+
+_ORDERED = ("list", "listagg", "any_value", "arg_max", "arg_min", "arg_max_null", "arg_min_null")
+
+
+def _pieces(sql: str, piece: Callable[[dict[str, str]], str]) -> str:
+    """Replace each «...», whose arguments may hold any parentheses."""
+    made, place = "", 0
+    while (start := sql.find("«", place)) >= 0:
+        end, depth = start + 1, 1
+        while depth:
+            depth += {"«": 1, "»": -1}.get(sql[end], 0)
+            end += 1
+        whole = sql[start + 1 : end - 1]
+        head, bar, extra = whole.rpartition(")|")
+        name, _, arguments = (head + ")" if bar else whole).partition("(")
+        match = {"name": name, "arguments": arguments[:-1], "condition": extra if bar else ""}
+        made += sql[place:start] + piece(match)
+        place = end
+    return made + sql[place:]
+
+
+def _windowed(translator: Translator, parts: _Parts, scope: Scope) -> Operand:
+    assert parts.window is not None  # noqa: S101 - the caller has looked
+    if parts.ignores_nulls and parts.name not in WINDOWS:
+        raise error_at(parts.node, f"Cannot specify null treatment clause for {parts.name} function")
+    inside = scope.inside("A window function")
+    if scope.grouping is not None:
+        inside = replace(scope, place="")
+    sql, operand = _call(translator, parts, inside)
+    over = f" OVER ({window_sql(translator, parts.window, scope)})"
+    return Operand(_modified(sql, parts, translator, inside, over), operand.type)
+
+
+def window_sql(translator: Translator, node: exp.Expr, scope: Scope) -> str:
+    """Write what stands in OVER (...)."""
+    base = node.args.get("alias")
+    partition = node.args.get("partition_by") or []
+    order = node.args["order"].expressions if node.args.get("order") else []
+    spec = node.args.get("spec")
+    if base is not None:
+        named = scope.windows.get(base.name.lower())
+        if named is None:
+            raise error_at(node, f"Cannot resolve WINDOW name {base.name}")
+        partition = partition or named.args.get("partition_by") or []
+        order = order or (named.args["order"].expressions if named.args.get("order") else [])
+        spec = spec or named.args.get("spec")
+    pieces = []
+    if partition:
+        pieces.append("PARTITION BY " + ", ".join(translator.expression(each, scope).sql for each in partition))
+    if order:
+        pieces.append("ORDER BY " + ", ".join(ordered(translator, each, scope) for each in order))
+    if spec is not None:
+        pieces.append(_frame(translator, spec, scope))
+    return " ".join(pieces)
+
+
+def _frame(translator: Translator, spec: exp.Expr, scope: Scope) -> str:
+    def edge(name: str) -> str:
+        value, side = spec.args.get(name), spec.args.get(f"{name}_side") or ""
+        if value is None or isinstance(value, str):
+            return f"{value or 'CURRENT ROW'} {side}".strip()
+        amount = translator.expression(value, scope)
+        sql = amount.sql
+        if amount.type.is_interval:
+            sql = f"{'to_months' if amount.type.name.endswith('month') else 'to_milliseconds'}({sql})"
+        return f"{sql} {side}"
+
+    end = edge("end") if spec.args.get("end") else "CURRENT ROW"
+    kind = spec.args.get("kind") or "RANGE"
+    return f"{kind} BETWEEN {edge('start')} AND {end}"
+
+
+def ordered(translator: Translator, node: exp.Expr, scope: Scope) -> str:
+    """Write one expression of an ORDER BY; NULL comes last unless it is asked for first."""
+    value = translator.expression(node.this, scope)
+    return order_sql(value.sql, node)
+
+
+def order_sql(sql: str, node: exp.Expr) -> str:
+    """Write the direction of an ORDER BY."""
+    direction = "DESC" if node.args.get("desc") else "ASC"
+    return f"{sql} {direction} NULLS {'FIRST' if node.args.get('nulls_first') else 'LAST'}"
+
+
+def check_orderable(node: exp.Expr, values: Sequence[Operand]) -> None:
+    """Refuse to sort what has no order."""
+    for value in values:
+        if value.type.find("map", "json", "hyperloglog"):
+            raise error_at(node, f"Type {value.type} is not orderable, and therefore cannot be used in ORDER BY")

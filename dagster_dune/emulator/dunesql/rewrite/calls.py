@@ -1,0 +1,201 @@
+"""Calls: the signature that fits is found among those of a function, and its template is filled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
+from dagster_dune.emulator.dunesql.functions.registry import Call, Function, Operand, RefusedError, write
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
+from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
+from dagster_dune.emulator.dunesql.types.signatures import Bindings, Parameter, Signature, bind, resolved
+from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type, array
+
+_COSTS = {"tinyint": 1, "smallint": 2, "integer": 3, "bigint": 4, "decimal": 5, "real": 6, "double": 7, "int256": 9,
+          "uint256": 8, "date": 1, "timestamp": 2, "timestamp with time zone": 3, "varchar": 1}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A call whose signature is found.
+
+    Attributes:
+        function: The signature with what is written for it.
+        call: Its arguments and its result.
+    """
+
+    function: Function
+    call: Call
+
+    @property
+    def sql(self) -> str:
+        """What is written."""
+        return write(self.function, self.call)
+
+
+def call(translator: Translator, node: exp.Expr, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> Operand:
+    """Write a call of a function of one row."""
+    found = bound_call(translator, node, name, arguments, scope)
+    return Operand(written(node, found), found.call.result)
+
+
+def written(node: exp.Expr, found: Bound) -> str:
+    """Fill the template of a call, or say why it is refused."""
+    try:
+        return found.sql
+    except (RefusedError, NoCastError) as error:
+        raise error_at(node, str(error)) from None
+
+
+def bound_call(translator: Translator, node: exp.Expr, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> Bound:
+    """Find the signature that a call means.
+
+    Raises:
+        SqlError: There is none for these arguments.
+    """
+    signatures = FUNCTIONS[name]
+    fitting = [function for function in signatures if function.signature.takes(len(arguments))]
+    if not fitting:
+        raise error_at(node, f"Unexpected number of arguments ({len(arguments)}) for function {name}")
+    values = [None if isinstance(each, exp.Lambda) else translator.expression(each, scope) for each in arguments]
+    values = _prepared(node, name, values)
+    best: tuple[int, Bound] | None = None
+    for function in fitting:
+        matched = _matched(translator, function, arguments, values, scope)
+        if matched is not None and (best is None or matched[0] < best[0]):
+            best = matched
+            if matched[0] == 0:
+                break
+    if best is None:
+        types = ", ".join("function" if value is None else str(value.type) for value in values)
+        expected = " or ".join(dict.fromkeys(_shown(function.signature) for function in fitting))
+        raise error_at(node, f"Unexpected parameters ({types}) for function {name}. Expected: {name}{expected}")
+    return best[1]
+
+
+def _shown(signature: Signature) -> str:
+    def shape(parameter: Parameter) -> str:
+        if parameter.type is not None:
+            return str(parameter.type)
+        return f"{parameter.name}({', '.join(map(shape, parameter.of))})" if parameter.of else parameter.name
+
+    return f"({', '.join(map(shape, signature.parameters))})"
+
+
+def _prepared(node: exp.Expr, name: str, values: list[Operand | None]) -> list[Operand | None]:
+    """Arrays whose elements are joined become texts first; an element beside arrays becomes an array."""
+    first = values[0] if values else None
+    if name == "array_join" and first is not None and first.type.name == "array":
+        element = first.type.of[0]
+        if element.of or element.name in ("json", "varbinary"):
+            raise error_at(node, f"array_join takes scalars, not {element}; transform the array first")
+        try:
+            values[0] = Operand(converted(first.sql, first.type, array(VARCHAR)), array(VARCHAR))
+        except NoCastError as error:
+            raise error_at(node, str(error)) from None
+    if name == "concat":
+        known = [value for value in values if value is not None]
+        arrays = [value.type for value in known if value.type.name == "array"]
+        if arrays:
+            return [_as_array(value, arrays[0]) for value in known]
+    return values
+
+
+def _as_array(value: Operand, beside: Type) -> Operand:
+    if value.type.name == "array" or common_type(value.type, beside.of[0]) is None:
+        return value
+    return Operand(f"[{value.sql}]", array(value.type))
+
+
+def _matched(
+    translator: Translator,
+    function: Function,
+    arguments: Sequence[exp.Expr],
+    values: Sequence[Operand | None],
+    scope: Scope,
+) -> tuple[int, Bound] | None:
+    signature = function.signature
+    places = range(len(arguments))
+    if any((values[place] is None) != (signature.parameter(place).name == "function") for place in places):
+        return None
+    for coerce in (False, True):
+        bindings: Bindings = {}
+        given = [(place, value) for place, value in enumerate(values) if value is not None]
+        if not all(bind(signature.parameter(place), value.type, bindings, coerce=coerce) for place, value in given):
+            continue
+        lambdas = _lambdas(translator, signature, arguments, values, bindings, scope)
+        if lambdas is None:
+            return None
+        return _bound(function, values, lambdas, bindings)
+    return None
+
+
+def _bound(
+    function: Function, values: Sequence[Operand | None], lambdas: dict[int, Operand], bindings: Bindings
+) -> tuple[int, Bound] | None:
+    signature, cost = function.signature, 0
+    ready: list[Operand] = []
+    for place, value in enumerate(values):
+        if value is None:
+            ready.append(lambdas[place])
+            continue
+        target = resolved(signature.parameter(place), bindings, value.type)
+        target = replace(target, zoned=value.type.zoned) if target.name == value.type.name else target
+        if not can_coerce(value.type, target):
+            return None
+        if value.type != target and (value.type.name, target.name) != ("varchar", "varchar"):
+            cost += 1 + _COSTS.get(target.name, 10)
+        ready.append(coerced(value, target))
+    types = [value.type for value in ready]
+    result = function.result(types) if function.result else resolved(signature.result, bindings)
+    return cost, Bound(function, Call(function.name, tuple(ready), _with_zone(result, types)))
+
+
+def _with_zone(result: Type, types: Sequence[Type]) -> Type:
+    """A time that comes out of a time in a zone keeps it."""
+    return result if result.name != "timestamp with time zone" or result.zoned else replace(
+        result, zoned=any(type_.zoned for type_ in types)
+    )  # fmt: skip
+
+
+def _lambdas(
+    translator: Translator, signature: Signature, arguments: Sequence[exp.Expr], values: Sequence[Operand | None],
+    bindings: Bindings, scope: Scope,
+) -> dict[int, Operand] | None:  # fmt: skip
+    """Write the lambdas of a call, whose results may widen the types of its variables."""
+    for _ in range(4):
+        before, found = dict(bindings), {}
+        for place, argument in enumerate(arguments):
+            if values[place] is not None:
+                continue
+            shape = signature.parameter(place)
+            assert isinstance(argument, exp.Lambda)  # noqa: S101 - what has no value is one
+            if len(argument.expressions) != len(shape.of) - 1:
+                raise error_at(
+                    argument, f"The lambda must have {len(shape.of) - 1} parameters, not {len(argument.expressions)}"
+                )
+            types = [resolved(part, bindings) for part in shape.of[:-1]]
+            body = lambda_body(translator, argument, types, scope)
+            if not bind(shape.of[-1], body.type, bindings, coerce=True):
+                return None
+            target = resolved(shape.of[-1], bindings, body.type)
+            found[place] = replace(coerced(body, target), parameters=body.parameters)
+        if bindings == before or not found:
+            return found
+    return found
+
+
+def lambda_body(translator: Translator, node: exp.Lambda, types: Sequence[Type], scope: Scope) -> Operand:
+    """Write the body of a lambda, whose parameters are named by how many are around them: the same text each time."""
+    names = tuple(f"l{len(scope.variables) + place}" for place in range(len(types)))
+    variables = {
+        parameter.name.lower(): Operand(name, type_)
+        for parameter, name, type_ in zip(node.expressions, names, types, strict=True)
+    }
+    body = translator.expression(node.this, scope.with_variables(variables).inside("a lambda"))
+    return replace(body, parameters=names)

@@ -1,0 +1,104 @@
+"""CASE, IF, coalesce, nullif, TRY, AND, OR and NOT: branches must have one type, conditions must be boolean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced
+from dagster_dune.emulator.dunesql.rewrite.comparisons import compared
+from dagster_dune.emulator.dunesql.rewrite.operators import mismatch
+from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
+from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of
+from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, Type
+
+
+def condition(translator: Translator, node: exp.Expr, scope: Scope, what: str) -> Operand:
+    """Write something that must be boolean."""
+    value = translator.expression(node, scope)
+    if not can_coerce(value.type, BOOLEAN):
+        raise error_at(node, f"{what} must evaluate to a boolean: actual type {value.type}")
+    return coerced(value, BOOLEAN)
+
+
+def connected(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
+    """Write ``a AND b AND c``, or OR, without going deeper for each."""
+    kind, sign = type(node), "AND" if isinstance(node, exp.And) else "OR"
+    parts: list[exp.Expr] = []
+    left: exp.Expr = node
+    while isinstance(left, kind):
+        parts.append(left.expression)
+        left = left.this
+    sides = [condition(translator, part, scope, f"A side of {sign}").sql for part in (left, *reversed(parts))]
+    return Operand(f"({f' {sign} '.join(sides)})", BOOLEAN)
+
+
+def one_type(node: exp.Expr, values: Sequence[Operand], what: str) -> tuple[list[Operand], Type]:
+    """Bring values to the type that they have in common."""
+    common = common_of(value.type for value in values)
+    if common is None:
+        written = ", ".join(dict.fromkeys(str(value.type) for value in values))
+        raise error_at(node, f"{what} must be the same type or coercible to a common type: {written}")
+    return [coerced(value, common) for value in values], common
+
+
+def case(translator: Translator, node: exp.Case, scope: Scope) -> Operand:
+    """Write CASE, with a value to compare or with conditions."""
+    default = node.args.get("default")
+    results = [translator.expression(branch.args["true"], scope) for branch in node.args["ifs"]]
+    if default is not None:
+        results.append(translator.expression(default, scope))
+    results, common = one_type(node, results, "All CASE results")
+    if node.this is not None:
+        subject = translator.expression(node.this, scope)
+        tests = [
+            compared(branch, "=", subject, translator.expression(branch.this, scope)).sql for branch in node.args["ifs"]
+        ]
+    else:
+        tests = [condition(translator, branch.this, scope, "CASE WHEN clause").sql for branch in node.args["ifs"]]
+    branches = " ".join(f"WHEN {test} THEN {result.sql}" for test, result in zip(tests, results, strict=False))
+    last = f" ELSE {results[-1].sql}" if default is not None else ""
+    return Operand(f"CASE {branches}{last} END", common)
+
+
+def conditional(translator: Translator, node: exp.If, scope: Scope) -> Operand:
+    """Write ``if(condition, a, b)``."""
+    test = condition(translator, node.this, scope, "IF condition")
+    values = [translator.expression(node.args["true"], scope)]
+    if node.args.get("false") is not None:
+        values.append(translator.expression(node.args["false"], scope))
+    values, common = one_type(node, values, "Result types for IF")
+    last = f" ELSE {values[1].sql}" if len(values) > 1 else ""
+    return Operand(f"CASE WHEN {test.sql} THEN {values[0].sql}{last} END", common)
+
+
+def coalesce(node: exp.Expr, values: Sequence[Operand]) -> Operand:
+    """Write ``coalesce(...)``."""
+    if len(values) < 2:
+        raise error_at(node, "The 'coalesce' function must have at least two arguments")
+    values, common = one_type(node, values, "All COALESCE operands")
+    return Operand(f"coalesce({', '.join(value.sql for value in values)})", common)
+
+
+def nullif(node: exp.Expr, first: Operand, second: Operand) -> Operand:
+    """Write ``nullif(a, b)``, which has the type of a."""
+    try:
+        same = compared(node, "=", first, second)
+    except Exception:
+        raise mismatch(node, "NULLIF", first.type, second.type) from None
+    return Operand(f"CASE WHEN {same.sql} THEN NULL ELSE {first.sql} END", first.type)
+
+
+def negation(translator: Translator, node: exp.Not, scope: Scope) -> Operand:
+    """Write NOT."""
+    return Operand(f"(NOT {condition(translator, node.this, scope, 'Value of logical NOT expression').sql})", BOOLEAN)
+
+
+def is_test(translator: Translator, node: exp.Is, scope: Scope) -> Operand:
+    """Write ``IS NULL``; Trino has no IS TRUE."""
+    if not isinstance(node.expression, exp.Null):
+        raise error_at(node, f"mismatched input 'IS {node.expression.sql('trino')}': write IS NULL")
+    return Operand(f"({translator.expression(node.this, scope).sql} IS NULL)", BOOLEAN)

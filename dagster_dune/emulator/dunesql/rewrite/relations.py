@@ -1,0 +1,282 @@
+"""FROM: tables, subqueries, VALUES, joins, UNNEST and LATERAL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite import documents
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced
+from dagster_dune.emulator.dunesql.rewrite.comparisons import comparison
+from dagster_dune.emulator.dunesql.rewrite.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator
+from dagster_dune.emulator.dunesql.types.coercion import common_of, common_type
+from dagster_dune.emulator.dunesql.types.trino import BIGINT, Type
+
+
+def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
+    """Write everything that stands in FROM.
+
+    Args:
+        translator: The translation.
+        node: The SELECT.
+        scope: What is around it.
+
+    Returns:
+        The text after FROM, empty where there is none, and its columns.
+    """
+    clause = node.args.get("from_")
+    if clause is None:
+        return Relation("", ())
+    relation = _source(translator, clause.this, scope, ())
+    return _with_joins(translator, relation, node.args.get("joins") or [], scope)
+
+
+def _with_joins(translator: Translator, relation: Relation, joins: Sequence[exp.Expr], scope: Scope) -> Relation:
+    for join in joins:
+        relation = _joined(translator, relation, join, scope)
+    return relation
+
+
+def _source(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Field, ...]) -> Relation:
+    """Write one item of FROM, which may see the columns before it if it is lateral."""
+    joins = node.args.get("joins") or []
+    if isinstance(node, exp.Paren):
+        return _source(translator, node.this, scope, left)
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
+        inner = _source(translator, node.this, scope, left)
+        relation = Relation(f"({inner.sql})", inner.fields)
+        alias = node.args.get("alias")
+        if alias is not None:
+            raise error_at(node, "A name for several joined tables is not supported; write a SELECT")
+        return _with_joins(translator, relation, joins, scope)
+    relation = _item(translator, node, scope, left)
+    relation = _sampled(translator, node, relation)
+    return _with_joins(translator, relation, joins, scope)
+
+
+def _item(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Field, ...]) -> Relation:
+    lateral = Scope(fields=left, parent=scope) if left else scope
+    if isinstance(node, exp.Unnest):
+        return _unnest(translator, node, lateral)
+    if isinstance(node, exp.Lateral):
+        inner = translator.query(_query_of(node.this), replace(lateral, place=""))
+        return _aliased(translator, node, inner, "LATERAL ")
+    if isinstance(node, exp.Subquery | exp.Select | exp.Union | exp.Except | exp.Intersect):
+        return _aliased(translator, node, translator.query(_query_of(node), _outer(scope)), "")
+    if isinstance(node, exp.Values):
+        return _aliased(translator, node, values(translator, node, scope), "")
+    if isinstance(node, exp.Table) and isinstance(node.this, exp.JSONTable):
+        alias = translator.fresh("t")
+        made = documents.table(translator, node.this, alias, lateral)
+        return _renamed(node, Relation(f"LATERAL {made.sql} AS {alias}", made.fields))
+    if isinstance(node, exp.Table):
+        return _renamed(node, translator.table(node), _qualifier(node))
+    raise error_at(node, f"{node.key.upper()} in FROM is not supported by this emulator")
+
+
+def _outer(scope: Scope) -> Scope | None:
+    """What a subquery in FROM sees: what is around the query that it stands in."""
+    return scope if scope.fields or scope.parent or scope.variables else None
+
+
+def _query_of(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Table) and not _has_own_clauses(node):
+        return _query_of(node.this)
+    return node
+
+
+def _has_own_clauses(node: exp.Expr) -> bool:
+    return any(node.args.get(name) for name in ("order", "limit", "offset", "with_"))
+
+
+def _qualifier(node: exp.Table) -> tuple[str, ...]:
+    return tuple(part.name.lower() for part in node.parts)
+
+
+def _sampled(translator: Translator, node: exp.Expr, relation: Relation) -> Relation:
+    sample = node.args.get("sample")
+    if sample is None:
+        return relation
+    percent = sample.args.get("percent")
+    method = (sample.args.get("method") or exp.Var(this="")).name.upper()
+    if percent is None or method not in ("BERNOULLI", "SYSTEM"):
+        raise error_at(node, "TABLESAMPLE takes BERNOULLI or SYSTEM, and a percentage in parentheses")
+    share = translator.expression(percent, Scope())
+    if not share.is_constant:
+        raise error_at(node, "The percentage of TABLESAMPLE must be written out as a number")
+    return Relation(f"{relation.sql} TABLESAMPLE BERNOULLI({percent.name}%)", relation.fields)
+
+
+def _aliased(translator: Translator, node: exp.Expr, inner: Relation, prefix: str) -> Relation:
+    """Put a query in FROM under a name of its own."""
+    alias = translator.fresh("t")
+    fields = tuple(Field(each.name, f"{alias}.{each.sql}", each.type) for each in inner.fields)
+    return _renamed(node, Relation(f"{prefix}({inner.sql}) AS {alias}", fields))
+
+
+def _renamed(node: exp.Expr, relation: Relation, qualifier: tuple[str, ...] = ()) -> Relation:
+    """Name a relation and its columns as AS says."""
+    alias = node.args.get("alias")
+    name = (alias.this.name.lower(),) if alias is not None and alias.this is not None else qualifier
+    columns = [column.name for column in alias.columns] if alias is not None else []
+    if columns and len(columns) != len(relation.fields):
+        shown = ".".join(name) or "the table"
+        raise error_at(
+            node,
+            f"Column alias list has {len(columns)} entries but '{shown}' has {len(relation.fields)} columns available",
+        )
+    fields = tuple(
+        replace(field, qualifier=name, name=columns[place] if columns else field.name)
+        for place, field in enumerate(relation.fields)
+    )
+    return Relation(relation.sql, fields)
+
+
+def _joined(translator: Translator, left: Relation, join: exp.Expr, scope: Scope) -> Relation:
+    side, kind = str(join.args.get("side") or "").upper(), str(join.args.get("kind") or "").upper()
+    if join.args.get("method") or kind in ("SEMI", "ANTI", "ASOF", "STRAIGHT"):
+        raise error_at(
+            join, f"{join.args.get('method') or kind} JOIN is not supported: name the columns with ON or USING"
+        )
+    visible = tuple(field for field in left.fields)
+    right = _source(translator, join.this, scope, visible)
+    both = (*left.fields, *right.fields)
+    using = join.args.get("using") or []
+    on = join.args.get("on")
+    if using:
+        return _using(join, left, right, side, [column.name for column in using])
+    if on is None:
+        if side or kind in ("INNER", "LEFT"):
+            raise error_at(join, "A JOIN needs ON or USING; write CROSS JOIN for all pairs")
+        return Relation(f"{left.sql} CROSS JOIN {right.sql}", both)
+    if kind == "CROSS":
+        raise error_at(join, "mismatched input 'ON': a CROSS JOIN takes no condition")
+    inner = Scope(fields=both, parent=scope, place="JOIN clause")
+    test = condition(translator, on, inner, "JOIN ON clause")
+    return Relation(f"{left.sql} {side or 'INNER'} JOIN {right.sql} ON {test.sql}", both)
+
+
+def _using(join: exp.Expr, left: Relation, right: Relation, side: str, names: list[str]) -> Relation:
+    """Each pair of columns becomes one, which comes first."""
+    tests, merged = [], []
+    for name in names:
+        one, other = (_only(join, relation, name) for relation in (left, right))
+        common = common_type(one.type, other.type)
+        if common is None:
+            raise error_at(join, f"Column types of '{name}' do not match in USING: {one.type} vs {other.type}")
+        pair = [coerced(Operand(field.sql, field.type), common) for field in (one, other)]
+        tests.append(comparison(join, "=", pair[0], pair[1], common))
+        sql = f"coalesce({pair[0].sql}, {pair[1].sql})" if side == "FULL" else pair[1 if side == "RIGHT" else 0].sql
+        merged.append(Field(one.name, sql, common))
+    lowered = {name.lower() for name in names}
+    rest = [
+        replace(field, is_joined=True) if (field.name or "").lower() in lowered else field
+        for field in (*left.fields, *right.fields)
+        if not (not field.qualifier and (field.name or "").lower() in lowered)
+    ]
+    return Relation(f"{left.sql} {side or 'INNER'} JOIN {right.sql} ON {' AND '.join(tests)}", (*merged, *rest))
+
+
+def _only(join: exp.Expr, relation: Relation, name: str) -> Field:
+    found = [field for field in relation.fields if field.answers(name.lower(), ()) and not field.is_joined]
+    if len(found) != 1:
+        words = "is ambiguous" if found else "is missing from one side"
+        raise error_at(join, f"Column '{name}' of USING {words}")
+    return found[0]
+
+
+def _unnest(translator: Translator, node: exp.Unnest, scope: Scope) -> Relation:
+    """Each array is a column, each map two, each array of rows one a field; short ones are filled with NULL."""
+    alias = translator.fresh("t")
+    columns: list[str] = []
+    fields: list[Field] = []
+    lengths = []
+    for argument in node.expressions:
+        value = translator.expression(argument, scope)
+        for name, sql, type_ in _parts(node, value):
+            fields.append(Field(name, f"{alias}.c{len(columns)}", type_))
+            columns.append(f"unnest({sql}) AS c{len(columns)}")
+        lengths.append(
+            f"coalesce(CAST({'cardinality' if value.type.name == 'map' else 'len'}({value.sql}) AS BIGINT), 0)"
+        )
+    offset = node.args.get("offset")
+    if offset:
+        count = f"greatest({', '.join(lengths)})" if len(lengths) > 1 else lengths[0]
+        fields.append(Field(None, f"{alias}.c{len(columns)}", BIGINT))
+        columns.append(f"unnest(range(1, {count} + 1)) AS c{len(columns)}")
+    relation = Relation(f"LATERAL (SELECT {', '.join(columns)}) AS {alias}", tuple(fields))
+    return _renamed(_with_offset_name(node, offset), relation)
+
+
+def _with_offset_name(node: exp.Unnest, offset: object) -> exp.Expr:
+    """The parser keeps the last name, that of the ordinality, apart."""
+    alias = node.args.get("alias")
+    if not isinstance(offset, exp.Identifier) or alias is None or not alias.columns:
+        return node
+    copy = node.copy()
+    copy.meta.update(node.meta)
+    copy.args["alias"].set("columns", [*copy.args["alias"].columns, offset.copy()])
+    return copy
+
+
+def _parts(node: exp.Expr, value: Operand) -> list[tuple[str | None, str, Type]]:
+    if value.type.name == "map":
+        key, item = value.type.of
+        return [(None, f"map_keys({value.sql})", key), (None, f"map_values({value.sql})", item)]
+    if value.type.name != "array":
+        raise error_at(node, f"Cannot unnest type: {value.type}")
+    element = value.type.of[0]
+    if element.name != "row":
+        return [(None, value.sql, element)]
+    return [
+        (name, f"list_transform({value.sql}, lambda dune_row: struct_extract_at(dune_row, {place + 1}))", type_)
+        for place, (name, type_) in enumerate(zip(element.names, element.of, strict=True))
+    ]
+
+
+def values(translator: Translator, node: exp.Values, scope: Scope) -> Relation:
+    """Write VALUES, whose rows must fit each other column by column."""
+    rows = [_row_of(each) for each in node.expressions]
+    if len({len(each) for each in rows}) != 1:
+        raise error_at(node, "Values rows have mismatched sizes")
+    cells = [[translator.expression(cell, scope) for cell in each] for each in rows]
+    types = []
+    for place in range(len(cells[0])):
+        common = common_of(each[place].type for each in cells)
+        if common is None:
+            written = ", ".join(dict.fromkeys(str(each[place].type) for each in cells))
+            raise error_at(node, f"Values rows have mismatched types: {written}")
+        types.append(common)
+    written_rows = ", ".join(
+        f"({', '.join(_typed(coerced(cell, type_)) for cell, type_ in zip(each, types, strict=True))})"
+        for each in cells
+    )
+    names = [f"c{place}" for place in range(len(types))]
+    alias = translator.fresh("t")
+    sql = f"SELECT {', '.join(names)} FROM (VALUES {written_rows}) AS {alias}({', '.join(names)})"
+    return Relation(sql, tuple(Field(None, name, type_) for name, type_ in zip(names, types, strict=True)))
+
+
+def _typed(value: Operand) -> str:
+    return f"CAST({value.sql} AS {value.type.duckdb})" if value.is_constant else value.sql
+
+
+def _row_of(node: exp.Expr) -> list[exp.Expr]:
+    if isinstance(node, exp.Tuple):
+        if len(node.expressions) == 1 and _is_row(node.expressions[0]):
+            return list(node.expressions[0].expressions)
+        return list(node.expressions)
+    if isinstance(node, exp.Paren):
+        return [node.this]
+    return list(node.expressions) if _is_row(node) else [node]
+
+
+def _is_row(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Tuple):
+        return True
+    return isinstance(node, exp.Anonymous) and node.name.lower() == "trino_row"

@@ -1,0 +1,182 @@
+"""What names mean where an expression stands, and the translator as those see it who write a part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.types.trino import Type
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column that expressions can name.
+
+    Attributes:
+        name: Its name, None where it has none.
+        sql: What it is in DuckDB.
+        type: Its type.
+        qualifier: What may stand before its name: the alias of its table, or the parts of that one's name.
+        is_joined: Whether it is one of a pair that USING has made one column of; it can then be named with its
+            table alone.
+    """
+
+    name: str | None
+    sql: str
+    type: Type
+    qualifier: tuple[str, ...] = ()
+    is_joined: bool = False
+
+    def answers(self, name: str, qualifier: tuple[str, ...]) -> bool:
+        """Whether a name means this column."""
+        if self.name is None or self.name.lower() != name:
+            return False
+        return not qualifier or self.qualifier[-len(qualifier) :] == qualifier
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Something with rows, in DuckDB's SQL.
+
+    Attributes:
+        sql: A query, or what stands in FROM.
+        fields: Its columns.
+    """
+
+    sql: str
+    fields: tuple[Field, ...]
+
+
+@dataclass
+class Grouping:
+    """The aggregation below a SELECT: what is grouped by, and what is computed of each group.
+
+    Attributes:
+        alias: Its name in DuckDB.
+        keys: The column of each expression that is grouped by.
+        aggregates: The column of each aggregate.
+    """
+
+    alias: str
+    keys: dict[str, Operand] = field(default_factory=dict)
+    aggregates: dict[str, str] = field(default_factory=dict)
+
+    def add(self, sql: str, type_: Type) -> Operand:
+        """Compute an aggregate, once."""
+        name = self.aggregates.setdefault(sql, f"dune_a{len(self.aggregates)}")
+        return Operand(f"{self.alias}.{name}", type_)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names mean in a place.
+
+    Attributes:
+        fields: The columns.
+        parent: What is around the query.
+        variables: The parameters of lambdas.
+        grouping: The aggregation below, where only its keys and aggregates can be named.
+        windows: Windows with names.
+        place: The clause, for messages, where neither aggregates nor windows can stand; empty elsewhere.
+    """
+
+    fields: Sequence[Field] = ()
+    parent: Scope | None = None
+    variables: dict[str, Operand] = field(default_factory=dict)
+    grouping: Grouping | None = None
+    windows: dict[str, exp.Expr] = field(default_factory=dict)
+    place: str = ""
+    aliases: dict[str, Operand] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Scope:
+        """The same place below the aggregation."""
+        return replace(self, grouping=None, aliases={})
+
+    def inside(self, place: str) -> Scope:
+        """The same names in a clause where neither aggregates nor windows can stand."""
+        return replace(self, place=place)
+
+    def with_variables(self, variables: dict[str, Operand]) -> Scope:
+        """The same names, and the parameters of a lambda."""
+        return replace(self, variables={**self.variables, **variables})
+
+
+class Translator(Protocol):
+    """What the parts of the translation need of the whole."""
+
+    def expression(self, node: exp.Expr, scope: Scope) -> Operand:
+        """Write an expression."""
+
+    def query(self, node: exp.Expr, parent: Scope | None) -> Relation:
+        """Write a query; the SQL can stand in parentheses."""
+
+    def fresh(self, prefix: str) -> str:
+        """Make a name that no other thing has."""
+
+    def table(self, node: exp.Table) -> Relation:
+        """Write a table of the database, or a common table expression."""
+
+    def function(self, node: exp.Expr, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> Operand:
+        """Write a call of a function of the list."""
+
+
+def resolve(column: exp.Column, scope: Scope) -> Operand:
+    """Find what a name means: a column, a parameter of a lambda, or a field of a row in one.
+
+    Raises:
+        SqlError: It means nothing, or more than one thing.
+    """
+    parts = tuple(part.name.lower() for part in column.parts)
+    current: Scope | None = scope
+    while current is not None:
+        if (found := _found(column, parts, current)) is not None:
+            return found
+        current = current.parent
+    written = ".".join(part.name for part in column.parts)
+    raise error_at(column, f"Column '{written}' cannot be resolved")
+
+
+def _found(column: exp.Column, parts: tuple[str, ...], scope: Scope) -> Operand | None:
+    for used in range(len(parts), 0, -1):
+        name, qualifier = parts[used - 1], parts[: used - 1]
+        if (value := _named(column, name, qualifier, scope)) is not None:
+            for field_name in parts[used:]:
+                value = row_field(column, value, field_name)
+            return value
+    return None
+
+
+def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Scope) -> Operand | None:
+    if not qualifier and name in scope.variables:
+        return scope.variables[name]
+    if not qualifier and name in scope.aliases:
+        return scope.aliases[name]
+    answers = [each for each in scope.fields if each.answers(name, qualifier)]
+    if not qualifier:
+        answers = [each for each in answers if not each.is_joined]
+    if len(answers) > 1:
+        raise error_at(column, f"Column '{'.'.join((*qualifier, name))}' is ambiguous")
+    if not answers:
+        return None
+    found = answers[0]
+    if scope.grouping is None:
+        return Operand(found.sql, found.type)
+    if (key := scope.grouping.keys.get(found.sql)) is not None:
+        return key
+    written = ".".join((*qualifier, name))
+    raise error_at(column, f"'{written}' must be an aggregate expression or appear in GROUP BY clause")
+
+
+def row_field(node: exp.Expr, value: Operand, name: str) -> Operand:
+    """Take a field out of a row by its name."""
+    if value.type.name == "row":
+        for place, (field_name, type_) in enumerate(zip(value.type.names, value.type.of, strict=True)):
+            if field_name is not None and field_name.lower() == name:
+                return Operand(f"struct_extract_at({value.sql}, {place + 1})", type_)
+    raise error_at(node, f"Column '{name}' cannot be resolved: {value.type} has no such field")

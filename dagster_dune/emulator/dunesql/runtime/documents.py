@@ -1,0 +1,423 @@
+"""JSON: numbers stay as they are written, keys stay in their order."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import Any
+
+from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
+
+MISSING = object()
+
+
+class Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+_DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_refuse)
+
+
+@lru_cache(maxsize=512)
+def loads(text: str) -> Any:
+    """Read JSON; raises ValueError where it is none."""
+    return _DECODER.decode(text)
+
+
+def dumps(value: Any) -> str:
+    """Write JSON without blanks."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_quoted(key)}:{dumps(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(dumps, value)) + "]"
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _read(text: str) -> Any:
+    try:
+        return loads(text)
+    except ValueError:
+        return MISSING
+
+
+@native("VARCHAR", "VARCHAR")
+def json_parse(text: str) -> str:
+    """Read a text as JSON."""
+    value = _read(text)
+    if value is MISSING:
+        raise FunctionError(f"Cannot convert value to JSON: '{text}'")
+    return dumps(value)
+
+
+@native("VARCHAR", "VARCHAR")
+def json_quote(text: str) -> str:
+    """Write a text as JSON."""
+    return _quoted(text)
+
+
+@native("VARCHAR", "VARCHAR")
+def json_text(text: str) -> str | None:
+    """Read a scalar of JSON as text."""
+    value = loads(text)
+    if isinstance(value, dict | list):
+        raise FunctionError(f"Cannot cast '{text}' to varchar")
+    return _scalar(value)
+
+
+_STEP = re.compile(
+    r"""\.(?P<key>[\w$-]+)|\[(?P<position>-?\d+)\]|\[(?P<quote>["'])(?P<quoted>(?:(?!(?P=quote)).)+)(?P=quote)\]"""
+)
+
+
+@lru_cache(maxsize=512)
+def _simple_path(path: str) -> tuple[str | int, ...]:
+    steps: list[str | int] = []
+    place = 1
+    text = path.strip()
+    if text and not text.startswith("$"):
+        text = f"$.{text}" if not text.startswith("[") else f"${text}"
+    while place < len(text):
+        match = _STEP.match(text, place)
+        if match is None:
+            raise FunctionError(f"Invalid JSON path: '{path}'; this emulator knows keys and positions, $.a.b[0]")
+        steps.append(int(match["position"]) if match["position"] else match["key"] or match["quoted"])
+        place = match.end()
+    if not text:
+        raise FunctionError(f"Invalid JSON path: '{path}'")
+    return tuple(steps)
+
+
+def _followed(value: Any, path: str) -> Any:
+    steps = _simple_path(path)
+    for step in steps:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = value.get(step, MISSING)
+        elif isinstance(value, list) and (isinstance(step, int) or step.isdigit()):
+            place = int(step)
+            value = value[place] if 0 <= place < len(value) else MISSING
+        else:
+            return MISSING
+    return value
+
+
+@native("VARCHAR", "VARCHAR", "VARCHAR")
+def json_extract(text: str, path: str) -> str | None:
+    """Take a part out of JSON."""
+    value = _followed(_read(text), path)
+    return None if value is MISSING else dumps(value)
+
+
+def _scalar(value: Any) -> str | None:
+    if value is MISSING or value is None or isinstance(value, dict | list):
+        return None
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+@native("VARCHAR", "VARCHAR", "VARCHAR")
+def json_extract_scalar(text: str, path: str) -> str | None:
+    """Take a scalar out of JSON, as text."""
+    return _scalar(_followed(_read(text), path))
+
+
+@native("BIGINT", "VARCHAR", "VARCHAR")
+def json_size(text: str, path: str) -> int | None:
+    """Count what is in an object or an array."""
+    value = _followed(_read(text), path)
+    return None if value is MISSING else len(value) if isinstance(value, dict | list) else 0
+
+
+@native("BIGINT", "VARCHAR")
+def json_array_length(text: str) -> int | None:
+    """Count the elements of an array."""
+    value = _read(text)
+    return len(value) if isinstance(value, list) else None
+
+
+@native("VARCHAR", "VARCHAR", "BIGINT")
+def json_array_get(text: str, place: int) -> str | None:
+    """Take an element of an array, from 0, or from the end if the place is negative."""
+    value = _read(text)
+    if not isinstance(value, list) or not -len(value) <= place < len(value):
+        return None
+    return dumps(value[place])
+
+
+@native("BOOLEAN", "VARCHAR")
+def is_json_scalar(text: str) -> bool:
+    """Whether JSON is no object and no array."""
+    value = _read(text)
+    if value is MISSING:
+        raise FunctionError(f"Invalid JSON value: {text}")
+    return not isinstance(value, dict | list)
+
+
+@native("BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR")
+def json_array_contains(text: str, wanted: str, kind: str) -> bool | None:
+    """Whether an array holds a scalar, which comes as text."""
+    value = _read(text)
+    if not isinstance(value, list):
+        return None
+    if kind == "number":
+        return any(isinstance(item, Number) and Decimal(item) == Decimal(wanted) for item in value)
+    if kind == "boolean":
+        return any(isinstance(item, bool) and json.dumps(item) == wanted for item in value)
+    return any(isinstance(item, str) and not isinstance(item, Number) and item == wanted for item in value)
+
+
+# Casts from JSON.
+
+_INTEGERS = {"tinyint": 7, "smallint": 15, "integer": 31, "bigint": 63}
+
+
+@native("VARCHAR", "VARCHAR", "VARCHAR")
+def json_cast(text: str, target: str) -> str | None:
+    """Read JSON as a type of Trino's: JSON again, each scalar as that type is written.
+
+    Args:
+        text: JSON.
+        target: The type as JSON: a name, or a list of ``array``, ``map`` or ``row`` and what is inside.
+    """
+    value = _read(text)
+    made = _cast(value, json.loads(target), text)
+    return None if made is None else json.dumps(made, ensure_ascii=False)
+
+
+def _cast(value: Any, target: Any, whole: str) -> Any:
+    if value is None:
+        return None
+    if isinstance(target, str):
+        return _cast_scalar(value, target, whole)
+    kind, *inside = target
+    if kind == "array" and isinstance(value, list):
+        return [_cast(item, inside[0], whole) for item in value]
+    if kind == "map" and isinstance(value, dict):
+        return [
+            [_cast_scalar(str(key), inside[0], whole), _cast(item, inside[1], whole)] for key, item in value.items()
+        ]
+    if kind == "row" and isinstance(value, list) and len(value) == len(inside):
+        return {
+            f"f{place}": _cast(item, type_, whole)
+            for place, (item, (_, type_)) in enumerate(zip(value, inside, strict=True))
+        }
+    if kind == "row" and isinstance(value, dict):
+        lowered = {key.lower(): item for key, item in value.items()}
+        return {
+            f"f{place}": _cast(lowered.get((name or "").lower()), type_, whole)
+            for place, (name, type_) in enumerate(inside)
+        }
+    raise FunctionError(f"Cannot cast to {kind}. {whole}")
+
+
+def _cast_scalar(value: Any, target: str, whole: str) -> Any:
+    if target == "json":
+        return dumps(value)
+    if isinstance(value, dict | list):
+        raise FunctionError(f"Cannot cast '{whole}' to {target}")
+    text = json.dumps(value) if isinstance(value, bool) else str(value)
+    if target == "varchar":
+        return text
+    if target == "boolean":
+        return _boolean(value, text, whole)
+    if isinstance(value, bool):
+        text = "1" if value else "0"
+    try:
+        return _number(text, target, is_text=isinstance(value, str) and not isinstance(value, Number))
+    except (ValueError, ArithmeticError):
+        raise FunctionError(f"Cannot cast '{whole}' to {target}") from None
+
+
+def _boolean(value: Any, text: str, whole: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Number):
+        return Decimal(value) != 0
+    if text.lower() in ("true", "t", "1", "false", "f", "0"):
+        return text.lower() in ("true", "t", "1")
+    raise FunctionError(f"Cannot cast '{whole}' to boolean")
+
+
+def _number(text: str, target: str, *, is_text: bool) -> Any:
+    if target in _INTEGERS:
+        number = int(text) if is_text else int(Decimal(text).to_integral_value(ROUND_HALF_UP))
+        if not -(2 ** _INTEGERS[target]) <= number < 2 ** _INTEGERS[target]:
+            raise ValueError(text)
+        return number
+    if target in ("double", "real"):
+        return str(float(text))
+    if target in ("uint256", "int256"):
+        return str(int(text))
+    precision, scale = (int(part) for part in target.removeprefix("decimal(").rstrip(")").split(","))
+    fixed = Decimal(text).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
+    if len(fixed.as_tuple().digits) > precision and fixed != 0:
+        raise ValueError(text)
+    return str(fixed)
+
+
+# Paths of the SQL standard: lax and strict.
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<method>\.(?P<function>size|type|double|ceiling|floor|abs)\(\s*\))|\.(?P<key>[\w$]+)|\."(?P<quoted>[^"]*)"|"""
+    r"""(?P<every>\.\*)|(?P<elements>\[\s*\*\s*\])|\[\s*(?P<low>\d+|last(?:\s*-\s*\d+)?)(?:\s+to\s+(?P<high>\d+|last(?:\s*-\s*\d+)?))?\s*\])"""
+)
+
+
+class _PathError(Exception):
+    """A strict path leads nowhere."""
+
+
+def _follow(text: str, path: str) -> list[Any]:
+    """Follow a path of the SQL standard, and list what it finds."""
+    match = re.match(r"\s*(lax|strict)?\s*\$", path)
+    if match is None:
+        raise FunctionError(f"Invalid JSON path: '{path}'")
+    strict, place, found = match[1] == "strict", match.end(), [loads(text)]
+    while path[place:].strip():
+        step = _TOKEN.match(path, place)
+        if step is None:
+            raise FunctionError(f"The JSON path '{path}' is not supported by this emulator")
+        found = [part for item in found for part in _step(item, step, strict=strict)]
+        place = step.end()
+    return found
+
+
+def _step(item: Any, step: re.Match[str], *, strict: bool) -> Iterable[Any]:
+    key = step["key"] if step["key"] is not None else step["quoted"]
+    if key is not None or step["every"]:
+        items = item if isinstance(item, list) and not strict else [item]
+        return [part for each in items for part in _members(each, key, strict=strict)]
+    if step["method"]:
+        return [_method(part, step["function"]) for part in _unwrapped(item, step["function"], strict=strict)]
+    if not isinstance(item, list):
+        if strict:
+            raise _PathError
+        item = [item]
+    parts: list[Any] = item
+    if step["elements"]:
+        return parts
+    low = _place(step["low"], len(item))
+    high = _place(step["high"], len(item)) if step["high"] else low
+    if strict and not 0 <= low <= high < len(item):
+        raise _PathError
+    return parts[max(low, 0) : high + 1] if high >= 0 else []
+
+
+def _members(item: Any, key: str | None, *, strict: bool) -> Iterable[Any]:
+    if not isinstance(item, dict) or (strict and key is not None and key not in item):
+        if strict:
+            raise _PathError
+        return []
+    if key is None:
+        return item.values()
+    return [item[key]] if key in item else []
+
+
+def _unwrapped(item: Any, function: str, *, strict: bool) -> list[Any]:
+    return item if isinstance(item, list) and not strict and function not in ("size", "type") else [item]
+
+
+def _place(text: str, size: int) -> int:
+    return int(text) if text.isdigit() else size - 1 - int(re.sub(r"\D", "", text) or 0)
+
+
+def _method(item: Any, function: str) -> Any:
+    if function == "size":
+        return Number(len(item) if isinstance(item, list) else 1)
+    if function == "type":
+        names = ((bool, "boolean"), (Number, "number"), (str, "string"), (list, "array"), (dict, "object"))
+        return next((name for type_, name in names if isinstance(item, type_)), "null")
+    if not isinstance(item, str):
+        raise _PathError
+    number = Decimal(item)
+    if function == "abs":
+        return Number(abs(number))
+    if function == "double":
+        return Number(repr(float(number)))
+    return Number(number.to_integral_value("ROUND_CEILING" if function == "ceiling" else "ROUND_FLOOR"))
+
+
+def _found(text: str, path: str, behaviours: dict[str, str]) -> list[Any] | None:
+    """What a path finds; None where it fails and NULL is asked for then."""
+    try:
+        return _follow(text, path)
+    except (ValueError, _PathError) as error:
+        if isinstance(error, FunctionError) or behaviours.get("error") == "error":
+            message = str(error) or f"the strict path '{path}' leads nowhere"
+            raise FunctionError(f"JSON path evaluation failed: {message}") from None
+        return None
+
+
+def _behaviours(text: str) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in text.split(";") if part)
+
+
+@native("BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR")
+def json_exists(text: str, path: str, options: str) -> bool | None:
+    """Whether a path leads anywhere."""
+    behaviours = _behaviours(options)
+    found = _found(text, path, behaviours)
+    if found is None:
+        return {"true": True, "unknown": None}.get(behaviours.get("error", ""), False)
+    return bool(found)
+
+
+@native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
+def json_query(text: str, path: str, options: str) -> str | None:
+    """Take a part out of JSON, as text."""
+    behaviours = _behaviours(options)
+    found = _found(text, path, behaviours)
+    wrapper = behaviours.get("wrapper", "")
+    if found is None:
+        return _instead(behaviours.get("error", "null"))
+    if not found:
+        return _instead(behaviours.get("empty", "null"))
+    if wrapper == "array" or (wrapper == "conditional" and (len(found) > 1 or not isinstance(found[0], list | dict))):
+        return dumps(found)
+    if len(found) > 1:
+        if behaviours.get("error") == "error":
+            raise FunctionError("JSON path found multiple items")
+        return _instead(behaviours.get("error", "null"))
+    is_text = isinstance(found[0], str) and not isinstance(found[0], Number)
+    return found[0] if is_text and behaviours.get("quotes") == "omit" else dumps(found[0])
+
+
+def _instead(behaviour: str) -> str | None:
+    if behaviour == "error":
+        raise FunctionError("JSON path found no items")
+    return {"empty array": "[]", "empty object": "{}"}.get(behaviour)
+
+
+@native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
+def json_value(text: str, path: str, options: str) -> str | None:
+    """Take a scalar out of JSON, as text; a text that begins with a zero stands for a default."""
+    behaviours = _behaviours(options)
+    found = _found(text, path, behaviours)
+    if found is None or len(found) > 1 or (found and isinstance(found[0], list | dict)):
+        if behaviours.get("error") == "error":
+            raise FunctionError("JSON path found no scalar")
+        return "\0error" if behaviours.get("error") == "default" else None
+    if not found:
+        if behaviours.get("empty") == "error":
+            raise FunctionError("JSON path found no items")
+        return "\0empty" if behaviours.get("empty") == "default" else None
+    return _scalar(found[0])
+
+
+@native("VARCHAR[]", "VARCHAR", "VARCHAR")
+def json_items(text: str, path: str) -> list[str]:
+    """List what a path finds, as JSON; nothing where it fails."""
+    return [dumps(item) for item in _found(text, path, {}) or []]

@@ -1,0 +1,112 @@
+"""How values of each type stand in results: what DuckDB's cursor gives becomes what Dune's API writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from dagster_dune.emulator.dunesql.types.trino import DAY_TO_SECOND, MICROS, MOMENT, PICOS, YEAR_TO_MONTH, ZONE, Type
+
+Convert = Callable[[Any], Any]
+
+
+@lru_cache(maxsize=1024)
+def converter(type_: Type) -> Convert:
+    """Make a function that writes values of a type for JSON; None stays None."""
+    convert = _converter(type_)
+    return lambda value: None if value is None else convert(value)
+
+
+def _converter(type_: Type) -> Convert:
+    if type_.name == "array":
+        element = converter(type_.of[0])
+        return lambda value: [element(item) for item in value]
+    if type_.name == "map":
+        key, item = (converter(part) for part in type_.of)
+        return lambda value: {_key(key(one)): item(other) for one, other in value.items()}
+    if type_.name == "row":
+        return _row(type_)
+    if type_.zoned:
+        return lambda value: _shown(value[MOMENT], value[ZONE], type_.digits)
+    if type_.is_precise:
+        return lambda value: f"{value[MICROS]:%Y-%m-%d %H:%M:%S}.{value[MICROS].microsecond:06d}{value[PICOS]:06d}"[
+            : 20 + type_.digits
+        ]
+    if type_.name == "timestamp":
+        return lambda value: fraction(value, type_.digits) if isinstance(value, datetime) else str(value)
+    if type_.name == "timestamp with time zone":
+        return lambda value: (
+            f"{fraction(value.astimezone(UTC), max(3, type_.digits))} UTC"
+            if isinstance(value, datetime)
+            else str(value)
+        )
+    if type_.name == "time":
+        return lambda value: f"{value:%H:%M:%S}.{value.microsecond:06d}"[: 9 + type_.digits if type_.digits else 8]
+    return _CONVERTERS.get(type_.name, lambda value: value)
+
+
+def _key(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _row(type_: Type) -> Convert:
+    parts = [converter(part) for part in type_.of]
+    if all(type_.names) and len({(name or "").lower() for name in type_.names}) == len(type_.names):
+        names = [name or "" for name in type_.names]
+        return lambda value: {name: part(item) for name, part, item in zip(names, parts, value.values(), strict=True)}
+    return lambda value: [part(item) for part, item in zip(parts, value.values(), strict=True)]
+
+
+def fraction(value: datetime, digits: int) -> str:
+    """Write a time with so many digits after the second."""
+    return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond:06d}"[: 20 + digits if digits else 19].rjust(19, "0")
+
+
+def _shown(moment: datetime, zone: str, digits: int) -> str:
+    from dagster_dune.emulator.dunesql.runtime.times import zone_of  # noqa: PLC0415
+
+    return f"{fraction(moment.astimezone(zone_of(zone)), max(3, digits))} {zone}"
+
+
+def _double(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _real(value: float) -> float | str:
+    from dagster_dune.emulator.dunesql.runtime.numbers import shortest_real  # noqa: PLC0415
+
+    return float(shortest_real(value)) if math.isfinite(value) else _double(value)
+
+
+def interval_text(milliseconds: int) -> str:
+    """Write an interval of days to seconds."""
+    sign, rest = ("-", -milliseconds) if milliseconds < 0 else ("", milliseconds)
+    seconds, rest = divmod(rest, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{sign}{hours // 24} {hours % 24:02d}:{minutes:02d}:{seconds:02d}.{rest:03d}"
+
+
+def _months(value: int) -> str:
+    return f"{'-' if value < 0 else ''}{abs(value) // 12}-{abs(value) % 12}"
+
+
+_CONVERTERS: dict[str, Convert] = {
+    "double": _double,
+    "real": _real,
+    "decimal": lambda value: format(value, "f") if isinstance(value, Decimal) else str(value),
+    "uint256": str,
+    "int256": str,
+    "uuid": str,
+    "varbinary": lambda value: "0x" + bytes(value).hex(),
+    "date": lambda value: value.isoformat() if hasattr(value, "isoformat") else str(value),
+    DAY_TO_SECOND: interval_text,
+    YEAR_TO_MONTH: _months,
+    "hyperloglog": lambda _: "<hyperloglog>",
+}

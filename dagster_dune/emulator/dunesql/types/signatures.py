@@ -1,0 +1,198 @@
+"""Signatures of functions: what they take and give, with type variables, and how a call is matched with one.
+
+``(array(T), T) -> bigint`` takes an array and an element of it. A letter stands for any type, ``N`` for any number,
+``decimal(p,s)`` and ``timestamp(p)`` for those of any digits; ``T...`` may come any number of times; what stands in
+square brackets may be left out; ``(T) -> U`` inside is a lambda.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
+from dagster_dune.emulator.dunesql.types.trino import Type, read_type
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The shape of one argument.
+
+    Attributes:
+        name: A type's base name, a variable's, or ``function``.
+        of: The shapes inside; of a function those of its arguments, and of its result at last.
+        type: The type itself, where no variable is in it.
+        any_digits: Whether a type of this name fits whatever its digits.
+    """
+
+    name: str
+    of: tuple[Parameter, ...] = ()
+    type: Type | None = None
+    any_digits: bool = False
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether it stands for any type."""
+        return bool(re.fullmatch(r"[A-Z]\d?", self.name))
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a function takes and gives.
+
+    Attributes:
+        parameters: The shapes of its arguments.
+        result: That of what it gives.
+        least: How many arguments must be there.
+        is_variadic: Whether the last may come any number of times.
+    """
+
+    parameters: tuple[Parameter, ...]
+    result: Parameter
+    least: int
+    is_variadic: bool
+
+    def takes(self, count: int) -> bool:
+        """Whether it takes so many arguments."""
+        return self.least <= count and (self.is_variadic or count <= len(self.parameters))
+
+    def parameter(self, place: int) -> Parameter:
+        """The shape of an argument."""
+        return self.parameters[min(place, len(self.parameters) - 1)]
+
+
+_DIGITS = ("decimal(p,s)", "timestamp(p)", "timestamp(p) with time zone", "time(p)", "char(n)")
+
+
+@cache
+def read_signature(text: str) -> Signature:
+    """Read a signature as it is written in the list of functions."""
+    head, _, result = text.rpartition("->")
+    inner = head.strip()[1:-1]
+    optional = inner.find("[")
+    parts = _split(inner.replace("[", "").replace("]", ""))
+    least = len(_split(inner[:optional])) if optional >= 0 else len(parts)
+    is_variadic = bool(parts) and parts[-1].endswith("...")
+    if is_variadic:
+        parts[-1] = parts[-1].removesuffix("...")
+    return Signature(tuple(map(_parameter, parts)), _parameter(result), least, is_variadic)
+
+
+def _split(text: str) -> list[str]:
+    parts, depth = [""], 0
+    for character in text:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _parameter(text: str) -> Parameter:
+    text = text.strip()
+    if text.startswith("(") and "->" in text:
+        arguments, _, result = text.rpartition("->")
+        inside = [*_split(arguments.strip()[1:-1]), result]
+        return Parameter("function", tuple(map(_parameter, inside)))
+    if text in _DIGITS:
+        return Parameter(re.sub(r"\(.*?\)", "", text), any_digits=True)
+    if re.fullmatch(r"[A-Z]\d?", text):
+        return Parameter(text)
+    match = re.fullmatch(r"(array|map|row)\((.*)\)", text)
+    if match and re.search(r"\b[A-Z]\d?\b|\(p", match[2]):
+        return Parameter(match[1], tuple(map(_parameter, _split(match[2]))))
+    return Parameter(text, type=read_type(text))
+
+
+Bindings = dict[str, Type]
+
+
+def bind(parameter: Parameter, given: Type, bindings: Bindings, *, coerce: bool) -> bool:
+    """Match one argument, and note what its variables stand for."""
+    if parameter.type is not None:
+        return (
+            given == parameter.type
+            or _same_base(given, parameter.type)
+            or (coerce and can_coerce(given, parameter.type))
+        )
+    if parameter.is_variable:
+        return _bind_variable(parameter.name, given, bindings, coerce=coerce)
+    if parameter.any_digits:
+        return _bind_digits(parameter.name, given, coerce=coerce)
+    if given.name == "unknown":
+        return coerce
+    if given.name != parameter.name or (parameter.name != "row" and len(given.of) != len(parameter.of)):
+        return False
+    return all(bind(part, type_, bindings, coerce=coerce) for part, type_ in zip(parameter.of, given.of, strict=True))
+
+
+def _same_base(given: Type, wanted: Type) -> bool:
+    return given.name == wanted.name == "varchar" and not wanted.args
+
+
+def _bind_digits(name: str, given: Type, *, coerce: bool) -> bool:
+    if given.name == name:
+        return True
+    if not coerce:
+        return False
+    if name == "decimal":
+        return given.is_integer
+    if given.name == "unknown":
+        return True
+    return given.name == "date" if name == "timestamp" else name.startswith("timestamp") and given.name in (
+        "date", "timestamp"
+    )  # fmt: skip
+
+
+def _bind_variable(name: str, given: Type, bindings: Bindings, *, coerce: bool) -> bool:
+    if name == "N" and not (given.is_number or given.name == "unknown"):
+        return False
+    bound = bindings.get(name)
+    if bound is None or bound == given:
+        bindings[name] = given
+        return True
+    if not coerce and bound.name != given.name:
+        return False
+    common = common_type(bound, given)
+    if common is None:
+        return False
+    bindings[name] = common
+    return True
+
+
+def resolved(parameter: Parameter, bindings: Bindings, given: Type | None = None) -> Type:
+    """Tell the type that a shape stands for in a call.
+
+    Args:
+        parameter: The shape.
+        bindings: What its variables stand for.
+        given: The type of the argument itself, whose digits are kept.
+    """
+    if parameter.type is not None:
+        keeps = given is not None and _same_base(given, parameter.type)
+        return given if given is not None and keeps else parameter.type
+    if parameter.is_variable:
+        return bindings.get(parameter.name, Type("unknown"))
+    if parameter.any_digits:
+        return _with_digits(parameter.name, given)
+    parts = given.of if given is not None and len(given.of) == len(parameter.of) else (None,) * len(parameter.of)
+    of = tuple(resolved(part, bindings, type_) for part, type_ in zip(parameter.of, parts, strict=True))
+    return Type(parameter.name, of=of, names=(None,) * len(of) if parameter.name == "row" else ())
+
+
+def _with_digits(name: str, given: Type | None) -> Type:
+    if given is not None and given.name == name:
+        return given
+    if name == "decimal":
+        digits = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
+        return Type(name, (digits.get(given.name if given else "", 38), 0))
+    if given is not None and given.name in ("timestamp", "timestamp with time zone"):
+        return Type(name, given.args)
+    return Type(name, (1,) if name == "char" else (3,))
+
+
+ResultRule = Callable[[Sequence[Type]], Type]
+"""Tells the type of a result by those of the arguments, where a signature cannot."""

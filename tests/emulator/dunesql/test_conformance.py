@@ -1,0 +1,105 @@
+"""What DuneSQL answers over HTTP: the rows, the types and the errors that the manuals' rules give, case by case."""
+
+import asyncio
+import json
+import math
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dagster_dune.emulator.server import DuneEmulator
+
+FOLDER = Path(__file__).with_name("conformance")
+FILES = sorted(FOLDER.glob("*.jsonl"))
+LEAST_CASES = 1500
+
+
+def cases(file):
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def same(got, wanted):
+    """Whether values are the same; doubles may differ in their last digit, as those of two processors do."""
+    if isinstance(wanted, list):
+        return isinstance(got, list) and len(got) == len(wanted) and all(map(same, got, wanted))
+    if isinstance(wanted, dict):
+        return (
+            isinstance(got, dict) and list(got) == list(wanted) and all(same(got[key], wanted[key]) for key in wanted)
+        )
+    if isinstance(wanted, float):
+        return isinstance(got, float | int) and not isinstance(got, bool) and math.isclose(got, wanted, rel_tol=1e-14)
+    return type(got) is type(wanted) and got == wanted
+
+
+def complaint(case, status, result):
+    """What is wrong with an answer, None where it is as expected."""
+    if "error" in case:
+        if status["state"] != "QUERY_STATE_FAILED":
+            return f"accepted: {result['rows']}"
+        message = status["error"]["message"]
+        return None if case["error"] in message else f"another error: {message}"
+    if status["state"] != "QUERY_STATE_COMPLETED":
+        return f"refused: {status['error']['message']}"
+    rows = [list(row.values()) for row in result["rows"]]
+    if not same(rows, case["rows"]):
+        return f"rows {rows} in place of {case['rows']}"
+    types = result["metadata"]["column_types"]
+    return None if case.get("columns", types) == types else f"types {types} in place of {case['columns']}"
+
+
+async def answer(http, sql):
+    """Execute a query, and wait for its end."""
+    execution = (await http.post("/sql/execute", json={"sql": sql})).json()["execution_id"]
+    while True:
+        status = (await http.get(f"/execution/{execution}/status")).json()
+        if status["is_execution_finished"]:
+            break
+        await asyncio.sleep(0.005)
+    if status["state"] != "QUERY_STATE_COMPLETED":
+        return status, None
+    return status, (await http.get(f"/execution/{execution}/results")).json()["result"]
+
+
+async def complaints(dune, given):
+    """Run cases over a few connections that stay open."""
+    headers = {"X-Dune-Api-Key": dune.api_key}
+    found = []
+    async with httpx.AsyncClient(base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
+
+        async def work(queue):
+            while queue:
+                case = queue.pop()
+                if (words := complaint(case, *await answer(http, case["sql"]))) is not None:
+                    found.append(f"{case['sql']}: {words} ({case['page']})")
+
+        queue = list(given)
+        await asyncio.gather(*(work(queue) for _ in range(4)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def local_dune():
+    with DuneEmulator() as dune:
+        yield dune
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_conformance(local_dune, file):
+    assert asyncio.run(complaints(local_dune, cases(file))) == []
+
+
+def test_there_are_enough_cases_and_each_is_asked_once():
+    texts = [case["sql"] for file in FILES for case in cases(file)]
+    assert len(texts) >= LEAST_CASES
+    twice = {text for text in texts if texts.count(text) > 1} if len(set(texts)) < len(texts) else set()
+    assert twice == set()
+
+
+def test_a_wrong_expectation_is_noticed():
+    status = {"state": "QUERY_STATE_COMPLETED"}
+    result = {"rows": [{"a": 1}], "metadata": {"column_types": ["integer"]}}
+    assert complaint({"rows": [[2]]}, status, result) == "rows [[1]] in place of [[2]]"
+    assert complaint({"rows": [[1]], "columns": ["bigint"]}, status, result).startswith("types")
+    assert complaint({"rows": [[True]]}, status, result) is not None
+    assert complaint({"error": "x"}, status, result).startswith("accepted")
