@@ -12,7 +12,7 @@ from dagster_dune.emulator.dunesql.compiler import Compiled
 from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, is_incremental
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.rewrite.translator import Translated, translate
-from dagster_dune.emulator.dunesql.runtime.registry import register
+from dagster_dune.emulator.dunesql.runtime.registration import register
 from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type
 from dagster_dune.emulator.engine import csv_tables, sample_tables
 from dagster_dune.emulator.engine.error_messages import located
@@ -63,6 +63,7 @@ class Engine:
         self._locks: dict[str, threading.Lock] = {}
         self._schema_lock = threading.Lock()
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET enable_progress_bar = false")
         register(self._connection)
         for file in _MACROS:
             self._connection.execute(file.read_text("utf-8"))

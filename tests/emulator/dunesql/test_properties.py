@@ -51,7 +51,7 @@ def test_nested_typed_functions_stay_small(run):
 wide = st.integers(0, MAX) | st.integers(0, 100) | st.builds(lambda bits: 2**bits, st.integers(0, 255))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(wide, wide), min_size=1, max_size=20))
 def test_256_bit_arithmetic_is_exact(run, pairs):
     values = ", ".join(f"(CAST('{a}' AS uint256), CAST('{b}' AS uint256))" for a, b in pairs)
@@ -72,7 +72,7 @@ def test_256_bit_arithmetic_is_exact(run, pairs):
 signed = st.integers(-(2**255), 2**255 - 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(signed, signed.filter(bool)), min_size=1, max_size=20))
 def test_signed_division_goes_toward_zero(run, pairs):
     values = ", ".join(f"(CAST('{a}' AS int256), CAST('{b}' AS int256))" for a, b in pairs)
@@ -87,7 +87,7 @@ def test_signed_division_goes_toward_zero(run, pairs):
 decimals = st.decimals(Decimal("-99999.999"), Decimal("99999.999"), places=3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(decimals, decimals.filter(bool)), min_size=1, max_size=20))
 def test_decimal_division_rounds_half_away_from_zero(run, pairs):
     values = ", ".join(f"(CAST('{a}' AS decimal(8,3)), CAST('{b}' AS decimal(8,3)))" for a, b in pairs)
@@ -100,7 +100,7 @@ def test_decimal_division_rounds_half_away_from_zero(run, pairs):
             assert Decimal(row["q"]) == exact
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_a_double_as_text_reads_back(run, numbers):
     values = ", ".join(f"{number!r}e0" if "e" not in repr(number) else repr(number) for number in numbers)
@@ -130,7 +130,7 @@ def base58(data):
     return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.binary(max_size=70) | st.builds(bytes, st.integers(0, 40)), min_size=1, max_size=10))
 def test_base58_of_any_bytes(run, samples):
     values = ", ".join(f"(X'{sample.hex()}')" for sample in samples)
@@ -140,7 +140,7 @@ def test_base58_of_any_bytes(run, samples):
         assert row["back"] == row["x"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(wide, wide, st.integers(0, 255)), min_size=1, max_size=10))
 def test_bits_of_uint256_are_exact(run, cases):
     values = ", ".join(f"(UINT256 '{a}', UINT256 '{b}', {n})" for a, b, n in cases)

@@ -46,18 +46,22 @@ def function_name(node: exp.Expr) -> str:
 
 def has_aggregate(node: exp.Expr) -> bool:
     """Whether an aggregate that is no window stands in an expression, outside of subqueries."""
-    if isinstance(node, exp.Query | exp.Subquery):
-        return False
-    if isinstance(node, exp.Window):
-        inner = node.this
-        while isinstance(inner, exp.IgnoreNulls | exp.RespectNulls | exp.Filter | exp.WithinGroup):
-            inner = inner.this
-        children = [*inner.iter_expressions(), *(part for part in node.iter_expressions() if part is not node.this)]
-        return any(map(has_aggregate, children))
-    name = function_name(node)
-    if name in AGGREGATES or name == "grouping":
-        return True
-    return any(map(has_aggregate, node.iter_expressions()))
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, exp.Query | exp.Subquery):
+            continue
+        if isinstance(each, exp.Window):
+            inner = each.this
+            while isinstance(inner, exp.IgnoreNulls | exp.RespectNulls | exp.Filter | exp.WithinGroup):
+                inner = inner.this
+            waiting += [*inner.iter_expressions(), *(part for part in each.iter_expressions() if part is not each.this)]
+            continue
+        name = function_name(each)
+        if name in AGGREGATES or name == "grouping":
+            return True
+        waiting += each.iter_expressions()
+    return False
 
 
 def is_aggregate_part(node: exp.Expr) -> bool:

@@ -57,8 +57,15 @@ _TARGETS: dict[str, tuple[str, ...]] = {
 """What each type can be cast to."""
 
 
+OBSERVERS: list[Callable[[str, Type], None]] = []
+"""Who wants to know which type a value of unknown type is taken for: `engine.table_schemas`."""
+
+
 def coerced(value: Operand, target: Type) -> Operand:
     """Bring a value to a type that it is taken for without a cast."""
+    if OBSERVERS and value.type.name == "unknown":
+        for observe in OBSERVERS:
+            observe(value.sql, target)
     if value.type == target or (value.type.name == target.name == "varchar"):
         return Operand(value.sql, target, literal=value.literal, is_constant=value.is_constant)
     return Operand(

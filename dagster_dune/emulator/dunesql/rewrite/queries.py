@@ -194,6 +194,7 @@ def _star(translator: Translator, node: exp.Expr, scope: Scope) -> list[Item]:
         return [(name, row_field(node, row, (name or "").lower()), None) for name in row.type.names]
     qualifier = tuple(part.name.lower() for part in node.parts[:-1]) if isinstance(node, exp.Column) else ()
     fields = [field for field in scope.fields if not qualifier or field.qualifier[-len(qualifier) :] == qualifier]
+    fields = [field for field in fields if field.discover is None]
     if not qualifier:
         fields = [field for field in fields if not field.is_joined]
     if not fields:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -24,6 +24,7 @@ class Field:
         qualifier: What may stand before its name: the alias of its table, or the parts of that one's name.
         is_joined: Whether it is one of a pair that USING has made one column of; it can then be named with its
             table alone.
+        discover: Of a table whose columns are not known: makes a column of any name.
     """
 
     name: str | None
@@ -31,6 +32,7 @@ class Field:
     type: Type
     qualifier: tuple[str, ...] = ()
     is_joined: bool = False
+    discover: Callable[[str], tuple[str, Type]] | None = field(default=None, compare=False)
 
     def answers(self, name: str, qualifier: tuple[str, ...]) -> bool:
         """Whether a name means this column."""
@@ -160,6 +162,8 @@ def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Sco
     answers = [each for each in scope.fields if each.answers(name, qualifier)]
     if not qualifier:
         answers = [each for each in answers if not each.is_joined]
+    if not answers:
+        answers = _discovered(name, qualifier, scope)
     if len(answers) > 1:
         raise error_at(column, f"Column '{'.'.join((*qualifier, name))}' is ambiguous")
     if not answers:
@@ -171,6 +175,15 @@ def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Sco
         return key
     written = ".".join((*qualifier, name))
     raise error_at(column, f"'{written}' must be an aggregate expression or appear in GROUP BY clause")
+
+
+def _discovered(name: str, qualifier: tuple[str, ...], scope: Scope) -> list[Field]:
+    """Take a column that no table is known to have for one of the first whose columns are not known."""
+    for each in scope.fields:
+        if each.discover is not None and (not qualifier or each.qualifier[-len(qualifier) :] == qualifier):
+            sql, type_ = each.discover(name)
+            return [Field(name, sql, type_, each.qualifier)]
+    return []
 
 
 def row_field(node: exp.Expr, value: Operand, name: str) -> Operand:

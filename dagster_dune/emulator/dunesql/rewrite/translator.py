@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -31,6 +31,7 @@ from dagster_dune.emulator.dunesql.types.coercion import can_coerce
 from dagster_dune.emulator.dunesql.types.trino import (
     BOOLEAN,
     DATE,
+    UNKNOWN,
     Type,
     array,
     read_type,
@@ -83,6 +84,37 @@ def translate(
     return Translated(relation.sql, tuple(zip(names, (each.type for each in relation.fields), strict=True)))
 
 
+Discover = Callable[[str, str, str], Type]
+"""Is told of a column that no table is known to have (table, column, what is written for it), and gives its type."""
+
+
+def translate_discovering(
+    statement: exp.Query, known: Mapping[str, Mapping[str, Type]], declared: Collection[str], discover: Discover
+) -> None:
+    """Translate a query over tables whose columns are found on the way.
+
+    Args:
+        statement: A compiled query.
+        known: The columns of each table that are known so far.
+        declared: The tables of which all columns are known.
+        discover: Is told of each column of the others.
+
+    Raises:
+        SqlError: The query means nothing whatever the columns are.
+    """
+
+    def tables(name: str) -> list[tuple[str, Type, str]]:
+        return [(column, type_, "$") for column, type_ in known.get(name, {}).items()]
+
+    translator = QueryTranslator(tables, None, time.monotonic() + MOST_SECONDS, MOST_SECONDS)
+    translator.discover = discover
+    translator.declared = frozenset(declared)
+    try:
+        translator.query(statement, None)
+    except RecursionError:
+        raise SqlError("The query is nested too deep for this emulator") from None
+
+
 @dataclass
 class _Cte:
     """A common table expression: written where it is read first, and put at the head of its query."""
@@ -105,6 +137,8 @@ class QueryTranslator:
     made: int = 0
     written: dict[tuple[int, int], Operand] = field(default_factory=dict)
     kept: list[object] = field(default_factory=list)
+    discover: Discover | None = None
+    declared: frozenset[str] = frozenset()
 
     def fresh(self, prefix: str) -> str:
         """Make a name that no other thing has."""
@@ -242,7 +276,21 @@ class QueryTranslator:
         columns = self.tables(name) if node.db else None
         if columns is None:
             raise error_at(node, f"Table '{name}' does not exist")
-        return Relation(f"{quoted(name)} AS {alias}", _fields(columns, alias))
+        fields = _fields(columns, alias)
+        if self.discover is not None and name not in self.declared:
+            fields = self._open(name, alias, fields, self.discover)
+        return Relation(f"{quoted(name)} AS {alias}", fields)
+
+    def _open(self, table: str, alias: str, fields: tuple[Field, ...], discover: Discover) -> tuple[Field, ...]:
+        """Let a table have any column, beside those that are known already."""
+
+        def make(column: str) -> tuple[str, Type]:
+            sql = f'{alias}."{column}"'
+            return sql, discover(table, column, sql)
+
+        for each in fields:
+            discover(table, each.name or "", each.sql)
+        return (*fields, Field(None, "", UNKNOWN, discover=make))
 
     def _previous_result(self, node: exp.Table, alias: str) -> Relation:
         if VIEW in node.meta:

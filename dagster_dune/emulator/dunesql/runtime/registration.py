@@ -1,0 +1,60 @@
+"""How DuckDB gets to know the functions in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from dagster_dune.emulator.dunesql.runtime import binary, documents, numbers, regexes, texts, times
+from dagster_dune.emulator.dunesql.runtime.registry import NATIVES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MODULES = (binary, documents, numbers, regexes, texts, times)
+"""Importing these fills the list."""
+
+
+def register(connection: DuckDBPyConnection) -> None:
+    """Make every function known to a database.
+
+    Args:
+        connection: Its first connection; the others see them too.
+    """
+    for each in NATIVES:
+        may_be_null = "None" in str(each.function.__annotations__.get("return", ""))
+        function = _of_known(each.function) if may_be_null and not each.nulls else each.function
+        is_float = each.result in ("DOUBLE", "FLOAT")
+        connection.create_function(  # type: ignore[call-overload]
+            f"{each.name}_text" if is_float else each.name,
+            _as_text(function) if is_float else function,
+            list(each.parameters),
+            "VARCHAR" if is_float else each.result,
+            null_handling="special" if each.nulls or may_be_null else "default",
+        )
+        if is_float:
+            names = ", ".join(f"p{place}" for place in range(len(each.parameters)))
+            written = f"CAST({each.name}_text({names}) AS {each.result})"
+            connection.execute(f"CREATE OR REPLACE MACRO {each.name}({names}) AS {written}")
+
+
+def _as_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a number as text, since DuckDB takes a NaN of Python's for NULL."""
+
+    @wraps(function)
+    def as_text(*values: Any) -> str | None:
+        result = function(*values)
+        return None if result is None else repr(float(result))
+
+    return as_text
+
+
+def _of_known(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give NULL for NULL, as DuckDB does by itself for functions that never give it."""
+
+    @wraps(function)
+    def of_known(*values: Any) -> Any:
+        return None if any(value is None for value in values) else function(*values)
+
+    return of_known
