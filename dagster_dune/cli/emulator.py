@@ -32,6 +32,10 @@ Queries = Annotated[
     typer.Option(exists=True, file_okay=False, help="A folder of .sql files to save as queries and matviews."),
 ]
 Team = Annotated[str, typer.Option(help="The team that owns the account.")]
+Tables = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="A file of tables to make, as the command schema writes it."),
+]
 RateLimit = Annotated[
     Literal["free", "plus", "none"], typer.Option(help="The plan whose limits of requests per minute hold.")
 ]
@@ -47,12 +51,13 @@ def start(
     queries: Queries = None,
     team: Team = "acme",
     rate_limit: RateLimit = "none",
+    tables: Tables = None,
 ) -> None:
     """Run a local Dune until Ctrl-C."""
     stopped = threading.Event()
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stopped.set())
-    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit) as emulator:
+    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit, tables) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}. Ctrl-C stops it. Clients need:")
         typer.echo(f"  export DUNE_API_BASE_URL={emulator.url}")
         typer.echo("  export DUNE_API_KEY=<the value of --api-key>")
@@ -70,9 +75,10 @@ def execute(
     queries: Queries = None,
     team: Team = "acme",
     rate_limit: RateLimit = "none",
+    tables: Tables = None,
 ) -> NoReturn:
     """Run a command against a local Dune of its own, and pass on its exit code."""
-    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit) as emulator:
+    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit, tables) as emulator:
         environment = {**os.environ, "DUNE_API_KEY": emulator.api_key, "DUNE_API_BASE_URL": emulator.url}
         try:
             process = subprocess.Popen(command, env=environment)  # noqa: S603  (running a command is the point)
@@ -82,6 +88,29 @@ def execute(
             signal.signal(number, lambda number, _: process.send_signal(number))
         code = process.wait()
     sys.exit(code if code >= 0 else 128 - code)
+
+
+@emulator_app.command()
+def schema(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder with .sql files.")],
+    declared: Annotated[
+        Path | None,
+        typer.Option("--schema", exists=True, dir_okay=False, help="A file of tables that are known."),
+    ] = None,
+) -> None:
+    """Write, as YAML, the tables that a folder of SQL reads, with columns typed by how the SQL uses them.
+
+    `start --tables FILE` makes empty tables of such a file.
+    """
+    from dagster_dune.cli.table_schemas import folder_schema  # noqa: PLC0415  (an extra)
+
+    try:
+        text, problems = folder_schema(folder, declared)
+    except DuneError as error:
+        _fail(str(error))
+    typer.echo(text, nl=False)
+    for problem in problems:
+        typer.echo(problem, err=True)
 
 
 @contextmanager
@@ -94,6 +123,7 @@ def _emulator(
     queries: Path | None,
     team: str,
     rate_limit: Literal["free", "plus", "none"],
+    tables: Path | None,
 ) -> Iterator[DuneEmulator]:
     try:
         from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (an extra)
@@ -109,6 +139,10 @@ def _emulator(
             team=team,
             rate_limit=rate_limit,
         ) as emulator:
+            if tables:
+                from dagster_dune.cli.table_schemas import load_tables  # noqa: PLC0415  (an extra)
+
+                load_tables(emulator, tables)
             if queries:
                 load_folder(emulator, queries)
             yield emulator

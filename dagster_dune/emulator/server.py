@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dagster_dune.emulator.engine import tables
+from dagster_dune.emulator.engine.tables import TableColumn
 from dagster_dune.emulator.execution.execution import ResultLimits
 from dagster_dune.emulator.faults.rules import Rule
 from dagster_dune.emulator.http.journal import Journal
@@ -286,6 +288,28 @@ class DuneEmulator:
         fields = _body(UpsertMaterializedView, name=name.removeprefix(prefix), query_id=query_id, is_private=is_private)
         self._running.call(partial(self._state.dune.account.save_materialized_view, fields))
 
+    def load_table(self, name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Create a table of any name, in place of the one that had it; queries read it like one of Dune's.
+
+        Args:
+            name: Such as ``ethereum.logs``, or ``uniswap_v3_ethereum.Factory_evt_PoolCreated``.
+            columns: The Trino type of each column by its name.
+            rows: A value for each column by its name, None for NULL; bytes as ``0x`` and hexadecimal digits.
+                Columns of arrays, maps and rows take NULL alone.
+
+        Raises:
+            SqlError: A type is none of Trino's, or a value does not fit its column.
+        """
+        given = [TableColumn(column, type_.strip().lower()) for column, type_ in columns.items()]
+        records = [{column: _as_record(row.get(column)) for column in columns} for row in rows]
+
+        def change(cursor: Any, table: str) -> None:
+            tables.create_typed(cursor, table, given)
+            if records:
+                tables.insert(cursor, table, given, records)
+
+        self._state.dune.engine.change(name, change)
+
     def load_endpoint(self, slug: str, query_id: int) -> None:
         """Create a custom endpoint, which on Dune the web app alone can.
 
@@ -309,6 +333,12 @@ class DuneEmulator:
         if self._server is None:
             raise DuneConfigurationError("The emulator is not running.", hint="Use it in a with block, or call start.")
         return self._server
+
+
+def _as_record(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
 
 
 def _body(model: type[BodyT], **fields: Any) -> BodyT:

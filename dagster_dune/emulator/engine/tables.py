@@ -92,6 +92,28 @@ def create(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn
     note_types(cursor, table, [(column.name, read_type(column.type.strip().lower())) for column in columns])
 
 
+def create_typed(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn]) -> None:
+    """Create a table in place of the one that had its name, with columns of any names and types.
+
+    Args:
+        cursor: Where, in a transaction.
+        table: Its quoted name in DuckDB.
+        columns: Its columns.
+
+    Raises:
+        SqlError: A type is none of Trino's.
+    """
+    typed = []
+    for column in columns:
+        try:
+            typed.append((column.name, read_type(column.type)))
+        except ValueError:
+            raise SqlError(f"Column {column.name!r} has the type {column.type!r}, which is none of Trino's") from None
+    definitions = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}" {type_.duckdb}' for name, type_ in typed)
+    cursor.execute(f"CREATE OR REPLACE TABLE {table} ({definitions})")
+    note_types(cursor, table, typed)
+
+
 def insert(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn], records: Sequence[Record]) -> None:
     """Add rows to a table, all or none.
 

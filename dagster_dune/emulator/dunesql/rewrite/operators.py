@@ -23,6 +23,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     Type,
     array,
     decimal,
+    timestamp,
 )  # fmt: skip
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -39,7 +40,7 @@ def arithmetic(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Oper
     """Write ``left sign right``."""
     for one, other in ((left, right), (right, left)):
         if one.type.name == "unknown" and other.type.name != "unknown" and not _moves(sign, one, other):
-            one_as = Operand(f"CAST(NULL AS {other.type.duckdb})", other.type)
+            one_as = coerced(one, timestamp(3) if other.type.is_interval and sign in "+-" else other.type)
             left, right = (one_as, other) if one is left else (other, one_as)
             break
     if left.type.name == right.type.name == "unknown":

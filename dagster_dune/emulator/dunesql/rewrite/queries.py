@@ -16,7 +16,7 @@ from dagster_dune.emulator.dunesql.rewrite.comparisons import key_sql
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Grouping, Relation, Scope, Translator, row_field
 from dagster_dune.emulator.dunesql.types.coercion import common_type
-from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, Type
 
 Item = tuple[str | None, Operand, exp.Expr | None]
 
@@ -94,6 +94,7 @@ def _keys(translator: Translator, node: exp.Select, group: exp.Expr, scope: Scop
         if found is None:
             name = f"dune_k{len(grouping.keys)}"
             found = grouping.keys[value.sql] = Operand(f"{grouping.alias}.{name}", value.type)
+            translator.note_origin(found.sql, value.sql)
         return found.sql.partition(".")[2]
 
     def several(each: exp.Expr) -> str:
@@ -217,7 +218,10 @@ def _visible(node: exp.Expr, field: Field, scope: Scope) -> Operand:
 
 def _finished(translator: Translator, node: exp.Select, scope: Scope, items: list[Item], tail: str) -> Relation:
     """Write the SELECT list, DISTINCT, ORDER BY and LIMIT around what the rows come from."""
-    fields = tuple(Field(name, f"c{place}", value.type) for place, (name, value, _) in enumerate(items))
+    fields = tuple(
+        Field(name, f"c{place}", value.type, origin=value.sql if value.type == UNKNOWN else "")
+        for place, (name, value, _) in enumerate(items)
+    )
     columns = [f"{_typed(value)} AS c{place}" for place, (_, value, _) in enumerate(items)]
     distinct = "DISTINCT " if node.args.get("distinct") else ""
     if distinct and any(value.type.find("hyperloglog") or value.type.has_zones for _, value, _ in items):

@@ -15,7 +15,7 @@ from dagster_dune.emulator.dunesql.rewrite.comparisons import comparison
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import common_of, common_type
-from dagster_dune.emulator.dunesql.types.trino import BIGINT, Type
+from dagster_dune.emulator.dunesql.types.trino import BIGINT, VARCHAR, Type, array
 
 
 def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
@@ -116,6 +116,8 @@ def _aliased(translator: Translator, node: exp.Expr, inner: Relation, prefix: st
     """Put a query in FROM under a name of its own."""
     alias = translator.fresh("t")
     fields = tuple(Field(each.name, f"{alias}.{each.sql}", each.type) for each in inner.fields)
+    for each in inner.fields:
+        translator.note_origin(f"{alias}.{each.sql}", each.origin)
     return _renamed(node, Relation(f"{prefix}({inner.sql}) AS {alias}", fields))
 
 
@@ -228,6 +230,8 @@ def _parts(node: exp.Expr, value: Operand) -> list[tuple[str | None, str, Type]]
     if value.type.name == "map":
         key, item = value.type.of
         return [(None, f"map_keys({value.sql})", key), (None, f"map_values({value.sql})", item)]
+    if value.type.name == "unknown":
+        value = coerced(value, array(VARCHAR))
     if value.type.name != "array":
         raise error_at(node, f"Cannot unnest type: {value.type}")
     element = value.type.of[0]

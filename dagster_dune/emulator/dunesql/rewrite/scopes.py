@@ -24,6 +24,7 @@ class Field:
         qualifier: What may stand before its name: the alias of its table, or the parts of that one's name.
         is_joined: Whether it is one of a pair that USING has made one column of; it can then be named with its
             table alone.
+        origin: What a column of unknown type is made of, below the query that gives it.
         discover: Of a table whose columns are not known: makes a column of any name.
     """
 
@@ -32,6 +33,7 @@ class Field:
     type: Type
     qualifier: tuple[str, ...] = ()
     is_joined: bool = False
+    origin: str = field(default="", compare=False)
     discover: Callable[[str], tuple[str, Type]] | None = field(default=None, compare=False)
 
     def answers(self, name: str, qualifier: tuple[str, ...]) -> bool:
@@ -120,6 +122,9 @@ class Translator(Protocol):
 
     def fresh(self, prefix: str) -> str:
         """Make a name that no other thing has."""
+
+    def note_origin(self, sql: str, origin: str) -> None:
+        """Note what a column of unknown type is made of."""
 
     def table(self, node: exp.Table) -> Relation:
         """Write a table of the database, or a common table expression."""

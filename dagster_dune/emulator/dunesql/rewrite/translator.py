@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -25,7 +25,7 @@ from dagster_dune.emulator.dunesql.rewrite import (
     queries,
     relations,
 )  # fmt: skip
-from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.casts import OBSERVERS, NoCastError, coerced, converted
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, resolve
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce
 from dagster_dune.emulator.dunesql.types.trino import (
@@ -89,7 +89,11 @@ Discover = Callable[[str, str, str], Type]
 
 
 def translate_discovering(
-    statement: exp.Query, known: Mapping[str, Mapping[str, Type]], declared: Collection[str], discover: Discover
+    statement: exp.Query,
+    known: Mapping[str, Mapping[str, Type]],
+    declared: Collection[str],
+    discover: Discover,
+    observe: Callable[[str, Type], None],
 ) -> None:
     """Translate a query over tables whose columns are found on the way.
 
@@ -98,6 +102,7 @@ def translate_discovering(
         known: The columns of each table that are known so far.
         declared: The tables of which all columns are known.
         discover: Is told of each column of the others.
+        observe: Is told which type a column of unknown type is taken for.
 
     Raises:
         SqlError: The query means nothing whatever the columns are.
@@ -109,10 +114,17 @@ def translate_discovering(
     translator = QueryTranslator(tables, None, time.monotonic() + MOST_SECONDS, MOST_SECONDS)
     translator.discover = discover
     translator.declared = frozenset(declared)
+
+    def observed(sql: str, target: Type) -> None:
+        observe(translator.origin(sql), target)
+
+    OBSERVERS.append(observed)
     try:
         translator.query(statement, None)
     except RecursionError:
         raise SqlError("The query is nested too deep for this emulator") from None
+    finally:
+        OBSERVERS.remove(observed)
 
 
 @dataclass
@@ -137,6 +149,7 @@ class QueryTranslator:
     made: int = 0
     written: dict[tuple[int, int], Operand] = field(default_factory=dict)
     kept: list[object] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
     discover: Discover | None = None
     declared: frozenset[str] = frozenset()
 
@@ -144,6 +157,17 @@ class QueryTranslator:
         """Make a name that no other thing has."""
         self.made += 1
         return f"{prefix}{self.made}"
+
+    def note_origin(self, sql: str, origin: str) -> None:
+        """Note what a column of unknown type is made of."""
+        if origin and self.discover is not None:
+            self.origins[sql] = origin
+
+    def origin(self, sql: str) -> str:
+        """Find what a column is made of in the end."""
+        while sql in self.origins:
+            sql = self.origins[sql]
+        return sql
 
     # Expressions.
 
@@ -270,6 +294,8 @@ class QueryTranslator:
             for level in reversed(self.ctes):
                 if (cte := level.get(node.name.lower())) is not None:
                     _mark_read(cte)
+                    for each in cte.relation.fields:
+                        self.note_origin(f"{alias}.{each.sql}", each.origin)
                     fields = tuple(Field(each.name, f"{alias}.{each.sql}", each.type) for each in cte.relation.fields)
                     return Relation(f"{cte.name} AS {alias}", fields)
         name = table_name(node)
@@ -348,8 +374,7 @@ def _with_names(node: exp.CTE, relation: Relation, columns: list[str]) -> Relati
             node, f"Column alias list has {len(columns)} entries but relation has {len(relation.fields)} columns"
         )
     fields = tuple(
-        Field(columns[place] if columns else each.name, each.sql, each.type)
-        for place, each in enumerate(relation.fields)
+        replace(each, name=columns[place] if columns else each.name) for place, each in enumerate(relation.fields)
     )
     return Relation(relation.sql, fields)
 

@@ -1,0 +1,98 @@
+"""``dagster-dune emulator schema``: the tables that a folder of SQL reads, and a local Dune that has them."""
+
+import time
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.cli.app import app
+from dagster_dune.cli.table_schemas import folder_schema, load_tables
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.emulator.sql_errors import SqlError
+from dagster_dune.errors import DuneError
+
+POOLS = """
+WITH pools AS (
+    SELECT evt_block_time, pool, fee, token0 FROM uniswap_v3_ethereum.Factory_evt_PoolCreated
+    WHERE contract_address = 0x01
+)
+SELECT date_trunc('day', p.evt_block_time) AS day, count(*) AS n, sum(l.amounts[1]) AS total
+FROM pools p JOIN acme.labels l ON l.address = p.token0 AND l.label = 'x' AND l.is_known
+WHERE p.evt_block_time > now() - INTERVAL '7' DAY
+GROUP BY 1
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "pools_4100001.sql").write_text(POOLS)
+    (tmp_path / "queries" / "reader_4100002.sql").write_text("SELECT day, n / 2 AS half FROM query_4100001")
+    (tmp_path / "labels.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "acme.labels": {
+                    "address": "varbinary",
+                    "label": "varchar",
+                    "is_known": "boolean",
+                    "amounts": "array(double)",
+                }
+            }
+        )
+    )
+    return tmp_path
+
+
+def test_columns_are_typed_by_their_use(folder):
+    text, problems = folder_schema(folder / "queries", folder / "labels.yaml")
+    tables = yaml.safe_load(text)
+    assert problems == []
+    assert tables["uniswap_v3_ethereum.factory_evt_poolcreated"] == {
+        "contract_address": "varbinary",
+        "evt_block_time": "timestamp(3) with time zone",
+        "fee": "double",
+        "pool": "varchar",
+        "token0": "varbinary",
+    }
+
+
+def test_a_local_dune_with_these_tables_executes_the_folder(folder):
+    (folder / "tables.yaml").write_text(folder_schema(folder / "queries", folder / "labels.yaml")[0])
+    with DuneEmulator() as dune, DuneApiClient(dune.api_key, dune.url) as client:
+        load_tables(dune, folder / "tables.yaml")
+        dune.load_query(4100001, "pools", POOLS)
+        execution = client.execute_query(4100001).execution_id
+        while not client.get_execution_status(execution).is_execution_finished:
+            time.sleep(0.01)
+        assert client.get_execution_results(execution).result.rows == ()
+
+
+def test_a_table_of_any_name_has_rows():
+    with DuneEmulator() as dune, DuneApiClient(dune.api_key, dune.url) as client:
+        dune.load_table(
+            "ethereum.Logs", {"tx_hash": "varbinary", "n": "uint256"}, [{"tx_hash": "0x01", "n": 2**200}, {"n": None}]
+        )
+        dune.load_query(1, "logs", "SELECT tx_hash, n FROM ethereum.logs ORDER BY n")
+        execution = client.execute_query(1).execution_id
+        while not client.get_execution_status(execution).is_execution_finished:
+            time.sleep(0.01)
+        rows = client.get_execution_results(execution).result.rows
+        assert rows == ({"tx_hash": "0x01", "n": str(2**200)}, {"tx_hash": None, "n": None})
+        with pytest.raises(SqlError, match="'x' has the type 'text', which is none of Trino's"):
+            dune.load_table("a.b", {"x": "text"})
+
+
+def test_the_command_writes_yaml_and_says_what_cannot_be_read(folder):
+    (folder / "queries" / "broken.sql").write_text("SELECT FROM")
+    result = CliRunner().invoke(app, ["emulator", "schema", str(folder / "queries")])
+    assert result.exit_code == 0
+    assert "broken.sql: " in result.output
+    assert "acme.labels" in result.output
+
+
+def test_a_file_that_is_no_schema(folder):
+    (folder / "bad.yaml").write_text("acme.labels: {x: nothing}")
+    with pytest.raises(DuneError, match=r"acme\.labels\.x has the type 'nothing'"):
+        folder_schema(folder / "queries", folder / "bad.yaml")
