@@ -106,13 +106,14 @@ def test_thirty_days_of_everything(deployment, calls, backfilled_dune):
 
 def test_a_killed_range_is_taken_over_partition_by_partition(deployment, calls, backfilled_dune):
     assert deployment.finish(deployment.launch(MATVIEW)).is_success
-    backfilled_dune.inject("slow_node", node=10, seconds=8)
+    backfilled_dune.hold(10, times=1)
     run_id = deployment.launch(EACH, tags={RANGE_START_TAG: JANUARY[0], RANGE_END_TAG: JANUARY[4]})
     wait_until(lambda: ended(backfilled_dune, 10) == 4)
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
-    assert again.is_success
+    again = deployment.reexecute(run_id, "FROM_FAILURE")
+    backfilled_dune.release(10)
+    assert deployment.finish(again).is_success
     assert len(calls()) == 2
     assert [execution["query_id"] for execution in backfilled_dune.executions()].count(10) == 5
     assert deployment.instance.get_materialized_partitions(dg.AssetKey(EACH)) == set(JANUARY[:5])

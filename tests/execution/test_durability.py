@@ -19,77 +19,102 @@ RETRIED = ["dune/acme/result_one_200", "dune/acme/result_two_200", "dune/three_2
 
 
 @pytest.fixture(scope="module")
-def slow_dune():
-    with DuneEmulator(execution_seconds=1.0) as dune:
+def local_dune():
+    with DuneEmulator() as dune:
         yield dune
 
 
 @pytest.fixture(scope="module")
-def running(slow_dune, tmp_path_factory):
+def running(local_dune, tmp_path_factory):
     home = tmp_path_factory.mktemp("durable") / "home"
-    with Deployment(home, slow_dune, ["-f", str(LOCATION)], LOCATION.name) as deployment:
+    with Deployment(home, local_dune, ["-f", str(LOCATION)], LOCATION.name) as deployment:
         deployment.start("dagster-daemon", "run")
         deployment.start_webserver()
         yield deployment
 
 
 @pytest.fixture
-def deployment(running, slow_dune):
-    slow_dune.reset()
-    load(slow_dune)
+def deployment(running, local_dune):
+    local_dune.reset()
+    load(local_dune)
     return running
 
 
 @pytest.fixture
-def calls(slow_dune):
-    return lambda: [entry["body"] for entry in slow_dune.journal() if entry["path"] == EXECUTE]
+def calls(local_dune):
+    return lambda: [entry["body"] for entry in local_dune.journal() if entry["path"] == EXECUTE]
 
 
 @pytest.fixture
-def polled(slow_dune, deployment):
-    """A function that waits until a pipeline has been polled: it is submitted and recorded then."""
+def polled(local_dune, deployment):
+    """A function that waits until a pipeline is polled from now on: it is submitted and recorded then."""
 
     def wait():
+        before = len(local_dune.journal())
         wait_until(
-            lambda: any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in slow_dune.journal())
+            lambda: any(
+                entry["path"].startswith("/api/v1/pipelines/executions") for entry in local_dune.journal()[before:]
+            )
         )
 
     return wait
+
+
+@pytest.fixture
+def taken_over(deployment):
+    """A function that waits until a run has taken over what another attempt has started."""
+    return lambda run_id: wait_until(lambda: "Taking over" in deployment.log_of(run_id))
+
+
+@pytest.fixture
+def held(deployment, local_dune):
+    """The first node of the plain job and that of the retried one go on when a test says so."""
+    local_dune.hold("dune.acme.result_one_100")
+    local_dune.hold("dune.acme.result_one_200")
 
 
 def started(body):
     return [(node.get("materialized_view_refresh") or node["query_execution"]) for node in body["pipeline"]["nodes"]]
 
 
-def test_a_killed_step_process_is_followed_up_in_its_run(deployment, calls, polled):
+def test_a_killed_step_process_is_followed_up_in_its_run(deployment, calls, polled, held, taken_over, local_dune):
     run_id = deployment.launch(job="retried_job")
     polled()
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    taken_over(run_id)
+    local_dune.release()
     assert deployment.finish(run_id).is_success
     assert len(calls()) == 1
     assert sorted(set(deployment.materialized(run_id))) == RETRIED
     assert "this run has started it before" in deployment.log_of(run_id)
 
 
-def test_a_run_from_failure_takes_over_what_a_killed_one_has_started(deployment, calls, polled):
+def test_a_run_from_failure_takes_over_what_a_killed_one_has_started(
+    deployment, calls, polled, held, taken_over, local_dune
+):
     run_id = deployment.launch(job="plain_job")
     polled()
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    again = deployment.reexecute(run_id, "FROM_FAILURE")
+    taken_over(again)
+    local_dune.release()
+    again = deployment.finish(again)
     assert again.is_success
     assert deployment.materialized(again.run_id) == PLAIN
     assert len(calls()) == 1
     assert "resumes an earlier one from its failure" in deployment.log_of(again.run_id)
 
 
-def test_everything_again_takes_over_only_what_still_runs(deployment, calls, polled, slow_dune):
-    slow_dune.inject("slow_node", node="dune.acme.result_one_100", seconds=15)
+def test_everything_again_takes_over_only_what_still_runs(deployment, calls, polled, held, taken_over, local_dune):
     run_id = deployment.launch(job="plain_job")
     polled()
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
-    again = deployment.finish(deployment.reexecute(run_id, "ALL_STEPS"))
+    again = deployment.reexecute(run_id, "ALL_STEPS")
+    taken_over(again)
+    local_dune.release()
+    again = deployment.finish(again)
     assert again.is_success
     assert len(calls()) == 1, deployment.log_of(again.run_id)
     assert deployment.materialized(again.run_id) == PLAIN
@@ -100,13 +125,13 @@ def test_everything_again_takes_over_only_what_still_runs(deployment, calls, pol
     assert "the run that this one repeats succeeded" in deployment.log_of(anew.run_id)
 
 
-def test_only_what_failed_is_sent_again(deployment, calls, slow_dune):
-    slow_dune.load_query(101, "two", "SELECT CAST('x' AS BIGINT) AS n FROM dune.acme.result_one_100")
+def test_only_what_failed_is_sent_again(deployment, calls, local_dune):
+    local_dune.load_query(101, "two", "SELECT CAST('x' AS BIGINT) AS n FROM dune.acme.result_one_100")
     run_id = deployment.launch(job="plain_job")
     assert deployment.finish(run_id).is_failure
     assert deployment.materialized(run_id) == PLAIN[:1]
 
-    slow_dune.load_query(101, "two", "SELECT n + 1 AS n FROM dune.acme.result_one_100")
+    local_dune.load_query(101, "two", "SELECT n + 1 AS n FROM dune.acme.result_one_100")
     again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert again.is_success
     assert [len(started(body)) for body in calls()] == [3, 2]
@@ -120,41 +145,43 @@ def test_only_what_failed_is_sent_again(deployment, calls, slow_dune):
     assert len(calls()) == 2
 
 
-def test_a_terminated_run_cancels_and_what_was_cancelled_is_sent_again(deployment, calls, polled, slow_dune):
+def test_a_terminated_run_cancels_and_what_was_cancelled_is_sent_again(deployment, calls, polled, held, local_dune):
     run_id = deployment.launch(job="plain_job")
     polled()
     assert deployment.terminate(run_id)
     assert deployment.finish(run_id).status is dg.DagsterRunStatus.CANCELED
-    cancelled = [entry for entry in slow_dune.journal() if entry["path"].endswith("/cancel")]
+    cancelled = [entry for entry in local_dune.journal() if entry["path"].endswith("/cancel")]
     assert cancelled
-    with DuneApiClient(slow_dune.api_key, slow_dune.url) as client:
+    with DuneApiClient(local_dune.api_key, local_dune.url) as client:
         status = client.get_pipeline_status(_pipeline(deployment, run_id))
     assert {node.progress.status for node in status.node_executions} <= {
         "QUERY_STATE_CANCELLED", "QUERY_STATE_COMPLETED", "QUERY_STATE_PENDING",
     }  # fmt: skip
 
+    local_dune.release()
     again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert again.is_success
     assert deployment.materialized(again.run_id) == PLAIN
     assert len(calls()) == 2
 
 
-def test_a_plain_sigterm_cancels_nothing(deployment, calls, polled, slow_dune):
+def test_a_plain_sigterm_cancels_nothing(deployment, calls, polled, held, local_dune):
     run_id = deployment.launch(job="retried_job")
     polled()
     os.kill(deployment.step_process(run_id), signal.SIGTERM)
+    local_dune.release()
     run = deployment.finish(run_id)
-    assert not any(entry["path"].endswith("/cancel") for entry in slow_dune.journal())
+    assert not any(entry["path"].endswith("/cancel") for entry in local_dune.journal())
     again = run if run.is_success else deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert again.is_success
     assert len(calls()) == 1
 
 
 @pytest.mark.parametrize(("word", "requests"), [("resubmit", 2), ("adopt", 1)])
-def test_after_a_crash_inside_the_request_the_user_decides(deployment, calls, slow_dune, word, requests):
-    slow_dune.inject("delay", method="POST", path=EXECUTE, seconds=10, when="after")
+def test_after_a_crash_inside_the_request_the_user_decides(deployment, calls, local_dune, word, requests):
+    local_dune.inject("delay", method="POST", path=EXECUTE, seconds=3600, when="after")
     run_id = deployment.launch(job="plain_job")
-    wait_until(slow_dune.executions)
+    wait_until(local_dune.executions)
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
 
@@ -163,11 +190,11 @@ def test_after_a_crash_inside_the_request_the_user_decides(deployment, calls, sl
     told = deployment.failure_text(refusing.run_id)
     assert "AmbiguousSubmission" in told
     assert (
-        sum(execution["materialized_view"] == "dune.acme.result_one_100" for execution in slow_dune.executions()) == 1
+        sum(execution["materialized_view"] == "dune.acme.result_one_100" for execution in local_dune.executions()) == 1
     )
 
     intent = told.split("dagster-dune/resubmit=")[1].rstrip(".")
-    found = slow_dune.executions()[0]["pipeline_execution_id"]
+    found = local_dune.executions()[0]["pipeline_execution_id"]
     tag = {f"dagster-dune/{word}": intent if word == "resubmit" else f"{intent}:{found}"}
     again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE", **tag))
     assert again.is_success
@@ -175,27 +202,32 @@ def test_after_a_crash_inside_the_request_the_user_decides(deployment, calls, sl
     assert len(calls()) == requests
 
 
-def test_a_killed_run_worker_leaves_one_submission(deployment, calls, polled, slow_dune):
-    slow_dune.inject("slow_node", node="dune.acme.result_one_100", seconds=10)
+def test_a_killed_run_worker_leaves_one_submission(deployment, calls, polled, held, taken_over, local_dune):
     run_id = deployment.launch(job="plain_job")
     polled()
     os.kill(deployment.run_worker(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    again = deployment.reexecute(run_id, "FROM_FAILURE")
+    taken_over(again)
+    local_dune.release()
+    again = deployment.finish(again)
     assert again.is_success
     assert deployment.materialized(again.run_id) == PLAIN
     assert len(calls()) == 1
 
 
 @pytest.mark.parametrize("strategy", ["FROM_FAILURE", "ALL_STEPS"])
-def test_the_daemons_own_retry_takes_over_what_still_runs(deployment, calls, polled, slow_dune, strategy):
-    slow_dune.inject("slow_node", node="dune.acme.result_one_100", seconds=15)
+def test_the_daemons_own_retry_takes_over_what_still_runs(
+    deployment, calls, polled, held, taken_over, local_dune, strategy
+):
     run_id = deployment.launch(job="plain_job", tags={"dagster/max_retries": "1", "dagster/retry_strategy": strategy})
     polled()
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
     children = dg.RunsFilter(tags={"dagster/parent_run_id": run_id})
     (child,) = wait_until(lambda: deployment.instance.get_runs(children))
+    taken_over(child.run_id)
+    local_dune.release()
     assert deployment.finish(child.run_id).is_success
     assert deployment.materialized(child.run_id) == PLAIN
     assert len(calls()) == 1

@@ -14,7 +14,7 @@ from waiting import PATIENCE, wait_until
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-INSTANCE = """
+INSTANCE = f"""
 telemetry:
   enabled: false
 run_coordinator:
@@ -24,7 +24,17 @@ run_coordinator:
     dequeue_interval_seconds: 1
 run_retries:
   enabled: true
+code_servers:
+  local_startup_timeout: {PATIENCE}
 """
+# Dagster's own patience with code servers.
+TIMEOUTS = (
+    "DAGSTER_GRPC_TIMEOUT_SECONDS",
+    "DAGSTER_REPOSITORY_GRPC_TIMEOUT_SECONDS",
+    "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS",
+    "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS",
+    "DAGSTER_CODE_SERVER_STARTUP_TIMEOUT",
+)
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -70,6 +80,7 @@ class Deployment:
             "DUNE_API_KEY": dune.api_key,
             "DUNE_API_BASE_URL": dune.url,
             "PYTHONPATH": str(ROOT),
+            **dict.fromkeys(TIMEOUTS, str(PATIENCE)),
         }
         self.instance = dg.DagsterInstance.from_config(str(home))
         self._processes = []
