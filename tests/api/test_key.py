@@ -7,6 +7,7 @@ import traceback
 
 import pytest
 from odd_server import Odd
+from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneApiError
@@ -18,7 +19,7 @@ KEY = "Zq7-very+secret/key=42"
 
 @pytest.fixture
 def client(odd):
-    with DuneApiClient(KEY, odd.url, timeout=10, max_retries=0) as opened:
+    with DuneApiClient(KEY, odd.url, timeout=PATIENCE, max_retries=0) as opened:
         yield opened
 
 

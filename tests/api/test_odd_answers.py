@@ -239,7 +239,7 @@ FINE = {  # an `error` is a field of these answers
     )
     for oddity in ("an echo in a success", "a deep error in a success", "a lone surrogate")
 }
-BOUND_SECONDS = 20
+BOUND_SECONDS = 200
 """More than they need all together on a busy machine, and far less than what a drip would take."""
 
 

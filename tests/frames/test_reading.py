@@ -7,6 +7,7 @@ import time
 import pyarrow as pa
 import pytest
 from result_server import ResultServer
+from waiting import PATIENCE
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
 from dagster_dune.frames import reading
@@ -30,7 +31,7 @@ def server():
 
 
 def read(server, **options):
-    with DuneApiClient("key", server.url, timeout=10, max_retries=1) as client:
+    with DuneApiClient("key", server.url, timeout=PATIENCE, max_retries=1) as client:
         reader = ResultReader(client, server.ID, ReadOptions(**options))
         return pa.Table.from_batches(reader.batches(), reader.schema), reader
 

@@ -99,11 +99,14 @@ def exchanges() -> list[Exchange]:
         refusals(tour)
         tour.send("POST /v1/usage", json={})
         everything += tour.exchanges
-    with touring(execution_seconds=0.3, workers=1, rate_limit="plus") as (tour, dune):
+    with touring(workers=1, rate_limit="plus") as (tour, dune):
         unfinished(tour, dune)
         everything += tour.exchanges
-    with touring(max_result_bytes=40, result_seconds=0.5) as (tour, dune):
-        cut_off_and_expired(tour, dune)
+    with touring(max_result_bytes=40) as (tour, dune):
+        cut_off(tour, dune)
+        everything += tour.exchanges
+    with touring(result_seconds=0.01) as (tour, dune):
+        expired(tour, dune)
         everything += tour.exchanges
     return everything
 
@@ -246,9 +249,11 @@ def refusals(tour: Tour) -> None:
 
 
 def unfinished(tour: Tour, dune: DuneEmulator) -> None:
-    """One worker and slow executions: what waits, what runs, and what is cancelled."""
+    """One worker and executions that are held: what waits, what runs, and what is cancelled."""
     dune.load_query(1, "n", "SELECT 1 AS n")
     dune.load_materialized_view(MATVIEW, 1)
+    dune.hold(0, times=1)
+    dune.hold(MATVIEW)
     running, waiting = tour.sql("SELECT 1 AS n"), tour.sql("SELECT 2 AS n")
     tour._wait(f"/v1/execution/{running}/status", lambda body: body["state"] != "QUERY_STATE_PENDING")
     tour.send(STATUS, running, state="executing")
@@ -263,25 +268,40 @@ def unfinished(tour: Tour, dune: DuneEmulator) -> None:
         {"id": 2, "dependencies": [1], "query_execution": {"query_id": 1}},
     ]
     started = tour.send("POST /v1/pipelines/execute", json={"pipeline": {"nodes": nodes}})
+    dune.wait_until_held(MATVIEW, timeout=PATIENCE)
     tour.send(PIPELINE_STATUS, started["pipeline_execution_id"], state="executing")
+    dune.release(MATVIEW)
     tour.finish_pipeline(started["pipeline_execution_id"])
     while tour.http.post("/v1/query/1/unprivate").status_code != 429:
         pass
     tour.send("POST /v1/query/{queryId}/unprivate", 1, expected=429)
 
 
-def cut_off_and_expired(tour: Tour, dune: DuneEmulator) -> None:
-    """A result that is too large, and one that is too old."""
-    dune.load_query(1, "n", "SELECT n FROM UNNEST(sequence(1, 99)) AS t(n)")
-    execution_id = tour.send("POST /v1/query/{query_id}/execute", 1, json={})["execution_id"]
-    tour.finish(execution_id)
+def cut_off(tour: Tour, dune: DuneEmulator) -> None:
+    """A result that is too large."""
+    execution_id = ninety_nine(tour, dune)
     everything = {"allow_partial_results": "true"}
     tour.send(STATUS, execution_id, state="partial")
     tour.send(RESULTS, execution_id, state="partial", params=everything)
     tour.send(LATEST, 1, state="partial", params=everything)
     tour.send(RESULTS, execution_id, expected=400)
+    tour.send(RESULTS_CSV, execution_id, expected=400)
+
+
+def expired(tour: Tour, dune: DuneEmulator) -> None:
+    """A result that is too old."""
+    execution_id = ninety_nine(tour, dune)
+    everything = {"allow_partial_results": "true"}
     tour._wait(f"/v1/execution/{execution_id}/status", lambda body: body["state"] == "QUERY_STATE_EXPIRED")
     tour.send(STATUS, execution_id, state="expired")
     tour.send(RESULTS, execution_id, state="expired", params=everything)
     tour.send(LATEST, 1, state="expired", params=everything)
     tour.send(RESULTS_CSV, execution_id, expected=400, params=everything)
+
+
+def ninety_nine(tour: Tour, dune: DuneEmulator) -> str:
+    """The id of an execution of ninety-nine rows, which has ended."""
+    dune.load_query(1, "n", "SELECT n FROM UNNEST(sequence(1, 99)) AS t(n)")
+    execution_id = tour.send("POST /v1/query/{query_id}/execute", 1, json={})["execution_id"]
+    tour.finish(execution_id)
+    return execution_id

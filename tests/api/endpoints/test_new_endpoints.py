@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune.api import models
 from dagster_dune.api.client import DuneApiClient
@@ -16,7 +17,7 @@ COLUMNS = [models.TableColumn(name="n", type="bigint"), models.TableColumn(name=
 @pytest.fixture
 def answering(faulty):
     """A function that lets a server answer, and a client of it."""
-    with DuneApiClient("a-key", faulty.url, timeout=10, max_retries=0) as opened:
+    with DuneApiClient("a-key", faulty.url, timeout=PATIENCE, max_retries=0) as opened:
 
         def answer(*bodies):
             faulty.replies = [(200, json.dumps(body)) for body in bodies]
@@ -62,7 +63,7 @@ def test_a_csv_becomes_a_table(client, finish):
 def test_rows_are_never_inserted_twice(faulty, reply):
     faulty.replies = [reply]
     with (
-        DuneApiClient("a-key", faulty.url, timeout=10, max_retries=3) as client,
+        DuneApiClient("a-key", faulty.url, timeout=PATIENCE, max_retries=3) as client,
         pytest.raises(AmbiguousSubmission, match="Count the table's rows"),
     ):
         client.insert_rows("acme", "numbers", "n\n1\n")

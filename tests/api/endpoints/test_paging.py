@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneServerError
@@ -16,7 +17,7 @@ COUNTED = {"list_queries": ("queries", "id"), "list_datasets": ("datasets", "ful
 
 @pytest.fixture
 def client(faulty):
-    with DuneApiClient("a-key", faulty.url, timeout=10, max_retries=0) as opened:
+    with DuneApiClient("a-key", faulty.url, timeout=PATIENCE, max_retries=0) as opened:
         yield opened
 
 
