@@ -6,7 +6,7 @@ alone.
 
 import time
 
-PATIENCE = 300  # seconds
+PATIENCE = 900  # seconds
 PAUSES = (0.01, 0.5)  # seconds between two looks: the first, and the longest
 
 

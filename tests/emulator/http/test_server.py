@@ -21,7 +21,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.server import DuneEmulator
 
 def run():
-    with DuneEmulator(team="21co") as dune, DuneApiClient(dune.api_key, dune.url, timeout=300) as client:
+    with DuneEmulator(team="21co") as dune, DuneApiClient(dune.api_key, dune.url, timeout=900) as client:
         client.execute_sql("SELECT 1 AS n")
         running = client.execute_sql(sys.argv[1]).execution_id
         while client.get_execution_status(running).state != "QUERY_STATE_EXECUTING":
