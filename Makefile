@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
+ON ?= SQLite
 PYTEST := pytest -n 3 --dist loadscope --no-loadscope-reorder
 EMULATED := $(BIN)/dagster-dune emulator exec --queries dune_project/queries
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -20,8 +21,8 @@ help:
 	@echo "make dev    the example project in Dagster's UI (against the real Dune if DUNE_API_KEY is set)"
 	@echo "            PORT=3001 for a port of your choice"
 	@echo "make check  lint, types and import contracts alone"
-	@echo "make chaos  SEEDS=100: drawn faults and kills, with real processes"
-	@echo "make kills  who dies at which moment, and what the next attempt does, as a table"
+	@echo "make chaos  SEEDS=100: drawn faults and kills, with real processes; ON=PostgreSQL over that"
+	@echo "make kills  who dies at which moment, and what the next attempt does, as a table; ON=PostgreSQL"
 	@echo "make clean  remove everything that these commands made"
 
 demo: $(VENV)/installed
@@ -55,10 +56,10 @@ check: $(VENV)/installed
 	$(BIN)/lint-imports
 
 chaos: $(VENV)/installed
-	$(BIN)/python tests/chaos/chaos.py $(SEEDS)
+	$(BIN)/python tests/chaos/chaos.py $(SEEDS) --on $(ON)
 
 kills: $(VENV)/installed
-	$(BIN)/python tests/chaos/kill_matrix.py
+	$(BIN)/python tests/chaos/kill_matrix.py --on $(ON)
 
 dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(VENV)/installed

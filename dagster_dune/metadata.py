@@ -62,10 +62,12 @@ COLUMN_SCHEMA = "dagster/column_schema"
 # Of an op.
 CATALOG_TAG = f"{NAMESPACE}catalog"
 
-# Of a run; the definition's name and a submission's own id follow.
-INTENT_TAG = f"{NAMESPACE}intent"
-PIPELINE_TAG = f"{NAMESPACE}pipeline"
-REFUSED_TAG = f"{NAMESPACE}refused"
+# Of a run whose relatives could not find it otherwise: the id of the run that they all go back to. Dagster hides tags
+# whose keys begin so.
+FAMILY_TAG = ".dagster/dune_family"
+
+# Of an event in a run's log: a word of the submission record, as JSON.
+SUBMISSION_KEY = f"{NAMESPACE}submission"
 
 # Of a run, set by its user: the ids of the intents that may be sent again, and of those whose pipeline was found on
 # Dune, as <intent>:<pipeline execution id>. Several have commas between them.

@@ -21,6 +21,7 @@ from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneAp
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.hidden_text import HiddenText
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
+from dagster_dune.api.retries import longest_submission
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
 from dagster_dune.pipeline.lineage_form import plan_lineage, sink_node
 from dagster_dune.pipeline.plan import Override, PipelinePlan, PlannedNode, plan_pipeline
@@ -310,6 +311,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
             resume_max_age=timedelta(seconds=self.resume_max_age),
             retry_failed_nodes=self.retry_failed_nodes,
             cancel_on_termination=self.cancel_on_termination,
+            submission_seconds=longest_submission(self.timeout, self.max_retries),
         )
 
 

@@ -49,7 +49,7 @@ class EventStream:
         self._held: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {}
         self._lost: dict[str, Outcome] = {}
 
-    def of(self, outcomes: Iterable[Outcome], pipeline_execution_id: str) -> Iterator[DuneEvent]:
+    def of(self, outcomes: Iterable[Outcome], pipeline_execution_id: str | None) -> Iterator[DuneEvent]:
         """Yield what can be yielded after each of these outcomes of a pipeline."""
         for outcome in outcomes:
             metadata = outcome_metadata(outcome, pipeline_execution_id)

@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+import random
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import dagster as dg
 
+from dagster_dune._execution import protocol
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
-from dagster_dune._execution.reattachment import Attachment, Attempt, Origin, decide, resubmission_hint
-from dagster_dune._execution.submission_record import RunTagRecord
+from dagster_dune._execution.family import Family, Origin, make_findable
+from dagster_dune._execution.interrupts import ends_with_process, is_terminated
+from dagster_dune._execution.policy import look, policy_of
+from dagster_dune._execution.protocol import Attempt, Policy, View
+from dagster_dune._execution.sender import Sender
+from dagster_dune._execution.submission import State, Submission
+from dagster_dune._execution.submission_record import SubmissionRecord
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneNotFoundError
 from dagster_dune.api.models import PipelineSubmitted
 from dagster_dune.errors import DuneError, DunePipelineError, DunePipelineTimeout
+from dagster_dune.metadata import RESUBMIT_TAG
 from dagster_dune.pipeline.cancel import cancel_pipeline
 from dagster_dune.pipeline.details import Details
 from dagster_dune.pipeline.plan import PipelinePlan
-from dagster_dune.pipeline.run import Polling, follow
+from dagster_dune.pipeline.run import Polling, follow, has_ended
 from dagster_dune.pipeline.settle import Outcome, Result
-from dagster_dune.pipeline.states import phase_of
-from dagster_dune.pipeline.submit import submit
+from dagster_dune.pipeline.states import Phase
+
+FIRST_WAIT_SECONDS = 0.5
+MAX_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class StepSettings:
-    """How an attempt behaves beside its polling; see the fields of `DuneResource` with the same names."""
+    """How an attempt behaves beside its polling; see the fields of `DuneResource` with the same names.
+
+    Attributes:
+        submission_seconds: How long a submission can take at the most: its time, its repeats and the waits between.
+    """
 
     polling: Polling
     resume: bool
     resume_max_age: timedelta
     retry_failed_nodes: bool
     cancel_on_termination: bool
+    submission_seconds: float
 
 
 class Step:
@@ -68,6 +83,11 @@ class Step:
         self._details = details
         self._settings = settings
         self._context = context
+        self._waited = 0.0
+        self._next_wait = FIRST_WAIT_SECONDS
+        self._told = set[str]()
+        self._took_over = False
+        self._senders: dict[str, Sender] = {}
 
     def events(self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted] | None = None) -> Iterator[DuneEvent]:
         """Run a plan.
@@ -85,88 +105,175 @@ class Step:
         """
         stream = EventStream(self._context, self._assets, plan)
         try:
-            attempt = self._decide(plan)
-            missing = set(plan.digests)
-            for attachment in attempt.attachments:
-                missing.difference_update(attachment.plan.digests)
-            for attachment in attempt.attachments:
-                yield from self._take_over(attachment, missing, stream)
-            if missing:
-                rest = plan.restricted(missing) if attempt.attachments else plan
-                as_nodes = partial(self._client.execute_pipeline, rest.to_wire())
-                pipeline = self._submit(rest, send if send and rest is plan else as_nodes)
-                yield from stream.of(self._outcomes(rest, pipeline), pipeline)
+            yield from self._attempt(plan, send, stream)
         except DuneError:
             yield from stream.rest()
             raise
+        finally:
+            for sender in self._senders.values():
+                sender.finish()
         yield from stream.rest()
         stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes)
 
-    def _decide(self, plan: PipelinePlan) -> Attempt:
-        attempt = decide(
-            self._instance,
-            self._run_id,
-            self._assets.definition,
-            plan,
-            resume=self._settings.resume,
-            max_age=self._settings.resume_max_age,
-            still_runs=self._still_runs,
+    def _attempt(
+        self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted] | None, stream: EventStream
+    ) -> Iterator[DuneEvent]:
+        """Carry out what the protocol asks for."""
+        family = Family.of(self._instance, self._run_id)
+        make_findable(self._instance, family.run)
+        settings = self._settings
+        policy = policy_of(
+            family,
+            resume=settings.resume,
+            max_age=settings.resume_max_age,
+            retry_failed_nodes=settings.retry_failed_nodes,
         )
-        for attachment in attempt.attachments:
-            same = attachment.submission.run_id == self._run_id
-            why = "this run has started it before" if same else attempt.origin.value
-            count, pipeline = len(attachment.plan.nodes), attachment.pipeline_execution_id
-            self._log.info("Taking over %d nodes of pipeline %s, without sending them again: %s.", count, pipeline, why)
-        if attempt.origin is not Origin.FIRST and not attempt.attachments:
-            reason = attempt.origin.value if self._settings.resume else "resume is turned off"
-            self._log.info("Nothing of an earlier attempt is taken over: %s.", reason)
-        return attempt
+        steps = Attempt(plan, policy).steps()
+        came: object = None
+        while True:
+            try:
+                step = steps.send(came)
+            except StopIteration:
+                return
+            if isinstance(step, protocol.Follow):
+                came = yield from self._follow(plan, step, family.origin, stream)
+            elif isinstance(step, protocol.Skip):
+                yield from stream.of(_skipped(plan, step), None)
+            elif isinstance(step, protocol.Submit):
+                came = self._submit(plan, step, policy, family.origin, send)
+            else:
+                came = self._do(step, policy)
 
-    def _still_runs(self, pipeline: str) -> bool:
-        try:
-            status = self._client.get_pipeline_status(pipeline)
-        except DuneNotFoundError:
+    def _do(self, step: protocol.Step, policy: Policy) -> object:
+        if isinstance(step, protocol.Look):
+            return self._look(policy)
+        if isinstance(step, protocol.Wait):
+            return self._wait(step.reason)
+        if isinstance(step, protocol.HasEnded):
+            return self._has_ended(step.submission)
+        if not isinstance(step, protocol.AwaitEnd):
+            raise TypeError(step)
+        self._await_end(step.submission)
+        return None
+
+    def _look(self, policy: Policy) -> View:
+        return look(self._instance, self._run_id, self._assets.definition, policy)
+
+    def _wait(self, reason: str) -> bool:
+        """Wait a drawn, growing time, unless all waits together have outlasted any submission."""
+        if self._waited > self._settings.submission_seconds:
             return False
-        return not phase_of(status.status, status.error).has_ended
+        if reason not in self._told:
+            self._told.add(reason)
+            left = self._settings.submission_seconds - self._waited
+            self._log.info("Waiting, for %.0f s at the most: %s.", left, reason)
+        pause = self._next_wait * random.uniform(0.5, 1.5)  # noqa: S311
+        time.sleep(pause)
+        self._waited += pause
+        self._next_wait = min(2 * self._next_wait, MAX_WAIT_SECONDS)
+        return True
 
-    def _take_over(self, attachment: Attachment, missing: set[str], stream: EventStream) -> Iterator[DuneEvent]:
-        """Follow an earlier pipeline. What failed there is missing still, unless this run itself has seen it fail."""
-        sends_again = attachment.submission.run_id != self._run_id or self._settings.retry_failed_nodes
-        pipeline = attachment.pipeline_execution_id
+    def _has_ended(self, submission: Submission) -> bool:
+        """Whether its pipeline has ended. A run that succeeded has followed it to its end."""
+        run = self._instance.get_run_by_id(submission.run_id)
+        if run is not None and run.is_success:
+            return True
+        pipeline = submission.pipeline_execution_id or ""
+        try:
+            return has_ended(self._client, pipeline, polling=self._settings.polling, log=self._log)
+        except DuneNotFoundError as error:
+            raise self._unknown(submission) from error
 
-        def kept() -> Iterator[Outcome]:
-            for outcome in self._outcomes(attachment.plan, pipeline):
-                if outcome.result is not Result.SUCCEEDED and outcome.node.selected and sends_again:
+    def _await_end(self, submission: Submission) -> None:
+        self._log.info(
+            "Waiting for the end of pipeline %s, which resume=False does not take over.",
+            submission.pipeline_execution_id,
+        )
+        while not self._has_ended(submission):
+            time.sleep(self._settings.polling.max_interval)
+
+    def _follow(
+        self, plan: PipelinePlan, step: protocol.Follow, origin: Origin, stream: EventStream
+    ) -> Generator[DuneEvent, None, frozenset[str]]:
+        """Follow some nodes of a pipeline, and return the digests of those that did not succeed."""
+        if step.submission.id not in self._senders:
+            self._tell_taken_over(step, origin)
+        submission = step.submission
+        ids = {node.id: submission.node_ids[node.digest] for node in plan.nodes if node.digest in step.digests}
+        pipeline = submission.pipeline_execution_id or ""
+        lost = set[str]()
+
+        def told() -> Iterator[Outcome]:
+            for outcome in self._outcomes(plan.renumbered(ids), pipeline):
+                is_lost = outcome.result is not Result.SUCCEEDED
+                if is_lost and outcome.node.selected:
+                    lost.add(outcome.node.digest)
+                if is_lost and outcome.node.selected and step.sends_again:
                     self._log.info("%s goes into a new pipeline: %s", outcome.node.label, outcome.reason)
-                    missing.add(outcome.node.digest)
                 else:
                     yield outcome
 
         try:
-            yield from stream.of(kept(), pipeline)
+            yield from stream.of(told(), pipeline)
         except DuneNotFoundError as error:
-            raise DunePipelineError(
-                f"Dune does not know pipeline {pipeline}, which run {attachment.submission.run_id} started at "
-                f"{attachment.submission.at:%Y-%m-%d %H:%M:%S} UTC.",
-                hint="The key may be another team's, or the base URL another server's. resume=False starts anew.",
-            ) from error
+            raise self._unknown(submission) from error
+        return frozenset(lost)
 
-    def _submit(self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted]) -> str:
-        """Start a pipeline, in a thread of its own: so no termination falls between the request and its record."""
-        record = RunTagRecord(self._instance, self._run_id, self._assets.definition)
-        with ThreadPoolExecutor(1, thread_name_prefix="dune-submission") as thread:
-            submission = thread.submit(submit, plan, record, send)
-            try:
-                pipeline = submission.result()
-            except AmbiguousSubmission as error:
-                raise error.with_hint(resubmission_hint(record.id)) from error
-            except BaseException:
-                wait([submission])
-                if submission.exception() is None:
-                    self._cancel_if_terminated(plan, submission.result())
-                raise
-        self._log.info("Dune runs %d nodes as pipeline %s.", len(plan.nodes), pipeline)
-        return pipeline
+    def _tell_taken_over(self, step: protocol.Follow, origin: Origin) -> None:
+        submission = step.submission
+        self._took_over = True
+        same = submission.run_id == self._run_id
+        why = "this run has started it before" if same else origin.value
+        count, pipeline = len(step.digests), submission.pipeline_execution_id
+        self._log.info("Taking over %d nodes of pipeline %s, without sending them again: %s.", count, pipeline, why)
+
+    def _unknown(self, submission: Submission) -> DunePipelineError:
+        return DunePipelineError(
+            f"Dune does not know pipeline {submission.pipeline_execution_id}, which run {submission.run_id} started "
+            f"at {submission.at:%Y-%m-%d %H:%M:%S} UTC.",
+            hint="The key may be another team's, or the base URL another server's. If nothing of it still runs on "
+            f"Dune, retry with the run tag {RESUBMIT_TAG}={submission.id}, which starts anew.",
+        )
+
+    def _submit(
+        self,
+        plan: PipelinePlan,
+        step: protocol.Submit,
+        policy: Policy,
+        origin: Origin,
+        send: Callable[[], PipelineSubmitted] | None,
+    ) -> Submission | None:
+        if origin is not Origin.FIRST and not self._took_over:
+            reason = origin.value if self._settings.resume else "resume is turned off"
+            self._log.info("Nothing of an earlier attempt is taken over: %s.", reason)
+        rest = plan.restricted(step.digests) if len(step.digests) < len(plan.nodes) else plan
+        as_nodes = partial(self._client.execute_pipeline, rest.to_wire())
+        record = SubmissionRecord(self._instance, self._context.run, self._assets.definition)
+        sender = self._senders[record.id] = Sender(
+            record,
+            rest,
+            send if send and rest is plan else as_nodes,
+            look=partial(self._look, policy),
+            still_wanted=self._is_wanted,
+            log=self._log,
+        )
+        try:
+            is_sent = sender.carry_out(step, policy)
+        except AmbiguousSubmission as error:
+            raise error.with_hint(protocol.resubmission_hint(record.id)) from error
+        except BaseException:
+            if sender.pipeline:
+                self._interrupted(rest, sender.pipeline)
+            raise
+        if not is_sent:
+            return None
+        node_ids = {node.digest: node.id for node in rest.nodes}
+        return Submission(record.id, self._run_id, datetime.now(UTC), node_ids, State.ANSWERED, sender.pipeline)
+
+    def _is_wanted(self) -> bool:
+        """Whether the run has not ended: a step process can outlive its run, and a retry may be under way."""
+        run = self._instance.get_run_by_id(self._run_id)
+        return run is not None and not run.is_finished
 
     def _outcomes(self, plan: PipelinePlan, pipeline: str) -> Iterator[Outcome]:
         try:
@@ -178,19 +285,27 @@ class Step:
         except Exception:
             raise
         except BaseException:  # Dagster's termination is no Exception
-            self._cancel_if_terminated(plan, pipeline)
+            self._interrupted(plan, pipeline)
             raise
 
     def _detailed(self, outcomes: list[Outcome]) -> Iterable[Outcome]:
         return self._details.added(outcomes) if self._details else outcomes
 
-    def _cancel_if_terminated(self, plan: PipelinePlan, pipeline: str) -> None:
-        """Cancel if the user asked for it. A deploy or an eviction ends the process too, and must cancel nothing."""
-        run = self._instance.get_run_by_id(self._run_id)
-        if run is not None and run.status is dg.DagsterRunStatus.CANCELING:
+    def _interrupted(self, plan: PipelinePlan, pipeline: str) -> None:
+        """Cancel where a user has asked for it, or nobody could take over. A deploy or an eviction cancels nothing."""
+        if is_terminated(self._instance, self._run_id):
+            self._cancel(plan, pipeline)
+        elif ends_with_process(self._instance):
+            self._log.info("This instance ends with the process, so that nobody could take pipeline %s over.", pipeline)
             self._cancel(plan, pipeline)
         else:
-            self._log.warning("Pipeline %s goes on running on Dune; a retry of this run takes it over.", pipeline)
+            self._log.warning(
+                "Pipeline %s goes on running on Dune. To take it over, retry run %s from failure; to stop it: "
+                "dagster-dune cancel %s",
+                pipeline,
+                self._run_id,
+                pipeline,
+            )
 
     def _cancel(self, plan: PipelinePlan, pipeline: str) -> None:
         if not self._settings.cancel_on_termination:
@@ -201,3 +316,17 @@ class Step:
             self._log.warning("These may still run in pipeline %s, and cost: %s.", pipeline, ", ".join(still_open))
         else:
             self._log.info("Pipeline %s is stopped.", pipeline)
+
+
+def _skipped(plan: PipelinePlan, step: protocol.Skip) -> list[Outcome]:
+    """The outcomes of nodes that are not sent, because of others that did not succeed."""
+    lost = {node.id: node.label for node in plan.nodes if node.digest in step.because_of}
+    blockers = dict[int, frozenset[str]]()
+    outcomes = []
+    for node in plan.nodes:
+        ups = [blockers.get(up, frozenset([lost[up]] if up in lost else ())) for up in node.dependencies]
+        if node.digest in step.digests:
+            names = tuple(sorted(blockers.setdefault(node.id, frozenset().union(*ups))))
+            reason = f"Not sent, because {', '.join(names)} failed."
+            outcomes.append(Outcome(node, Result.SKIPPED, Phase.WAITING, reason=reason, blocked_by=names))
+    return outcomes

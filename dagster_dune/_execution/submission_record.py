@@ -1,120 +1,207 @@
-"""The submission record: which pipelines a run has started, as tags of the run.
+"""The submission record: what runs have sent to Dune, kept in the event logs of these runs.
 
-A record is three tags at most, each written once and never changed: the *intent* before the request, then the
-*pipeline* that Dune answered with, or *refused* where Dune surely started nothing. The definition stands in the key,
-not the step, since Dagster may split a definition into several steps. The writer's run id stands in the value, since
-runs inherit the tags of those they retry.
+An event log is append-only, every storage of Dagster has one, and a step reaches it from everywhere. So each word about
+a submission is an event of its own, written by the attempt that it belongs to and never changed: the *intent* before
+the request, with a digest a node, and one word on what became of it. Events are not inherited by retries.
+
+The data stand in an event's `logging_tags`, which Dagster stores and shows nowhere; the run's log shows one line.
+Versions before 0.2 kept the record in run tags: `legacy_record` reads those.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import math
+import random
+import threading
+import time
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import dagster as dg
 
-from dagster_dune.errors import DunePipelineError
-from dagster_dune.metadata import INTENT_TAG, PIPELINE_TAG, REFUSED_TAG
-from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune._execution.legacy_record import legacy_submissions
+from dagster_dune._execution.submission import State, Submission
+from dagster_dune.metadata import SUBMISSION_KEY
+from dagster_dune.pipeline.plan import DIGEST_LENGTH, PipelinePlan
 
-WRITE_ATTEMPTS = 5
+NODES_AN_EVENT = 2000
+"""With 18 characters a node, an event stays below the 64 kB that some databases end a text at."""
+WRITE_SECONDS = 20.0
+"""How long a word is written again and again before it is given up."""
+BACKOFF_SECONDS = 0.1
+MAX_BACKOFF_SECONDS = 5.0
+
 ENDED = frozenset({dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
 UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in ENDED]
 
-
-@dataclass(frozen=True)
-class Submission:
-    """One pipelines/execute request, as the tags tell of it.
-
-    Attributes:
-        id: The submission's own id.
-        run_id: The run that made it.
-        at: When its intent was written.
-        node_ids: By the digest of what a node runs, its id in the pipeline.
-        pipeline_execution_id: Dune's answer; None where none was written down.
-        refused: Whether Dune surely started nothing.
-    """
-
-    id: str
-    run_id: str
-    at: datetime
-    node_ids: Mapping[str, int]
-    pipeline_execution_id: str | None
-    refused: bool
+# Dagster reads what it has once stored for ever, so this is as stable as a name; and the class has no public one.
+_NO_ENGINE_DATA = (
+    '{"__class__": "EngineEventData", "error": null, "marker_end": null, "marker_start": null, "metadata_entries": []}'
+)
 
 
-class RunTagRecord:
-    """Writes one submission into the tags of the run that makes it.
+class SubmissionRecord:
+    """Writes of one submission, in the log of the run that makes it.
 
     Args:
         instance: Where the run is stored.
-        run_id: The run.
+        run: The run.
         definition: The asset definition that submits.
 
     Attributes:
         id: The submission's own id.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, run_id: str, definition: str) -> None:
+    def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, definition: str) -> None:
         self._instance = instance
-        self._run_id = run_id
-        self.id = uuid.uuid4().hex[:8]
-        self._suffix = f"/{definition}/{self.id}"
-        self._tags: dict[str, str] = {}
+        self._run = run
+        self._definition = definition
+        self.id = uuid.uuid4().hex[:12]
 
-    def intend(self, plan: PipelinePlan) -> None:
-        """Write that this plan is about to be sent."""
-        self._write(INTENT_TAG, nodes={node.digest: node.id for node in plan.nodes})
+    def intend(self, plan: PipelinePlan, after: Iterable[str] = ()) -> bool:
+        """Write that this plan is about to be sent.
 
-    def still_wanted(self) -> bool:
-        """Whether the run has not ended: a step process can outlive its run, and a retry may be under way."""
-        run = self._instance.get_run_by_id(self._run_id)
-        return run is not None and not run.is_finished
+        Args:
+            plan: What is to be sent.
+            after: The submissions of its nodes whose ends are known, or that a user has let go.
 
-    def submitted(self, pipeline_execution_id: str) -> None:
-        """Write the id that Dune answered with."""
-        self._write(PIPELINE_TAG, pipeline_execution_id=pipeline_execution_id)
+        Returns:
+            Whether the storage has acknowledged all of it. If not, it may still turn up later.
+        """
+        count = len(plan.nodes)
+        for start in range(0, count, NODES_AN_EVENT):
+            part = plan.nodes[start : start + NODES_AN_EVENT]
+            data = {
+                "at": datetime.now(UTC).isoformat(),
+                "after": sorted(after),
+                "nodes": "".join(node.digest for node in part),
+                "ids": " ".join(str(node.id) for node in part),
+            }
+            if not self._write(
+                State.OPEN, f"{count} nodes are about to be sent to Dune as submission {self.id}.", data
+            ):
+                return False
+        return True
 
-    def refused(self) -> None:
-        """Write that Dune surely started nothing."""
-        self._write(REFUSED_TAG)
+    def close(
+        self, state: State, pipeline_execution_id: str | None = None, until: threading.Event | None = None
+    ) -> bool:
+        """Write what became of the intent.
 
-    def _write(self, tag: str, **fields: object) -> None:
-        """Write a tag with those before it, and read them back: Dagster rewrites all tags at once, without a lock."""
-        key = tag + self._suffix
-        value = json.dumps({"run_id": self._run_id, "at": datetime.now(UTC).isoformat(), **fields})
-        self._tags[key] = value
-        for _ in range(WRITE_ATTEMPTS):
-            self._instance.add_run_tags(self._run_id, self._tags)
-            run = self._instance.get_run_by_id(self._run_id)
-            if run is not None and self._tags.items() <= run.tags.items():
-                return
-        raise DunePipelineError(
-            f"The tag {key} could not be written to run {self._run_id}; it was to say: {value}.",
-            hint="Without it a retry of this run may pay for the same work twice: look on dune.com before you retry.",
+        Args:
+            state: What.
+            pipeline_execution_id: Dune's answer.
+            until: Ends the attempts to write it, where it is to be tried for longer than usual.
+
+        Returns:
+            Whether the storage has acknowledged it.
+        """
+        words = {
+            State.ANSWERED: f"Dune runs submission {self.id} as pipeline {pipeline_execution_id}.",
+            State.REFUSED: f"Dune refused submission {self.id}, and started nothing.",
+            State.WITHDRAWN: f"Submission {self.id} is withdrawn: it was not sent, and never will be.",
+            State.LOST: f"Dune's answer to submission {self.id} is lost: it may be running.",
+        }
+        return self._write(state, words[state], {"pipeline": pipeline_execution_id}, until)
+
+    def _write(self, state: State, words: str, data: Mapping[str, Any], until: threading.Event | None = None) -> bool:
+        record = {"id": self.id, "definition": self._definition, "word": state.value, **data}
+        event = dg.DagsterEvent(
+            event_type_value=dg.DagsterEventType.ENGINE_EVENT.value,
+            job_name=self._run.job_name,
+            message=words,
+            logging_tags={SUBMISSION_KEY: json.dumps(record, separators=(",", ":"))},
+            event_specific_data=cast("Any", dg.deserialize_value(_NO_ENGINE_DATA)),
         )
+        return acknowledged(lambda: self._instance.report_dagster_event(event, self._run.run_id, logging.INFO), until)
 
 
-def submissions_of(runs: Iterable[dg.DagsterRun], definition: str) -> list[Submission]:
-    """Read the submissions of one definition from the tags of some runs, each once, the oldest first."""
-    tags = {key: value for run in runs for key, value in run.tags.items()}
-    prefix = f"{INTENT_TAG}/{definition}/"
-    found = [_read(tags, definition, key.removeprefix(prefix)) for key in tags if key.startswith(prefix)]
-    return sorted(found, key=lambda submission: submission.at)
+def acknowledged(write: Callable[[], object], until: threading.Event | None = None) -> bool:
+    """Write something to Dagster's storage, again and again, with growing, drawn waits.
+
+    Args:
+        write: What writes it; to write it twice must do no harm.
+        until: Ends the attempts; they end after 20 s if this is None.
+
+    Returns:
+        Whether the storage has acknowledged it. If not, it may still turn up later.
+    """
+    deadline = time.monotonic() + WRITE_SECONDS if until is None else math.inf
+    until, wait = until or threading.Event(), BACKOFF_SECONDS
+    while True:
+        try:
+            write()
+        except Exception:  # whatever the storage's own client raises
+            pause = wait * random.uniform(0.5, 1.5)  # noqa: S311
+            if time.monotonic() + pause > deadline or until.wait(pause):
+                logging.getLogger(__name__).warning("Dagster's storage could not be written to.", exc_info=True)
+                return False
+            wait = min(2 * wait, MAX_BACKOFF_SECONDS)
+        else:
+            return True
 
 
-def _read(tags: Mapping[str, str], definition: str, submission_id: str) -> Submission:
-    suffix = f"/{definition}/{submission_id}"
-    intent = json.loads(tags[INTENT_TAG + suffix])
-    answer = json.loads(tags.get(PIPELINE_TAG + suffix, "{}"))
-    return Submission(
-        id=submission_id,
-        run_id=intent["run_id"],
-        at=datetime.fromisoformat(intent["at"]),
-        node_ids=intent["nodes"],
-        pipeline_execution_id=answer.get("pipeline_execution_id"),
-        refused=REFUSED_TAG + suffix in tags,
-    )
+def submissions_of(
+    instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], definition: str | None = None
+) -> list[Submission]:
+    """Read the submissions that some runs have made, each once.
+
+    Args:
+        instance: Where the runs are stored.
+        runs: The runs. Their tags are read too: versions before 0.2 kept the record there, and retries inherited it.
+        definition: The asset definition whose submissions are wanted; those of all if None.
+
+    Returns:
+        The submissions, in no order.
+    """
+    found = {submission.id: submission for submission in legacy_submissions(runs, definition)}
+    for run_id in dict.fromkeys(run.run_id for run in runs):
+        found |= _read(run_id, definition, _words(instance, run_id))
+    return list(found.values())
+
+
+def _words(instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:
+    """The words about submissions in a run's log."""
+    cursor, has_more = None, True
+    while has_more:
+        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        for record in page.records:
+            event = record.event_log_entry.dagster_event
+            if event and event.logging_tags and (text := event.logging_tags.get(SUBMISSION_KEY)):
+                yield json.loads(text)
+        cursor, has_more = page.cursor, page.has_more
+
+
+def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]]) -> dict[str, Submission]:
+    """Put the words of a run's log together. A write that was repeated may have left a word twice."""
+    found: dict[str, Submission] = {}
+    closed: dict[str, Mapping[str, Any]] = {}
+    for word in words:
+        if definition not in (None, word["definition"]):
+            continue
+        if word["word"] != State.OPEN.value:
+            closed[word["id"]] = word
+            continue
+        submission = found.get(word["id"]) or Submission(
+            word["id"], run_id, datetime.fromisoformat(word["at"]), {}, after=frozenset(word["after"])
+        )
+        found[word["id"]] = replace(submission, node_ids={**submission.node_ids, **_node_ids(word)})
+    return {
+        id_: replace(
+            submission,
+            state=State(closed[id_]["word"]) if id_ in closed else State.OPEN,
+            pipeline_execution_id=closed[id_].get("pipeline") if id_ in closed else None,
+        )
+        for id_, submission in found.items()
+    }
+
+
+def _node_ids(word: Mapping[str, Any]) -> dict[str, int]:
+    nodes, ids = word["nodes"], word["ids"].split()
+    digests = (nodes[start : start + DIGEST_LENGTH] for start in range(0, len(nodes), DIGEST_LENGTH))
+    return {digest: int(id_) for digest, id_ in zip(digests, ids, strict=True)}

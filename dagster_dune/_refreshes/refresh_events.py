@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 import dagster as dg
 
-from dagster_dune._execution.submission_record import UNDER_WAY, Submission, submissions_of
+from dagster_dune._execution.submission import State, Submission
+from dagster_dune._execution.submission_record import UNDER_WAY, submissions_of
 from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, QueryExecution
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.metadata import COLUMN_SCHEMA, ENDED_AT, EXECUTION_ID, outcome_metadata
@@ -165,7 +166,9 @@ def open_submissions(
         *instance.get_runs(dg.RunsFilter(statuses=ended_badly, updated_after=now - RETRY_GRACE)),
     ]
     return {
-        definition: [submission for submission in submissions_of(runs, definition) if not submission.refused]
+        definition: [
+            s for s in submissions_of(instance, runs, definition) if s.state.is_open or s.state is State.ANSWERED
+        ]
         for definition in definitions
     }
 

@@ -8,6 +8,7 @@ import typer
 
 from dagster_dune.cli.catalog import catalog_app
 from dagster_dune.cli.emulator import emulator_app
+from dagster_dune.cli.pipelines import cancel, status
 from dagster_dune.cli.results import results
 from dagster_dune.version import __version__
 
@@ -19,6 +20,8 @@ app = typer.Typer(
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(emulator_app, name="emulator")
 app.command("results")(results)
+app.command()(cancel)
+app.command()(status)
 
 
 def _print_version(wanted: bool) -> None:

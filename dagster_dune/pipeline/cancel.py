@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.models import MaterializedViewRefresh, NodeExecution, PipelineStatus, QueryExecution
 from dagster_dune.errors import DuneError
-from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.settle import Settlement
 
 PATIENCE_SECONDS = 20.0
@@ -63,3 +64,20 @@ def _cancel(client: DuneApiClient, name: str, execution_id: str, log: logging.Lo
         return False
     log.info("Cancelled the execution %s of %s.", execution_id, name)
     return True
+
+
+def plan_as_reported(status: PipelineStatus) -> PipelinePlan:
+    """Return the plan of a pipeline of which no more is known than its status. Its nodes depend on nothing."""
+    return PipelinePlan(tuple(node for execution in status.node_executions if (node := _node(execution))))
+
+
+def _node(execution: NodeExecution) -> PlannedNode | None:
+    query = execution.query_execution_status
+    if query and query.query_id is not None:
+        target = QueryExecution(query_id=query.query_id)
+        return PlannedNode(execution.id, f"query_{query.query_id}", (), target)
+    matview = execution.materialized_view_refresh_status
+    if matview is None and query is None:
+        return None
+    name = (matview and matview.name) or f"node {execution.id}"
+    return PlannedNode(execution.id, name, (), MaterializedViewRefresh(name=name))

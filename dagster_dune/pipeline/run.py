@@ -20,6 +20,7 @@ from dagster_dune.api.models import PipelineStatus
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Settlement
+from dagster_dune.pipeline.states import phase_of
 
 BACKOFF = 1.5
 LEAST_WAIT = 1.0
@@ -113,6 +114,37 @@ def _longest_wait(polling: Polling, running: float, unchanged: float) -> float:
     if polling.timeout is not None:
         left.append(polling.timeout - running)
     return max(LEAST_WAIT, min(left))
+
+
+def has_ended(
+    client: DuneApiClient,
+    pipeline_execution_id: str,
+    *,
+    polling: Polling,
+    log: logging.Logger,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Whether a pipeline has ended, asked as patiently as when it is followed.
+
+    Args:
+        client: The client to ask with.
+        pipeline_execution_id: The id that Dune answered with.
+        polling: How often to ask, and how long to be patient.
+        log: Where oddities are told.
+        clock: The time in seconds.
+        sleep: Waits for some seconds.
+
+    Raises:
+        DuneNotFoundError: Dune does not know it, nor has it come to know it for `not_found_tolerance`.
+        DuneApiError: Status requests failed for `failure_tolerance`.
+    """
+    poller = _Poller(client, pipeline_execution_id, polling, log, clock)
+    wait = polling.interval
+    while (status := poller.ask()) is None:
+        sleep(wait)
+        wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
+    return phase_of(status.status, status.error).has_ended
 
 
 class _Poller:

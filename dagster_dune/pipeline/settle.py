@@ -86,7 +86,10 @@ class Settlement:
         self._idle_answers_since_over = 0
         self._ids_by_name: dict[str, list[int]] = {}
         for node in plan.nodes:
-            self._ids_by_name.setdefault(node.sql_name, []).append(node.id)
+            name = _normalised(node.sql_name)
+            # Dune takes, and may write, a matview's name without its team.
+            for known_as in {name, name.rpartition(".")[2]}:
+                self._ids_by_name.setdefault(known_as, []).append(node.id)
 
     @property
     def done(self) -> bool:
@@ -155,12 +158,11 @@ class Settlement:
 
     def _node_id(self, execution: NodeExecution) -> int | None:
         """Find whose status this is: the id decides, unless the name that stands beside it is another node's."""
-        name = _reported_name(execution)
         planned = self.plan.by_id.get(execution.id)
-        if planned and name in (None, planned.sql_name):
+        named = self._ids_by_name.get(_reported_name(execution) or "", [])
+        if planned and (not named or planned.id in named):
             return planned.id
-        ids = self._ids_by_name.get(name or "", [])
-        return ids[0] if len(ids) == 1 else None
+        return named[0] if len(named) == 1 else None
 
     @property
     def _out_of_patience(self) -> bool:
@@ -229,6 +231,11 @@ class Settlement:
 
 def _reported_name(execution: NodeExecution) -> str | None:
     if matview := execution.materialized_view_refresh_status:
-        return matview.name.lower() if matview.name else None
+        return _normalised(matview.name) if matview.name else None
     query = execution.query_execution_status
     return f"query_{query.query_id}" if query and query.query_id else None
+
+
+def _normalised(name: str) -> str:
+    """A name as it is compared: Dune writes the same one with quotes, blanks and capitals, or without."""
+    return "".join(name.replace('"', "").split()).lower()

@@ -1,8 +1,11 @@
 """Chaos: run drawn scenarios with real processes, and check that nothing is paid twice and nothing is lost.
 
-python tests/chaos/chaos.py 100        # the seeds 1 to 100
+python tests/chaos/chaos.py 100                  # the seeds 1 to 100, over SQLite
+python tests/chaos/chaos.py 50 --on PostgreSQL   # over a server of its own
+python tests/chaos/chaos.py 20 --protocol off    # what happens where nobody looks at what others do
 """
 
+import argparse
 import json
 import os
 import signal
@@ -13,11 +16,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
+from databases import DATABASES
 from deployment import Deployment
 from scenario import EXECUTE, Scenario, draw, load
 from waiting import wait_until
@@ -28,10 +33,11 @@ API_KEY = "chaos-key-that-must-appear-nowhere"
 NODE_SECONDS = 0.7
 ATTEMPTS = 4
 AT_ONCE = 3
+FINAL = ("AmbiguousSubmission", "which this one goes back to, was deleted")
 BATCH = 10
 
 
-def run_batch(seeds, home):
+def run_batch(seeds, home, storage="", *, protocol="on"):
     """Run some seeds over one deployment; yields each scenario with the invariants that it broke."""
     scenarios = [draw(seed) for seed in seeds]
     with ExitStack() as stack:
@@ -41,11 +47,11 @@ def run_batch(seeds, home):
         }
         home.mkdir(parents=True, exist_ok=True)
         urls = {seed: dune.url for seed, dune in dunes.items()}
-        (home / "batch.json").write_text(json.dumps({"seeds": seeds, "urls": urls}))
+        (home / "batch.json").write_text(json.dumps({"seeds": seeds, "urls": urls, "protocol": protocol}))
         location = HERE / "location.py"
         arguments = ["-f", str(location), "-d", str(HERE)]
         any_dune = next(iter(dunes.values()))
-        deployment = stack.enter_context(Deployment(home, any_dune, arguments, location.name))
+        deployment = stack.enter_context(Deployment(home, any_dune, arguments, location.name, storage))
         deployment.start("dagster-daemon", "run")
         deployment.start_webserver()
         with ThreadPoolExecutor(AT_ONCE) as drivers:
@@ -58,21 +64,36 @@ def run_batch(seeds, home):
 
 def _drive(scenario, dune, deployment):
     load(scenario, dune)
-    run_ids = [deployment.launch(job=f"{scenario.name}_job")]
+    run_ids = [deployment.launch(job=f"{scenario.name}_job", tags=_days(scenario))]
     _kill(scenario, dune, deployment, run_ids[0])
-    run = deployment.finish(run_ids[0])
-    while not run.is_success and len(run_ids) < ATTEMPTS and not _is_ambiguous(deployment, run.run_id):
-        strategy = scenario.strategies[len(run_ids) - 1]
-        scenario.log.append(f"{run.status.value}, then {strategy}")
-        again = deployment.reexecute(run.run_id, strategy)
-        if again is None:
+    runs = [deployment.finish(run_ids[0])]
+    while not runs[-1].is_success and len(run_ids) < ATTEMPTS and not _is_final(deployment, runs[-1].run_id):
+        clicks = scenario.siblings if len(run_ids) == 1 else 1
+        strategies = scenario.strategies[len(run_ids) - 1 :][:clicks]
+        scenario.log.append(f"{runs[-1].status.value}, then {' and '.join(strategies)}")
+        with ThreadPoolExecutor() as hands:
+            again = [*hands.map(partial(deployment.reexecute, runs[-1].run_id), strategies)]
+        again = [run_id for run_id in again if run_id]
+        if not again:
             scenario.log.append("nothing was left to do")
             break
-        run_ids.append(again)
-        run = deployment.finish(run_ids[-1])
-    scenario.log.append(run.status.value)
-    evidence = _evidence(scenario, dune, deployment, run_ids)
+        if scenario.loses_parent and len(run_ids) == 1:
+            deployment.instance.delete_run(run_ids[0])
+            scenario.log.append("its parent deleted")
+        run_ids += again
+        # The one that has succeeded goes last: it is what the invariants ask for.
+        runs = sorted((deployment.finish(run_id) for run_id in again), key=lambda run: run.is_success)
+    scenario.log.append(runs[-1].status.value)
+    evidence = _evidence(scenario, dune, deployment, run_ids, runs[-1])
     return [words for invariant in INVARIANTS for words in invariant(evidence)]
+
+
+def _days(scenario):
+    """The tags of a run of some partitions."""
+    if not scenario.days:
+        return {}
+    ends = {"start": "2024-01-01", "end": f"2024-01-{scenario.days:02}"}
+    return {f"dagster/asset_partition_range_{end}": day for end, day in ends.items()}
 
 
 def _kill(scenario, dune, deployment, run_id):
@@ -100,8 +121,9 @@ def _kill(scenario, dune, deployment, run_id):
         scenario.log.append("it had ended before the kill")
 
 
-def _is_ambiguous(deployment, run_id):
-    return "AmbiguousSubmission" in deployment.failure_text(run_id)
+def _is_final(deployment, run_id):
+    """Whether the run refuses to go on until its user has spoken."""
+    return any(words in deployment.failure_text(run_id) for words in FINAL)
 
 
 @dataclass
@@ -122,10 +144,10 @@ class Evidence:
 
     @property
     def ambiguous(self):
-        return "AmbiguousSubmission" in self.reason
+        return any(words in self.reason for words in FINAL)
 
 
-def _evidence(scenario, dune, deployment, run_ids):
+def _evidence(scenario, dune, deployment, run_ids, last):
     events = [event for run_id in run_ids for event in deployment.materializations(run_id)]
     return Evidence(
         scenario=scenario,
@@ -133,16 +155,16 @@ def _evidence(scenario, dune, deployment, run_ids):
         materialized=[
             (_sql_name(event.asset_key), event.metadata["dagster-dune/execution_id"].value) for event in events
         ],
-        succeeded=deployment.instance.get_run_by_id(run_ids[-1]).is_success,
+        succeeded=last.is_success,
         attempts=len(run_ids),
-        reason=deployment.failure_text(run_ids[-1]),
+        reason=deployment.failure_text(last.run_id),
         journal=str(dune.journal()),
     )
 
 
 def _paid_once(evidence):
     """Nothing that ended well is executed again, unless everything was asked for again."""
-    times = Counter(_name(execution) for execution in evidence.completed)
+    times = Counter((_name(execution), str(execution["parameters"])) for execution in evidence.completed)
     if not any("ALL_STEPS" in line for line in evidence.scenario.log):
         yield from (f"{name} ended well {count} times" for name, count in times.items() if count > 1)
 
@@ -160,6 +182,8 @@ def _materialized_what_ran(evidence):
 def _lost_nothing(evidence):
     materialized = {name for name, _ in evidence.materialized}
     ended_well = {_name(execution) for execution in evidence.completed}
+    if evidence.scenario.loses_parent:
+        return  # with its events
     if evidence.succeeded:
         yield from (f"{name} is missing in a success" for name in set(evidence.scenario.selection) - materialized)
     if not evidence.ambiguous:
@@ -171,7 +195,7 @@ def _ended_with_a_reason(evidence):
         return
     if not evidence.reason:
         yield "the last run failed without a reason"
-    if not evidence.scenario.failing:
+    if not evidence.scenario.failing and not evidence.scenario.storage:
         yield f"nothing was to fail, but {evidence.attempts} attempts did: {evidence.reason[:300]}"
 
 
@@ -200,23 +224,35 @@ def _sql_name(key):
 
 def main():
     """Run the seeds, print a line each, and exit 1 if an invariant was broken."""
-    count, start = [*map(int, sys.argv[1:]), *(10, 1)[len(sys.argv) - 1 :]]
-    found, failed, end = Counter(), 0, start + count
-    for first in range(start, end, BATCH):
-        with tempfile.TemporaryDirectory() as folder:
-            for scenario, broken in run_batch(list(range(first, min(first + BATCH, end))), Path(folder, "home")):
-                failed += bool(broken)
-                found.update(
-                    [
-                        scenario.kill or "no kill",
-                        *(f"{kind} at {path.rsplit('/', 1)[-1]}" for kind, _, path, _ in scenario.faults),
-                    ]
-                )
-                print(f"{scenario.seed:4d} {'BROKEN' if broken else 'ok'}  {scenario}  ->  {', '.join(scenario.log)}")
-                for words in broken:
-                    print(f"       {words}")
-    print(f"{count} seeds, {failed} broken. Drawn: {dict(found)}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", type=int, nargs="?", default=10)
+    parser.add_argument("start", type=int, nargs="?", default=1)
+    parser.add_argument("--on", choices=DATABASES, default="SQLite")
+    parser.add_argument("--protocol", choices=["on", "off"], default="on")
+    options = parser.parse_args()
+    found, failed, end = Counter(), 0, options.start + options.count
+    with tempfile.TemporaryDirectory() as server_folder, DATABASES[options.on](Path(server_folder, "server")) as server:
+        for first in range(options.start, end, BATCH):
+            seeds = list(range(first, min(first + BATCH, end)))
+            with tempfile.TemporaryDirectory() as folder:
+                batch = run_batch(seeds, Path(folder, "home"), server.storage(), protocol=options.protocol)
+                for scenario, broken in batch:
+                    failed += bool(broken)
+                    found.update(_drawn(scenario))
+                    words = "BROKEN" if broken else "ok"
+                    print(f"{scenario.seed:4d} {words}  {scenario}  ->  {', '.join(scenario.log)}", flush=True)
+                    for line in broken:
+                        print(f"       {line}", flush=True)
+    print(f"{options.count} seeds on {options.on}, {failed} broken. Drawn: {dict(found)}")
     return int(failed > 0)
+
+
+def _drawn(scenario):
+    yield scenario.kill or "no kill"
+    yield from (f"{kind} at {path.rsplit('/', 1)[-1]}" for kind, _, path, _ in scenario.faults)
+    yield from (
+        "storage" if words.startswith("storage") else words for words, is_so in scenario.traits.items() if is_so
+    )
 
 
 if __name__ == "__main__":

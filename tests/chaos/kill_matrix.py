@@ -2,20 +2,24 @@
 
 It exits with 1 if a node was executed twice.
 
-python tests/chaos/kill_matrix.py
+python tests/chaos/kill_matrix.py                   # over SQLite
+python tests/chaos/kill_matrix.py --on PostgreSQL   # over a server of its own
 """
 
+import argparse
 import os
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
+from databases import DATABASES
 from deployment import Deployment
 from durable_location import load
 from scenario import EXECUTE, STATUS
@@ -34,10 +38,10 @@ WHEN = ("before the request", "during the request", "after the answer", "mid-pol
 class Matrix:
     """A deployment, and the row of each kill."""
 
-    def __init__(self, dune, home):
+    def __init__(self, dune, home, storage):
         self.dune = dune
         self.paid_twice = []
-        self.deployment = Deployment(home, dune, ["-f", str(LOCATION)], LOCATION.name)
+        self.deployment = Deployment(home, dune, ["-f", str(LOCATION)], LOCATION.name, storage)
         self.daemon = self.deployment.start("dagster-daemon", "run")
         self.deployment.start_webserver()
 
@@ -172,10 +176,16 @@ def _execute_pipeline(dune):
 
 def main():
     """Print both tables, and return 1 if a node was executed twice."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--on", choices=DATABASES, default="SQLite")
+    options = parser.parse_args()
     print("| killed | when | first run | next attempt | it ended | requests | executions a node | events an asset |")
     print("|---|---|---|---|---|---:|---:|---:|")
-    with tempfile.TemporaryDirectory() as folder, DuneEmulator(execution_seconds=1.0) as dune:
-        matrix = Matrix(dune, Path(folder, "home"))
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        server = stack.enter_context(DATABASES[options.on](Path(folder, "server")))
+        dune = stack.enter_context(DuneEmulator(execution_seconds=1.0))
+        matrix = Matrix(dune, Path(folder, "home"), server.storage())
         try:
             for who in WHO:
                 for when in WHEN:

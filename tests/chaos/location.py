@@ -1,10 +1,11 @@
-"""The code location of a chaos batch: one definition and one job a seed, each against a local Dune of its own."""
+"""The code location of a chaos batch: a few definitions and one job a seed, each against a local Dune of its own."""
 
 import json
 import os
 from pathlib import Path
 
 import dagster as dg
+import disturbances
 from scenario import draw
 
 from dagster_dune import DuneResource, build_dune_asset_selection, build_dune_assets
@@ -16,7 +17,7 @@ def resources(url):
     return DuneResource(
         api_key=dg.EnvVar("DUNE_API_KEY"),
         base_url=url,
-        timeout=1.0,
+        timeout=2.0,
         max_retries=1,
         poll_interval=0.1,
         max_poll_interval=0.3,
@@ -26,15 +27,21 @@ def resources(url):
 
 SCENARIOS = [draw(seed) for seed in BATCH["seeds"]]
 ASSETS = {
-    scenario.name: build_dune_assets(scenario.catalog, name=scenario.name, resource_key=scenario.name, pool=None)
+    scenario.name: [
+        build_dune_assets(catalog, name=f"{scenario.name}_{nth}", resource_key=scenario.name, pool=None)
+        for nth, catalog in enumerate(scenario.catalogs)
+    ]
     for scenario in SCENARIOS
 }
+disturbances.disturb({scenario.name: scenario for scenario in SCENARIOS})
+if BATCH["protocol"] == "off":
+    disturbances.turn_the_protocol_off()
 
 defs = dg.Definitions(
-    assets=list(ASSETS.values()),
+    assets=[assets for of_scenario in ASSETS.values() for assets in of_scenario],
     jobs=[
         dg.define_asset_job(
-            f"{scenario.name}_job", build_dune_asset_selection([ASSETS[scenario.name]], scenario.selection)
+            f"{scenario.name}_job", build_dune_asset_selection(ASSETS[scenario.name], scenario.selection)
         )
         for scenario in SCENARIOS
     ],

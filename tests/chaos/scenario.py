@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
-from dagster_dune import DuneCatalog, MaterializedView, Query
+from dagster_dune import DuneCatalog, MaterializedView, Query, QueryPartitions
 
 STATUS = "/api/v1/pipelines/executions/*/status"
 EXECUTION = "/api/v1/execution/*/status"
@@ -30,23 +30,52 @@ SUBMISSION_FAULTS = (
     ("reset", {"when": "before"}),
     ("reset", {"when": "after"}),
     ("malformed", {}),
+    # What a gateway may say although the request went through.
+    *(("status", {"status": code, "body": HTML, "when": "after"}) for code in (303, 408, 409, 425, 429, 499)),
+    ("status", {"status": 409, "body": {"error": "conflict"}, "when": "after"}),
 )
-KILLS = ("step SIGKILL", "step SIGTERM", "worker SIGKILL", "terminate")
-STRATEGIES = ("FROM_FAILURE", "FROM_ASSET_FAILURE", "ALL_STEPS")
+KILLS = ("step SIGKILL", "step SIGTERM", "step SIGINT", "worker SIGKILL", "worker SIGINT", "terminate")
+STRATEGIES = ("FROM_FAILURE", "FROM_FAILURE", "FROM_ASSET_FAILURE", "ALL_STEPS")
+DAYS = QueryPartitions(kind="daily", start="2024-01-01", parameters={"day": "{partition_key}"})
+STORAGE_FAULTS = (
+    {"word": "intent", "times": 2, "when": "before"},
+    {"word": "intent", "times": 1, "when": "after"},
+    {"word": "intent", "times": 99, "when": "before"},
+    {"word": "intent", "times": 99, "when": "after"},
+    {"word": "answer", "times": 3, "when": "before"},
+    {"word": "answer", "times": 3, "when": "after"},
+)
+"""How writes of the record fail: which word, how often in a process, and whether it is stored all the same."""
 
 
 @dataclass
 class Scenario:
-    """One seed's draw. Object ids start at 1000 times the seed plus 1, so that seeds share nothing."""
+    """One seed's draw. Object ids start at 1000 times the seed plus 1, so that seeds share nothing.
+
+    Attributes:
+        catalogs: What each definition of the run is built from.
+        days: How many partitions the run is of; 0 where queries have none.
+        siblings: How many retries of the first run are launched at once.
+        storage: How writes of the record fail; None where they do not.
+        has_skewed_clocks: Whether the clocks of attempts differ by an hour.
+        has_odd_names: Whether Dune writes names with quotes and capitals.
+        loses_parent: Whether the first run is deleted as soon as its retries are launched.
+    """
 
     seed: int
-    catalog: DuneCatalog
+    catalogs: list[DuneCatalog]
     selection: list[str]
     failing: dict[str, int]
     faults: list[tuple[str, str, str, dict]]
     kill: str | None
     kill_after: float
     strategies: list[str]
+    days: int = 0
+    siblings: int = 1
+    storage: dict | None = None
+    has_skewed_clocks: bool = False
+    has_odd_names: bool = False
+    loses_parent: bool = False
     log: list[str] = field(default_factory=list)
 
     @property
@@ -54,35 +83,39 @@ class Scenario:
         return f"chaos_{self.seed}"
 
     def __str__(self):
-        parts = [f"{len(self.catalog)} objects, {len(self.selection)} selected"]
+        parts = [
+            f"{sum(map(len, self.catalogs))} objects, {len(self.selection)} selected, {len(self.catalogs)} definitions"
+        ]
+        parts += [words for words, is_so in self.traits.items() if is_so]
         parts += [f"{name} fails {times}x" for name, times in self.failing.items()]
         parts += [f"{kind} {settings} at {path.rsplit('/', 1)[-1]}" for kind, _, path, settings in self.faults]
         if self.kill:
             parts.append(f"{self.kill} after {self.kill_after:.1f} s")
         return "; ".join(parts)
 
+    @property
+    def traits(self):
+        return {
+            "partitions": bool(self.days),
+            "siblings at once": self.siblings > 1,
+            f"storage {self.storage}": bool(self.storage),
+            "skewed clocks": self.has_skewed_clocks,
+            "odd names": self.has_odd_names,
+            "deleted parent": self.loses_parent,
+        }
+
+    def catalog_of(self, name):
+        return next(catalog for catalog in self.catalogs if name in catalog)
+
 
 def draw(seed):
     """Draw the scenario of a seed; the same seed always gives the same one."""
     chance = random.Random(seed)
-    names, deps, is_matview = [], [], []
-    for i in range(chance.randint(2, 7)):
-        number = seed * 1000 + i + 1
-        is_matview.append(chance.random() < 0.5)
-        names.append(f"dune.acme.result_m{number}" if is_matview[i] else f"query_{number}")
-        deps.append(chance.sample(names[:i], chance.randint(0, min(i, 2))))
-    catalog = DuneCatalog(
-        materialized_views=[
-            MaterializedView(name=name, query_id=seed * 1000 + i + 1, deps=deps[i])
-            for i, name in enumerate(names)
-            if is_matview[i]
-        ],
-        queries=[
-            Query(query_id=seed * 1000 + i + 1, deps=deps[i]) for i, name in enumerate(names) if not is_matview[i]
-        ],
-    )
-    selection = sorted(chance.sample(names, chance.randint(1, len(names))))
-    failing = {name: chance.randint(1, 2) for name in selection if chance.random() < 0.15}
+    days = chance.randint(1, 3) if chance.random() < 0.2 else 0
+    count = chance.choice([1, 1, 2, 3])
+    graphs = [_graph(chance, seed * 1000 + 100 * nth + 1, days) for nth in range(count)]
+    selection = sorted(name for _, names in graphs for name in chance.sample(names, chance.randint(1, len(names))))
+    failing = {name: chance.randint(1, 2) for name in selection if chance.random() < 0.2}
     faults = [("GET", STATUS, chance.choice(POLLING_FAULTS)) for _ in range(chance.randint(0, 3))]
     if chance.random() < 0.2:
         faults.append(("GET", EXECUTION, chance.choice(POLLING_FAULTS[:7])))
@@ -90,26 +123,62 @@ def draw(seed):
         faults.append(("POST", EXECUTE, chance.choice(SUBMISSION_FAULTS)))
     return Scenario(
         seed=seed,
-        catalog=catalog,
+        catalogs=[catalog for catalog, _ in graphs],
         selection=selection,
         failing=failing,
         faults=[(kind, method, path, settings) for method, path, (kind, settings) in faults],
         kill=chance.choice(KILLS) if chance.random() < 0.6 else None,
         kill_after=chance.uniform(0.0, 2.0),
-        strategies=[chance.choice(STRATEGIES) for _ in range(4)],
+        strategies=[chance.choice(STRATEGIES) for _ in range(8)],
+        days=days,
+        siblings=chance.choice([1, 2, 3]),
+        storage=chance.choice(STORAGE_FAULTS) if chance.random() < 0.25 else None,
+        has_skewed_clocks=chance.random() < 0.5,
+        has_odd_names=chance.random() < 0.3,
+        loses_parent=chance.random() < 0.1,
     )
+
+
+def _graph(chance, first, days):
+    """A definition's catalog, and the names of its objects."""
+    names, deps, is_matview = [], [], []
+    for i in range(chance.randint(2, 5)):
+        is_matview.append(chance.random() < 0.5)
+        names.append(f"dune.acme.result_m{first + i}" if is_matview[i] else f"query_{first + i}")
+        deps.append(chance.sample(names[:i], chance.randint(0, min(i, 2))))
+    of_day = {"partitions": DAYS} if days else {}
+    catalog = DuneCatalog(
+        materialized_views=[
+            MaterializedView(name=name, query_id=first + i, deps=deps[i])
+            for i, name in enumerate(names)
+            if is_matview[i]
+        ],
+        queries=[
+            Query(query_id=first + i, deps=deps[i], **of_day) for i, name in enumerate(names) if not is_matview[i]
+        ],
+    )
+    return catalog, names
 
 
 def load(scenario, dune):
     """Save a scenario's objects in a local Dune, and arm its faults."""
-    for obj in scenario.catalog.with_backing_queries().queries:
-        reads = scenario.catalog[obj.sql_name].deps if obj.sql_name in scenario.catalog else obj.deps
-        parts = [f"SELECT n FROM {name}" for name in reads if name in scenario.selection] or ["SELECT 1 AS n"]
-        dune.load_query(obj.query_id, obj.sql_name, f"SELECT COUNT(*) AS n FROM ({' UNION ALL '.join(parts)}) AS t")
-    for matview in scenario.catalog.materialized_views:
-        dune.load_materialized_view(matview.name, matview.query_id)
+    for catalog in scenario.catalogs:
+        _load_objects(scenario, catalog, dune)
     for name, times in scenario.failing.items():
         node = name if name.startswith("dune.") else int(name.removeprefix("query_"))
         dune.inject("failing_node", node=node, times=times)
     for kind, method, path, settings in scenario.faults:
         dune.inject(kind, method=method, path=path, times=2, **settings)
+
+
+def _load_objects(scenario, catalog, dune):
+    day = {"key": "day", "type": "text", "value": "2020-01-01"}
+    for obj in catalog.with_backing_queries().queries:
+        if scenario.days and obj.sql_name in catalog:
+            dune.load_query(obj.query_id, obj.sql_name, "SELECT '{{day}}' AS day, 1 AS n", parameters=[day])
+            continue
+        reads = catalog[obj.sql_name].deps if obj.sql_name in catalog else obj.deps
+        parts = [f"SELECT n FROM {name}" for name in reads if name in scenario.selection] or ["SELECT 1 AS n"]
+        dune.load_query(obj.query_id, obj.sql_name, f"SELECT COUNT(*) AS n FROM ({' UNION ALL '.join(parts)}) AS t")
+    for matview in catalog.materialized_views:
+        dune.load_materialized_view(matview.name, matview.query_id)

@@ -2,14 +2,17 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
+from databases import DATABASES, NoServer
 from deployment import ROOT, Deployment
 from durable_location import load
 from waiting import wait_until
 
 from dagster_dune import DuneApiClient
+from dagster_dune._execution.submission_record import submissions_of
 from dagster_dune.emulator.server import DuneEmulator
 
 LOCATION = ROOT / "tests" / "support" / "durable_location.py"
@@ -24,10 +27,19 @@ def local_dune():
         yield dune
 
 
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def database(request, tmp_path_factory):
+    try:
+        with DATABASES[request.param](tmp_path_factory.mktemp(request.param.lower())) as server:
+            yield server
+    except NoServer as why:
+        pytest.skip(f"{request.param} cannot be had here: {why}")
+
+
 @pytest.fixture(scope="module")
-def running(local_dune, tmp_path_factory):
+def running(local_dune, database, tmp_path_factory):
     home = tmp_path_factory.mktemp("durable") / "home"
-    with Deployment(home, local_dune, ["-f", str(LOCATION)], LOCATION.name) as deployment:
+    with Deployment(home, local_dune, ["-f", str(LOCATION)], LOCATION.name, database.storage()) as deployment:
         deployment.start("dagster-daemon", "run")
         deployment.start_webserver()
         yield deployment
@@ -145,6 +157,20 @@ def test_only_what_failed_is_sent_again(deployment, calls, local_dune):
     assert len(calls()) == 2
 
 
+def test_two_retries_at_once_send_what_is_missing_once(deployment, calls, local_dune):
+    local_dune.load_query(101, "two", "SELECT CAST('x' AS BIGINT) AS n FROM dune.acme.result_one_100")
+    run_id = deployment.launch(job="plain_job")
+    assert deployment.finish(run_id).is_failure
+
+    local_dune.load_query(101, "two", "SELECT n + 1 AS n FROM dune.acme.result_one_100")
+    with ThreadPoolExecutor() as clicks:
+        again = list(clicks.map(lambda _: deployment.reexecute(run_id, "FROM_FAILURE"), range(3)))
+    for retry in again:
+        assert deployment.finish(retry).is_success, deployment.log_of(retry)
+        assert deployment.materialized(retry) == PLAIN
+    assert [len(started(body)) for body in calls()] == [3, 2]
+
+
 def test_a_terminated_run_cancels_and_what_was_cancelled_is_sent_again(deployment, calls, polled, held, local_dune):
     run_id = deployment.launch(job="plain_job")
     polled()
@@ -234,6 +260,6 @@ def test_the_daemons_own_retry_takes_over_what_still_runs(
 
 
 def _pipeline(deployment, run_id):
-    tags = deployment.instance.get_run_by_id(run_id).tags
-    (value,) = [value for key, value in tags.items() if key.startswith("dagster-dune/pipeline/")]
-    return value.split('"pipeline_execution_id": "')[1].split('"')[0]
+    instance = deployment.instance
+    (submission,) = submissions_of(instance, [instance.get_run_by_id(run_id)], "plain")
+    return submission.pipeline_execution_id

@@ -1,188 +1,261 @@
-"""What an attempt takes over, case by case, from runs as Dagster stores them."""
+"""What an attempt takes over and what it sends, case by case, from runs as Dagster stores them."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from dagster_dune import AmbiguousSubmission, DuneCatalog, DuneResource, Query, build_dune_assets
-from dagster_dune._execution.reattachment import Origin, decide
-from dagster_dune._execution.submission_record import RunTagRecord
+from dagster_dune import AmbiguousSubmission, DuneCatalog, MaterializedView, Query
+from dagster_dune._execution.family import Family, Origin, make_findable
+from dagster_dune._execution.submission import State
+from dagster_dune._execution.submission_record import SubmissionRecord, submissions_of
+from dagster_dune.errors import DunePipelineError
 from dagster_dune.pipeline.plan import plan_pipeline
 
 CATALOG = DuneCatalog(queries=[Query(query_id=1), Query(query_id=2, deps=["query_1"])])
 PLAN = plan_pipeline(CATALOG, {"query_1": "a", "query_2": "b"})
-ASSETS = build_dune_assets(CATALOG)
-DAY = timedelta(days=1)
+ONE, TWO = (plan_pipeline(CATALOG, {name: "a"}) for name in ("query_1", "query_2"))
 RESUMED = {"dagster/is_resume_retry": "true"}
 ASSET_RESUMED = {"dagster/is_asset_resume_retry": "true"}
-
-
-@pytest.fixture
-def job():
-    definitions = dg.Definitions(
-        assets=[ASSETS], jobs=[dg.define_asset_job("job")], resources={"dune": DuneResource(api_key="unused")}
-    )
-    return definitions.resolve_job_def("job")
-
-
-@pytest.fixture
-def make_run(instance, job):
-    """A function that stores a run, perhaps as the child of another, with its tags inherited as Dagster does."""
-
-    def make(parent=None, status=dg.DagsterRunStatus.FAILURE, tags=None, selection=None):
-        inherited = {}
-        if parent:
-            parent = instance.get_run_by_id(parent.run_id)
-            inherited = {key: value for key, value in parent.tags.items() if key != "dagster/is_resume_retry"}
-            root = parent.root_run_id or parent.run_id
-            inherited |= {"dagster/parent_run_id": parent.run_id, "dagster/root_run_id": root}
-        return instance.create_run_for_job(
-            job,
-            status=status,
-            tags={**inherited, **(tags or {})},
-            parent_run_id=parent.run_id if parent else None,
-            root_run_id=(parent.root_run_id or parent.run_id) if parent else None,
-            asset_selection=selection,
-        )
-
-    return make
-
-
-def submit(instance, run, plan=PLAN, pipeline="P1"):
-    record = RunTagRecord(instance, run.run_id, "dune_assets")
-    record.intend(plan)
-    if pipeline:
-        record.submitted(pipeline)
-    return record
-
-
-def attempt(instance, run, plan=PLAN, *, resume=True, max_age=DAY, runs_still=False):
-    return decide(
-        instance, run.run_id, "dune_assets", plan, resume=resume, max_age=max_age, still_runs=lambda _: runs_still
-    )
-
-
-def taken_over(decision):
-    return {
-        attachment.pipeline_execution_id: [(node.id, node.sql_name) for node in attachment.plan.nodes]
-        for attachment in decision.attachments
-    }
-
-
 BOTH = {"P1": [(1, "query_1"), (2, "query_2")]}
+NAMES = ["query_1", "query_2"]
 
 
-def test_a_step_retry_follows_its_own_run(instance, make_run):
+def test_a_step_retry_follows_its_own_run(make_run, submit, attempt):
     run = make_run(status=dg.DagsterRunStatus.STARTED)
-    submit(instance, run)
-    assert taken_over(attempt(instance, run)) == BOTH
+    submit(run)
+    assert attempt(run).taken_over == BOTH
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
 @pytest.mark.parametrize("tags", [RESUMED, ASSET_RESUMED])
-def test_a_resuming_run_takes_over(instance, make_run, status, tags):
+def test_a_resuming_run_takes_over(make_run, submit, attempt, status, tags):
     parent = make_run(status=status)
-    submit(instance, parent)
-    assert taken_over(attempt(instance, make_run(parent, tags=tags))) == BOTH
+    submit(parent)
+    told = attempt(make_run(parent, tags=tags))
+    assert (told.taken_over, told.sent) == (BOTH, [])
 
 
-def test_a_run_with_another_selection_takes_over(instance, make_run):
+def test_what_failed_is_sent_again_by_another_run_alone(make_run, submit, attempt):
     parent = make_run()
-    submit(instance, parent)
+    submit(parent)
+    assert attempt(make_run(parent, tags=RESUMED), failing=["query_2"]).sent == ["query_2"]
+    assert attempt(parent, failing=["query_2"]).sent == []
+    assert attempt(parent, failing=["query_2"], retry=True).sent == ["query_2"]
+
+
+def test_a_run_with_another_selection_takes_over(instance, make_run, submit, attempt):
+    parent = make_run()
+    submit(parent)
     child = make_run(parent, selection=frozenset([dg.AssetKey(["dune", "query_2"])]))
-    decision = attempt(instance, child, plan_pipeline(CATALOG, {"query_2": "b"}))
-    assert decision.origin is Origin.FROM_ASSET_FAILURE
-    assert taken_over(decision) == {"P1": [(2, "query_2")]}
+    assert Family.of(instance, child.run_id).origin is Origin.FROM_ASSET_FAILURE
+    assert attempt(child, TWO).taken_over == {"P1": [(2, "query_2")]}
 
 
-def test_an_inherited_tag_does_not_count(instance, make_run):
+def test_an_inherited_tag_does_not_count(instance, make_run, submit, attempt):
     parent = make_run(tags=ASSET_RESUMED)
-    submit(instance, parent)
-    decision = attempt(instance, make_run(parent))
-    assert decision.origin is Origin.EVERYTHING
-    assert taken_over(decision) == {}
+    submit(parent)
+    child = make_run(parent)
+    assert Family.of(instance, child.run_id).origin is Origin.EVERYTHING
+    told = attempt(child)
+    assert (told.taken_over, told.sent) == ({}, NAMES)
 
 
-@pytest.mark.parametrize("runs_still", [True, False])
-def test_everything_again_takes_over_only_what_still_runs(instance, make_run, runs_still):
-    parent = make_run()
-    submit(instance, parent)
-    expected = BOTH if runs_still else {}
-    assert taken_over(attempt(instance, make_run(parent), runs_still=runs_still)) == expected
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS])
+def test_everything_again_takes_over_only_what_still_runs(make_run, submit, attempt, status):
+    parent = make_run(status=status)
+    submit(parent)
+    running, ended = attempt(make_run(parent), runs_still=["P1"]), attempt(make_run(parent))
+    assert (running.taken_over, running.sent) == (BOTH, [])
+    assert (ended.taken_over, ended.sent) == ({}, NAMES)
 
 
-def test_a_repeated_success_starts_anew(instance, make_run):
+def test_a_repeated_success_starts_anew_but_waits_for_what_a_sibling_is_sending(instance, make_run, submit, attempt):
     parent = make_run(status=dg.DagsterRunStatus.SUCCESS)
-    submit(instance, parent)
-    decision = attempt(instance, make_run(parent, tags=RESUMED), runs_still=True)
-    assert decision.origin is Origin.ANEW
-    assert taken_over(decision) == {}
+    submit(parent)
+    sibling, child = (make_run(parent, tags=RESUMED) for _ in range(2))
+    assert Family.of(instance, child.run_id).origin is Origin.ANEW
+    submit(sibling, pipeline=None)
+    with pytest.raises(AmbiguousSubmission, match=sibling.run_id):
+        attempt(child)
 
 
-def test_a_launch_knows_nothing_of_other_runs(instance, make_run):
-    submit(instance, make_run())
-    assert taken_over(attempt(instance, make_run())) == {}
+def test_a_launch_knows_nothing_of_other_runs(instance, make_run, submit, attempt):
+    submit(make_run(), pipeline=None)
+    run = make_run()
+    assert Family.of(instance, run.run_id).origin is Origin.FIRST
+    assert attempt(run).sent == NAMES
 
 
-def test_old_submissions_and_foreign_parameters_are_left_alone(instance, make_run):
+def test_old_pipelines_and_foreign_parameters_are_left_alone(make_run, submit, attempt):
     parent = make_run()
-    submit(instance, parent)
+    submit(parent)
     child = make_run(parent, tags=RESUMED)
-    assert taken_over(attempt(instance, child, max_age=timedelta(0))) == {}
+    assert attempt(child, max_age=timedelta(0)).sent == NAMES
     changed = DuneCatalog(queries=[Query(query_id=1, query_parameters={"day": "2026-01-01"}), Query(query_id=2)])
-    assert taken_over(attempt(instance, child, plan_pipeline(changed, {"query_1": "a"}))) == {}
+    told = attempt(child, plan_pipeline(changed, {"query_1": "a"}))
+    assert (told.taken_over, told.sent) == ({}, ["query_1"])
 
 
-def test_resuming_can_be_turned_off(instance, make_run):
+def test_no_age_closes_an_intent(make_run, submit, attempt):
     parent = make_run()
-    submit(instance, parent)
-    assert taken_over(attempt(instance, make_run(parent, tags=RESUMED), resume=False)) == {}
-
-
-def test_the_newest_word_wins_also_that_of_a_sibling(instance, make_run):
-    parent = make_run()
-    submit(instance, parent)
-    sibling = make_run(parent, tags=RESUMED)
-    submit(instance, sibling, plan_pipeline(CATALOG, {"query_2": "b"}), "P2")
-    child = make_run(parent, tags=RESUMED)
-    assert taken_over(attempt(instance, child)) == {"P1": [(1, "query_1")], "P2": [(1, "query_2")]}
-
-
-def test_a_lost_request_stops_every_retry_until_the_user_has_spoken(instance, make_run):
-    parent = make_run()
-    record = submit(instance, parent, pipeline=None)
-    with pytest.raises(AmbiguousSubmission, match=f"dagster-dune/resubmit={record.id}"):
-        attempt(instance, make_run(parent, tags=RESUMED))
+    submit(parent, pipeline=None)
     with pytest.raises(AmbiguousSubmission):
-        attempt(instance, make_run(parent))
+        attempt(make_run(parent, tags=RESUMED), max_age=timedelta(0))
+
+
+def test_without_resuming_an_old_pipeline_is_waited_for_and_everything_sent_anew(make_run, submit, attempt):
+    parent = make_run()
+    submit(parent)
+    told = attempt(make_run(parent, tags=RESUMED), resume=False)
+    assert (told.taken_over, told.ended, told.sent) == ({}, ["P1"], NAMES)
+
+
+def test_the_last_word_wins_also_that_of_a_sibling(make_run, submit, attempt):
+    parent = make_run()
+    first = submit(parent)
+    submit(make_run(parent, tags=RESUMED), TWO, "P2", after=[first.id])
+    told = attempt(make_run(parent, tags=RESUMED))
+    assert told.taken_over == {"P1": [(1, "query_1")], "P2": [(1, "query_2")]}
+
+
+def test_where_nobody_knows_the_order_every_pipeline_is_asked_before_anything_is_sent(make_run, submit, attempt):
+    parent = make_run()
+    submit(parent, ONE, "P1")
+    submit(make_run(parent, tags=RESUMED), ONE, "P2")
+    told = attempt(make_run(parent, tags=RESUMED), ONE, failing=["query_1"])
+    assert set(told.taken_over) == {"P1", "P2"}
+    assert told.sent == ["query_1"]
+
+
+@pytest.mark.parametrize("state", [None, State.LOST])
+def test_a_lost_request_stops_every_retry_until_the_user_has_spoken(make_run, submit, attempt, state):
+    parent = make_run()
+    record = submit(parent, pipeline=None, state=state)
+    for tags in (RESUMED, {}):
+        with pytest.raises(AmbiguousSubmission, match=f"dagster-dune/resubmit={record.id}"):
+            attempt(make_run(parent, tags=tags))
     allowed = make_run(parent, tags={**RESUMED, "dagster-dune/resubmit": record.id})
-    assert taken_over(attempt(instance, allowed)) == {}
+    assert attempt(allowed).sent == NAMES
+
+
+def test_what_was_sent_again_at_the_users_word_closes_the_lost_request_for_others(make_run, submit, attempt):
+    parent = make_run()
+    lost = submit(parent, pipeline=None, state=State.LOST)
+    submit(make_run(parent, tags={**RESUMED, "dagster-dune/resubmit": lost.id}), pipeline="P2", after=[lost.id])
+    told = attempt(make_run(parent, tags=RESUMED))
+    assert told.taken_over == {"P2": [(1, "query_1"), (2, "query_2")]}
 
 
 @pytest.mark.parametrize("options", [{}, {"resume": False}], ids=str)
 @pytest.mark.parametrize("tags", [RESUMED, {}], ids=str)
-def test_a_pipeline_that_the_user_has_found_is_taken_over(instance, make_run, tags, options):
+def test_a_pipeline_that_the_user_has_found_is_taken_over(make_run, submit, attempt, tags, options):
     parent = make_run()
-    record = submit(instance, parent, pipeline=None)
+    record = submit(parent, pipeline=None)
     adopting = make_run(parent, tags={**tags, "dagster-dune/adopt": f"0ther:P0, {record.id}:P9"})
-    assert taken_over(attempt(instance, adopting, **options)) == {"P9": [(1, "query_1"), (2, "query_2")]}
+    assert attempt(adopting, **options).taken_over == {"P9": [(1, "query_1"), (2, "query_2")]}
 
 
-def test_an_adopted_pipeline_needs_an_id(instance, make_run):
+def test_an_adopted_pipeline_needs_an_id(make_run, submit, attempt):
     parent = make_run()
-    record = submit(instance, parent, pipeline=None)
+    record = submit(parent, pipeline=None)
     with pytest.raises(AmbiguousSubmission):
-        attempt(instance, make_run(parent, tags={**RESUMED, "dagster-dune/adopt": record.id}))
+        attempt(make_run(parent, tags={**RESUMED, "dagster-dune/adopt": record.id}))
 
 
-def test_a_refused_request_stops_nothing(instance, make_run):
+@pytest.mark.parametrize("state", [State.REFUSED, State.WITHDRAWN])
+def test_what_was_surely_not_started_stops_nothing(make_run, submit, attempt, state):
     parent = make_run()
-    submit(instance, parent, pipeline=None).refused()
-    assert taken_over(attempt(instance, make_run(parent, tags=RESUMED))) == {}
+    submit(parent, pipeline=None, state=state)
+    assert attempt(make_run(parent, tags=RESUMED)).sent == NAMES
 
 
-def test_another_definition_of_the_same_run_is_left_alone(instance, make_run):
+def test_another_definition_of_the_same_run_is_left_alone(instance, make_run, attempt):
     run = make_run(status=dg.DagsterRunStatus.STARTED)
-    RunTagRecord(instance, run.run_id, "other").intend(PLAN)
-    assert taken_over(attempt(instance, run)) == {}
+    assert SubmissionRecord(instance, run, "other").intend(PLAN)
+    assert attempt(run).sent == NAMES
+
+
+# The family.
+
+
+def test_siblings_without_a_tag_find_each_other(instance, make_run, submit, attempt):
+    """As `dg.execute_job(reexecution_options=...)` makes them: a root run id, and no tag."""
+    parent = make_run()
+    first, second = (make_run(parent, tags=RESUMED, is_tagged=False) for _ in range(2))
+    make_findable(instance, first)
+    submit(first)
+    assert attempt(second).taken_over == BOTH
+    assert {run.run_id for run in Family.of(instance, second.run_id).members} == {
+        run.run_id for run in (parent, first, second)
+    }
+    tags = instance.get_run_by_id(first.run_id).tags
+    assert [(key, len(value)) for key, value in tags.items() if "dune" in key] == [(".dagster/dune_family", 36)]
+
+
+def test_runs_that_dagster_has_tagged_get_no_tag_of_ours(instance, make_run):
+    parent = make_run()
+    child = make_run(parent)
+    for run in (parent, child):
+        make_findable(instance, run)
+        assert not any(key.startswith(".dagster/") for key in instance.get_run_by_id(run.run_id).tags)
+
+
+def test_where_the_parent_is_gone_what_can_be_read_is_taken_over_and_nothing_is_sent(
+    instance, make_run, submit, attempt
+):
+    parent = make_run()
+    submit(parent)
+    sibling, child = (make_run(parent, tags=RESUMED) for _ in range(2))
+    submit(sibling, ONE, "P2")
+    instance.delete_run(parent.run_id)
+    with pytest.raises(DunePipelineError, match=f"{parent.run_id}, which this one goes back to, was deleted"):
+        attempt(child)
+    told = attempt(child, ONE)
+    assert (told.taken_over, told.sent) == ({"P2": [(1, "query_1")]}, [])
+    released = make_run(parent, tags={**RESUMED, "dagster-dune/resubmit": parent.run_id})
+    assert attempt(released, TWO).sent == ["query_2"]
+
+
+# Records of 0.1, which stood in run tags. The file holds those of real runs.
+
+
+def of_0_1(kind):
+    return json.loads(Path(__file__).with_name("record_of_0_1.json").read_text())[kind]["tags"]
+
+
+OLD = DuneCatalog(
+    materialized_views=[
+        MaterializedView(name="dune.acme.result_one_100", query_id=100),
+        MaterializedView(name="dune.acme.result_two_100", query_id=101, deps=["dune.acme.result_one_100"]),
+    ],
+    queries=[Query(query_id=102, slug="three", deps=["dune.acme.result_two_100"])],
+)
+OLD_PLAN = plan_pipeline(OLD, {obj.sql_name: obj.sql_name for obj in OLD})
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"), [("answered", State.ANSWERED), ("ambiguous", State.OPEN), ("refused", State.REFUSED)]
+)
+def test_a_record_of_0_1_is_read(instance, make_run, kind, state):
+    run = make_run(tags=of_0_1(kind))
+    (submission,) = submissions_of(instance, [run], "plain")
+    assert submission.state is state
+    assert set(submission.node_ids) == set(OLD_PLAN.digests)
+    assert (submission.pipeline_execution_id is not None) == (kind == "answered")
+
+
+def test_the_last_record_of_0_1_wins_by_its_clock(instance, make_run):
+    def tags(id_, hour, pipeline):
+        at = f"2026-11-25T{hour}:00:00+00:00"
+        return {
+            f"dagster-dune/intent/dune_assets/{id_}": json.dumps({"run_id": "r", "at": at, "nodes": {}}),
+            f"dagster-dune/pipeline/dune_assets/{id_}": json.dumps({"pipeline_execution_id": pipeline}),
+        }
+
+    run = make_run(tags={**tags("b", 10, "P1"), **tags("a", 11, "P2")})
+    by_pipeline = {s.pipeline_execution_id: s for s in submissions_of(instance, [run], "dune_assets")}
+    assert by_pipeline["P2"].follows(by_pipeline["P1"])
+    assert not by_pipeline["P1"].follows(by_pipeline["P2"])

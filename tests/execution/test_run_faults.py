@@ -5,6 +5,7 @@ import pytest
 from waiting import PATIENCE
 
 from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
+from dagster_dune._execution.submission import State
 from dagster_dune._execution.submission_record import submissions_of
 
 DAILY = "dune.acme.result_daily"
@@ -99,8 +100,8 @@ def test_a_submission_whose_answer_is_lost_is_never_repeated(dune, resource_with
     told = failure(run(resource, instance, build_dune_assets(CATALOG, retry_policy=dg.RetryPolicy(max_retries=3))))
     assert "AmbiguousSubmission" in told
     assert len(calls()) == 1
-    (record,) = submissions_of(instance.get_runs(), "dune_assets")
-    assert (record.pipeline_execution_id, record.refused) == (None, False)
+    (record,) = submissions_of(instance, instance.get_runs(), "dune_assets")
+    assert (record.pipeline_execution_id, record.state) == (None, State.LOST)
     assert f"dagster-dune/resubmit={record.id}" in told
 
 

@@ -16,7 +16,8 @@ from dagster_dune import (
     build_dune_assets,
     dune_assets,
 )
-from dagster_dune._execution.submission_record import RunTagRecord, submissions_of
+from dagster_dune._execution.submission import State
+from dagster_dune._execution.submission_record import SubmissionRecord, submissions_of
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.pipeline.plan import plan_pipeline
 
@@ -189,7 +190,7 @@ def test_a_python_asset_between_two_dune_assets_splits_the_call(account, resourc
     assert [[len(node["dependencies"]) for node in body["pipeline"]["nodes"]] for body in calls()] == [[0], [0]]
     steps = {event.step_key for event in result.all_events if event.step_key}
     assert steps == {"dune_assets", "limits", "dune_assets_2"}
-    records = submissions_of([instance.get_run_by_id(result.run_id)], "dune_assets")
+    records = submissions_of(instance, [instance.get_run_by_id(result.run_id)], "dune_assets")
     assert len({record.pipeline_execution_id for record in records}) == 2
 
 
@@ -258,16 +259,17 @@ def test_a_step_retry_follows_the_pipeline_that_the_run_has_started(account, res
     assert len(materialized(result)) == 8
 
 
-def test_an_attempt_lost_inside_the_request_is_not_repeated(account, resource, instance, calls):
+def test_an_attempt_lost_inside_the_request_is_not_repeated(account, resource_with, instance, calls):
     plan = plan_pipeline(CATALOG, {obj.sql_name: "" for obj in CATALOG})
 
     @dune_assets(catalog=CATALOG)
     def lost(context: dg.AssetExecutionContext, dune: DuneResource):
         # What an attempt leaves behind whose process was killed between the request and the answer.
-        RunTagRecord(context.instance, context.run.run_id, "lost").intend(plan)
+        assert SubmissionRecord(context.instance, context.run, "lost").intend(plan)
         yield from dune.run(context)
 
-    result = run(lost, resource, instance)
+    # The next attempt waits for an answer as long as a submission can take, and then refuses.
+    result = run(lost, resource_with(timeout=2, max_retries=0), instance)
     assert calls() == []
     assert "AmbiguousSubmission" in failure(result).user_failure_data.description
     assert "was not sent again" in failure(result).user_failure_data.description
@@ -278,8 +280,8 @@ def test_a_user_can_say_that_a_lost_request_is_to_be_sent_again(account, resourc
 
     @dune_assets(catalog=CATALOG)
     def lost(context: dg.AssetExecutionContext, dune: DuneResource):
-        RunTagRecord(context.instance, context.run.run_id, "lost").intend(plan)
-        (intent,) = submissions_of([context.instance.get_run_by_id(context.run.run_id)], "lost")
+        intent = SubmissionRecord(context.instance, context.run, "lost")
+        assert intent.intend(plan)
         context.instance.add_run_tags(context.run.run_id, {"dagster-dune/resubmit": intent.id})
         yield from dune.run(context)
 
@@ -297,8 +299,8 @@ def test_a_step_that_outlives_its_run_sends_nothing(account, resource, instance,
     result = run(orphan, resource, instance)
     assert "The run has ended before its pipeline was sent" in failure(result).user_failure_data.description
     assert calls() == []
-    (record,) = submissions_of(instance.get_runs(), "orphan")
-    assert record.refused
+    (record,) = submissions_of(instance, instance.get_runs(), "orphan")
+    assert record.state is State.WITHDRAWN
 
 
 def test_a_pipeline_that_dune_does_not_know_is_told_with_its_likely_causes(account, resource, instance, calls):
@@ -306,9 +308,9 @@ def test_a_pipeline_that_dune_does_not_know_is_told_with_its_likely_causes(accou
 
     @dune_assets(catalog=CATALOG)
     def elsewhere(context: dg.AssetExecutionContext, dune: DuneResource):
-        record = RunTagRecord(context.instance, context.run.run_id, "elsewhere")
-        record.intend(plan)
-        record.submitted("01J00000000000000000000000")
+        record = SubmissionRecord(context.instance, context.run, "elsewhere")
+        assert record.intend(plan)
+        assert record.close(State.ANSWERED, "01J00000000000000000000000")
         yield from dune.run(context)
 
     told = failure(run(elsewhere, resource, instance)).user_failure_data.description
@@ -330,7 +332,7 @@ def test_a_run_that_takes_too_long_is_cancelled_on_dune(endless, instance):
     assert "has not ended within 0.3 s" in failure(result).user_failure_data.description
     cancelled = [entry for entry in endless.journal() if entry["path"].endswith("/cancel")]
     assert [entry["status"] for entry in cancelled] == [200]
-    (submission,) = submissions_of(instance.get_runs(), "dune_assets")
+    (submission,) = submissions_of(instance, instance.get_runs(), "dune_assets")
     with resource.get_client() as client:
         words = [
             node.progress.status
@@ -428,8 +430,8 @@ def test_a_pipeline_that_dune_refuses_can_be_sent_again_in_the_same_run(account,
     catalog = DuneCatalog(queries=[Query(query_id=999)])
     result = run(build_dune_assets(catalog), resource, instance)
     assert "999" in failure(result).user_failure_data.description
-    (record,) = submissions_of(instance.get_runs(), "dune_assets")
-    assert record.refused
+    (record,) = submissions_of(instance, instance.get_runs(), "dune_assets")
+    assert record.state is State.REFUSED
 
 
 def test_the_client_of_a_resource_has_its_settings(dune, resource):

@@ -204,3 +204,36 @@ def _first_end(sequence, node_id):
             if execution.id == node_id and phase.has_ended:
                 return phase
     return None
+
+
+DIGITS = DuneCatalog(
+    materialized_views=[
+        MaterializedView(name="dune.21co.result_a"),
+        MaterializedView(name="dune.21co.result_b"),
+        MaterializedView(name="dune.acme.result_b"),
+    ]
+)
+OF_DIGITS = plan_pipeline(DIGITS, {view.name: view.name for view in DIGITS.materialized_views})
+
+
+@pytest.mark.parametrize(
+    ("written", "id_", "settles"),
+    [
+        ('dune."21co".result_a', 1, 1),
+        ("result_a", 1, 1),
+        ("result_a", 7, 1),
+        (" Dune.21CO.Result_A ", 1, 1),
+        ('"dune"."21co"."result_a"', 7, 1),
+        ("dune.21co.result_b", 1, 2),  # the name is another node's
+        ("result_b", 3, 3),  # two are called so, and the id says which
+        ("result_b", 1, None),  # two are called so, and the id is neither
+        ("dune.21co.result_renamed", 1, 1),  # the name is nobody's
+        ("dune.21co.result_renamed", 7, None),
+    ],
+)
+def test_names_as_dune_may_write_them(written, id_, settles):
+    settlement = Settlement(OF_DIGITS)
+    done = {"name": written, "status": "completed", "execution_id": "e"}
+    nodes = [{"id": id_, "materialized_view_refresh_status": done}]
+    status = PipelineStatus.model_validate({"status": "executing", "node_executions": nodes})
+    assert results(settlement.update(status)) == ({settles: Result.SUCCEEDED} if settles else {})

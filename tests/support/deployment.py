@@ -68,12 +68,12 @@ mutation Terminate($runId: String!) {
 class Deployment:
     """Dagster's processes over one DAGSTER_HOME, loading one code location against a local Dune."""
 
-    def __init__(self, home, dune, location_args, location_name):
+    def __init__(self, home, dune, location_args, location_name, storage=""):
         self.home = home
         self.location_args = location_args
         self.location_name = location_name
         home.mkdir(parents=True, exist_ok=True)
-        (home / "dagster.yaml").write_text(INSTANCE)
+        (home / "dagster.yaml").write_text(INSTANCE + storage)
         self.environment = {
             **os.environ,
             "DAGSTER_HOME": str(home),

@@ -37,5 +37,14 @@ defs = dg.Definitions(
         dg.define_asset_job("plain_job", selection=dg.AssetSelection.assets(plain)),
         dg.define_asset_job("retried_job", selection=dg.AssetSelection.assets(retried)),
     ],
-    resources={"dune": DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"), poll_interval=0.1, max_poll_interval=0.2)},
+    resources={
+        "dune": DuneResource(
+            api_key=dg.EnvVar("DUNE_API_KEY"),
+            poll_interval=0.1,
+            max_poll_interval=0.2,
+            # How long the next attempt waits for an answer that will never come.
+            timeout=12,
+            max_retries=0,
+        )
+    },
 )

@@ -1,0 +1,152 @@
+"""The family of a run: everything that retries, or is retried by, or goes back to the same run as it.
+
+Dagster tells of it in several places, none of them complete: `parent_run_id` and `root_run_id`, which a filter cannot
+find; tags, which not every way to retry a run sets; and records that retries have inherited. All of them count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import dagster as dg
+
+from dagster_dune._execution.legacy_record import legacy_writers
+from dagster_dune._execution.submission_record import acknowledged
+from dagster_dune.errors import DunePipelineError
+from dagster_dune.metadata import FAMILY_TAG
+
+RESUME_RETRY_TAG = "dagster/is_resume_retry"
+ASSET_RESUME_RETRY_TAG = "dagster/is_asset_resume_retry"
+ROOT_RUN_TAG = "dagster/root_run_id"
+PARENT_RUN_TAG = "dagster/parent_run_id"
+
+
+class Origin(Enum):
+    """Why an attempt is made; the value says it in the run's log."""
+
+    FIRST = "this run is the first attempt"
+    ANEW = "the run that this one repeats succeeded, so that everything is run anew"
+    FROM_FAILURE = "this run resumes an earlier one from its failure"
+    FROM_ASSET_FAILURE = "this run resumes an earlier one for the assets that it did not materialize"
+    EVERYTHING = "this run repeats everything that an earlier one did"
+    ORPHAN = "a run that this one goes back to was deleted, so that whatever is known is taken over"
+
+    @property
+    def resumes(self) -> bool:
+        """Whether what has ended is taken over."""
+        return self in (Origin.FROM_FAILURE, Origin.FROM_ASSET_FAILURE, Origin.ORPHAN)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A run and its relatives, as the instance has stored them.
+
+    Attributes:
+        run: The run.
+        members: All of them that exist, the run among them.
+        gone: The ids of those that exist no more.
+    """
+
+    run: dg.DagsterRun
+    members: tuple[dg.DagsterRun, ...]
+    gone: tuple[str, ...]
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance, run_id: str) -> Family:
+        """Read a run's family afresh.
+
+        Raises:
+            DunePipelineError: The run itself does not exist.
+        """
+        members: dict[str, dg.DagsterRun] = {}
+        gone, asked, pending = set[str](), set[str](), {run_id}
+        while pending:
+            for id_ in pending:
+                run = instance.get_run_by_id(id_)
+                if run is None:
+                    gone.add(id_)
+                else:
+                    members[id_] = run
+            roots = {id_ for run in members.values() for id_ in (run.run_id, *_relatives(run))} - asked
+            asked |= roots
+            members |= {run.run_id: run for run in _tagged(instance, roots)}
+            named = {id_ for run in members.values() for id_ in _relatives(run)}
+            pending = named - members.keys() - gone
+        if run_id not in members:
+            raise DunePipelineError(
+                f"The instance does not know run {run_id}, which this step belongs to.",
+                hint="It was deleted while it ran. Nothing more is sent for it.",
+            )
+        return cls(members[run_id], tuple(members.values()), tuple(sorted(gone)))
+
+    @property
+    def parent(self) -> dg.DagsterRun | None:
+        """The run that this one retries; None where it retries none, or that is gone."""
+        parent_id = self.run.parent_run_id or self.run.tags.get(PARENT_RUN_TAG)
+        return next((run for run in self.members if run.run_id == parent_id), None)
+
+    @property
+    def origin(self) -> Origin:
+        """Why the run was started."""
+        run, parent = self.run, self.parent
+        if self.gone:
+            return Origin.ORPHAN
+        if parent is None:
+            return Origin.EVERYTHING if set(_relatives(run)) - {run.run_id} else Origin.FIRST
+        if parent.status is dg.DagsterRunStatus.SUCCESS:
+            return Origin.ANEW
+        if run.tags.get(RESUME_RETRY_TAG) == "true":
+            return Origin.FROM_FAILURE
+        # The tag is inherited, so it tells something only where the parent lacks it.
+        tagged = ASSET_RESUME_RETRY_TAG in run.tags and ASSET_RESUME_RETRY_TAG not in parent.tags
+        if tagged or run.asset_selection != parent.asset_selection:
+            return Origin.FROM_ASSET_FAILURE
+        return Origin.EVERYTHING
+
+
+def make_findable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Let relatives find a run by a tag, as they cannot by its fields. Most ways to retry a run have seen to that.
+
+    Raises:
+        DunePipelineError: The tag could not be written.
+    """
+    root = run.root_run_id or run.parent_run_id
+    if root is None or root == run.run_id or _is_tagged(instance, run.run_id, root):
+        return
+
+    def write() -> None:
+        instance.add_run_tags(run.run_id, {FAMILY_TAG: root})
+        if not _is_tagged(instance, run.run_id, root):
+            raise DunePipelineError(f"The tag {FAMILY_TAG} of run {run.run_id} was not kept.")
+
+    if not acknowledged(write):
+        raise DunePipelineError(
+            f"The tag {FAMILY_TAG} could not be written to run {run.run_id}, so that nothing was sent for it.",
+            hint="Look at the health of Dagster's database, then retry the run.",
+        )
+
+
+def _is_tagged(instance: dg.DagsterInstance, run_id: str, root: str) -> bool:
+    return any(
+        instance.get_runs(dg.RunsFilter(run_ids=[run_id], tags={tag: root})) for tag in (ROOT_RUN_TAG, FAMILY_TAG)
+    )
+
+
+def _tagged(instance: dg.DagsterInstance, roots: Iterable[str]) -> Iterator[dg.DagsterRun]:
+    """The runs that a tag says go back to one of these."""
+    if wanted := sorted(roots):
+        for tag in (ROOT_RUN_TAG, FAMILY_TAG):
+            yield from instance.get_runs(dg.RunsFilter(tags={tag: wanted}))
+
+
+def _relatives(run: dg.DagsterRun) -> Iterator[str]:
+    """The ids of the runs that a run itself names."""
+    named = (
+        run.parent_run_id,
+        run.root_run_id,
+        *(run.tags.get(tag) for tag in (ROOT_RUN_TAG, PARENT_RUN_TAG, FAMILY_TAG)),
+    )
+    yield from (id_ for id_ in named if id_)
+    yield from legacy_writers(run)

@@ -1,0 +1,51 @@
+"""What an attempt may take over, from why it is made and what its user has set and said.
+
+Dagster tries again in several ways, and says which only in part. A run that resumes another 'from failure' or 'from
+asset failure' takes over the pipelines of earlier attempts, node by node. A run that repeats everything takes over a
+pipeline only while it still runs.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from dagster_dune._execution.family import Family
+from dagster_dune._execution.protocol import Policy, View
+from dagster_dune._execution.submission_record import submissions_of
+from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
+
+
+def policy_of(family: Family, *, resume: bool, max_age: timedelta, retry_failed_nodes: bool) -> Policy:
+    """Return what the attempts of a run may take over.
+
+    Args:
+        family: The run and its relatives.
+        resume: Whether it may take over anything.
+        max_age: How old a submission may be that is taken over though it has ended.
+        retry_failed_nodes: Whether the run sends again what it has itself seen fail.
+    """
+    run = family.run
+    return Policy(
+        run_id=run.run_id,
+        resumes=resume and family.origin.resumes,
+        joins=resume,
+        retries_failed=retry_failed_nodes,
+        oldest=datetime.now(UTC) - max_age,
+        adopted={id_: pipeline for id_, pipeline in _words(run, ADOPT_TAG).items() if pipeline},
+        released=frozenset(_words(run, RESUBMIT_TAG)),
+    )
+
+
+def look(instance: dg.DagsterInstance, run_id: str, definition: str, policy: Policy) -> View:
+    """Read what the family of a run has sent for a definition, afresh."""
+    family = Family.of(instance, run_id)
+    submissions = submissions_of(instance, family.members, definition)
+    return View(submissions, tuple(id_ for id_ in family.gone if id_ not in policy.released))
+
+
+def _words(run: dg.DagsterRun, tag: str) -> dict[str, str]:
+    """The ids that a user has written into a tag, each with what follows it after a colon."""
+    words = (word.strip().partition(":") for word in run.tags.get(tag, "").split(","))
+    return {submission_id.strip(): rest.strip() for submission_id, _, rest in words}

@@ -1,0 +1,388 @@
+"""Who may send: the decisions of one attempt, as steps that somebody else carries out. Pure: no clock, no storage.
+
+The invariant: in one family of runs a node is sent again only by an attempt that has seen how every earlier sending of
+it ended. docs/durability.md says why these steps keep it, and tests/execution/explorer.py tries every order of them.
+
+Each function here is a generator. It yields what is to be done next, and is sent what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from dagster_dune._execution.submission import State, Submission
+from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
+from dagster_dune.errors import DunePipelineError
+from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
+from dagster_dune.pipeline.plan import PipelinePlan
+
+
+@dataclass(frozen=True)
+class View:
+    """What a look at the family shows.
+
+    Attributes:
+        submissions: Every submission of the definition, in no order.
+        gone: Members of the family that exist no more, and whose records are gone with them.
+    """
+
+    submissions: Sequence[Submission]
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an attempt may take over, and what its user has said.
+
+    Attributes:
+        run_id: The run that the attempt belongs to.
+        resumes: Whether it takes over what earlier runs of the family have started, also where it has ended.
+        joins: Whether it takes over what still runs. Where it does not, it waits for the end.
+        retries_failed: Whether it sends again what this very run has seen fail.
+        oldest: What was submitted before is not taken over once it has ended.
+        adopted: By submission, the pipeline that the user has found on Dune where the answer is lost.
+        released: The submissions, and the runs that are gone, that the user has let go.
+    """
+
+    run_id: str
+    resumes: bool
+    joins: bool
+    retries_failed: bool
+    oldest: datetime
+    adopted: Mapping[str, str] = field(default_factory=dict)
+    released: Collection[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Look:
+    """Read the family afresh. Sent: a `View`."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Wait a drawn, growing time. Sent: False, without any wait, where all waits together have taken long enough.
+
+    Attributes:
+        reason: What is waited for.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class HasEnded:
+    """Ask whether a submission's pipeline has ended. Sent: the answer."""
+
+    submission: Submission
+
+
+@dataclass(frozen=True)
+class AwaitEnd:
+    """Wait until a submission's pipeline has ended, however long that takes. Sent: nothing."""
+
+    submission: Submission
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Follow some nodes of a pipeline to their ends, and report them. Sent: the digests of those that did not succeed.
+
+    Attributes:
+        submission: What started the pipeline.
+        digests: The nodes.
+        sends_again: Whether nodes that do not succeed go into a new pipeline, so that they are not reported yet.
+    """
+
+    submission: Submission
+    digests: frozenset[str]
+    sends_again: bool
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Report nodes as skipped, because of others that did not succeed. Sent: nothing."""
+
+    digests: frozenset[str]
+    because_of: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Carry out `submitting` so that nothing can interrupt it. Sent: the submission, or None where it was withdrawn.
+
+    Attributes:
+        digests: The nodes to send.
+        seen: The submissions of these nodes whose ends are known, or that the user has let go.
+    """
+
+    digests: frozenset[str]
+    seen: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Intend:
+    """Write the intent. Sent: whether the storage has acknowledged it."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send the request, if the run still waits for it. Sent: the pipeline's execution id."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """Write what became of the intent. Sent: nothing."""
+
+    state: State
+    pipeline_execution_id: str | None = None
+
+
+class NotSent(DunePipelineError):  # noqa: N818  (a reason, not a fault)
+    """Nobody waits for the pipeline any more, so that it was not sent."""
+
+
+Step: TypeAlias = Look | Wait | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close
+Steps: TypeAlias = Generator[Step, Any, None]
+
+
+class Attempt:
+    """One attempt to run the nodes of a plan: it takes over what the family has started, and sends the rest.
+
+    Args:
+        plan: What is to run.
+        policy: What may be taken over.
+    """
+
+    def __init__(self, plan: PipelinePlan, policy: Policy) -> None:
+        self._plan = plan
+        self._policy = policy
+        self._wanted = set(plan.digests)
+        self._lost = set[str]()
+        self._known: dict[str, Submission] = {}
+        self._earlier: frozenset[str] | None = None
+        self._tried: dict[str, set[str]] = {digest: set() for digest in plan.digests}
+
+    def steps(self) -> Steps:
+        """Run the nodes.
+
+        Yields:
+            What is to be done next.
+
+        Raises:
+            AmbiguousSubmission: A request of an earlier attempt has no answer, and the user has not said to go on.
+            DunePipelineError: Others keep sending the same nodes, or part of the family is gone.
+        """
+        while self._wanted:
+            view = yield Look()
+            # What was seen once counts, even if its run is deleted meanwhile.
+            self._known |= {submission.id: _adopted(submission, self._policy) for submission in view.submissions}
+            if self._earlier is None:
+                self._earlier = _answered(self._known.values(), self._wanted)
+            family = [submission for submission in self._known.values() if submission.holds_any(self._wanted)]
+            if pending := _open(family, self._wanted, self._policy):
+                yield from _waiting(pending)
+            elif attachments := list(_attachments(family, self._wanted, self._tried)):
+                for submission, digests in attachments:
+                    yield from self._take_over(submission, digests, is_orphan=bool(view.gone))
+            elif blocked := _downstream(self._plan, self._lost) & self._wanted:
+                yield Skip(frozenset(blocked), frozenset(self._lost))
+                self._wanted -= blocked
+            elif view.gone:
+                raise _gone(view.gone)
+            else:
+                yield from self._send_rest(family)
+
+    def _take_over(self, submission: Submission, digests: frozenset[str], *, is_orphan: bool) -> Steps:
+        """Follow an earlier pipeline. What did not succeed there is sent again, where this attempt is the one to."""
+        for digest in digests:
+            self._tried[digest].add(submission.id)
+        earlier = self._earlier or frozenset()
+        if not (yield from _takes_over(submission, earlier, self._policy, is_orphan=is_orphan)):
+            return
+        is_own_run = submission.run_id == self._policy.run_id
+        # What others have sent since this attempt began is the very retry that it was to make itself.
+        sends_again = submission.id in earlier and (self._policy.retries_failed or not is_own_run)
+        unsuccessful = yield Follow(submission, digests, sends_again)
+        if sends_again:
+            self._wanted -= digests - unsuccessful
+        else:
+            self._wanted -= digests
+            self._lost |= unsuccessful
+
+    def _send_rest(self, family: Sequence[Submission]) -> Steps:
+        digests = frozenset(self._wanted)
+        released = frozenset(submission.id for submission in family if submission.id in self._policy.released)
+        submission = yield Submit(digests, _answered(family, digests) | released)
+        if submission is not None:
+            yield Follow(submission, digests, sends_again=False)
+            self._wanted.clear()
+        elif not (yield Wait("another attempt is about to send some of the same nodes")):
+            raise _crowded()
+
+
+def submitting(
+    own_id: str, digests: frozenset[str], seen: frozenset[str], policy: Policy
+) -> Generator[Step, Any, bool]:
+    """Send some nodes, unless others send, or have sent, some of them meanwhile.
+
+    Args:
+        own_id: The submission's own id.
+        digests: The nodes.
+        seen: The submissions of these nodes whose ends are known, or that the user has let go.
+        policy: What the user has said.
+
+    Yields:
+        What is to be done next.
+
+    Returns:
+        Whether they were sent. If not, the intent is withdrawn for good.
+
+    Raises:
+        DuneApiError: Dune refused them, or its answer is lost.
+        DunePipelineError: The intent could not be written, or the run has ended.
+    """
+    try:
+        if not (yield Intend()):
+            raise _unconfirmed()  # noqa: TRY301  (so that it is withdrawn as after any other error)
+        view = yield Look()
+        others = [_adopted(submission, policy) for submission in view.submissions if submission.id != own_id]
+        if view.gone or _open(others, digests, policy) or not _answered(others, digests) <= seen:
+            yield Close(State.WITHDRAWN)
+            return False
+    except Exception:
+        yield Close(State.WITHDRAWN)
+        raise
+    try:
+        pipeline = yield Send()
+    except NotSent:
+        yield Close(State.WITHDRAWN)
+        raise
+    except AmbiguousSubmission:
+        yield Close(State.LOST)
+        raise
+    except DuneApiError:
+        yield Close(State.REFUSED)
+        raise
+    except Exception:
+        yield Close(State.LOST)
+        raise
+    yield Close(State.ANSWERED, pipeline)
+    return True
+
+
+def _adopted(submission: Submission, policy: Policy) -> Submission:
+    """A submission with the pipeline that the user has found on Dune, where its answer is lost."""
+    pipeline = policy.adopted.get(submission.id)
+    if not pipeline or not submission.state.is_open:
+        return submission
+    return replace(submission, state=State.ANSWERED, pipeline_execution_id=pipeline)
+
+
+def _open(family: Collection[Submission], wanted: Iterable[str], policy: Policy) -> list[Submission]:
+    """The submissions that may be running some of these nodes as nobody knows what, and that nobody let go."""
+    found: dict[str, Submission] = {}
+    for digest in wanted:
+        of_node = [submission for submission in family if digest in submission.node_ids]
+        settled = {id_ for submission in of_node if submission.state is State.ANSWERED for id_ in submission.after}
+        for submission in of_node:
+            if submission.state.is_open and submission.id not in settled and submission.id not in policy.released:
+                found[submission.id] = submission
+    return list(found.values())
+
+
+def _answered(family: Iterable[Submission], wanted: Collection[str]) -> frozenset[str]:
+    return frozenset(s.id for s in family if s.state is State.ANSWERED and s.holds_any(wanted))
+
+
+def _downstream(plan: PipelinePlan, lost: Collection[str]) -> set[str]:
+    """What reads nodes that did not succeed, directly or through others."""
+    blocked, ids = set[str](), {node.id for node in plan.nodes if node.digest in lost}
+    for node in plan.nodes:
+        if not ids.isdisjoint(node.dependencies):
+            ids.add(node.id)
+            blocked.add(node.digest)
+    return blocked
+
+
+def _waiting(pending: Sequence[Submission]) -> Generator[Step, Any, None]:
+    """Wait for the answer of another attempt, or refuse where there will be none."""
+    lost = next((submission for submission in pending if submission.state is State.LOST), None)
+    submission = lost or pending[0]
+    if lost is None and (yield Wait(f"run {submission.run_id} is sending some of the same nodes")):
+        return
+    ended = "lost Dune's answer" if lost else "ended, or still waits, between its request and Dune's answer"
+    raise AmbiguousSubmission(
+        f"an attempt in run {submission.run_id} {ended}; its intent is of {submission.at:%Y-%m-%d %H:%M:%S} UTC",
+        method="POST",
+        path="/api/v1/pipelines/execute",
+        hint=resubmission_hint(submission.id),
+    )
+
+
+def _attachments(
+    family: Sequence[Submission], wanted: Collection[str], tried: Mapping[str, Collection[str]]
+) -> Iterator[tuple[Submission, frozenset[str]]]:
+    """Give each node to a submission that no later one of it follows, and that was not tried yet."""
+    answered = [submission for submission in family if submission.state is State.ANSWERED]
+    answered.sort(key=lambda submission: (submission.at, submission.id))  # only so that the same comes first each time
+    held: dict[str, Submission] = {}
+    for digest in wanted:
+        of_node = [submission for submission in answered if digest in submission.node_ids]
+        newest = [s for s in of_node if not any(other.follows(s) for other in of_node)]
+        if candidates := [s for s in newest if s.id not in tried[digest]]:
+            held[digest] = candidates[-1]
+    for submission in answered:
+        if digests := frozenset(digest for digest, holder in held.items() if holder is submission):
+            yield submission, digests
+
+
+def _takes_over(
+    submission: Submission, earlier: Collection[str], policy: Policy, *, is_orphan: bool
+) -> Generator[Step, Any, bool]:
+    """Whether to follow a submission; if not, its pipeline has ended."""
+    if submission.id in policy.released:
+        return False
+    if submission.id in policy.adopted or submission.id not in earlier:
+        return True
+    if policy.joins and submission.run_id == policy.run_id:
+        return True
+    if is_orphan or (policy.resumes and submission.at >= policy.oldest):
+        return True
+    if policy.joins:
+        return not (yield HasEnded(submission))
+    yield AwaitEnd(submission)
+    return False
+
+
+def resubmission_hint(submission_id: str) -> str:
+    """What to do about a request whose answer is lost."""
+    return (
+        f"{AmbiguousSubmission.default_hint} If it runs there, retry with the run tag "
+        f"{ADOPT_TAG}={submission_id}:<pipeline execution id>; to send it again, with {RESUBMIT_TAG}={submission_id}."
+    )
+
+
+def _gone(run_ids: Sequence[str]) -> DunePipelineError:
+    return DunePipelineError(
+        f"Run {run_ids[0]}, which this one goes back to, was deleted, and with it the record of what it has sent to "
+        "Dune. What could not be taken over was not sent.",
+        hint="Launch these assets in a new run; or, if nothing of that run still runs on Dune, retry with the run tag "
+        f"{RESUBMIT_TAG}={','.join(run_ids)}.",
+    )
+
+
+def _unconfirmed() -> DunePipelineError:
+    return DunePipelineError(
+        "The instance's storage has not confirmed that it keeps what is about to be sent, so it was not sent.",
+        hint="Look at the health of Dagster's database, then retry the run.",
+    )
+
+
+def _crowded() -> DunePipelineError:
+    return DunePipelineError(
+        "Other attempts of the same run keep sending the same nodes, so that this one has not.",
+        hint="Look at the other retries of this run; one of them has, or will have, the result.",
+    )

@@ -1,0 +1,138 @@
+"""Carries out one submission, so that nothing falls between its intent, its request and its record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import dagster as dg
+
+from dagster_dune._execution.protocol import Close, Intend, Look, NotSent, Policy, Send, Step, Submit, View, submitting
+from dagster_dune._execution.submission import State
+from dagster_dune._execution.submission_record import SubmissionRecord
+from dagster_dune.api.models import PipelineSubmitted
+from dagster_dune.pipeline.plan import PipelinePlan
+
+LAST_SECONDS = 30.0
+"""How long the end of a step waits for an answer to be written down, where that has not worked until then."""
+
+
+class Sender:
+    """Carries out the steps of one `submitting`, in a thread of its own, where no termination interrupts them.
+
+    Args:
+        record: Where the submission is written down.
+        plan: What is sent.
+        send: Sends it; it must not repeat the request where Dune may have started the work.
+        look: Reads the family afresh.
+        still_wanted: Whether the run still waits for it: a step process can outlive its run.
+        log: The run's log.
+
+    Attributes:
+        pipeline: Dune's answer, as soon as there is one.
+    """
+
+    def __init__(
+        self,
+        record: SubmissionRecord,
+        plan: PipelinePlan,
+        send: Callable[[], PipelineSubmitted],
+        look: Callable[[], View],
+        still_wanted: Callable[[], bool],
+        log: dg.DagsterLogManager,
+    ) -> None:
+        self._record = record
+        self._plan = plan
+        self._send = send
+        self._look = look
+        self._still_wanted = still_wanted
+        self._log = log
+        self._given_up = threading.Event()
+        self._ended = threading.Event()
+        self._written: Future[bool] | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="dune-record")
+        self.pipeline: str | None = None
+
+    def carry_out(self, action: Submit, policy: Policy) -> bool:
+        """Send the plan, unless others of the family send some of the same nodes.
+
+        Returns:
+            Whether it was sent. If not, its intent is withdrawn.
+
+        Raises:
+            BaseException: What interrupts this thread; `pipeline` says whether Dune had answered by then.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="dune-submission") as thread:
+            steps = submitting(self._record.id, action.digests, action.seen, policy)
+            submission = thread.submit(self._walk, steps, action.seen)
+            try:
+                return submission.result()
+            except BaseException:
+                self._given_up.set()
+                wait([submission])
+                raise
+
+    def finish(self) -> None:
+        """Wait until the answer is written down, for a while; say so where it is not."""
+        if self._written is not None and not self._written.done():
+            self._log.warning("Waiting until Dagster's storage has kept the id of pipeline %s.", self.pipeline)
+        try:
+            is_kept = self._written is None or self._written.result(timeout=LAST_SECONDS)
+        except TimeoutError:
+            is_kept = False
+        if not is_kept:
+            self._log.error(
+                "Dagster's storage has not kept that submission %s runs as pipeline %s. A retry needs the run tag "
+                "dagster-dune/adopt=%s:%s to take it over.",
+                self._record.id,
+                self.pipeline,
+                self._record.id,
+                self.pipeline,
+            )
+        self._ended.set()
+        self._writer.shutdown(wait=False)
+
+    def _walk(self, steps: Generator[Step, Any, bool], seen: frozenset[str]) -> bool:
+        step = next(steps)
+        while True:
+            try:
+                came = self._do(step, seen)
+            except Exception as error:
+                # The protocol decides what an error means for the record, and raises it again.
+                step = steps.throw(error)
+                continue
+            try:
+                step = steps.send(came)
+            except StopIteration as end:
+                return bool(end.value)
+
+    def _do(self, step: Step, seen: frozenset[str]) -> object:
+        if isinstance(step, Intend):
+            return not self._given_up.is_set() and self._record.intend(self._plan, seen)
+        if isinstance(step, Look):
+            return self._look()
+        if isinstance(step, Send):
+            return self._request()
+        if not isinstance(step, Close):
+            raise TypeError(step)
+        self._close(step)
+        return None
+
+    def _request(self) -> str:
+        if self._given_up.is_set() or not self._still_wanted():
+            raise NotSent("The run has ended before its pipeline was sent, so it was not sent.")
+        self.pipeline = self._send().pipeline_execution_id
+        self._log.info("Dune runs %d nodes as pipeline %s.", len(self._plan.nodes), self.pipeline)
+        return self.pipeline
+
+    def _close(self, step: Close) -> None:
+        if step.state is not State.ANSWERED:
+            if not self._record.close(step.state):
+                self._log.error(
+                    "Dagster's storage has not kept that submission %s is %s.", self._record.id, step.state.value
+                )
+            return
+        # The pipeline is followed meanwhile: what it costs is spent already.
+        self._written = self._writer.submit(self._record.close, step.state, step.pipeline_execution_id, self._ended)

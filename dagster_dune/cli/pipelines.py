@@ -1,0 +1,102 @@
+"""``dagster-dune status`` and ``dagster-dune cancel``: pipelines that run on Dune, whoever has started them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dagster_dune.errors import DuneError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dagster_dune.api.client import DuneApiClient
+    from dagster_dune.api.models import PipelineStatus
+
+PIPELINE = "The execution id of a pipeline."
+
+
+def status(pipeline: Annotated[str, typer.Argument(help=PIPELINE)]) -> None:
+    """Show how a pipeline and its nodes stand. Reads DUNE_API_KEY and DUNE_API_BASE_URL."""
+    try:
+        with _client() as client:
+            _show(client.get_pipeline_status(pipeline))
+    except DuneError as error:
+        raise _told(error) from error
+
+
+def cancel(
+    pipeline_or_run: Annotated[
+        str, typer.Argument(help=f"{PIPELINE[:-1]}, or the id of a run of the instance in DAGSTER_HOME.")
+    ],
+) -> None:
+    """Cancel what runs of a pipeline, or of all pipelines of a run, and what starts meanwhile, for 20 s at most.
+
+    Exits with 1 where something may still run.
+    """
+    from dagster_dune.pipeline.cancel import cancel_pipeline, plan_as_reported  # noqa: PLC0415
+
+    log = logging.getLogger("dagster_dune")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    open_ = []
+    try:
+        with _client() as client:
+            for pipeline in _pipelines(pipeline_or_run):
+                plan = plan_as_reported(client.get_pipeline_status(pipeline))
+                open_ += [f"{name} in {pipeline}" for name in cancel_pipeline(client, plan, pipeline, log)]
+    except DuneError as error:
+        raise _told(error) from error
+    if open_:
+        typer.echo(f"These may still run, and cost: {', '.join(open_)}", err=True)
+        raise typer.Exit(1)
+    typer.echo("Nothing of it runs any more.")
+
+
+def _pipelines(pipeline_or_run: str) -> Sequence[str]:
+    """A pipeline's id is its own; a run's is a UUID, and names those that it has started."""
+    try:
+        run_id = str(uuid.UUID(pipeline_or_run))
+    except ValueError:
+        return [pipeline_or_run]
+    import dagster as dg  # noqa: PLC0415  (slow to import)
+
+    from dagster_dune.submissions import pipelines_of_run  # noqa: PLC0415
+
+    if "DAGSTER_HOME" not in os.environ:
+        raise DuneError("DAGSTER_HOME is not set, so that no run can be looked up.", hint="Or name the pipeline.")
+    with dg.DagsterInstance.get() as instance:
+        pipelines = pipelines_of_run(instance, run_id)
+    if not pipelines:
+        raise DuneError(
+            f"Run {run_id} has started no pipeline.", hint="A retry may have taken another run's over; its log says so."
+        )
+    return pipelines
+
+
+def _show(answer: PipelineStatus) -> None:
+    typer.echo(f"{answer.status or 'unknown'}{': ' + answer.error if answer.error else ''}")
+    for execution in answer.node_executions:
+        progress = execution.progress
+        matview, query = execution.materialized_view_refresh_status, execution.query_execution_status
+        name = (matview and matview.name) or (query and f"query_{query.query_id}") or "unnamed"
+        words = [str(execution.id), name, (progress and progress.status) or "pending"]
+        words += [text for text in (progress and progress.execution_id, progress and progress.error) if text]
+        typer.echo("  ".join(words))
+
+
+def _client() -> DuneApiClient:
+    from dagster_dune.api.address import DEFAULT_BASE_URL  # noqa: PLC0415
+    from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
+
+    base_url = os.environ.get("DUNE_API_BASE_URL", DEFAULT_BASE_URL)
+    return DuneApiClient(os.environ.get("DUNE_API_KEY", ""), base_url, timeout=10)
+
+
+def _told(error: DuneError) -> typer.Exit:
+    typer.echo(str(error), err=True)
+    return typer.Exit(1)

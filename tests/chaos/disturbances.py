@@ -1,0 +1,99 @@
+"""What goes wrong inside a step's process: storage that fails, clocks that differ, names as Dune may write them.
+
+The disturbances stand between the product and what it calls; `turn_the_protocol_off` shows that the scenarios would
+break a product that did not look at what others do.
+"""
+
+import threading
+from datetime import datetime, timedelta
+from random import Random
+
+from dagster_dune import DuneApiClient
+from dagster_dune._execution import policy, protocol, sender, submission_record
+
+CURRENT = threading.local()
+PATIENCE_SECONDS = 2.0
+
+
+def disturb(scenarios):
+    """Let what these scenarios have drawn go wrong, in whichever process runs one of them."""
+    _fail_writes(scenarios)
+    if any(scenario.has_skewed_clocks for scenario in scenarios.values()):
+        hours = Random().choice([-1, 0, 1])  # another in each process
+
+        class Skewed(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.now(tz) + timedelta(hours=hours)
+
+        submission_record.datetime = policy.datetime = Skewed
+    if any(scenario.has_odd_names for scenario in scenarios.values()):
+        _write_odd_names()
+
+
+def _fail_writes(scenarios):
+    submission_record.WRITE_SECONDS = PATIENCE_SECONDS
+    write, acknowledged = submission_record.SubmissionRecord._write, submission_record.acknowledged
+    left = {name: scenario.storage["times"] for name, scenario in scenarios.items() if scenario.storage}
+
+    def written(self, state, words, data, until=None):
+        CURRENT.name, CURRENT.word = self._definition.rpartition("_")[0], state.value
+        return write(self, state, words, data, until)
+
+    def failing(store, until=None):
+        name, word = getattr(CURRENT, "name", None), getattr(CURRENT, "word", None)
+        CURRENT.name = None
+        faulty = name in left and scenarios[name].storage["word"] == word
+
+        def stored():
+            if not faulty or left[name] <= 0:
+                return store()
+            left[name] -= 1
+            if scenarios[name].storage["when"] == "after":
+                store()
+            raise OSError("the database is away")
+
+        return acknowledged(stored, until)
+
+    submission_record.SubmissionRecord._write = written
+    submission_record.acknowledged = failing
+
+
+def _write_odd_names():
+    get_status = DuneApiClient.get_pipeline_status
+    chance = Random()
+
+    def odd(name):
+        team, table = name.split(".")[1:]
+        return chance.choice([name, f'dune."{team}".{table}', table, name.upper(), f" {name} "])
+
+    def status(self, pipeline):
+        answer = get_status(self, pipeline)
+        nodes = []
+        for node in answer.node_executions:
+            refresh = node.materialized_view_refresh_status
+            if refresh and refresh.name:
+                refresh = refresh.model_copy(update={"name": odd(refresh.name)})
+                node = node.model_copy(update={"materialized_view_refresh_status": refresh})  # noqa: PLW2901
+            nodes.append(node)
+        return answer.model_copy(update={"node_executions": tuple(nodes)})
+
+    DuneApiClient.get_pipeline_status = status
+
+
+def turn_the_protocol_off():
+    """Let attempts decide by what they see at first, and take no notice of open intents."""
+    submitting = protocol.submitting
+
+    def sends_at_once(own_id, digests, seen, policy):
+        steps = submitting(own_id, digests, seen, policy)
+        step, came = next(steps), None
+        while True:
+            came = protocol.View(()) if isinstance(step, protocol.Look) else (yield step)
+            try:
+                step = steps.throw(came) if isinstance(came, Exception) else steps.send(came)
+            except StopIteration as end:
+                return end.value
+
+    sender.submitting = sends_at_once
+    protocol._open = lambda *_: []

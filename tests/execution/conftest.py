@@ -1,0 +1,113 @@
+"""Runs as Dagster stores them, and what an attempt makes of them."""
+
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from dagster_dune import DuneCatalog, DuneResource, Query, build_dune_assets
+from dagster_dune._execution.family import Family
+from dagster_dune._execution.policy import look, policy_of
+from dagster_dune._execution.protocol import Attempt, AwaitEnd, Follow, HasEnded, Look, Submit, Wait
+from dagster_dune._execution.submission import State
+from dagster_dune._execution.submission_record import SubmissionRecord
+from dagster_dune.pipeline.plan import plan_pipeline
+
+CATALOG = DuneCatalog(queries=[Query(query_id=1), Query(query_id=2, deps=["query_1"])])
+PLAN = plan_pipeline(CATALOG, {"query_1": "a", "query_2": "b"})
+ASSETS = build_dune_assets(CATALOG)
+
+
+@pytest.fixture(scope="session")
+def job():
+    definitions = dg.Definitions(
+        assets=[ASSETS], jobs=[dg.define_asset_job("job")], resources={"dune": DuneResource(api_key="unused")}
+    )
+    return definitions.resolve_job_def("job")
+
+
+@pytest.fixture
+def make_run(instance, job):
+    """A function that stores a run, perhaps as the child of another, with its tags inherited as Dagster does."""
+
+    def make(parent=None, status=dg.DagsterRunStatus.FAILURE, tags=None, selection=None, is_tagged=True):
+        inherited = {}
+        if parent:
+            parent = instance.get_run_by_id(parent.run_id) or parent
+            if is_tagged:
+                inherited = {key: value for key, value in parent.tags.items() if key != "dagster/is_resume_retry"}
+                root = parent.root_run_id or parent.run_id
+                inherited |= {"dagster/parent_run_id": parent.run_id, "dagster/root_run_id": root}
+        return instance.create_run_for_job(
+            job,
+            status=status,
+            tags={**inherited, **(tags or {})},
+            parent_run_id=parent.run_id if parent else None,
+            root_run_id=(parent.root_run_id or parent.run_id) if parent else None,
+            asset_selection=selection,
+        )
+
+    return make
+
+
+@pytest.fixture
+def submit(instance):
+    """A function that writes down that a run has sent a plan, and what Dune answered."""
+
+    def write(run, plan=PLAN, pipeline="P1", after=(), state=None):
+        record = SubmissionRecord(instance, run, "dune_assets")
+        assert record.intend(plan, after)
+        if pipeline:
+            assert record.close(State.ANSWERED, pipeline)
+        elif state:
+            assert record.close(state)
+        return record
+
+    return write
+
+
+class Told:
+    """What an attempt does: the nodes it takes over of each pipeline, what it sends, and what it asks and waits for."""
+
+    def __init__(self):
+        self.taken_over = {}
+        self.sent = []
+        self.waited = []
+        self.ended = []
+
+
+@pytest.fixture
+def attempt(instance):
+    """A function that carries an attempt out, without Dune: pipelines end well unless the test says otherwise."""
+
+    def carry_out(run, plan=PLAN, *, resume=True, max_age=timedelta(days=1), runs_still=(), failing=(), retry=False):
+        family = Family.of(instance, run.run_id)
+        policy = policy_of(family, resume=resume, max_age=max_age, retry_failed_nodes=retry)
+        told = Told()
+        steps, came = Attempt(plan, policy).steps(), None
+        names = {node.digest: node.sql_name for node in plan.nodes}
+        while True:
+            try:
+                step = steps.send(came)
+            except StopIteration:
+                return told
+            came = None
+            if isinstance(step, Look):
+                came = look(instance, run.run_id, "dune_assets", policy)
+            elif isinstance(step, Wait):
+                told.waited.append(step.reason)
+                came = len(told.waited) < 3
+            elif isinstance(step, HasEnded):
+                came = step.submission.pipeline_execution_id not in runs_still
+            elif isinstance(step, AwaitEnd):
+                told.ended.append(step.submission.pipeline_execution_id)
+            elif isinstance(step, Follow):
+                ids = step.submission.node_ids
+                nodes = sorted((ids[digest], names[digest]) for digest in step.digests)
+                told.taken_over.setdefault(step.submission.pipeline_execution_id, []).extend(nodes)
+                came = frozenset(digest for digest in step.digests if names[digest] in failing)
+            elif isinstance(step, Submit):
+                told.sent += sorted(names[digest] for digest in step.digests)
+                return told
+
+    return carry_out

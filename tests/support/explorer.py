@@ -1,0 +1,281 @@
+"""Every order in which several attempts of one family can act, over a model of the instance and of Dune.
+
+The attempts run the decision code of the product, `dagster_dune._execution.protocol`; what is modelled is what it
+stands on. Storage: a write that is acknowledged is in every later read, one that is not may turn up at any later time,
+or never. Dune: a request may start a pipeline and lose its answer; a pipeline ends at any time, well or not. A process
+may be killed before each of its steps. Clocks differ by an hour.
+
+`explore` walks through all states that can be reached, and counts the ways through them. A state is known by what each
+attempt has seen so far, since its next step depends on nothing else.
+"""
+
+import sys
+from collections import namedtuple
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from dagster_dune import DuneCatalog, Query
+from dagster_dune._execution.protocol import (
+    Attempt,
+    AwaitEnd,
+    Close,
+    Follow,
+    HasEnded,
+    Intend,
+    Look,
+    NotSent,
+    Policy,
+    Send,
+    Submit,
+    View,
+    Wait,
+    submitting,
+)
+from dagster_dune._execution.submission import State, Submission
+from dagster_dune.api.errors import AmbiguousSubmission, DuneBadRequestError
+from dagster_dune.pipeline.plan import plan_pipeline
+
+PLAN = plan_pipeline(DuneCatalog(queries=[Query(query_id=1)]), {"query_1": "a"})
+(NODE,) = PLAN.digests
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+RUNNING, DONE, FAILED = "running", "done", "failed"
+
+LOST = AmbiguousSubmission("reset", method="POST", path="/execute")
+REFUSED = DuneBadRequestError("no", status=400, method="POST", path="/execute")
+UNWANTED = NotSent("the run has ended")
+
+World = namedtuple("World", "intents closed late pipelines attempts faults kills")
+"""Intents and closed are what the storage shows; late is what may turn up; pipelines map an id to how it stands."""
+Mind = namedtuple("Mind", "history is_alive waits")
+"""An attempt: the number of what it has seen so far, whether it goes on, and how often it may still wait."""
+
+
+@dataclass(frozen=True)
+class Who:
+    """An attempt's settings: its name, its run, and what it may take over."""
+
+    name: str
+    run_id: str
+    resumes: bool = True
+    hours: int = 0
+
+    @property
+    def policy(self):
+        return Policy(self.run_id, self.resumes, joins=True, retries_failed=False, oldest=NOON - timedelta(days=1))
+
+
+class Violation(AssertionError):  # noqa: N818
+    """A node was sent although it ran, or had been completed."""
+
+
+class Explorer:
+    """Explores a few attempts.
+
+    Args:
+        attempts: Who acts.
+        intents: The submissions that are there before.
+        pipelines: How the pipelines stand that are there before.
+        faults: How many writes, requests and nodes may fail, all together.
+        kills: How many attempts may be killed.
+        waits: How often each may wait.
+        sees_intents: Whether looks show open intents; switch it off to see that the explorer finds what goes wrong.
+        looks_again: Whether the look after the intent is a new one; switch it off for the same reason.
+    """
+
+    def __init__(
+        self, attempts, intents=(), pipelines=(), *, faults=0, kills=0, waits=1, sees_intents=True, looks_again=True
+    ):
+        self.who = attempts
+        self.sees_intents = sees_intents
+        self.looks_again = looks_again
+        self._histories = [()]
+        self._numbers = {}
+        self._pending = {}
+        self._ways = {}
+        open_ = frozenset(replace(s, state=State.OPEN, pipeline_execution_id=None) for s in intents)
+        closed = frozenset((s.id, s.state, s.pipeline_execution_id) for s in intents if s.state is not State.OPEN)
+        minds = tuple(Mind(self._number((), index), True, waits) for index in range(len(attempts)))
+        self.start = World(open_, closed, frozenset(), frozenset(dict(pipelines).items()), minds, faults, kills)
+        self.ends = set()
+
+    def explore(self):
+        """Walk through everything.
+
+        Returns:
+            The number of states, and the number of different ways through them.
+        """
+        sys.setrecursionlimit(10_000)
+        ways = self._count(self.start)
+        return len(self._ways), ways
+
+    def _count(self, world):
+        if world not in self._ways:
+            following = list(self._next(world))
+            if not following:
+                self.ends.add(world)
+            self._ways[world] = sum(map(self._count, following)) if following else 1
+        return self._ways[world]
+
+    # What an attempt has seen decides what it does next.
+
+    def _number(self, history, index):
+        key = (index, *history)
+        if key not in self._numbers:
+            self._numbers[key] = len(self._histories)
+            self._histories.append((index, history))
+        return self._numbers[key]
+
+    def step_of(self, mind):
+        """The next step of an attempt, the submission that it belongs to, and that one's id; None at its end."""
+        if mind.history not in self._pending:
+            index, history = self._histories[mind.history]
+            steps = self._flat(self.who[index])
+            came = None
+            try:
+                step = next(steps)
+                for came in history:
+                    step = steps.send(came)
+            except StopIteration:
+                step = None
+            except Exception as error:
+                step = error
+            self._pending[mind.history] = step
+        return self._pending[mind.history]
+
+    def _flat(self, who):
+        """The steps of an attempt, with those of its submissions in their places."""
+        steps, came, count = Attempt(PLAN, who.policy).steps(), None, 0
+        while True:
+            try:
+                step = steps.send(came)
+            except StopIteration:
+                return
+            if isinstance(step, Submit):
+                count += 1
+                came = yield from self._submission(who, step, f"{who.name}{count}")
+            else:
+                came = yield step, None, ""
+
+    def _submission(self, who, submit, id_):
+        steps = submitting(id_, submit.digests, submit.seen, who.policy)
+        step = next(steps)
+        pipeline = None
+        while True:
+            came = yield step, submit, id_
+            pipeline = came if isinstance(step, Send) else pipeline
+            try:
+                step = steps.throw(came) if isinstance(came, Exception) else steps.send(came)
+            except StopIteration as end:
+                return self._record(who, id_, submit, State.ANSWERED, pipeline) if end.value else None
+
+    @staticmethod
+    def _record(who, id_, submit, state=State.OPEN, pipeline=None):
+        at = NOON + timedelta(hours=who.hours)
+        return Submission(id_, who.run_id, at, {NODE: 1}, state, pipeline, after=submit.seen)
+
+    # What can happen next.
+
+    def _next(self, world):
+        yield from self._environment(world)
+        for index, mind in enumerate(world.attempts):
+            if not mind.is_alive:
+                continue
+            if world.kills:
+                yield self._with(world, index, mind._replace(is_alive=False))._replace(kills=world.kills - 1)
+            step, submit, id_ = self.step_of(mind)
+            yield from self._act(world, index, step, submit, id_)
+
+    @staticmethod
+    def _environment(world):
+        for word in world.late:
+            yield _shown(world, word)._replace(late=world.late - {word})
+        for id_, how in world.pipelines:
+            if how == RUNNING:
+                others = world.pipelines - {(id_, how)}
+                yield world._replace(pipelines=others | {(id_, DONE)})
+                if world.faults:
+                    yield world._replace(pipelines=others | {(id_, FAILED)}, faults=world.faults - 1)
+
+    def _act(self, world, index, step, submit, id_):
+        who = self.who[index]
+        if isinstance(step, Look):
+            yield self._go_on(world, index, self._view(world, index, submit))
+        elif isinstance(step, HasEnded):
+            yield self._go_on(world, index, self._stands(world, step.submission) != RUNNING)
+        elif isinstance(step, Follow | AwaitEnd):
+            how = self._stands(world, step.submission)
+            if how != RUNNING:
+                yield self._go_on(world, index, frozenset() if how == DONE else frozenset([NODE]))
+        elif isinstance(step, Intend):
+            yield from self._write(world, index, ("intent", self._record(who, id_, submit)), True, False)
+        elif isinstance(step, Close):
+            yield from self._write(world, index, ("closed", (id_, step.state, step.pipeline_execution_id)), None, None)
+        elif isinstance(step, Send):
+            yield from self._send(world, index, id_)
+        else:
+            raise TypeError(step)
+
+    def _write(self, world, index, word, acknowledged, otherwise):
+        yield self._go_on(_shown(world, word), index, acknowledged)
+        if world.faults:
+            faulty = world._replace(faults=world.faults - 1)
+            yield self._go_on(faulty, index, otherwise)
+            yield self._go_on(faulty._replace(late=world.late | {word}), index, otherwise)
+
+    def _send(self, world, index, id_):
+        pipeline = f"P{id_}"
+        # What somebody has run anew since counts no more.
+        sent = [intent for intent in world.intents if intent.id != id_ and f"P{intent.id}" in dict(world.pipelines)]
+        replaced = {f"P{earlier}" for intent in sent for earlier in intent.after}
+        for known, how in world.pipelines:
+            if how == RUNNING:
+                raise Violation(f"{self.who[index].name} sends while {known} runs: {world}")
+            if how == DONE and self.who[index].resumes and known not in replaced:
+                raise Violation(f"{self.who[index].name} sends what {known} has completed: {world}")
+        started = world._replace(pipelines=world.pipelines | {(pipeline, RUNNING)})
+        yield self._go_on(started, index, pipeline)
+        if world.faults:
+            yield self._go_on(started._replace(faults=world.faults - 1), index, LOST)
+            yield self._go_on(world._replace(faults=world.faults - 1), index, REFUSED)
+            yield self._go_on(world._replace(faults=world.faults - 1), index, UNWANTED)
+
+    def _view(self, world, index, submit):
+        """What a look shows; the same to two attempts that see the same."""
+        if submit is not None and not self.looks_again:
+            _, history = self._histories[world.attempts[index].history]
+            return next(came for came in reversed(history) if isinstance(came, View))
+        closed = {id_: (state, pipeline) for id_, state, pipeline in world.closed}
+        shown = []
+        for intent in sorted(world.intents, key=lambda intent: intent.id):
+            state, pipeline = closed.get(intent.id, (State.OPEN, None))
+            if self.sees_intents or not state.is_open:
+                shown.append(replace(intent, state=state, pipeline_execution_id=pipeline))
+        return View(tuple(shown))
+
+    @staticmethod
+    def _stands(world, submission):
+        return dict(world.pipelines)[submission.pipeline_execution_id]
+
+    def _go_on(self, world, index, came):
+        mind = world.attempts[index]
+        _, history = self._histories[mind.history]
+        mind = mind._replace(history=self._number((*history, came), index))
+        # Waits and ends change nothing that others see, so that they need no turn of their own.
+        while isinstance(step := self.step_of(mind), tuple) and isinstance(step[0], Wait):
+            _, history = self._histories[mind.history]
+            may = mind.waits > 0
+            mind = Mind(self._number((*history, may), index), True, mind.waits - may)
+        if not isinstance(step, tuple):
+            mind = mind._replace(is_alive=False)
+        return self._with(world, index, mind)
+
+    @staticmethod
+    def _with(world, index, mind):
+        return world._replace(attempts=(*world.attempts[:index], mind, *world.attempts[index + 1 :]))
+
+
+def _shown(world, word):
+    kind, what = word
+    if kind == "intent":
+        return world._replace(intents=world.intents | {what})
+    return world._replace(closed=world.closed | {what})
