@@ -145,3 +145,47 @@ def test_a_failing_node_tells_dunes_words(dune, resource, instance):
     told = failure(run(resource, instance))
     assert "dune/query_10: Query exceeded its memory" in told
     assert started(dune) == {DAILY: 1, "query_10": 1}
+
+
+def test_what_starts_while_others_are_cancelled_is_cancelled_too(instance):
+    """Each status answer is old when it arrives: the first node has completed by then, and the next has started."""
+    with DuneEmulator(execution_seconds=0.6) as dune:
+        dune.load_query(10, "first", "SELECT 1 AS n")
+        dune.load_query(11, "second", "SELECT n FROM query_10")
+        dune.inject("slow_node", node=11, seconds=30)
+        dune.inject("delay", method="GET", path=STATUS, seconds=0.4, when="after", times=None)
+        resource = DuneResource(api_key=dune.api_key, base_url=dune.url, poll_interval=0.05, run_timeout=0.1)
+        assets = build_dune_assets(DuneCatalog(queries=[Query(query_id=10), Query(query_id=11, deps=["query_10"])]))
+        assert "has not ended within 0.1 s" in failure(run(resource, instance, assets))
+        states = {execution["query_id"]: execution["state"] for execution in dune.executions()}
+    assert states == {10: "QUERY_STATE_COMPLETED", 11: "QUERY_STATE_CANCELLED"}
+
+
+NOT_SURE = [301, 303, 307, 405, 408, 409, 410, 418, 425, 451, 499, 500, 502, 504, 520]
+SURE = [400, 401, 402, 403, 404, 422, 429]
+
+
+@pytest.mark.parametrize("status", NOT_SURE)
+def test_an_answer_that_leaves_it_open_is_never_followed_by_a_second_request(
+    dune, resource_with, instance, calls, status
+):
+    dune.inject("status", method="POST", path=EXECUTE, status=status, body={"error": "no"}, when="after")
+    assert "AmbiguousSubmission" in failure(run(resource_with(max_retries=2), instance))
+    assert len(calls()) == 1
+    (record,) = submissions_of(instance, instance.get_runs(), "dune_assets")
+    assert record.state is State.LOST
+
+
+@pytest.mark.parametrize("status", SURE)
+def test_what_a_gateway_says_is_not_dunes_word(dune, resource_with, instance, calls, status):
+    dune.inject("status", method="POST", path=EXECUTE, status=status, body=HTML, when="after")
+    assert "AmbiguousSubmission" in failure(run(resource_with(max_retries=2), instance))
+    assert len(calls()) == 1
+
+
+@pytest.mark.parametrize("status", SURE)
+def test_what_dune_refuses_was_surely_not_started(dune, resource_with, instance, calls, status):
+    dune.inject("status", method="POST", path=EXECUTE, status=status, body={"error": "no"}, times=None)
+    run(resource_with(max_retries=0), instance)
+    (record,) = submissions_of(instance, instance.get_runs(), "dune_assets")
+    assert record.state is State.REFUSED
