@@ -147,20 +147,6 @@ def test_a_failing_node_tells_dunes_words(dune, resource, instance):
     assert started(dune) == {DAILY: 1, "query_10": 1}
 
 
-def test_what_starts_while_others_are_cancelled_is_cancelled_too(instance):
-    """Each status answer is old when it arrives: the first node has completed by then, and the next has started."""
-    with DuneEmulator(execution_seconds=0.6) as dune:
-        dune.load_query(10, "first", "SELECT 1 AS n")
-        dune.load_query(11, "second", "SELECT n FROM query_10")
-        dune.inject("slow_node", node=11, seconds=30)
-        dune.inject("delay", method="GET", path=STATUS, seconds=0.4, when="after", times=None)
-        resource = DuneResource(api_key=dune.api_key, base_url=dune.url, poll_interval=0.05, run_timeout=0.1)
-        assets = build_dune_assets(DuneCatalog(queries=[Query(query_id=10), Query(query_id=11, deps=["query_10"])]))
-        assert "has not ended within 0.1 s" in failure(run(resource, instance, assets))
-        states = {execution["query_id"]: execution["state"] for execution in dune.executions()}
-    assert states == {10: "QUERY_STATE_COMPLETED", 11: "QUERY_STATE_CANCELLED"}
-
-
 NOT_SURE = [301, 303, 307, 405, 408, 409, 410, 418, 425, 451, 499, 500, 502, 504, 520]
 SURE = [400, 401, 402, 403, 404, 422, 429]
 
