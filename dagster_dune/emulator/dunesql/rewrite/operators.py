@@ -18,6 +18,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     BIGINT,
     DATE,
     DOUBLE,
+    INT256,
     INTERVAL_DAY,
     INTERVAL_MONTH,
     Type,
@@ -170,11 +171,9 @@ def _moved(node: exp.Expr, sign: str, time: Operand, interval: Operand) -> Opera
 
 
 def negated(node: exp.Expr, value: Operand) -> Operand:
-    """Change the sign, which a uint256 has not."""
-    if value.type.name == "uint256":
-        raise error_at(node, "Cannot negate a uint256; cast it to int256")
-    if value.type.name == "int256":
-        return Operand(f"py_wide_subtract(CAST(0 AS BIGNUM), {value.sql}, true)", value.type)
+    """Change the sign; that of a uint256 makes an int256."""
+    if value.type.is_wide:
+        return Operand(f"py_wide_subtract(CAST(0 AS BIGNUM), {value.sql}, true)", INT256)
     if value.type.is_integer:
         return Operand(f"CAST((-({value.sql})) AS {value.type.duckdb})", value.type)
     if value.type.is_number or value.type.is_interval or value.type.name == "unknown":
