@@ -60,6 +60,7 @@ chaos: $(VENV)/installed
 
 kills: $(VENV)/installed
 	$(BIN)/python tests/chaos/kill_matrix.py --on $(ON)
+	DAGSTER_DUNE_KILLS=50 $(BIN)/pytest -n 2 tests/frames -k killed
 
 dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(VENV)/installed
