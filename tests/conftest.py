@@ -12,6 +12,7 @@ from odd_server import OddServer
 from waiting import PATIENCE, let_work, wait_until
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.rate_budget import forget_budgets
 from dagster_dune.cli import load_folder
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.server import DuneEmulator
@@ -21,6 +22,12 @@ EXECUTE = "/api/v1/pipelines/execute"
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True)
+def new_budget():
+    """What one test has learned of a limit slows no other."""
+    forget_budgets()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from dagster_dune.api.endpoints.pipelines import Pipelines
 from dagster_dune.api.endpoints.queries import Queries
 from dagster_dune.api.endpoints.uploads import Uploads
 from dagster_dune.api.key import ApiKey, checked_api_key
+from dagster_dune.api.rate_budget import RateLimit, budget_of
 from dagster_dune.errors import DuneConfigurationError
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
             a page of a result may take ten times as long, as long as it keeps coming. See also
             `dagster_dune.api.deadline.deadline`.
         max_retries: How often a request is sent again at the most.
+        reads_per_minute: What the plan allows of them; learned from Dune's answers if None. All clients of one key in
+            a process share it: polling keeps to a quarter of it, details of nodes to half.
 
     Raises:
         DuneConfigurationError: The key is empty, the address unsafe, or a number out of range.
@@ -59,15 +62,21 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
         base_url: str = DEFAULT_BASE_URL,
         timeout: float = DEFAULT_TIMEOUT,
         max_retries: int = DEFAULT_MAX_RETRIES,
+        reads_per_minute: int | None = None,
     ) -> None:
         if timeout <= 0:
             raise DuneConfigurationError(f"timeout must be a positive number of seconds, not {timeout}.")
         if max_retries < 0:
             raise DuneConfigurationError(f"max_retries must not be negative, but is {max_retries}.")
+        if reads_per_minute is not None and reads_per_minute < 1:
+            raise DuneConfigurationError(f"reads_per_minute must be at least 1, but is {reads_per_minute}.")
         self.base_url = checked_base_url(base_url)
         self._api_key = ApiKey(api_key)
         self._timeout = timeout
         self._max_retries = max_retries
+        self.rate_budget = budget_of(self.base_url, api_key)
+        if reads_per_minute is not None:
+            self.rate_budget.set_limit(reads_per_minute)
         self._opened: Transport | None = None
         self._opening = Lock()
 
@@ -92,6 +101,11 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
             self._opened = None
 
     @property
+    def rate_limit(self) -> RateLimit:
+        """What the last ``X-RateLimit-*`` headers said; its fields are None where there were none."""
+        return self.rate_budget.rate_limit
+
+    @property
     def _transport(self) -> Transport:
         with self._opening:  # one transport, also where several threads send the first requests at once
             if self._opened is None:
@@ -102,5 +116,6 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
                     base_url=self.base_url,
                     timeout=self._timeout,
                     max_retries=self._max_retries,
+                    budget=self.rate_budget,
                 )
             return self._opened

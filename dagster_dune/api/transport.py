@@ -47,6 +47,7 @@ from dagster_dune.api.errors import (
 )
 from dagster_dune.api.key import ApiKey, BlottingFilter
 from dagster_dune.api.models import DuneModel
+from dagster_dune.api.rate_budget import RateBudget
 from dagster_dune.api.retries import may_read_again, may_submit_again, repeated, seconds_of
 from dagster_dune.api.wire import Wire
 from dagster_dune.errors import DuneConfigurationError, DuneError
@@ -131,10 +132,12 @@ class Transport:
         base_url: Where the API is.
         timeout: The seconds that one attempt may take, from the connection to the last byte of the answer.
         max_retries: How often a request is sent again at the most.
+        budget: Where reads are counted, and limits learned.
     """
 
-    def __init__(self, *, api_key: ApiKey, base_url: str, timeout: float, max_retries: int) -> None:
+    def __init__(self, *, api_key: ApiKey, base_url: str, timeout: float, max_retries: int, budget: RateBudget) -> None:
         self._key = api_key
+        self._budget = budget
         self._timeout = timeout
         self._max_retries = max_retries
         self._base_path = urlsplit(base_url).path + API_PATH
@@ -263,7 +266,7 @@ class Transport:
         request = Request("GET", path, params)
 
         def open_stream() -> httpx.Response:
-            response = self._reads.send(self._built(self._reads, request), stream=True)
+            response = self._sent(self._reads, request)
             if response.status_code == 200:
                 return response
             with closing(response):
@@ -281,12 +284,23 @@ class Transport:
 
     def _attempt(self, http: httpx.Client, request: Request, max_bytes: int) -> Answer:
         def exchange() -> Answer:
-            response = http.send(self._built(http, request), stream=True)
+            response = self._sent(http, request)
             with closing(response):
                 return self._whole(request, response, max_bytes)
 
         seconds = self._timeout * (RESULT_PATIENCE if max_bytes > MAX_ANSWER_BYTES else 1)
         return self._told(request, exchange, seconds + len(request.content or b"") / SLOWEST_BYTES_A_SECOND)
+
+    def _sent(self, http: httpx.Client, request: Request) -> httpx.Response:
+        """Send a request; reads are counted, and Dune limits them on their own."""
+        built = self._built(http, request)
+        if request.method != "GET":
+            return http.send(built, stream=True)
+        self._budget.sent()
+        response = http.send(built, stream=True)
+        headers = response.headers
+        self._budget.answered(response.status_code, headers, seconds_of(headers.get("Retry-After")))
+        return response
 
     def _told(self, request: Request, action: Callable[[], T], seconds: float | None = None) -> T:
         """Do something within the time of one attempt. Whatever goes wrong becomes an error of our own.

@@ -17,7 +17,7 @@ from dagster_dune.emulator.engine.tables import TableColumn
 from dagster_dune.emulator.execution.execution import ResultLimits
 from dagster_dune.emulator.faults.rules import Rule
 from dagster_dune.emulator.http.journal import Journal
-from dagster_dune.emulator.http.rate_limits import LIMITS, RateLimit, RateLimiter
+from dagster_dune.emulator.http.rate_limits import LIMITS, WINDOW_SECONDS, RateLimit, RateLimiter
 from dagster_dune.emulator.http.server_thread import ServerThread, listen
 from dagster_dune.emulator.http.state import ServerState
 from dagster_dune.emulator.local_dune import LocalDune
@@ -43,6 +43,7 @@ class DuneEmulator:
         team: The handle of the team that owns everything.
         workers: How many executions run at once.
         rate_limit: The plan whose limits of requests per minute hold: ``"free"``, ``"plus"``, or ``"none"``.
+        rate_limit_seconds: How long a minute of these limits is, for tests that do not wait for a real one.
         result_seconds: How long the rows of an execution can be read; on Dune, 90 days.
         max_result_bytes: The size beyond which the rows of an execution are cut off; on Dune, 8 GB.
 
@@ -67,6 +68,7 @@ class DuneEmulator:
         team: str = "acme",
         workers: int = 16,
         rate_limit: RateLimit = "none",
+        rate_limit_seconds: float = WINDOW_SECONDS,
         result_seconds: float = ResultLimits.seconds,
         max_result_bytes: int = ResultLimits.max_bytes,
     ) -> None:
@@ -92,6 +94,7 @@ class DuneEmulator:
         self._execution_seconds = execution_seconds
         self._workers = workers
         self._rate_limit = rate_limit
+        self._rate_limit_seconds = rate_limit_seconds
         self._result_limits = ResultLimits(max_result_bytes, result_seconds)
         self._server: ServerThread | None = None
 
@@ -128,7 +131,12 @@ class DuneEmulator:
             listener.close()
             raise
         self.port = listener.getsockname()[1]
-        state = ServerState(dune, self.api_key, Journal(self.api_key), RateLimiter(self._rate_limit))
+        state = ServerState(
+            dune,
+            self.api_key,
+            Journal(self.api_key),
+            RateLimiter(self._rate_limit, window_seconds=self._rate_limit_seconds),
+        )
         self._server = ServerThread(state, listener)
 
     def stop(self) -> None:

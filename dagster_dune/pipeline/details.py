@@ -12,11 +12,11 @@ from types import TracebackType
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneRateLimitError
 from dagster_dune.api.models import ExecutionStatus
+from dagster_dune.api.rate_budget import Purpose
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.settle import Outcome
 
 READERS = 8
-PAUSE_AFTER_429 = 30.0
 
 
 class Details:
@@ -32,7 +32,6 @@ class Details:
         self._client = client
         self._timeout = timeout
         self._clock = clock
-        self._paused_until = 0.0
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="dune-details")
 
     def __enter__(self) -> Details:
@@ -54,12 +53,11 @@ class Details:
             yield self._joined(outcome, read, deadline) if read else outcome
 
     def _read(self, execution_id: str) -> ExecutionStatus:
-        if self._clock() < self._paused_until:
-            raise DuneError("Dune's rate limit was reached.")
+        if self._client.rate_budget.seconds_to_wait(Purpose.DETAILS):
+            raise DuneError("Dune's rate limit leaves no room for them.")
         try:
             return self._client.get_execution_status(execution_id)
-        except DuneRateLimitError as error:
-            self._paused_until = self._clock() + (error.retry_after or PAUSE_AFTER_429)
+        except DuneRateLimitError as error:  # which the budget has learned from
             raise DuneError("Dune's rate limit was reached.") from error
 
     def _joined(self, outcome: Outcome, read: Future[ExecutionStatus], deadline: float) -> Outcome:

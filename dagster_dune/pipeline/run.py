@@ -17,6 +17,7 @@ from dagster_dune.api.errors import (
     DuneServerError,
 )
 from dagster_dune.api.models import PipelineStatus
+from dagster_dune.api.rate_budget import Purpose, RateBudget
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Settlement
@@ -88,6 +89,7 @@ def follow(
     started_at = changed_at = answered_at = clock()
     while not settlement.done:
         sleep(max(0.0, answered_at + wait - clock()))  # storing outcomes takes its time, which counts too
+        _wait_for_room(client.rate_budget, _longest_wait(polling, clock() - started_at, clock() - changed_at), sleep)
         now = clock()
         with deadline(_longest_wait(polling, now - started_at, now - changed_at)):
             status = poller.ask()
@@ -106,6 +108,13 @@ def follow(
             raise _stalled(settlement, pipeline_execution_id, polling.stall_timeout)
         if not settlement.done and polling.timeout is not None and clock() - started_at > polling.timeout:
             raise _timed_out(settlement, pipeline_execution_id, polling.timeout)
+
+
+def _wait_for_room(budget: RateBudget, longest: float, sleep: Callable[[float], None]) -> None:
+    """Wait until the budget has a poll for this run, or until the run itself is at its end."""
+    while longest > 0 and (wait := min(budget.seconds_to_wait(Purpose.POLLING), longest)) > 0:
+        sleep(wait)
+        longest -= wait
 
 
 def _longest_wait(polling: Polling, running: float, unchanged: float) -> float:

@@ -54,6 +54,7 @@ class RateLimiter:
     Args:
         plan: The plan whose limits hold.
         clock: Says the time in seconds.
+        window_seconds: How long a minute is.
 
     Examples:
         >>> limiter = RateLimiter("free", clock=lambda: 0.0)
@@ -61,7 +62,10 @@ class RateLimiter:
         [0.0, 60.0]
     """
 
-    def __init__(self, plan: RateLimit, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, plan: RateLimit, clock: Callable[[], float] = time.monotonic, window_seconds: float = WINDOW_SECONDS
+    ) -> None:
+        self._window = window_seconds
         self._limits = LIMITS[plan]
         self._clock = clock
         self._seen: dict[Kind, deque[float]] = {"low": deque(), "high": deque()}
@@ -71,10 +75,10 @@ class RateLimiter:
         if self._limits is None:
             return 0.0
         now, seen = self._clock(), self._seen[kind]
-        while seen and seen[0] <= now - WINDOW_SECONDS:
+        while seen and seen[0] <= now - self._window:
             seen.popleft()
         if len(seen) >= getattr(self._limits, kind):
-            return seen[0] + WINDOW_SECONDS - now
+            return seen[0] + self._window - now
         seen.append(now)
         return 0.0
 

@@ -1,0 +1,186 @@
+"""Polls and details share a budget that knows the plan's limit, or learns it."""
+
+import logging
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from waiting import wait_until
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.models import QueryExecution
+from dagster_dune.api.rate_budget import Purpose, RateBudget
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.pipeline.details import Details
+from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.run import Polling, follow
+
+NODES = 1000
+RUNS = 10
+WINDOW = 4.0
+RUN = """
+import logging, sys
+from dagster_dune.api import rate_budget
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.models import QueryExecution
+from dagster_dune.pipeline.details import Details
+from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.run import Polling, follow
+
+url, rate_budget.WINDOW_SECONDS = sys.argv[1], float(sys.argv[2])
+nodes = [PlannedNode(n, f"query_{n}", (n - 1,) if n > 1 else (), QueryExecution(query_id=n)) for n in (1, 2, 3)]
+plan = PipelinePlan(tuple(nodes))
+polling = Polling(interval=0.05, max_interval=0.2)
+def client_of(retries):
+    return DuneApiClient("emulator-key", url, max_retries=retries)
+
+with client_of(20) as client, client_of(0) as brief:
+    pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
+    with Details(brief, 1.0) as details:
+        for outcomes in follow(client, plan, pipeline, polling=polling, log=logging.getLogger()):
+            for outcome in details.added(outcomes):
+                print(outcome.result.value)
+"""
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def granted(budget, clock, purpose, seconds, every=0.1):
+    """How many reads a budget grants to someone who always wants one."""
+    count, end = 0, clock.now + seconds
+    while clock.now < end:
+        count += budget.seconds_to_wait(purpose) == 0
+        clock.now += every
+    return count
+
+
+@pytest.mark.parametrize("limit", [4, 40, 200, 1000])
+def test_polling_never_exceeds_a_quarter_of_the_limit_in_any_minute(clock, limit):
+    budget = RateBudget(limit, clock=clock)
+    counts = [granted(budget, clock, Purpose.POLLING, 60) for _ in range(4)]
+    assert max(counts) <= limit // 4
+    assert min(counts) >= limit // 8
+
+
+def test_polls_are_spread_once_half_of_their_share_is_used(clock):
+    budget = RateBudget(40, clock=clock)
+    assert [budget.seconds_to_wait(Purpose.POLLING) for _ in range(6)] == [0, 0, 0, 0, 0, 10]
+
+
+def test_details_leave_room_for_polls(clock):
+    budget = RateBudget(40, clock=clock)
+    assert granted(budget, clock, Purpose.DETAILS, 59) == 20
+    assert budget.seconds_to_wait(Purpose.POLLING) == 0
+
+
+def test_nothing_is_held_back_while_no_limit_is_known(clock):
+    budget = RateBudget(clock=clock)
+    assert budget.limit is None
+    assert granted(budget, clock, Purpose.DETAILS, 60) == 600
+
+
+def test_a_429_teaches_the_limit_and_a_second_one_that_others_send_too(clock):
+    budget = RateBudget(clock=clock)
+    for _ in range(71):
+        budget.sent()
+    budget.answered(429, {}, retry_after=20.0)
+    assert budget.limit == 70
+    assert budget.seconds_to_wait(Purpose.POLLING) == budget.seconds_to_wait(Purpose.DETAILS) == 20
+    clock.now = 61
+    budget.sent()
+    budget.answered(429, {}, None)
+    assert budget.limit == 35
+    clock.now += 181
+    assert budget.limit is None
+
+
+def test_a_single_refusal_says_no_less_than_the_smallest_plan(clock):
+    budget = RateBudget(clock=clock)
+    budget.sent()
+    budget.answered(429, {}, None)
+    assert budget.limit == 40
+    assert budget.seconds_to_wait(Purpose.POLLING) == 0
+
+
+def test_headers_are_believed_and_told(faulty):
+    headers = {"X-RateLimit-Limit": "40", "X-RateLimit-Remaining": "39", "X-RateLimit-Reset": "soon"}
+    faulty.replies = [(200, "{}", headers)]
+    with DuneApiClient("a-key", faulty.url) as client, DuneApiClient("a-key", faulty.url) as other:
+        assert client.rate_limit.limit is None
+        client.get_pipeline_status("x")
+        assert (client.rate_limit.limit, client.rate_limit.remaining, client.rate_limit.reset) == (40, 39, None)
+        assert other.rate_budget is client.rate_budget
+        assert client.rate_budget.limit == 40
+
+
+@pytest.mark.parametrize("limit", ["", "²", "-1", "9" * 400, "forty", "40, 40"])
+def test_odd_headers_teach_nothing(faulty, limit):
+    faulty.replies = [(200, "{}", {"X-RateLimit-Limit": limit.encode().decode("latin-1")})]
+    with DuneApiClient("a-key", faulty.url) as client:
+        client.get_pipeline_status("x")
+        assert client.rate_budget.limit is None
+
+
+def test_a_limit_can_be_set_and_must_be_one():
+    with DuneApiClient("a-key", reads_per_minute=200) as client:
+        assert client.rate_budget.limit == 200
+    with pytest.raises(DuneConfigurationError, match="reads_per_minute"):
+        DuneApiClient("a-key", reads_per_minute=0)
+
+
+def test_ten_runs_in_processes_of_their_own_on_40_reads_a_minute_all_finish(tmp_path):
+    with DuneEmulator(rate_limit="free", rate_limit_seconds=WINDOW) as dune:
+        for number in (1, 2, 3):
+            dune.load_query(number, f"Query {number}", "SELECT 1 AS n")
+
+        def run(_):
+            command = [sys.executable, "-c", RUN, dune.url, str(WINDOW)]
+            return subprocess.run(command, capture_output=True, text=True, check=False)
+
+        with ThreadPoolExecutor(RUNS) as pool:
+            ends = list(pool.map(run, range(RUNS)))
+        statuses = [(entry["method"], entry["status"]) for entry in dune.journal()]
+    assert [(end.returncode, end.stdout.split()) for end in ends] == [(0, ["succeeded"] * 3)] * RUNS, ends
+    reads = [status for method, status in statuses if method == "GET"]
+    assert [status for method, status in statuses if method == "POST"].count(200) == RUNS
+    print(f"{reads.count(200)} reads, {reads.count(429)} refused")
+
+
+def test_a_thousand_nodes_are_followed_and_told_within_the_limit(dune):
+    """All of them end, although their details alone would be 25 minutes of the smallest plan's reads."""
+    for number in range(1, NODES + 1):
+        dune.load_query(number, f"Query {number}", "SELECT 1 AS n")
+    nodes = [
+        PlannedNode(number, f"query_{number}", (), QueryExecution(query_id=number)) for number in range(1, NODES + 1)
+    ]
+    plan = PipelinePlan(tuple(nodes))
+    log = logging.getLogger("test")
+    with (
+        DuneApiClient(dune.api_key, dune.url, timeout=60, reads_per_minute=40) as client,
+        Details(client, 60) as details,
+    ):
+        pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
+        wait_until(lambda: client.get_pipeline_status(pipeline).status, lambda status: status == "completed")
+        before = len(dune.journal())
+        polling = Polling(interval=0)
+        told = [
+            outcome
+            for outcomes in follow(client, plan, pipeline, polling=polling, log=log)
+            for outcome in details.added(outcomes)
+        ]
+    assert len(told) == NODES
+    assert sum(outcome.details is not None for outcome in told) == 20
+    assert all(outcome.details or "no room" in outcome.details_missing for outcome in told)
+    assert len(dune.journal()) - before <= 40
