@@ -8,6 +8,7 @@ import dagster as dg
 
 from dagster_dune._execution.submission_record import UNDER_WAY
 from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.catalog.selection import check_patterns
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.run_config import DuneRunConfig
@@ -116,9 +117,11 @@ def _keys(
     assets: Sequence[dg.AssetsDefinition], select: Sequence[str] | str, exclude: Sequence[str] | str
 ) -> set[dg.AssetKey]:
     keys = set[dg.AssetKey]()
-    for definition in assets:
-        dune = DuneAssetSet.of_definition(definition)
-        names = matching(dune.catalog, _patterns(select)) - matching(dune.catalog, _patterns(exclude))
+    definitions = [DuneAssetSet.of_definition(definition) for definition in assets]
+    check_patterns([dune.catalog for dune in definitions], _patterns(select), _patterns(exclude))
+    for dune in definitions:
+        names = matching(dune.catalog, _patterns(select), strict=False)
+        names -= matching(dune.catalog, _patterns(exclude), strict=False)
         keys |= {dune.keys[name] for name in names if name in dune.keys}
     return keys
 

@@ -11,6 +11,7 @@ import dagster as dg
 from dagster_dune._refreshes.polling import Budget, PollingRound, RefreshPoller, cursor_of, start_of
 from dagster_dune._refreshes.refresh_events import ObservedAsset, RefreshEvent, news, open_submissions
 from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.catalog.selection import check_patterns
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
@@ -69,6 +70,7 @@ def build_dune_refresh_sensor(
         'dune_refresh_sensor'
     """
     _check_budget(minimum_interval_seconds, max_requests_per_tick, max_seconds_per_tick, reads_per_minute)
+    check_patterns([DuneAssetSet.of_definition(definition).catalog for definition in assets], select, exclude)
     selected = sorted(
         (asset for definition in assets for asset in _selected(definition, select, exclude)),
         key=lambda asset: asset.name,
@@ -127,7 +129,7 @@ def _selected(
     definition: dg.AssetsDefinition, select: Sequence[str] | str, exclude: Sequence[str] | str
 ) -> Iterator[ObservedAsset]:
     dune = DuneAssetSet.of_definition(definition)
-    names = matching(dune.catalog, select) - matching(dune.catalog, exclude)
+    names = matching(dune.catalog, select, strict=False) - matching(dune.catalog, exclude, strict=False)
     partitioned = {spec.key for spec in definition.specs if spec.partitions_def is not None}
     for name in names & dune.keys.keys():
         key = dune.keys[name]

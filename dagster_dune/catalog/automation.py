@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -10,6 +12,45 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dagster_dune.errors import DuneCatalogError
 
 CRON_FIELDS = 5
+
+
+CRON_RANGES = (range(60), range(24), range(1, 32), range(1, 13), range(8))
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+CRON_NAMES: tuple[Mapping[str, int], ...] = (
+    {},
+    {},
+    {},
+    {name: number for number, name in enumerate(MONTHS, start=1)},
+    {name: number for number, name in enumerate(DAYS)},
+)
+CRON_PART = re.compile(r"(?:\*|(?P<first>\w{1,3})(?:-(?P<last>\w{1,3}))?)(?:/(?P<step>[1-9]\d?))?", re.ASCII)
+
+
+def is_cron(text: str) -> bool:
+    """Whether a text is five cron fields, each in its range.
+
+    Examples:
+        >>> is_cron("*/15 6-18 * jan,jul mon-fri"), is_cron("61 * * * *"), is_cron("daily at six o clock")
+        (True, False, False)
+    """
+    fields = text.lower().split()
+    return len(fields) == CRON_FIELDS and all(
+        _is_cron_part(part, numbers, names)
+        for field, numbers, names in zip(fields, CRON_RANGES, CRON_NAMES, strict=True)
+        for part in field.split(",")
+    )
+
+
+def _is_cron_part(part: str, numbers: range, names: Mapping[str, int]) -> bool:
+    # the last day of a month, and the nth weekday of one
+    if part == "l" or re.fullmatch(r"[0-7](#[1-5]|l)|l[0-7]", part):
+        return True
+    match = CRON_PART.fullmatch(part)
+    if match is None:
+        return False
+    ends = [end for end in (match["first"], match["last"]) if end]
+    return all(end in names or (end.isdigit() and int(end) in numbers) for end in ends)
 
 
 class Automation(BaseModel):
@@ -50,6 +91,8 @@ class Automation(BaseModel):
             )
         if self.cron is not None and len(self.cron.split()) != CRON_FIELDS:
             raise DuneCatalogError(f"{self.cron!r} is no cron: it must have five fields.", hint='As in "0 6 * * *".')
+        if self.cron is not None and not is_cron(self.cron):
+            raise DuneCatalogError(f"{self.cron!r} is no cron: a field is out of its range.", hint='As in "0 6 * * *".')
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError) as error:

@@ -48,6 +48,18 @@ def select(catalog: CatalogContents, patterns: Sequence[str] | str, *, strict: b
     return frozenset(selected)
 
 
+def check_patterns(catalogs: Sequence[CatalogContents], *patterns: Sequence[str] | str) -> None:
+    """Check that each pattern matches something in one of several catalogs.
+
+    Raises:
+        DuneCatalogError: One matches nothing in any of them.
+    """
+    for pattern in [one for several in patterns for one in ([several] if isinstance(several, str) else several)]:
+        if catalogs and not any(select(catalog, pattern, strict=False) for catalog in catalogs):
+            labels = {label for catalog in catalogs for obj in catalog for label in _labels(obj)}
+            raise _nothing_matches(pattern, _normalized(pattern), labels)
+
+
 def matches_any(query: UnidentifiedQuery, patterns: Sequence[str]) -> bool:
     """Whether any of the patterns matches a query without id."""
     labels = {"kind:query", *_tags(query), *([query.slug.lower()] if query.slug else [])}

@@ -1,9 +1,11 @@
 """Patterns that select objects of a catalog."""
 
 import pytest
+from dagster import AssetKey
 
+from dagster_dune import build_dune_asset_selection, build_dune_assets
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.selection import select
+from dagster_dune.catalog.selection import check_patterns, select
 from dagster_dune.errors import DuneCatalogError
 
 CATALOG = DuneCatalog(
@@ -68,3 +70,15 @@ def test_a_pattern_that_matches_nothing(pattern, hint):
     ) as caught:
         select(CATALOG, ["query_9", pattern])
     assert hint in caught.value.hint
+
+
+def test_a_pattern_must_match_somewhere_not_everywhere():
+    first = DuneCatalog(queries=[Query(query_id=1, tags=["dex"])])
+    second = DuneCatalog(queries=[Query(query_id=2, tags=["nft"])])
+    check_patterns([first, second], ["tag:dex", "2"], "tag:nft")
+    with pytest.raises(DuneCatalogError, match=r"'tag:dax' matches nothing.*tag:dex"):
+        check_patterns([first, second], ["tag:dax"])
+    definitions = [build_dune_assets(catalog, name=f"d{at}") for at, catalog in enumerate((first, second))]
+    assert build_dune_asset_selection(definitions, "tag:dex").resolve(definitions) == {AssetKey(["dune", "query_1"])}
+    with pytest.raises(DuneCatalogError, match="'nope' matches nothing"):
+        build_dune_asset_selection(definitions, "*", exclude="nope")
