@@ -1,7 +1,9 @@
 """The code location of a chaos batch: a few definitions and one job a seed, each against a local Dune of its own."""
 
 import json
+import operator
 import os
+from functools import reduce
 from pathlib import Path
 
 import dagster as dg
@@ -33,17 +35,23 @@ ASSETS = {
     ]
     for scenario in SCENARIOS
 }
+
+
+def selection(scenario):
+    """What the scenario selects of each of its definitions."""
+    parts = [
+        build_dune_asset_selection([assets], [name for name in scenario.selection if name in catalog])
+        for assets, catalog in zip(ASSETS[scenario.name], scenario.catalogs, strict=True)
+    ]
+    return reduce(operator.or_, parts)
+
+
 disturbances.disturb({scenario.name: scenario for scenario in SCENARIOS})
 if BATCH["protocol"] == "off":
     disturbances.turn_the_protocol_off()
 
 defs = dg.Definitions(
     assets=[assets for of_scenario in ASSETS.values() for assets in of_scenario],
-    jobs=[
-        dg.define_asset_job(
-            f"{scenario.name}_job", build_dune_asset_selection(ASSETS[scenario.name], scenario.selection)
-        )
-        for scenario in SCENARIOS
-    ],
+    jobs=[dg.define_asset_job(f"{scenario.name}_job", selection(scenario)) for scenario in SCENARIOS],
     resources={scenario.name: resources(BATCH["urls"][str(scenario.seed)]) for scenario in SCENARIOS},
 )
