@@ -32,6 +32,7 @@ from .catalog.catalog import DuneCatalog, MaterializedView, Query
 from .catalog.names import Reference, ReferenceKind
 from .catalog.parameters import QueryParameter
 from .catalog.partitions import QueryPartitions
+from .checks import DuneCheck
 from .components.component import DuneComponent
 from .definitions import build_dune_definitions, build_dune_upstream_specs
 from .errors import (
@@ -61,6 +62,7 @@ __all__ = [
     "DuneBadRequestError",
     "DuneCatalog",
     "DuneCatalogError",
+    "DuneCheck",
     "DuneComponent",
     "DuneConfigurationError",
     "DuneConnectionError",

@@ -9,6 +9,7 @@ from dagster_dune._execution.event_stream import DuneEvent
 from dagster_dune._specs.asset_set import register
 from dagster_dune._specs.specs import asset_specs
 from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.metadata import CATALOG_TAG
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
 from dagster_dune.translator import DagsterDuneTranslator
@@ -30,6 +31,7 @@ def dune_assets(
     backfill_policy: dg.BackfillPolicy | None = None,
     query_views: QueryViews = "assets",
     include_backing_queries: bool = False,
+    checks: Sequence[DuneCheck] = (),
     required_resource_keys: set[str] | None = None,
     io_manager_key: str | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -49,6 +51,7 @@ def dune_assets(
             since Dune inlines them, and gives their readers what they read.
         include_backing_queries: Whether the query behind a matview is an asset of its own. Materializing both runs
             (and charges for) the same SQL twice.
+        checks: Checks beside those of the catalog; see `DuneCheck`.
         required_resource_keys: The resources that the function takes from its context.
         io_manager_key: The key of the `DuneIOManager` by which Python assets downstream get results as arguments.
 
@@ -56,7 +59,7 @@ def dune_assets(
         A decorator of a function that yields from `DuneResource.run`.
 
     Raises:
-        DuneCatalogError: Nothing is selected, or two objects get one asset key.
+        DuneCatalogError: Nothing is selected, two objects get one asset key, or a check is of nothing that is there.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, DuneResource, MaterializedView, dune_assets
@@ -67,8 +70,8 @@ def dune_assets(
         >>> [key.to_user_string() for key in acme.keys]
         ['dune/acme/result_daily']
     """
-    catalog, specs = asset_specs(
-        catalog,
+    catalog, specs, check_specs = asset_specs(
+        catalog.with_checks(checks) if checks else catalog,
         translator or DagsterDuneTranslator(),
         select=select,
         inline_query_views=query_views == "inline",
@@ -80,6 +83,7 @@ def dune_assets(
     return dg.multi_asset(
         name=name,
         specs=specs,
+        check_specs=check_specs,
         can_subset=True,
         pool=pool,
         op_tags={**(op_tags or {}), CATALOG_TAG: register(catalog)},
@@ -102,6 +106,7 @@ def build_dune_assets(
     backfill_policy: dg.BackfillPolicy | None = None,
     query_views: QueryViews = "assets",
     include_backing_queries: bool = False,
+    checks: Sequence[DuneCheck] = (),
     pipeline_form: PipelineForm = "nodes",
     allow_extra_refreshes: bool = False,
     io_manager_key: str | None = None,
@@ -120,6 +125,7 @@ def build_dune_assets(
         backfill_policy: How many runs a backfill makes; see `dune_assets`.
         query_views: ``"assets"`` or ``"inline"``; see `dune_assets`.
         include_backing_queries: Whether the query behind a matview is an asset of its own; see `dune_assets`.
+        checks: Checks beside those of the catalog; see `dune_assets`.
         pipeline_form: ``"nodes"`` or ``"lineage"``; see `DuneResource.run`.
         allow_extra_refreshes: In the lineage form, whether Dune may refresh what is not selected.
         io_manager_key: The key of the `DuneIOManager` that reads results for Python assets; see `dune_assets`.
@@ -128,7 +134,7 @@ def build_dune_assets(
         The definition.
 
     Raises:
-        DuneCatalogError: Nothing is selected, or two objects get one asset key.
+        DuneCatalogError: Nothing is selected, two objects get one asset key, or a check is of nothing that is there.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
@@ -152,6 +158,7 @@ def build_dune_assets(
         backfill_policy=backfill_policy,
         query_views=query_views,
         include_backing_queries=include_backing_queries,
+        checks=checks,
         required_resource_keys={resource_key},
         io_manager_key=io_manager_key,
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dagster_dune.assets import QueryViews
     from dagster_dune.catalog.catalog import DuneCatalog
+    from dagster_dune.catalog.checks import DuneCheck
     from dagster_dune.resource import DuneResource
     from dagster_dune.run_config import PipelineForm
     from dagster_dune.translator import DagsterDuneTranslator
@@ -36,6 +37,7 @@ class DuneAssetsOptions(TypedDict, total=False):
     backfill_policy: dg.BackfillPolicy | None
     query_views: QueryViews
     include_backing_queries: bool
+    checks: Sequence[DuneCheck]
     pipeline_form: PipelineForm
     allow_extra_refreshes: bool
 

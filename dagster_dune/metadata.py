@@ -11,6 +11,7 @@ import dagster as dg
 
 from dagster_dune.api.models import ExecutionStatus, QueryExecution, ResultMetadata
 from dagster_dune.catalog.catalog import MaterializedView, Query
+from dagster_dune.catalog.checks import BOUNDS, DuneCheck
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.parameters import checked_values
 from dagster_dune.catalog.partitions import Partition
@@ -58,6 +59,16 @@ ROW_COUNT = "dagster/row_count"
 PARTITION_ROW_COUNT = "dagster/partition_row_count"
 RANGE_ROW_COUNT = f"{NAMESPACE}range_row_count"
 COLUMN_SCHEMA = "dagster/column_schema"
+
+# Of a check and its results.
+CHECK = f"{NAMESPACE}check"
+CHECK_KIND = f"{NAMESPACE}check_kind"
+CHECK_BOUNDS = f"{NAMESPACE}check_bounds"
+OFFENDING_ROWS = f"{NAMESPACE}offending_rows"
+OFFENDING_SAMPLE = f"{NAMESPACE}offending_rows_sample"
+VALUE = f"{NAMESPACE}value"
+VALUE_BEFORE = f"{NAMESPACE}value_before"
+BY_PARTITION = f"{NAMESPACE}by_partition"
 
 # Of an op.
 CATALOG_TAG = f"{NAMESPACE}catalog"
@@ -272,3 +283,19 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 def _without_none(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in metadata.items() if value is not None}
+
+
+def check_spec_metadata(check: DuneCheck) -> dict[str, Any]:
+    """What is known of a check before it runs."""
+    bounds = {
+        setting: getattr(check, setting)
+        for setting in BOUNDS[check.kind]
+        if setting in check.model_fields_set and getattr(check, setting) is not None
+    }
+    metadata: dict[str, Any] = {
+        CHECK_KIND: check.kind,
+        CHECK_BOUNDS: dg.MetadataValue.json(bounds) if bounds else None,
+        QUERY_ID: check.query_id,
+        QUERY_URL: dg.MetadataValue.url(f"{DUNE_URL}/queries/{check.query_id}") if check.query_id else None,
+    }
+    return _without_none(metadata)

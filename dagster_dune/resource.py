@@ -23,7 +23,7 @@ from dagster_dune.api.hidden_text import HiddenText
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
 from dagster_dune.api.retries import longest_submission
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
-from dagster_dune.pipeline.lineage_form import plan_lineage, sink_node
+from dagster_dune.pipeline.lineage_form import plan_lineage, refuse_checks, sink_node
 from dagster_dune.pipeline.plan import Override, PipelinePlan, PlannedNode, plan_pipeline
 from dagster_dune.run_config import (
     DuneRunConfig,
@@ -217,11 +217,12 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
             allow_extra_refreshes: In the lineage form, whether Dune may refresh matviews that are not selected.
 
         Yields:
-            A MaterializeResult for each asset as soon as its node has completed, and an AssetObservation for each that
-            failed or was skipped.
+            A MaterializeResult for each asset as soon as its node has completed, an AssetObservation for each that
+            failed or was skipped, and an AssetCheckResult for each check that ran.
 
         Raises:
-            Failure: An asset failed or was skipped, Dune refused the pipeline, or it could not be followed.
+            Failure: An asset failed or was skipped, a check failed to run, a blocking check failed, Dune refused the
+                pipeline, or it could not be followed.
         """
         from dagster_dune._execution.step import Step  # noqa: PLC0415
         from dagster_dune.pipeline.details import Details  # noqa: PLC0415  (code locations load quicker without)
@@ -235,6 +236,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
                 overrides = overrides_of(config, assets) if config else {}
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
                 if form_of(config, pipeline_form) == "lineage":
+                    refuse_checks(assets.query_checks)
                     sink = sink_node(assets.catalog, assets.selection, self.performance, overrides, assets.partitions)
                     plan = self._plan_lineage(client, assets, sink, allow_extra_refreshes=allow_extra_refreshes)
                     send = partial(client.execute_lineage, *_asked_for(sink))
@@ -277,6 +279,8 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
             )
 
     def _plan(self, assets: DuneAssetSet, overrides: Mapping[str, Override]) -> PipelinePlan:
+        if not assets.selected and assets.selected_checks and not assets.query_checks:
+            return PipelinePlan(())
         return plan_pipeline(
             assets.catalog,
             assets.selection,
@@ -284,6 +288,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
             performance=self.performance,
             overrides=overrides,
             partitions=assets.partitions,
+            checks=assets.query_checks,
             max_nodes=self.max_nodes,
         )
 

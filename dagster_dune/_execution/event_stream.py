@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import dagster as dg
 
+from dagster_dune._execution.check_results import CheckResults
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DuneError
@@ -17,7 +18,7 @@ from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.translator import DagsterDuneTranslator
 
-DuneEvent: TypeAlias = dg.MaterializeResult[Any] | dg.AssetObservation | dg.AssetMaterialization
+DuneEvent: TypeAlias = dg.MaterializeResult[Any] | dg.AssetObservation | dg.AssetMaterialization | dg.AssetCheckResult
 """What a run yields. Events are yielded, not logged: Dagster stores logged ones with the next that is yielded."""
 
 REASONS_IN_MESSAGE = 3
@@ -37,21 +38,29 @@ class EventStream:
         context: The step's context.
         assets: What the step is to materialize.
         plan: The nodes of the step, whichever pipelines they run in.
+        checks: The results of the step's checks.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext, assets: DuneAssetSet, plan: PipelinePlan) -> None:
+    def __init__(
+        self, context: dg.AssetExecutionContext, assets: DuneAssetSet, plan: PipelinePlan, checks: CheckResults
+    ) -> None:
         self._context = context
         self._assets = assets
         self._log = context.log
-        self._nodes = Counter(node.sql_name for node in plan.nodes if node.selected)
+        self._checks = checks
+        self._nodes = Counter(node.sql_name for node in plan.nodes if node.selected and not node.check)
         self._settled: dict[dg.AssetKey, list[_Settled]] = defaultdict(list)
         self._ended = set[dg.AssetKey]()
         self._held: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {}
+        self._told: dict[dg.AssetKey, dict[str, Mapping[str, Any]]] = {}
         self._lost: dict[str, Outcome] = {}
 
     def of(self, outcomes: Iterable[Outcome], pipeline_execution_id: str | None) -> Iterator[DuneEvent]:
         """Yield what can be yielded after each of these outcomes of a pipeline."""
         for outcome in outcomes:
+            if outcome.node.check:
+                yield from self._checks.settle(outcome, pipeline_execution_id)
+                continue
             metadata = outcome_metadata(outcome, pipeline_execution_id)
             key = self._key(outcome)
             metadata |= doubts_of(self._context.assets_def, key)
@@ -69,9 +78,10 @@ class EventStream:
     def rest(self) -> Iterator[DuneEvent]:
         """Yield what is still held back, where what it waits for will not end in this step."""
         while self._held:
-            yield self._held.pop(next(iter(self._held)))
+            yield from self._tell(next(iter(self._held)))
         for key in list(self._settled):
             yield from _one_by_one(key, self._settled.pop(key))
+        yield from self._checks.rest()
 
     def raise_for_lost(self, *, allow_retries: bool) -> None:
         """Fail the step if an asset, or a partition of one, was not materialized.
@@ -80,22 +90,38 @@ class EventStream:
             allow_retries: Whether the op's retry policy may try again.
 
         Raises:
-            Failure: It lists each failed and each skipped asset with its reason.
+            Failure: It lists each failed and each skipped asset, each check without a result, and each blocking check
+                that failed, with their reasons.
         """
+        accounts = {name: _account_of(outcome) for name, outcome in self._lost.items()}
+        accounts |= {name: f"No result. {reason}" for name, reason in self._checks.lost.items()}
+        accounts |= {name: f"Failed. {reason}" for name, reason in self._checks.closed.items()}
+        if not accounts:
+            return
+        words = [
+            *self._words_of_assets(),
+            *_words("check has no result", "checks have no result", self._checks.lost),
+            *_words("blocking check failed", "blocking checks failed", self._checks.closed),
+        ]
+        raise dg.Failure(
+            " ".join(f"{text.rstrip('. ')}." for text in words), metadata=accounts, allow_retries=allow_retries
+        )
+
+    def _words_of_assets(self) -> Iterator[str]:
         if not self._lost:
             return
-        failed = [name for name, outcome in self._lost.items() if outcome.result is Result.FAILED]
+        failed = {name: outcome.reason for name, outcome in self._lost.items() if outcome.result is Result.FAILED}
         what = "assets" if self._nodes.total() == len(self._nodes) else "assets and partitions"
         counts = f"{len(failed)} of {self._nodes.total()} {what} failed on Dune"
         if skipped := len(self._lost) - len(failed):
-            counts += f" and {skipped} {'was' if skipped == 1 else 'were'} skipped because of that"
-        shown = "; ".join(f"{name}: {self._lost[name].reason}" for name in failed[:REASONS_IN_MESSAGE])
-        more = "; ..." if len(failed) > REASONS_IN_MESSAGE else ""
-        raise dg.Failure(
-            description=f"{counts}. {shown}{more}",
-            metadata={name: _account_of(outcome) for name, outcome in self._lost.items()},
-            allow_retries=allow_retries,
-        )
+            were = "was" if skipped == 1 else "were"
+            counts += f" and {skipped} {were} skipped because of {self._blockers(failed)}"
+        yield f"{counts}. {_listed(failed)}"
+
+    def _blockers(self, failed: Collection[str]) -> str:
+        names = sorted({name for outcome in self._lost.values() for name in outcome.blocked_by})
+        is_of_checks = not self._checks.labels.isdisjoint(names)
+        return ", ".join(names[:REASONS_IN_MESSAGE]) if is_of_checks or not failed else "that"
 
     def _key(self, outcome: Outcome) -> dg.AssetKey:
         name = outcome.node.sql_name
@@ -123,6 +149,9 @@ class EventStream:
         else:
             self._ended.add(key)
             yield from _one_by_one(key, nodes)
+            yield from self._checks.asset_told(key, {})
+            return
+        self._told[key] = {node.label: node.metadata for node in nodes}
 
     def _result(self, key: dg.AssetKey, nodes: list[_Settled]) -> dg.MaterializeResult[Any]:
         if len(nodes) == 1:
@@ -132,15 +161,20 @@ class EventStream:
                 self._context.add_asset_metadata(node.metadata, key, partition_key)
         return dg.MaterializeResult(key)
 
-    def _released(self) -> Iterator[dg.MaterializeResult[Any]]:
+    def _released(self) -> Iterator[DuneEvent]:
         released = True
         while released:
             released = False
             for key in list(self._held):
                 if (self._assets.deps[key] & self._assets.selected) <= self._ended:
                     released = True
-                    self._ended.add(key)
-                    yield self._held.pop(key)
+                    yield from self._tell(key)
+
+    def _tell(self, key: dg.AssetKey) -> Iterator[DuneEvent]:
+        """Yield the result of an asset, and those of its checks after it."""
+        self._ended.add(key)
+        yield self._held.pop(key)
+        yield from self._checks.asset_told(key, self._told.pop(key))
 
 
 @dataclass(frozen=True)
@@ -153,6 +187,11 @@ class _Settled:
     @property
     def is_success(self) -> bool:
         return self.outcome.result is Result.SUCCEEDED
+
+    @property
+    def label(self) -> str:
+        partition = self.outcome.node.partition
+        return partition.label if partition else ""
 
 
 def _one_by_one(key: dg.AssetKey, nodes: Iterable[_Settled]) -> Iterator[dg.AssetMaterialization]:
@@ -170,6 +209,16 @@ def _keys(partition: Partition | None) -> tuple[str | None, ...]:
 def failure_of(error: DuneError, *, retryable: bool) -> dg.Failure:
     """Return the failure that an error of ours ends a step with."""
     return dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=retryable)
+
+
+def _words(one: str, several: str, reasons: Mapping[str, str]) -> Iterator[str]:
+    if reasons:
+        yield f"{len(reasons)} {one if len(reasons) == 1 else several}. {_listed(reasons)}"
+
+
+def _listed(reasons: Mapping[str, str]) -> str:
+    shown = [f"{name}: {reason}" if reason else name for name, reason in list(reasons.items())[:REASONS_IN_MESSAGE]]
+    return "; ".join(shown) + ("; ..." if len(reasons) > REASONS_IN_MESSAGE else "")
 
 
 def _account_of(outcome: Outcome) -> str:

@@ -12,8 +12,10 @@ from functools import partial
 import dagster as dg
 
 from dagster_dune._execution import protocol
+from dagster_dune._execution.check_results import CheckResults
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
 from dagster_dune._execution.family import Family, Origin, make_findable
+from dagster_dune._execution.gates import is_answer, ruling
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated
 from dagster_dune._execution.policy import look, policy_of
 from dagster_dune._execution.protocol import Attempt, Policy, View
@@ -103,9 +105,15 @@ class Step:
             DuneError: The plan could not be sent, or not be followed to its end.
             Failure: Some of its nodes failed or were skipped.
         """
-        stream = EventStream(self._context, self._assets, plan)
+        checks = CheckResults(self._context, self._assets, plan, self._client)
+        stream = EventStream(self._context, self._assets, plan, checks)
+        yield from checks.start()
         try:
-            yield from self._attempt(plan, send, stream)
+            ruled = ruling(self._instance, self._run_id, self._assets, plan)
+            checks.closed.update(ruled.closed)
+            yield from stream.of(ruled.held_back, None)
+            if ruled.plan.nodes:
+                yield from self._attempt(ruled.plan, send, stream)
         except DuneError:
             yield from stream.rest()
             raise
@@ -201,11 +209,11 @@ class Step:
         submission = step.submission
         ids = {node.id: submission.node_ids[node.digest] for node in plan.nodes if node.digest in step.digests}
         pipeline = submission.pipeline_execution_id or ""
-        lost = set[str]()
+        lost, closed = set[str](), set[str]()
 
         def told() -> Iterator[Outcome]:
             for outcome in self._outcomes(plan.renumbered(ids), pipeline):
-                is_lost = outcome.result is not Result.SUCCEEDED
+                is_lost = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
                 if is_lost and outcome.node.selected:
                     lost.add(outcome.node.digest)
                 if is_lost and outcome.node.selected and step.sends_again:

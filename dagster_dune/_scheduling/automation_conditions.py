@@ -12,13 +12,17 @@ from dagster_dune.catalog.automation import Automation, Freshness
 from dagster_dune.errors import DuneCatalogError
 
 
-def condition_of(automation: Automation, untended: Collection[dg.AssetKey] = ()) -> dg.AutomationCondition[Any]:
+def condition_of(
+    automation: Automation, untended: Collection[dg.AssetKey] = (), *, waits_for_checks: bool = False
+) -> dg.AutomationCondition[Any]:
     """Return Dagster's condition.
 
     Args:
         automation: When the object is run.
         untended: What it reads that Dagster does not materialize. Dagster takes it as missing, and would wait for it
             forever; where its materializations are reported after all, they count as updates.
+        waits_for_checks: Whether the blocking checks of what it reads must have passed: without that, automation would
+            run, moments later, what a gate has just held back.
 
     Returns:
         The condition.
@@ -26,6 +30,11 @@ def condition_of(automation: Automation, untended: Collection[dg.AssetKey] = ())
     Raises:
         DuneCatalogError: Dagster does not take the cron.
     """
+    condition = _condition_of(automation, untended)
+    return condition & dg.AutomationCondition.all_deps_blocking_checks_passed() if waits_for_checks else condition
+
+
+def _condition_of(automation: Automation, untended: Collection[dg.AssetKey]) -> dg.AutomationCondition[Any]:
     tables = dg.AssetSelection.assets(*sorted(untended))
     if automation.cron is not None:
         try:

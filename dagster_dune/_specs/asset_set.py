@@ -13,7 +13,9 @@ from functools import cached_property
 import dagster as dg
 
 from dagster_dune._scheduling.partitions import partitions_of_step
+from dagster_dune._specs.check_specs import checks_by_key
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DuneCatalogError
@@ -53,6 +55,8 @@ class DuneAssetSet:
         selected: The assets that this step is to materialize.
         deps: By asset, the assets that it depends on.
         partitions: By the SQL names of partitioned queries, which partitions of them this step is to materialize.
+        checks: What each of its checks is.
+        selected_checks: The checks that this step is to evaluate.
     """
 
     definition: str
@@ -61,6 +65,8 @@ class DuneAssetSet:
     selected: frozenset[dg.AssetKey]
     deps: Mapping[dg.AssetKey, frozenset[dg.AssetKey]]
     partitions: Mapping[str, Sequence[Partition]] = field(default_factory=dict)
+    checks: Mapping[dg.AssetCheckKey, DuneCheck] = field(default_factory=dict)
+    selected_checks: frozenset[dg.AssetCheckKey] = frozenset()
 
     @classmethod
     def of(cls, context: dg.AssetExecutionContext) -> DuneAssetSet:
@@ -71,7 +77,8 @@ class DuneAssetSet:
         """
         assets = cls.of_definition(context.assets_def, frozenset(context.selected_asset_keys))
         partitions = {assets.names[key]: parts for key, parts in partitions_of_step(context).items()}
-        return replace(assets, partitions=partitions)
+        selected_checks = frozenset(key for key in context.selected_asset_check_keys if key in assets.checks)
+        return replace(assets, partitions=partitions, selected_checks=selected_checks)
 
     @classmethod
     def of_definition(cls, assets: dg.AssetsDefinition, selected: frozenset[dg.AssetKey] = frozenset()) -> DuneAssetSet:
@@ -95,6 +102,7 @@ class DuneAssetSet:
             names=names,
             selected=selected,
             deps={key: frozenset(deps) for key, deps in assets.asset_deps.items()},
+            checks=checks_by_key(catalog, {name: key for key, name in names.items()}),
         )
 
     @cached_property
@@ -115,6 +123,16 @@ class DuneAssetSet:
             for key, deps in self.deps.items()
             if key in self.names
         }
+
+    @property
+    def query_checks(self) -> list[DuneCheck]:
+        """The selected checks that run a query."""
+        return [self.checks[key] for key in sorted(self.selected_checks) if self.checks[key].sql_name]
+
+    @cached_property
+    def check_keys(self) -> Mapping[tuple[str, str], dg.AssetCheckKey]:
+        """The key of each check, by the SQL name of its asset and its own name."""
+        return {(check.asset, check.name): key for key, check in self.checks.items()}
 
     def object(self, name: str) -> MaterializedView | Query | Reference:
         """What a SQL name stands for: an object of the catalog, or something that is not in it."""

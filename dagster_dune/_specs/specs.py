@@ -9,6 +9,7 @@ import dagster as dg
 
 from dagster_dune._scheduling.automation_conditions import condition_of
 from dagster_dune._scheduling.partitions import check_one_definition, check_partitions_def
+from dagster_dune._specs.check_specs import check_specs, gated
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
@@ -25,8 +26,8 @@ def asset_specs(
     select: Sequence[str] | str | None,
     inline_query_views: bool,
     include_backing_queries: bool,
-) -> tuple[DuneCatalog, list[dg.AssetSpec]]:
-    """Return the specs of the objects that become assets, and the catalog that holds all of these.
+) -> tuple[DuneCatalog, list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
+    """Return the catalog that holds all objects that become assets, the specs of these, and those of their checks.
 
     Raises:
         DuneCatalogError: None is left, or two of them get one asset key.
@@ -36,7 +37,8 @@ def asset_specs(
     visible = _visible(catalog, select, inline_query_views, include_backing_queries)
     if not visible:
         raise DuneCatalogError("The catalog holds no object that could become an asset.", hint="Check it and select.")
-    return catalog, _Specs(catalog, translator, visible).all()
+    specs = _Specs(catalog, translator, visible)
+    return catalog, specs.all(), check_specs(catalog, {name: specs.key(name) for name in sorted(visible)})
 
 
 def upstream_names(graph: CatalogGraph, name: str, visible: Collection[str]) -> set[str]:
@@ -49,6 +51,7 @@ def _visible(
 ) -> set[str]:
     graph = catalog.graph
     names = {obj.sql_name for obj in catalog} if select is None else set(matching(catalog, select))
+    names -= catalog.check_queries
     if not include_backing_queries:
         names -= graph.backing_queries
     if inline_query_views:
@@ -71,6 +74,10 @@ class _Specs:
         self._check_keys()
         check_one_definition({name: self._spec(name) for name in sorted(self._visible)})
         return specs
+
+    def key(self, name: str) -> dg.AssetKey:
+        """The asset of a name."""
+        return self._spec(name).key
 
     def _spec(self, name: str) -> dg.AssetSpec:
         if name not in self._translated:
@@ -97,7 +104,8 @@ class _Specs:
         """The catalog's own condition learns what Dagster never materializes; a translator's stays as it is."""
         if obj.automation is None or spec.automation_condition != condition_of(obj.automation):
             return spec.automation_condition
-        return condition_of(obj.automation, [self._spec(name).key for name in upstream if name not in self._catalog])
+        untended = [self.key(name) for name in upstream if name not in self._catalog]
+        return condition_of(obj.automation, untended, waits_for_checks=bool(gated(self._catalog, upstream)))
 
     def _check_keys(self) -> None:
         """Dagster makes an output name of each key, and two keys can make the same one."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagster_dune.catalog.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.catalog.unknown_names import warn_of_unknown_names
@@ -26,6 +27,7 @@ class DuneCatalog(CatalogContents):
         unidentified: Queries of a folder whose ids are not known. They are no objects of the catalog; `merge` finds
             their ids in the account.
         not_taken: The ids of queries that the account has beside those in the catalog; None where that is not known.
+        checks: What is checked of the objects; see `DuneCheck`.
 
     Raises:
         DuneCatalogError: A name stands twice, a dep is unknown, or objects read each other in a circle.
@@ -142,6 +144,29 @@ class DuneCatalog(CatalogContents):
         warn_of_foreign_queries(folder, account)
         return warn_of_unknown_names(warn_of_differences(cls.of(contents)))
 
+    def with_checks(self, checks: Iterable[DuneCheck]) -> DuneCatalog:
+        """Return this catalog with more checks; a query of theirs that it does not hold reads what it checks.
+
+        Raises:
+            DuneCatalogError: One is of nothing that the catalog holds, or contradicts another one.
+        """
+        checks = (*self.checks, *checks)
+        names = {obj.sql_name for obj in self} | {check.sql_name for check in checks if check.sql_name}
+        check_consistent(checks, names, set(self.external) - names)
+        queries = [
+            Query(query_id=check.query_id, deps=[check.asset])
+            for check in checks
+            if check.query_id and check.sql_name not in self
+        ]
+        return DuneCatalog(
+            materialized_views=self.materialized_views,
+            queries=(*self.queries, *queries),
+            external=self.external,
+            unidentified=self.unidentified,
+            not_taken=self.not_taken,
+            checks=checks,
+        )
+
     def with_backing_queries(self) -> DuneCatalog:
         """Return this catalog with the query behind each matview as an object of its own."""
         listed = {query.query_id for query in self.queries}
@@ -156,4 +181,5 @@ class DuneCatalog(CatalogContents):
             external=self.external,
             unidentified=self.unidentified,
             not_taken=self.not_taken,
+            checks=self.checks,
         )

@@ -10,6 +10,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from dagster_dune.catalog.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQuery
@@ -30,9 +31,11 @@ class CatalogContents(BaseModel):
         unidentified: Queries of a folder whose ids are not known. They are no objects of the catalog; `merge` finds
             their ids in the account.
         not_taken: The ids of queries that the account has beside those in the catalog; None where that is not known.
+        checks: What is checked of the objects. The query of a check is among the `queries`, and no asset.
 
     Raises:
-        DuneCatalogError: A name stands twice, a dep is unknown, or objects read each other in a circle.
+        DuneCatalogError: A name stands twice, a dep is unknown, objects read each other in a circle, or a check is of
+            nothing that the catalog holds, or contradicts another one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -42,6 +45,7 @@ class CatalogContents(BaseModel):
     external: tuple[str, ...] = ()
     unidentified: tuple[UnidentifiedQuery, ...] = ()
     not_taken: tuple[int, ...] | None = None
+    checks: tuple[DuneCheck, ...] = ()
 
     @classmethod
     def from_json(cls, document: str | bytes) -> Self:
@@ -125,7 +129,13 @@ class CatalogContents(BaseModel):
         for obj in self:
             self._check_deps(obj, known)
         self.graph.upstream_first()  # raises where there is a circle
+        check_consistent(self.checks, seen, known - seen)
         return self
+
+    @property
+    def check_queries(self) -> frozenset[str]:
+        """The SQL names of the queries that are checks."""
+        return frozenset(check.sql_name for check in self.checks if check.sql_name)
 
     @staticmethod
     def _check_deps(obj: MaterializedView | Query, known: set[str]) -> None:

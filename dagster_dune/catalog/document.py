@@ -70,6 +70,7 @@ def _with_paths(catalog: CatalogContents, path: Callable[[str], str]) -> Catalog
     return CatalogContents(
         external=catalog.external,
         not_taken=catalog.not_taken,
+        checks=catalog.checks,
         **{
             field: tuple(obj.model_copy(update={"source": changed(obj)}) for obj in getattr(catalog, field))
             for field in fields

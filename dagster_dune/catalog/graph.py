@@ -89,19 +89,31 @@ class CatalogGraph:
         Returns:
             The wanted names nearest upstream.
         """
-        found = set[str]()
-        seen = {name}
+        return self.walk(name, wanted)[0]
+
+    def walk(self, name: str, wanted: Callable[[str], bool]) -> tuple[set[str], set[str]]:
+        """Find what `nearest` finds, and what is looked at on the way: views that are looked through, and walls.
+
+        Args:
+            name: Where to start; it is in neither answer.
+            wanted: Whether the walk stops at a name and takes it.
+
+        Returns:
+            The wanted names nearest upstream, and the others that the walk has met.
+        """
+        found, passed = set[str](), set[str]()
         ahead = list(self.reads(name))
         while ahead:
             upstream = ahead.pop()
-            if upstream in seen:
+            if upstream == name or upstream in found or upstream in passed:
                 continue
-            seen.add(upstream)
             if wanted(upstream):
                 found.add(upstream)
-            elif upstream in self._views:
+                continue
+            passed.add(upstream)
+            if upstream in self._views:
                 ahead.extend(self.reads(upstream))
-        return found
+        return found, passed
 
     def upstream_first(self) -> tuple[str, ...]:
         """Return every name in the graph, each after all that it reads.

@@ -112,6 +112,8 @@ def show(
         if count:
             table.add_row(name, str(count))
     console.print(table)
+    for check in catalog.checks:
+        console.print(f"{check.label}: {check.kind}, {check.severity}{', blocking' if check.blocking else ''}")
 
 
 @catalog_app.command()

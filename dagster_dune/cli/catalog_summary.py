@@ -33,6 +33,7 @@ def counts(catalog: CatalogContents) -> dict[str, int]:
         "longest chain": _longest_chain(catalog),
         "without SQL": sum(obj.sql is None for obj in catalog),
         "without id": len(catalog.unidentified),
+        "checks": len(catalog.checks),
     }
 
 
@@ -80,6 +81,7 @@ def described(catalog: CatalogContents) -> dict[str, Any]:
         ],
         "others": others(catalog),
         "unidentified": files_without_id(catalog),
+        "checks": [check.model_dump(mode="json", exclude_defaults=True) for check in catalog.checks],
     }
 
 

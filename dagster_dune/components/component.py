@@ -13,12 +13,14 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, QueryViews
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.sources.folder import read_directory
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.fields import (
     ResolvedBackfillPolicy,
+    ResolvedChecks,
     ResolvedDuneResource,
     ResolvedRetryPolicy,
     ResolvedTranslation,
@@ -98,6 +100,9 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     query_views: QueryViews = Field(default="assets", description="Whether queries that others read are assets.")
     include_backing_queries: bool = Field(
         default=False, description="Whether the query behind a matview is an asset of its own."
+    )
+    checks: ResolvedChecks = Field(
+        default_factory=list, description="Checks beside those of the catalog, with the fields of a DuneCheck."
     )
     pipeline_form: PipelineForm = Field(default="nodes", description="nodes, or lineage.")
     allow_extra_refreshes: bool = Field(
@@ -227,6 +232,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             backfill_policy=self.backfill_policy,
             query_views=self.query_views,
             include_backing_queries=self.include_backing_queries,
+            checks=[check for check in self.checks if isinstance(check, DuneCheck)],
             pipeline_form=self.pipeline_form,
             allow_extra_refreshes=self.allow_extra_refreshes,
         )

@@ -3,7 +3,7 @@
 There is no ``from __future__ import annotations`` here: Dagster makes the YAML's schema of the annotations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +15,10 @@ from dagster.components.resolved.core_models import (
     resolve_backfill_policy,
 )
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
-from pydantic import Field, create_model
+from pydantic import Field, ValidationError, create_model
 
+from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.errors import DuneCatalogError
 from dagster_dune.resource import DuneResource
 
 API_KEY_VARIABLE = "DUNE_API_KEY"
@@ -74,6 +76,19 @@ def _retry_policy(context: dg.ResolutionContext, retries: RetriesModel | None) -
     return None if retries is None else dg.RetryPolicy(**context.resolve_value(retries.model_dump()))
 
 
+def _checks(context: dg.ResolutionContext, checks: Sequence[Mapping[str, Any]]) -> list[DuneCheck]:
+    return [_check(context.resolve_value(dict(check))) for check in checks]
+
+
+def _check(said: Mapping[str, Any]) -> DuneCheck:
+    try:
+        return DuneCheck.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise DuneCatalogError(f"The check {dict(said)!r} is wrong: {first['msg']} ({place}).") from error
+
+
 SourcePath = Annotated[Path | None, dg.Resolver(_path, model_field_type=str | None)]
 ResolvedDuneResource = Annotated[DuneResource | None, dg.Resolver(_resource, model_field_type=ResourceModel | None)]
 ResolvedRetryPolicy = Annotated[dg.RetryPolicy | None, dg.Resolver(_retry_policy, model_field_type=RetriesModel | None)]
@@ -84,6 +99,8 @@ ResolvedBackfillPolicy = Annotated[
         model_field_type=SingleRunBackfillPolicyModel | MultiRunBackfillPolicyModel | None,
     ),
 ]
+# Dagster looks into the types of a list, and takes no model with constraints.
+ResolvedChecks = Annotated[list[object], dg.Resolver(_checks, model_field_type=list[dict[str, Any]])]
 ResolvedTranslation = Annotated[
     TranslationFn[Any] | None,
     TranslationFnResolver[Any](template_vars_for_translation_fn=lambda obj: {"obj": obj}),

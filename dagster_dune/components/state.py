@@ -124,6 +124,7 @@ def _without_slugs(catalog: CatalogContents) -> CatalogContents:
         materialized_views=catalog.materialized_views,
         queries=tuple(query.model_copy(update={"slug": None}) for query in catalog.queries),
         external=catalog.external,
+        checks=catalog.checks,
     )
 
 

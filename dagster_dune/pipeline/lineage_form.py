@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DunePlanError
 from dagster_dune.pipeline.plan import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target, parts_of
@@ -56,6 +57,20 @@ def sink_node(
             hint='Select one query with its upstream matviews, or use pipeline_form="nodes".',
         )
     return queries[0]
+
+
+def refuse_checks(checks: Collection[DuneCheck]) -> None:
+    """Refuse checks with a query: Dune would not run them.
+
+    Raises:
+        DunePlanError: There are some.
+    """
+    if checks:
+        raise DunePlanError(
+            f"{FORM} lets Dune choose what runs, which knows no checks, but the selection holds "
+            f"{', '.join(check.label for check in checks)}.",
+            hint='Select the assets without these checks, or use pipeline_form="nodes".',
+        )
 
 
 def plan_lineage(

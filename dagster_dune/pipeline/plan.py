@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 
 from dagster_dune.api.models import (
     MaterializedViewRefresh,
@@ -18,9 +19,11 @@ from dagster_dune.api.models import (
     QueryExecution,
 )
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.parameters import ParameterValue, checked_values
 from dagster_dune.catalog.partitions import Partition
-from dagster_dune.errors import DunePlanError
+from dagster_dune.errors import DuneCatalogError, DunePlanError
 
 DIGEST_LENGTH = 12
 
@@ -52,6 +55,8 @@ class PlannedNode:
         target: What Dune is asked to do.
         selected: Whether it was asked for. False only where Dune chooses the nodes itself (the lineage form).
         partition: What part of the object it runs; None where that has no partitions.
+        check: The check that it is; None where it is an asset.
+        anew_after: The run up to which nothing of it counts, where it must run anew; empty elsewhere.
     """
 
     id: int
@@ -60,11 +65,14 @@ class PlannedNode:
     target: MaterializedViewRefresh | QueryExecution
     selected: bool = True
     partition: Partition | None = None
+    check: DuneCheck | None = None
+    anew_after: str = ""
 
     @property
     def label(self) -> str:
         """What it runs, as messages name it."""
-        return f"{self.sql_name} ({self.partition.label})" if self.partition else self.sql_name
+        name = self.check.label if self.check else self.sql_name
+        return f"{name} ({self.partition.label})" if self.partition else name
 
     @cached_property
     def digest(self) -> str:
@@ -72,6 +80,8 @@ class PlannedNode:
         what = self.target.model_dump(mode="json", exclude={"performance"}, exclude_none=True)
         if self.partition:
             what["partition"] = self.partition.keys
+        if self.anew_after:
+            what["anew_after"] = self.anew_after
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
     def to_wire(self) -> PipelineNode:
@@ -125,12 +135,16 @@ def plan_pipeline(
     performance: Performance | None = None,
     overrides: Mapping[str, Override] | None = None,
     partitions: Mapping[str, Sequence[Partition]] | None = None,
+    checks: Iterable[DuneCheck] = (),
     max_nodes: int | None = None,
 ) -> PipelinePlan:
     """Turn a selection into the nodes of one pipeline. The same selection always gives the same nodes.
 
     A node depends on the nearest selected objects upstream, found by looking through unselected queries, which Dune
     inlines. An unselected matview is a wall: its readers get what it stored last time.
+
+    A check's node depends on its asset's, and on the nearest selected objects that its own SQL reads. What reads the
+    asset of a gate, through unselected queries too, depends on the gate, whether the asset is selected or not.
 
     Args:
         catalog: What exists, and what reads what.
@@ -139,7 +153,9 @@ def plan_pipeline(
         extra_deps: Edges beside the catalog's own, by SQL names, such as those a translator adds.
         performance: The tier of the objects that name none; left out of the request if None.
         overrides: What this run changes of single objects, by SQL names.
-        partitions: By the SQL names of partitioned queries, what of them runs: a node each.
+        partitions: By the SQL names of partitioned queries, what of them runs: a node each. A partitioned check runs
+            for those of its asset.
+        checks: The checks with a query that run as well.
         max_nodes: The number of nodes that the pipeline may have; any if None.
 
     Returns:
@@ -158,9 +174,12 @@ def plan_pipeline(
         >>> [(node.id, node.sql_name, node.dependencies) for node in plan.nodes]
         [(1, 'dune.acme.result_daily', ()), (2, 'query_8', (1,))]
     """
-    if not selection:
+    by_query = {check.sql_name: check for check in checks if check.sql_name}
+    if not selection and not by_query:
         raise DunePlanError("Nothing is selected, so there is nothing to run on Dune.")
-    parts = {name: parts_of(catalog[name], (partitions or {}).get(name, ())) for name in selection}
+    labels = {**selection, **{name: f"{check.asset} {check.name}" for name, check in by_query.items()}}
+    partitions = partitions or {}
+    parts = {name: parts_of(catalog[name], partitions.get(_of_partitions(name, by_query), ())) for name in labels}
     count = sum(map(len, parts.values()))
     if max_nodes is not None and count > max_nodes:
         raise DunePlanError(
@@ -168,10 +187,10 @@ def plan_pipeline(
             hint="Select fewer assets or partitions, or raise max_nodes on the DuneResource.",
         )
     graph = catalog.graph.with_deps(extra_deps) if extra_deps else catalog.graph
-    upstream = {name: graph.nearest(name, selection.__contains__) for name in selection}
+    upstream = node_dependencies(graph, selection, by_query)
     nodes: dict[str, list[PlannedNode]] = {}
     ids = itertools.count(1)
-    for name in _topological(upstream, selection):
+    for name in _topological(upstream, labels):
         override = (overrides or {}).get(name, UNCHANGED)
         nodes[name] = [
             PlannedNode(
@@ -180,11 +199,63 @@ def plan_pipeline(
                 dependencies=tuple(sorted(up.id for ups in upstream[name] for up in nodes[ups] if _meet(up, part))),
                 target=node_target(catalog[name], performance, override, part),
                 partition=part,
+                check=by_query.get(name),
             )
             for part in parts[name]
         ]
         _check_different(nodes[name])
     return PipelinePlan(tuple(node for of_object in nodes.values() for node in of_object))
+
+
+def node_dependencies(
+    graph: CatalogGraph, selection: Collection[str], checks: Mapping[str, DuneCheck]
+) -> dict[str, set[str]]:
+    """Work out what each node waits for, by SQL names.
+
+    Args:
+        graph: What reads what.
+        selection: The objects that run.
+        checks: By the names of their queries, the checks that run.
+
+    Returns:
+        By the name of each object and of each check's query, those that must complete before it.
+    """
+    gates: dict[str, list[str]] = {}
+    for name, check in checks.items():
+        if check.is_gate:
+            gates.setdefault(check.asset, []).append(name)
+    upstream = {}
+    for name in selection:
+        nearest, passed = graph.walk(name, selection.__contains__)
+        upstream[name] = {*nearest, *(gate for asset in nearest | passed for gate in gates.get(asset, ()))}
+    for name, check in checks.items():
+        nearest, _ = graph.walk(name, selection.__contains__)
+        upstream[name] = nearest | ({check.asset} & set(selection))
+    return upstream
+
+
+def check_gates(graph: CatalogGraph, objects: Collection[str], checks: Iterable[DuneCheck]) -> None:
+    """Check that no gate waits for what waits for it, whatever is selected of these objects.
+
+    Raises:
+        DuneCatalogError: One reads a reader of its asset, directly or not.
+    """
+    by_query = {check.sql_name: check for check in checks if check.sql_name}
+    try:
+        TopologicalSorter(node_dependencies(graph, objects, by_query)).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        gate = next(by_query[name] for name in circle if name in by_query and by_query[name].is_gate)
+        raise DuneCatalogError(
+            f"The gate {gate.name} of {gate.asset} reads what reads {gate.asset}, so that each would wait for the "
+            f"other: {' -> '.join(circle)}.",
+            hint="Let its SQL read what comes before its asset's readers, or make it a check of kind rows.",
+        ) from error
+
+
+def _of_partitions(name: str, checks: Mapping[str, DuneCheck]) -> str:
+    """Whose partitions a node runs for."""
+    return checks[name].asset if name in checks else name
 
 
 def parts_of(obj: MaterializedView | Query, partitions: Sequence[Partition]) -> tuple[Partition | None, ...]:
@@ -253,7 +324,11 @@ def _check_different(nodes: Sequence[PlannedNode]) -> None:
 
 
 def _topological(upstream: Mapping[str, set[str]], labels: Mapping[str, str]) -> list[str]:
-    """Kahn's order, with the smallest label first among those that are ready."""
+    """Kahn's order, with the smallest label first among those that are ready.
+
+    Raises:
+        DunePlanError: Some wait for each other in a circle.
+    """
     waiting = {name: len(ups) for name, ups in upstream.items()}
     readers: dict[str, list[str]] = {name: [] for name in upstream}
     for name, ups in upstream.items():
@@ -269,4 +344,9 @@ def _topological(upstream: Mapping[str, set[str]], labels: Mapping[str, str]) ->
             waiting[reader] -= 1
             if waiting[reader] == 0:
                 heapq.heappush(ready, (labels[reader], reader))
+    if circle := sorted(upstream.keys() - set(order)):
+        raise DunePlanError(
+            f"These wait for each other in a circle, so nothing was sent: {', '.join(circle)}.",
+            hint="A gate must not read what reads its asset.",
+        )
     return order

@@ -26,6 +26,7 @@ from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.sources.api_objects import as_materialized_view, as_query
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
+from dagster_dune.catalog.sources.tag_checks import checks_of_tags
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 
 RATE_LIMIT_SECONDS = 15.0
@@ -267,13 +268,15 @@ class _Account:
     def catalog(self, wanted: set[str]) -> CatalogContents:
         matviews = [self.matviews[name] for name in sorted(wanted & self.matviews.keys())]
         backing_ids = {info.query_id for info in matviews}
+        queries = [
+            query
+            for query_id, query in sorted(self.queries.items())
+            if query.sql_name in wanted and query_id not in backing_ids
+        ]
         catalog = consistent(
             [as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews],
-            [
-                query
-                for query_id, query in sorted(self.queries.items())
-                if query.sql_name in wanted and query_id not in backing_ids
-            ],
+            queries,
+            checks=checks_of_tags(queries, self._left_out),
             left_out=self._left_out,
         )
         return self._with_the_rest_as_external(catalog)

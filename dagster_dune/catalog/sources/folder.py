@@ -18,10 +18,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, likely_type
+from dagster_dune.catalog.sources.file_checks import checks_of_file
 from dagster_dune.catalog.sources.file_ids import WAYS, Found, IdPlace, identify
 from dagster_dune.catalog.sources.folder_settings import read_settings, read_text, shown
 from dagster_dune.catalog.sources.header import Header, HeaderParameter, SqlText, parse_sql_text
@@ -57,11 +59,13 @@ def read_directory(
     settings = read_settings(path, [exclude] if isinstance(exclude, str) else exclude, left_out)
     objects: dict[str, list[MaterializedView | Query]] = {}
     unidentified: list[UnidentifiedQuery] = []
+    checks: list[DuneCheck] = []
     with _cheap_garbage_collection():
         for file in settings.files:
             header, allowed = settings.queries.get(file, Header()), settings.ids.get(file, ())
             with left_out.if_wrong(names=_likely_names(file, header, allowed)):
-                obj = _read(file, header, allowed)
+                obj, of_file = _read(file, header, allowed)
+                checks += of_file
                 if isinstance(obj, UnidentifiedQuery):
                     unidentified.append(obj)
                 else:
@@ -72,6 +76,7 @@ def read_directory(
         [obj for obj in single if isinstance(obj, Query)],
         external=tuple(settings.external),
         unidentified=unidentified,
+        checks=checks,
         left_out=left_out,
     )
 
@@ -113,14 +118,19 @@ def _likely_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> lis
     return [name for name in (header.matview and header.matview.lower(), query_id and f"query_{query_id}") if name]
 
 
-def _read(file: Path, settings: Header, allowed: Sequence[IdPlace]) -> MaterializedView | Query | UnidentifiedQuery:
+def _read(
+    file: Path, settings: Header, allowed: Sequence[IdPlace]
+) -> tuple[MaterializedView | Query | UnidentifiedQuery, list[DuneCheck]]:
     name = shown(file)
     parsed = parse_sql_text(read_text(file), name)
     header = parsed.header.over(settings)
     try:
-        if header.matview is not None:
-            return _materialized_view(file, parsed, header, header.matview, allowed)
-        return _query(file, parsed, header, allowed)
+        obj = (
+            _query(file, parsed, header, allowed)
+            if header.matview is None
+            else _materialized_view(file, parsed, header, header.matview, allowed)
+        )
+        return obj, list(checks_of_file(file, header, obj))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -18,12 +18,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.automation import Automation, Freshness
+from dagster_dune.catalog.checks import CheckKind, DuneCheck
 from dagster_dune.catalog.names import MAX_QUERY_ID
 from dagster_dune.catalog.parameters import ParameterType
 from dagster_dune.catalog.partitions import QueryPartitions
@@ -61,6 +62,47 @@ def _value_alone(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {"value": value or None}
 
 
+class HeaderCheck(_HeaderPart):
+    """A check, without what its place says: of kinds that need no query its asset, of a file's own query its id.
+
+    Attributes:
+        asset: What a file's query checks; the one matview or query that it reads, in a folder named ``checks``.
+        name: The check's name; taken from the file's where it is left out.
+        kind: See `DuneCheck`, which also says what the rest means.
+    """
+
+    asset: str | None = None
+    name: str | None = None
+    kind: CheckKind = "rows"
+    severity: Literal["WARN", "ERROR"] = "ERROR"
+    blocking: bool | None = None
+    description: str | None = None
+    metadata: dict[str, str] = {}
+    sample_rows: int | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    equals: float | None = None
+    change_at_most: str | None = None
+    factor_at_most: float | None = None
+    last: int | None = None
+    columns: dict[str, str] | None = None
+    max_age_hours: float | None = None
+
+    def made(self, *, asset: str, name: str, query_id: int | None = None) -> DuneCheck:
+        """Return the check that this is, in its place.
+
+        Raises:
+            DuneCatalogError: Its settings contradict each other, or its kind.
+        """
+        said = {field: value for field in self.model_fields_set if (value := getattr(self, field)) is not None}
+        return DuneCheck.model_validate({"kind": self.kind, **said, "asset": asset, "name": name, "query_id": query_id})
+
+
+def _asset_alone(value: Any) -> Any:
+    """Read ``check: dune.acme.result_x`` as ``check: {asset: dune.acme.result_x}``."""
+    return {"asset": value} if isinstance(value, str) else value
+
+
 class Header(_HeaderPart):
     """What a header says.
 
@@ -81,6 +123,8 @@ class Header(_HeaderPart):
         kinds: Kinds that the UI shows.
         automation: When Dagster runs it by itself: ``eager``, ``on_missing``, or a condition with its cron.
         freshness: How old its latest materialization may become, in hours.
+        check: What the query checks, which makes it a check and no asset.
+        checks: By name, what is checked of the object without a query.
     """
 
     id: int | None = Field(default=None, gt=0, le=MAX_QUERY_ID)
@@ -99,11 +143,19 @@ class Header(_HeaderPart):
     kinds: tuple[str, ...] = ()
     automation: Automation | None = None
     freshness: Freshness | None = None
+    check: Annotated[HeaderCheck | None, BeforeValidator(_asset_alone)] = None
+    checks: dict[str, HeaderCheck] = {}
 
     def over(self, other: Header) -> Header:
         """Return what either says, this one where both do."""
         said = {field: getattr(self, field) for field in self.model_fields_set}
-        return other.model_copy(update={**said, "parameters": {**other.parameters, **self.parameters}})
+        return other.model_copy(
+            update={
+                **said,
+                "parameters": {**other.parameters, **self.parameters},
+                "checks": {**other.checks, **self.checks},
+            }
+        )
 
 
 @dataclass(frozen=True)

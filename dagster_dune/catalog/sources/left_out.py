@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
+from dagster_dune.catalog.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
@@ -101,17 +102,20 @@ def consistent(
     *,
     external: Sequence[str] = (),
     unidentified: Sequence[UnidentifiedQuery] = (),
+    checks: Iterable[DuneCheck] = (),
     left_out: LeftOut,
 ) -> CatalogContents:
     """Make a catalog of the objects that do not contradict each other.
 
-    Left out are objects that read each other in circles, and those with a dep that is not in the catalog.
+    Left out are objects that read each other in circles, those with a dep that is not in the catalog, and checks of
+    nothing that the catalog holds, or that contradict earlier ones.
 
     Args:
         matviews: Matviews, each name once.
         queries: Queries, each id once.
         external: What deps may name though it is not in the catalog.
         unidentified: Queries without ids.
+        checks: What is checked of the objects.
         left_out: Where to say what is left out; what it has left out already may be named as well.
 
     Returns:
@@ -138,11 +142,18 @@ def consistent(
                 del objects[obj.sql_name]
                 break
     read = {dep for obj in objects.values() for dep in obj.deps}
+    all_external = tuple(dict.fromkeys([*external, *sorted(left_out.names & read - objects.keys())]))
+    kept: list[DuneCheck] = []
+    for check in checks:
+        with left_out.if_wrong():
+            check_consistent([*kept, check], objects, all_external)
+            kept.append(check)
     return CatalogContents(
         materialized_views=tuple(obj for obj in objects.values() if isinstance(obj, MaterializedView)),
         queries=tuple(obj for obj in objects.values() if isinstance(obj, Query)),
-        external=tuple(dict.fromkeys([*external, *sorted(left_out.names & read - objects.keys())])),
+        external=all_external,
         unidentified=tuple(unidentified),
+        checks=tuple(kept),
     )
 
 

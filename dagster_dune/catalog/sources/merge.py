@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.catalog.sources.differences import difference, owned_ids
@@ -79,8 +80,15 @@ def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftO
         [account_queries[query_id] for query_id in sorted(account_queries)],
         external=sorted({*folder.external, *account.external}),
         unidentified=unidentified,
+        checks=_checks(folder, account),
         left_out=left_out,
     ).model_copy(update={"not_taken": account.not_taken})
+
+
+def _checks(folder: CatalogContents, account: CatalogContents) -> tuple[DuneCheck, ...]:
+    """The checks of both; where both have one of a name, the folder's."""
+    said = {(check.asset, check.name): check for check in (*account.checks, *folder.checks)}
+    return tuple(said[key] for key in sorted(said))
 
 
 def _identified(

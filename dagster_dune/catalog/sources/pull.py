@@ -104,4 +104,5 @@ def _narrowed(
             for query in catalog.unidentified
             if (select is None or matches_any(query, select)) and not matches_any(query, exclude)
         ),
+        checks=tuple(check for check in catalog.checks if {check.asset, check.sql_name} - {None} <= set(kept)),
     )

@@ -1,0 +1,210 @@
+"""From the nodes of checks, and from what a run knows anyway, to the results of asset checks.
+
+A result is told once its asset has been. A check that failed to run, or whose asset did, gets no result: Dagster would
+count one as done. It is lost, as an asset can be, and fails the step.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from dagster_dune._execution.check_answers import CheckAnswer, NoAnswerError, answer_of_known, answer_of_node
+from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.errors import DuneError
+from dagster_dune.metadata import BY_PARTITION, CHECK, VALUE, outcome_metadata
+from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.settle import Outcome, Result
+
+CheckEvent = dg.AssetCheckResult | dg.AssetObservation
+
+
+@dataclass(frozen=True)
+class _Node:
+    """One node of a check that has ended, and where it did."""
+
+    outcome: Outcome
+    pipeline: str | None
+
+
+class CheckResults:
+    """The results of a step's checks.
+
+    Args:
+        context: The step's context.
+        assets: What the step is to materialize and to check.
+        plan: The nodes of the step.
+        client: Reads what the result of a check's query is, with the patience of its own retries.
+
+    Attributes:
+        lost: By the name of each check that has no result, why.
+        closed: By the name of each blocking check that has failed, why.
+    """
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, assets: DuneAssetSet, plan: PipelinePlan, client: DuneApiClient
+    ) -> None:
+        self._instance = context.instance
+        self._log = context.log
+        self._assets = assets
+        self._client = client
+        self._parts = Counter(node.check.label for node in plan.nodes if node.check)
+        self._ended: dict[str, list[_Node]] = defaultdict(list)
+        self._waiting: dict[dg.AssetKey, list[tuple[DuneCheck, list[_Node]]]] = defaultdict(list)
+        self._told_assets = {key.asset_key for key in assets.selected_checks} - assets.selected
+        self.lost: dict[str, str] = {}
+        self.closed: dict[str, str] = {}
+
+    @property
+    def labels(self) -> set[str]:
+        """The names of the checks that have nodes."""
+        return set(self._parts)
+
+    def start(self) -> Iterator[CheckEvent]:
+        """Yield the results of kinds without a query, for assets that this step does not make."""
+        for key in sorted(self._told_assets):
+            latest = self._instance.get_latest_materialization_event(key)
+            materialization = latest.asset_materialization if latest else None
+            yield from self._known(key, {"": materialization.metadata} if materialization else {})
+
+    def settle(self, outcome: Outcome, pipeline: str | None) -> Iterator[CheckEvent]:
+        """Take in the end of a check's node, and yield its result where its asset is told already."""
+        check = outcome.node.check
+        if check is None:
+            raise TypeError(outcome)
+        nodes = self._ended[check.label]
+        nodes.append(_Node(outcome, pipeline))
+        if len(nodes) < self._parts[check.label]:
+            return
+        key = self._assets.keys[check.asset]
+        if key in self._told_assets:
+            yield from self._of_nodes(check, nodes)
+        else:
+            self._waiting[key].append((check, nodes))
+
+    def asset_told(self, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any]]) -> Iterator[CheckEvent]:
+        """Yield the results that waited for an asset.
+
+        Args:
+            key: The asset.
+            told: By partition, or under an empty text, what its materialization tells; nothing where it has none.
+        """
+        self._told_assets.add(key)
+        yield from self._known(key, told)
+        for check, nodes in self._waiting.pop(key, ()):
+            yield from self._of_nodes(check, nodes)
+
+    def rest(self) -> Iterator[CheckEvent]:
+        """Yield what still waits, and note which selected checks have never ended."""
+        for key in list(self._waiting):
+            for check, nodes in self._waiting.pop(key):
+                yield from self._of_nodes(check, nodes)
+
+    # --- kinds with a query ---
+
+    def _of_nodes(self, check: DuneCheck, nodes: list[_Node]) -> Iterator[CheckEvent]:
+        key = self._assets.check_keys[check.asset, check.name]
+        answers: dict[str, CheckAnswer] = {}
+        for node in sorted(nodes, key=lambda node: node.outcome.node.id):
+            try:
+                answer = answer_of_node(check, node.outcome, self._client, self._value_before(check, key))
+            except (NoAnswerError, DuneError) as error:
+                yield from self._lose(check, node, str(error))
+                return
+            partition = node.outcome.node.partition
+            answers[partition.label if partition else ""] = replace(
+                answer, metadata={**outcome_metadata(node.outcome, node.pipeline), **answer.metadata}
+            )
+        yield self._result(check, _joined(answers))
+
+    def _lose(self, check: DuneCheck, node: _Node, reason: str) -> Iterator[CheckEvent]:
+        """No result: it would count as one. What is known of a node that ran is an observation of its asset."""
+        self._log.error("The %s has no result: %s", check.label, reason)
+        self.lost[check.label] = reason
+        if node.outcome.result is not Result.SKIPPED:
+            metadata = {**outcome_metadata(node.outcome, node.pipeline), CHECK: check.name}
+            description = f"The check {check.name} failed to run. {reason}"
+            yield dg.AssetObservation(self._assets.keys[check.asset], description=description, metadata=metadata)
+
+    def _value_before(self, check: DuneCheck, key: dg.AssetCheckKey) -> Callable[[], float | None]:
+        def read() -> float | None:
+            if check.max_change is None:
+                return None
+            record = self._instance.event_log_storage.get_asset_check_summary_records([key])[key]
+            before = record.last_completed_check_execution_record
+            event = before.event.dagster_event if before and before.event else None
+            value = event.asset_check_evaluation_data.metadata.get(VALUE) if event else None
+            number = value.value if isinstance(value, dg.FloatMetadataValue | dg.IntMetadataValue) else None
+            return None if number is None else float(number)
+
+        return read
+
+    # --- kinds without ---
+
+    def _known(self, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any]]) -> Iterator[CheckEvent]:
+        for check_key in sorted(self._assets.selected_checks):
+            check = self._assets.checks[check_key]
+            if check_key.asset_key != key or check.sql_name is not None:
+                continue
+            if not told:
+                self._lose_known(check, f"{check.asset} was not materialized, so there is nothing to check.")
+                continue
+            before = self._before(key, check)
+            try:
+                answers = {
+                    label: answer_of_known(check, metadata, before, datetime.now(UTC))
+                    for label, metadata in told.items()
+                }
+            except NoAnswerError as error:
+                self._lose_known(check, str(error))
+                continue
+            yield self._result(check, _joined(answers))
+
+    def _lose_known(self, check: DuneCheck, reason: str) -> None:
+        self._log.error("The %s has no result: %s", check.label, reason)
+        self.lost[check.label] = reason
+
+    def _before(self, key: dg.AssetKey, check: DuneCheck) -> list[Mapping[str, Any]]:
+        """The metadata of the last materializations, where the check compares with them; the newest first."""
+        if check.factor_at_most is None:
+            return []
+        records = self._instance.fetch_materializations(key, limit=check.last + 1).records
+        return [record.asset_materialization.metadata for record in records if record.asset_materialization]
+
+    # --- both ---
+
+    def _result(self, check: DuneCheck, answer: CheckAnswer) -> dg.AssetCheckResult:
+        key = self._assets.check_keys[check.asset, check.name]
+        if not answer.passed and check.blocking:
+            self.closed[check.label] = answer.description
+        return dg.AssetCheckResult(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=answer.passed,
+            severity=dg.AssetCheckSeverity[check.severity],
+            description=answer.description,
+            metadata=answer.metadata,
+        )
+
+
+def _joined(answers: Mapping[str, CheckAnswer]) -> CheckAnswer:
+    """One answer of those of several partitions, with a table that says which of them failed."""
+    if len(answers) == 1:
+        return next(iter(answers.values()))
+    failed = [label for label, answer in answers.items() if not answer.passed]
+    table = dg.MetadataValue.table(
+        [
+            dg.TableRecord({"partition": label, "passed": answer.passed, "what": answer.description})
+            for label, answer in answers.items()
+        ],
+        dg.TableSchema([dg.TableColumn("partition"), dg.TableColumn("passed", "bool"), dg.TableColumn("what")]),
+    )
+    said = f"{len(failed)} of {len(answers)} partitions failed: {', '.join(failed)}." if failed else "All passed."
+    return CheckAnswer(not failed, said, {BY_PARTITION: table})

@@ -1,0 +1,130 @@
+"""Checks that files declare: in their headers, by their folder, in dune.yml."""
+
+import pytest
+
+from dagster_dune import DuneCatalog, DuneCatalogError
+
+A = "dune.acme.result_amounts"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A function that writes files and reads them."""
+
+    def read(files, **options):
+        for name, text in files.items():
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return DuneCatalog.from_directory(tmp_path, **options)
+
+    return read
+
+
+AMOUNTS = {"amounts_11111.sql": f"/* dune\nmatview: {A}\n*/\nSELECT amount FROM dex.trades"}
+
+
+def only(catalog):
+    (check,) = catalog.checks
+    return check
+
+
+def test_a_header_makes_a_query_a_check(folder):
+    catalog = folder({**AMOUNTS, "negative_22222.sql": f"/* dune\ncheck: {A}\n*/\nSELECT * FROM {A} WHERE amount < 0"})
+    check = only(catalog)
+    assert (check.asset, check.name, check.kind, check.query_id) == (A, "negative", "rows", 22222)
+    assert catalog.check_queries == {"query_22222"}
+
+
+def test_a_header_says_all_that_a_check_takes(folder):
+    header = f"""/* dune
+performance: large
+check:
+  asset: {A}
+  name: share
+  kind: value
+  severity: WARN
+  at_least: 0.5
+  change_at_most: 20%
+  metadata: {{team: dex}}
+*/
+"""
+    catalog = folder({**AMOUNTS, "x_22222.sql": f"{header}SELECT avg(amount) FROM {A}"})
+    check = only(catalog)
+    assert (check.name, check.kind, check.severity, check.at_least) == ("share", "value", "WARN", 0.5)
+    assert check.max_change == 0.2
+    assert check.metadata == {"team": "dex"}
+    assert catalog["query_22222"].performance == "large"
+
+
+def test_a_folder_of_checks_needs_no_header_where_one_object_is_read(folder):
+    check = only(folder({**AMOUNTS, "checks/negative_22222.sql": f"SELECT * FROM {A} WHERE amount < 0"}))
+    assert (check.asset, check.name, check.kind) == (A, "negative", "rows")
+
+
+def test_checks_without_a_query_stand_in_the_header_of_what_they_check_or_in_dune_yml(folder):
+    files = {
+        "amounts_11111.sql": (
+            f"/* dune\nmatview: {A}\nchecks: {{enough: {{kind: row_count, at_least: 5}}}}\n*/\nSELECT 1 AS x"
+        ),
+        "dune.yml": "queries:\n  amounts_11111.sql:\n    checks: {cheap: {kind: credits, at_most: 3}}\n",
+    }
+    assert {(check.name, check.kind, check.asset) for check in folder(files).checks} == {
+        ("enough", "row_count", A),
+        ("cheap", "credits", A),
+    }
+
+
+def test_checks_stand_in_the_document_and_survive_a_merge(folder, tmp_path):
+    catalog = folder({**AMOUNTS, "checks/negative_22222.sql": f"SELECT * FROM {A} WHERE amount < 0"})
+    assert DuneCatalog.from_json(catalog.to_json()).checks == catalog.checks
+    assert DuneCatalog.merge(catalog, DuneCatalog(queries=catalog.queries)).checks == catalog.checks
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"checks/x_22222.sql": "SELECT 1 AS x"}, "nothing says what the check checks"),
+        ({"checks/x_22222.sql": f"SELECT * FROM {A}, query_7"}, f"it reads {A}, query_7"),
+        ({"x_22222.sql": "/* dune\ncheck: dune.acme.result_amount\n*/\nSELECT 1 AS x"}, f"Did you mean {A}?"),
+        ({"x_22222.sql": "/* dune\ncheck: dex.trades\n*/\nSELECT 1 AS x"}, "is nothing that Dune runs"),
+        ({"x.sql": f"/* dune\ncheck: {A}\n*/\nSELECT 1 AS x"}, "nothing says which query it is"),
+        ({"x_22222.sql": f"/* dune\ncheck: {{asset: {A}, kind: credits}}\n*/\nSELECT 1 AS x"}, "has no query"),
+        ({"x_22222.sql": f"/* dune\ncheck: {{asset: {A}, at_least: 3}}\n*/\nSELECT 1 AS x"}, "does not take at_least"),
+        (
+            {"x_22222.sql": f"/* dune\ncheck: {{asset: {A}, kind: value, at_least: 3, at_most: 2}}\n*/\nSELECT 1 AS x"},
+            "can never pass",
+        ),
+        (
+            {"x_22222.sql": f"/* dune\ncheck: {{asset: {A}, kind: gate, severity: WARN}}\n*/\nSELECT 1 AS x"},
+            "is blocking, and of severity WARN",
+        ),
+        (
+            {
+                "external.sql": "/* dune\nid: 33333\nexternal: x\n*/\nSELECT 1 AS x",
+            },
+            "external",
+        ),
+        (
+            {
+                "dune.yml": "external: [dune.other.result_x]",
+                "x_22222.sql": "/* dune\ncheck: {asset: dune.other.result_x, kind: gate}\n*/\nSELECT 1 AS x",
+            },
+            "is a gate on dune.other.result_x, which belongs to others",
+        ),
+        (
+            {
+                "a_22222.sql": f"/* dune\ncheck: {{asset: {A}, name: same}}\n*/\nSELECT 1 AS x",
+                "b_33333.sql": f"/* dune\ncheck: {{asset: {A}, name: same}}\n*/\nSELECT 2 AS x",
+            },
+            "There are two checks same",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_and_takes_nothing_else_down(folder, caplog, files, words):
+    catalog = folder({**AMOUNTS, **files})
+    assert words in caplog.text
+    assert A in catalog
+    with pytest.raises(DuneCatalogError) as error:
+        folder({}, strict=True)
+    assert words in str(error.value)

@@ -1,0 +1,111 @@
+"""Checks of a catalog as checks of Dagster's: what they are, and what is refused when a code location loads."""
+
+import dagster as dg
+import pytest
+
+from dagster_dune import (
+    DuneCatalog,
+    DuneCatalogError,
+    DuneCheck,
+    DuneResource,
+    MaterializedView,
+    Query,
+    build_dune_assets,
+    build_dune_definitions,
+)
+from dagster_dune.components.component import DuneComponent
+
+A, B = "dune.acme.result_a", "dune.acme.result_b"
+GATE = {"asset": A, "name": "gate", "kind": "gate", "query_id": 5}
+
+
+def catalog(**fields):
+    return DuneCatalog(
+        materialized_views=[MaterializedView(name=A), MaterializedView(name=B, deps=[A], automation="eager")], **fields
+    )
+
+
+def test_the_query_of_a_check_is_no_asset():
+    checked = catalog(queries=[Query(query_id=5, name="No negatives", deps=[A])], checks=[DuneCheck(**GATE)])
+    assets = build_dune_assets(checked)
+    assert {key.path[-1] for key in assets.keys} == {"result_a", "result_b"}
+    (spec,) = assets.check_specs
+    assert (spec.name, spec.blocking, spec.description) == ("gate", True, "No negatives")
+    assert spec.metadata["dagster-dune/check_kind"] == "gate"
+
+
+def test_automation_of_what_reads_a_gated_asset_waits_for_its_checks():
+    resource = DuneResource(api_key="unused")
+    waits = dg.AutomationCondition.all_deps_blocking_checks_passed()
+    for checks, is_waiting in (([], False), ([DuneCheck(**GATE)], True)):
+        defs = build_dune_definitions(catalog(), resource=resource, checks=checks)
+        (condition,) = [
+            spec.automation_condition for spec in defs.resolve_all_asset_specs() if spec.automation_condition
+        ]
+        assert (waits in condition.operands) is is_waiting
+
+
+def test_checks_of_assets_that_are_not_selected_are_left_out():
+    assert build_dune_assets(catalog(), select=B, checks=[DuneCheck(**GATE)]).check_specs_by_output_name == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({**GATE, "asset": "dune.acme.result_c"}, "is of dune.acme.result_c, which is not in the catalog"),
+        ({**GATE, "asset": "dune.other.result_x"}, "is a gate on dune.other.result_x, which belongs to others"),
+        ({**GATE, "asset": "dex.trades"}, "is nothing that Dune runs"),
+        ({**GATE, "severity": "WARN"}, "ignores the severity"),
+        ({**GATE, "blocking": False}, "cannot be blocking=False"),
+        ({**GATE, "kind": "rows", "blocking": True, "severity": "WARN"}, "ignores the severity"),
+        ({**GATE, "query_id": None}, "needs the id of its query"),
+        ({**GATE, "kind": "credits", "at_most": 1}, "has no query, and is given one"),
+        ({**GATE, "kind": "value", "at_least": 2, "at_most": 1}, "can never pass"),
+        ({**GATE, "kind": "value", "equals": 2, "at_most": 1}, "has equals beside"),
+        ({**GATE, "kind": "value", "change_at_most": "much"}, 'Write it as "20%"'),
+        ({"asset": A, "name": "x", "kind": "row_count"}, "needs at_least or at_most or factor_at_most"),
+        ({"asset": A, "name": "x", "kind": "seconds", "at_least": 1, "at_most": 2}, "does not take at_least"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_load(settings, words):
+    with pytest.raises(DuneCatalogError) as error:
+        build_dune_assets(catalog(external=["dune.other.result_x"]), checks=[DuneCheck(**settings)])
+    assert words in str(error.value)
+
+
+def test_two_checks_cannot_have_one_name_or_one_query():
+    with pytest.raises(DuneCatalogError, match=f"There are two checks gate of {A}"):
+        build_dune_assets(catalog(), checks=[DuneCheck(**GATE), DuneCheck(**{**GATE, "query_id": 6})])
+    with pytest.raises(DuneCatalogError, match="query_5 is both"):
+        build_dune_assets(catalog(), checks=[DuneCheck(**GATE), DuneCheck(**{**GATE, "name": "other"})])
+
+
+def test_a_gate_that_reads_a_reader_of_its_asset_is_refused():
+    checked = catalog(queries=[Query(query_id=5, deps=[A, B])])
+    with pytest.raises(DuneCatalogError, match=f"The gate gate of {A} reads what reads"):
+        build_dune_assets(checked, checks=[DuneCheck(**GATE)])
+
+
+def test_a_component_takes_checks_in_yaml(tmp_path):
+    (tmp_path / "a_11111.sql").write_text(f"/* dune\nmatview: {A}\n*/\nSELECT 1 AS x")
+    component = DuneComponent.resolve_from_yaml(
+        f"{{queries: {tmp_path}, checks: [{{asset: {A}, name: enough, kind: row_count, at_least: 3}}]}}"
+    )
+    assert component.checks == [DuneCheck(asset=A, name="enough", kind="row_count", at_least=3)]
+    with pytest.raises(Exception, match="can never pass"):
+        DuneComponent.resolve_from_yaml(
+            f"{{queries: {tmp_path}, checks: [{{asset: {A}, name: x, kind: row_count, at_least: 3, at_most: 1}}]}}"
+        )
+
+
+def test_tags_on_dune_make_checks(dune, client, caplog):
+    dune.load_query(1, "a", "SELECT 1 AS x")
+    dune.load_materialized_view(A, 1)
+    dune.load_query(2, "no zeros", f"SELECT * FROM {A} WHERE x = 0", tags=[f"check:{A}"])
+    dune.load_query(3, "other", f"SELECT * FROM {A}", tags=["check:dune.acme.result_gone"])
+    found = DuneCatalog.from_api(client)
+    assert [(check.asset, check.name, check.kind, check.query_id) for check in found.checks] == [
+        (A, "no_zeros", "rows", 2)
+    ]
+    assert "check other is of dune.acme.result_gone" in caplog.text
+    assert {key.path[-1] for key in build_dune_assets(found).keys} == {"result_a", "other_3"}
