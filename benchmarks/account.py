@@ -59,7 +59,7 @@ def dune_of(folder: Path, *options: str) -> Iterator[str]:
 
 def count_requests(url: str, status: int | None = None) -> int:
     """Count the requests so far, or those of them that were answered with a status."""
-    entries = httpx.get(f"{url}/_emulator/journal", timeout=60).json()
+    entries = httpx.get(f"{url}/_emulator/journal", headers={"X-Dune-Api-Key": API_KEY}, timeout=60).json()
     return sum(status is None or entry["status"] == status for entry in entries)
 
 

@@ -95,7 +95,7 @@ def _row(shape: Shape, url: str, poll: float) -> bool:
 
 def _polls(url: str) -> list[float]:
     """When each status of a pipeline was asked for, in seconds since 1970."""
-    journal = httpx.get(f"{url}/_emulator/journal", timeout=60).json()
+    journal = httpx.get(f"{url}/_emulator/journal", headers={"X-Dune-Api-Key": API_KEY}, timeout=60).json()
     return [datetime.fromisoformat(entry["at"]).timestamp() for entry in journal if "/pipelines/" in entry["path"]]
 
 

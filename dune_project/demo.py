@@ -35,7 +35,9 @@ def main() -> int:
         result = job.execute_in_process(instance=instance, partition_key=DAY, run_config=QUIET, raise_on_error=False)
         console = Console(width=max(WIDTH, shutil.get_terminal_size().columns), highlight=False)
         console.print(_table(result))
-    journal = httpx.get(f"{os.environ['DUNE_API_BASE_URL']}/_emulator/journal").json()
+    journal = httpx.get(
+        f"{os.environ['DUNE_API_BASE_URL']}/_emulator/journal", headers={"X-Dune-Api-Key": os.environ["DUNE_API_KEY"]}
+    ).json()
     calls = sum(entry["path"] == "/api/v1/pipelines/execute" for entry in journal)
     console.print(f"pipelines/execute requests: {calls}")
     console.print("To see these assets in Dagster's UI: make dev, then open http://127.0.0.1:3000")

@@ -9,8 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -36,6 +37,12 @@ Tables = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="A file of tables to make, as the command schema writes it."),
 ]
+Lenient = Annotated[
+    bool, typer.Option("--lenient", help="Take requests with fields that the emulator does not know, as Dune does.")
+]
+AllowedHosts = Annotated[
+    list[str], typer.Option("--allow-host", help="Another name by which clients call this server. Repeatable.")
+]
 RateLimit = Annotated[
     Literal["free", "plus", "none"], typer.Option(help="The plan whose limits of requests per minute hold.")
 ]
@@ -52,12 +59,26 @@ def start(
     team: Team = "acme",
     rate_limit: RateLimit = "none",
     tables: Tables = None,
+    lenient: Lenient = False,
+    allow_host: AllowedHosts = [],  # noqa: B006 - how typer takes it
 ) -> None:
     """Run a local Dune until Ctrl-C."""
     stopped = threading.Event()
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stopped.set())
-    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit, tables) as emulator:
+    with _emulator(
+        queries,
+        tables,
+        host=host,
+        port=port,
+        api_key=api_key,
+        database=database,
+        execution_seconds=execution_seconds,
+        team=team,
+        rate_limit=rate_limit,
+        lenient=lenient,
+        allowed_hosts=allow_host,
+    ) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}. Ctrl-C stops it. Clients need:")
         typer.echo(f"  export DUNE_API_BASE_URL={emulator.url}")
         typer.echo("  export DUNE_API_KEY=<the value of --api-key>")
@@ -76,9 +97,23 @@ def execute(
     team: Team = "acme",
     rate_limit: RateLimit = "none",
     tables: Tables = None,
+    lenient: Lenient = False,
+    allow_host: AllowedHosts = [],  # noqa: B006 - how typer takes it
 ) -> NoReturn:
     """Run a command against a local Dune of its own, and pass on its exit code."""
-    with _emulator(host, port, api_key, database, execution_seconds, queries, team, rate_limit, tables) as emulator:
+    with _emulator(
+        queries,
+        tables,
+        host=host,
+        port=port,
+        api_key=api_key,
+        database=database,
+        execution_seconds=execution_seconds,
+        team=team,
+        rate_limit=rate_limit,
+        lenient=lenient,
+        allowed_hosts=allow_host,
+    ) as emulator:
         environment = {**os.environ, "DUNE_API_KEY": emulator.api_key, "DUNE_API_BASE_URL": emulator.url}
         try:
             process = subprocess.Popen(command, env=environment)  # noqa: S603  (running a command is the point)
@@ -114,40 +149,30 @@ def schema(
 
 
 @contextmanager
-def _emulator(
-    host: str,
-    port: int,
-    api_key: str,
-    database: Path | None,
-    execution_seconds: float,
-    queries: Path | None,
-    team: str,
-    rate_limit: Literal["free", "plus", "none"],
-    tables: Path | None,
-) -> Iterator[DuneEmulator]:
+def _emulator(queries: Path | None, tables: Path | None, **settings: Any) -> Iterator[DuneEmulator]:
+    """Run an emulator that answers once everything is loaded."""
     try:
         from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (an extra)
     except ImportError as error:
         _fail(f"The emulator needs more packages ({error.name}): pip install 'dagster-dune[emulator]'.")
     try:
-        with DuneEmulator(
-            host=host,
-            port=port,
-            api_key=api_key,
-            database=database,
-            execution_seconds=execution_seconds,
-            team=team,
-            rate_limit=rate_limit,
-        ) as emulator:
-            if tables:
-                from dagster_dune.cli.table_schemas import load_tables  # noqa: PLC0415  (an extra)
-
-                load_tables(emulator, tables)
-            if queries:
-                load_folder(emulator, queries)
+        emulator = DuneEmulator(**settings)
+        emulator.start(partial(_load, queries=queries, tables=tables))
+        try:
             yield emulator
+        finally:
+            emulator.stop()
     except DuneError as error:
         _fail(str(error))
+
+
+def _load(emulator: DuneEmulator, queries: Path | None, tables: Path | None) -> None:
+    if tables:
+        from dagster_dune.cli.table_schemas import load_tables  # noqa: PLC0415  (an extra)
+
+        load_tables(emulator, tables)
+    if queries:
+        load_folder(emulator, queries)
 
 
 def load_folder(emulator: DuneEmulator, folder: Path) -> None:

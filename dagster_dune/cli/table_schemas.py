@@ -64,7 +64,7 @@ def load_tables(emulator: DuneEmulator, file: Path) -> None:
     """
     try:
         for name, columns in read_schema(file).items():
-            emulator.load_table(name, columns)
+            emulator.load_table(name, [], columns=columns)
     except SqlError as error:
         raise DuneError(str(error), hint="Write it as `dagster-dune emulator schema` does.") from None
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dagster_dune.emulator import storage
 from dagster_dune.emulator.account.account import Account
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.execution.execution import ResultLimits
+from dagster_dune.emulator.execution.limits import ResourceLimits
 from dagster_dune.emulator.execution.pipelines import Pipelines
 from dagster_dune.emulator.execution.queue import ExecutionQueue
 from dagster_dune.emulator.faults.rules import Faults
@@ -24,6 +27,7 @@ class LocalDune:
         workers: How many executions run at once.
         team: The team's handle.
         result_limits: How many rows of an execution are kept, and for how long.
+        resource_limits: How much memory and time executions may use.
     """
 
     def __init__(
@@ -34,10 +38,11 @@ class LocalDune:
         workers: int,
         team: str,
         result_limits: ResultLimits,
+        resource_limits: ResourceLimits,
     ) -> None:
         self.account = Account(team)
         self.faults = Faults()
-        self.engine = _open_engine(database)
+        self.engine = _open_engine(database, resource_limits.bytes_in_all)
         self.executions = ExecutionQueue(
             self.account,
             self.engine,
@@ -45,6 +50,7 @@ class LocalDune:
             seconds=execution_seconds,
             workers=workers,
             limits=result_limits,
+            resources=resource_limits,
         )
         self.pipelines = Pipelines(self.account, self.executions)
         self.changing_tables = asyncio.Lock()
@@ -61,6 +67,11 @@ class LocalDune:
         refreshes = (self.executions.last_refresh(name) for name in self.account.materialized_views)
         uploads = self.account.uploads.values()
         return sum(e.result_bytes for e in refreshes if e) + sum(upload.size_bytes for upload in uploads)
+
+    async def load_table(self, name: str, rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> None:
+        """Make a table of any name, in place of the one that had it."""
+        async with self.changing_tables:
+            await asyncio.to_thread(self.engine.load_table, name, rows, declared)
 
     async def reset(self) -> None:
         """Stop everything, and go back to an empty account over the sample tables."""
@@ -86,11 +97,11 @@ class LocalDune:
             self.engine.close()
 
 
-def _open_engine(database: Path | None) -> Engine:
+def _open_engine(database: Path | None, max_bytes: int) -> Engine:
     import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
 
     try:
-        return Engine(database)
+        return Engine(database, max_bytes)
     except duckdb.Error as error:
         raise DuneConfigurationError(
             f"The database {database} cannot be opened: {error}",

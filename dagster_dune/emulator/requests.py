@@ -1,11 +1,12 @@
 """What requests hold, and how one is refused.
 
 Bodies are read more strictly than Dune is known to read them: a value of another type and a field of another name are
-refused, so that a client's slip shows here and not in production.
+refused, so that a client's slip shows here and not in production. A lenient emulator leaves unknown fields alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dagster_dune.errors import DuneError
 
 Performance = Literal["free", "small", "medium", "large"]
-ParameterValues = dict[str, str | int | float]
+ParameterValue = str | int | float
+ParameterValues = Mapping[str, ParameterValue | tuple[ParameterValue, ...]]
+"""A value for each key; several where the parameter takes several."""
 
 
 class RequestError(DuneError):
@@ -98,12 +101,6 @@ class ExecutePipeline(ExecutionOptions):
     query_id: int | None = None
 
 
-class ExecuteQueryPipeline(ExecutionOptions):
-    """The body of ``query/{id}/pipeline/execute``."""
-
-    performance: Performance
-
-
 # --- queries ---
 
 
@@ -129,21 +126,34 @@ class Parameter(Body):
 
 
 class QueryFields(Body):
-    """The body of a change to a query: what is left out stays as it is."""
+    """What is saved of a query.
+
+    Attributes:
+        query_parameters: What the official TypeScript client sends in place of parameters: a default for each key.
+    """
 
     name: str | None = Field(default=None, min_length=1)
     query_sql: str | None = None
     description: str | None = None
     parameters: tuple[Parameter, ...] | None = None
+    query_parameters: ParameterValues | tuple[Parameter, ...] | None = None
     tags: tuple[str, ...] | None = None
     is_private: bool | None = None
 
 
 class NewQuery(QueryFields):
-    """The body that creates a query."""
+    """The body that creates a query; a temporary one is for throwing away."""
 
     name: str = Field(min_length=1)
     query_sql: str
+    is_temp: bool = False
+
+
+class QueryChange(QueryFields):
+    """The body of a change to a query: what is left out stays as it is."""
+
+    query_id: int | None = None
+    is_archived: bool | None = None
 
 
 class ExecuteSql(Body):
@@ -151,6 +161,7 @@ class ExecuteSql(Body):
 
     sql: str = Field(min_length=1)
     performance: Performance | None = None
+    query_parameters: ParameterValues | None = None
 
 
 # --- matviews, uploads, usage ---
@@ -200,6 +211,33 @@ class CreateUpload(Body):
     columns: tuple[UploadColumn, ...] = Field(alias="schema", min_length=1)
     description: str | None = None
     is_private: bool | None = None
+
+
+class DatasetSearch(Body):
+    """The body of ``datasets/search``."""
+
+    query: str | None = None
+    contract_address: str | None = None
+    categories: tuple[Literal["canonical", "decoded", "spell", "community"], ...] | None = None
+    blockchains: tuple[str, ...] | None = None
+    dataset_types: tuple[str, ...] | None = None
+    schemas: tuple[str, ...] | None = None
+    owner_scope: Literal["all", "me", "team"] | None = None
+    include_private: bool | None = None
+    include_schema: bool = False
+    include_metadata: bool = False
+    limit: int = Field(default=20, ge=1, le=100)
+    offset: int = Field(default=0, ge=0)
+
+
+class DatasetSearchByContract(Body):
+    """The body of ``datasets/search-by-contract``."""
+
+    contract_address: str
+    blockchains: tuple[str, ...] | None = None
+    include_schema: bool = False
+    limit: int = Field(default=20, ge=1, le=100)
+    offset: int = Field(default=0, ge=0)
 
 
 class UsageRange(Body):

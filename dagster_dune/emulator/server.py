@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pydantic import ValidationError
 
-from dagster_dune.emulator.engine import tables
-from dagster_dune.emulator.engine.tables import TableColumn
+from dagster_dune.emulator.engine.loaded_tables import read_file
 from dagster_dune.emulator.execution.execution import ResultLimits
+from dagster_dune.emulator.execution.limits import ResourceLimits
 from dagster_dune.emulator.faults.rules import Rule
+from dagster_dune.emulator.http.auth import Access
 from dagster_dune.emulator.http.journal import Journal
 from dagster_dune.emulator.http.rate_limits import LIMITS, WINDOW_SECONDS, RateLimit, RateLimiter
 from dagster_dune.emulator.http.server_thread import ServerThread, listen
@@ -30,8 +32,9 @@ DEFAULT_API_KEY = "emulator-key"
 class DuneEmulator:
     """A local Dune: the HTTP API of dune.com over real SQL on DuckDB. Use it as a context manager.
 
-    It listens on this machine's loopback, unless another host is named. Its own endpoints under ``/_emulator/`` need
-    no key, but answer clients on this machine alone.
+    It listens on this machine's loopback, unless another host is named. Every request needs the key, and a ``Host``
+    that is this server's; those that another web page sends are refused. Its own endpoints under ``/_emulator/`` answer
+    clients on this machine alone.
 
     Args:
         host: The address to listen on; ``"0.0.0.0"`` lets every machine in.
@@ -45,7 +48,13 @@ class DuneEmulator:
         rate_limit: The plan whose limits of requests per minute hold: ``"free"``, ``"plus"``, or ``"none"``.
         rate_limit_seconds: How long a minute of these limits is, for tests that do not wait for a real one.
         result_seconds: How long the rows of an execution can be read; on Dune, 90 days.
-        max_result_bytes: The size beyond which the rows of an execution are cut off; on Dune, 8 GB.
+        max_result_bytes: The size beyond which the rows of an execution are cut off; on Dune, 32 GB.
+        max_execution_seconds: How long the SQL of an execution may run; on Dune, 30 minutes.
+        max_execution_bytes: How much memory one execution may take.
+        max_bytes: How much memory all executions together may take.
+        lenient: Whether bodies may have fields that the emulator does not know, as on Dune. It refuses them otherwise,
+            so that a client's slip shows.
+        allowed_hosts: More names by which clients call this server, where it listens on more than loopback.
 
     Raises:
         DuneConfigurationError: A setting is wrong, or the address cannot be listened on.
@@ -71,6 +80,11 @@ class DuneEmulator:
         rate_limit_seconds: float = WINDOW_SECONDS,
         result_seconds: float = ResultLimits.seconds,
         max_result_bytes: int = ResultLimits.max_bytes,
+        max_execution_seconds: float = ResourceLimits.seconds,
+        max_execution_bytes: int = ResourceLimits.bytes_each,
+        max_bytes: int = ResourceLimits.bytes_in_all,
+        lenient: bool = False,
+        allowed_hosts: Sequence[str] = (),
     ) -> None:
         if not api_key.strip():
             raise DuneConfigurationError("The emulator's API key is empty.", hint="Leave it out to take the default.")
@@ -86,6 +100,10 @@ class DuneEmulator:
             )
         if result_seconds <= 0 or max_result_bytes < 1:
             raise DuneConfigurationError("result_seconds and max_result_bytes must be positive.")
+        if max_execution_seconds <= 0 or not 1 <= max_execution_bytes <= max_bytes:
+            raise DuneConfigurationError(
+                "max_execution_seconds and max_execution_bytes must be positive, and max_bytes no less than the latter."
+            )
         self.host = host
         self.port = port
         self.api_key = api_key
@@ -96,6 +114,9 @@ class DuneEmulator:
         self._rate_limit = rate_limit
         self._rate_limit_seconds = rate_limit_seconds
         self._result_limits = ResultLimits(max_result_bytes, result_seconds)
+        self._resource_limits = ResourceLimits(max_execution_seconds, max_execution_bytes, max_bytes)
+        self._is_lenient = lenient
+        self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
         self._server: ServerThread | None = None
 
     def __repr__(self) -> str:
@@ -116,8 +137,12 @@ class DuneEmulator:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
-    def start(self) -> None:
-        """Listen, and return once requests are answered."""
+    def start(self, prepare: Callable[[DuneEmulator], None] | None = None) -> None:
+        """Listen, and return once requests are answered.
+
+        Args:
+            prepare: Called before the first request is answered, to load what it is about; requests wait meanwhile.
+        """
         listener = listen(self.host, self.port)
         try:
             dune = LocalDune(
@@ -126,6 +151,7 @@ class DuneEmulator:
                 workers=self._workers,
                 team=self.team,
                 result_limits=self._result_limits,
+                resource_limits=self._resource_limits,
             )
         except BaseException:
             listener.close()
@@ -133,11 +159,19 @@ class DuneEmulator:
         self.port = listener.getsockname()[1]
         state = ServerState(
             dune,
-            self.api_key,
+            Access(self.api_key, self.host, self._allowed_hosts),
             Journal(self.api_key),
             RateLimiter(self._rate_limit, window_seconds=self._rate_limit_seconds),
+            self._is_lenient,
         )
         self._server = ServerThread(state, listener)
+        try:
+            if prepare:
+                prepare(self)
+        except BaseException:
+            self.stop()
+            raise
+        self._running.call(state.is_ready.set)
 
     def stop(self) -> None:
         """Stop every execution and the server; no thread is left when this returns."""
@@ -296,27 +330,37 @@ class DuneEmulator:
         fields = _body(UpsertMaterializedView, name=name.removeprefix(prefix), query_id=query_id, is_private=is_private)
         self._running.call(partial(self._state.dune.account.save_materialized_view, fields))
 
-    def load_table(self, name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Create a table of any name, in place of the one that had it; queries read it like one of Dune's.
+    def load_table(
+        self,
+        name: str,
+        rows: Iterable[Mapping[str, Any]] | str | PathLike[str],
+        *,
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make a table of any name for queries to read, in place of the one that had it, until the next reset.
 
         Args:
-            name: Such as ``ethereum.logs``, or ``uniswap_v3_ethereum.Factory_evt_PoolCreated``.
-            columns: The Trino type of each column by its name.
-            rows: A value for each column by its name, None for NULL; bytes as ``0x`` and hexadecimal digits.
-                Columns of arrays, maps and rows take NULL alone.
+            name: Such as ``"ethereum.logs"`` or ``"uniswap_v3_ethereum.Factory_evt_PoolCreated"``.
+            rows: A mapping a row, from column to Python value, where None or nothing is NULL; or a file: ``.csv`` with
+                a header, ``.ndjson`` or ``.parquet``.
+            columns: The Trino types of columns, such as ``{"amount": "uint256", "topics": "array(varchar)"}``. Those of
+                the others are told by their values; a CSV file's are varchar.
 
         Raises:
-            SqlError: A type is none of Trino's, or a value does not fit its column.
+            SqlError: The file cannot be read, a value does not fit its column, or there is no column at all.
+
+        Examples:
+            >>> with DuneEmulator() as dune:
+            ...     dune.load_table("ethereum.traces", [{"block_number": 1, "success": True}])
+            ...     dune.load_table("nobody.nothing", [], columns={"hash": "varbinary"})
         """
-        given = [TableColumn(column, type_.strip().lower()) for column, type_ in columns.items()]
-        records = [{column: _as_record(row.get(column)) for column in columns} for row in rows]
-
-        def change(cursor: Any, table: str) -> None:
-            tables.create_typed(cursor, table, given)
-            if records:
-                tables.insert(cursor, table, given, records)
-
-        self._state.dune.engine.change(name, change)
+        declared = dict(columns or {})
+        if isinstance(rows, str | PathLike):
+            read, types = read_file(Path(rows))
+            declared |= {column: type_ for column, type_ in types.items() if column not in declared}
+        else:
+            read = [dict(row) for row in rows]
+        self._running.call(partial(self._state.dune.load_table, name, read, declared))
 
     def load_endpoint(self, slug: str, query_id: int) -> None:
         """Create a custom endpoint, which on Dune the web app alone can.
@@ -341,12 +385,6 @@ class DuneEmulator:
         if self._server is None:
             raise DuneConfigurationError("The emulator is not running.", hint="Use it in a with block, or call start.")
         return self._server
-
-
-def _as_record(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
 
 
 def _body(model: type[BodyT], **fields: Any) -> BodyT:

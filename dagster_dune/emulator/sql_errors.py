@@ -9,12 +9,16 @@ from dagster_dune.errors import DuneError
 SqlErrorType = Literal["FAILED_TYPE_SYNTAX", "FAILED_TYPE_EXECUTION_FAILED", "FAILED_TYPE_CANCELLED"]
 
 
+_SYNTAX = ("mismatched input", "cannot be read as SQL", "must be one statement", "Only SELECT is supported")
+"""What the messages say of texts that do not parse."""
+
+
 class SqlError(DuneError):
     """A statement cannot be read, or failed while it ran.
 
     Attributes:
         message: What happened.
-        type: Dune's word for the kind of failure.
+        type: Dune's word for the kind of failure: ``FAILED_TYPE_SYNTAX`` is for what does not parse alone.
         line: The line in the query's own text, from 1; None where no single place is to blame.
         column: The column in that line, from 1.
     """
@@ -23,12 +27,16 @@ class SqlError(DuneError):
         self,
         message: str,
         *,
-        type: SqlErrorType = "FAILED_TYPE_SYNTAX",  # noqa: A002 - the name that Dune's API gives it
+        type: SqlErrorType | None = None,  # noqa: A002 - the name that Dune's API gives it
         line: int | None = None,
         column: int | None = None,
     ) -> None:
         self.message = f"line {line}:{column or 1}: {message}" if line is not None else message
         super().__init__(self.message)
-        self.type: SqlErrorType = type
+        self.type: SqlErrorType = type or _type_of(message)
         self.line = line
         self.column = column
+
+
+def _type_of(message: str) -> SqlErrorType:
+    return "FAILED_TYPE_SYNTAX" if any(words in message for words in _SYNTAX) else "FAILED_TYPE_EXECUTION_FAILED"

@@ -72,7 +72,9 @@ def test_a_local_dune_with_these_tables_executes_the_folder(folder):
 def test_a_table_of_any_name_has_rows():
     with DuneEmulator() as dune, DuneApiClient(dune.api_key, dune.url) as client:
         dune.load_table(
-            "ethereum.Logs", {"tx_hash": "varbinary", "n": "uint256"}, [{"tx_hash": "0x01", "n": 2**200}, {"n": None}]
+            "ethereum.Logs",
+            [{"tx_hash": "0x01", "n": 2**200}, {"n": None}],
+            columns={"tx_hash": "varbinary", "n": "uint256"},
         )
         dune.load_query(1, "logs", "SELECT tx_hash, n FROM ethereum.logs ORDER BY n")
         execution = client.execute_query(1).execution_id
@@ -81,7 +83,7 @@ def test_a_table_of_any_name_has_rows():
         rows = client.get_execution_results(execution).result.rows
         assert rows == ({"tx_hash": "0x01", "n": str(2**200)}, {"tx_hash": None, "n": None})
         with pytest.raises(SqlError, match="'x' has the type 'text', which is none of Trino's"):
-            dune.load_table("a.b", {"x": "text"})
+            dune.load_table("a.b", [], columns={"x": "text"})
 
 
 def test_the_command_writes_yaml_and_says_what_cannot_be_read(folder):

@@ -10,7 +10,8 @@ ID = {"type": "integer", "minimum": 1}
 FLAG = {"type": "boolean"}
 ANY_OBJECT = {"type": "object"}
 ULID = {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$"}
-NANOSECONDS = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$"}
+NANOSECONDS = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z$"}
+SECONDS = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
 MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00$"}
 DAY = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}
 TIER = {"enum": ["medium", "large"]}
@@ -133,7 +134,14 @@ PIPELINE = fields(
 )
 PARAMETER = fields(
     {"key": WORDS, "type": one_of("text", "number", "datetime", "enum")},
-    {"value": TEXT, "description": TEXT, "enumOptions": many(TEXT), "isFreeformAllowed": FLAG},
+    {
+        "value": TEXT,
+        "values": many(TEXT),
+        "description": TEXT,
+        "enumOptions": many(TEXT),
+        "isFreeformAllowed": FLAG,
+        "isMultiselect": FLAG,
+    },
 )
 QUERY = fields(
     {
@@ -149,6 +157,7 @@ QUERY = fields(
         "is_private": FLAG,
         "is_archived": FLAG,
         "is_unsaved": FLAG,
+        "is_temp": FLAG,
     }
 )
 QUERY_OVERVIEW = fields(
@@ -162,13 +171,17 @@ QUERY_OVERVIEW = fields(
         "updated_at": MOMENT,
     }
 )
-MATERIALIZED_VIEW = {"id": WORDS, "sql_id": WORDS, "query_id": ID, "is_private": FLAG, "table_size_bytes": COUNT}
+MATERIALIZED_VIEW = {"sql_id": WORDS, "query_id": ID, "is_private": FLAG, "table_size_bytes": COUNT}
+LISTED_VIEW = fields(MATERIALIZED_VIEW | {"id": {"const": ""}})
+SCHEDULE = fields(
+    {"cron_expression": WORDS, "next_execution_time": SECONDS}, {"performance": TIER, "expires_at": WORDS}
+)
 OWNER = fields({"handle": WORDS, "type": one_of("user", "team")})
 COLUMN = fields({"name": WORDS, "type": WORDS, "nullable": FLAG})
 DATASET = fields(
     {
         "full_name": WORDS,
-        "type": one_of("spell", "dune_table", "uploaded_table"),
+        "type": one_of("spell", "dune_table", "uploaded_table", "materialized_view"),
         "owner": OWNER,
         "columns": many(COLUMN),
         "metadata": ANY_OBJECT,
@@ -188,7 +201,18 @@ TABLE = fields(
         "columns": many(COLUMN),
     }
 )
-PERIOD = fields({"start_date": DAY, "end_date": DAY, "credits_used": NUMBER, "credits_included": NUMBER})
+FOUND = fields(
+    {
+        "full_name": WORDS,
+        "category": one_of("canonical", "decoded", "spell", "community"),
+        "dataset_type": WORDS,
+        "visibility": one_of("public", "private"),
+        "owner_scope": one_of("team", "all"),
+    },
+    {"description": WORDS, "schema": many(COLUMN), "metadata": ANY_OBJECT},
+)
+PAGINATION = {"limit": ID, "offset": COUNT}
+PERIOD = fields({"start_date": DAY, "end_date": DAY, "credits_used": NUMBER, "credits_included": {"type": "integer"}})
 DONE = fields({"message": WORDS})
 CHANGED = fields({"query_id": ID})
 SUBMITTED = fields({"execution_id": ULID, "state": one_of("QUERY_STATE_PENDING")})
@@ -208,16 +232,33 @@ SCHEMAS: dict[tuple[str, str], Schema] = {
     ("POST /v1/query/{queryId}/private", ""): CHANGED,
     ("POST /v1/query/{queryId}/unprivate", ""): CHANGED,
     ("GET /v1/queries", ""): fields({"queries": many(QUERY_OVERVIEW), "total": ID}),
-    ("GET /v1/materialized-views", ""): fields({"materialized_views": many(fields(MATERIALIZED_VIEW))}),
-    ("GET /v1/materialized-views", "page"): fields(
-        {"materialized_views": many(fields(MATERIALIZED_VIEW)), "next_offset": ID}
+    ("GET /v1/materialized-views", ""): fields({"materialized_views": many(LISTED_VIEW)}),
+    ("GET /v1/materialized-views", "page"): fields({"materialized_views": many(LISTED_VIEW), "next_offset": ID}),
+    ("GET /v1/materialized-views/{name}", ""): fields(
+        MATERIALIZED_VIEW | {"last_execution_ids": many(ULID), "schedule": {"type": "null"}}
     ),
-    ("GET /v1/materialized-views/{name}", ""): fields(MATERIALIZED_VIEW | {"last_execution_ids": many(ULID)}),
+    ("GET /v1/materialized-views/{name}", "scheduled"): fields(
+        MATERIALIZED_VIEW | {"last_execution_ids": many(ULID), "schedule": SCHEDULE}
+    ),
     ("POST /v1/materialized-views", ""): fields({"name": WORDS, "execution_id": ULID}),
     ("POST /v1/materialized-views/{name}/refresh", ""): fields({"execution_id": ULID, "sql_id": WORDS}),
     ("DELETE /v1/materialized-views/{name}", ""): DONE,
     ("GET /v1/datasets", ""): fields({"datasets": many(DATASET), "total": ID}),
     ("GET /v1/datasets/{slug}", ""): DATASET,
+    ("POST /v1/datasets/search", ""): fields(
+        {"total": ID, "results": many(FOUND), "pagination": fields(PAGINATION | {"has_more": {"const": False}})}
+    ),
+    ("POST /v1/datasets/search", "page"): fields(
+        {
+            "total": ID,
+            "results": many(FOUND),
+            "pagination": fields(PAGINATION | {"has_more": {"const": True}, "next_offset": ID}),
+        }
+    ),
+    ("POST /v1/datasets/search-by-contract", ""): fields(
+        {"total": COUNT, "results": many(FOUND, 0), "pagination": fields(PAGINATION | {"has_more": FLAG})}
+    ),
+    ("GET /whoami", ""): fields({"customer_id": WORDS, "created_by": ID, "api_key_id": ULID}),
     ("GET /v1/uploads", ""): fields({"tables": many(TABLE)}),
     ("GET /v1/uploads", "page"): fields({"tables": many(TABLE), "next_offset": ID}),
     ("POST /v1/uploads", ""): fields(
@@ -259,3 +300,15 @@ SCHEMAS |= {
     for state, schema in PIPELINE_STATUS.items()
 }
 CSV_OPERATIONS = ("GET /v1/execution/{execution_id}/results/csv", "GET /v1/query/{query_id}/results/csv")
+
+NEWER_THAN_THE_DOCUMENT: dict[str, Schema] = {
+    "GET /v1/materialized-views/{name}": {"schedule": {"type": ["object", "null"]}},
+    "GET /v1/query/{queryId}": {"is_temp": FLAG},
+}
+"""What Dune answers today and the OpenAPI document of January 2026 does not know: fields of its operations."""
+OPERATIONS_NEWER_THAN_THE_DOCUMENT = frozenset(
+    {"POST /v1/datasets/search", "POST /v1/datasets/search-by-contract", "GET /whoami"}
+)
+"""Operations that Dune has today and the document does not."""
+STATUSES_NEWER_THAN_THE_DOCUMENT: frozenset[tuple[str, int]] = frozenset({("POST /v1/pipelines/execute", 404)})
+"""Statuses that Dune answers with and the document does not list."""

@@ -133,7 +133,8 @@ def materialized_views(tour: Tour) -> None:
     tour.send("POST /v1/materialized-views", json={"name": "result_gone", "query_id": 1})
     tour.send("GET /v1/materialized-views")
     tour.send("GET /v1/materialized-views", params={"limit": 1}, state="page")
-    tour.send("GET /v1/materialized-views/{name}", MATVIEW)
+    tour.send("GET /v1/materialized-views/{name}", MATVIEW, state="scheduled")
+    tour.send("GET /v1/materialized-views/{name}", "dune.acme.result_gone")
     tour.send("DELETE /v1/materialized-views/{name}", "dune.acme.result_gone")
 
 
@@ -164,7 +165,7 @@ def endpoints(tour: Tour, dune: DuneEmulator) -> None:
     dune.load_endpoint("numbers", 1)
     tour.send(ENDPOINT, "acme", "numbers", state="completed", params={"queryID": 1})
     tour.send(ENDPOINT, "acme", "numbers", state="page", params={"queryID": 1, "limit": 2, "sort_by": "n desc"})
-    tour.send(ENDPOINT, "acme", "numbers", expected=400)
+    tour.send(ENDPOINT, "acme", "numbers", state="completed")
     tour.send(ENDPOINT, "acme", "numbers", expected=400, params={"queryID": 2})
     tour.send(ENDPOINT, "acme", "nothing", expected=404, params={"queryID": 1})
     tour.send(ENDPOINT, "somebody", "numbers", expected=404, params={"queryID": 1})
@@ -172,6 +173,7 @@ def endpoints(tour: Tour, dune: DuneEmulator) -> None:
 
 def pipelines(tour: Tour) -> None:
     tour.send("GET /v1/query/{query_id}/pipeline", 2, params={"performance": "medium"})
+    tour.finish_pipeline(tour.send("POST /v1/query/{query_id}/pipeline/execute", 2)["pipeline_execution_id"])
     started = tour.send("POST /v1/query/{query_id}/pipeline/execute", 2, json={"performance": "medium"})
     tour.finish_pipeline(started["pipeline_execution_id"])
     tour.send(PIPELINE_STATUS, started["pipeline_execution_id"], state="completed")
@@ -192,6 +194,11 @@ def tables(tour: Tour) -> None:
     tour.send("GET /v1/datasets", params={"type": "spell,dune_table", "owner_handle": "dune"})
     tour.send("GET /v1/datasets/{slug}", "dex.trades")
     tour.send("POST /v1/uploads/csv", json={"table_name": "x", "data": "n\n1\n", "description": "One"})
+    tour.send("GET /v1/datasets", params={"type": "materialized_view"})
+    tour.send("POST /v1/datasets/search", json={"query": "dex", "limit": 1}, state="page")
+    tour.send("POST /v1/datasets/search", json={"include_schema": True, "include_metadata": True, "limit": 100})
+    tour.send("POST /v1/datasets/search-by-contract", json={"contract_address": f"0x{0:040x}"})
+    tour.send("GET /whoami")
     tour.send("GET /v1/datasets/{slug}", "dune.acme.dataset_x")
     body = {"namespace": "acme", "table_name": "amounts", "schema": COLUMNS, "is_private": True}
     tour.send("POST /v1/uploads", json=body)
@@ -221,7 +228,6 @@ def refusals(tour: Tour) -> None:
     tour.send("POST /v1/materialized-views", json={"name": "result_m", "query_id": 1, "expires_at": "x"}, **bad)
     tour.send("POST /v1/materialized-views/{name}/refresh", MATVIEW, json={"performance": "huge"}, **bad)
     tour.send("POST /v1/pipelines/execute", json={"pipeline": {"nodes": []}}, **bad)
-    tour.send("POST /v1/query/{query_id}/pipeline/execute", 2, json={}, **bad)
     tour.send("GET /v1/query/{query_id}/pipeline", 2, params={"performance": "huge"}, **bad)
     tour.send("POST /v1/query/{query_id}/execute", 1, params={"query_parameters": "{"}, **bad)
     tour.send("POST /v1/sql/execute", json={"sql": 1}, **bad)
@@ -232,6 +238,9 @@ def refusals(tour: Tour) -> None:
     insert = "POST /v1/uploads/{namespace}/{table_name}/insert"
     tour.send(insert, "acme", "amounts", content="n\n1\n", headers={"Content-Type": "text/csv"}, **bad)
     tour.send("POST /v1/usage", json={"start_date": "yesterday"}, **bad)
+    tour.send("POST /v1/datasets/search", json={"categories": ["everything"]}, **bad)
+    tour.send("POST /v1/datasets/search-by-contract", json={"contract_address": "0x1"}, **bad)
+    tour.send(STATUS, "abc", **bad)
     unknown = {"expected": 404}
     tour.send("GET /v1/query/{queryId}", 404, **unknown)
     tour.send("POST /v1/query/{queryId}/archive", 404, **unknown)

@@ -69,7 +69,7 @@ class UploadCreated(DuneModel):
 
 
 class CsvUploaded(DuneModel):
-    """The answer to the upload of a CSV text. Dune's `table_name` has ``dataset_`` before the name that was given."""
+    """The answer to the upload of a CSV text, with the name that was given."""
 
     table_name: str
     success: Lenient[bool | None] = None

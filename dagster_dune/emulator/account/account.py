@@ -6,9 +6,18 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from dagster_dune.emulator.account.query_parameters import checked_parameters, parameter_values
+from dagster_dune.emulator.account.query_parameters import checked_parameters, parameter_values, saved_parameters
 from dagster_dune.emulator.dunesql import View
-from dagster_dune.emulator.requests import Parameter, Performance, QueryFields, RequestError, UpsertMaterializedView
+from dagster_dune.emulator.requests import (
+    Parameter,
+    Performance,
+    QueryChange,
+    QueryFields,
+    RequestError,
+    UpsertMaterializedView,
+)
+
+MAX_NAME_LENGTH = 128
 
 
 @dataclass(frozen=True)
@@ -18,6 +27,7 @@ class Query:
     Attributes:
         version: 1 at first, and one more with every change.
         is_archived: Whether it can neither be changed nor executed.
+        is_temp: Whether it is for throwing away: it is in no list, and no matview can stand on it.
     """
 
     query_id: int
@@ -31,40 +41,65 @@ class Query:
     is_private: bool = False
     is_archived: bool = False
     version: int = 1
+    is_temp: bool = False
 
     @property
     def view(self) -> View:
         """The query as other queries read it."""
         return View(self.sql, parameter_values(self.parameters))
 
-    def check_not_archived(self) -> None:
-        """Let a query pass that can be changed and executed.
+    def check_executable(self) -> None:
+        """Let a query pass that can be executed.
 
         Raises:
-            RequestError: 400.
+            RequestError: 403.
         """
         if self.is_archived:
-            raise RequestError(400, f"Query {self.query_id} is archived: unarchive it to change or execute it")
+            raise RequestError(
+                403, "Not allowed to execute query. Query is archived, unsaved or not enough permissions"
+            )
+
+    def check_materializable(self) -> None:
+        """Let a query pass that a matview can stand on.
+
+        Raises:
+            RequestError: 403, if it is archived; 400, if it is temporary or has parameters.
+        """
+        self.check_executable()
+        if self.is_temp:
+            raise RequestError(400, f"Query {self.query_id} is temporary: a materialized view needs a saved query")
+        if self.parameters:
+            keys = ", ".join(parameter.key for parameter in self.parameters)
+            raise RequestError(
+                400, f"Query {self.query_id} has parameters ({keys}), which no materialized view can give values"
+            )
 
     def changed(self, fields: QueryFields) -> Query:
         """Return the next version of the query."""
-        given = fields.model_dump(exclude_none=True, exclude={"query_sql", "parameters"})
+        given = fields.model_dump(
+            exclude_none=True, exclude={"query_id", "query_sql", "parameters", "query_parameters"}
+        )
         if fields.query_sql is not None:
             given["sql"] = fields.query_sql
-        if fields.parameters is not None:
-            given["parameters"] = checked_parameters(fields.parameters)
+        if (parameters := saved_parameters(fields)) is not None:
+            given["parameters"] = checked_parameters(parameters)
         return replace(self, **given, version=self.version + 1, updated_at=now())
 
 
 @dataclass(frozen=True)
 class MaterializedView:
-    """A matview, by its full name. Its schedule is checked and kept, but the emulator never acts on it."""
+    """A matview, by its full name. Its schedule is checked and kept, but the emulator never acts on it.
+
+    Attributes:
+        expires_at: When the schedule ends, in RFC 3339; None where it does not.
+    """
 
     name: str
     query_id: int
     is_private: bool = False
     performance: Performance | None = None
     cron_expression: str | None = None
+    expires_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +158,7 @@ class Account:
             RequestError: 404.
         """
         if query_id not in self.queries:
-            raise RequestError(404, f"Query {query_id} not found")
+            raise RequestError(404, "Query not found")
         return self.queries[query_id]
 
     def view(self, query_id: int) -> View | None:
@@ -185,14 +220,18 @@ class Account:
         self.queries[query.query_id] = query
         return query
 
-    def update_query(self, query_id: int, fields: QueryFields) -> Query:
+    def update_query(self, query_id: int, fields: QueryChange) -> Query:
         """Change a saved query.
 
         Raises:
-            RequestError: 404, or 400 for parameters that cannot be substituted, and for an archived query.
+            RequestError: 404, or 400 for parameters that cannot be substituted, for another id in the body, and for an
+                archived query that the change leaves archived.
         """
         query = self.query(query_id)
-        query.check_not_archived()
+        if fields.query_id not in (None, query_id):
+            raise RequestError(400, f"query_id: {fields.query_id} is not the query of the path, {query_id}")
+        if query.is_archived and fields.is_archived is not False:
+            raise RequestError(400, f"Query {query_id} is archived: unarchive it to change it")
         self.queries[query_id] = query.changed(fields)
         return self.queries[query_id]
 
@@ -212,7 +251,7 @@ class Account:
         return self.queries[query_id]
 
     def save_materialized_view(self, fields: UpsertMaterializedView) -> MaterializedView:
-        """Create or replace a matview.
+        """Create or replace a matview: everything of the one before is overwritten, its schedule too.
 
         Raises:
             RequestError: 400, if the name is not of Dune's form or is another query's, or if there is no such query.
@@ -229,6 +268,7 @@ class Account:
             is_private=bool(fields.is_private),
             performance=fields.performance,
             cron_expression=fields.cron_expression,
+            expires_at=fields.expires_at,
         )
         self.materialized_views[name] = view
         return view
@@ -243,9 +283,11 @@ class Account:
         Raises:
             RequestError: 400, if the name is not of this kind.
         """
-        if not re.fullmatch(rf"{kind}_[a-z0-9_]+", name):
+        if not re.fullmatch(rf"{kind}_[a-z0-9_]*[a-z0-9]", name) or len(name) > MAX_NAME_LENGTH:
             raise RequestError(
-                400, f"{name!r} is no valid name: write {kind}_<name> in lower-case letters, digits and underscores"
+                400,
+                f"{name!r} is no valid name: write {kind}_<name> in lower-case letters, digits and underscores, none "
+                f"of these at the end, and {MAX_NAME_LENGTH} characters at the most",
             )
         return f"dune.{self.team}.{name}"
 

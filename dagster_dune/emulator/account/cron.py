@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
-from itertools import pairwise
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from itertools import count, pairwise
 
 from dagster_dune.emulator.requests import RequestError
 
@@ -29,6 +30,36 @@ def check_cron(expression: str) -> None:
         ...
         dagster_dune.emulator.requests.RequestError: cron_expression '0 0 * *' must have five fields, not 4
     """
+    times, runs_on = _schedule(expression)
+    starts = [number * MINUTES_A_DAY for number in range(DAYS) if runs_on(FIRST_DAY + timedelta(days=number))]
+    gaps = [after - before for before, after in pairwise(times)]
+    gaps += [after - before - times[-1] + times[0] for before, after in pairwise(starts)]
+    if not starts or max(gaps, default=LONGEST_MINUTES + 1) > LONGEST_MINUTES:
+        raise RequestError(400, f"cron_expression {expression!r} leaves more than a week between two runs")
+    if min(gaps) < SHORTEST_MINUTES:
+        raise RequestError(400, f"cron_expression {expression!r} runs {min(gaps)} minutes apart, but 15 are the least")
+
+
+def next_run(expression: str, after: datetime) -> datetime:
+    """Return the first time after a moment at which a schedule runs.
+
+    Args:
+        expression: A schedule that `check_cron` accepts.
+        after: The moment, in UTC.
+
+    Examples:
+        >>> next_run("30 6 * * 1", datetime(2024, 1, 1, 6, 30, tzinfo=UTC)).isoformat()
+        '2024-01-08T06:30:00+00:00'
+    """
+    times, runs_on = _schedule(expression)
+    midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = (midnight + timedelta(days=number) for number in count())
+    moments = (day + timedelta(minutes=minutes) for day in days if runs_on(day.date()) for minutes in times)
+    return next(moment for moment in moments if moment > after)
+
+
+def _schedule(expression: str) -> tuple[list[int], Callable[[date], bool]]:
+    """Return the minutes of a day at which a schedule runs, and what tells whether it runs on a day."""
     texts = expression.split()
     if len(texts) != len(FIELDS):
         raise RequestError(400, f"cron_expression {expression!r} must have five fields, not {len(texts)}")
@@ -43,13 +74,7 @@ def check_cron(expression: str) -> None:
         by_month_day, by_weekday = day.day in days, day.isoweekday() % 7 in weekdays
         return day.month in months and (by_month_day or by_weekday if either else by_month_day and by_weekday)
 
-    starts = [number * MINUTES_A_DAY for number in range(DAYS) if runs_on(FIRST_DAY + timedelta(days=number))]
-    gaps = [after - before for before, after in pairwise(times)]
-    gaps += [after - before - times[-1] + times[0] for before, after in pairwise(starts)]
-    if not starts or max(gaps, default=LONGEST_MINUTES + 1) > LONGEST_MINUTES:
-        raise RequestError(400, f"cron_expression {expression!r} leaves more than a week between two runs")
-    if min(gaps) < SHORTEST_MINUTES:
-        raise RequestError(400, f"cron_expression {expression!r} runs {min(gaps)} minutes apart, but 15 are the least")
+    return times, runs_on
 
 
 def _values(text: str, name: str, first: int, last: int) -> set[int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from dagster_dune.emulator.requests import Parameter, RequestError
+from dagster_dune.emulator.requests import Parameter, ParameterValue, ParameterValues, QueryFields, RequestError
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 DATETIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
@@ -15,37 +15,72 @@ def checked_parameters(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ..
     """Return the parameters of a query, if the emulator can substitute them.
 
     Raises:
-        RequestError: 400, if a key stands twice or a parameter takes several values.
+        RequestError: 400, if a key stands twice, or a parameter has several values and takes one.
     """
     keys = [parameter.key for parameter in parameters]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise RequestError(400, f"Parameter {twice[0]!r} is defined twice")
     for parameter in parameters:
-        if parameter.isMultiselect or parameter.values:
-            raise RequestError(
-                400, f"Parameter {parameter.key!r} takes several values, which the emulator does not support"
-            )
+        if parameter.values and not parameter.isMultiselect:
+            raise RequestError(400, f"Parameter {parameter.key!r} has several values without isMultiselect")
     return parameters
 
 
-def parameter_values(
-    parameters: Sequence[Parameter], given: Mapping[str, str | int | float] | None = None
-) -> dict[str, str]:
+def parameter_values(parameters: Sequence[Parameter], given: ParameterValues | None = None) -> dict[str, str]:
     """Return the text of each parameter of a query: what is given, else the saved default if there is one.
+
+    Several values are one text, with commas between them.
 
     Raises:
         RequestError: 400, if a key is unknown or a value is not of the parameter's type.
     """
     known = {parameter.key: parameter for parameter in parameters}
-    defaults = {parameter.key: parameter.value for parameter in parameters if parameter.value is not None}
-    texts = {key: value if isinstance(value, str) else repr(value) for key, value in (given or {}).items()}
-    if unknown := sorted(texts.keys() - known.keys()):
-        raise RequestError(
-            400, f"unknown parameters ({', '.join(unknown)}): the query has {', '.join(known) or 'none'}"
-        )
-    for key, text in texts.items():
-        _check_value(known[key], text)
+    defaults = {parameter.key: text for parameter in parameters if (text := _default(parameter)) is not None}
+    if unknown := sorted((given or {}).keys() - known.keys()):
+        raise RequestError(400, f"unknown parameters ({', '.join(unknown)})")
+    texts = {key: _checked(known[key], value) for key, value in (given or {}).items()}
     return defaults | texts
+
+
+def free_values(given: ParameterValues | None) -> dict[str, str]:
+    """Return the text of each value for SQL that is not saved, whose parameters have no types."""
+    return {key: ",".join(_texts(value)) for key, value in (given or {}).items()}
+
+
+def saved_parameters(fields: QueryFields) -> tuple[Parameter, ...] | None:
+    """Return the parameters that a request saves with a query, None where it says nothing of them."""
+    given = fields.query_parameters
+    if fields.parameters is not None or given is None:
+        return fields.parameters
+    if isinstance(given, tuple):
+        return given
+    return tuple(_described(key, value) for key, value in given.items())
+
+
+def _described(key: str, value: ParameterValue | tuple[ParameterValue, ...]) -> Parameter:
+    """Describe a parameter of which nothing but its default is known."""
+    if isinstance(value, tuple):
+        return Parameter(key=key, values=tuple(_texts(value)), isMultiselect=True)
+    return Parameter(key=key, type="text" if isinstance(value, str) else "number", value=_texts(value)[0])
+
+
+def _texts(value: ParameterValue | tuple[ParameterValue, ...]) -> list[str]:
+    values = value if isinstance(value, tuple) else (value,)
+    return [value if isinstance(value, str) else repr(value) for value in values]
+
+
+def _default(parameter: Parameter) -> str | None:
+    return ",".join(parameter.values) if parameter.values else parameter.value
+
+
+def _checked(parameter: Parameter, value: ParameterValue | tuple[ParameterValue, ...]) -> str:
+    """Check what is given for a parameter, and return its text; a multi-select also takes a text with commas."""
+    if isinstance(value, tuple) and not parameter.isMultiselect:
+        raise RequestError(400, f"Parameter {parameter.key!r} takes one value, not {len(value)}")
+    text = ",".join(_texts(value))
+    for one in text.split(",") if parameter.isMultiselect else [text]:
+        _check_value(parameter, one)
+    return text
 
 
 def _check_value(parameter: Parameter, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 from dagster_dune.emulator.dunesql.types.trino import INT256_MIN, UINT256_MAX
@@ -83,14 +84,19 @@ def _read(data: bytes) -> tuple[list[str], list[list[str | None]]]:
     if not lines:
         raise SqlError("The CSV file is empty: its first line must name the columns")
     header = [name.strip() for name in lines[0]]
+    while len(header) > 1 and not header[-1]:  # commas at the end of the line, as the manual's own example has them
+        header.pop()
     lowered = [name.lower() for name in header]
     if not all(header) or len(set(lowered)) < len(lowered):
         raise SqlError("The first line of the CSV file must name every column, each with a name of its own")
+    for name in header:
+        if not re.match(r"[^\W\d]", name):
+            raise SqlError(f"Column name {name!r} begins with a digit or a special character; begin it with a letter")
     rows: list[list[str | None]] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line:
             continue
-        if len(line) != len(header):
+        if len(line) < len(header) or any(line[len(header) :]):
             raise SqlError(f"Row {number} of the CSV file has {len(line)} fields, its header {len(header)}")
-        rows.append([value or None for value in line])
+        rows.append([value or None for value in line[: len(header)]])
     return header, rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,18 @@ from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.rewrite.translator import Translated, translate
 from dagster_dune.emulator.dunesql.runtime.registration import register
 from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type
-from dagster_dune.emulator.engine import csv_tables, sample_tables
+from dagster_dune.emulator.engine import csv_tables, loaded_tables, sample_tables
 from dagster_dune.emulator.engine.error_messages import located
 from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.engine.statements import Statement, failures
-from dagster_dune.emulator.engine.tables import TableColumn, describe, note_types, samples, stored_columns
+from dagster_dune.emulator.engine.tables import (
+    TableColumn,
+    describe,
+    note_types,
+    samples,
+    stored_columns,
+    with_contract,
+)
 from dagster_dune.emulator.sql_errors import SqlError
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ _MACROS = [
     for name in ("basics.sql", "arrays.sql", "times.sql", "aggregates.sql")
 ]
 _TABLE = "SELECT 1 FROM duckdb_tables() WHERE NOT internal AND schema_name = $1 AND table_name = $2"
+_INFORMATION_SCHEMA = Path(__file__).with_name("information_schema.sql")
 _TEAM_SCHEMAS = "SELECT DISTINCT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'dune.')"
 _DOCUMENT = "main.saved_document"
 _SAFE = {
@@ -36,7 +44,10 @@ _SAFE = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
+    "temp_directory": "",
 }
+_RESERVED = ("main", "readable", "pg_catalog")
+DEFAULT_MAX_BYTES = 4_000_000_000
 
 
 class Engine:
@@ -47,6 +58,8 @@ class Engine:
 
     Args:
         database: The file that keeps the tables, None for a database in memory.
+        max_bytes: How much memory tables, sorts and aggregates of all statements together may take. It writes nothing
+            to disk in place of it.
 
     Examples:
         >>> from dagster_dune.emulator.dunesql import compile_sql
@@ -56,16 +69,17 @@ class Engine:
         >>> engine.close()
     """
 
-    def __init__(self, database: Path | None) -> None:
+    def __init__(self, database: Path | None, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
 
-        self._connection = duckdb.connect(str(database) if database else ":memory:", config=dict(_SAFE))
+        config = _SAFE | {"memory_limit": f"{max_bytes // 1_000_000}MB"}
+        self._connection = duckdb.connect(str(database) if database else ":memory:", config=dict(config))
         self._locks: dict[str, threading.Lock] = {}
         self._schema_lock = threading.Lock()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET enable_progress_bar = false")
         register(self._connection)
-        for file in _MACROS:
+        for file in (*_MACROS, _INFORMATION_SCHEMA):
             self._connection.execute(file.read_text("utf-8"))
         sample_tables.load(self._connection)
         self._connection.execute("SET lock_configuration = true")
@@ -102,6 +116,7 @@ class Engine:
         target, schema = quoted(name), duckdb_name(name)[0]
 
         def run(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:
+            _check_named([column for column, _ in query.columns])
             _check_names([column for column, _ in query.columns])
             self._create_schema(cursor, schema)
             names = ", ".join('"' + column.replace('"', '""') + '"' for column, _ in query.columns)
@@ -123,6 +138,23 @@ class Engine:
             SqlError: The file cannot be read as such a table.
         """
         self.change(name, lambda cursor, table: csv_tables.store(cursor, table, data))
+
+    def load_table(self, name: str, rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> None:
+        """Make a table of any name, in place of the one that had it.
+
+        Args:
+            name: Its full name, of two or three parts.
+            rows: Python values by column; what a row leaves out is NULL.
+            declared: The Trino types of columns; those of the others are told by their values.
+
+        Raises:
+            SqlError: A value does not fit its column, or the name is none.
+        """
+        target = duckdb_name(name)
+        if target[0] in _RESERVED:
+            raise SqlError(f"{name!r} is no name of a table: write <schema>.<table>")
+        columns = loaded_tables.table_columns(rows, declared)
+        self.change(name, lambda cursor, table: loaded_tables.load(cursor, table, target, columns, rows))
 
     def change(self, name: str, change: Callable[[DuckDBPyConnection, str], None]) -> None:
         """Change a table in a transaction: all of it happens, or nothing.
@@ -148,6 +180,10 @@ class Engine:
         """Return the full names of the tables with Dune's sample data."""
         return samples(self._connection.cursor())
 
+    def tables_of_contract(self, address: bytes) -> set[str]:
+        """Return the full names of the tables whose column ``contract_address`` holds an address."""
+        return with_contract(self._connection.cursor(), address)
+
     def drop(self, name: str) -> None:
         """Remove the table of a matview or an upload, if there is one."""
         cursor = self._connection.cursor()
@@ -168,8 +204,10 @@ class Engine:
         return int(row[0]) if row else 0
 
     def reset(self) -> None:
-        """Remove every matview and upload; the sample data stays."""
+        """Remove every matview and upload, and every table that was loaded; the sample data stays."""
         cursor = self._connection.cursor()
+        if loaded_tables.remove_all(cursor):
+            sample_tables.load(cursor, again=True)
         for (schema,) in cursor.execute(_TEAM_SCHEMAS).fetchall():
             cursor.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
@@ -268,6 +306,13 @@ def _check_names(names: list[str]) -> None:
         if name.lower() in seen:
             raise SqlError(f"Column name '{name}' is used more than once; name the columns apart with AS")
         seen.add(name.lower())
+
+
+def _check_named(names: list[str]) -> None:
+    """Refuse a column that has no name of its own but the one that Trino gives it: no table can have it."""
+    for position, name in enumerate(names):
+        if name == f"_col{position}":
+            raise SqlError(f"Column {position + 1} of a materialized view has no name; give it one with AS")
 
 
 def _rows(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:

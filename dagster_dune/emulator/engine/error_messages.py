@@ -19,8 +19,6 @@ _UNRESOLVED = re.compile(r"Column '(?P<name>[^']*)' (?:cannot be resolved|is amb
 _KIND = re.compile(r"^(?:INTERNAL|[A-Z][\w ]*) Error: ")
 _HINT = re.compile(r"\s*(?:Use TRY\(|You might need|Candidate |Did you mean|LINE \d).*", re.DOTALL)
 
-_BINDING = ("Binder Error", "Catalog Error", "Parser Error", "Not implemented Error")
-
 
 def sql_error(message: str) -> SqlError:
     """Turn DuckDB's message into an error of Dune's.
@@ -33,7 +31,7 @@ def sql_error(message: str) -> SqlError:
     """
     if message.startswith(("INTERRUPT", "Interrupted")):
         return SqlError("The query was cancelled", type="FAILED_TYPE_CANCELLED")
-    kind: SqlErrorType = "FAILED_TYPE_SYNTAX" if message.startswith(_BINDING) else "FAILED_TYPE_EXECUTION_FAILED"
+    kind: SqlErrorType = "FAILED_TYPE_SYNTAX" if message.startswith("Parser Error") else "FAILED_TYPE_EXECUTION_FAILED"
     return SqlError(_words(message), type=kind)
 
 

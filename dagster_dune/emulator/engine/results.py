@@ -36,6 +36,16 @@ class Column:
     name: str
     type: str
 
+    @property
+    def shown_type(self) -> str:
+        """The type as Dune's answers write it: times with zones have no precision there where it is Trino's default.
+
+        Examples:
+            >>> Column("at", "array(timestamp(3) with time zone)").shown_type
+            'array(timestamp with time zone)'
+        """
+        return self.type.replace("timestamp(3) with time zone", "timestamp with time zone")
+
 
 @dataclass(frozen=True)
 class ResultSet:

@@ -50,6 +50,10 @@ _SAMPLES = (
     "WHERE NOT internal AND NOT temporary AND schema_name <> 'main' AND NOT starts_with(schema_name, 'dune.') "
     "ORDER BY ALL"
 )
+_CONTRACTS = (
+    "SELECT schema_name, table_name FROM duckdb_columns() "
+    "WHERE NOT internal AND column_name = 'contract_address' AND data_type = 'BLOB'"
+)
 _INTEGER = re.compile(r"-?\d+")
 
 Record = dict[str, str | None]
@@ -169,6 +173,17 @@ def samples(cursor: DuckDBPyConnection) -> list[str]:
     return [name for (name,) in cursor.execute(_SAMPLES).fetchall()]
 
 
+def with_contract(cursor: DuckDBPyConnection, address: bytes) -> set[str]:
+    """Return the full names of the tables whose column ``contract_address`` holds an address."""
+    tables = cursor.execute(_CONTRACTS).fetchall()
+    holds = "SELECT 1 FROM {} WHERE contract_address = $1 LIMIT 1"
+    return {
+        f"{schema}.{table}"
+        for schema, table in tables
+        if cursor.execute(holds.format(f'"{schema}"."{table}"'), [address]).fetchone()
+    }
+
+
 def read_csv(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
     """Read the rows of a CSV file for a table; an empty field is NULL.
 
@@ -271,4 +286,7 @@ def _hexadecimal(value: str, column: TableColumn) -> str:
 def _read(column: TableColumn, position: int) -> str:
     if column.type == "varbinary":
         return f"unhex(row[{position}])"
-    return f"CAST(row[{position}] AS {_duckdb_type(column)})"
+    stored = read_type(column.type.strip().lower()).duckdb
+    if stored.endswith("[]"):
+        return f"CAST(from_json(row[{position}], '[\"VARCHAR\"]') AS {stored})"
+    return f"CAST(row[{position}] AS {stored})"

@@ -58,7 +58,7 @@ class ResultLimits:
         seconds: How long the rows can be read after the execution has ended.
     """
 
-    max_bytes: int = 8_000_000_000
+    max_bytes: int = 32_000_000_000
     seconds: float = 90 * 24 * 3600.0
 
 

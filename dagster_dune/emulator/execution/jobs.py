@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dagster_dune.emulator.account.account import Account, MaterializedView, Query
 from dagster_dune.emulator.account.query_parameters import parameter_values
-from dagster_dune.emulator.requests import Performance
+from dagster_dune.emulator.requests import ParameterValues, Performance
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,13 @@ class Job:
         return self.materialized_view or self.query_id
 
 
-def query_job(
-    query: Query, values: Mapping[str, str | int | float] | None = None, performance: Performance | None = None
-) -> Job:
+def query_job(query: Query, values: ParameterValues | None = None, performance: Performance | None = None) -> Job:
     """Return the job that executes a query.
 
     Raises:
-        RequestError: 400, if the query is archived or the values do not fit its parameters.
+        RequestError: 403, if the query is archived; 400, if the values do not fit its parameters.
     """
-    query.check_not_archived()
+    query.check_executable()
     return Job(
         sql=query.sql,
         parameters=parameter_values(query.parameters, values),
@@ -52,10 +50,10 @@ def refresh_job(account: Account, materialized_view: MaterializedView, performan
     """Return the job that refreshes a matview: its query, with the saved parameters.
 
     Raises:
-        RequestError: 400, if its query is archived.
+        RequestError: 403, if its query is archived.
     """
     query = account.query(materialized_view.query_id)
-    query.check_not_archived()
+    query.check_executable()
     return Job(
         sql=query.sql,
         parameters=parameter_values(query.parameters),

@@ -35,7 +35,8 @@ def checked_nodes(account: Account, wire_nodes: Sequence[PipelineNode]) -> list[
     """Return the nodes of a pipeline that can run.
 
     Raises:
-        RequestError: 400, saying which node is wrong and why.
+        RequestError: 400, saying which node is wrong and why; 404 for a query that does not exist, and 403 for one that
+            is archived.
     """
     if not wire_nodes:
         raise RequestError(400, "The pipeline has no nodes")
@@ -63,7 +64,7 @@ def _job(account: Account, node: PipelineNode) -> Job:
         return refresh_job(account, materialized_view, refresh.performance)
     if execution:
         if execution.query_id not in account.queries:
-            raise RequestError(400, f"Node {node.id}: query {execution.query_id} not found")
+            raise RequestError(404, f"Node {node.id}: query {execution.query_id} not found")
         return query_job(account.query(execution.query_id), execution.query_parameters, execution.performance)
     raise RequestError(400, f"Node {node.id} has neither materialized_view_refresh nor query_execution: give one")
 
@@ -195,7 +196,8 @@ class Pipelines:
         """Check a pipeline and start it.
 
         Raises:
-            RequestError: 400, saying which node is wrong and why. Nothing was started.
+            RequestError: 400, saying which node is wrong and why; 404 for a query that does not exist, and 403 for one
+                that is archived. Nothing was started.
         """
         pipeline = PipelineExecution(checked_nodes(self._account, wire_nodes), self._executions)
         self._pipelines[pipeline.pipeline_execution_id] = pipeline

@@ -16,6 +16,8 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import Any
 
+from ulid import ULID
+
 from dagster_dune.emulator.account.account import Account
 from dagster_dune.emulator.dunesql import Compiled, compile_sql
 from dagster_dune.emulator.engine.engine import Engine
@@ -23,11 +25,14 @@ from dagster_dune.emulator.engine.results import ResultSet
 from dagster_dune.emulator.engine.statements import Statement
 from dagster_dune.emulator.execution.execution import NANOSECONDS, Execution, ResultLimits, State, StoredResult
 from dagster_dune.emulator.execution.jobs import Job
+from dagster_dune.emulator.execution.limits import CHECK_SECONDS, ResourceLimits, ResourceMonitor
 from dagster_dune.emulator.faults.rules import Faults
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
-INTERRUPT_SECONDS = 0.01
+CANCEL_SECONDS = 0.5
+"""How long a cancelled execution waits for its worker thread. A thread that is longer in one function than that goes on
+alone: nothing of it is kept, and its place in the queue is free when it has ended."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +47,27 @@ class ExecutionQueue:
         seconds: The least time that an execution takes, unless its SQL does not even compile.
         workers: How many executions run at once.
         limits: How many rows are kept, and for how long.
+        resources: How much memory and time executions may use.
     """
 
     def __init__(
-        self, account: Account, engine: Engine, faults: Faults, *, seconds: float, workers: int, limits: ResultLimits
+        self,
+        account: Account,
+        engine: Engine,
+        faults: Faults,
+        *,
+        seconds: float,
+        workers: int,
+        limits: ResultLimits,
+        resources: ResourceLimits,
     ) -> None:
         self._account = account
         self._engine = engine
         self._faults = faults
         self._seconds = seconds
         self._limits = limits
+        self._monitor = ResourceMonitor(resources)
+        self._abandoned: dict[str, asyncio.Future[StoredResult]] = {}
         self._slots = asyncio.Semaphore(workers)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="dune-emulator")
         self._executions: dict[str, Execution] = {}
@@ -109,26 +125,29 @@ class ExecutionQueue:
         """Return an execution.
 
         Raises:
-            RequestError: 404.
+            RequestError: 404, or 400 for what is no execution's id at all.
         """
+        if not _is_ulid(execution_id):
+            raise RequestError(400, f"The requested execution ID (ID: {execution_id}) is invalid.")
         if execution_id not in self._executions:
             raise RequestError(404, f"Execution {execution_id} not found")
         return self._executions[execution_id]
 
-    def latest(self, query_id: int, parameters: Mapping[str, str] | None = None) -> Execution:
+    def latest(self, query_id: int, parameters: Mapping[str, str] | None = None, sql: str | None = None) -> Execution:
         """Return the execution of a query that completed last; refreshes of matviews over it do not count.
 
         Args:
             query_id: The query.
             parameters: The values that it was executed with; any if None.
+            sql: The text that was executed; any version of it if None.
 
         Raises:
             RequestError: 404.
         """
         for execution in reversed(self._completed.get(query_id, ())):
-            if parameters is None or execution.job.parameters == parameters:
+            if parameters in (None, execution.job.parameters) and sql in (None, execution.job.sql):
                 return execution
-        raise RequestError(404, f"No such execution of query {query_id} has completed yet")
+        raise RequestError(404, "not found: No execution found for the latest version of the given query")
 
     def refreshes(self, materialized_view: str) -> list[Execution]:
         """Return every refresh of a matview, the oldest first."""
@@ -160,14 +179,14 @@ class ExecutionQueue:
 
     async def reset(self) -> None:
         """Stop and forget every execution. No worker is running afterwards."""
-        await self.cancel(*self._executions.values())
+        await self._stop_all()
         self._executions.clear()
         self._completed.clear()
         self._refreshes.clear()
 
     async def close(self) -> None:
         """Stop every execution and the worker threads. What became of each can still be asked for."""
-        await self.cancel(*self._executions.values())
+        await self._stop_all()
         self._threads.shutdown()
 
     def restore(self, executions: Iterable[Execution]) -> None:
@@ -186,7 +205,7 @@ class ExecutionQueue:
         compiling = asyncio.get_running_loop().run_in_executor(self._threads, self._compile, execution.job)
         compiled, _ = await asyncio.gather(compiling, asyncio.sleep(self._seconds))
         await self._faults.suffer(execution.fault)
-        return await self._finish(self._statement(execution.job, compiled))
+        return await self._finish(execution, self._statement(execution.job, compiled))
 
     def _compile(self, job: Job) -> Compiled:
         return compile_sql(job.sql, parameters=job.parameters, views=self._account.view)
@@ -206,27 +225,50 @@ class ExecutionQueue:
             return self.latest(job.query_id, job.parameters).readable_result
         return None
 
-    async def _finish(self, statement: Statement) -> StoredResult:
-        """Run a statement in a worker thread; when cancelled, return only after the thread has stopped."""
+    async def _finish(self, execution: Execution, statement: Statement) -> StoredResult:
+        """Run a statement in a worker thread, within the bounds of memory and time."""
+        usage = self._monitor.begin()
         running = asyncio.get_running_loop().run_in_executor(
             self._threads, _run_and_measure, statement, self._limits.max_bytes
         )
+        running.add_done_callback(lambda _: self._monitor.end(usage))
         try:
-            await asyncio.wait({running})
-        except asyncio.CancelledError:
             while not running.done():
-                with suppress(Exception):  # it may be ending at this moment; whatever happens, wait for the thread
-                    statement.interrupt()
-                await asyncio.wait({running}, timeout=INTERRUPT_SECONDS)
+                await asyncio.wait({running}, timeout=CHECK_SECONDS)
+                if not running.done():
+                    self._monitor.check(usage)
+        except (asyncio.CancelledError, SqlError):
+            statement.interrupt()
+            await asyncio.wait({running}, timeout=CANCEL_SECONDS)
+            if not running.done():
+                self._abandon(execution, running)
+                raise
             if running.exception():
                 raise
         return running.result()  # also where it was quicker than the cancellation
+
+    def _abandon(self, execution: Execution, running: asyncio.Future[StoredResult]) -> None:
+        """Leave a worker thread to itself, until it sees that it was interrupted."""
+
+        def forget(ended: asyncio.Future[StoredResult]) -> None:
+            ended.exception()  # nobody else asks for it
+            del self._abandoned[execution.execution_id]
+            self._slots.release()
+
+        self._abandoned[execution.execution_id] = running
+        running.add_done_callback(forget)
+
+    async def _stop_all(self) -> None:
+        """Stop every execution, and return when no worker thread is running any more."""
+        await self.cancel(*self._executions.values())
+        while self._abandoned:
+            await asyncio.wait(self._abandoned.values())
 
     def _settle(self, execution: Execution, task: asyncio.Task[StoredResult]) -> None:
         execution.ended_at = time.time_ns()
         execution.expires_at = execution.ended_at + int(self._limits.seconds * NANOSECONDS)
         self._tasks.pop(execution.execution_id, None)
-        if execution.started_at is not None:
+        if execution.started_at is not None and execution.execution_id not in self._abandoned:
             self._slots.release()
         if task.cancelled():
             execution.state = State.CANCELLED
@@ -243,6 +285,14 @@ class ExecutionQueue:
         job = execution.job
         if execution.state.is_success and job.query_id and job.materialized_view is None:
             self._completed[job.query_id].append(execution)
+
+
+def _is_ulid(text: str) -> bool:
+    try:
+        ULID.from_str(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _run_and_measure(statement: Statement, max_bytes: int) -> StoredResult:

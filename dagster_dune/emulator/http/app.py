@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dagster_dune.emulator.http.auth import AuthMiddleware
 from dagster_dune.emulator.http.faults import Disconnect, FaultMiddleware
@@ -19,6 +19,7 @@ from dagster_dune.emulator.http.journal import JournalMiddleware
 from dagster_dune.emulator.http.rate_limits import RateLimitMiddleware
 from dagster_dune.emulator.http.routes import (
     control,
+    dataset_search,
     datasets,
     endpoints,
     executions,
@@ -27,12 +28,23 @@ from dagster_dune.emulator.http.routes import (
     queries,
     uploads,
     usage,
+    whoami,
 )
 from dagster_dune.emulator.http.state import ServerState
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
-API_GROUPS = (pipelines, materialized_views, queries, executions, datasets, uploads, usage, endpoints)
+API_GROUPS = (
+    pipelines,
+    materialized_views,
+    queries,
+    executions,
+    dataset_search,
+    datasets,
+    uploads,
+    usage,
+    endpoints,
+)
 
 
 def create_app(state: ServerState, on_start: Callable[[], None], disconnect: Disconnect) -> ASGIApp:
@@ -57,10 +69,11 @@ def create_app(state: ServerState, on_start: Callable[[], None], disconnect: Dis
     app = Starlette(
         routes=[
             Mount("/api/v1", Router([route for group in API_GROUPS for route in group.routes], redirect_slashes=False)),
+            Mount("/api", Router(whoami.routes, redirect_slashes=False)),
             Mount("/_emulator", Router(control.routes, redirect_slashes=False)),
         ],
         middleware=[
-            Middleware(AuthMiddleware, api_key=state.api_key),
+            Middleware(AuthMiddleware, access=state.access),
             Middleware(RateLimitMiddleware, limiter=state.rate_limiter),
         ],
         exception_handlers=dict.fromkeys((RequestError, SqlError, HTTPException, Exception), _answer_error),
@@ -68,7 +81,14 @@ def create_app(state: ServerState, on_start: Callable[[], None], disconnect: Dis
     )
     app.router.redirect_slashes = False
     app.state.server = state
-    return JournalMiddleware(FaultMiddleware(app, state.dune.faults, disconnect), state.journal)
+    answering = JournalMiddleware(FaultMiddleware(app, state.dune.faults, disconnect), state.journal)
+
+    async def answer_when_ready(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await state.is_ready.wait()
+        await answering(scope, receive, send)
+
+    return answer_when_ready
 
 
 def _answer_error(request: Request, error: Exception) -> JSONResponse:

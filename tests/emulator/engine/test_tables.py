@@ -126,5 +126,5 @@ def test_tables_charges_and_archived_queries_outlive_a_restart(database):
         assert (http.get("/uploads").json(), http.post("/usage").json()) == before
         assert insert(http, "b,i,d,t,s\n,2,,,\n").json()["rows_written"] == 1
         assert http.get("/query/1").json()["is_archived"] is True
-        assert http.post("/query/1/execute").status_code == 400
+        assert http.post("/query/1/execute").status_code == 403
     assert before[1]["billing_periods"][0]["credits_used"] == 11

@@ -299,7 +299,12 @@ def test_a_held_execution_ends_in_each_way(dune, client, finish, queries, end):
             client.cancel_execution(execution)
             assert finish(client, execution).state == "QUERY_STATE_CANCELLED"
         case "over_http":
-            httpx.post(f"{dune.url}/_emulator/release", json={"node": 1}, timeout=PATIENCE).raise_for_status()
+            httpx.post(
+                f"{dune.url}/_emulator/release",
+                json={"node": 1},
+                headers={"X-Dune-Api-Key": dune.api_key},
+                timeout=PATIENCE,
+            ).raise_for_status()
             assert finish(client, execution).state == "QUERY_STATE_COMPLETED"
         case "clear_faults":
             dune.clear_faults()
@@ -365,13 +370,22 @@ def test_rules_over_http(dune, http):
         "after": 2,
         "fault": {"kind": "wrong_word", "node": 5, "word": "odd"},
     }
-    assert httpx.post(f"{control}/faults", json=rule, timeout=PATIENCE).status_code == 200
-    assert httpx.get(f"{control}/faults", timeout=PATIENCE).json() == [rule | {"matches": 0, "struck": 0}]
-    assert httpx.delete(f"{control}/faults", timeout=PATIENCE).status_code == 200
-    assert httpx.get(f"{control}/faults", timeout=PATIENCE).json() == []
-    assert httpx.get(f"{control}/executions", timeout=PATIENCE).json() == []
+    assert (
+        httpx.post(
+            f"{control}/faults", json=rule, headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
+        ).status_code
+        == 200
+    )
+    assert httpx.get(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).json() == [
+        rule | {"matches": 0, "struck": 0}
+    ]
+    assert (
+        httpx.delete(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).status_code == 200
+    )
+    assert httpx.get(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).json() == []
+    assert httpx.get(f"{control}/executions", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).json() == []
     http.post("/sql/execute", json={"sql": "SELECT 1 AS n"})
-    (execution,) = httpx.get(f"{control}/executions", timeout=PATIENCE).json()
+    (execution,) = httpx.get(f"{control}/executions", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).json()
     assert (execution["query_id"], execution["materialized_view"], execution["parameters"]) == (0, None, {})
 
 

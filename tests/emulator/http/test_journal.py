@@ -12,7 +12,7 @@ from waiting import PATIENCE
 @pytest.fixture
 def journal(dune):
     def read():
-        answer = httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE)
+        answer = httpx.get(f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE)
         assert answer.status_code == 200
         assert answer.json() == dune.journal()
         return answer.json()
@@ -93,7 +93,12 @@ def test_a_reset_empties_everything(dune, http, client, finish, journal):
     http.post("/uploads/csv", json={"table_name": "x", "data": "n\n1\n"})
     execution_id = client.refresh_materialized_view("dune.acme.result_x").execution_id
     finish(client, execution_id)
-    assert httpx.post(f"{dune.url}/_emulator/reset", timeout=PATIENCE).status_code == 200
+    assert (
+        httpx.post(
+            f"{dune.url}/_emulator/reset", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
+        ).status_code
+        == 200
+    )
     assert journal() == []
     assert list(client.list_queries()) == []
     assert list(client.list_materialized_views()) == []

@@ -65,7 +65,12 @@ def test_an_emulator_can_be_started_again():
     dune = DuneEmulator()
     for _ in range(2):
         with dune:
-            assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).json() == []
+            assert (
+                httpx.get(
+                    f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
+                ).json()
+                == []
+            )
 
 
 def test_two_teams_side_by_side(dune, database):
@@ -74,7 +79,7 @@ def test_two_teams_side_by_side(dune, database):
         other.load_query(1, "n", "SELECT 1 AS n")
         other.load_materialized_view("dune.other.result_x", 1)
         with DuneApiClient("two", other.url) as client:
-            assert [view.id for view in client.list_materialized_views()] == ["dune.other.result_x"]
+            assert [view.sql_id for view in client.list_materialized_views()] == ["dune.other.result_x"]
             assert client.get_query(1).owner == "other"
         with DuneApiClient(dune.api_key, dune.url) as client:
             assert list(client.list_materialized_views()) == []
@@ -99,7 +104,12 @@ def test_control_is_refused_to_other_machines(database):
         pytest.skip("this machine has no address besides its loopback")
     with DuneEmulator(host="0.0.0.0", database=database) as dune:
         assert dune.url == f"http://127.0.0.1:{dune.port}"
-        assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).status_code == 200
+        assert (
+            httpx.get(
+                f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
+            ).status_code
+            == 200
+        )
         outside = f"http://{address}:{dune.port}"
         with httpx.Client(transport=httpx.HTTPTransport(local_address=address), timeout=PATIENCE) as http:
             assert http.get(f"{outside}/_emulator/journal").status_code == 403
@@ -108,10 +118,44 @@ def test_control_is_refused_to_other_machines(database):
             assert http.get(f"{outside}/api/v1/queries", headers=key).status_code == 200
 
 
+def test_requests_wait_until_what_they_are_about_is_loaded():
+    seen = []
+
+    def prepare(dune):
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{dune.url}/api/v1/query/1", headers={"X-Dune-Api-Key": dune.api_key}, timeout=0.2)
+        dune.load_query(1, "n", "SELECT 1 AS n")
+        seen.append(dune.url)
+
+    dune = DuneEmulator()
+    dune.start(prepare)
+    try:
+        answer = httpx.get(f"{seen[0]}/api/v1/query/1", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE)
+        assert answer.status_code == 200
+    finally:
+        dune.stop()
+
+
+def test_an_emulator_whose_preparation_fails_is_stopped():
+    def prepare(dune):
+        raise ValueError("no")
+
+    dune = DuneEmulator()
+    with pytest.raises(ValueError, match="no"):
+        dune.start(prepare)
+    with pytest.raises(DuneConfigurationError, match="not running"):
+        dune.journal()
+
+
 def test_ipv6(database):
     with contextlib.suppress(DuneConfigurationError), DuneEmulator(host="::1", database=database) as dune:
         assert dune.url == f"http://[::1]:{dune.port}"
-        assert httpx.get(f"{dune.url}/_emulator/journal", timeout=PATIENCE).json() == []
+        assert (
+            httpx.get(
+                f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
+            ).json()
+            == []
+        )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 import pytest
 
 INTEGER, TEXT, FLAG, NUMBER = int, str, bool, (int, float)
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
 
 METADATA = {
     "column_names": [TEXT],
@@ -32,7 +32,7 @@ FAILURE = {"type": TEXT, "message": TEXT, "metadata": {"line": INTEGER, "column"
 SUBMITTED = {"execution_id": TEXT, "state": TEXT}
 REFRESH_NODE = {"id": INTEGER, "dependencies": [INTEGER], "materialized_view_refresh": {"name": TEXT}}
 QUERY_NODE = {"id": INTEGER, "dependencies": [INTEGER], "query_execution": {"query_id": INTEGER}}
-MATVIEW = {"id": TEXT, "sql_id": TEXT, "query_id": INTEGER, "is_private": FLAG, "table_size_bytes": INTEGER}
+MATVIEW = {"sql_id": TEXT, "query_id": INTEGER, "is_private": FLAG, "table_size_bytes": INTEGER}
 PARAMETER = {"key": TEXT, "type": TEXT, "value": TEXT, "enumOptions": [TEXT]}
 
 
@@ -51,12 +51,17 @@ def account(dune):
         ("GET", "/query/3/pipeline", None, {"pipeline": {"nodes": [REFRESH_NODE, QUERY_NODE]}}),
         ("POST", "/pipelines/execute", {"query_id": 3}, {"pipeline_execution_id": TEXT}),
         ("POST", "/query/3/pipeline/execute", {"performance": "medium"}, {"pipeline_execution_id": TEXT}),
-        ("GET", "/materialized-views?limit=1", None, {"materialized_views": [MATVIEW]}),
-        ("GET", "/materialized-views/dune.acme.result_one", None, MATVIEW | {"last_execution_ids": [TEXT]}),
+        ("GET", "/materialized-views?limit=1", None, {"materialized_views": [MATVIEW | {"id": TEXT}]}),
+        (
+            "GET",
+            "/materialized-views/dune.acme.result_one",
+            None,
+            MATVIEW | {"last_execution_ids": [TEXT], "schedule": type(None)},
+        ),
         (
             "POST",
             "/materialized-views",
-            {"name": "result_one", "query_id": 1, "cron_expression": "0 0 * * *"},
+            {"name": "result_two", "query_id": 2, "cron_expression": "0 0 * * *"},
             {"name": TEXT, "execution_id": TEXT},
         ),
         ("POST", "/materialized-views/dune.acme.result_one/refresh", {}, {"execution_id": TEXT, "sql_id": TEXT}),
@@ -97,6 +102,7 @@ def account(dune):
                 "is_private": FLAG,
                 "is_archived": FLAG,
                 "is_unsaved": FLAG,
+                "is_temp": FLAG,
             },
         ),
         ("POST", "/query", {"name": "x", "query_sql": "SELECT 1"}, {"query_id": INTEGER}),
@@ -129,8 +135,10 @@ def test_answers(http, account, method, path, body, shape):
 def test_a_page_of_a_longer_list_names_the_next_one(dune, http, account):
     dune.load_materialized_view("dune.acme.result_two", 1)
     first = http.get("/materialized-views", params={"limit": 1}).json()
-    check(first, {"materialized_views": [MATVIEW], "next_offset": INTEGER})
-    check(http.get("/materialized-views", params={"offset": 1}).json(), {"materialized_views": [MATVIEW]})
+    check(first, {"materialized_views": [MATVIEW | {"id": TEXT}], "next_offset": INTEGER})
+    check(
+        http.get("/materialized-views", params={"offset": 1}).json(), {"materialized_views": [MATVIEW | {"id": TEXT}]}
+    )
 
 
 def test_an_execution_that_completed(http, client, account, finish):

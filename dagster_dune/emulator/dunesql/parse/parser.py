@@ -71,7 +71,9 @@ def parse(sql: str) -> exp.Query:
     except ParseError as error:
         raise _syntax_error(error) from None
     except TokenError:
-        raise SqlError("The text cannot be read as SQL: a quote or a comment is not closed") from None
+        raise SqlError(
+            "The text cannot be read as SQL: a quote or a comment is not closed", type="FAILED_TYPE_SYNTAX"
+        ) from None
     statements = [
         statement for statement in parsed if statement is not None and not isinstance(statement, exp.Semicolon)
     ]
@@ -189,4 +191,5 @@ def _syntax_error(error: ParseError) -> SqlError:
     near = str(first.get("highlight") or "").strip()
     message = f"mismatched input '{near}'" if near else "The text cannot be read as SQL"
     detail = str(first.get("description") or "").partition(" but got")[0].rstrip(".")
-    return SqlError(f"{message}: {detail}" if detail else message, line=first.get("line"), column=first.get("col"))
+    message = f"{message}: {detail}" if detail else message
+    return SqlError(message, type="FAILED_TYPE_SYNTAX", line=first.get("line"), column=first.get("col"))

@@ -24,7 +24,7 @@ def error_at(node: exp.Expr, message: str) -> SqlError:
     """
     if view := node.meta.get(VIEW):
         return SqlError(f"{view}: {message}")
-    for child in node.walk(bfs=False):
+    for child in node.parts if isinstance(node, exp.Table) else node.walk(bfs=False):
         if "line" in child.meta:
             width = child.meta["end"] - child.meta["start"]
             return SqlError(message, line=child.meta["line"], column=max(1, child.meta["col"] - width))

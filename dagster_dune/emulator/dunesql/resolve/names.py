@@ -19,7 +19,7 @@ def duckdb_name(name: str) -> tuple[str, str]:
         name: Such as ``dex.trades`` or ``dune.acme.result_x``, with quotes or without.
 
     Returns:
-        Schema and table, lower case.
+        Schema and table, lower case. ``information_schema`` is a schema of our own: DuckDB's tells of more.
 
     Raises:
         SqlError: The name has not two or three parts.
@@ -31,7 +31,7 @@ def duckdb_name(name: str) -> tuple[str, str]:
     schema, _, table = name.replace('"', "").lower().rpartition(".")
     if not schema or not table or schema.count(".") > 1:
         raise SqlError(f"'{name}' is not the name of a table: write <schema>.<table> or dune.<team>.<table>")
-    return schema, table
+    return "readable" if schema == "information_schema" else schema, table
 
 
 def quoted(name: str) -> str:

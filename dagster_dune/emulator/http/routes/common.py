@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, ValidationError
+from pydantic_core import from_json, to_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -45,9 +47,36 @@ async def read_body(request: Request, model: type[BodyT]) -> BodyT:
         RequestError: 400, naming the first field that is wrong.
     """
     try:
-        return model.model_validate_json(await request.body() or b"{}")
+        return parsed(model, await request.body() or b"{}", is_lenient=server_state(request).is_lenient)
     except ValidationError as error:
         raise RequestError(400, first_problem(error)) from error
+
+
+def parsed(model: type[BodyT], body: bytes, *, is_lenient: bool) -> BodyT:
+    """Read a body; a lenient emulator leaves out the fields that it does not know.
+
+    Raises:
+        ValidationError: Something else is wrong, or the emulator is not lenient.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        places = [problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"]
+        if not (is_lenient and places):
+            raise
+        fields: Any = from_json(body)
+        for place in places:
+            _remove(fields, place)
+        return model.model_validate_json(to_json(fields))
+
+
+def _remove(fields: Any, place: Sequence[Any]) -> None:
+    """Remove a field by the way to it, in which what is no key names a type of a union."""
+    *parents, name = place
+    for parent in parents:
+        if isinstance(fields, list) or parent in fields:
+            fields = fields[parent]
+    fields.pop(name, None)
 
 
 def read_options(request: Request, model: type[OptionsT]) -> OptionsT:
@@ -90,13 +119,14 @@ def column_overview(engine: Engine, name: str) -> list[dict[str, Any]]:
 
 
 def timestamp(nanoseconds: int | None) -> str | None:
-    """Write a time as Dune does: ISO 8601, UTC, nine digits after the second.
+    """Write a time as Dune does: ISO 8601, UTC, without zeros at the end of the second's fraction.
 
     Examples:
-        >>> timestamp(1_704_067_200_000_000_001)
-        '2024-01-01T00:00:00.000000001Z'
+        >>> timestamp(1_704_067_200_000_000_001), timestamp(1_704_067_200_500_000_000), timestamp(1_704_067_200 * 10**9)
+        ('2024-01-01T00:00:00.000000001Z', '2024-01-01T00:00:00.5Z', '2024-01-01T00:00:00Z')
     """
     if nanoseconds is None:
         return None
     seconds, rest = divmod(nanoseconds, NANOSECONDS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    fraction = f".{rest:09d}".rstrip("0").rstrip(".")
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"

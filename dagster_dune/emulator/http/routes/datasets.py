@@ -1,7 +1,6 @@
-"""Datasets: the sample tables and the team's uploads, with their columns.
+"""Datasets: the sample tables, and the team's uploads and matviews, with their columns.
 
-Dune's types of datasets name no matview, so none is here. A sample table has no date of its own; it shows the first
-moment of the sample data.
+A table of nobody's has no date of its own; it shows the first moment of the sample data.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.account.account import Upload
+from dagster_dune.emulator.account.account import MaterializedView, Upload
 from dagster_dune.emulator.http.routes.common import (
     PageOptions,
     answer,
@@ -27,7 +26,15 @@ from dagster_dune.emulator.requests import RequestError
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 250
-TYPES = ("transformation_view", "transformation_table", "uploaded_table", "decoded_table", "spell", "dune_table")
+TYPES = (
+    "transformation_view",
+    "transformation_table",
+    "uploaded_table",
+    "decoded_table",
+    "spell",
+    "dune_table",
+    "materialized_view",
+)
 RAW_SCHEMAS = ("ethereum",)
 SAMPLE_DATE = "2026-05-02T00:00:00+00:00"
 SAMPLE_OWNER = "dune"
@@ -46,7 +53,7 @@ async def list_datasets(request: Request) -> Response:
     types = options.type.split(",") if options.type else TYPES
     if unknown := [name for name in types if name not in TYPES]:
         raise RequestError(400, f"type: {unknown[0]!r} is none of {', '.join(TYPES)}")
-    everything = await _outlines(dune)
+    everything = await outlines(dune)
     chosen = [
         outline
         for outline in everything
@@ -60,16 +67,18 @@ async def list_datasets(request: Request) -> Response:
 async def get_dataset(request: Request) -> Response:
     """Read one dataset by its full name."""
     dune, name = local_dune(request), request.path_params["slug"].lower()
-    for outline in await _outlines(dune):
+    for outline in await outlines(dune):
         if outline["full_name"] == name:
             return JSONResponse(await _with_columns(dune, outline))
     raise RequestError(404, f"Dataset {name} not found")
 
 
-async def _outlines(dune: LocalDune) -> list[dict[str, Any]]:
+async def outlines(dune: LocalDune) -> list[dict[str, Any]]:
+    """Describe every dataset by all but its columns, in the order of their names."""
     samples = [_sample(name) for name in await asyncio.to_thread(dune.engine.sample_tables)]
     uploads = [_upload(upload, dune.account.team) for upload in dune.account.uploads.values()]
-    return sorted(samples + uploads, key=lambda outline: str(outline["full_name"]))
+    views = [_materialized_view(view, dune) for view in dune.account.materialized_views.values()]
+    return sorted(samples + uploads + views, key=lambda outline: str(outline["full_name"]))
 
 
 def _sample(name: str) -> dict[str, Any]:
@@ -94,6 +103,19 @@ def _upload(upload: Upload, team: str) -> dict[str, Any]:
         "created_at": upload.created_at.isoformat(),
         "updated_at": upload.updated_at.isoformat(),
         "is_private": upload.is_private,
+    }
+
+
+def _materialized_view(view: MaterializedView, dune: LocalDune) -> dict[str, Any]:
+    query = dune.account.query(view.query_id)
+    return {
+        "full_name": view.name,
+        "type": "materialized_view",
+        "owner": owner(dune.account.team),
+        "metadata": {"description": query.description} if query.description else {},
+        "created_at": query.created_at.isoformat(),
+        "updated_at": query.updated_at.isoformat(),
+        "is_private": view.is_private,
     }
 
 

@@ -13,18 +13,18 @@ from dagster_dune.emulator.requests import Options, RequestError
 
 
 class EndpointOptions(Options):
-    """What the specification asks for beside the options of results."""
+    """What the specification asks for beside the options of results, and no client sends."""
 
-    query_id: int = Field(alias="queryID")
+    query_id: int | None = Field(default=None, alias="queryID")
 
 
 async def get_endpoint_results(request: Request) -> Response:
     """Return a page of the rows of the latest execution of a custom endpoint's query."""
     dune = local_dune(request)
     query_id = dune.account.endpoint(request.path_params["handle"], request.path_params["endpoint_slug"])
-    if read_options(request, EndpointOptions).query_id != query_id:
+    if read_options(request, EndpointOptions).query_id not in (None, query_id):
         raise RequestError(400, f"queryID: this custom endpoint publishes query {query_id}")
-    return await json_page(request, dune.executions.latest(query_id))
+    return await json_page(request, dune.executions.latest(query_id, sql=dune.account.query(query_id).sql))
 
 
 routes = [Route("/endpoints/{handle}/{endpoint_slug}/results", get_endpoint_results)]

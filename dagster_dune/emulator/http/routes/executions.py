@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from dagster_dune.emulator.account.query_parameters import parameter_values
+from dagster_dune.emulator.account.query_parameters import free_values, parameter_values
 from dagster_dune.emulator.engine.results import ResultSet
 from dagster_dune.emulator.execution.execution import Execution, State
 from dagster_dune.emulator.execution.jobs import Job, query_job
@@ -33,14 +33,16 @@ PARAMETER_PREFIX = "params."
 
 
 class ResultOptions(PageOptions):
-    """Which part of a result is asked for."""
+    """Which part of a result is asked for; a limit of 0 asks for its metadata alone."""
 
+    limit: int | None = Field(default=None, ge=0)
     columns: str | None = None
     filters: str | None = None
     sort_by: str | None = None
     sample_count: int | None = Field(default=None, ge=1)
     allow_partial_results: bool = False
     ignore_max_datapoints_per_request: bool = False
+    ignore_max_credits_per_request: bool = False
 
 
 async def execute_query(request: Request) -> Response:
@@ -54,7 +56,7 @@ async def execute_query(request: Request) -> Response:
 async def execute_sql(request: Request) -> Response:
     """Execute SQL that is not saved."""
     body = await read_body(request, ExecuteSql)
-    job = Job(body.sql, performance=body.performance or "medium")
+    job = Job(body.sql, free_values(body.query_parameters), performance=body.performance or "medium")
     return _submitted(local_dune(request).executions.submit(job))
 
 
@@ -108,7 +110,8 @@ def _latest(request: Request) -> Execution:
     query = dune.account.query(query_id(request))
     options = request.query_params.items()
     given = {name.removeprefix(PARAMETER_PREFIX): value for name, value in options if name.startswith(PARAMETER_PREFIX)}
-    return dune.executions.latest(query.query_id, parameter_values(query.parameters, given) if given else None)
+    values = parameter_values(query.parameters, given) if given else None
+    return dune.executions.latest(query.query_id, values, query.sql)
 
 
 def _submitted(execution: Execution) -> Response:
@@ -142,7 +145,7 @@ def _metadata(execution: Execution, shown: ResultSet) -> dict[str, Any]:
     begun, ended = execution.started_at or execution.submitted_at, execution.ended_at or execution.submitted_at
     return {
         "column_names": [column.name for column in shown.columns],
-        "column_types": [column.type for column in shown.columns],
+        "column_types": [column.shown_type for column in shown.columns],
         "row_count": len(shown.rows),
         "total_row_count": len(everything.rows),
         "datapoint_count": len(shown.rows) * len(shown.columns),
@@ -166,7 +169,7 @@ async def _page(request: Request, execution: Execution, result: ResultSet) -> Pa
         filters=options.filters,
         sort_by=options.sort_by,
         sample_count=options.sample_count,
-        unlimited=options.ignore_max_datapoints_per_request,
+        unlimited=options.ignore_max_datapoints_per_request or options.ignore_max_credits_per_request,
     )
 
 

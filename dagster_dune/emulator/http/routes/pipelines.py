@@ -14,7 +14,6 @@ from dagster_dune.emulator.execution.query_lineage import query_pipeline
 from dagster_dune.emulator.http.routes.common import answer, local_dune, query_id, read_body
 from dagster_dune.emulator.requests import (
     ExecutePipeline,
-    ExecuteQueryPipeline,
     ExecutionOptions,
     PipelineNode,
     RequestError,
@@ -31,9 +30,8 @@ async def execute_pipeline(request: Request) -> Response:
         if body.performance or body.query_parameters:
             raise RequestError(400, "performance and query_parameters belong into the nodes of a pipeline")
         return _submit(request, body.pipeline.nodes)
-    if body.query_id not in local_dune(request).account.queries:
-        raise RequestError(400, f"Query {body.query_id} not found")
-    return _submit(request, await _lineage(request, body.query_id, body))
+    sink_id = local_dune(request).account.query(body.query_id or 0).query_id
+    return _submit(request, await _lineage(request, sink_id, body))
 
 
 async def get_pipeline_status(request: Request) -> Response:
@@ -49,8 +47,8 @@ async def get_query_pipeline(request: Request) -> Response:
 
 
 async def execute_query_pipeline(request: Request) -> Response:
-    """Run the lineage of a query."""
-    body = await read_body(request, ExecuteQueryPipeline)
+    """Run the lineage of a query; there may be no body at all."""
+    body = await read_body(request, ExecutionOptions)
     return _submit(request, await _lineage(request, query_id(request), body))
 
 
@@ -62,9 +60,8 @@ def execution_options(request: Request) -> ExecutionOptions:
     """
     given = {name: request.query_params[name] for name in ExecutionOptions.model_fields if name in request.query_params}
     try:
-        if "query_parameters" in given:
-            return ExecutionOptions.model_validate(given | {"query_parameters": json.loads(given["query_parameters"])})
-        return ExecutionOptions.model_validate(given)
+        values = {"query_parameters": json.loads(given["query_parameters"])} if "query_parameters" in given else {}
+        return ExecutionOptions.model_validate_json(json.dumps(given | values))
     except ValidationError as error:
         raise RequestError(400, first_problem(error)) from error
     except ValueError as error:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dagster_dune.emulator.http.routes.common import PageOptions, answer, local_dune, query_id, read_body, read_options
-from dagster_dune.emulator.requests import NewQuery, QueryFields
+from dagster_dune.emulator.requests import NewQuery, QueryChange
 
 DEFAULT_LIMIT = 20
 
@@ -15,7 +15,7 @@ DEFAULT_LIMIT = 20
 async def list_queries(request: Request) -> Response:
     """List the team's queries, the lowest id first."""
     dune, options = local_dune(request), read_options(request, PageOptions)
-    queries = [query for _, query in sorted(dune.account.queries.items())]
+    queries = [query for _, query in sorted(dune.account.queries.items()) if not query.is_temp]
     page = queries[options.offset : options.offset + (options.limit or DEFAULT_LIMIT)]
     overviews = [
         {
@@ -48,7 +48,8 @@ async def get_query(request: Request) -> Response:
         owner=account.team,
         is_private=query.is_private,
         is_archived=query.is_archived,
-        is_unsaved=False,
+        is_unsaved=query.is_temp,
+        is_temp=query.is_temp,
     )
 
 
@@ -60,7 +61,7 @@ async def create_query(request: Request) -> Response:
 
 async def update_query(request: Request) -> Response:
     """Change a query."""
-    fields = await read_body(request, QueryFields)
+    fields = await read_body(request, QueryChange)
     query = local_dune(request).account.update_query(query_id(request), fields)
     return answer(query_id=query.query_id)
 

@@ -110,7 +110,7 @@ async def upload_csv(request: Request) -> Response:
             bool(body.is_private),
             body.description or "",
         )
-    return answer(success=True, table_name=f"dataset_{body.table_name}")
+    return answer(success=True, table_name=body.table_name)
 
 
 async def insert_rows(request: Request) -> Response:
@@ -142,7 +142,7 @@ async def clear_upload(request: Request) -> Response:
         upload = _upload(request)
         await asyncio.to_thread(dune.engine.change, upload.name, tables.clear)
         dune.account.uploads[upload.name] = replace(upload, size_bytes=0, updated_at=now())
-    return answer(message=f"Table {upload.name} was cleared")
+    return answer(message=f"Table {_short_name(upload)} successfully cleared")
 
 
 async def delete_upload(request: Request) -> Response:
@@ -152,7 +152,7 @@ async def delete_upload(request: Request) -> Response:
         upload = _upload(request)
         del dune.account.uploads[upload.name]
         await asyncio.to_thread(dune.engine.drop, upload.name)
-    return answer(message=f"Table {upload.name} was deleted")
+    return answer(message=f"Table {_short_name(upload)} successfully deleted")
 
 
 def _insert(
@@ -170,6 +170,11 @@ def _upload(request: Request) -> Upload:
     return dune.account.upload(f"dune.{dune.account.team}.{request.path_params['table_name']}")
 
 
+def _short_name(upload: Upload) -> str:
+    """The name without ``dune``, as Dune's messages write it."""
+    return upload.name.partition(".")[2]
+
+
 def _check_namespace(dune: LocalDune, namespace: str) -> None:
     if namespace != dune.account.team:
         raise RequestError(404, f"Namespace {namespace!r} not found: the key belongs to {dune.account.team}")
@@ -182,4 +187,11 @@ routes = [
     Route("/uploads/{namespace}/{table_name}/insert", insert_rows, methods=["POST"]),
     Route("/uploads/{namespace}/{table_name}/clear", clear_upload, methods=["POST"]),
     Route("/uploads/{namespace}/{table_name}", delete_upload, methods=["DELETE"]),
+    # the deprecated paths of the same endpoints, which clients still use
+    Route("/tables", list_uploads),
+    Route("/table/create", create_upload, methods=["POST"]),
+    Route("/table/upload/csv", upload_csv, methods=["POST"]),
+    Route("/table/{namespace}/{table_name}/insert", insert_rows, methods=["POST"]),
+    Route("/table/{namespace}/{table_name}/clear", clear_upload, methods=["POST"]),
+    Route("/table/{namespace}/{table_name}", delete_upload, methods=["DELETE"]),
 ]

@@ -15,7 +15,7 @@ from dagster_dune.emulator.http.routes.common import NANOSECONDS, answer, local_
 from dagster_dune.emulator.local_dune import LocalDune
 from dagster_dune.emulator.requests import RequestError, UsageRange
 
-CREDITS_INCLUDED = 2500.0
+CREDITS_INCLUDED = 2500
 BYTES_ALLOWED = 100_000_000
 
 
