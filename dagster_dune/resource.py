@@ -173,21 +173,37 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     @cached_property
     def _definition(self) -> dg.ResourceDefinition:
         return dg.ResourceDefinition(
-            self._of_run,
+            self._open_of_run if self._is_closed_after_use else self._of_run,
             config_schema=resource_fields(type(self), without=self.nested_resources),
             description=self.__doc__,
         )
 
+    @property
+    def _is_closed_after_use(self) -> bool:
+        """Whether a subclass has something to close. If not, tests may build contexts of it without a with block."""
+        base, own = dg.ConfigurableResource, type(self)
+        return bool(
+            self.nested_resources
+            or own.yield_for_execution is not base.yield_for_execution
+            or own.teardown_after_execution is not base.teardown_after_execution
+        )
+
+    def _of_run(self, context: dg.InitResourceContext) -> Any:
+        """This resource as one run has it."""
+        return self.from_resource_context(self._context_of_run(context))
+
     @contextmanager
-    def _of_run(self, context: dg.InitResourceContext) -> Iterator[Any]:
+    def _open_of_run(self, context: dg.InitResourceContext) -> Iterator[Any]:
         """This resource as one run has it, through the life cycle that Dagster's resources have."""
+        with self.from_resource_context_cm(self._context_of_run(context), self.nested_resources) as ready:
+            yield ready
+
+    def _context_of_run(self, context: dg.InitResourceContext) -> dg.InitResourceContext:
         given = {name: getattr(self, name) for name in self.model_fields_set if name not in self.nested_resources}
         settings = settings_of_run(given, context.resource_config or {})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of Dagster's own, in its own method
-            context = context.replace_config(settings)
-        with self.from_resource_context_cm(context, self.nested_resources) as ready:
-            yield ready
+            return context.replace_config(settings)
 
     def get_client(self) -> DuneApiClient:
         """Return a client of Dune's API with this resource's settings. Use it as a context manager."""
