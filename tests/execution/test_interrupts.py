@@ -37,12 +37,13 @@ def test_an_interrupt_cancels_only_where_nobody_could_take_over(endless_dune, tm
         home.mkdir()
         (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
         environment["DAGSTER_HOME"] = str(home)
-    command = [BIN / "dagster", "asset", "materialize", "--select", "*three_102", "-f", LOCATION]
+    command = [BIN / "dagster", "asset", "materialize", "--select", "dune/acme/result_one_100", "-f", LOCATION]
     said = tmp_path / "said.log"
     with said.open("wb") as log:
         shell = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log)
     polled = "/api/v1/pipelines/executions"
-    wait_until(lambda: any(entry["path"].startswith(polled) for entry in endless_dune.journal()))
+    wait_until(lambda: shell.poll() is not None or any(e["path"].startswith(polled) for e in endless_dune.journal()))
+    assert shell.poll() is None, said.read_text()
     shell.send_signal(signal.SIGINT)
     shell.wait(120)
     cancelled = [entry for entry in endless_dune.journal() if entry["path"].endswith("/cancel")]
