@@ -37,6 +37,7 @@ class DuneAssetsOptions(TypedDict, total=False):
     backfill_policy: dg.BackfillPolicy | None
     query_views: QueryViews
     include_backing_queries: bool
+    io_manager_key: str | None
     checks: Sequence[DuneCheck]
     pipeline_form: PipelineForm
     allow_extra_refreshes: bool

@@ -94,6 +94,9 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     )
     name: str = Field(default=DEFAULT_NAME, description="The name of the step; one that no other component has.")
     pool: str | None = Field(default=DEFAULT_POOL, description="The pool that bounds how many pipelines run at once.")
+    io_manager_key: str | None = Field(
+        default=None, description="The key of the DuneIOManager that reads results for Python assets."
+    )
     op_tags: dict[str, Any] | None = Field(default=None, description="Further tags of the step.")
     retry_policy: ResolvedRetryPolicy = Field(default=None, description="When Dagster tries the step again.")
     backfill_policy: ResolvedBackfillPolicy = Field(default=None, description="How many runs a backfill makes.")
@@ -227,6 +230,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             translator=_ComponentTranslator(self),
             select=None if self.account else selected_names(catalog, self.select, self.exclude),
             pool=self.pool,
+            io_manager_key=self.io_manager_key,
             op_tags=self.op_tags,
             retry_policy=self.retry_policy,
             backfill_policy=self.backfill_policy,

@@ -26,7 +26,8 @@ def run(dune, monkeypatch, client, finish):
 def test_a_file_of_each_kind(run, tmp_path):
     for kind, source in (("parquet", "EXECUTION"), ("csv", "5"), ("ndjson", "5")):
         done = run(source, "-o", str(tmp_path / f"out.{kind}"))
-        assert (done.exit_code, "3 rows" in done.output) == (0, True), done.output
+        words = " ".join(done.output.split())  # a long path is broken wherever the console ends
+        assert (done.exit_code, "3 rows" in words) == (0, True), done.output
     assert pq.read_table(tmp_path / "out.parquet").column("b").to_pylist() == [b"\xab"] * 3
     text = (tmp_path / "out.csv").read_text()
     assert text.splitlines()[2:] == ['2,,"0xab",2.0', '3,"","0xab",3.0']

@@ -252,7 +252,7 @@ def test_a_dg_project_loads_runs_and_reloads(account, dg_project, tmp_path):
         assert reads(account) == once(1) + once(1)
         assert set(shown_assets(deployment)) >= {
             "dune/acme/result_volume",
-            "dune/more_10",
+            "dune/more_4100010",
             "dune/pinned_9",
             "dune/query_11",
         }

@@ -48,6 +48,7 @@ def next_run(expression: str, after: datetime) -> datetime:
         after: The moment, in UTC.
 
     Examples:
+        >>> from datetime import UTC
         >>> next_run("30 6 * * 1", datetime(2024, 1, 1, 6, 30, tzinfo=UTC)).isoformat()
         '2024-01-08T06:30:00+00:00'
     """

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,11 +30,10 @@ def test_ids_are_ulids(http):
     assert str(ULID.from_str(execution_id)) == execution_id
 
 
-def test_times_have_nine_digits_and_a_z(http, rows):
+def test_times_have_up_to_nine_digits_and_a_z(http, rows):
     status = http.get(f"{rows}/status").json()
     for name in ("submitted_at", "execution_started_at", "execution_ended_at", "expires_at"):
-        assert len(status[name]) == len("2024-12-20T11:04:18.724658237Z")
-        assert status[name].endswith("Z")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", status[name])
 
 
 def test_an_execution_takes_its_least_time(database, finish):
@@ -236,7 +236,6 @@ def test_a_page_holds_250_000_values_unless_more_are_asked_for(http, client, fin
 @pytest.mark.parametrize(
     "options",
     [
-        {"limit": 0},
         {"limit": -1},
         {"limit": "ten"},
         {"offset": -1},
@@ -270,10 +269,11 @@ def test_the_latest_result_as_csv(dune, http, client, finish):
 
 
 def test_a_failure_does_not_hide_the_latest_result(dune, http, client, finish):
-    dune.load_query(1, "n", "SELECT 1 AS n")
+    divisor = {"key": "divisor", "type": "number", "value": "1"}
+    dune.load_query(1, "n", "SELECT 1 / {{divisor}} AS n", parameters=[divisor])
     finish(client, client.execute_query(1).execution_id)
-    client.update_query(1, query_sql="SELECT nonsense")
-    finish(client, client.execute_query(1).execution_id)
+    failed = finish(client, client.execute_query(1, query_parameters={"divisor": 0}).execution_id)
+    assert failed.state == "QUERY_STATE_FAILED"
     assert client.get_query_results(1).result.rows == ({"n": 1},)
 
 
@@ -284,7 +284,7 @@ def test_an_uploaded_csv_is_a_table(http, client, finish):
     data = f"day,amount,name\n2024-01-01,{2**256 - 1},one\n2024-01-02,1,\n"
     body = {"table_name": "amounts", "data": data, "description": "Amounts", "is_private": True}
     answer = http.post("/uploads/csv", json=body)
-    assert answer.json() == {"success": True, "table_name": "dataset_amounts"}
+    assert answer.json() == {"success": True, "table_name": "amounts"}
     done = finish(client, client.execute_sql("SELECT * FROM dune.acme.dataset_amounts ORDER BY day").execution_id)
     rows = client.get_execution_results(done.execution_id).result.rows
     assert [int(row["amount"]) for row in rows] == [2**256 - 1, 1]
