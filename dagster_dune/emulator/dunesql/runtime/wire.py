@@ -33,9 +33,7 @@ def _converter(type_: Type) -> Convert:
     if type_.zoned:
         return lambda value: _shown(value[MOMENT], value[ZONE], type_.digits)
     if type_.is_precise:
-        return lambda value: f"{value[MICROS]:%Y-%m-%d %H:%M:%S}.{value[MICROS].microsecond:06d}{value[PICOS]:06d}"[
-            : 20 + type_.digits
-        ]
+        return lambda value: f"{_micros(value[MICROS])}{value[PICOS]:06d}"[: 20 + type_.digits]
     if type_.name == "timestamp":
         return lambda value: fraction(value, type_.digits) if isinstance(value, datetime) else str(value)
     if type_.name == "timestamp with time zone":
@@ -63,7 +61,12 @@ def _row(type_: Type) -> Convert:
 
 def fraction(value: datetime, digits: int) -> str:
     """Write a time with so many digits after the second."""
-    return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond:06d}"[: 20 + digits if digits else 19].rjust(19, "0")
+    return _micros(value)[: 20 + digits if digits else 19]
+
+
+def _micros(value: datetime) -> str:
+    """Write a time with six digits after the second; `strftime` writes years before 1000 with fewer than four."""
+    return f"{value.year:04d}-{value:%m-%d %H:%M:%S}.{value.microsecond:06d}"
 
 
 def _shown(moment: datetime, zone: str, digits: int) -> str:
