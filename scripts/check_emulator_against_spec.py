@@ -16,20 +16,9 @@ from typing import Any
 import jsonschema_rs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))  # whose modules import each other by name
-from spec_schemas import (
-    CSV_OPERATIONS,
-    ERROR,
-    NEWER_THAN_THE_DOCUMENT,
-    OPERATIONS_NEWER_THAN_THE_DOCUMENT,
-    SCHEMAS,
-    STATUSES_NEWER_THAN_THE_DOCUMENT,
-)
+import newer_than_the_document as newer
+from spec_schemas import CSV_OPERATIONS, ERROR, SCHEMAS
 from spec_tour import Exchange, exchanges
-
-DOCUMENTED_FOR_ALL = {401, 429}
-"""The manual says that every endpoint can answer so, the document does not."""
-FREE_FORM = {"models.Row"}
-"""The document says that each value of a row is an object, which holds for no row at all."""
 
 
 def strict(schema: Any, definitions: dict[str, Any]) -> Any:
@@ -40,7 +29,7 @@ def strict(schema: Any, definitions: dict[str, Any]) -> Any:
         return schema
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return {"type": "object"} if name in FREE_FORM else strict(definitions[name], definitions)
+        return {"type": "object"} if name in newer.FREE_FORM else strict(definitions[name], definitions)
     if len(schema.get("allOf", ())) == 1:
         return strict(schema["allOf"][0], definitions)
     result = {name: value for name, value in schema.items() if name in ("type", "enum", "required")}
@@ -59,12 +48,12 @@ def problems(exchange: Exchange, spec: dict[str, Any]) -> list[str]:
     found = [] if status == exchange.expected else [f"status {status}, expected {exchange.expected}"]
     own = ERROR if exchange.expected >= 400 else SCHEMAS.get((exchange.operation, exchange.state))
     schemas = [] if own is None else [own]
-    if exchange.operation not in OPERATIONS_NEWER_THAN_THE_DOCUMENT:
+    if exchange.operation not in newer.OPERATIONS:
         documented = spec["paths"][path][method.lower()]["responses"]
         if str(status) in documented and own is not None:
             (content,) = documented[str(status)]["content"].values()
             schema = strict(content["schema"], spec["components"]["schemas"])
-            schema.get("properties", {}).update(NEWER_THAN_THE_DOCUMENT.get(exchange.operation, {}))
+            schema.get("properties", {}).update(newer.FIELDS.get(exchange.operation, {}))
             schemas.append(schema)
         elif str(status) not in documented and not is_newer(exchange.operation, status):
             found.append(f"status {status} is not documented")
@@ -76,7 +65,7 @@ def problems(exchange: Exchange, spec: dict[str, Any]) -> list[str]:
 
 def is_newer(operation: str, status: int) -> bool:
     """Whether an answer's status is known from elsewhere than the document."""
-    return status in DOCUMENTED_FOR_ALL or (operation, status) in STATUSES_NEWER_THAN_THE_DOCUMENT
+    return status in newer.STATUSES_OF_ALL_KNOWN_REQUESTS or (operation, status) in newer.STATUSES
 
 
 def main(path: Path) -> int:
@@ -94,11 +83,12 @@ def main(path: Path) -> int:
     refusals = sum(exchange.expected >= 400 for exchange in tour)
     print(f"{len(visited & operations)} of {len(operations)} operations in {len(states)} states: {len(tour)} answers,")
     print(f"{refusals} of them refusals; {len(SCHEMAS)} strict schemas, {len(CSV_OPERATIONS)} CSV operations;")
-    newer = sorted(OPERATIONS_NEWER_THAN_THE_DOCUMENT) + [
-        f"{operation} ({', '.join(fields)})" for operation, fields in NEWER_THAN_THE_DOCUMENT.items()
+    overrides = [
+        *sorted(newer.OPERATIONS),
+        *(f"{operation} ({', '.join(fields)})" for operation, fields in newer.FIELDS.items()),
+        *(f"{operation} ({status})" for operation, status in newer.STATUSES),
     ]
-    newer += [f"{operation} ({status})" for operation, status in STATUSES_NEWER_THAN_THE_DOCUMENT]
-    print(f"Newer than the document: {'; '.join(newer)}.")
+    print(f"Newer than the document: {'; '.join(overrides)}.")
     print(f"{wrong} problems. Not served: {', '.join(sorted(operations - visited)) or 'none'}.")
     return 1 if wrong else 0
 

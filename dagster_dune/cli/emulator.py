@@ -207,7 +207,10 @@ def load_folder(emulator: DuneEmulator, folder: Path) -> None:
             description=obj.description,
         )
     for matview in catalog.materialized_views:
-        emulator.load_materialized_view(matview.name, matview.query_id or 0)
+        try:
+            emulator.load_materialized_view(matview.name, matview.query_id or 0)
+        except DuneError as error:
+            raise DuneError(f"The matview {matview.name}: {error}.", hint="Dune would not create it either.") from error
 
 
 def _fail(message: str) -> NoReturn:

@@ -154,6 +154,7 @@ class QueryChange(QueryFields):
 
     query_id: int | None = None
     is_archived: bool | None = None
+    is_temp: bool | None = None
 
 
 class ExecuteSql(Body):

@@ -47,6 +47,8 @@ class DuneEmulator:
         workers: How many executions run at once.
         rate_limit: The plan whose limits of requests per minute hold: ``"free"``, ``"plus"``, or ``"none"``.
         rate_limit_seconds: How long a minute of these limits is, for tests that do not wait for a real one.
+        rate_limit_headers: Whether answers tell what is left of them in ``X-RateLimit-*``. Dune's Go client reads these
+            headers, and no page of Dune shows them: without, a client learns from 429 alone.
         result_seconds: How long the rows of an execution can be read; on Dune, 90 days.
         max_result_bytes: The size beyond which the rows of an execution are cut off; on Dune, 32 GB.
         max_execution_seconds: How long the SQL of an execution may run; on Dune, 30 minutes.
@@ -78,6 +80,7 @@ class DuneEmulator:
         workers: int = 16,
         rate_limit: RateLimit = "none",
         rate_limit_seconds: float = WINDOW_SECONDS,
+        rate_limit_headers: bool = True,
         result_seconds: float = ResultLimits.seconds,
         max_result_bytes: int = ResultLimits.max_bytes,
         max_execution_seconds: float = ResourceLimits.seconds,
@@ -113,6 +116,7 @@ class DuneEmulator:
         self._workers = workers
         self._rate_limit = rate_limit
         self._rate_limit_seconds = rate_limit_seconds
+        self._shows_rate_limit_headers = rate_limit_headers
         self._result_limits = ResultLimits(max_result_bytes, result_seconds)
         self._resource_limits = ResourceLimits(max_execution_seconds, max_execution_bytes, max_bytes)
         self._is_lenient = lenient
@@ -163,6 +167,7 @@ class DuneEmulator:
             Journal(self.api_key),
             RateLimiter(self._rate_limit, window_seconds=self._rate_limit_seconds),
             self._is_lenient,
+            self._shows_rate_limit_headers,
         )
         self._server = ServerThread(state, listener)
         try:
@@ -322,7 +327,8 @@ class DuneEmulator:
             is_private: Whether only the team may read it.
 
         Raises:
-            RequestError: The name is not of this team, or there is no such query.
+            RequestError: The name is not of this team or not of Dune's form, there is no such query, or it is one that
+                cannot back a matview: temporary, archived, or with parameters.
         """
         prefix = f"dune.{self.team}."
         if not name.startswith(prefix):

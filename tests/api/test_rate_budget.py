@@ -140,8 +140,9 @@ def test_a_limit_can_be_set_and_must_be_one():
         DuneApiClient("a-key", reads_per_minute=0)
 
 
-def test_ten_runs_in_processes_of_their_own_on_40_reads_a_minute_all_finish(tmp_path):
-    with DuneEmulator(rate_limit="free", rate_limit_seconds=WINDOW) as dune:
+@pytest.mark.parametrize("tells", [True, False])
+def test_ten_runs_in_processes_of_their_own_on_40_reads_a_minute_all_finish(tells):
+    with DuneEmulator(rate_limit="free", rate_limit_seconds=WINDOW, rate_limit_headers=tells) as dune:
         for number in (1, 2, 3):
             dune.load_query(number, f"Query {number}", "SELECT 1 AS n")
 

@@ -300,15 +300,3 @@ SCHEMAS |= {
     for state, schema in PIPELINE_STATUS.items()
 }
 CSV_OPERATIONS = ("GET /v1/execution/{execution_id}/results/csv", "GET /v1/query/{query_id}/results/csv")
-
-NEWER_THAN_THE_DOCUMENT: dict[str, Schema] = {
-    "GET /v1/materialized-views/{name}": {"schedule": {"type": ["object", "null"]}},
-    "GET /v1/query/{queryId}": {"is_temp": FLAG},
-}
-"""What Dune answers today and the OpenAPI document of January 2026 does not know: fields of its operations."""
-OPERATIONS_NEWER_THAN_THE_DOCUMENT = frozenset(
-    {"POST /v1/datasets/search", "POST /v1/datasets/search-by-contract", "GET /whoami"}
-)
-"""Operations that Dune has today and the document does not."""
-STATUSES_NEWER_THAN_THE_DOCUMENT: frozenset[tuple[str, int]] = frozenset({("POST /v1/pipelines/execute", 404)})
-"""Statuses that Dune answers with and the document does not list."""

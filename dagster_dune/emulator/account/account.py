@@ -254,11 +254,13 @@ class Account:
         """Create or replace a matview: everything of the one before is overwritten, its schedule too.
 
         Raises:
-            RequestError: 400, if the name is not of Dune's form or is another query's, or if there is no such query.
+            RequestError: 400, if the name is not of Dune's form or is another query's, if there is no such query, or if
+                it is temporary or has parameters; 403, if it is archived.
         """
         name = self.full_name("result", fields.name)
         if fields.query_id not in self.queries:
             raise RequestError(400, f"Query {fields.query_id} not found")
+        self.queries[fields.query_id].check_materializable()
         before = self.materialized_views.get(name)
         if before and before.query_id != fields.query_id:
             raise RequestError(400, f"Materialized view {name} exists already, for query {before.query_id}")

@@ -34,6 +34,8 @@ from dagster_dune.emulator.http.state import ServerState
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
+SERVED = "see the table of endpoints in docs/emulator.md. Dashboards, visualizations and contracts are not in it"
+
 API_GROUPS = (
     pipelines,
     materialized_views,
@@ -74,7 +76,7 @@ def create_app(state: ServerState, on_start: Callable[[], None], disconnect: Dis
         ],
         middleware=[
             Middleware(AuthMiddleware, access=state.access),
-            Middleware(RateLimitMiddleware, limiter=state.rate_limiter),
+            Middleware(RateLimitMiddleware, limiter=state.rate_limiter, shows_headers=state.shows_rate_limit_headers),
         ],
         exception_handlers=dict.fromkeys((RequestError, SqlError, HTTPException, Exception), _answer_error),
         lifespan=lifespan,
@@ -96,6 +98,8 @@ def _answer_error(request: Request, error: Exception) -> JSONResponse:
         status, message = error.status, str(error)
     elif isinstance(error, SqlError):
         status, message = 400, error.message
+    elif isinstance(error, HTTPException) and error.status_code == 404:
+        status, message = 404, f"The local Dune does not serve {request.method} {request.url.path}: {SERVED}"
     elif isinstance(error, HTTPException):
         status, message = error.status_code, f"{error.detail}: {request.method} {request.url.path}"
     else:

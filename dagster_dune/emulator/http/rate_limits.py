@@ -1,4 +1,7 @@
-"""Dune's limits of requests a minute: one for reads, a lower one for writes and executions."""
+"""Dune's limits of requests a minute: one for reads, a lower one for writes and executions.
+
+Where a plan's limits hold, answers carry the headers that Dune's Go client reads.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dagster_dune.emulator.http.journal import CONTROL_PATH
 
@@ -82,6 +86,19 @@ class RateLimiter:
         seen.append(now)
         return 0.0
 
+    def headers(self, kind: Kind) -> dict[str, str]:
+        """What is left of this minute: the limit, the requests that remain, and when one more will.
+
+        The last is a Unix time in whole seconds; that of this very moment while there is room.
+        """
+        if self._limits is None:
+            return {}
+        now, seen, limit = self._clock(), self._seen[kind], int(getattr(self._limits, kind))
+        used = sum(at > now - self._window for at in seen)
+        wait = seen[0] + self._window - now if used >= limit else 0.0
+        values = {"Limit": limit, "Remaining": limit - used, "Reset": math.ceil(time.time() + wait)}
+        return {f"X-RateLimit-{name}": str(value) for name, value in values.items()}
+
     def clear(self) -> None:
         """Forget every request."""
         for seen in self._seen.values():
@@ -89,24 +106,38 @@ class RateLimiter:
 
 
 class RateLimitMiddleware:
-    """Answers 429 with ``Retry-After`` where there were too many requests. What is under ``/_emulator/`` is free."""
+    """Answers 429 with ``Retry-After`` where there were too many requests. What is under ``/_emulator/`` is free.
 
-    def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
+    Args:
+        app: What answers.
+        limiter: Counts the requests.
+        shows_headers: Whether answers tell what is left in ``X-RateLimit-*``.
+    """
+
+    def __init__(self, app: ASGIApp, limiter: RateLimiter, *, shows_headers: bool) -> None:
         self._app = app
         self._limiter = limiter
+        self._shows_headers = shows_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or refuse it."""
-        if scope["type"] == "http" and (refusal := self._refusal(Request(scope))):
-            await refusal(scope, receive, send)
-        else:
+        if scope["type"] != "http" or scope["path"].startswith(CONTROL_PATH):
             await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        kind = kind_of(request.method, request.url.path)
+        answering = self._refusal(kind) or self._app
+        headers = self._limiter.headers(kind) if self._shows_headers else {}
 
-    def _refusal(self, request: Request) -> JSONResponse | None:
-        path = request.url.path
-        if path.startswith(CONTROL_PATH):
-            return None
-        seconds = math.ceil(self._limiter.seconds_to_wait(kind_of(request.method, path)))
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        await answering(scope, receive, send_with_headers)
+
+    def _refusal(self, kind: Kind) -> JSONResponse | None:
+        seconds = math.ceil(self._limiter.seconds_to_wait(kind))
         if not seconds:
             return None
         message = f"Too many requests in this minute; try again in {seconds} seconds"

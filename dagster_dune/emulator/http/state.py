@@ -21,6 +21,7 @@ class ServerState:
         journal: The requests since the last reset.
         rate_limiter: Counts the requests of the last minute.
         is_lenient: Whether bodies may have fields that the emulator does not know.
+        shows_rate_limit_headers: Whether answers tell what is left of a plan's limit.
         is_ready: Set once requests are answered; they wait before.
     """
 
@@ -29,6 +30,7 @@ class ServerState:
     journal: Journal
     rate_limiter: RateLimiter
     is_lenient: bool = False
+    shows_rate_limit_headers: bool = True
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reset(self) -> None:

@@ -1,14 +1,22 @@
 """Uploads, datasets, queries' switches, CSV and the account: what is sent, and what comes back of the local Dune."""
 
 import json
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from waiting import PATIENCE
 
 from dagster_dune.api import models
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import AmbiguousSubmission, DuneNotFoundError
+from dagster_dune.api.errors import (
+    AmbiguousSubmission,
+    DuneApiError,
+    DuneAuthenticationError,
+    DuneNotFoundError,
+    DunePermissionError,
+)
+from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError
 
 COLUMNS = [models.TableColumn(name="n", type="bigint"), models.TableColumn(name="word", type="varchar", nullable=True)]
@@ -24,6 +32,11 @@ def answering(faulty):
             return opened
 
         yield answer
+
+
+def sent(dune, path):
+    """The bodies that were posted to a path, in order."""
+    return [entry["body"] for entry in dune.journal() if (entry["method"], entry["path"]) == ("POST", path)]
 
 
 def rows_of(client, finish, sql):
@@ -84,35 +97,69 @@ def test_datasets_are_listed_and_read(client):
         client.get_dataset("dex.nothing")
 
 
-def test_searches_are_read_page_by_page(answering, faulty):
-    first = {
-        "total": 2,
-        "results": [{"full_name": "dex.trades", "category": "spell", "schema": {"block_time": "timestamp"}}],
-        "pagination": {"limit": 1, "offset": 0, "next_offset": 1, "has_more": True},
-    }
-    last = {
-        "total": 2,
-        "results": [{"full_name": "dex.prices"}],
-        "pagination": {"limit": 1, "offset": 1, "has_more": False},
-    }
-    found = list(answering(first, last).search_datasets("dex", categories=["spell"], include_schema=True, page_size=1))
-    assert [dataset.full_name for dataset in found] == ["dex.trades", "dex.prices"]
-    assert found[0].table_schema == {"block_time": "timestamp"}
-    found = list(answering(first, last).search_datasets_by_contract("0xa0", blockchains=["ethereum"]))
-    assert len(found) == 2
-    assert faulty.requests == ["POST /api/v1/datasets/search"] * 2 + ["POST /api/v1/datasets/search-by-contract"] * 2
-    assert [json.loads(body) for body in faulty.bodies] == [
-        {"query": "dex", "categories": ["spell"], "include_schema": True, "limit": 1},
-        {"query": "dex", "categories": ["spell"], "include_schema": True, "limit": 1, "offset": 1},
-        {"contract_address": "0xa0", "blockchains": ["ethereum"]},
-        {"contract_address": "0xa0", "blockchains": ["ethereum"], "offset": 1},
+def test_datasets_are_searched_page_by_page(client, dune):
+    dune.load_query(1, "Trades", "SELECT 1 AS n")
+    dune.load_materialized_view("dune.acme.result_trades", 1, is_private=True)
+
+    found = list(client.search_datasets("trades", include_schema=True, include_metadata=True, page_size=1))
+    assert [dataset.full_name for dataset in found] == [
+        "dex.trades",
+        "dex_aggregator.trades",
+        "dune.acme.result_trades",
+        "nft.trades",
     ]
+    assert len(sent(dune, "/api/v1/datasets/search")) == 4
+    trades = found[0]
+    assert (trades.category, trades.dataset_type, trades.visibility) == ("spell", "spell", "public")
+    assert {"name": "tx_hash", "type": "varbinary", "nullable": True} in trades.table_schema
+    assert trades.metadata is not None
+
+    def names(*args, **options):
+        return [dataset.full_name for dataset in client.search_datasets(*args, **options)]
+
+    assert names("trades", schemas=["nft"]) == ["nft.trades"]
+    assert names("trades", owner_scope="team") == ["dune.acme.result_trades"]
+    assert names("trades", include_private=False, dataset_types=["materialized_view"]) == []
+    assert names(categories=["canonical"], blockchains=["base"]) == []
+    assert names("no such words") == []
 
 
-def test_whoami_tells_whose_key_it_is(answering, faulty):
-    owner = answering({"customer_id": "team_456", "created_by": 123, "api_key_id": "01J"}).whoami()
-    assert (owner.customer_id, owner.created_by, owner.api_key_id) == ("team_456", 123, "01J")
-    assert faulty.requests == ["GET /api/whoami"]
+def test_datasets_are_searched_by_contract(client, dune):
+    address = bytes(range(20))
+    for number in range(3):
+        dune.load_table(f"pool_{number}_ethereum.Swap", [{"contract_address": address, "n": 1}])
+    found = list(
+        client.search_datasets_by_contract(
+            "0x" + address.hex(), blockchains=["ethereum"], include_schema=True, page_size=2
+        )
+    )
+    assert [dataset.full_name for dataset in found] == [f"pool_{number}_ethereum.swap" for number in range(3)]
+    assert [column["name"] for column in found[2].table_schema] == ["contract_address", "n"]
+    assert len(sent(dune, "/api/v1/datasets/search-by-contract")) == 2
+    assert list(client.search_datasets_by_contract("0x" + "ff" * 20)) == []
+    with pytest.raises(DuneApiError, match="0x and 40 hexadecimal digits"):
+        list(client.search_datasets_by_contract("0xa0"))
+
+
+def test_whoami_tells_whose_key_it_is(client, dune):
+    owner = client.whoami()
+    assert (owner.customer_id, owner.created_by, len(owner.api_key_id)) == ("team_1", 1, 26)
+    assert owner.api_key_id != dune.api_key
+    with DuneApiClient("another-key", dune.url) as stranger, pytest.raises(DuneAuthenticationError):
+        stranger.whoami()
+
+
+def test_limits_are_told_where_the_server_tells_them(database):
+    with (
+        DuneEmulator(rate_limit="free", database=database) as limited,
+        DuneApiClient(limited.api_key, limited.url, timeout=PATIENCE) as client,
+    ):
+        client.whoami()
+        told = client.rate_limit
+        assert (told.limit, told.remaining) == (40, 39)
+        assert abs(told.reset - time.time()) < 60
+        client.execute_sql("SELECT 1 AS n")
+        assert client.rate_budget.limit == 40  # the limit of writes is another one
 
 
 def test_queries_are_archived_and_made_private_and_back(client, dune):
@@ -130,32 +177,62 @@ def test_queries_are_archived_and_made_private_and_back(client, dune):
     assert state() == (False, False)
 
 
-def test_a_query_can_be_temporary_and_archived_by_an_update(answering, faulty):
-    client = answering({"query_id": 7})
-    client.create_query("Throw away", "SELECT 1", is_temp=True)
-    client.update_query(7, is_archived=True)
-    assert [json.loads(body) for body in faulty.bodies] == [
-        {"name": "Throw away", "query_sql": "SELECT 1", "is_temp": True},
-        {"is_archived": True},
-    ]
+def test_a_query_can_be_temporary(client, finish):
+    query_id = client.create_query("Throw away", "SELECT 1 AS n", is_temp=True).query_id
+    query = client.get_query(query_id)
+    assert (query.is_temp, query.is_unsaved) == (True, True)
+    assert list(client.list_queries()) == []
+    assert finish(client, client.execute_query(query_id).execution_id).state == "QUERY_STATE_COMPLETED"
+    with pytest.raises(DuneApiError, match="is temporary"):
+        client.upsert_materialized_view("result_thrown_away", query_id)
 
 
-def test_a_matview_is_overwritten_as_a_whole(answering, faulty):
-    client = answering({"name": "dune.acme.result_x", "execution_id": "x"})
-    client.upsert_materialized_view("result_x", 1)
-    client.upsert_materialized_view(
-        "result_x", 1, cron_expression="0 * * * *", is_private=True, expires_at=datetime(2027, 1, 1, tzinfo=UTC)
-    )
-    assert [json.loads(body) for body in faulty.bodies] == [
-        {"name": "result_x", "query_id": 1, "is_private": False},
+def test_a_query_is_archived_by_an_update(client, dune):
+    dune.load_query(1, "One", "SELECT 1 AS one")
+    client.update_query(1, is_archived=True)
+    assert client.get_query(1).is_archived is True
+    with pytest.raises(DunePermissionError, match="Query is archived"):
+        client.execute_query(1)
+    client.update_query(1, is_archived=False, name="Two")
+    assert (client.get_query(1).is_archived, client.get_query(1).name) == (False, "Two")
+
+
+def test_a_matview_is_overwritten_as_a_whole(client, dune):
+    dune.load_query(1, "One", "SELECT 1 AS one")
+    expiry = datetime(2099, 1, 1, 12, tzinfo=UTC)
+    name = client.upsert_materialized_view(
+        "result_one", 1, cron_expression="0 */6 * * *", performance="small", is_private=True, expires_at=expiry
+    ).name
+    view = client.get_materialized_view(name)
+    schedule = view.schedule
+    assert (schedule.cron_expression, schedule.performance, schedule.expires_at) == ("0 */6 * * *", "small", expiry)
+    assert datetime.now(UTC) < schedule.next_execution_time <= datetime.now(UTC) + timedelta(hours=6)
+    assert (view.is_private, view.is_scheduled) == (True, True)
+    (listed,) = client.list_materialized_views()
+    assert (listed.sql_id, listed.schedule, listed.is_scheduled) == (name, None, None)
+
+    client.upsert_materialized_view("result_one", 1)
+    view = client.get_materialized_view(name)
+    assert (view.schedule, view.is_scheduled, view.is_private) == (None, False, False)
+    bodies = sent(dune, "/api/v1/materialized-views")
+    assert bodies == [
         {
-            "name": "result_x",
+            "name": "result_one",
             "query_id": 1,
-            "cron_expression": "0 * * * *",
+            "cron_expression": "0 */6 * * *",
+            "performance": "small",
             "is_private": True,
-            "expires_at": "2027-01-01T00:00:00+00:00",
+            "expires_at": "2099-01-01T12:00:00+00:00",
         },
+        {"name": "result_one", "query_id": 1, "is_private": False},
     ]
+
+
+def test_a_schedule_that_has_expired_is_none(client, dune):
+    dune.load_query(1, "One", "SELECT 1 AS one")
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    name = client.upsert_materialized_view("result_one", 1, cron_expression="0 6 * * *", expires_at=past).name
+    assert client.get_materialized_view(name).is_scheduled is False
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,26 @@
 """What Dune does today and its OpenAPI document of January 2026 does not say: a test a fact."""
 
+import re
+import socket
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from ulid import ULID
+from waiting import wait_until
 
+from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.server import DuneEmulator
 
 VIEW = "dune.acme.result_numbers"
+
+
+def credits_used(http):
+    return sum(period["credits_used"] for period in http.post("/usage").json()["billing_periods"])
 
 
 @pytest.fixture
@@ -133,6 +144,50 @@ def test_a_column_cannot_begin_with_a_digit_or_a_sign(http, name):
     assert created.status_code == 400
 
 
+def test_an_update_saves_a_temporary_query(http):
+    body = {"name": "t", "query_sql": "SELECT 1 AS n", "is_temp": True}
+    query_id = http.post("/query", json=body).json()["query_id"]
+    assert http.patch(f"/query/{query_id}", json={"is_temp": False}).status_code == 200
+    assert http.get(f"/query/{query_id}").json()["is_temp"] is False
+    assert http.get("/queries").json()["total"] == 1
+
+
+@pytest.mark.parametrize("tier", ["free", "small", "medium", "large"])
+def test_the_tiers_of_all_clients_are_accepted(http, numbers, tier):
+    for path in ("/query/1/execute", "/query/1/pipeline/execute", f"/materialized-views/{VIEW}/refresh"):
+        assert http.post(path, json={"performance": tier}).status_code == 200
+    body = {"sql": "SELECT 1 AS n", "performance": tier}
+    assert http.post("/sql/execute", json=body).status_code == 200
+    assert http.post("/sql/execute", json=body | {"performance": "huge"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},  # the Go client
+        {"Content-Type": "application/json"},
+        {"Content-Type": "application/x-www-form-urlencoded"},  # curl -d
+        {"Content-Type": "text/plain;charset=UTF-8"},
+    ],
+)
+def test_json_is_read_whatever_its_content_type_says(http, numbers, headers):
+    answer = http.post("/query/1/execute", content=b'{"performance": "medium"}', headers=headers)
+    assert answer.status_code == 200
+    created = http.post("/query", content=b'{"name": "q", "query_sql": "SELECT 1 AS n"}', headers=headers)
+    assert http.get(f"/query/{created.json()['query_id']}").json()["query_sql"] == "SELECT 1 AS n"
+
+
+def test_an_execution_needs_no_body(http, numbers):
+    for path in ("/query/1/execute", f"/materialized-views/{VIEW}/refresh", "/query/1/pipeline/execute"):
+        assert http.post(path).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["X-Dune-Api-Key", "X-DUNE-API-KEY", "x-dune-api-key"])
+def test_the_key_is_taken_in_any_spelling_of_its_header(dune, name):
+    assert httpx.get(f"{dune.url}/api/v1/queries", headers={name: dune.api_key}).status_code == 200
+    assert httpx.get(f"{dune.url}/api/v1/queries", params={"api_key": dune.api_key}).status_code == 200
+
+
 # --- matviews ---
 
 
@@ -191,6 +246,34 @@ def test_a_matviews_query_has_no_parameters(http, dune):
     dune.load_query(1, "q", "SELECT {{n}} AS n", parameters=[{"key": "n", "type": "number", "value": "1"}])
     refused = http.post("/materialized-views", json={"name": "result_n", "query_id": 1})
     assert (refused.status_code, "has parameters (n)" in refused.json()["error"]) == (400, True)
+
+
+def test_what_cannot_back_a_matview_is_not_loaded_either(dune, http):
+    dune.load_query(1, "q", "SELECT {{n}} AS n", parameters=[{"key": "n", "type": "number", "value": "1"}])
+    dune.load_query(2, "q", "SELECT 1 AS n")
+    http.post("/query/2/archive")
+    body = {"name": "t", "query_sql": "SELECT 1 AS n", "is_temp": True}
+    temporary = http.post("/query", json=body).json()["query_id"]
+    refusals = {1: "has parameters (n)", 2: "Query is archived", temporary: "is temporary", 99: "Query 99 not found"}
+    for query_id, words in refusals.items():
+        with pytest.raises(RequestError, match=re.escape(words)):
+            dune.load_materialized_view(VIEW, query_id)
+    with pytest.raises(RequestError, match="none of these at the end"):
+        dune.load_materialized_view("dune.acme.result_x_", 2)
+    assert http.get("/materialized-views").json()["materialized_views"] == []
+
+
+def test_an_upsert_runs_the_query_at_once_and_is_charged(http, numbers, ended):
+    before = credits_used(http)
+    status = ended(http.post("/materialized-views", json={"name": "result_numbers", "query_id": 1}))
+    assert http.get(f"/materialized-views/{VIEW}").json()["last_execution_ids"] == [status["execution_id"]]
+    assert credits_used(http) - before == pytest.approx(status["execution_cost_credits"], abs=0.01)
+
+
+def test_a_matviews_query_cannot_be_changed(http, dune, numbers):
+    dune.load_query(2, "other", "SELECT 2 AS n")
+    refused = http.post("/materialized-views", json={"name": "result_numbers", "query_id": 2})
+    assert (refused.status_code, "for query 1" in refused.json()["error"]) == (400, True)
 
 
 def test_a_deleted_matview_is_ok_and_gone(http, numbers):
@@ -259,6 +342,7 @@ def test_what_is_no_execution_id_is_invalid(http, path):
     answer = http.get(f"/execution/abc/{path}")
     assert (answer.status_code, answer.json()) == (400, {"error": "The requested execution ID (ID: abc) is invalid."})
     assert http.get(f"/execution/{ULID()}/{path}").status_code == 404
+    assert http.post("/execution/abc/cancel").json() == answer.json()
 
 
 def test_unknown_queries_and_parameters(http, numbers):
@@ -302,6 +386,13 @@ def test_types_of_times_with_zones_have_no_precision(http, ended):
     assert results["rows"][0]["a"].endswith(" UTC")
 
 
+def test_decimals_and_large_integers_are_texts(http, ended):
+    sql = "SELECT DECIMAL '1.50' AS a, UINT256 '7' AS b, INT256 '-7' AS c, 7 AS d, 1.5E0 AS e"
+    status = ended(http.post("/sql/execute", json={"sql": sql}))
+    (row,) = http.get(f"/execution/{status['execution_id']}/results").json()["result"]["rows"]
+    assert row == {"a": "1.50", "b": "7", "c": "-7", "d": 7, "e": 1.5}
+
+
 def test_null_in_csv_is_nil(http, ended):
     status = ended(http.post("/sql/execute", json={"sql": "SELECT CAST(NULL AS bigint) AS n, '' AS s"}))
     assert http.get(f"/execution/{status['execution_id']}/results/csv").text == "n,s\n<nil>,\n"
@@ -317,6 +408,36 @@ def test_times_of_the_api_end_in_no_zero(http, ended):
         status = ended(http.post("/sql/execute", json={"sql": "SELECT 1 AS n"}))
         fractions = [status[name][:-1].partition(".")[2] for name in ("submitted_at", "execution_ended_at")]
         assert not any(fraction.endswith("0") for fraction in fractions)
+
+
+def test_nodes_are_listed_as_soon_as_a_pipeline_is_submitted(http, dune, numbers):
+    dune.hold(VIEW)
+    nodes = [
+        {"id": 1, "materialized_view_refresh": {"name": VIEW}},
+        {"id": 2, "dependencies": [1], "query_execution": {"query_id": 1}},
+    ]
+    pipeline = http.post("/pipelines/execute", json={"pipeline": {"nodes": nodes}}).json()["pipeline_execution_id"]
+    status = http.get(f"/pipelines/executions/{pipeline}/status").json()
+    dune.release()
+    assert [node["id"] for node in status["node_executions"]] == [1, 2]
+    assert status["node_executions"][1]["query_execution_status"] == {"query_id": 1, "status": "QUERY_STATE_PENDING"}
+
+
+def test_a_result_that_has_expired_has_no_rows(database):
+    with DuneEmulator(database=database, result_seconds=0.001) as dune:
+        headers = {"X-Dune-Api-Key": dune.api_key}
+        with httpx.Client(base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
+            execution = http.post("/sql/execute", json={"sql": "SELECT 1 AS n"}).json()["execution_id"]
+            wait_until(
+                lambda: http.get(f"/execution/{execution}/status").json()["state"],
+                lambda state: state == "QUERY_STATE_EXPIRED",
+            )
+            answer = http.get(f"/execution/{execution}/results")
+    assert (answer.status_code, answer.json()["state"], "result" in answer.json()) == (
+        200,
+        "QUERY_STATE_EXPIRED",
+        False,
+    )
 
 
 def test_messages_of_tables(http):
@@ -348,6 +469,75 @@ def test_whoami(dune):
     assert (answer["customer_id"], answer["created_by"]) == ("team_1", 1)
     assert ULID.from_str(answer["api_key_id"])
     assert httpx.get(f"{dune.url}/api/whoami").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/dashboards"),
+        ("GET", "/dashboards/7"),
+        ("PATCH", "/dashboards/7"),
+        ("POST", "/dashboards/7/archive"),
+        ("GET", "/query/1/visualizations"),
+        ("POST", "/query/1/visualizations"),
+        ("GET", "/contracts/submissions"),
+        ("GET", "/nothing"),
+    ],
+)
+def test_what_is_not_served_says_so(http, numbers, method, path):
+    answer = http.request(method, path, json=None if method == "GET" else {"name": "x"})
+    words = f"The local Dune does not serve {method} /api/v1{path}: see the table of endpoints in docs/emulator.md."
+    assert (answer.status_code, answer.json()["error"].startswith(words)) == (404, True)
+
+
+def test_answers_tell_what_is_left_of_a_limit(database):
+    def told(answer):
+        return [int(answer.headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")]
+
+    with DuneEmulator(database=database, rate_limit="free") as dune:
+        headers = {"X-Dune-Api-Key": dune.api_key}
+        with httpx.Client(base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
+            begin = time.time()
+            assert told(http.get("/queries"))[:2] == [40, 39]
+            assert told(http.get("/query/9"))[:2] == [40, 38]
+            writes = [http.post("/usage") for _ in range(16)]
+            assert [told(answer)[:2] for answer in writes] == [[15, max(0, 14 - n)] for n in range(16)]
+            refused = writes[-1]
+            assert refused.status_code == 429
+            assert abs(told(refused)[2] - time.time() - int(refused.headers["Retry-After"])) <= 2
+            assert told(http.get("/queries"))[2] - begin < 30
+            assert "X-RateLimit-Limit" not in httpx.get(f"{dune.url}/_emulator/journal", headers=headers).headers
+    with DuneEmulator(rate_limit="free", rate_limit_headers=False) as dune:
+        answer = httpx.get(f"{dune.url}/api/v1/queries", headers={"X-Dune-Api-Key": dune.api_key})
+        assert "X-RateLimit-Limit" not in answer.headers
+
+
+def test_nothing_is_answered_before_a_folder_is_loaded(tmp_path):
+    for number in range(100_001, 100_101):
+        (tmp_path / f"q_{number}.sql").write_text(f"SELECT {number} AS n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("dagster-dune")), "emulator", "start", "--queries", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        try:
+
+            def first_answer():
+                assert process.poll() is None, process.stderr.read()
+                try:
+                    return httpx.get(
+                        f"http://127.0.0.1:{port}/api/v1/queries",
+                        headers={"X-Dune-Api-Key": "emulator-key"},
+                        timeout=60,
+                    )
+                except httpx.ConnectError:
+                    return None
+
+            answer = wait_until(first_answer, lambda answer: answer is not None)
+        finally:
+            process.terminate()
+    assert answer.json()["total"] == 100
 
 
 def test_datasets_list_matviews(http, numbers, ended):

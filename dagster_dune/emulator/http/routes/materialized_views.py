@@ -47,8 +47,6 @@ async def upsert_materialized_view(request: Request) -> Response:
         check_cron(body.cron_expression)
     if body.expires_at is not None:
         _check_expiry(body)
-    if body.query_id in dune.account.queries:
-        dune.account.query(body.query_id).check_materializable()
     view = dune.account.save_materialized_view(body)
     execution = dune.executions.submit(refresh_job(dune.account, view))
     return answer(name=view.name, execution_id=execution.execution_id)
