@@ -86,8 +86,9 @@ def test_every_answer_is_the_same_after_a_restart(opened):
     session.dune.load_query(7, "rows", ROWS, parameters=[word], tags=["one"], description="all types")
     session.dune.load_query(8, "bad", "SELECT\n  nothing AS n FROM dex.trades", is_private=True)
     session.dune.load_query(9, "reader", f"SELECT word FROM {VIEW}")
+    session.dune.load_query(10, "view", ROWS.replace("{{word}}", "z"))
     for name in (VIEW, DELETED):
-        session.dune.load_materialized_view(name, 7)
+        session.dune.load_materialized_view(name, 10)
     session.post("/uploads/csv", {"table_name": "x", "data": f"n,m\n1,{BIG}\n", "description": "numbers"})
     executions = [
         session.run("/query/7/execute", {"query_parameters": {"word": "y"}, "performance": "large"}),
@@ -101,9 +102,9 @@ def test_every_answer_is_the_same_after_a_restart(opened):
     good = session.pipeline(refresh, {"id": 2, "dependencies": [1], "query_execution": {"query_id": 9}})
     bad = session.pipeline({"id": 1, "query_execution": {"query_id": 8}}, refresh | {"id": 2, "dependencies": [1]})
     assert session.http.delete(f"/materialized-views/{DELETED}").status_code == 200
-    session.dune.load_materialized_view(DELETED, 7)
+    session.dune.load_materialized_view(DELETED, 10)
     paths = [good, bad, "/queries", "/materialized-views", "/query/9/pipeline"]
-    paths += [f"/query/{number}" for number in (7, 8, 9)]
+    paths += [f"/query/{number}" for number in (7, 8, 9, 10)]
     paths += [f"/query/{number}/results" for number in (7, 8, 9)]
     paths += [f"/materialized-views/{name}" for name in (VIEW, DELETED)]
     paths += [f"/execution/{e}/{what}" for e in executions for what in ("status", "results", "results/csv")]

@@ -187,7 +187,9 @@ def test_the_key_may_come_in_the_query_string(dune):
 
 
 def test_unknown_paths_and_methods_are_errors_of_the_same_form(http):
-    assert http.get("/nothing").json() == {"error": "Not Found: GET /api/v1/nothing"}
+    answer = http.get("/nothing")
+    words = "The local Dune does not serve GET /api/v1/nothing: "
+    assert (answer.status_code, list(answer.json()), answer.json()["error"][: len(words)]) == (404, ["error"], words)
     assert http.get("/queries/").status_code == 404
     answer = http.put("/queries")
     assert (answer.status_code, list(answer.json())) == (405, ["error"])

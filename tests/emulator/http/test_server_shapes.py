@@ -42,7 +42,8 @@ def account(dune):
     dune.load_query(1, "one", "SELECT {{n}} AS n", parameters=[parameter], tags=["tag"], description="One")
     dune.load_query(2, "broken", "SELECT count(*) AS n\nFROM dex.no_such_table")
     dune.load_query(3, "reader", "SELECT n FROM dune.acme.result_one")
-    dune.load_materialized_view("dune.acme.result_one", 1)
+    dune.load_query(4, "two", "SELECT 2 AS n")
+    dune.load_materialized_view("dune.acme.result_one", 4)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_answers(http, account, method, path, body, shape):
 
 
 def test_a_page_of_a_longer_list_names_the_next_one(dune, http, account):
-    dune.load_materialized_view("dune.acme.result_two", 1)
+    dune.load_materialized_view("dune.acme.result_two", 4)
     first = http.get("/materialized-views", params={"limit": 1}).json()
     check(first, {"materialized_views": [MATVIEW | {"id": TEXT}], "next_offset": INTEGER})
     check(
