@@ -10,6 +10,7 @@ from dagster_dune._specs.asset_set import register
 from dagster_dune._specs.specs import asset_specs
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.catalog.selection import Patterns
 from dagster_dune.metadata import CATALOG_TAG
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
 from dagster_dune.translator import DagsterDuneTranslator
@@ -24,7 +25,7 @@ def dune_assets(
     catalog: DuneCatalog,
     name: str | None = None,
     translator: DagsterDuneTranslator | None = None,
-    select: Sequence[str] | str | None = None,
+    select: Patterns | None = None,
     pool: str | None = DEFAULT_POOL,
     op_tags: Mapping[str, Any] | None = None,
     retry_policy: dg.RetryPolicy | None = None,
@@ -98,7 +99,7 @@ def build_dune_assets(
     *,
     name: str = DEFAULT_NAME,
     translator: DagsterDuneTranslator | None = None,
-    select: Sequence[str] | str | None = None,
+    select: Patterns | None = None,
     resource_key: str = "dune",
     pool: str | None = DEFAULT_POOL,
     op_tags: Mapping[str, Any] | None = None,

@@ -10,6 +10,7 @@ import dagster as dg
 
 from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.assets import build_dune_assets
+from dagster_dune.catalog.selection import listed
 from dagster_dune.metadata import NAME
 
 __all__ = ["build_dune_definitions", "build_dune_upstream_specs"]
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from dagster_dune.assets import QueryViews
     from dagster_dune.catalog.catalog import DuneCatalog
     from dagster_dune.catalog.checks import DuneCheck
+    from dagster_dune.catalog.selection import Patterns
     from dagster_dune.resource import DuneResource
     from dagster_dune.run_config import PipelineForm
     from dagster_dune.translator import DagsterDuneTranslator
@@ -30,7 +32,7 @@ class DuneAssetsOptions(TypedDict, total=False):
 
     name: str
     translator: DagsterDuneTranslator | None
-    select: Sequence[str] | str | None
+    select: Patterns | None
     pool: str | None
     op_tags: Mapping[str, Any] | None
     retry_policy: dg.RetryPolicy | None
@@ -49,7 +51,7 @@ def build_dune_definitions(
     resource: DuneResource | None = None,
     resource_key: str = "dune",
     upstream_tables: bool = True,
-    upstream_exclude: Sequence[str] | str = (),
+    upstream_exclude: Patterns = (),
     **options: Unpack[DuneAssetsOptions],
 ) -> dg.Definitions:
     """Make the definitions of a catalog: its assets, what they read as external assets, and the resource.
@@ -82,9 +84,8 @@ def build_dune_definitions(
     """
     assets = build_dune_assets(catalog, resource_key=resource_key, **options)
     upstream = build_dune_upstream_specs(assets, translator=options.get("translator")) if upstream_tables else []
-    patterns = [upstream_exclude] if isinstance(upstream_exclude, str) else upstream_exclude
     return dg.Definitions(
-        assets=[assets, *(spec for spec in upstream if not _is_named(spec, patterns))],
+        assets=[assets, *(spec for spec in upstream if not _is_named(spec, listed(upstream_exclude)))],
         resources={resource_key: resource} if resource else {},
     )
 

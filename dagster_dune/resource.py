@@ -336,7 +336,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
         )
 
 
-def _asked_for(sink: PlannedNode) -> tuple[int, Performance | None, Mapping[str, str] | None]:
+def _asked_for(sink: PlannedNode) -> tuple[int, Performance | None, Mapping[str, Any] | None]:
     """What the lineage form names: a query, its tier and its parameters."""
     target = cast("QueryExecution", sink.target)
     return target.query_id, target.performance, target.query_parameters

@@ -7,11 +7,12 @@ from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
+from dagster_dune.catalog.parameters import plain_value
 from dagster_dune.errors import DuneConfigurationError, DunePlanError
 from dagster_dune.pipeline.plan import Override
 
@@ -44,6 +45,17 @@ class DuneRunConfig(dg.Config):
     pipeline_form: str | None = Field(
         default=None, description="nodes: send the selection as a graph. lineage: send the one selected query."
     )
+
+    @field_validator("query_parameters", mode="before")
+    @classmethod
+    def _as_yaml_holds_them(cls, given: Any) -> Any:
+        """Dagster stores a run's configuration, and takes no dates and decimals there."""
+        if not isinstance(given, Mapping):
+            return given
+        return {
+            query: {key: plain_value(value) for key, value in values.items()} if isinstance(values, Mapping) else values
+            for query, values in given.items()
+        }
 
 
 def overrides_of(config: DuneRunConfig, assets: DuneAssetSet) -> dict[str, Override]:

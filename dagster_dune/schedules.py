@@ -8,7 +8,7 @@ import dagster as dg
 
 from dagster_dune._execution.submission_record import UNDER_WAY
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.selection import check_patterns
+from dagster_dune.catalog.selection import Patterns, check_patterns
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.run_config import DuneRunConfig
@@ -18,8 +18,8 @@ RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster
 
 def build_dune_asset_selection(
     assets: Sequence[dg.AssetsDefinition],
-    select: Sequence[str] | str = "*",
-    exclude: Sequence[str] | str = (),
+    select: Patterns = "*",
+    exclude: Patterns = (),
 ) -> dg.AssetSelection:
     """Select assets by what they are on Dune.
 
@@ -49,8 +49,8 @@ def build_schedule_from_dune_selection(
     job_name: str,
     cron_schedule: str | Sequence[str],
     *,
-    select: Sequence[str] | str = "*",
-    exclude: Sequence[str] | str = (),
+    select: Patterns = "*",
+    exclude: Patterns = (),
     schedule_name: str | None = None,
     tags: Mapping[str, str] | None = None,
     config: DuneRunConfig | None = None,
@@ -113,15 +113,12 @@ def build_schedule_from_dune_selection(
     )
 
 
-def _keys(
-    assets: Sequence[dg.AssetsDefinition], select: Sequence[str] | str, exclude: Sequence[str] | str
-) -> set[dg.AssetKey]:
+def _keys(assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patterns) -> set[dg.AssetKey]:
     keys = set[dg.AssetKey]()
     definitions = [DuneAssetSet.of_definition(definition) for definition in assets]
-    check_patterns([dune.catalog for dune in definitions], _patterns(select), _patterns(exclude))
+    check_patterns([dune.catalog for dune in definitions], select, exclude)
     for dune in definitions:
-        names = matching(dune.catalog, _patterns(select), strict=False)
-        names -= matching(dune.catalog, _patterns(exclude), strict=False)
+        names = matching(dune.catalog, select, strict=False) - matching(dune.catalog, exclude, strict=False)
         keys |= {dune.keys[name] for name in names if name in dune.keys}
     return keys
 
@@ -186,7 +183,3 @@ def _request(
     if len(keys) == 1:
         return dg.RunRequest(partition_key=keys[0])
     return dg.RunRequest(tags={RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]})
-
-
-def _patterns(patterns: Sequence[str] | str) -> Sequence[str]:
-    return [patterns] if isinstance(patterns, str) else patterns

@@ -11,7 +11,7 @@ import dagster as dg
 from dagster_dune._refreshes.polling import Budget, PollingRound, RefreshPoller, cursor_of, start_of
 from dagster_dune._refreshes.refresh_events import ObservedAsset, RefreshEvent, news, open_submissions
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.selection import check_patterns
+from dagster_dune.catalog.selection import Patterns, check_patterns
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
@@ -24,8 +24,8 @@ def build_dune_refresh_sensor(
     assets: Sequence[dg.AssetsDefinition],
     *,
     name: str = "dune_refresh_sensor",
-    select: Sequence[str] | str = "*",
-    exclude: Sequence[str] | str = (),
+    select: Patterns = "*",
+    exclude: Patterns = (),
     include_parametrised: bool = False,
     include_partitioned: bool = False,
     resource_key: str = "dune",
@@ -125,9 +125,7 @@ def _check_budget(interval: int, requests: int, seconds: float, reads_per_minute
         )
 
 
-def _selected(
-    definition: dg.AssetsDefinition, select: Sequence[str] | str, exclude: Sequence[str] | str
-) -> Iterator[ObservedAsset]:
+def _selected(definition: dg.AssetsDefinition, select: Patterns, exclude: Patterns) -> Iterator[ObservedAsset]:
     dune = DuneAssetSet.of_definition(definition)
     names = matching(dune.catalog, select, strict=False) - matching(dune.catalog, exclude, strict=False)
     partitioned = {spec.key for spec in definition.specs if spec.partitions_def is not None}

@@ -1,7 +1,11 @@
 """What a run's own configuration changes, and what of it is refused before any request."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import dagster as dg
 import pytest
+import yaml
 
 from dagster_dune import (
     DuneCatalog,
@@ -25,6 +29,8 @@ CATALOG = DuneCatalog(
                 QueryParameter(key="Min Amount", type="number", default="0"),
                 QueryParameter(key="chain", type="enum", options=("base", "bnb"), default="base"),
                 QueryParameter(key="since", type="datetime"),
+                QueryParameter(key="wallet"),
+                QueryParameter(key="labels", multiple=True),
             ],
             query_parameters={"Min Amount": 1},
         )
@@ -39,12 +45,14 @@ def run(dune, resource, instance):
     dune.load_query(
         10,
         "by chain",
-        f"SELECT chain, '{{{{since}}}}' AS since FROM {DAILY} "
+        f"SELECT chain, '{{{{since}}}}' AS since, '{{{{wallet}}}}' AS wallet, '{{{{labels}}}}' AS labels FROM {DAILY} "
         "WHERE amount >= {{Min Amount}} AND chain = '{{chain}}'",
         parameters=[
             {"key": "Min Amount", "type": "number", "value": "0"},
             {"key": "chain", "type": "enum", "value": "base", "enumOptions": ["base", "bnb"]},
             {"key": "since", "type": "datetime", "value": "2026-01-01 00:00:00"},
+            {"key": "wallet", "type": "text", "value": ""},
+            {"key": "labels", "type": "text", "values": ["a"], "isMultiselect": True},
         ],
     )
     dune.load_materialized_view(DAILY, 1)
@@ -93,6 +101,41 @@ def test_objects_may_be_named_as_sql_names_them(run, calls):
     assert targets(calls)[1]["query_parameters"] == {"Min Amount": "2.5"}
 
 
+def latest_rows(client):
+    return client.get_query_results(10).result.rows
+
+
+def launched(given):
+    """What the launchpad hands over, which reads YAML 1.1 without dates."""
+    loader = type("Loader", (yaml.SafeLoader,), {})
+    loader.yaml_implicit_resolvers = {
+        first: [(tag, words) for tag, words in resolvers if not tag.endswith("timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return yaml.load(given, loader)
+
+
+@pytest.mark.parametrize("typed", ["2024-01-31", "12:30", "a: b", "1e5", "0b", "0xZZ", "é", "7 days"])
+def test_texts_arrive_as_they_were_typed(run, client, calls, typed):
+    value = launched(f"'{typed}'") if ":" in typed else launched(typed)
+    assert run(query_parameters={"query_10": {"wallet": value, "chain": "bnb"}}).success
+    assert targets(calls)[1]["query_parameters"]["wallet"] == typed
+    assert [row["wallet"] for row in latest_rows(client)] == [typed]
+
+
+def test_several_values_are_a_json_array_and_may_hold_commas(run, client, calls):
+    assert run(query_parameters={"query_10": {"labels": ["dex, spot", "nft"]}}).success
+    assert targets(calls)[1]["query_parameters"]["labels"] == ["dex, spot", "nft"]
+    assert [row["labels"] for row in latest_rows(client)] == ["dex, spot,nft"]
+
+
+def test_decimals_and_times_of_a_zone_are_written_as_dune_takes_them(run, calls):
+    since = datetime.fromisoformat("2024-01-31T01:00:00+02:00")
+    assert run(query_parameters={"query_10": {"Min Amount": Decimal("0.10"), "since": since}}).success
+    assert targets(calls)[1]["query_parameters"] == {"Min Amount": "0.10", "since": "2024-01-30 23:00:00"}
+    assert run(query_parameters={"query_10": {"since": datetime(2024, 2, 1, tzinfo=UTC)}}).success
+
+
 def test_the_form_can_be_set_for_a_run(run, calls):
     assert run(pipeline_form="lineage").success
     assert calls() == [{"query_id": 10, "query_parameters": {"Min Amount": "1"}}]
@@ -110,6 +153,9 @@ def test_the_form_can_be_set_for_a_run(run, calls):
         ({"query_parameters": {"dune/by_chain_10": {"since": "soon"}}}, ["must be a datetime"]),
         ({"query_parameters": {"dune/by_chain_10": {"chain": ["base", "bnb"]}}}, ["chain"]),
         ({"query_parameters": {"dune/acme/result_daily": {"x": 1}}}, ["is a matview"]),
+        ({"query_parameters": {"query_10": {"wallet": 0xD8DA6BF2}}}, ["'wallet' of query_10", "Put it in quotes"]),
+        ({"query_parameters": {"query_10": {"wallet": launched("no")}}}, ["is a text", "False", "quotes"]),
+        ({"query_parameters": {"query_10": {"labels": launched("[a, 0123]")}}}, ["'labels'", "83", "quotes"]),
         ({"pipeline_form": "both"}, ["'both'", "nodes, lineage"]),
     ],
 )

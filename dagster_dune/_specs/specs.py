@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,7 @@ from dagster_dune._specs.check_specs import check_specs, gated
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.selection import Patterns
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.versions import code_versions
 from dagster_dune.errors import DuneCatalogError
@@ -23,7 +24,7 @@ def asset_specs(
     catalog: DuneCatalog,
     translator: DagsterDuneTranslator,
     *,
-    select: Sequence[str] | str | None,
+    select: Patterns | None,
     inline_query_views: bool,
     include_backing_queries: bool,
 ) -> tuple[DuneCatalog, list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
@@ -47,7 +48,7 @@ def upstream_names(graph: CatalogGraph, name: str, visible: Collection[str]) -> 
 
 
 def _visible(
-    catalog: DuneCatalog, select: Sequence[str] | str | None, inline_query_views: bool, include_backing_queries: bool
+    catalog: DuneCatalog, select: Patterns | None, inline_query_views: bool, include_backing_queries: bool
 ) -> set[str]:
     graph = catalog.graph
     names = {obj.sql_name for obj in catalog} if select is None else set(matching(catalog, select))

@@ -13,6 +13,7 @@ from dagster_dune.catalog.unknown_names import warn_of_unknown_names
 
 if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
+    from dagster_dune.catalog.selection import Patterns
 
 __all__ = ["DuneCatalog", "DuneObject", "MaterializedView", "Query", "UnidentifiedQuery"]
 
@@ -91,8 +92,8 @@ class DuneCatalog(CatalogContents):
         cls,
         client: DuneApiClient,
         *,
-        select: Sequence[str] | str | None = None,
-        exclude: Sequence[str] | str = (),
+        select: Patterns | None = None,
+        exclude: Patterns = (),
         known: CatalogContents | None = None,
         concurrency: int = 8,
         progress: Callable[[int, int], object] | None = None,

@@ -10,8 +10,22 @@ from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 
+Patterns = Sequence[str | int] | str | int
+"""One pattern or several; the id of a query may be a number, as YAML has it."""
 
-def select(catalog: CatalogContents, patterns: Sequence[str] | str, *, strict: bool = True) -> frozenset[str]:
+
+def listed(patterns: Patterns) -> list[str]:
+    """Return patterns as a list of texts.
+
+    Examples:
+        >>> listed(4100032), listed(["dune.acme.*", 4100032])
+        (['4100032'], ['dune.acme.*', '4100032'])
+    """
+    several = [patterns] if isinstance(patterns, str | int) else patterns
+    return [str(pattern) for pattern in several]
+
+
+def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True) -> frozenset[str]:
     """Find the objects that any of the patterns matches; upper and lower case are the same.
 
     Args:
@@ -39,7 +53,7 @@ def select(catalog: CatalogContents, patterns: Sequence[str] | str, *, strict: b
     """
     labels = {obj.sql_name: _labels(obj) for obj in catalog}
     selected = set[str]()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+    for pattern in listed(patterns):
         wanted = _normalized(pattern)
         found = {name for name, own in labels.items() if any(_matches(label, wanted) for label in own)}
         if not found and strict:
@@ -48,22 +62,22 @@ def select(catalog: CatalogContents, patterns: Sequence[str] | str, *, strict: b
     return frozenset(selected)
 
 
-def check_patterns(catalogs: Sequence[CatalogContents], *patterns: Sequence[str] | str) -> None:
+def check_patterns(catalogs: Sequence[CatalogContents], *patterns: Patterns) -> None:
     """Check that each pattern matches something in one of several catalogs.
 
     Raises:
         DuneCatalogError: One matches nothing in any of them.
     """
-    for pattern in [one for several in patterns for one in ([several] if isinstance(several, str) else several)]:
+    for pattern in [one for several in patterns for one in listed(several)]:
         if catalogs and not any(select(catalog, pattern, strict=False) for catalog in catalogs):
             labels = {label for catalog in catalogs for obj in catalog for label in _labels(obj)}
             raise _nothing_matches(pattern, _normalized(pattern), labels)
 
 
-def matches_any(query: UnidentifiedQuery, patterns: Sequence[str]) -> bool:
+def matches_any(query: UnidentifiedQuery, patterns: Patterns) -> bool:
     """Whether any of the patterns matches a query without id."""
     labels = {"kind:query", *_tags(query), *([query.slug.lower()] if query.slug else [])}
-    return any(_matches(label, _normalized(pattern)) for pattern in patterns for label in labels)
+    return any(_matches(label, _normalized(pattern)) for pattern in listed(patterns) for label in labels)
 
 
 def _normalized(pattern: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from threading import Event, Thread
@@ -14,6 +14,7 @@ from dagster_dune.errors import DuneCatalogError
 if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
     from dagster_dune.catalog.contents import CatalogContents
+from dagster_dune.catalog.selection import Patterns
 
 STARTUP_SECONDS = 180.0
 """How long Dagster waits for a code server before it gives it up."""
@@ -36,8 +37,8 @@ class AccountUnreadableError(DuneCatalogError):
 def read_account(
     open_client: Callable[[], DuneApiClient],
     *,
-    select: Sequence[str] | str | None = None,
-    exclude: Sequence[str] | str = (),
+    select: Patterns | None = None,
+    exclude: Patterns = (),
     known: CatalogContents | None = None,
     time_limit: float | None = DEFAULT_TIME_LIMIT,
 ) -> CatalogContents:

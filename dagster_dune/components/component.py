@@ -61,11 +61,11 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         "stay as the document has them, and it is used where the account cannot be read.",
     )
     account: bool = Field(default=False, description="Whether the account is read, once a load of the code location.")
-    select: list[str] | str | None = Field(
+    select: list[str | int] | str | int | None = Field(
         default=None,
         description="What to read of the account, where there is one; else which objects become assets.",
     )
-    exclude: list[str] | str = Field(default_factory=list, description="What to leave out of that.")
+    exclude: list[str | int] | str | int = Field(default_factory=list, description="What to leave out of that.")
     time_limit: float | None = Field(
         default=DEFAULT_TIME_LIMIT,
         gt=0,
@@ -82,7 +82,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     upstream_tables: bool = Field(
         default=True, description="Whether what the assets read, and none of them makes, is shown as external assets."
     )
-    upstream_exclude: list[str] | str = Field(
+    upstream_exclude: list[str | int] | str | int = Field(
         default_factory=list,
         description="Names or globs of what is no external asset, because the code location makes it elsewhere.",
     )

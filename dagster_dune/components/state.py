@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.document import read_document
+from dagster_dune.catalog.selection import Patterns
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.components.account_reader import AccountUnreadableError
 from dagster_dune.errors import DuneCatalogError
@@ -44,9 +45,7 @@ def document_catalog(path: Path, max_age: float | None) -> CatalogContents:
     return catalog
 
 
-def selected_names(
-    catalog: CatalogContents, select: Sequence[str] | str | None, exclude: Sequence[str] | str
-) -> list[str] | None:
+def selected_names(catalog: CatalogContents, select: Patterns | None, exclude: Patterns) -> list[str] | None:
     """Return the SQL names that the patterns leave, in order; None if they leave everything.
 
     Raises:

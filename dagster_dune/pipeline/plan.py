@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from dagster_dune.api.models import (
     MaterializedViewRefresh,
@@ -21,7 +22,7 @@ from dagster_dune.api.models import (
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.graph import CatalogGraph
-from dagster_dune.catalog.parameters import ParameterValue, checked_values
+from dagster_dune.catalog.parameters import ParameterValue, check_as_written, checked_values, joined
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DuneCatalogError, DunePlanError
 
@@ -78,6 +79,8 @@ class PlannedNode:
     def digest(self) -> str:
         """A hash of what runs, for which partition and with which parameters, on any tier: 12 hexadecimal digits."""
         what = self.target.model_dump(mode="json", exclude={"performance"}, exclude_none=True)
+        if isinstance(self.target, QueryExecution) and self.target.query_parameters:
+            what["query_parameters"] = {key: _as_recorded(value) for key, value in self.target.query_parameters.items()}
         if self.partition:
             what["partition"] = self.partition.keys
         if self.anew_after:
@@ -291,6 +294,7 @@ def node_target(
         if override.query_parameters:
             raise DunePlanError(f"{obj.name} is a matview, which Dune refreshes without parameters.")
         return MaterializedViewRefresh(name=obj.name, performance=tier)
+    check_as_written(obj.sql_name, obj.parameters, override.query_parameters)
     values = {**obj.query_parameters, **override.query_parameters}
     if partition and obj.partitions:
         of_partition = obj.partitions.values_of(partition)
@@ -302,6 +306,11 @@ def node_target(
         values |= of_partition
     texts = checked_values(obj.sql_name, obj.parameters, values)
     return QueryExecution(query_id=obj.query_id, performance=tier, query_parameters=texts or None)
+
+
+def _as_recorded(value: Any) -> Any:
+    """A value as records have it: before several were sent as a list, they were one text with commas."""
+    return joined(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value
 
 
 def _meet(upstream: PlannedNode, part: Partition | None) -> bool:

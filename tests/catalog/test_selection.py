@@ -29,6 +29,8 @@ DAILY, NFT = "dune.acme.result_dex_daily", "dune.21co.result_nft"
         (["query_9"], {"query_9"}),
         (["QUERY_9"], {"query_9"}),
         (["1234"], {"query_1234"}),
+        ([1234, "9"], {"query_1234", "query_9"}),
+        (12345, {"query_12345"}),
         (["1234*"], {"query_1234", "query_12345"}),
         (["query_*"], {"query_9", "query_1234", "query_12345"}),
         ([DAILY], {DAILY}),

@@ -284,6 +284,16 @@ def test_yaml_says_what_python_says(monkeypatch):
     assert in_yaml("{account: true, resource: null}").resource is None
 
 
+def test_ids_are_patterns_as_texts_and_as_numbers(tmp_path):
+    for query_id in (4100031, 4100032, 4100033):
+        (tmp_path / f"q_{query_id}.sql").write_text("SELECT 1")
+    for select in ('["4100032", 4100032]', "4100032", "[4100031, 4100032, 4100033]"):
+        exclude = "[]" if "4100031" not in select else "[4100031, '4100033']"
+        component = in_yaml(f"{{queries: {tmp_path}, select: {select}, exclude: {exclude}}}")
+        assert keys(dg.build_defs_for_component(component)) == {"dune/q_4100032"}
+        assert keys(build(queries=tmp_path, select=component.select, exclude=component.exclude)) == {"dune/q_4100032"}
+
+
 def test_the_key_is_not_written_in_yaml():
     with pytest.raises(Exception, match="api_key"):
         in_yaml("{account: true, resource: {api_key: secret}}")

@@ -15,6 +15,7 @@ class Parameter(DuneModel):
     value: Text = None
     values: Lenient[tuple[str, ...] | None] = None
     enum_options: Lenient[tuple[str, ...] | None] = Field(default=None, alias="enumOptions")
+    is_freeform_allowed: Lenient[bool | None] = Field(default=None, alias="isFreeformAllowed")
     is_multiselect: Lenient[bool | None] = Field(default=None, alias="isMultiselect")
     description: Lenient[str | None] = None
 

@@ -23,6 +23,7 @@ from dagster_dune.api.models import MaterializedViewInfo, QueryOverview, SavedQu
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
+from dagster_dune.catalog.selection import Patterns, listed
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.sources.api_objects import as_materialized_view, as_query
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
@@ -38,8 +39,8 @@ logger = logging.getLogger(__name__)
 def discover(
     client: DuneApiClient,
     *,
-    select: Sequence[str] | str | None = None,
-    exclude: Sequence[str] | str = (),
+    select: Patterns | None = None,
+    exclude: Patterns = (),
     folder: CatalogContents | None = None,
     known: CatalogContents | None = None,
     concurrency: int = 8,
@@ -126,19 +127,19 @@ class _Account:
     def _backing_ids(self) -> set[int]:
         return {info.query_id for info in self.matviews.values() if info.query_id}
 
-    def wanted(self, select: Sequence[str] | str | None, exclude: Sequence[str] | str) -> set[str]:
+    def wanted(self, select: Patterns | None, exclude: Patterns) -> set[str]:
         """The SQL names that the patterns choose, judged by the lists alone."""
         if select is None:
             return {obj.sql_name for obj in self._listed} - self._excluded(exclude)
-        for pattern in [select] if isinstance(select, str) else select:
+        for pattern in listed(select):
             if not matching(self._folder, pattern, strict=False):
                 matching(self._listed, pattern)  # raises where it finds nothing
         return self._matching(select) - self._excluded(exclude)
 
-    def _excluded(self, exclude: Sequence[str] | str) -> set[str]:
+    def _excluded(self, exclude: Patterns) -> set[str]:
         return self._matching(exclude)
 
-    def _matching(self, patterns: Sequence[str] | str) -> set[str]:
+    def _matching(self, patterns: Patterns) -> set[str]:
         """What the patterns match by its names and tags on Dune, or by those that the folder gives it."""
         names = {*matching(self._listed, patterns, strict=False)}
         matviews = {f"query_{info.query_id}": name for name, info in self.matviews.items() if info.query_id}
@@ -175,7 +176,7 @@ class _Account:
 
     # --- reading ---
 
-    def read(self, wanted: set[str], exclude: Sequence[str] | str) -> None:
+    def read(self, wanted: set[str], exclude: Patterns) -> None:
         """Read the wanted objects' queries, and in turn the query views that they read; these join the wanted."""
         if not self._can_read:
             return

@@ -7,7 +7,7 @@ from typing import get_args
 
 from dagster_dune.api.models import MaterializedViewInfo, Parameter, SavedQuery
 from dagster_dune.catalog.objects import MaterializedView, Query
-from dagster_dune.catalog.parameters import ParameterType, QueryParameter
+from dagster_dune.catalog.parameters import ParameterType, QueryParameter, joined
 
 
 def as_materialized_view(info: MaterializedViewInfo, backing: Query | None) -> MaterializedView:
@@ -49,7 +49,8 @@ def _parameter(parameter: Parameter) -> QueryParameter:
         key=parameter.key,
         # A type that Dune adds one day takes any text until this library knows it.
         type=next((known for known in known_types if known == parameter.type.lower()), "text"),
-        default=",".join(parameter.values) if parameter.values else parameter.value,
+        default=joined(parameter.values) if parameter.values else parameter.value,
         options=parameter.enum_options or (),
         multiple=bool(parameter.is_multiselect),
+        freeform=bool(parameter.is_freeform_allowed),
     )

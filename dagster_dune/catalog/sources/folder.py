@@ -22,7 +22,7 @@ from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
-from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, likely_type
+from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, joined, likely_type
 from dagster_dune.catalog.sources.file_checks import checks_of_file
 from dagster_dune.catalog.sources.file_ids import WAYS, Found, IdPlace, identify
 from dagster_dune.catalog.sources.folder_settings import read_settings, read_text, shown
@@ -227,11 +227,12 @@ def _parameter(key: str, said: HeaderParameter) -> QueryParameter:
         type=said.type or guessed,
         options=said.options,
         multiple=isinstance(said.value, tuple) if said.multiple is None else said.multiple,
+        freeform=said.freeform,
     )
     if said.value is None:
         return parameter
     default = checked_values("the query", [parameter], {key: said.value})[key]
-    return parameter.model_copy(update={"default": default})
+    return parameter.model_copy(update={"default": default if isinstance(default, str) else joined(default)})
 
 
 def _values(header: Header) -> dict[str, ParameterValue]:

@@ -47,14 +47,16 @@ class HeaderParameter(_HeaderPart):
     Attributes:
         type: Its type on Dune; taken from the value where it is left out.
         value: Dune's saved default, which is also sent with each execution; or several where it takes several.
-        options: The values that an enum allows.
+        options: The values that an enum suggests.
         multiple: Whether it takes several values; so it is where several are given.
+        freeform: Whether an enum takes other values than its options too.
     """
 
     type: ParameterType | None = None
     value: str | tuple[str, ...] | None = None
     options: tuple[str, ...] = ()
     multiple: bool | None = None
+    freeform: bool = False
 
 
 def _value_alone(value: Any) -> Any:

@@ -78,7 +78,8 @@ def _checked(parameter: Parameter, value: ParameterValue | tuple[ParameterValue,
     if isinstance(value, tuple) and not parameter.isMultiselect:
         raise RequestError(400, f"Parameter {parameter.key!r} takes one value, not {len(value)}")
     text = ",".join(_texts(value))
-    for one in text.split(",") if parameter.isMultiselect else [text]:
+    several = _texts(value) if isinstance(value, tuple) else text.split(",")
+    for one in several if parameter.isMultiselect else [text]:
         _check_value(parameter, one)
     return text
 

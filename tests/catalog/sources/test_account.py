@@ -182,13 +182,22 @@ def test_odd_answers(faulty, faulty_client, caplog):
         ok(queries=[{"id": 1}, {"id": 2}, {"id": 3}], total=3),
         ok(query_id=1, name="  ", description="", query_sql="SELECT {{a}}", parameters=[{"key": "a", "type": "color"}]),
         ok(query_id=2, is_archived=True),
-        ok(query_id=3, parameters=[{"key": "a", "values": ["x", "y"], "isMultiselect": True}]),
+        ok(
+            query_id=3,
+            parameters=[
+                {"key": "a", "values": ["x", "y"], "isMultiselect": True},
+                {"key": "b", "type": "enum", "values": ["x, y"], "enumOptions": ["x"], "isFreeformAllowed": True},
+            ],
+        ),
     ]
     catalog = DuneCatalog.from_api(faulty_client, concurrency=1)
     assert [obj.sql_name for obj in catalog] == ["dune.acme.result_x", "query_1", "query_3"]
     assert (catalog["query_1"].name, catalog["query_1"].slug, catalog["query_1"].description) == (None, None, None)
     assert catalog["query_1"].parameters == (QueryParameter(key="a"),)
-    assert catalog["query_3"].parameters == (QueryParameter(key="a", default="x,y", multiple=True),)
+    assert catalog["query_3"].parameters == (
+        QueryParameter(key="a", default="x,y", multiple=True),
+        QueryParameter(key="b", type="enum", default='["x, y"]', options=("x",), freeform=True),
+    )
     assert "Left out of the catalog: The materialized view 'not_a_matview': " in caplog.text
 
 

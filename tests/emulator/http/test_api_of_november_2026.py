@@ -121,6 +121,10 @@ def test_parameters_take_several_values(http, ended):
         assert http.get(f"/query/{query_id}/results").json()["result"]["rows"] == [{"chains": text}]
     refused = http.post(f"/query/{query_id}/execute", json={"query_parameters": {"chains": ["base", "solana"]}})
     assert (refused.status_code, "not 'solana'" in refused.json()["error"]) == (400, True)
+    free = chains | {"isFreeformAllowed": True}
+    query_id = http.post("/query", json={**body, "parameters": [free]}).json()["query_id"]
+    ended(http.post(f"/query/{query_id}/execute", json={"query_parameters": {"chains": ["op, eth", "base"]}}))
+    assert http.get(f"/query/{query_id}/results").json()["result"]["rows"] == [{"chains": "op, eth,base"}]
     single = {"name": "q", "query_sql": "SELECT {{n}} AS n", "parameters": [{"key": "n", "type": "number"}]}
     query_id = http.post("/query", json=single).json()["query_id"]
     refused = http.post(f"/query/{query_id}/execute", json={"query_parameters": {"n": [1, 2]}})
