@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from dagster_dune._execution.rows import executions_of
+from dagster_dune._execution.rows import executions_of, place_of
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import export_metadata
 from dagster_dune.resource import DuneResource
@@ -81,8 +81,8 @@ class DuneIOManager(dg.ConfigurableIOManager):
 
         target_of(context.dagster_type.typing_type)
         partitions = context.asset_partition_keys if context.has_asset_partitions else None
-        run_id = context.step_context.run_id
-        executions = executions_of(context.instance, run_id, context.asset_key, partition_keys=partitions)
+        with place_of(context) as place:
+            executions = executions_of(place, context.asset_key, partition_keys=partitions)
         name = context.asset_key.to_user_string()
 
         def tell(export: Export) -> None:

@@ -14,10 +14,11 @@ from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validat
 
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
 from dagster_dune._execution.results import ResultMethods
-from dagster_dune._execution.rows import rows_of
+from dagster_dune._execution.rows import ReadContext, executions_of, place_of, rows_of
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
+from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.hidden_text import HiddenText
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
@@ -31,6 +32,7 @@ from dagster_dune.run_config import (
     form_of,
     overrides_of,
     resource_fields,
+    setting_value,
     settings_of_run,
 )
 
@@ -206,12 +208,18 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
             return context.replace_config(settings)
 
     def get_client(self) -> DuneApiClient:
-        """Return a client of Dune's API with this resource's settings. Use it as a context manager."""
-        return self._client(self.timeout, self.max_retries)
+        """Return a client of Dune's API with this resource's settings. Use it as a context manager.
+
+        In a script, where Dagster has not done so, variables of the environment are read here.
+
+        Raises:
+            DuneConfigurationError: A variable is not set, or its value is none that the setting can have.
+        """
+        return self._client(setting_value("timeout", self.timeout), setting_value("max_retries", self.max_retries))
 
     def _client(self, timeout: float, max_retries: int) -> DuneApiClient:
-        address = checked_base_url(address_in_force(self.base_url))
-        return DuneApiClient(self.api_key, address, timeout, max_retries)
+        address = checked_base_url(address_in_force(setting_value("base_url", self.base_url)))
+        return DuneApiClient(setting_value("api_key", self.api_key), address, timeout, max_retries)
 
     def run(
         self,
@@ -264,34 +272,50 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
 
     def get_rows(
         self,
-        context: dg.AssetExecutionContext,
+        context: ReadContext,
         asset_key: dg.AssetKey | str | Sequence[str],
         *,
         columns: Sequence[str] | None = None,
         partition_key: str | None = None,
+        partition_keys: Sequence[str] | None = None,
+        page_size: int = PAGE_SIZE,
         allow_partial_results: bool = False,
+        ignore_max_credits_per_request: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Read the rows of a Dune asset: those that this run made, else those of its latest materialization.
 
         Rows are read page by page as they are asked for. Exports are charged by size.
 
         Args:
-            context: The context of the asset that reads.
+            context: The context of the asset, op, check, sensor, schedule, hook or IO manager that reads; an instance;
+                or None, in a script, for the instance of ``DAGSTER_HOME``.
             asset_key: The Dune asset.
             columns: The names of the columns to read; all if None.
             partition_key: Which partition's rows, where the asset is partitioned.
+            partition_keys: Several partitions, whose rows follow each other.
+            page_size: The rows of a page.
             allow_partial_results: Whether to read what there is of a result that Dune has cut short.
+            ignore_max_credits_per_request: Whether a page may hold more than 250,000 values, and cost more.
 
         Yields:
             A mapping of column name to JSON value for each row; uint256 values are texts.
 
         Raises:
-            DuneResultError: The asset was never materialized from Dune, or is partitioned and no partition is named.
-            DuneApiError: The result could not be read; results expire after 90 days.
+            DuneResultError: The asset was never materialized from Dune, or is partitioned and no partition is named; a
+                partition was made by one execution together with others; or the result has expired (after 90 days).
+            DuneConfigurationError: There is no instance, or an option is none.
+            DuneApiError: The result could not be read.
         """
+        with place_of(context) as place:
+            executions = executions_of(place, asset_key, partition_key, partition_keys)
         with self.get_client() as client:
             yield from rows_of(
-                client, context.instance, context.run.run_id, asset_key, columns, partition_key, allow_partial_results
+                client,
+                executions,
+                columns=columns,
+                page_size=page_size,
+                allow_partial_results=allow_partial_results,
+                ignore_max_credits_per_request=ignore_max_credits_per_request,
             )
 
     def _plan(self, assets: DuneAssetSet, overrides: Mapping[str, Override]) -> PipelinePlan:

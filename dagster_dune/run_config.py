@@ -110,10 +110,10 @@ def settings_of_run(settings: Mapping[str, Any], given: Mapping[str, Any]) -> di
     Raises:
         DuneConfigurationError: A variable is not set, or the run is given another address.
     """
-    here = {name: _value(name, setting) for name, setting in settings.items()}
+    here = {name: setting_value(name, setting) for name, setting in settings.items()}
     of_run = {name: setting for name, setting in given.items() if name != "base_url"}
     if key := of_run.get("api_key"):
-        of_run["api_key"] = _value("api_key", dg.EnvVar(key["env"]))
+        of_run["api_key"] = setting_value("api_key", dg.EnvVar(key["env"]))
     if given.get("base_url") not in (None, address_in_force(here.get("base_url"))):
         raise DuneConfigurationError(
             f"The run's configuration gives the resource the base_url {given['base_url']!r}, and where a key is sent "
@@ -123,8 +123,16 @@ def settings_of_run(settings: Mapping[str, Any], given: Mapping[str, Any]) -> di
     return {**here, **of_run}
 
 
-def _value(name: str, setting: Any) -> Any:
-    """A setting, or what its variable of the environment holds."""
+def setting_value(name: str, setting: Any) -> Any:
+    """Return a setting, or what its variable of the environment holds.
+
+    Args:
+        name: The setting's name, for messages.
+        setting: Its value, or a variable.
+
+    Raises:
+        DuneConfigurationError: The variable is not set, or should hold a number and does not.
+    """
     if not isinstance(setting, VARIABLES):
         return setting
     try:

@@ -2,103 +2,224 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 import dagster as dg
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.errors import DuneResultError
-from dagster_dune.metadata import EXECUTION_ID, RANGE_ROW_COUNT
+from dagster_dune.api.errors import DuneNotFoundError
+from dagster_dune.errors import DuneConfigurationError, DuneResultError
+from dagster_dune.metadata import EXECUTION_ID
+from dagster_dune.pipeline.readable import EXPIRY_HINT, check_readable
+
+ReadContext: TypeAlias = (
+    dg.AssetExecutionContext
+    | dg.OpExecutionContext
+    | dg.AssetCheckExecutionContext
+    | dg.SensorEvaluationContext
+    | dg.RunStatusSensorContext
+    | dg.ScheduleEvaluationContext
+    | dg.HookContext
+    | dg.InputContext
+    | dg.OutputContext
+    | dg.InitResourceContext
+    | dg.DagsterInstance
+    | None
+)
+"""From where rows are read: a context of Dagster's, an instance, or None for that of ``DAGSTER_HOME``."""
+
+NOT_THERE = (dg.DagsterError, AttributeError)
+"""What contexts made for tests raise for what they were not given, and others for what they do not have."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where materializations are looked up.
+
+    Attributes:
+        instance: Whose log.
+        run_id: The run whose own materializations come first; None outside of runs.
+    """
+
+    instance: dg.DagsterInstance
+    run_id: str | None = None
+
+
+@contextmanager
+def place_of(context: ReadContext) -> Iterator[Place]:
+    """Find the instance and the run of a context.
+
+    Raises:
+        DuneConfigurationError: There is no instance.
+    """
+    if isinstance(context, dg.DagsterInstance):
+        yield Place(context)
+    elif context is not None and (instance := _instance_in(context)) is not None:
+        yield Place(instance, _run_in(context))
+    else:
+        with _instance_at_home() as instance:
+            yield Place(instance, None if context is None else _run_in(context))
+
+
+def _instance_in(context: Any) -> dg.DagsterInstance | None:
+    instance = _first(context, "instance", "step_context.instance")
+    return instance if isinstance(instance, dg.DagsterInstance) else None
+
+
+def _run_in(context: Any) -> str | None:
+    is_of_run = isinstance(context, dg.HookContext | dg.OutputContext)
+    ways = ["run_id"] if is_of_run else ["run.run_id", "dagster_run.run_id", "step_context.run_id"]
+    run_id = _first(context, *ways)
+    return None if run_id is None else str(run_id)
+
+
+def _first(context: Any, *ways: str) -> object:
+    """The first of these attributes that a context has."""
+    for way in ways:
+        with suppress(*NOT_THERE):
+            return attrgetter(way)(context)
+    return None
+
+
+@contextmanager
+def _instance_at_home() -> Iterator[dg.DagsterInstance]:
+    try:
+        instance = dg.DagsterInstance.get()
+    except dg.DagsterError as error:
+        raise DuneConfigurationError(
+            "There is no Dagster instance in which the latest materialization could be looked up.",
+            hint="Give a context or an instance (in tests: build_sensor_context(instance=...)), or set DAGSTER_HOME.",
+        ) from error
+    with instance:
+        yield instance
 
 
 def rows_of(
     client: DuneApiClient,
-    instance: dg.DagsterInstance,
-    run_id: str,
-    asset_key: dg.AssetKey | str | Sequence[str],
+    executions: Iterable[str],
+    *,
     columns: Sequence[str] | None,
-    partition_key: str | None,
+    page_size: int,
     allow_partial_results: bool,
+    ignore_max_credits_per_request: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Read the rows of the materialization of an asset, or of a partition of it, in this run, else of its latest one.
+    """Read the rows of executions, one after the other, page by page.
 
     Raises:
-        DuneResultError: There is none that was made by Dune.
+        DuneResultError: One of them has no rows to read: it has expired, failed, or not completed.
     """
-    key = dg.AssetKey.from_coercible(asset_key)
-    execution_id = _execution_of(instance, run_id, key, partition_key)
-    for page in client.iter_execution_pages(execution_id, columns=columns, allow_partial_results=allow_partial_results):
-        yield from page.result.rows if page.result else ()
+    for execution_id in executions:
+        pages = client.iter_execution_pages(
+            execution_id,
+            page_size=page_size,
+            columns=columns,
+            allow_partial_results=allow_partial_results,
+            ignore_max_credits_per_request=ignore_max_credits_per_request,
+        )
+        try:
+            for page in pages:
+                check_readable(page, execution_id, allow_partial=allow_partial_results)
+                if page.result is None:
+                    raise DuneResultError(f"A page of execution {execution_id} came without rows.", hint=EXPIRY_HINT)
+                yield from page.result.rows
+        except DuneNotFoundError as error:
+            raise DuneResultError(f"Dune has no result of execution {execution_id}.", hint=EXPIRY_HINT) from error
 
 
 def executions_of(
-    instance: dg.DagsterInstance,
-    run_id: str,
+    place: Place,
     asset_key: dg.AssetKey | str | Sequence[str],
     partition_key: str | None = None,
     partition_keys: Sequence[str] | None = None,
-    *,
-    alone: bool = False,
 ) -> list[str]:
     """Find the executions that made an asset, or some partitions of it, in this run, else the latest time.
 
-    Partitions that one execution has made together are there once; where the rows of one must stand `alone`, such an
-    execution is an error.
+    Partitions that one execution has made together are there once, and only if all of them are asked for: its rows
+    do not say which partition they are of.
 
     Raises:
-        DuneResultError: There is none that was made by Dune.
+        DuneResultError: There is none that was made by Dune, or one has made other partitions beside those asked for.
     """
-    key = dg.AssetKey.from_coercible(asset_key)
-    wanted = [partition_key] if partition_keys is None else partition_keys
-    return list(dict.fromkeys(_execution_of(instance, run_id, key, partition, alone=alone) for partition in wanted))
+    log = _Log(place.instance, dg.AssetKey.from_coercible(asset_key))
+    wanted = [partition_key] if partition_keys is None else list(partition_keys)
+    return list(dict.fromkeys(_execution_of(log, place.run_id, partition, wanted) for partition in wanted))
 
 
-def _execution_of(
-    instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, partition_key: str | None, *, alone: bool = False
-) -> str:
-    name = key.to_user_string() if partition_key is None else f"{key.to_user_string()} ({partition_key})"
-    materialization = _in_run(instance, run_id, key, partition_key) or _latest(instance, key, partition_key)
-    if materialization is None:
+class _Log:
+    """The materializations of one asset."""
+
+    def __init__(self, instance: dg.DagsterInstance, key: dg.AssetKey) -> None:
+        self._instance = instance
+        self._key = key
+        self._of_runs: dict[str, list[dg.AssetMaterialization]] = {}
+
+    def name(self, partition_key: str | None) -> str:
+        """The asset, or a partition of it, for messages."""
+        name = self._key.to_user_string()
+        return name if partition_key is None else f"{name} ({partition_key})"
+
+    def in_run(self, run_id: str) -> list[dg.AssetMaterialization]:
+        """Those of one run, in order."""
+        if run_id not in self._of_runs:
+            records = self._instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+            events = [record.event_log_entry.asset_materialization for record in records.records]
+            self._of_runs[run_id] = [event for event in events if event and event.asset_key == self._key]
+        return self._of_runs[run_id]
+
+    def latest(self, run_id: str | None, partition_key: str | None) -> tuple[str, dg.AssetMaterialization] | None:
+        """That of this run, else the latest one, and the run that it is of."""
+        mine = [] if run_id is None else self.in_run(run_id)
+        if found := [event for event in mine if partition_key in (None, event.partition)]:
+            return str(run_id), found[-1]
+        partitions = None if partition_key is None else [partition_key]
+        wanted = dg.AssetRecordsFilter(self._key, asset_partitions=partitions)
+        for record in self._instance.fetch_materializations(wanted, limit=1).records:
+            if record.asset_materialization:
+                return record.run_id, record.asset_materialization
+        return None
+
+
+def _execution_of(log: _Log, run_id: str | None, partition_key: str | None, wanted: Sequence[str | None]) -> str:
+    name = log.name(partition_key)
+    found = log.latest(run_id, partition_key)
+    if found is None:
         raise DuneResultError(
             f"The asset {name} has never been materialized, so it has no rows to read.",
             hint="Materialize it first, or make it a dependency of the asset that reads it.",
         )
+    made_in, materialization = found
     if materialization.partition is not None and partition_key is None:
         raise DuneResultError(
             f"The asset {name} is partitioned, so that its rows are those of one partition.",
-            hint="Give a partition_key.",
+            hint="Give a partition_key, or partition_keys.",
         )
-    if alone and RANGE_ROW_COUNT in materialization.metadata:
-        raise DuneResultError(
-            f"{name} was made by one execution together with other partitions, whose rows it cannot be told from.",
-            hint='Materialize it by itself, or with ranges="nodes".',
-        )
-    execution_id = materialization.metadata.get(EXECUTION_ID)
-    if execution_id is None:
+    if _execution_in(materialization) is None:
         raise DuneResultError(
             f"The latest materialization of {name} names no execution on Dune ({EXECUTION_ID}).",
             hint="Give the key of an asset that build_dune_assets or @dune_assets made.",
         )
-    return str(execution_id.value)
+    execution_id = str(_execution_in(materialization))
+    if partition_key is not None:
+        made = {event.partition for event in log.in_run(made_in) if _execution_in(event) == execution_id}
+        _check_alone(name, sorted(str(other) for other in made - set(wanted)))
+    return execution_id
 
 
-def _in_run(
-    instance: dg.DagsterInstance, run_id: str, key: dg.AssetKey, partition_key: str | None
-) -> dg.AssetMaterialization | None:
-    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-    in_run = [record.event_log_entry.asset_materialization for record in records]
-    found = [
-        event
-        for event in in_run
-        if event is not None and event.asset_key == key and partition_key in (None, event.partition)
-    ]
-    return found[-1] if found else None
+def _execution_in(materialization: dg.AssetMaterialization) -> object:
+    value = materialization.metadata.get(EXECUTION_ID)
+    return value.value if value else None
 
 
-def _latest(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partition_key: str | None
-) -> dg.AssetMaterialization | None:
-    wanted = dg.AssetRecordsFilter(key, asset_partitions=[partition_key] if partition_key is not None else None)
-    records = instance.fetch_materializations(wanted, limit=1).records
-    return records[0].asset_materialization if records else None
+def _check_alone(name: str, others: Sequence[str]) -> None:
+    """Refuse an execution that has made other partitions too."""
+    if others:
+        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        raise DuneResultError(
+            f"{name} was made by one execution together with other partitions ({shown}), whose rows it cannot be told "
+            "from.",
+            hint='Ask for all of them with partition_keys, materialize it by itself, or set ranges="nodes".',
+        )

@@ -30,7 +30,12 @@ class DuneApiError(DuneError):
         self.method = method
         self.path = path
         answer = f"Dune answered {status} to {method} {path}" if status else f"{method} {path} got no answer"
-        super().__init__(f"{answer}: {dune_message.rstrip('. ')}.", hint=hint or self.default_hint)
+        super().__init__(f"{answer}: {dune_message.rstrip('. ')}.", hint=hint or self.hint_for(method, path))
+
+    @classmethod
+    def hint_for(cls, method: str, path: str) -> str:  # noqa: ARG003  (some say other things of other requests)
+        """What to do next, where a request says nothing better of its own."""
+        return cls.default_hint
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors go from one process to another."""
@@ -71,6 +76,16 @@ class DuneCreditsExhaustedError(DuneApiError):
     """402: the credits of the billing period, or a limit that was set on them, are used up."""
 
     default_hint = "Nothing was started. Raise the limit or add credits in Dune's billing settings, then run again."
+    results_hint = (
+        "Reading results is charged by size. Read fewer columns or smaller pages (page_size), lift the limit of one "
+        "request with ignore_max_credits_per_request=True, or add credits in Dune's billing settings. What was read "
+        "before is charged already; nothing was executed again."
+    )
+
+    @classmethod
+    def hint_for(cls, method: str, path: str) -> str:
+        """What to do next: where rows are read, nothing was to be started."""
+        return cls.results_hint if method == "GET" and "/results" in path else cls.default_hint
 
 
 class DuneRateLimitError(DuneApiError):

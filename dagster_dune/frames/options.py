@@ -29,6 +29,8 @@ class ReadOptions:
         exact: Whether a NULL is told from the text ``<nil>`` where Dune's CSV does not.
         max_bytes: Refuse to read a larger result: Dune charges exports by size.
         allow_partial_results: Whether to read what there is of a result that Dune has cut short.
+        ignore_max_credits_per_request: Whether a page may hold more values, and cost more, than Dune caps it at.
+        page_size: The rows of a page; as many as Dune's cap of 250,000 values allows if None.
         concurrency: How many pages are read at once.
         wire: The format that pages are read in; ``"auto"`` is CSV, and JSON where there are nested types.
     """
@@ -43,6 +45,8 @@ class ReadOptions:
     exact: bool = True
     max_bytes: int | None = None
     allow_partial_results: bool = False
+    ignore_max_credits_per_request: bool = False
+    page_size: int | None = None
     concurrency: int = CONCURRENT_PAGES
     wire: Wire = "auto"
 
@@ -54,6 +58,8 @@ class ReadOptions:
             raise DuneConfigurationError(f"{wrong[0]} must not be negative, but is {numbers[wrong[0]]}.")
         if (self.sample is not None and self.sample < 1) or self.concurrency < 1:
             raise DuneConfigurationError("sample and concurrency must be at least 1.")
+        if self.page_size is not None and self.page_size < 1:
+            raise DuneConfigurationError(f"page_size must be at least 1, not {self.page_size}.")
         if isinstance(self.columns, str) or (self.columns is not None and not self.columns):
             raise DuneConfigurationError(
                 f"columns must be a list of at least one name, not {self.columns!r}.", hint="Leave it out to read all."

@@ -23,12 +23,11 @@ from dagster_dune.errors import DuneResultError
 from dagster_dune.frames.columns import ARROW_DIGITS, Choices, Column, arrow_schema, columns_of
 from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.pages import NULL_IN_CSV, read_csv, read_json
+from dagster_dune.pipeline.readable import EXPIRY_HINT, check_readable
 from dagster_dune.pipeline.states import Phase, phase_of
 
 MAX_DATAPOINTS = 250_000
 """Dune caps a page at so many values; see https://docs.dune.com/api-reference/executions/endpoint/get-execution-result."""
-
-EXPIRY_HINT = "Results expire 90 days after their execution: execute the query again."
 
 
 class ResultReader:
@@ -194,6 +193,7 @@ class ResultReader:
                 sort_by=options.sort_by,
                 sample_count=options.sample,
                 allow_partial_results=options.allow_partial_results,
+                ignore_max_credits_per_request=options.ignore_max_credits_per_request,
             )
         except DuneNotFoundError as error:
             raise DuneResultError(f"Dune has no result of execution {self.execution_id}.", hint=EXPIRY_HINT) from error
@@ -274,7 +274,7 @@ class ResultReader:
 
     @property
     def _page_size(self) -> int:
-        return max(1, MAX_DATAPOINTS // len(self.columns))
+        return self._options.page_size or max(1, MAX_DATAPOINTS // len(self.columns))
 
     def _chosen_format(self) -> Literal["csv", "json"]:
         if self._options.sample is not None:
@@ -319,19 +319,8 @@ def _readable(client: DuneApiClient, execution_id: str, *, allow_partial: bool) 
         status = client.get_execution_status(execution_id)
     except DuneNotFoundError as error:
         raise DuneResultError(f"Dune does not know execution {execution_id}.", hint=EXPIRY_HINT) from error
-    phase = phase_of(status.state)
-    if phase is Phase.COMPLETED or (phase is Phase.PARTIAL and allow_partial):
-        return status
-    why = f": {status.error.message}" if status.error and status.error.message else ""
-    words = f"Execution {execution_id} has no rows to read, its state is {status.state}{why}."
-    hints = {
-        Phase.PARTIAL: "Dune has cut the result short: allow_partial_results=True reads what there is.",
-        Phase.WAITING: "It has not begun yet: wait until it has completed.",
-        Phase.RUNNING: "It is still running: wait until it has completed.",
-        Phase.UNKNOWN: "The state is not known here: wait until it is QUERY_STATE_COMPLETED.",
-        Phase.EXPIRED: EXPIRY_HINT,
-    }
-    raise DuneResultError(words, hint=hints.get(phase, "Execute the query again."))
+    check_readable(status, execution_id, allow_partial=allow_partial)
+    return status
 
 
 def _names_and_types(execution_id: str, metadata: ResultMetadata) -> tuple[Sequence[str], Sequence[str]]:

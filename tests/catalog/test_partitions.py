@@ -71,7 +71,7 @@ def test_several_keys_are_a_list_for_a_parameter_of_several_values():
     query = Query(query_id=1, partitions=chains, parameters=[QueryParameter(key="chains", multiple=True)])
     (together,) = chains.together([Partition(("base",)), Partition(("bnb",))])
     plan = plan_pipeline(DuneCatalog(queries=[query]), {"query_1": "q"}, partitions={"query_1": [together]})
-    assert parameters(plan) == {"query_1 (base...bnb)": {"chains": "base,bnb"}}
+    assert parameters(plan) == {"query_1 (base...bnb)": {"chains": ["base", "bnb"]}}
 
 
 @pytest.mark.parametrize(

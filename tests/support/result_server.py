@@ -1,5 +1,6 @@
 """A server of one execution's result, page by page in both formats, and of whatever else a test wants it to say."""
 
+import csv
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -84,7 +85,7 @@ class ResultServer:
         about = {"execution_id": self.ID, "state": self.state, "is_execution_finished": True}
         if path.endswith("/status"):
             return _json(about | {"result_metadata": metadata, "error": self.error()})
-        chosen = options["columns"].split(",") if "columns" in options else self.names
+        chosen = next(csv.reader([options["columns"]])) if "columns" in options else self.names
         rows = self.rows(options)
         offset, limit = int(options.get("offset", 0)), int(options.get("limit", len(rows)))
         page = rows[offset : offset + min(limit, self.max_rows or limit)]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 PAGE_SIZE = 1000
 MAX_PAGES = 1000
 """Of a list. An account with a million objects has more than one that this library could do anything with."""
+
+WORD = re.compile(r"\w+")
 
 AnswerT = TypeVar("AnswerT", bound=models.DuneModel)
 PageT = TypeVar("PageT")
@@ -101,9 +102,17 @@ def execution_options(
 
 
 def comma_separated(names: Sequence[str] | None) -> str | None:
-    """Column names as Dune's options take them: in double quotes where they hold a comma or a quote themselves."""
+    """Column names as Dune's options take them: in double quotes where they are more than a word.
+
+    Examples:
+        >>> comma_separated(["day", "a, b", " x"])
+        'day,"a, b"," x"'
+
+    Raises:
+        DuneConfigurationError: It is one text, whose letters would be names.
+    """
     if not names:
         return None
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(names)
-    return text.getvalue()
+    if isinstance(names, str):
+        raise DuneConfigurationError(f"columns must be a list of names, not the text {names!r}.", hint=f"[{names!r}]")
+    return ",".join(name if WORD.fullmatch(name) else '"' + name.replace('"', '""') + '"' for name in names)

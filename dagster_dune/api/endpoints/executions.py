@@ -141,15 +141,26 @@ class Executions(Endpoints):
         page_size: int = PAGE_SIZE,
         columns: Sequence[str] | None = None,
         allow_partial_results: bool = False,
+        ignore_max_credits_per_request: bool = False,
     ) -> Iterator[models.ExecutionResults]:
         """Read an execution's rows page by page, each when it is asked for: see `get_execution_results`.
 
         Credits: exports are charged by size.
 
+        Args:
+            execution_id: An execution that has completed.
+            page_size: The rows of a page.
+            columns: See `ResultOptions`, as for the rest.
+            allow_partial_results: Whether a result that Dune has cut short will do.
+            ignore_max_credits_per_request: Whether a page may hold more than 250,000 values.
+
         Raises:
+            DuneConfigurationError: `page_size` is less than 1, or `columns` no list of names.
             DuneServerError: The pages do not end.
             DuneApiError: As in `get_execution_results`.
         """
+        if page_size < 1:
+            raise DuneConfigurationError(f"page_size must be at least 1, not {page_size}.")
         path = _execution_path(execution_id)
 
         def read(offset: int) -> models.ExecutionResults:
@@ -159,6 +170,7 @@ class Executions(Endpoints):
                 offset=offset,
                 columns=columns,
                 allow_partial_results=allow_partial_results,
+                ignore_max_credits_per_request=ignore_max_credits_per_request,
             )
 
         def next_of(offset: int, page: models.ExecutionResults) -> int | None:

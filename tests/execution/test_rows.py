@@ -1,0 +1,305 @@
+"""Rows of Dune assets: from wherever they are read, and never others than those that were asked for."""
+
+import shutil
+from collections import Counter
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from waiting import wait_until
+
+from dagster_dune import (
+    DuneCatalog,
+    DuneConfigurationError,
+    DuneCreditsExhaustedError,
+    DuneIOManager,
+    DuneResource,
+    DuneResultError,
+    Query,
+    QueryPartitions,
+    build_dune_assets,
+)
+from dagster_dune.api.endpoints.base import comma_separated
+from dagster_dune.emulator.engine.results import Column, ResultSet
+from dagster_dune.emulator.http.paging import cut
+from dagster_dune.emulator.server import DuneEmulator
+
+KEY = dg.AssetKey(["dune", "numbers_1"])
+ASSETS = build_dune_assets(DuneCatalog(queries=[Query(query_id=1, slug="numbers")]))
+FIVE = [{"n": n} for n in range(1, 6)]
+DAYS = [f"2024-01-0{number}" for number in range(1, 6)]
+SPAN = QueryPartitions(
+    kind="daily",
+    start="2024-01-01",
+    end="2024-02-10",
+    ranges="parameters",
+    parameters={"from": "{window_start:%Y-%m-%d}", "to": "{window_end:%Y-%m-%d}"},
+)
+RANGE = dg.AssetKey(["dune", "span_2"])
+RANGES = build_dune_assets(
+    DuneCatalog(queries=[Query(query_id=2, slug="span", partitions=SPAN)]), io_manager_key="dune_io"
+)
+START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+@pytest.fixture
+def materialized(dune, resource, instance):
+    """The instance after a run of the asset."""
+    dune.load_query(1, "numbers", "SELECT n FROM UNNEST(sequence(1, 5)) AS t(n)")
+    assert dg.materialize([ASSETS], resources={"dune": resource}, instance=instance).success
+    return instance
+
+
+# --- from wherever they are read ---
+
+
+def test_from_contexts_that_a_test_builds(materialized, resource):
+    for context in (
+        dg.build_asset_context(instance=materialized),
+        dg.build_op_context(instance=materialized),
+        dg.build_asset_check_context(instance=materialized),
+        dg.build_sensor_context(materialized),
+        dg.build_hook_context(instance=materialized),
+        dg.build_input_context(instance=materialized),
+        dg.build_init_resource_context(instance=materialized),
+        materialized,
+    ):
+        assert list(resource.get_rows(context, KEY)) == FIVE, context
+        assert resource.get_result(context, KEY).to_pylist() == FIVE, context
+
+
+seen = Counter()
+
+
+def read(context, dune):
+    assert list(dune.get_rows(context, KEY)) == FIVE
+    seen[type(context).__name__] += 1
+
+
+class Reading(dg.ConfigurableIOManager):
+    dune: dg.ResourceDependency[DuneResource]
+
+    def handle_output(self, context: dg.OutputContext, obj):
+        read(context, self.dune)
+
+    def load_input(self, context: dg.InputContext):
+        read(context, self.dune)
+        return 1
+
+
+def test_from_the_parts_of_a_code_location(materialized, resource):
+    seen.clear()
+
+    @dg.success_hook(required_resource_keys={"dune"})
+    def told(context: dg.HookContext):
+        read(context, context.resources.dune)
+
+    @dg.op
+    def first(context: dg.OpExecutionContext, dune: DuneResource) -> int:
+        read(context, dune)
+        return 1
+
+    @dg.op
+    def second(first: int) -> None:
+        assert first == 1
+
+    @dg.job(hooks={told})
+    def job():
+        second(first())
+
+    @dg.asset_check(asset=KEY)
+    def is_there(context: dg.AssetCheckExecutionContext, dune: DuneResource):
+        read(context, dune)
+        return dg.AssetCheckResult(passed=True)
+
+    resources = {"dune": resource, "io_manager": Reading(dune=resource)}
+    assert job.execute_in_process(resources=resources, instance=materialized).success
+    checked = dg.materialize(
+        [ASSETS, is_there], selection=dg.AssetSelection.checks(is_there), resources=resources, instance=materialized
+    )
+    assert checked.success
+
+    @dg.sensor(job_name="job")
+    def look(context: dg.SensorEvaluationContext, dune: DuneResource):
+        read(context, dune)
+
+    look.evaluate_tick(dg.build_sensor_context(materialized, resources={"dune": resource}))
+    assert set(seen) >= {"OpExecutionContext", "AssetCheckExecutionContext", "OutputContext", "InputContext"}
+    assert any("Hook" in name for name in seen)
+    assert any("Sensor" in name for name in seen)
+
+
+def test_in_a_script_the_instance_is_that_of_the_home(dune, resource, tmp_path, monkeypatch):
+    dune.load_query(1, "numbers", "SELECT n FROM UNNEST(sequence(1, 5)) AS t(n)")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as home:
+        assert dg.materialize([ASSETS], resources={"dune": resource}, instance=home).success
+    monkeypatch.setenv("MY_KEY", dune.api_key)
+    script = DuneResource(api_key=dg.EnvVar("MY_KEY"), base_url=dune.url)
+    assert list(script.get_rows(None, KEY)) == FIVE
+    assert script.get_result(None, KEY).num_rows == 5
+    assert list(script.get_rows(dg.build_schedule_context(), KEY)) == FIVE
+
+
+def test_without_any_instance_is_a_clear_error(resource, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    for context in (None, dg.build_schedule_context(), dg.build_hook_context()):
+        with pytest.raises(DuneConfigurationError, match=r"no Dagster instance.*set DAGSTER_HOME"):
+            list(resource.get_rows(context, KEY))
+
+
+def test_a_variable_that_is_not_set_is_named_in_a_script(monkeypatch):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    with pytest.raises(DuneConfigurationError, match="The environment variable MY_KEY, which holds the api_key"):
+        DuneResource(api_key=dg.EnvVar("MY_KEY")).get_client()
+
+
+# --- never others ---
+
+
+def test_an_expired_result_is_an_error(sample_database, tmp_path, instance):
+    with DuneEmulator(database=shutil.copy(sample_database, tmp_path / "dune.db"), result_seconds=0.2) as short:
+        short.load_query(1, "numbers", "SELECT n FROM UNNEST(sequence(1, 5)) AS t(n)")
+        resource = DuneResource(api_key=short.api_key, base_url=short.url, poll_interval=0.02)
+        result = dg.materialize([ASSETS], resources={"dune": resource}, instance=instance)
+        (event,) = result.get_asset_materialization_events()
+        execution = event.materialization.metadata["dagster-dune/execution_id"].value
+        with resource.get_client() as client:
+            wait_until(lambda: client.get_execution_status(execution).state == "QUERY_STATE_EXPIRED")
+        for read in (resource.get_rows, resource.get_result):
+            with pytest.raises(DuneResultError, match=r"QUERY_STATE_EXPIRED\. Results expire 90 days"):
+                list(read(instance, KEY))
+
+
+def test_a_result_that_dune_has_forgotten_is_an_error(dune, materialized, resource):
+    dune.inject("status", path="*/results*", status=404, body={"error": "not found"})
+    with pytest.raises(DuneResultError, match=r"Dune has no result of execution .* Results expire 90 days"):
+        list(resource.get_rows(materialized, KEY))
+
+
+@pytest.fixture
+def ranged(dune, resource, instance):
+    dune.load_query(
+        2,
+        "span",
+        "SELECT day FROM UNNEST(sequence(DATE '2024-01-01', DATE '2024-01-09', INTERVAL '1' DAY)) AS t(day) "
+        "WHERE day >= DATE '{{from}}' AND day < DATE '{{to}}'",
+        parameters=[{"key": key, "type": "text", "value": "2020-01-01"} for key in ("from", "to")],
+    )
+
+    def go(*days):
+        return dg.materialize(
+            [RANGES],
+            resources={"dune": resource, "dune_io": DuneIOManager(dune=resource)},
+            instance=instance,
+            tags={START: days[0], END: days[-1]},
+        )
+
+    return go
+
+
+def test_one_partition_of_a_range_is_refused_and_all_of_them_are_read(ranged, resource, instance, dune):
+    assert ranged(*DAYS[:4]).success
+    before = len(dune.journal())
+    for wanted in ({"partition_key": DAYS[1]}, {"partition_keys": DAYS[:2]}, {"partition_keys": [DAYS[3]]}):
+        for read in (resource.get_rows, resource.get_result):
+            with pytest.raises(DuneResultError, match=r"one execution together with other partitions \(2024-01-0"):
+                list(read(instance, RANGE, **wanted))
+    assert len(dune.journal()) == before
+    rows = list(resource.get_rows(instance, RANGE, partition_keys=DAYS[:4]))
+    assert [row["day"] for row in rows] == DAYS[:4]
+
+    # What was made by itself since can be read by itself, and the rest of the range still cannot.
+    assert ranged(DAYS[1]).success
+    assert [row["day"] for row in resource.get_rows(instance, RANGE, partition_key=DAYS[1])] == [DAYS[1]]
+    with pytest.raises(DuneResultError, match=r"\(2024-01-02, 2024-01-03, 2024-01-04\)"):
+        list(resource.get_rows(instance, RANGE, partition_key=DAYS[0]))
+
+
+def test_an_argument_of_one_partition_of_a_range_is_refused(ranged, resource, instance):
+    assert ranged(*DAYS[:3]).success
+    daily = dg.DailyPartitionsDefinition("2024-01-01")
+
+    @dg.asset(partitions_def=daily, ins={"span": dg.AssetIn(RANGE)})
+    def reader(span: pa.Table) -> None:
+        raise AssertionError
+
+    result = dg.materialize(
+        [RANGES, reader],
+        selection=[reader],
+        partition_key=DAYS[1],
+        resources={"dune": resource, "dune_io": DuneIOManager(dune=resource)},
+        instance=instance,
+        raise_on_error=False,
+    )
+    (event,) = result.get_step_failure_events()
+    assert "together with other partitions" in str(event.step_failure_data.error)
+
+
+# --- columns, pages, prices ---
+
+NAMES = ["day", "a, b", ' "quoted" ', "with space", " before", "tail ", '"', ",", "é", "Ünïcode", "1", "select", "a;b"]
+
+
+def test_columns_of_odd_names_are_read(dune, resource, instance):
+    columns = ", ".join(f'{n} AS "{name.replace(chr(34), chr(34) * 2)}"' for n, name in enumerate(NAMES))
+    dune.load_query(1, "numbers", f"SELECT {columns}")
+    assert dg.materialize([ASSETS], resources={"dune": resource}, instance=instance).success
+    for wanted in (NAMES, NAMES[::-1], *([name] for name in NAMES)):
+        (row,) = resource.get_rows(instance, KEY, columns=wanted)
+        assert row == {name: NAMES.index(name) for name in wanted}
+        assert resource.get_result(instance, KEY, columns=wanted).to_pylist() == [row]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, unique=True))
+@settings(max_examples=200)
+def test_any_names_are_told_apart(names):
+    result = ResultSet(tuple(Column(name, "bigint") for name in names), [dict.fromkeys(names, 1)])
+    assert [column.name for column in cut(result, columns=comma_separated(names)).rows.columns] == names
+
+
+def test_a_text_is_no_list_of_columns(materialized, resource):
+    with pytest.raises(DuneConfigurationError, match=r"must be a list of names, not the text 'n'\. \['n'\]"):
+        list(resource.get_rows(materialized, KEY, columns="n"))
+
+
+def pages(dune):
+    return [entry["path"] for entry in dune.journal() if "/results" in entry["path"]]
+
+
+def test_pages_have_the_size_that_was_asked_for(dune, materialized, resource):
+    assert list(resource.get_rows(materialized, KEY, page_size=2)) == FIVE
+    assert len(pages(dune)) == 3
+    assert resource.get_result(materialized, KEY, page_size=2).to_pylist() == FIVE
+    assert len(pages(dune)) == 6
+    for read in (resource.get_rows, resource.get_result):
+        with pytest.raises(DuneConfigurationError, match="page_size must be at least 1, not 0"):
+            list(read(materialized, KEY, page_size=0))
+
+
+def test_the_limit_of_one_request_can_be_lifted(dune, resource, instance):
+    columns = ", ".join(f"a AS c{number}" for number in range(10))
+    dune.load_query(
+        1, "wide", f"SELECT {columns} FROM UNNEST(sequence(1, 260)) AS t(a) CROSS JOIN UNNEST(sequence(1, 100)) AS u(b)"
+    )
+    assert dg.materialize([ASSETS], resources={"dune": resource}, instance=instance).success
+    for read in (lambda **options: list(resource.get_rows(instance, KEY, **options)), one_frame(resource, instance)):
+        for is_lifted, count in ((False, 2), (True, 1)):
+            before = len(pages(dune))
+            assert len(read(page_size=26_000, ignore_max_credits_per_request=is_lifted)) == 26_000
+            assert len(pages(dune)) - before == count
+
+
+def one_frame(resource, instance):
+    return lambda **options: resource.get_result(instance, KEY, **options)
+
+
+def test_a_page_that_costs_too_much_says_what_to_do(dune, materialized, resource):
+    dune.inject("status", path="*/results*", times=2, status=402, body={"error": "max credits per request exceeded"})
+    for read in (resource.get_rows, resource.get_result):
+        with pytest.raises(DuneCreditsExhaustedError, match="ignore_max_credits_per_request=True") as caught:
+            list(read(materialized, KEY))
+        assert "Nothing was started" not in str(caught.value)
+        assert "page_size" in str(caught.value)
