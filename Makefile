@@ -4,17 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
 ON ?= SQLite
-PYTEST := pytest -n 3 --dist loadscope --no-loadscope-reorder
+PYTEST := pytest -n 4 --dist loadscope --no-loadscope-reorder
 EMULATED := $(BIN)/dagster-dune emulator exec --queries dune_project/queries
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Tests start many processes; each would compile this package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-ui test-floors test-next-dagster dev check format benchmarks chaos kills clean
+.PHONY: help demo test test-databases test-ui test-floors test-next-dagster dev check format benchmarks chaos kills clean
 
 help:
 	@echo "make demo   materialize the example project against a local Dune"
 	@echo "make test   lint, types, import contracts and the tests that judge behaviour"
+	@echo "make test-databases the tests over PostgreSQL and MariaDB, where these are installed"
 	@echo "make test-ui the example project in a browser, as its users see it; needs Chromium"
 	@echo "make test-floors all tests with the lowest versions that pyproject.toml allows"
 	@echo "make test-next-dagster all tests with Dagster's newest pre-release; may fail"
@@ -29,7 +30,10 @@ demo: $(VENV)/installed
 	@$(EMULATED) -- python -m dune_project.demo
 
 test: check
-	$(PYTEST)
+	$(PYTEST) -m "not databases"
+
+test-databases: $(VENV)/installed
+	$(BIN)/pytest -n 2 --dist loadscope -m databases tests/execution
 
 test-ui: $(VENV)/ui-installed
 	$(BIN)/pytest -n 3 --dist loadfile tests/ui $(UI)

@@ -5,7 +5,6 @@ import inspect
 import itertools
 import os
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -14,8 +13,8 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 from dagster.components import DefsStateConfigArgs
-from deployment import BIN, ROOT, Deployment
-from waiting import PATIENCE, wait_until
+from deployment import ROOT, Deployment
+from waiting import PATIENCE
 
 from dagster_dune import (
     DagsterDuneTranslator,
@@ -105,17 +104,10 @@ def served(home, dune, *location):
         port = listener.getsockname()[1]
     args = ["--grpc-host", "127.0.0.1", "--grpc-port", str(port)]
     with Deployment(home, dune, args, f"grpc:127.0.0.1:{port}") as deployment:
-        command = [BIN / "dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), *location]
-        with (home / "code-server.log").open("wb") as log:
-            server = subprocess.Popen(command, env=deployment.environment, cwd=ROOT, stdout=log, stderr=log)
-        try:
-            wait_until(lambda: "Started Dagster code" in (home / "code-server.log").read_text())
-            deployment.start_webserver()
-            deployment.start("dagster-daemon", "run")
-            yield deployment
-        finally:
-            server.terminate()
-            server.wait(PATIENCE)
+        deployment.start_code_server(port, *location)
+        deployment.start_webserver()
+        deployment.start("dagster-daemon", "run")
+        yield deployment
 
 
 def assert_runs(deployment, *asset_keys):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
-from databases import DATABASES, NoServer
+from databases import EACH_DATABASE, database_of_test
 from deployment import ROOT, Deployment
 from durable_location import load
 from waiting import wait_until
@@ -27,13 +27,10 @@ def local_dune():
         yield dune
 
 
-@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+@pytest.fixture(scope="module", params=EACH_DATABASE[:2])
 def database(request, tmp_path_factory):
-    try:
-        with DATABASES[request.param](tmp_path_factory.mktemp(request.param.lower())) as server:
-            yield server
-    except NoServer as why:
-        pytest.skip(f"{request.param} cannot be had here: {why}")
+    with database_of_test(request.param, tmp_path_factory.mktemp(request.param.lower())) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

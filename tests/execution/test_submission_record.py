@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from databases import DATABASES, NoServer, instance_of
+from databases import EACH_DATABASE, database_of_test, instance_of
 
 from dagster_dune import DuneCatalog, Query
 from dagster_dune._execution import submission_record
@@ -26,13 +26,10 @@ def plan_of(count):
     )
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(scope="module", params=EACH_DATABASE)
 def database(request, tmp_path_factory):
-    try:
-        with DATABASES[request.param](tmp_path_factory.mktemp(request.param.lower())) as server:
-            yield server
-    except NoServer as why:
-        pytest.skip(f"{request.param} cannot be had here: {why}")
+    with database_of_test(request.param, tmp_path_factory.mktemp(request.param.lower())) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 START_SECONDS = 120
 
@@ -202,3 +203,17 @@ def instance_of(database, home):
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n" + database.storage())
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
+
+
+# For fixtures. What needs a server is marked, and runs by `make test-databases`.
+EACH_DATABASE = [pytest.param(name, marks=[] if name == "SQLite" else [pytest.mark.databases]) for name in DATABASES]
+
+
+@contextmanager
+def database_of_test(name, folder):
+    """A database for the tests of a module, or no tests where it cannot be had."""
+    try:
+        with DATABASES[name](folder) as server:
+            yield server
+    except NoServer as why:
+        pytest.skip(f"{name} cannot be had here: {why}")

@@ -91,7 +91,6 @@ class Deployment:
     def __exit__(self, *_):
         for process in reversed(self._processes):
             process.send_signal(signal.SIGINT)
-        for process in reversed(self._processes):
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
@@ -106,6 +105,14 @@ class Deployment:
             process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
         self._processes.append(process)
         return process
+
+    def start_code_server(self, port, *location):
+        """Serve the code location from a process of its own; it ends after the programs that use it."""
+        with (self.home / "code-server.log").open("wb") as log:
+            command = [BIN / "dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), *location]
+            process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+        self._processes.append(process)
+        wait_until(lambda: "Started Dagster code" in (self.home / "code-server.log").read_text())
 
     def start_webserver(self):
         with socket.socket() as listener:
