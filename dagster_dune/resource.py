@@ -38,6 +38,7 @@ from dagster_dune.run_config import (
 
 if TYPE_CHECKING:
     from dagster_dune._execution.step import StepSettings
+    from dagster_dune.pipeline.details import Details
 
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
 
@@ -101,7 +102,12 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
         default=True,
         description="Whether rows, columns, credits and times of each finished node are read (one request a node).",
     )
-    details_timeout: float = Field(default=10.0, description="How long an event may wait for its details.")
+    details_timeout: float = Field(
+        default=10.0, description="How long details may be waited for after the last event, or before a check of them."
+    )
+    reads_per_minute: int | None = Field(
+        default=None, description="What the plan allows, which all runs of a process share; learned from Dune if unset."
+    )
     resume: bool = Field(
         default=True, description="Whether a retry takes over the pipelines that earlier attempts have started."
     )
@@ -152,6 +158,13 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     def _not_negative(cls, number: float) -> float:
         if number < 0:
             raise DuneConfigurationError(f"A number of retries and a tolerance cannot be negative, as {number} is.")
+        return number
+
+    @field_validator("reads_per_minute")
+    @classmethod
+    def _at_least_one(cls, number: int | None) -> int | None:
+        if number is not None and number < 1:
+            raise DuneConfigurationError(f"reads_per_minute must be at least 1, but is {number}.")
         return number
 
     def __repr__(self) -> str:
@@ -219,7 +232,8 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
 
     def _client(self, timeout: float, max_retries: int) -> DuneApiClient:
         address = checked_base_url(address_in_force(setting_value("base_url", self.base_url)))
-        return DuneApiClient(setting_value("api_key", self.api_key), address, timeout, max_retries)
+        reads_per_minute = setting_value("reads_per_minute", self.reads_per_minute)
+        return DuneApiClient(setting_value("api_key", self.api_key), address, timeout, max_retries, reads_per_minute)
 
     def run(
         self,
@@ -248,15 +262,14 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
             Failure: An asset failed or was skipped, a check failed to run, a blocking check failed, Dune refused the
                 pipeline, or it could not be followed.
         """
-        from dagster_dune._execution.step import Step  # noqa: PLC0415
-        from dagster_dune.pipeline.details import Details  # noqa: PLC0415  (code locations load quicker without)
+        from dagster_dune._execution.step import Step  # noqa: PLC0415  (code locations load quicker without)
 
         try:
             with ExitStack() as stack:
                 client = stack.enter_context(self.get_client())
                 brief_client = stack.enter_context(self._client(min(self.timeout, self.details_timeout), max_retries=0))
-                details = stack.enter_context(Details(brief_client, self.details_timeout)) if self.details else None
                 assets = DuneAssetSet.of(context)
+                details = stack.enter_context(self._details_of(assets, brief_client)) if self.details else None
                 overrides = overrides_of(config, assets) if config else {}
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
                 if form_of(config, pipeline_form) == "lineage":
@@ -337,6 +350,12 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     ) -> PipelinePlan:
         dunes_choice = client.get_query_pipeline(*_asked_for(sink))
         return plan_lineage(assets.selection, sink, dunes_choice, allow_extra_refreshes=allow_extra_refreshes)
+
+    def _details_of(self, assets: DuneAssetSet, client: DuneApiClient) -> Details:
+        from dagster_dune.pipeline.details import Details  # noqa: PLC0415
+
+        needed = assets.checked_by_details
+        return Details(client, self.details_timeout, lambda node: not node.check and node.sql_name in needed)
 
     @property
     def _step_settings(self) -> StepSettings:

@@ -13,7 +13,7 @@ from dagster_dune._execution.check_results import CheckResults
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import doubts_of, outcome_metadata
+from dagster_dune.metadata import CHECK, doubts_of, outcome_metadata
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.translator import DagsterDuneTranslator
@@ -22,6 +22,7 @@ DuneEvent: TypeAlias = dg.MaterializeResult[Any] | dg.AssetObservation | dg.Asse
 """What a run yields. Events are yielded, not logged: Dagster stores logged ones with the next that is yielded."""
 
 REASONS_IN_MESSAGE = 3
+LATE_DETAILS = "The details of its execution, which came after its event."
 
 
 class EventStream:
@@ -54,18 +55,18 @@ class EventStream:
         self._held: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {}
         self._told: dict[dg.AssetKey, dict[str, Mapping[str, Any]]] = {}
         self._lost: dict[str, Outcome] = {}
+        self._without_details: dict[str, str] = {}
 
     def of(self, outcomes: Iterable[Outcome], pipeline_execution_id: str | None) -> Iterator[DuneEvent]:
         """Yield what can be yielded after each of these outcomes of a pipeline."""
         for outcome in outcomes:
+            self._note_details(outcome)
             if outcome.node.check:
                 yield from self._checks.settle(outcome, pipeline_execution_id)
                 continue
             metadata = outcome_metadata(outcome, pipeline_execution_id)
             key = self._key(outcome)
             metadata |= doubts_of(self._context.assets_def, key)
-            if outcome.details_missing:
-                self._log.warning("No details of %s: %s", key.to_user_string(), outcome.details_missing)
             if outcome.result is not Result.SUCCEEDED:
                 yield from self._lose(key, outcome, metadata)
             elif not outcome.node.selected:
@@ -82,6 +83,20 @@ class EventStream:
         for key in list(self._settled):
             yield from _one_by_one(key, self._settled.pop(key))
         yield from self._checks.rest()
+
+    def late_details(self, outcomes: Iterable[Outcome]) -> Iterator[dg.AssetObservation]:
+        """Yield the details of outcomes that were told without, and say once of which there are none."""
+        for outcome in outcomes:
+            self._note_details(outcome)
+            if outcome.details is None:
+                continue
+            check = outcome.node.check
+            key = self._assets.keys[check.asset] if check else self._key(outcome)
+            metadata = outcome_metadata(outcome, None) | ({CHECK: check.name} if check else {})
+            for partition_key in _keys(outcome.node.partition):
+                yield dg.AssetObservation(key, description=LATE_DETAILS, metadata=metadata, partition=partition_key)
+        if self._without_details:
+            self._log.warning("No details of %d nodes. %s", len(self._without_details), _listed(self._without_details))
 
     def raise_for_lost(self, *, allow_retries: bool) -> None:
         """Fail the step if an asset, or a partition of one, was not materialized.
@@ -126,6 +141,12 @@ class EventStream:
     def _key(self, outcome: Outcome) -> dg.AssetKey:
         name = outcome.node.sql_name
         return self._assets.keys.get(name) or DagsterDuneTranslator().get_asset_spec(self._assets.object(name)).key
+
+    def _note_details(self, outcome: Outcome) -> None:
+        if outcome.details_missing:
+            self._without_details[outcome.node.label] = outcome.details_missing
+        else:
+            self._without_details.pop(outcome.node.label, None)
 
     def _lose(self, key: dg.AssetKey, outcome: Outcome, metadata: dict[str, Any]) -> Iterator[dg.AssetObservation]:
         account = _account_of(outcome)

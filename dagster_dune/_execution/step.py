@@ -121,6 +121,8 @@ class Step:
             for sender in self._senders.values():
                 sender.finish()
         yield from stream.rest()
+        if self._details:
+            yield from stream.late_details(self._details.rest())
         stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes)
 
     def _attempt(

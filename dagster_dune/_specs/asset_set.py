@@ -130,6 +130,11 @@ class DuneAssetSet:
         return [self.checks[key] for key in sorted(self.selected_checks) if self.checks[key].sql_name]
 
     @cached_property
+    def checked_by_details(self) -> frozenset[str]:
+        """The SQL names of those whose selected checks read what the run knows of their executions."""
+        return frozenset(self.checks[key].asset for key in self.selected_checks if self.checks[key].sql_name is None)
+
+    @cached_property
     def check_keys(self) -> Mapping[tuple[str, str], dg.AssetCheckKey]:
         """The key of each check, by the SQL name of its asset and its own name."""
         return {(check.asset, check.name): key for key, check in self.checks.items()}

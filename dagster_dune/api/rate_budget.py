@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
@@ -32,6 +34,23 @@ class Purpose(Enum):
 
     POLLING = 0.25
     DETAILS = 0.5
+
+
+_PURPOSE: ContextVar[Purpose | None] = ContextVar("dagster_dune_purpose", default=None)
+
+
+@contextmanager
+def reads_for(purpose: Purpose) -> Iterator[None]:
+    """Say what the reads of this block are for, in this thread: each, and each repetition, waits for its share.
+
+    Args:
+        purpose: What they are for.
+    """
+    token = _PURPOSE.set(purpose)
+    try:
+        yield
+    finally:
+        _PURPOSE.reset(token)
 
 
 @dataclass(frozen=True)
@@ -106,6 +125,23 @@ class RateBudget:
                 return wait
             granted.append(now)
             return 0.0
+
+    def wait_for_room(self, longest: float) -> bool:
+        """Wait until there is room for a read of this block's purpose; reads without a purpose need none.
+
+        Args:
+            longest: The seconds to wait at the most.
+
+        Returns:
+            Whether there is room now.
+        """
+        purpose = _PURPOSE.get()
+        while purpose is not None and (wait := self.seconds_to_wait(purpose)) > 0:
+            if longest <= 0:
+                return False
+            time.sleep(min(wait, longest))
+            longest -= wait
+        return True
 
     def sent(self) -> None:
         """Count a read."""

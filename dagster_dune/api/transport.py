@@ -185,6 +185,7 @@ class Transport:
         request = Request(method, path, params, _as_json(method, path, json))
 
         def attempt() -> AnswerT:
+            self._wait_for_room(request)
             came = self._attempt(self._reads, request, max_bytes)
             if not came.is_success:
                 raise self._refusal(came)
@@ -290,6 +291,11 @@ class Transport:
 
         seconds = self._timeout * (RESULT_PATIENCE if max_bytes > MAX_ANSWER_BYTES else 1)
         return self._told(request, exchange, seconds + len(request.content or b"") / SLOWEST_BYTES_A_SECOND)
+
+    def _wait_for_room(self, request: Request) -> None:
+        """Wait for this read's turn, before the time of its attempt begins."""
+        if not self._budget.wait_for_room(seconds_left()):
+            raise self._error(DuneRateLimitError, request, "there was no room for it in the budget of reads in time")
 
     def _sent(self, http: httpx.Client, request: Request) -> httpx.Response:
         """Send a request; reads are counted, and Dune limits them on their own."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.deadline import deadline, seconds_left
 from dagster_dune.api.models import MaterializedViewRefresh, NodeExecution, PipelineStatus, QueryExecution
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
@@ -14,6 +17,8 @@ from dagster_dune.pipeline.settle import Settlement
 
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.5
+CANCELLERS = 8
+"""How many executions are cancelled at once: what is not stopped in time costs."""
 
 
 def cancel_pipeline(
@@ -40,25 +45,28 @@ def cancel_pipeline(
     """
     settlement = Settlement(plan)
     cancelled = set[str]()
-    deadline = clock() + PATIENCE_SECONDS
-    while True:
-        try:
-            settlement.update(client.get_pipeline_status(pipeline_execution_id))
-        except DuneError as error:
-            log.warning(
-                "The status of pipeline %s could not be read while it is stopped. %s", pipeline_execution_id, error
-            )
-        for node, execution_id in settlement.running:
-            if execution_id not in cancelled and _cancel(client, node.label, execution_id, log):
-                cancelled.add(execution_id)
-        if settlement.done or clock() >= deadline:
-            return [node.label for node in settlement.open_nodes]
-        sleep(POLL_SECONDS)
+    ends_at = clock() + PATIENCE_SECONDS
+    with deadline(PATIENCE_SECONDS), ThreadPoolExecutor(CANCELLERS, thread_name_prefix="dune-cancel") as pool:
+        while True:
+            try:
+                settlement.update(client.get_pipeline_status(pipeline_execution_id))
+            except DuneError as error:
+                log.warning(
+                    "The status of pipeline %s could not be read while it is stopped. %s", pipeline_execution_id, error
+                )
+            running = [(node, id_) for node, id_ in settlement.running if id_ not in cancelled]
+            requests = [
+                (node, id_, pool.submit(copy_context().run, client.cancel_execution, id_)) for node, id_ in running
+            ]
+            cancelled |= {id_ for node, id_, request in requests if _is_cancelled(node.label, id_, request, log)}
+            if settlement.done or clock() >= ends_at or seconds_left() <= 0:
+                return [node.label for node in settlement.open_nodes]
+            sleep(POLL_SECONDS)
 
 
-def _cancel(client: DuneApiClient, name: str, execution_id: str, log: logging.Logger) -> bool:
+def _is_cancelled(name: str, execution_id: str, request: Future[bool], log: logging.Logger) -> bool:
     try:
-        client.cancel_execution(execution_id)
+        request.result()
     except DuneError as error:
         log.warning("The execution %s of %s could not be cancelled. %s", execution_id, name, error)
         return False

@@ -1,12 +1,12 @@
-"""What a finished node read, made and cost: one extra read a node, which must never hold its outcome up."""
+"""What a finished node read, made and cost: one extra read a node, which must never hold anything up."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from threading import Condition, Event
 from types import TracebackType
 
 from dagster_dune.api.client import DuneApiClient
@@ -14,25 +14,52 @@ from dagster_dune.api.errors import DuneRateLimitError
 from dagster_dune.api.models import ExecutionStatus
 from dagster_dune.api.rate_budget import Purpose
 from dagster_dune.errors import DuneError
+from dagster_dune.pipeline.plan import PlannedNode
 from dagster_dune.pipeline.settle import Outcome
 
 READERS = 8
+ATTEMPTS = 2
+LONGEST_HOLD_SECONDS = 1.0
+"""How long the outcomes of one status may be held for details that are on their way, however patient the run is."""
+
+NO_ROOM = "Dune's rate limit leaves no room for them."
+LATER = "An observation tells them, if Dune does before the run ends."
+
+
+@dataclass(eq=False)
+class _Read:
+    """The details of one outcome: not begun, under way, or done."""
+
+    outcome: Outcome
+    execution_id: str
+    is_needed: bool
+    is_under_way: bool = False
+    done: Future[ExecutionStatus] = field(init=False)
 
 
 class Details:
-    """Adds to each outcome the status of its execution, read by a few threads at once. A context manager.
+    """Adds to each outcome the status of its execution, read by a few threads in the background. A context manager.
+
+    An outcome waits for its details only while these are on their way. Where the budget of reads has no room for them,
+    or Dune is slow, the outcome goes on without, and its details are caught up after the last event.
 
     Args:
         client: A client that does not repeat its requests: these reads give way to all others.
-        timeout: The seconds that an outcome may wait for its details.
-        clock: The time in seconds.
+        timeout: The seconds that details may be waited for after the last event, and before an event that needs them.
+        needs: Whether the event of a node cannot do without its details.
     """
 
-    def __init__(self, client: DuneApiClient, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: DuneApiClient, timeout: float, needs: Callable[[PlannedNode], bool] = lambda _: False
+    ) -> None:
         self._client = client
         self._timeout = timeout
-        self._clock = clock
+        self._needs = needs
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="dune-details")
+        self._closed = Event()
+        self._changed = Condition()
+        self._room_at = -float("inf")
+        self._late: list[_Read] = []
 
     def __enter__(self) -> Details:
         return self
@@ -40,34 +67,91 @@ class Details:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._closed.set()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     def added(self, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
         """Yield the same outcomes in the same order, with their details or the reason why these are missing."""
-        deadline = self._clock() + self._timeout
-        reads = [
-            (outcome, self._readers.submit(self._read, outcome.execution_id) if outcome.execution_id else None)
-            for outcome in outcomes
-        ]
-        for outcome, read in reads:
-            yield self._joined(outcome, read, deadline) if read else outcome
+        begin = time.monotonic()
+        for outcome, read in [(outcome, self._begin(outcome)) for outcome in outcomes]:
+            if read is None:
+                yield outcome
+                continue
+            patience = self._timeout if read.is_needed else min(self._timeout, LONGEST_HOLD_SECONDS)
+            reason = self._awaited(read, patience, begin)
+            if reason is None:
+                yield _joined(read)
+            else:
+                self._late.append(read)
+                yield replace(outcome, details_missing=f"{reason} {LATER}")
 
-    def _read(self, execution_id: str) -> ExecutionStatus:
-        if self._client.rate_budget.seconds_to_wait(Purpose.DETAILS):
-            raise DuneError("Dune's rate limit leaves no room for them.")
-        try:
-            return self._client.get_execution_status(execution_id)
-        except DuneRateLimitError as error:  # which the budget has learned from
-            raise DuneError("Dune's rate limit was reached.") from error
+    def rest(self) -> Iterator[Outcome]:
+        """Yield the outcomes that went on without their details: with these, or with the reason why they have none."""
+        ends_at = time.monotonic() + self._timeout
+        late, self._late = self._late, []
+        while late:
+            ready = {read for read in late if read.done.done()}
+            late = [read for read in late if read not in ready]
+            yield from (_joined(read) for read in ready)
+            if time.monotonic() >= ends_at or (self._room_at > ends_at and not any(r.is_under_way for r in late)):
+                break
+            with self._changed:
+                self._changed.wait_for(lambda: any(r.done.done() for r in late) or self._room_at > ends_at, 0.5)  # noqa: B023
+        for read in late:
+            read.done.cancel()
+            missing = f"Dune did not tell them within {self._timeout:g} s." if read.is_under_way else NO_ROOM
+            yield replace(read.outcome, details_missing=missing)
 
-    def _joined(self, outcome: Outcome, read: Future[ExecutionStatus], deadline: float) -> Outcome:
-        try:
-            details = read.result(timeout=max(0.0, deadline - self._clock()))
-        except FutureTimeoutError:
-            read.cancel()
-            return replace(outcome, details_missing=f"Dune did not tell them within {self._timeout:g} s.")
-        except DuneError as error:
-            return replace(outcome, details_missing=str(error))
-        except Exception as error:
-            return replace(outcome, details_missing=f"They cannot be read ({type(error).__name__}).")
-        return replace(outcome, details=details)
+    def _begin(self, outcome: Outcome) -> _Read | None:
+        if outcome.execution_id is None:
+            return None
+        read = _Read(outcome, outcome.execution_id, self._needs(outcome.node))
+        read.done = self._readers.submit(self._status, read)
+        read.done.add_done_callback(lambda _: self._tell())
+        return read
+
+    def _awaited(self, read: _Read, patience: float, begin: float) -> str | None:
+        """Wait for details that are on their way. Return why these are late, or None if they are there."""
+
+        def has_no_room() -> bool:
+            return self._room_at > time.monotonic() and not read.is_under_way and not read.is_needed
+
+        with self._changed:
+            left = max(0.0, begin + patience - time.monotonic())
+            self._changed.wait_for(lambda: read.done.done() or has_no_room(), left)
+            if read.done.done():
+                return None
+            return NO_ROOM if has_no_room() else f"Dune did not tell them within {patience:g} s."
+
+    def _status(self, read: _Read) -> ExecutionStatus:
+        """Read them, once there is room. Those that are needed do not wait for it, unless Dune says so."""
+        for attempt in range(ATTEMPTS):
+            if attempt or not read.is_needed:
+                self._wait_for_room()
+            read.is_under_way = True
+            try:
+                return self._client.get_execution_status(read.execution_id)
+            except DuneRateLimitError:  # which the budget has learned from
+                read.is_under_way = False
+        raise DuneError("Dune's rate limit was reached.")
+
+    def _wait_for_room(self) -> None:
+        while (wait := self._client.rate_budget.seconds_to_wait(Purpose.DETAILS)) > 0:
+            self._room_at = time.monotonic() + wait
+            self._tell()
+            if self._closed.wait(wait):
+                raise DuneError(NO_ROOM)
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def _joined(read: _Read) -> Outcome:
+    try:
+        return replace(read.outcome, details=read.done.result(timeout=0))
+    except DuneError as error:
+        missing = str(error)
+    except Exception as error:
+        missing = f"They cannot be read ({type(error).__name__})."
+    return replace(read.outcome, details_missing=missing)

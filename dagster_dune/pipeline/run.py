@@ -17,7 +17,7 @@ from dagster_dune.api.errors import (
     DuneServerError,
 )
 from dagster_dune.api.models import PipelineStatus
-from dagster_dune.api.rate_budget import Purpose, RateBudget
+from dagster_dune.api.rate_budget import Purpose, reads_for
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Settlement
@@ -89,7 +89,6 @@ def follow(
     started_at = changed_at = answered_at = clock()
     while not settlement.done:
         sleep(max(0.0, answered_at + wait - clock()))  # storing outcomes takes its time, which counts too
-        _wait_for_room(client.rate_budget, _longest_wait(polling, clock() - started_at, clock() - changed_at), sleep)
         now = clock()
         with deadline(_longest_wait(polling, now - started_at, now - changed_at)):
             status = poller.ask()
@@ -97,7 +96,8 @@ def follow(
         if status is not None:
             outcomes = settlement.update(status)
             _tell_unknown_words(settlement, told_words, log)
-            outcomes += _ask_executions(client, settlement, log)
+            with reads_for(Purpose.POLLING):
+                outcomes += _ask_executions(client, settlement, log)
             if outcomes:
                 yield outcomes
         if status is not None and settlement.changed:
@@ -108,13 +108,6 @@ def follow(
             raise _stalled(settlement, pipeline_execution_id, polling.stall_timeout)
         if not settlement.done and polling.timeout is not None and clock() - started_at > polling.timeout:
             raise _timed_out(settlement, pipeline_execution_id, polling.timeout)
-
-
-def _wait_for_room(budget: RateBudget, longest: float, sleep: Callable[[float], None]) -> None:
-    """Wait until the budget has a poll for this run, or until the run itself is at its end."""
-    while longest > 0 and (wait := min(budget.seconds_to_wait(Purpose.POLLING), longest)) > 0:
-        sleep(wait)
-        longest -= wait
 
 
 def _longest_wait(polling: Polling, running: float, unchanged: float) -> float:
@@ -177,7 +170,8 @@ class _Poller:
     def ask(self) -> PipelineStatus | None:
         """Return the status, or None where Dune could not tell it this time."""
         try:
-            status = self._client.get_pipeline_status(self._id)
+            with reads_for(Purpose.POLLING):
+                status = self._client.get_pipeline_status(self._id)
         except (*TRANSIENT, DuneNotFoundError) as error:
             if not self._bearable(error):
                 raise

@@ -1,16 +1,20 @@
 """Stopping a pipeline, against the local Dune."""
 
 import logging
+import time
 
 import pytest
 from waiting import PATIENCE
 
 from dagster_dune import DuneCatalog, Query
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.pipeline import cancel as cancel_module
 from dagster_dune.pipeline.cancel import cancel_pipeline
 from dagster_dune.pipeline.plan import plan_pipeline
 
 CATALOG = DuneCatalog(queries=[Query(query_id=10), Query(query_id=11, deps=["query_10"])])
 LOG = logging.getLogger(__name__)
+SILENCE = 60
 
 
 @pytest.fixture
@@ -66,3 +70,28 @@ def test_what_starts_while_others_are_cancelled_is_cancelled_too(dune, client, s
 
     assert cancel(Behind(client, first_ends), started) == []
     assert states(dune) == {10: "QUERY_STATE_COMPLETED", 11: "QUERY_STATE_CANCELLED"}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/execution/*/cancel", "/api/v1/pipelines/executions/*/status"])
+def test_a_dune_that_does_not_answer_keeps_nobody_beyond_the_patience(dune, started, path, monkeypatch):
+    monkeypatch.setattr(cancel_module, "PATIENCE_SECONDS", 0.5)
+    dune.inject("delay", path=path, seconds=SILENCE, times=None)
+    begin = time.monotonic()
+    with DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE, max_retries=50) as client:
+        still_open = cancel_pipeline(client, *started, LOG)
+    assert time.monotonic() - begin < SILENCE
+    assert still_open == ["query_10", "query_11"]
+    dune.clear_faults()
+
+
+def test_executions_are_cancelled_several_at_once(dune, client):
+    """One after another, as many slow answers would take longer than the patience."""
+    numbers = range(20, 36)
+    for number in numbers:
+        dune.load_query(number, f"query {number}", "SELECT 1 AS n")
+        dune.hold(number)
+    plan = plan_pipeline(DuneCatalog(queries=[Query(query_id=n) for n in numbers]), {f"query_{n}": "" for n in numbers})
+    pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
+    dune.inject("delay", method="POST", path="/api/v1/execution/*/cancel", seconds=2, times=None)
+    assert cancel_pipeline(client, plan, pipeline, LOG) == []
+    assert set(states(dune).values()) == {"QUERY_STATE_CANCELLED"}
