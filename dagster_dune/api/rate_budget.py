@@ -86,6 +86,7 @@ class RateBudget:
         self._window = WINDOW_SECONDS if window_seconds is None else window_seconds
         self._clock = clock
         self._set = limit
+        self._told: int | None = None
         self._learned: int | None = None
         self._learned_at = -float("inf")
         self._blocked_until = dict.fromkeys(Purpose, -float("inf"))
@@ -98,7 +99,7 @@ class RateBudget:
         """The reads that a minute may have; None while nothing is known of a limit."""
         if self._clock() - self._learned_at > WINDOWS_TO_FORGET * self._window:
             self._learned = None
-        known = [limit for limit in (self._set, self._learned) if limit is not None]
+        known = [limit for limit in (self._set, self._told, self._learned) if limit is not None]
         return min(known, default=None)
 
     def set_limit(self, limit: int | None) -> None:
@@ -156,7 +157,7 @@ class RateBudget:
             self._forget(now)
             if told.limit is not None:
                 self.rate_limit = told
-                self._learn(max(1, told.limit), now)
+                self._told = max(1, told.limit)
             if status == 429:
                 self._refused(now, retry_after)
 

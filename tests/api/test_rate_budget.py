@@ -114,6 +114,16 @@ def test_a_429_teaches_the_limit_and_a_second_one_that_others_send_too(clock):
     assert budget.limit is None
 
 
+def test_a_refusal_within_a_limit_that_headers_tell_says_that_others_send_too(clock):
+    budget = RateBudget(clock=clock)
+    for status in (200, 429, 200):
+        budget.sent()
+        budget.answered(status, {"X-RateLimit-Limit": "40"}, None)
+    assert budget.limit == 20
+    clock.now += 181
+    assert budget.limit == 40
+
+
 def test_a_single_refusal_says_no_less_than_the_smallest_plan(clock):
     budget = RateBudget(clock=clock)
     budget.sent()
