@@ -171,7 +171,7 @@ def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dic
         BLOCKED_BY: ", ".join(outcome.blocked_by) or None,
         WARNING: PARTIAL_RESULT if outcome.phase is Phase.PARTIAL else None,
         DETAILS_MISSING: outcome.details_missing or None,
-        **(_known_details(details, _row_count_key(outcome.node.partition)) if details else {}),
+        **(details_metadata(details, _row_count_key(outcome.node.partition)) if details else {}),
         **(_query_metadata(target) if isinstance(target, QueryExecution) else _matview_metadata(target.name)),
         PERFORMANCE: target.performance,
         STATE: outcome.phase.value if outcome.execution_id else outcome.result.value,
@@ -201,10 +201,10 @@ def _row_count_key(partition: Partition | None) -> str:
     return PARTITION_ROW_COUNT if len(partition.keys) == 1 else RANGE_ROW_COUNT
 
 
-def _known_details(details: ExecutionStatus, row_count_key: str) -> dict[str, Any]:
-    """The details; where Dune's figures are too odd to be told, no event is lost for that."""
+def details_metadata(details: ExecutionStatus, row_count_key: str = ROW_COUNT) -> dict[str, Any]:
+    """What an execution has read, made and cost; where Dune's figures are too odd to be told, no event is lost."""
     try:
-        return _details_metadata(details, row_count_key)
+        return _without_none(_details_metadata(details, row_count_key))
     except Exception as error:
         return {DETAILS_MISSING: f"Dune's details are out of range ({type(error).__name__}: {error})."}
 

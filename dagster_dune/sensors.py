@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from dagster_dune._refreshes.polling import Budget, PollingRound, RefreshPoller, cursor_of, start_of
-from dagster_dune._refreshes.refresh_events import ObservedAsset, RefreshEvent, news, open_submissions
+from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
+from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
 from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.selection import Patterns, check_patterns
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
@@ -38,8 +41,9 @@ def build_dune_refresh_sensor(
     """Make a sensor that reports what was refreshed outside Dagster.
 
     A result becomes a materialization, with what a run would have told of it; an execution that failed becomes an
-    observation. What Dagster's own runs have reported, or are about to report, is left to them. Looking costs no
-    credits. Each tick looks at as many assets as its requests allow, and the next one goes on from there.
+    observation. A materialization is followed by the results of those of its asset's checks that have no query. What
+    Dagster's own runs have reported, or are about to report, is left to them. Looking costs no credits. Each tick looks
+    at as many assets as its requests allow, and the next one goes on from there.
 
     Args:
         assets: Definitions made by `build_dune_assets` or `@dune_assets`, all of one account.
@@ -82,6 +86,7 @@ def build_dune_refresh_sensor(
     ]
     if not watched:
         raise _nothing_to_watch(name, selected)
+    checks = _checks_by_asset(assets)
 
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         resource: DuneResource = getattr(context.resources, resource_key)
@@ -90,8 +95,8 @@ def build_dune_refresh_sensor(
         with resource.model_copy(update=brief).get_client() as client:
             poller = RefreshPoller(client, context.instance, budget, context.log)
             seen = poller.poll(watched, start_of(context.cursor, context.log))
-        events = list(_events(context.instance, seen))
-        told = _told(seen, len(watched), len(events))
+        events = list(_events(context, checks, seen))
+        told = _told(seen, len(watched), sum(not isinstance(event, dg.AssetCheckEvaluation) for event in events))
         context.log.info(told)
         return dg.SensorResult(
             asset_events=events, cursor=cursor_of(seen), skip_reason=None if events else dg.SkipReason(told)
@@ -150,13 +155,28 @@ def _description(watched: Sequence[ObservedAsset], selected: Sequence[ObservedAs
     return f"{words} Left out, being parametrised or partitioned: {', '.join(left_out)}." if left_out else words
 
 
-def _events(instance: dg.DagsterInstance, seen: PollingRound) -> Iterator[RefreshEvent]:
+def _checks_by_asset(
+    assets: Sequence[dg.AssetsDefinition],
+) -> Mapping[dg.AssetKey, Mapping[dg.AssetCheckKey, DuneCheck]]:
+    found: dict[dg.AssetKey, dict[dg.AssetCheckKey, DuneCheck]] = defaultdict(dict)
+    for definition in assets:
+        for key, check in DuneAssetSet.of_definition(definition).checks.items():
+            found[key.asset_key][key] = check
+    return found
+
+
+def _events(
+    context: dg.SensorEvaluationContext,
+    checks: Mapping[dg.AssetKey, Mapping[dg.AssetCheckKey, DuneCheck]],
+    seen: PollingRound,
+) -> Iterator[CheckedEvent]:
     found = [(asset, refreshes) for asset, refreshes in seen.found if refreshes]
     if not found:
         return
-    open_ = open_submissions(instance, {asset.definition for asset, _ in found}, datetime.now(UTC))
+    open_ = open_submissions(context.instance, {asset.definition for asset, _ in found}, datetime.now(UTC))
     for asset, refreshes in found:
-        yield from news(instance, asset, refreshes, open_[asset.definition])
+        events = news(context.instance, asset, refreshes, open_[asset.definition])
+        yield from checked(context.instance, checks.get(asset.key, {}), events, context.log)
 
 
 def _told(seen: PollingRound, assets: int, events: int) -> str:

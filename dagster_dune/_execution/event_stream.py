@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
-from dagster_dune._execution.check_results import CheckResults
+from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DuneError

@@ -12,10 +12,10 @@ from functools import partial
 import dagster as dg
 
 from dagster_dune._execution import protocol
-from dagster_dune._execution.check_results import CheckResults
+from dagster_dune._execution.checks.gates import is_answer, ruling
+from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
 from dagster_dune._execution.family import Family, Origin, make_findable
-from dagster_dune._execution.gates import is_answer, ruling
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated
 from dagster_dune._execution.policy import look, policy_of
 from dagster_dune._execution.protocol import Attempt, Policy, View

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
@@ -78,14 +78,26 @@ def check_one_definition(specs: dict[str, dg.AssetSpec]) -> None:
 
 
 def partitions_of_step(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, list[Partition]]:
-    """Return which partitions of the selected assets a step is of; none where its run is of none."""
+    """Return which partitions a step is of, by the assets that it makes or checks; none where its run is of none."""
     if not (context.has_partition_key or context.has_partition_key_range):
         return {}
+    keys = {*context.selected_asset_keys, *(check.asset_key for check in context.selected_asset_check_keys)}
     return {
-        spec.key: [_partition(spec.partitions_def, partition_key) for partition_key in context.partition_keys]
+        spec.key: [_partition(spec.partitions_def, name) for name in _keys_of_step(context, spec.partitions_def)]
         for spec in context.assets_def.specs
-        if spec.partitions_def and spec.key in context.selected_asset_keys
+        if spec.partitions_def and spec.key in keys
     }
+
+
+def _keys_of_step(context: dg.AssetExecutionContext, definition: dg.PartitionsDefinition[str]) -> Sequence[str]:
+    """The partitions of a step; Dagster itself gives those of its assets alone, and none where it only checks."""
+    if context.selected_asset_keys:
+        return list(context.partition_keys)
+    first, last = str(context.partition_key_range.start), str(context.partition_key_range.end)
+    if first == last:
+        return [first]
+    keys = definition.get_partition_keys(dynamic_partitions_store=context.instance)
+    return keys[keys.index(first) : keys.index(last) + 1]
 
 
 def _partition(definition: dg.PartitionsDefinition[str], key: str) -> Partition:

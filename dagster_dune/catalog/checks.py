@@ -98,14 +98,14 @@ class DuneCheck(BaseModel):
     description: str | None = None
     metadata: Mapping[str, str | int | float | bool] = {}
     sample_rows: int = Field(default=0, ge=0, le=MAX_SAMPLE_ROWS)
-    at_least: float | None = None
-    at_most: float | None = None
-    equals: float | None = None
+    at_least: float | None = Field(default=None, allow_inf_nan=False)
+    at_most: float | None = Field(default=None, allow_inf_nan=False)
+    equals: float | None = Field(default=None, allow_inf_nan=False)
     change_at_most: str | None = None
-    factor_at_most: float | None = Field(default=None, gt=1)
+    factor_at_most: float | None = Field(default=None, gt=1, allow_inf_nan=False)
     last: int = Field(default=5, ge=1, le=100)
     columns: Mapping[str, str] = {}
-    max_age_hours: float | None = Field(default=None, gt=0)
+    max_age_hours: float | None = Field(default=None, gt=0, le=1_000_000)
 
     @field_validator("asset")
     @classmethod

@@ -272,7 +272,8 @@ def parts_of(obj: MaterializedView | Query, partitions: Sequence[Partition]) -> 
     if not partitions:
         raise DunePlanError(
             f"{obj.sql_name} is partitioned, and this run is of no partition; nothing was sent.",
-            hint="Launch it with a partition or a range of them, as a backfill, or from a schedule of partitions.",
+            hint="Launch it with a partition or a range of them, as a backfill, or from a schedule of partitions; a "
+            "check, together with its asset.",
         )
     return obj.partitions.together(partitions)
 

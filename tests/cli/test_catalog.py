@@ -220,6 +220,29 @@ def test_show_prints_json_of_a_folder(run, tmp_path):
     assert shown["others"] == ["dex.trades"]
 
 
+def test_show_lists_checks(run, tmp_path):
+    (tmp_path / "queries" / "checks").mkdir(parents=True)
+    (tmp_path / "queries" / "dune.yml").write_text("ids: suffix")
+    header = "/* dune\nchecks: {some: {kind: row_count, at_least: 1, severity: WARN}}\n*/\n"
+    (tmp_path / "queries" / "a_7.sql").write_text(f"{header}SELECT * FROM dex.trades")
+    gate = "/* dune\ncheck: {asset: query_7, kind: gate, name: gate}\n*/\n"
+    (tmp_path / "queries" / "checks" / "b_8.sql").write_text(f"{gate}SELECT 1 / 0 FROM query_7")
+    (tmp_path / "queries" / "checks" / "c_9.sql").write_text("SELECT 1 FROM query_7 WHERE 1 = 0")
+    lines = run("show", "queries").stdout.splitlines()
+    assert [" ".join(line.split()) for line in lines if "check" in line] == [
+        "checks 3",
+        "check some of query_7: row_count, WARN",
+        "check gate of query_7: gate, ERROR, blocking",
+        "check c of query_7: rows, ERROR",
+    ]
+    shown = json.loads(run("show", "queries", "--json").stdout)
+    assert [(check["asset"], check["name"], check["kind"]) for check in shown["checks"]] == [
+        ("query_7", "some", "row_count"),
+        ("query_7", "gate", "gate"),
+        ("query_7", "c", "rows"),
+    ]
+
+
 def test_show_names_files_without_id(run, queries, tmp_path):
     shown = json.loads(run("show", "queries", "--json").stdout)
     assert shown["unidentified"] == [str(queries / "other.sql"), str(queries / "tagged.sql")]

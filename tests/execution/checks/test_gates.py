@@ -6,7 +6,7 @@ import pytest
 from gated_location import A, B
 
 from dagster_dune import DunePlanError
-from dagster_dune._execution.gates import ruling
+from dagster_dune._execution.checks.gates import ruling
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.pipeline.plan import plan_pipeline
 

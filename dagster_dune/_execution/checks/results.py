@@ -7,19 +7,21 @@ count one as done. It is lost, as an asset can be, and fails the step.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.check_answers import CheckAnswer, NoAnswerError, answer_of_known, answer_of_node
+from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError
+from dagster_dune._execution.checks.of_known import answer_of_known, metadata_before
+from dagster_dune._execution.checks.of_nodes import answer_of_node, patiently
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import BY_PARTITION, CHECK, VALUE, outcome_metadata
+from dagster_dune.metadata import BY_PARTITION, CHECK, EXECUTION_ID, VALUE, details_metadata, outcome_metadata
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 
@@ -32,6 +34,18 @@ class _Node:
 
     outcome: Outcome
     pipeline: str | None
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """The partitions that it is of."""
+        partition = self.outcome.node.partition
+        return tuple(partition.keys) if partition else ()
+
+    @property
+    def label(self) -> str:
+        """Its partitions in words; empty where it has none."""
+        partition = self.outcome.node.partition
+        return partition.label if partition else ""
 
 
 class CheckResults:
@@ -59,6 +73,7 @@ class CheckResults:
         self._ended: dict[str, list[_Node]] = defaultdict(list)
         self._waiting: dict[dg.AssetKey, list[tuple[DuneCheck, list[_Node]]]] = defaultdict(list)
         self._told_assets = {key.asset_key for key in assets.selected_checks} - assets.selected
+        self._details: dict[str, Mapping[str, Any]] = {}
         self.lost: dict[str, str] = {}
         self.closed: dict[str, str] = {}
 
@@ -70,9 +85,19 @@ class CheckResults:
     def start(self) -> Iterator[CheckEvent]:
         """Yield the results of kinds without a query, for assets that this step does not make."""
         for key in sorted(self._told_assets):
-            latest = self._instance.get_latest_materialization_event(key)
-            materialization = latest.asset_materialization if latest else None
-            yield from self._known(key, {"": materialization.metadata} if materialization else {})
+            yield from self._known(key, self._last_told(key))
+
+    def _last_told(self, key: dg.AssetKey) -> dict[str, Mapping[str, Any]]:
+        """What the last materialization tells: of each partition that the run is of, or of the asset."""
+        partitions = self._assets.partitions.get(self._assets.names[key], ())
+        names = [name for partition in partitions for name in partition.keys]
+        told = {}
+        for name in names or [""]:
+            of_asset = dg.AssetRecordsFilter(key, asset_partitions=[name] if name else None)
+            (record,) = self._instance.fetch_materializations(of_asset, limit=1).records or (None,)
+            if record and record.asset_materialization:
+                told[name] = record.asset_materialization.metadata
+        return told
 
     def settle(self, outcome: Outcome, pipeline: str | None) -> Iterator[CheckEvent]:
         """Take in the end of a check's node, and yield its result where its asset is told already."""
@@ -112,26 +137,37 @@ class CheckResults:
     def _of_nodes(self, check: DuneCheck, nodes: list[_Node]) -> Iterator[CheckEvent]:
         key = self._assets.check_keys[check.asset, check.name]
         answers: dict[str, CheckAnswer] = {}
+        missing: list[tuple[_Node, str]] = []
         for node in sorted(nodes, key=lambda node: node.outcome.node.id):
             try:
                 answer = answer_of_node(check, node.outcome, self._client, self._value_before(check, key))
             except (NoAnswerError, DuneError) as error:
-                yield from self._lose(check, node, str(error))
-                return
-            partition = node.outcome.node.partition
-            answers[partition.label if partition else ""] = replace(
+                missing.append((node, str(error)))
+                continue
+            answers[node.label] = replace(
                 answer, metadata={**outcome_metadata(node.outcome, node.pipeline), **answer.metadata}
             )
-        yield self._result(check, _joined(answers))
+        if missing:
+            yield from self._lose(check, missing, answers)
+        else:
+            yield self._result(check, _joined(answers))
 
-    def _lose(self, check: DuneCheck, node: _Node, reason: str) -> Iterator[CheckEvent]:
+    def _lose(
+        self, check: DuneCheck, missing: list[tuple[_Node, str]], answers: Mapping[str, CheckAnswer]
+    ) -> Iterator[CheckEvent]:
         """No result: it would count as one. What is known of a node that ran is an observation of its asset."""
-        self._log.error("The %s has no result: %s", check.label, reason)
-        self.lost[check.label] = reason
-        if node.outcome.result is not Result.SKIPPED:
-            metadata = {**outcome_metadata(node.outcome, node.pipeline), CHECK: check.name}
-            description = f"The check {check.name} failed to run. {reason}"
-            yield dg.AssetObservation(self._assets.keys[check.asset], description=description, metadata=metadata)
+        reasons = [f"{node.label}: {reason}" if node.label else reason for node, reason in missing]
+        reasons += [f"{label}: {answer.description}" for label, answer in answers.items() if not answer.passed]
+        self.lost[check.label] = " ".join(reasons)
+        self._log.error("The %s has no result: %s", check.label, self.lost[check.label])
+        for node, reason in missing:
+            if node.outcome.result is not Result.SKIPPED:
+                metadata = {**outcome_metadata(node.outcome, node.pipeline), CHECK: check.name}
+                description = f"The check {check.name} failed to run. {reason}"
+                for partition in node.partitions or (None,):
+                    yield dg.AssetObservation(
+                        self._assets.keys[check.asset], description=description, metadata=metadata, partition=partition
+                    )
 
     def _value_before(self, check: DuneCheck, key: dg.AssetCheckKey) -> Callable[[], float | None]:
         def read() -> float | None:
@@ -156,27 +192,39 @@ class CheckResults:
             if not told:
                 self._lose_known(check, f"{check.asset} was not materialized, so there is nothing to check.")
                 continue
-            before = self._before(key, check)
+            before = metadata_before(self._instance, key, check)
             try:
-                answers = {
-                    label: answer_of_known(check, metadata, before, datetime.now(UTC))
-                    for label, metadata in told.items()
-                }
-            except NoAnswerError as error:
+                answers = {label: self._answer_of_known(check, metadata, before) for label, metadata in told.items()}
+            except (NoAnswerError, DuneError) as error:
                 self._lose_known(check, str(error))
                 continue
             yield self._result(check, _joined(answers))
 
+    def _answer_of_known(
+        self, check: DuneCheck, metadata: Mapping[str, Any], before: Sequence[Mapping[str, Any]]
+    ) -> CheckAnswer:
+        """The details of a node may be missing; where a check needs them, they are asked for again, with patience."""
+        try:
+            return answer_of_known(check, metadata, before, datetime.now(UTC))
+        except NoAnswerError:
+            details = self._details_of(metadata)
+            if not details:
+                raise
+        return answer_of_known(check, {**metadata, **details}, before, datetime.now(UTC))
+
+    def _details_of(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+        named = metadata.get(EXECUTION_ID)
+        id_ = str(named.value if isinstance(named, dg.MetadataValue) else named or "")
+        if id_ and id_ not in self._details:
+            status = patiently(
+                lambda: told if (told := self._client.get_execution_status(id_)).result_metadata else None
+            )
+            self._details[id_] = details_metadata(status) if status else {}
+        return self._details.get(id_, {})
+
     def _lose_known(self, check: DuneCheck, reason: str) -> None:
         self._log.error("The %s has no result: %s", check.label, reason)
         self.lost[check.label] = reason
-
-    def _before(self, key: dg.AssetKey, check: DuneCheck) -> list[Mapping[str, Any]]:
-        """The metadata of the last materializations, where the check compares with them; the newest first."""
-        if check.factor_at_most is None:
-            return []
-        records = self._instance.fetch_materializations(key, limit=check.last + 1).records
-        return [record.asset_materialization.metadata for record in records if record.asset_materialization]
 
     # --- both ---
 

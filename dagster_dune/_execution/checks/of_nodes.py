@@ -1,63 +1,28 @@
-"""What one check says: of the end of its node, or of what a materialization tells anyway."""
+"""What a check with a query says: the end of its node, and the few rows that its kind asks for."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import dagster as dg
 
+from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus
 from dagster_dune.catalog.checks import DuneCheck, gate_answer
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import (
-    COLUMN_SCHEMA,
-    CREDITS,
-    DETAILS_MISSING,
-    ENDED_AT,
-    EXECUTION_SECONDS,
-    OFFENDING_ROWS,
-    OFFENDING_SAMPLE,
-    PARTITION_ROW_COUNT,
-    RANGE_ROW_COUNT,
-    ROW_COUNT,
-    VALUE,
-    VALUE_BEFORE,
-)
+from dagster_dune.metadata import DETAILS_MISSING, OFFENDING_ROWS, OFFENDING_SAMPLE, VALUE, VALUE_BEFORE
 from dagster_dune.pipeline.settle import Outcome, Result
 
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 2.0
 
 T = TypeVar("T")
-
-
-class NoAnswerError(Exception):
-    """A check has not been answered; the message says why."""
-
-
-@dataclass(frozen=True)
-class CheckAnswer:
-    """What a check says.
-
-    Attributes:
-        passed: Whether it passed.
-        description: Why, in one sentence.
-        metadata: What there is to see.
-    """
-
-    passed: bool
-    description: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-# --- kinds with a query ---
 
 
 def answer_of_node(
@@ -95,7 +60,7 @@ def _row_count(outcome: Outcome, execution_id: str, client: DuneApiClient) -> in
     """The details of a node may be missing; without its count a check has failed to run, so it is asked for again."""
     count = _count_of(outcome.details)
     if count is None:
-        count = _patiently(lambda: _count_of(client.get_execution_status(execution_id)))
+        count = patiently(lambda: _count_of(client.get_execution_status(execution_id)))
     if count is None:
         raise NoAnswerError(f"Dune does not tell how many rows execution {execution_id} has returned.")
     return count
@@ -108,8 +73,15 @@ def _count_of(details: ExecutionStatus | None) -> int | None:
     return shape.total_row_count if shape.total_row_count is not None else shape.row_count
 
 
-def _patiently(read: Callable[[], T | None]) -> T | None:
-    """Read until there is an answer, for some time beyond what the client itself repeats."""
+def patiently(read: Callable[[], T | None]) -> T | None:
+    """Read until there is an answer, for some time beyond what the client itself repeats.
+
+    Returns:
+        The answer; None where there was none in two minutes.
+
+    Raises:
+        DuneError: Dune refused it, or could not be reached until the end.
+    """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         pause = PAUSE_SECONDS
@@ -163,7 +135,7 @@ def _of_value(
 ) -> CheckAnswer:
     if count != 1:
         raise NoAnswerError(f"A check of kind value returns one row, and this one returned {count}.")
-    page = _patiently(lambda: client.get_execution_results(execution_id, limit=1))
+    page = patiently(lambda: client.get_execution_results(execution_id, limit=1))
     rows = page.result.rows if page and page.result else []
     if len(rows) != 1 or len(rows[0]) != 1:
         raise NoAnswerError("A check of kind value returns one row with one column.")
@@ -187,7 +159,9 @@ def _number(value: Any) -> float:
 
 
 def _within_bounds(check: DuneCheck, number: float, before: float | None) -> CheckAnswer:
-    broken = _broken_bounds(check, number)
+    broken = broken_bounds(check, number)
+    if not math.isfinite(number):  # Dagster's pages cannot read such a number
+        return CheckAnswer(not broken, f"The value is {number:g}{': ' if broken else ''}{'; '.join(broken)}.")
     metadata: dict[str, Any] = {VALUE: number}
     if check.max_change is not None and before is not None:
         metadata[VALUE_BEFORE] = before
@@ -197,118 +171,3 @@ def _within_bounds(check: DuneCheck, number: float, before: float | None) -> Che
         return CheckAnswer(False, f"The value is {number:g}: {'; '.join(broken)}.", metadata)
     first = check.max_change is not None and before is None
     return CheckAnswer(True, f"The value is {number:g}{', the first that is known' if first else ''}.", metadata)
-
-
-def _broken_bounds(check: DuneCheck, number: float) -> list[str]:
-    broken = []
-    if check.equals is not None and number != check.equals:
-        broken.append(f"it must be {check.equals:g}")
-    if check.at_least is not None and number < check.at_least:
-        broken.append(f"it must be at least {check.at_least:g}")
-    if check.at_most is not None and number > check.at_most:
-        broken.append(f"it must be at most {check.at_most:g}")
-    return broken
-
-
-# --- kinds without ---
-
-
-def answer_of_known(
-    check: DuneCheck, metadata: Mapping[str, Any], before: Sequence[Mapping[str, Any]], now: datetime
-) -> CheckAnswer:
-    """Read the answer of a check from what a materialization tells.
-
-    Args:
-        check: The check, of a kind without a query.
-        metadata: That of the materialization.
-        before: That of the last materializations, this one among them or not; the newest first.
-        now: The time.
-
-    Raises:
-        NoAnswerError: The materialization does not tell what the check needs.
-    """
-    if check.kind == "columns":
-        return _of_columns(check, metadata)
-    if check.kind == "freshness":
-        return _of_freshness(check, metadata, now)
-    keys = {
-        "row_count": (ROW_COUNT, PARTITION_ROW_COUNT, RANGE_ROW_COUNT),
-        "credits": (CREDITS,),
-        "seconds": (EXECUTION_SECONDS,),
-    }[check.kind]
-    number = _told(metadata, *keys)
-    if number is None:
-        raise _missing(check, keys[0])
-    broken = _broken_bounds(check, number)
-    told: dict[str, Any] = {VALUE: number}
-    if check.factor_at_most is not None:
-        earlier = _earlier(metadata, before, keys)[: check.last]
-        if earlier:
-            mean = sum(earlier) / len(earlier)
-            told[VALUE_BEFORE] = mean
-            if not mean / check.factor_at_most <= number <= mean * check.factor_at_most:
-                broken.append(
-                    f"the mean of the last {len(earlier)} is {mean:g}, and it may differ by a factor of "
-                    f"{check.factor_at_most:g}"
-                )
-    words = check.kind.replace("_", " ")
-    said = f"The {words} {'are' if words.endswith('s') else 'is'} {number:g}"
-    return CheckAnswer(not broken, f"{said}: {'; '.join(broken)}." if broken else f"{said}.", told)
-
-
-def _earlier(metadata: Mapping[str, Any], before: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[float]:
-    """The numbers of the materializations before this one."""
-    this = _raw(metadata.get(ENDED_AT))
-    others = [other for other in before if this is None or _raw(other.get(ENDED_AT)) != this]
-    return [number for other in others if (number := _told(other, *keys)) is not None]
-
-
-def _of_columns(check: DuneCheck, metadata: Mapping[str, Any]) -> CheckAnswer:
-    value = metadata.get(COLUMN_SCHEMA)
-    schema = value.schema if isinstance(value, dg.TableSchemaMetadataValue) else value
-    if not isinstance(schema, dg.TableSchema):
-        raise _missing(check, COLUMN_SCHEMA)
-    found = {column.name: column.type for column in schema.columns}
-    wanted = check.columns
-    differences = [
-        *(f"{name} is missing" for name in wanted if name not in found),
-        *(f"{name} is new" for name in found if name not in wanted),
-        *(
-            f"{name} is {found[name]}, and was to be {type_}"
-            for name, type_ in wanted.items()
-            if name in found and found[name].lower() != type_.lower()
-        ),
-    ]
-    if differences:
-        return CheckAnswer(False, f"The columns have changed: {'; '.join(differences)}.")
-    return CheckAnswer(True, "The columns are as pinned.")
-
-
-def _of_freshness(check: DuneCheck, metadata: Mapping[str, Any], now: datetime) -> CheckAnswer:
-    ended_at = _told(metadata, ENDED_AT)
-    if ended_at is None or check.max_age is None:
-        raise _missing(check, ENDED_AT)
-    age = now - datetime.fromtimestamp(ended_at, UTC)
-    hours = age / timedelta(hours=1)
-    passed = age <= check.max_age
-    said = f"Its execution ended {hours:.1f} hours ago" + ("." if passed else f", more than {check.max_age_hours:g}.")
-    return CheckAnswer(passed, said, {VALUE: hours})
-
-
-def _told(metadata: Mapping[str, Any], *keys: str) -> float | None:
-    for key in keys:
-        value = _raw(metadata.get(key))
-        if value is not None:
-            return float(value)
-    return None
-
-
-def _raw(value: Any) -> Any:
-    return value.value if isinstance(value, dg.MetadataValue) else value
-
-
-def _missing(check: DuneCheck, key: str) -> NoAnswerError:
-    return NoAnswerError(
-        f"The materialization of {check.asset} does not tell it ({key}). Details may have been turned off, or Dune did "
-        "not tell them in time."
-    )

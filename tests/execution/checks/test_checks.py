@@ -21,6 +21,19 @@ CHECKS = [
 GATE = DuneCheck(asset=A, name="gate", kind="gate", query_id=14)
 
 
+KNOWN = [
+    ({"kind": "row_count", "at_least": 1, "at_most": 2}, True, "row count is 2"),
+    ({"kind": "row_count", "at_most": 1}, False, "at most 1"),
+    ({"kind": "columns", "columns": {"amount": "integer"}}, True, "as pinned"),
+    ({"kind": "columns", "columns": {"amount": "varchar", "gone": "bigint"}}, False, "gone is missing"),
+    ({"kind": "columns", "columns": {"x": "bigint"}}, False, "amount is new"),
+    ({"kind": "freshness", "max_age_hours": 1}, True, "hours ago"),
+    ({"kind": "freshness", "max_age_hours": 1e-9}, False, "more than"),
+    ({"kind": "credits", "at_most": 1000}, True, "credits are"),
+    ({"kind": "seconds", "at_most": 1000}, True, "seconds are"),
+]
+
+
 @pytest.fixture
 def load(dune):
     """A function that saves everything; the amounts are what the checks are of."""
@@ -224,6 +237,30 @@ def test_the_count_is_read_where_details_are_turned_off(load, dune, resource_wit
     assert evaluations(result)["no_negative"].metadata["dagster-dune/offending_rows"].value == 1
 
 
+@pytest.mark.parametrize(("settings", "passed", "words"), [one for one in KNOWN if one[0]["kind"] != "columns"])
+def test_what_the_run_did_not_learn_is_asked_for_where_a_check_needs_it(
+    load, dune, resource_with, instance, settings, passed, words
+):
+    load(1, 2)
+    definition = assets(DuneCheck(asset=A, name="known", **settings))
+    resources = {"dune": resource_with(details=False)}
+    result = dg.materialize([definition], resources=resources, instance=instance, raise_on_error=False)
+    assert evaluations(result)["known"].passed is passed
+    assert words in evaluations(result)["known"].description
+
+
+def test_a_value_that_is_no_number_is_within_no_bounds(load, run, dune):
+    load(1)
+    dune.load_query(13, "nan", "SELECT nan() AS n")
+    found = evaluations(run(assets(DuneCheck(asset=A, name="v", kind="value", query_id=13, at_least=0))))["v"]
+    assert not found.passed
+    assert "is within no bounds" in found.description
+    dune.load_query(13, "infinity", "SELECT infinity() AS n")
+    found = evaluations(run(assets(DuneCheck(asset=A, name="v", kind="value", query_id=13, at_most=10))))["v"]
+    assert not found.passed
+    assert "it must be at most 10" in found.description
+
+
 def test_a_value_is_compared_with_the_one_before(load, run):
     definition = assets(DuneCheck(asset=A, name="steady", kind="value", query_id=13, change_at_most="20%"))
     found = []
@@ -232,19 +269,6 @@ def test_a_value_is_compared_with_the_one_before(load, run):
         found.append(evaluations(run(definition))["steady"])
     assert [one.passed for one in found] == [True, True, False]
     assert "it was 115 before, and may change by 20%" in found[2].description
-
-
-KNOWN = [
-    ({"kind": "row_count", "at_least": 1, "at_most": 2}, True, "row count is 2"),
-    ({"kind": "row_count", "at_most": 1}, False, "at most 1"),
-    ({"kind": "columns", "columns": {"amount": "integer"}}, True, "as pinned"),
-    ({"kind": "columns", "columns": {"amount": "varchar", "gone": "bigint"}}, False, "gone is missing"),
-    ({"kind": "columns", "columns": {"x": "bigint"}}, False, "amount is new"),
-    ({"kind": "freshness", "max_age_hours": 1}, True, "hours ago"),
-    ({"kind": "freshness", "max_age_hours": 1e-9}, False, "more than"),
-    ({"kind": "credits", "at_most": 1000}, True, "credits are"),
-    ({"kind": "seconds", "at_most": 1000}, True, "seconds are"),
-]
 
 
 @pytest.mark.parametrize(("settings", "passed", "words"), KNOWN)
