@@ -20,6 +20,7 @@ from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 from dagster_dune.pipeline.plan import PipelinePlan
 
 
+# Assumption: no-idempotency.
 @dataclass(frozen=True)
 class View:
     """What a look at the family shows.

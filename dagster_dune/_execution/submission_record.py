@@ -115,6 +115,7 @@ class SubmissionRecord:
             event_type_value=dg.DagsterEventType.ENGINE_EVENT.value,
             job_name=self._run.job_name,
             message=words,
+            # Assumption: dagster-plus-events.
             logging_tags={SUBMISSION_KEY: json.dumps(record, separators=(",", ":"))},
             event_specific_data=cast("Any", dg.deserialize_value(_NO_ENGINE_DATA)),
         )

@@ -167,6 +167,7 @@ class RefreshPoller:
         """The latest executions: of a matview the refreshes, of a query the one whose result Dune holds."""
         if isinstance(asset.obj, MaterializedView):
             matview = self._budget.spend(partial(self._client.get_materialized_view, asset.obj.name))
+            # Assumption: last-executions.
             return matview.last_execution_ids or ()
         columns = [logged.column] if logged.column else None
         try:

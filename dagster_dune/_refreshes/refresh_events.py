@@ -146,6 +146,7 @@ class KnownExecutions:
         history, and none of it is news. Where nothing was materialized yet the newest come first, since only the
         newest result will be told of.
         """
+        # Assumption: ulid-order.
         newest_first = sorted(set(execution_ids), reverse=True)[:CONSIDERED]
         if not self.materialized:
             return [id_ for id_ in newest_first if id_ not in self.ids]

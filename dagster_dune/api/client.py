@@ -18,9 +18,10 @@ from dagster_dune.api.rate_budget import RateLimit, budget_of
 from dagster_dune.errors import DuneConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-    from dagster_dune.api.transport import Transport
+    from dagster_dune.api.transport import Answer, Transport
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 5
@@ -45,6 +46,7 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
         max_retries: How often a request is sent again at the most.
         reads_per_minute: What the plan allows of them; learned from Dune's answers if None. All clients of one key in
             a process share it: polling keeps to a quarter of it, details of nodes to half.
+        observe: Called with each whole answer, headers and all, before it is read; the key is not in it.
 
     Raises:
         DuneConfigurationError: The key is empty, the address unsafe, or a number out of range.
@@ -63,6 +65,7 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
         timeout: float = DEFAULT_TIMEOUT,
         max_retries: int = DEFAULT_MAX_RETRIES,
         reads_per_minute: int | None = None,
+        observe: Callable[[Answer], None] | None = None,
     ) -> None:
         if timeout <= 0:
             raise DuneConfigurationError(f"timeout must be a positive number of seconds, not {timeout}.")
@@ -74,6 +77,7 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
         self._api_key = ApiKey(api_key)
         self._timeout = timeout
         self._max_retries = max_retries
+        self._observe = observe
         self.rate_budget = budget_of(self.base_url, api_key)
         if reads_per_minute is not None:
             self.rate_budget.set_limit(reads_per_minute)
@@ -117,5 +121,6 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
                     timeout=self._timeout,
                     max_retries=self._max_retries,
                     budget=self.rate_budget,
+                    observe=self._observe,
                 )
             return self._opened

@@ -60,12 +60,14 @@ def may_read_again(error: DuneApiError) -> bool:
     return isinstance(error, (DuneConnectionError, DuneRateLimitError))
 
 
+# Assumptions: no-idempotency, refused-not-started.
 def may_submit_again(error: DuneApiError) -> bool:
     """Whether a request that must not be carried out twice was surely not carried out, and is worth another attempt."""
     return isinstance(error, DuneRateLimitError) or (isinstance(error, DuneConnectionError) and not error.was_opened)
 
 
 def _wait_after(error: DuneApiError, done: int) -> float:
+    # Assumption: retry-after.
     if isinstance(error, DuneRateLimitError) and error.retry_after:
         return error.retry_after
     return random.uniform(0, min(BACKOFF_SECONDS * 2 ** (done + 1), MAX_WAIT_SECONDS))  # noqa: S311

@@ -57,6 +57,7 @@ API_PATH = "/api"
 JSON = "application/json"
 NEVER_OPENED = (httpcore.ConnectError, httpcore.ConnectTimeout)
 NEVER_SENT = (*NEVER_OPENED, httpcore.PoolTimeout, httpcore.ProxyError, httpcore.UnsupportedProtocol)
+# Assumption: refused-not-started.
 SURELY_NOT_STARTED = frozenset({400, 401, 402, 403, 404, 422, 429})
 """With an error in Dune's JSON, these say that nothing was started. Whatever else comes back leaves that open."""
 
@@ -133,10 +134,21 @@ class Transport:
         timeout: The seconds that one attempt may take, from the connection to the last byte of the answer.
         max_retries: How often a request is sent again at the most.
         budget: Where reads are counted, and limits learned.
+        observe: Called with each whole answer, whatever it says; those that are streamed are not.
     """
 
-    def __init__(self, *, api_key: ApiKey, base_url: str, timeout: float, max_retries: int, budget: RateBudget) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: ApiKey,
+        base_url: str,
+        timeout: float,
+        max_retries: int,
+        budget: RateBudget,
+        observe: Callable[[Answer], None] | None = None,
+    ) -> None:
         self._key = api_key
+        self._observe = observe or (lambda _: None)
         self._budget = budget
         self._timeout = timeout
         self._max_retries = max_retries
@@ -287,7 +299,9 @@ class Transport:
         def exchange() -> Answer:
             response = self._sent(http, request)
             with closing(response):
-                return self._whole(request, response, max_bytes)
+                answer = self._whole(request, response, max_bytes)
+            self._observe(answer)
+            return answer
 
         seconds = self._timeout * (RESULT_PATIENCE if max_bytes > MAX_ANSWER_BYTES else 1)
         return self._told(request, exchange, seconds + len(request.content or b"") / SLOWEST_BYTES_A_SECOND)

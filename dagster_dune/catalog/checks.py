@@ -190,6 +190,7 @@ class DuneCheck(BaseModel):
         return None if self.max_age_hours is None else timedelta(hours=self.max_age_hours)
 
 
+# Assumption: failed-cast-text.
 def gate_answer(message: str) -> str | None:
     """Read the error of a gate's node.
 

@@ -16,6 +16,7 @@ from dagster_dune.errors import DuneCatalogError
 
 MAX_QUERY_ID = 10**18 - 1
 QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]{0,17})")
+# Assumption: matview-names.
 TEAM_TABLE_NAME = re.compile(r"dune\.(?P<team>[\w-]+)\.(?P<kind>result|dataset)_(?P<name>\w+)")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dagster_dune.cli.catalog import catalog_app
+from dagster_dune.cli.doctor import doctor
 from dagster_dune.cli.emulator import emulator_app
 from dagster_dune.cli.pipelines import cancel, status
 from dagster_dune.cli.results import results
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(emulator_app, name="emulator")
+app.command()(doctor)
 app.command("results")(results)
 app.command()(cancel)
 app.command()(status)

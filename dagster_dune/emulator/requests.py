@@ -19,6 +19,7 @@ ParameterValues = Mapping[str, ParameterValue | tuple[ParameterValue, ...]]
 """A value for each key; several where the parameter takes several."""
 
 
+# Assumption: local-strict-bodies.
 class RequestError(DuneError):
     """A request that is answered with an error.
 

@@ -16,6 +16,7 @@ from dagster_dune.errors import DuneResultError
 from dagster_dune.frames.columns import Column, arrow_schema
 from dagster_dune.frames.values import Number, from_json, from_text, json_values
 
+# Assumption: csv-null.
 NULL_IN_CSV = "<nil>"
 """What stands in CSV for NULL. An empty field is an empty text."""
 
@@ -61,6 +62,7 @@ def read_json(body: bytes, columns: Sequence[Column]) -> JsonPage:
     rows = rows or []
     metadata = result.get("metadata") or {}
     _check_names(metadata.get("column_names"), columns)
+    # Assumption: json-column-names.
     twice = [name for name, count in Counter(column.name for column in columns).items() if count > 1]
     if twice:
         raise DuneResultError(

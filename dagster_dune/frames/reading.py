@@ -158,6 +158,7 @@ class ResultReader:
         batches, end = [], offset + count
         while offset < end:
             page = self._parse(self._fetch(self._format, offset, end - offset), offset, end - offset)
+            # Assumption: page-size.
             after = offset + page.batch.num_rows
             if page.next_offset != (None if after == self._total else after):
                 raise self._wrong_page(page, offset)
@@ -209,6 +210,7 @@ class ResultReader:
             parsed = _Page(batch, page.next_offset)
         else:
             parsed = self._json(page, self.columns)
+        # Assumption: filtered-offset.
         if parsed.next_offset not in (None, offset + parsed.batch.num_rows) or parsed.next_offset == offset:
             raise self._wrong_page(parsed, offset)
         if parsed.batch.num_rows > limit:
@@ -258,6 +260,7 @@ class ResultReader:
     def _holds_nil(self, column: Column) -> bool:
         """Whether some row holds the text ``<nil>``: asked once a column."""
         with self._asking:
+            # Assumption: csv-nil-filter.
             if column.name not in self._real_nil:
                 if sum(other.name == column.name for other in self.columns) > 1 or not column.name:
                     raise DuneResultError(
@@ -276,6 +279,7 @@ class ResultReader:
     def _page_size(self) -> int:
         return self._options.page_size or max(1, MAX_DATAPOINTS // len(self.columns))
 
+    # Assumption: csv-nested.
     def _chosen_format(self) -> Literal["csv", "json"]:
         if self._options.sample is not None:
             return "json"

@@ -25,6 +25,7 @@ WIDE_RANGES = {"uint256": (0, 2**256 - 1), "int256": (-(2**255), 2**255 - 1)}
 _NOT_HEX = 255
 
 
+# Assumption: json-column-names.
 class Number(str):
     """A number of a JSON document, as it was written: no digit is lost before its type is known."""
 

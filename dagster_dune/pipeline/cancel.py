@@ -43,6 +43,7 @@ def cancel_pipeline(
     Returns:
         The names of what may still run.
     """
+    # Assumption: cancel-stops-dependents.
     settlement = Settlement(plan)
     cancelled = set[str]()
     ends_at = clock() + PATIENCE_SECONDS

@@ -130,6 +130,7 @@ class Details:
                 self._wait_for_room()
             read.is_under_way = True
             try:
+                # Assumption: node-credits.
                 return self._client.get_execution_status(read.execution_id)
             except DuneRateLimitError:  # which the budget has learned from
                 read.is_under_way = False

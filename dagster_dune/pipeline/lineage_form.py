@@ -16,6 +16,7 @@ from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DunePlanError
 from dagster_dune.pipeline.plan import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target, parts_of
 
+# Assumption: lineage-form.
 FORM = 'pipeline_form="lineage"'
 
 

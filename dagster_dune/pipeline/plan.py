@@ -290,6 +290,7 @@ def node_target(
         DuneCatalogError: A parameter's value is not one that the query takes.
         DunePlanError: A matview is given parameters, or a parameter a value beside that of the partition.
     """
+    # Assumption: default-tier.
     tier = override.performance or obj.performance or performance
     if isinstance(obj, MaterializedView):
         if override.query_parameters:
@@ -306,6 +307,7 @@ def node_target(
             )
         values |= of_partition
     texts = checked_values(obj.sql_name, obj.parameters, values)
+    # Assumption: repeated-query.
     return QueryExecution(query_id=obj.query_id, performance=tier, query_parameters=texts or None)
 
 

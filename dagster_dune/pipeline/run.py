@@ -47,6 +47,7 @@ class Polling:
     max_interval: float = 10.0
     stall_timeout: float = 3600.0
     failure_tolerance: float = 600.0
+    # Assumption: young-pipeline.
     not_found_tolerance: float = 10.0
     timeout: float | None = None
 

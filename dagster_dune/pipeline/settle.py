@@ -13,6 +13,7 @@ from dagster_dune.api.models import ExecutionStatus, NodeExecution, PipelineStat
 from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.states import Phase, phase_of
 
+# Assumption: late-nodes.
 PATIENCE = 3
 """How many answers in a row may leave a node open after the pipeline has ended, before we stop waiting for its word."""
 
@@ -113,6 +114,7 @@ class Settlement:
             The outcomes of the nodes that settled by it, in the plan's order.
         """
         before = (self._over, dict(self._seen))
+        # Assumption: null-nodes.
         for execution in status.node_executions:
             self._observe(execution)
         self._over = self._over or phase_of(status.status, status.error).has_ended
@@ -158,6 +160,7 @@ class Settlement:
 
     def _node_id(self, execution: NodeExecution) -> int | None:
         """Find whose status this is: the id decides, unless the name that stands beside it is another node's."""
+        # Assumption: node-ids.
         planned = self.plan.by_id.get(execution.id)
         named = self._ids_by_name.get(_reported_name(execution) or "", [])
         if planned and (not named or planned.id in named):
@@ -188,6 +191,7 @@ class Settlement:
         }.get(seen.phase, f"Dune says {seen.word!r} and gives no reason.")
         return Outcome(node, Result.FAILED, seen.phase, seen.execution_id, reason)
 
+    # Assumption: failure-stops-dependents.
     def _nothing_can_start(self) -> bool:
         """Whether every open node waits behind a failed one."""
         failed = {id_ for id_, outcome in self._outcomes.items() if outcome.result is not Result.SUCCEEDED}
@@ -203,6 +207,7 @@ class Settlement:
         for node in self.open_nodes:
             blockers = self._blockers(node)
             seen = self._seen[node.id]
+            # Assumption: blocked-nodes.
             if blockers and not seen.started:
                 reason = f"Not started, because {', '.join(blockers)} failed."
                 outcome = Outcome(node, Result.SKIPPED, seen.phase, reason=reason, blocked_by=blockers)

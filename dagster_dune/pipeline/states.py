@@ -30,9 +30,11 @@ class Phase(Enum):
     @property
     def is_success(self) -> bool:
         """Whether there is a result."""
+        # Assumption: partial-success.
         return self in (Phase.COMPLETED, Phase.PARTIAL)
 
 
+# Assumption: node-words.
 PHASES = {
     "": Phase.WAITING,
     "pending": Phase.WAITING,
@@ -46,6 +48,7 @@ PHASES = {
     "completed_partial": Phase.PARTIAL,
     "failed": Phase.FAILED,
     "error": Phase.FAILED,
+    # Assumption: canceled-spelling.
     "cancelled": Phase.CANCELED,
     "canceled": Phase.CANCELED,
     "expired": Phase.EXPIRED,
@@ -69,6 +72,7 @@ def phase_of(word: str | None, error: str | None = None) -> Phase:
         (<Phase.COMPLETED: 'completed'>, <Phase.CANCELED: 'canceled'>, <Phase.FAILED: 'failed'>)
     """
     phase = PHASES.get((word or "").strip().lower().removeprefix("query_state_"), Phase.UNKNOWN)
+    # Assumptions: failed-pipeline-word, node-error.
     if error and phase not in (Phase.CANCELED, Phase.EXPIRED, Phase.PARTIAL):
         return Phase.FAILED
     return phase

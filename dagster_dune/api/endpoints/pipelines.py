@@ -29,6 +29,7 @@ class Pipelines(Endpoints):
             AmbiguousSubmission: Dune may have started the pipeline; it was not sent again.
             DuneApiError: Dune refused it, or could not be reached; nothing was started.
         """
+        # Assumption: nodes-form.
         body = {"pipeline": pipeline.model_dump(mode="json", exclude_none=True)}
         return self._submit(models.PipelineSubmitted, "v1/pipelines/execute", body)
 
@@ -54,6 +55,7 @@ class Pipelines(Endpoints):
             AmbiguousSubmission: Dune may have started the pipeline; it was not sent again.
             DuneApiError: Dune refused it, or could not be reached; nothing was started.
         """
+        # Assumption: lineage-form.
         body = {"query_id": query_id} | execution_options(performance, query_parameters)
         return self._submit(models.PipelineSubmitted, "v1/pipelines/execute", body)
 

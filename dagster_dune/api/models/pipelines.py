@@ -90,4 +90,5 @@ class PipelineStatus(DuneModel):
 
     status: Text = None
     error: Text = None
+    # Assumption: null-nodes.
     node_executions: Many[Readable[NodeExecution]] = ()

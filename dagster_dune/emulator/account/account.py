@@ -20,6 +20,7 @@ from dagster_dune.emulator.requests import (
 MAX_NAME_LENGTH = 128
 
 
+# Assumptions: local-archived-query, local-several-matviews.
 @dataclass(frozen=True)
 class Query:
     """A saved query.

@@ -11,6 +11,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 DATETIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
 
 
+# Assumptions: local-several-values, local-query-parameters.
 def checked_parameters(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
     """Return the parameters of a query, if the emulator can substitute them.
 

@@ -50,6 +50,7 @@ _RESERVED = ("main", "readable", "pg_catalog")
 DEFAULT_MAX_BYTES = 4_000_000_000
 
 
+# Assumption: local-same-column-names.
 class Engine:
     """A DuckDB database with Dune's sample tables, and with the matviews and uploads that queries make.
 

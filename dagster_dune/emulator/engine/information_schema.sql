@@ -1,3 +1,4 @@
+-- Assumption: local-information-schema.
 -- What there is to read, as `information_schema.tables` and `information_schema.columns` tell it. DuckDB's own schema of
 -- that name would tell of its own tables too.
 CREATE SCHEMA IF NOT EXISTS readable;

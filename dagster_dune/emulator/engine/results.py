@@ -24,6 +24,7 @@ NULL_IN_CSV = "<nil>"
 _NEEDS_QUOTES = re.compile(r'^\s|[,"\r\n]')
 
 
+# Assumptions: local-timestamp-types, local-json-rows.
 @dataclass(frozen=True)
 class Column:
     """A column of a result.

@@ -59,6 +59,7 @@ _INTEGER = re.compile(r"-?\d+")
 Record = dict[str, str | None]
 
 
+# Assumption: local-contract-tables.
 @dataclass(frozen=True)
 class TableColumn:
     """A column of a table.

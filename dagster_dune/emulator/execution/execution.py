@@ -18,6 +18,7 @@ DATAPOINTS_A_CREDIT = 100_000
 NANOSECONDS = 1_000_000_000
 
 
+# Assumptions: local-partial-success, local-expiry, local-credits.
 class State(StrEnum):
     """The states of an execution, in Dune's words."""
 

@@ -14,6 +14,7 @@ CHECK_SECONDS = 0.02
 _STATM = Path("/proc/self/statm")
 
 
+# Assumption: local-resource-limits.
 @dataclass(frozen=True)
 class ResourceLimits:
     """The bounds of executions.

@@ -17,6 +17,7 @@ from dagster_dune.emulator.execution.queue import ExecutionQueue
 from dagster_dune.emulator.requests import PipelineNode, RequestError
 
 
+# Assumptions: local-failed-pipeline, local-partial-success, local-unknown-nodes.
 @dataclass(frozen=True)
 class Node:
     """A node that is known to be right: its dependencies exist, and so does what it runs."""

@@ -37,6 +37,7 @@ alone: nothing of it is kept, and its place in the queue is free when it has end
 logger = logging.getLogger(__name__)
 
 
+# Assumption: local-query-version.
 class ExecutionQueue:
     """Every execution. As many executions run at once as there are workers; the others are pending.
 

@@ -49,6 +49,7 @@ API_GROUPS = (
 )
 
 
+# Assumptions: local-not-served, local-json-errors.
 def create_app(state: ServerState, on_start: Callable[[], None], disconnect: Disconnect) -> ASGIApp:
     """Put a local Dune behind HTTP.
 

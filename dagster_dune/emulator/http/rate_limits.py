@@ -25,6 +25,7 @@ Kind = Literal["low", "high"]
 WINDOW_SECONDS = 60.0
 
 
+# Assumptions: local-rate-window, local-rate-headers.
 @dataclass(frozen=True)
 class Limits:
     """How many requests a minute a plan allows.

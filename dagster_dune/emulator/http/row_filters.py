@@ -33,6 +33,7 @@ _COMPARISONS: dict[type[exp.Expr], Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 
 
+# Assumptions: local-filters, local-sample-count.
 def filtered(result: ResultSet, filters: str) -> ResultSet:
     """Return the rows that fulfil a condition, such as ``amount >= 1 AND (chain = 'base' OR chain IN ('bnb'))``.
 

@@ -75,6 +75,7 @@ def _joined(texts: Sequence[pa.Array], between: Sequence[str], begin: str, end: 
     return joined.cast(pa.binary())
 
 
+# Assumption: table-bodies.
 def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
     """Write the values of a column as plain texts, NULL as NULL."""
     if pa.types.is_dictionary(array.type):
@@ -104,6 +105,7 @@ def _decimals(array: pa.Array, _: TableColumn) -> pa.Array:
     return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], pa.string())
 
 
+# Assumption: table-milliseconds.
 def _timestamps(array: pa.Array, column: TableColumn) -> pa.Array:
     try:
         plain = array.cast(pa.timestamp("ms", array.type.tz and "UTC"))

@@ -28,9 +28,11 @@ from dagster_dune.frames.uploads.bodies import BATCH_ROWS, CSV, ContentType, con
 from dagster_dune.frames.uploads.schema import DuneUploadError, differences, table_columns, table_parts
 
 MAX_INSERT_BYTES = 1_200_000_000
+# Assumption: table-prices.
 CREATION_CREDITS = 10.0
 CREDITS_A_GIGABYTE = 3.0
 LEAST_INSERT_CREDITS = 1.0
+# Assumption: lost-insert.
 SETTLE_SECONDS = 600.0
 """An insert whose answer was lost has arrived by then, or never will."""
 

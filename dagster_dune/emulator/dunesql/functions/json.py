@@ -5,6 +5,7 @@ from __future__ import annotations
 from dagster_dune.emulator.dunesql.functions.registry import Registry
 
 JSONS = Registry("functions/json")
+# Assumption: local-json-parse.
 _add = JSONS.add
 for _kind in ("varchar", "json"):
     _add("json_extract", f"({_kind}, varchar) -> json", "py_json_extract($1, $2)")

@@ -25,6 +25,7 @@ _DATES, _CLOCKS = ("day", "week", "month", "quarter", "year"), ("millisecond", "
 _KINDS = ("date", "timestamp(p)", "timestamp(p) with time zone")
 
 
+# Assumption: local-time-precision.
 def shown(value: Operand) -> str:
     """What clocks show at a time, as a TIMESTAMP."""
     if value.type.zoned:

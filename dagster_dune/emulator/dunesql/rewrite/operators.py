@@ -32,6 +32,7 @@ SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", ex
 _WIDE = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 
 
+# Assumption: local-uint256-minus.
 def mismatch(node: exp.Expr, sign: str, *types: Type) -> SqlError:
     """An operator that does not take these types."""
     return error_at(node, f"Cannot apply operator: {f' {sign} '.join(map(str, types))}")

@@ -48,6 +48,7 @@ MOST_SECONDS = 2.0
 """How long a translation may take."""
 
 
+# Assumption: local-incremental-parameters.
 @dataclass(frozen=True)
 class Translated:
     """A query in DuckDB's SQL.

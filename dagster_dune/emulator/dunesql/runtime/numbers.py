@@ -14,6 +14,7 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 UINT256_MAX, INT256_MIN, INT256_MAX = 2**256 - 1, -(2**255), 2**255 - 1
 
 
+# Assumption: local-double-text.
 def java_double(value: float, digits: str) -> str:
     """Write a double as Java does, with the shortest digits that read back."""
     if math.isnan(value):
@@ -270,6 +271,7 @@ def beta_cdf(a: float, b: float, value: float) -> float:
 
 
 @native("VARCHAR", "DOUBLE")
+# Assumption: local-links.
 def format_number(value: float) -> str:
     """Write a number with three digits at the most and a unit for each thousand."""
     if not math.isfinite(value) or 0 < abs(value) < 1 or abs(value) >= 1e18:
@@ -329,6 +331,7 @@ def bit_count(value: int, bits: int) -> int:
     return int.bit_count(value & (2**bits - 1))
 
 
+# Assumption: local-shifts-and-clocks.
 @native("BIGINT", "BIGINT", "BIGINT", "INTEGER", "VARCHAR")
 def shift(value: int, count: int, bits: int, way: str) -> int:
     """Shift the bits of an integer of so many bits."""

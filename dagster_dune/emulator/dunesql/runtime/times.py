@@ -14,6 +14,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - times without a zone are shown t
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
 
 
+# Assumption: local-shifts-and-clocks.
 @lru_cache(maxsize=512)
 def zone_of(name: str) -> tzinfo:
     """Find a zone by its name or its offset."""

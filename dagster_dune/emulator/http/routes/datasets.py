@@ -40,6 +40,7 @@ SAMPLE_DATE = "2026-05-02T00:00:00+00:00"
 SAMPLE_OWNER = "dune"
 
 
+# Assumption: local-dataset-types.
 class DatasetOptions(PageOptions):
     """Which datasets are asked for."""
 

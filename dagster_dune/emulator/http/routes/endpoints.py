@@ -12,6 +12,7 @@ from dagster_dune.emulator.http.routes.executions import json_page
 from dagster_dune.emulator.requests import Options, RequestError
 
 
+# Assumption: local-endpoint-query-id.
 class EndpointOptions(Options):
     """What the specification asks for beside the options of results, and no client sends."""
 

@@ -32,6 +32,7 @@ from dagster_dune.emulator.sql_errors import SqlError
 PARAMETER_PREFIX = "params."
 
 
+# Assumptions: local-partial-read, local-expiry, local-results-query-id, local-latest-parameters.
 class ResultOptions(PageOptions):
     """Which part of a result is asked for; a limit of 0 asks for its metadata alone."""
 

@@ -21,6 +21,7 @@ MAX_LIMIT = 1_000
 SHOWN_EXECUTIONS = 10
 
 
+# Assumption: local-schedule-times.
 async def list_materialized_views(request: Request) -> Response:
     """List the team's matviews by name."""
     dune, options = local_dune(request), read_options(request, PageOptions)

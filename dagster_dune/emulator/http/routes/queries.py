@@ -12,6 +12,7 @@ from dagster_dune.emulator.requests import NewQuery, QueryChange
 DEFAULT_LIMIT = 20
 
 
+# Assumption: local-temporary-query.
 async def list_queries(request: Request) -> Response:
     """List the team's queries, the lowest id first."""
     dune, options = local_dune(request), read_options(request, PageOptions)

@@ -39,6 +39,7 @@ READERS: Mapping[str, Callable[[bytes, Sequence[TableColumn]], list[Record]]] = 
 }
 
 
+# Assumptions: local-table-credits, local-table-exists, local-table-names.
 async def list_uploads(request: Request) -> Response:
     """List the team's uploads by name."""
     dune, options = local_dune(request), read_options(request, PageOptions)

@@ -19,6 +19,7 @@ CREDITS_INCLUDED = 2500
 BYTES_ALLOWED = 100_000_000
 
 
+# Assumptions: local-table-credits, local-billing-periods.
 async def get_usage(request: Request) -> Response:
     """Return the billing periods, months that begin on the 1st, that lie in the range; the current one by default."""
     dune = local_dune(request)

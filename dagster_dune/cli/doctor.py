@@ -1,0 +1,112 @@
+"""``dagster-dune doctor``: whether what is assumed about Dune holds on the user's own account."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dagster_dune.errors import DuneError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dagster_dune.api.client import DuneApiClient
+    from dagster_dune.doctor.report import Report
+
+STYLES = {"holds": "green", "does not hold": "bold red", "not tried": "dim"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Write it, with requests and answers, without keys, names, SQL and rows."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="A folder of .sql files to compare with Dune.")
+    ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A catalog document to compare with Dune.")
+    ] = None,
+) -> None:
+    """Ask the account whether what is assumed about Dune holds (DUNE_API_KEY, DUNE_API_BASE_URL).
+
+    It reads alone, and costs no credits. Exits with 0 where all that was tried holds, with 1 where something does not,
+    and with 2 where nothing could be found out.
+    """
+    from rich.console import Console  # noqa: PLC0415  (help is quick without)
+
+    from dagster_dune.doctor.report import Report  # noqa: PLC0415
+
+    report = Report()
+    try:
+        with _client(report) as client:
+            _examine(client, report, folder, catalog)
+    except DuneError as error:
+        report.failure = str(error)
+    report.close(executes=False)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        _show(report, Console(highlight=False))
+    if save:
+        save.write_text(json.dumps(report.to_save(), indent=2) + "\n")
+        typer.echo(f"{save} holds requests and answers without keys, names, SQL and rows.", err=True)
+    raise typer.Exit(report.exit_code)
+
+
+def _client(report: Report) -> DuneApiClient:
+    from dagster_dune.api.address import DEFAULT_BASE_URL  # noqa: PLC0415
+    from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
+    from dagster_dune.doctor.reading import address_in_words, observed  # noqa: PLC0415
+
+    base_url = os.environ.get("DUNE_API_BASE_URL") or DEFAULT_BASE_URL
+    report.fact("address", address_in_words(base_url), is_private=True)
+    return DuneApiClient(os.environ.get("DUNE_API_KEY", ""), base_url, max_retries=2, observe=observed(report))
+
+
+def _examine(client: DuneApiClient, report: Report, folder: Path | None, catalog: Path | None) -> None:
+    from dagster_dune.doctor.reading import Reading  # noqa: PLC0415
+
+    Reading(client, report).examine()
+    if folder or catalog:
+        from dagster_dune.doctor.comparing import compare  # noqa: PLC0415
+
+        compare(client, report, folder, catalog)
+
+
+def _show(report: Report, console: Console) -> None:
+    from rich.table import Table  # noqa: PLC0415  (help is quick without)
+
+    facts = Table(title="The account", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    for fact in report.facts:
+        facts.add_row(fact.what, fact.said, style="yellow" if fact.is_trouble else None)
+    console.print(facts)
+    if report.failure:
+        console.print(report.failure, style="red", markup=False)
+        return
+    console.print(_findings(report))
+
+
+def _findings(report: Report) -> Table:
+    from rich.table import Table  # noqa: PLC0415  (help is quick without)
+    from rich.text import Text  # noqa: PLC0415
+
+    from dagster_dune.doctor.assumptions import BY_ID  # noqa: PLC0415
+
+    table = Table(title="What is assumed about Dune (docs/assumptions.md)", title_justify="left")
+    for heading in ("assumption", "verdict", "seen, and what to do"):
+        table.add_column(heading, overflow="fold")
+    for finding in report.findings.values():
+        words = [finding.seen, finding.changes, finding.setting and f"Set {finding.setting}"]
+        table.add_row(
+            Text(f"{finding.id}\n{BY_ID[finding.id].says}"),
+            Text(finding.verdict.value, style=STYLES[finding.verdict.value]),
+            Text("\n".join(word for word in words if word)),
+        )
+    return table
