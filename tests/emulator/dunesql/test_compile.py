@@ -140,7 +140,7 @@ def test_views_that_cannot_be_read(sql, message):
         ("SELECT * FROM read_text('/etc/passwd')", "line 1:15: Function 'read_text' is not registered"),
         ("SELECT * FROM range(3)", "line 1:15: Function 'range' is not registered"),
         ("SELECT trino_bignum_product(1, 2)", "line 1:8: Function 'trino_bignum_product' is not registered"),
-        ("SELECT a -> 'b' FROM t", "JSONPATH is not supported by this emulator"),
+        ("SELECT a -> 'b' FROM t", "JSONEXTRACT is not supported by this emulator"),
         ("SELECT 1::bigint", "line 1:9: mismatched input '::'"),
         ("SELECT 1 LIMIT 1 OFFSET 0", "line 1:18: mismatched input 'OFFSET': write OFFSET before LIMIT"),
         ('SELECT "lower"(a) FROM t', "line 1:8: Function '\"lower\"' is not registered"),

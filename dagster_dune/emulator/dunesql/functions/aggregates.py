@@ -156,5 +156,5 @@ _add("first_value last_value", "(T) -> T", lambda call: f"«{call.name}({call.ar
 _add("nth_value", "(T, bigint) -> T", "«nth_value($1, $2)»")
 for _name in ("lag", "lead"):
     _add(_name, "(T) -> T", f"«{_name}($1)»")
-    _add(_name, "(T, bigint) -> T", f"«{_name}($1, $2)»")
-    _add(_name, "(T, bigint, T) -> T", f"«{_name}($1, $2, $3)»")
+    _add(_name, "(T, bigint) -> T", f"«{_name}($1, trino_offset($2))»")
+    _add(_name, "(T, bigint, T) -> T", f"«{_name}($1, trino_offset($2), $3)»")

@@ -7,12 +7,26 @@ from dagster_dune.emulator.dunesql.types.trino import Type
 
 ARRAYS = Registry("functions/array")
 _add = ARRAYS.add
+
+
+def _sought(call: Call, of_nan: str) -> str:
+    """Look for an element that is equal to a value, which NaN is to none, though DuckDB finds it."""
+    array, value = (argument.sql for argument in call.arguments)
+    made = f"trino_{call.name}"
+    type_ = call.arguments[1].type
+    if not type_.is_float:
+        return f"{made}({array}, {value})"
+    rest = f"list_filter({array}, lambda dune_n: dune_n IS NULL)"
+    instead = of_nan.format(rest=rest, zero=f"CAST(0 AS {type_.duckdb})", whole=array)
+    return f"CASE WHEN isnan({value}) THEN {instead} ELSE {made}({array}, {value}) END"
+
+
 _add("cardinality", "(array(T)) -> bigint", "CAST(len($1) AS BIGINT)")
 _add("element_at", "(array(T), bigint) -> T", "trino_element_at($1, $2)")
-_add("contains", "(array(T), T) -> boolean", "trino_contains($1, $2)")
+_add("contains", "(array(T), T) -> boolean", lambda call: _sought(call, "trino_contains({rest}, {zero})"))
 _add("contains_sequence", "(array(T), array(T)) -> boolean", "trino_contains_sequence($1, $2)")
-_add("array_position", "(array(T), T) -> bigint", "trino_array_position($1, $2)")
-_add("array_remove", "(array(T), T) -> array(T)", "trino_array_remove($1, $2)")
+_add("array_position", "(array(T), T) -> bigint", lambda call: _sought(call, "trino_array_position({rest}, {zero})"))
+_add("array_remove", "(array(T), T) -> array(T)", lambda call: _sought(call, "{whole}"))
 _add("array_distinct", "(array(T)) -> array(T)", "trino_array_distinct($1)")
 _add("array_union", "(array(T), array(T)) -> array(T)", "trino_array_union($1, $2)")
 _add("array_intersect", "(array(T), array(T)) -> array(T)", "trino_array_intersect($1, $2)")
@@ -70,7 +84,13 @@ def _sorted(call: Call) -> str:
     )
 
 
-_add("array_sort", "(array(T)) -> array(T)", "trino_array_sort($1)")
+def _sorted_plainly(call: Call) -> str:
+    if call.result.of[0].find("map", "json", "hyperloglog"):
+        raise RefusedError(f"array_sort takes an array of what has an order, not {call.result}")
+    return f"trino_array_sort({call.arguments[0].sql})"
+
+
+_add("array_sort", "(array(T)) -> array(T)", _sorted_plainly)
 _add("array_sort", "(array(T), (T, T) -> integer) -> array(T)", _sorted)
 _add("transform", "(array(T), (T) -> U) -> array(U)", "list_transform($1, $2)")
 _add("filter", "(array(T), (T) -> boolean) -> array(T)", "list_filter($1, $2)")
@@ -127,7 +147,7 @@ def _series(call: Call) -> str:
     if start.type.name == "bigint":
         return f"trino_sequence({start.sql}, {stop.sql}{''.join(f', {step.sql}' for step in steps)})"
     unit = "months" if steps and steps[0].type.name.endswith("month") else "milliseconds"
-    step = steps[0].sql if steps else "86400000"
+    step = steps[0].sql if steps else f"CASE WHEN {start.sql} <= {stop.sql} THEN 86400000 ELSE -86400000 END"
     if start.type.name == "date" and unit == "milliseconds":
         return f"trino_sequence_days({start.sql}, {stop.sql}, {step})"
     zone = start.type.name.endswith("zone")

@@ -87,7 +87,8 @@ for _number in ("tinyint", "smallint", "integer", "bigint"):
 _add("sign", "(double) -> double", "trino_sign($1)")
 _add("sign", "(real) -> real", _cast("trino_sign(CAST($1 AS DOUBLE))"))
 _add("sign", "(decimal(p,s)) -> decimal(p,s)", _cast("sign($1)"), lambda _: decimal(1, 0))
-for _name in ("exp", "cbrt", "sin", "cos", "tan", "atan", "radians", "degrees", "sinh", "cosh", "tanh"):
+_add("cbrt", "(double) -> double", "py_cbrt($1)")
+for _name in ("exp", "sin", "cos", "tan", "atan", "radians", "degrees", "sinh", "cosh", "tanh"):
     _add(_name, "(double) -> double", f"{_name}($1)")
 _add("asin", "(double) -> double", "trino_asin($1)")
 _add("acos", "(double) -> double", "trino_acos($1)")

@@ -8,7 +8,7 @@ from dagster_dune.emulator.dunesql.types.trino import Type
 STRINGS = Registry("functions/string")
 _add = STRINGS.add
 _add("lower", "(varchar) -> varchar", "lower($1)")
-_add("upper", "(varchar) -> varchar", "upper($1)")
+_add("upper", "(varchar) -> varchar", "trino_upper($1)")
 _add("chr", "(bigint) -> varchar", "py_chr($1)", lambda _: Type("varchar", (1,)))
 _add("codepoint", "(varchar) -> integer", "trino_codepoint($1)")
 _add("length", "(varchar) -> bigint", "length($1)")

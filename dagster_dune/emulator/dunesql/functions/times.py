@@ -80,6 +80,8 @@ def _added(call: Call) -> str:
 
 def _difference(call: Call) -> str:
     unit, (_, start, end) = _unit(call), call.arguments
+    if start.type.name == "time":
+        return f"py_date_diff({text(unit)}, DATE '1970-01-01' + {start.sql}, DATE '1970-01-01' + {end.sql})"
     if start.type.zoned and unit in _DATES:
         zone = f"struct_extract({start.sql}, '{ZONE}')"
         other = end.sql if end.type.zoned else f"trino_zoned({end.sql}, 'UTC')"
@@ -94,7 +96,7 @@ def _difference(call: Call) -> str:
 
 for _kind in (*_KINDS, "time(p)"):
     _add("date_trunc", f"(varchar, {_kind}) -> {_kind}", _truncated, _last)
-for _kind in _KINDS:
+for _kind in (*_KINDS, "time(p)"):
     _add("date_add", f"(varchar, bigint, {_kind}) -> {_kind}", _added, _last)
     _add("date_diff", f"(varchar, {_kind}, {_kind}) -> bigint", _difference)
 
@@ -178,7 +180,14 @@ _add("from_unixtime", "(double, varchar) -> timestamp(3) with time zone",
 _add("from_unixtime", "(double, bigint, bigint) -> timestamp(3) with time zone",
      "trino_zoned(trino_from_unixtime($1), trino_offset_name($2, $3))",
      lambda _: timestamp_tz(3, zoned=True))  # fmt: skip
-_add("from_unixtime_nanos", "(bigint) -> timestamp(9) with time zone", "trino_refused_nanos($1)")
+
+
+def _refused(call: Call) -> str:
+    raise RefusedError(f"{call.name} is not supported by this emulator: a time with a zone has 6 digits at the most")
+
+
+_add("from_unixtime_nanos", "(bigint) -> timestamp(9) with time zone", _refused)
+_add("from_iso8601_timestamp_nanos", "(varchar) -> timestamp(9) with time zone", _refused)
 _add("from_iso8601_timestamp", "(varchar) -> timestamp(3) with time zone", "trino_zoned_read(py_iso_timestamp($1, 3))",
      lambda _: timestamp_tz(3, zoned=True))  # fmt: skip
 _add("from_iso8601_date", "(varchar) -> date", "py_iso_date($1)")

@@ -4,6 +4,8 @@
 -- Fails the statement where it is evaluated. A failing cast, unlike error(), may stand inside TRY.
 CREATE OR REPLACE MACRO trino_fail(message) AS list_extract([NULL], CAST('trino: ' || message AS BIGINT));
 
+CREATE OR REPLACE MACRO trino_offset(x) AS CASE WHEN x < 0 THEN trino_fail('Offset must be at least 0') ELSE x END;
+
 -- The clock stands still at the end of the sample data.
 CREATE OR REPLACE MACRO trino_now() AS TIMESTAMPTZ '2026-07-01 00:00:00+00';
 CREATE OR REPLACE MACRO trino_today() AS DATE '2026-07-01';
@@ -96,6 +98,10 @@ CREATE OR REPLACE MACRO trino_least_double(list) AS
 CREATE OR REPLACE MACRO trino_short_text(s, most) AS
   list_transform([s], lambda v: CASE WHEN length(v) > most
     THEN CAST(trino_fail('Value ' || v || ' cannot be represented as varchar(' || most || ')') AS VARCHAR) ELSE v END)[1];
+-- Letter by letter: one that has no capital of one letter stays as it is.
+CREATE OR REPLACE MACRO trino_upper(s) AS
+  list_transform([s], lambda v: CASE WHEN contains(v, 'ß')
+    THEN array_to_string(list_transform(split(v, 'ß'), lambda part: upper(part)), 'ß') ELSE upper(v) END)[1];
 CREATE OR REPLACE MACRO trino_codepoint(s) AS
   list_transform([s], lambda v: CASE WHEN length(v) <> 1
     THEN trino_fail('Input string must be a single character string: ' || v) ELSE ord(v) END)[1];

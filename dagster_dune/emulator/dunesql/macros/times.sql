@@ -16,6 +16,9 @@ CREATE OR REPLACE MACRO trino_day_interval_text(x) AS
     || trino_two(r.n // 1000 % 60) || '.' || lpad(CAST(r.n % 1000 AS VARCHAR), 3, '0'))[1];
 CREATE OR REPLACE MACRO trino_month_interval_text(x) AS
   list_transform([{'s': CASE WHEN x < 0 THEN '-' ELSE '' END, 'n': abs(x)}], lambda r: r.s || (r.n // 12) || '-' || (r.n % 12))[1];
+-- Milliseconds of microseconds, half a one up.
+CREATE OR REPLACE MACRO trino_rounded_milliseconds(x) AS
+  list_transform([CAST(x AS BIGINT) + 500], lambda v: (v - ((v % 1000) + 1000) % 1000) // 1000)[1];
 CREATE OR REPLACE MACRO trino_whole_days(x) AS
   list_transform([x], lambda v: CASE WHEN v % 86400000 <> 0
     THEN CAST(trino_fail('Cannot add hour, minutes or seconds to a date') AS INTEGER) ELSE CAST(v // 86400000 AS INTEGER) END)[1];

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlglot import exp
+
 from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
 
 MARK = "trino_"
@@ -9,8 +11,19 @@ MARK = "trino_"
 
 _BY_SYNTAX = frozenset({"substring", "trim", "position", "normalize", "listagg"})
 """Functions with syntax of their own, which sqlglot reads."""
-_SPECIAL = frozenset({"coalesce", "nullif", "try", "row", "date", "grouping", "json_exists"})
+JSON_CALLS = ("json_exists", "json_value", "json_query", "json_object", "json_array")
+"""Functions with clauses of their own, which `parse.json_calls` makes plain calls."""
+_SPECIAL = frozenset({"coalesce", "nullif", "try", "row", "date", "grouping", *JSON_CALLS})
 """Those of `functions.catalog.SPECIAL` that are written like any other."""
 
 NAMES = (frozenset(FUNCTIONS) - _BY_SYNTAX) | _SPECIAL
 """The functions that get the mark."""
+
+
+def function_name(node: exp.Expr) -> str:
+    """The name of the function that a node calls, empty where it calls none of the list."""
+    if isinstance(node, exp.GroupConcat):
+        return "listagg"
+    if isinstance(node, exp.Anonymous) and node.name.lower().startswith(MARK):
+        return node.name.lower().removeprefix(MARK)
+    return ""

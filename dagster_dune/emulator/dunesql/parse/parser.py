@@ -14,6 +14,8 @@ from sqlglot.errors import ParseError, TokenError
 
 from dagster_dune.emulator.dunesql.parse.functions import MARK, NAMES
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
+from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
+from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token, with_text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -28,9 +30,7 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.NullSafeNEQ, exp.Is, exp.In, exp.Between, exp.Like, exp.Escape, exp.Exists, exp.Any, exp.All, exp.Add, exp.Sub,
     exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.Extract, exp.Trim, exp.Substring,
     exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Dot, exp.ColumnDef,
-    exp.JSONExtract, exp.JSONExtractQuote, exp.JSONValue, exp.JSONObject, exp.JSONArray, exp.JSONKeyValue,
-    exp.JSONTable,
-    exp.JSONSchema, exp.JSONColumnDef, exp.OnCondition, exp.UnicodeString, exp.TableSample, exp.Normalize, exp.Struct,
+    exp.JSONTable, exp.JSONSchema, exp.JSONColumnDef, exp.UnicodeString, exp.TableSample, exp.Normalize, exp.Struct,
     exp.GroupConcat, exp.IntervalSpan, exp.Localtimestamp, exp.Slice, exp.OverflowTruncateBehavior,
 )  # fmt: skip
 """The syntax that `rewrite` knows, beside the functions."""
@@ -64,9 +64,9 @@ def parse(sql: str) -> exp.Query:
     dialect = Trino()
     dialect.INDEX_OFFSET = 0  # leave the 1 in a[1] alone
     try:
-        tokens = _marked(previous_as_table(dialect.tokenize(sql), sql))
+        tokens = _marked(as_calls(as_trino(previous_as_table(dialect.tokenize(sql), sql), sql)))
         if tokens and tokens[0].token_type not in _FIRST:
-            raise _error_at_token(tokens[0], f"Only SELECT is supported, not {tokens[0].text.upper()}")
+            raise error_at_token(tokens[0], f"Only SELECT is supported, not {tokens[0].text.upper()}")
         parsed = dialect.parser().parse(tokens, sql)
     except ParseError as error:
         raise _syntax_error(error) from None
@@ -105,9 +105,8 @@ def _marked(tokens: list[Token]) -> list[Token]:
         elif following == TokenType.STRING and token.text.lower() in _LITERALS and previous != TokenType.DOT:
             marked += _typed_literal(token)
         elif token.token_type == TokenType.STRING and position and tokens[position - 1].text.lower() in _LITERALS:
-            marked += [token, _with_text(token, TokenType.R_PAREN, ")")]
+            marked += [token, with_text(token, TokenType.R_PAREN, ")")]
         else:
-            _refuse_foreign(tokens, position)
             marked.append(token)
     return marked
 
@@ -134,32 +133,19 @@ def _marked_call(token: Token) -> Token:
     is_quoted = token.token_type == TokenType.IDENTIFIER and name not in _QUOTED
     if is_quoted or name not in NAMES:
         if name.startswith(MARK):
-            raise _error_at_token(token, _UNKNOWN.format(name))
+            raise error_at_token(token, _UNKNOWN.format(name))
         return token
-    return _with_text(token, TokenType.VAR, MARK + name)
+    return with_text(token, TokenType.VAR, MARK + name)
 
 
 def _typed_literal(token: Token) -> list[Token]:
     """``TIMESTAMP '...'`` becomes a call, since a cast of the same text can mean another type."""
     return [
-        _with_text(token, TokenType.VAR, f"{MARK}literal"),
-        _with_text(token, TokenType.L_PAREN, "("),
-        _with_text(token, TokenType.STRING, token.text.lower()),
-        _with_text(token, TokenType.COMMA, ","),
+        with_text(token, TokenType.VAR, f"{MARK}literal"),
+        with_text(token, TokenType.L_PAREN, "("),
+        with_text(token, TokenType.STRING, token.text.lower()),
+        with_text(token, TokenType.COMMA, ","),
     ]
-
-
-def _refuse_foreign(tokens: list[Token], position: int) -> None:
-    """Refuse what sqlglot reads and Trino does not."""
-    token = tokens[position]
-    if token.token_type == TokenType.DCOLON:
-        raise _error_at_token(token, "mismatched input '::': write CAST(value AS type)")
-    if token.token_type == TokenType.OFFSET and position > 1 and tokens[position - 2].token_type == TokenType.LIMIT:
-        raise _error_at_token(token, "mismatched input 'OFFSET': write OFFSET before LIMIT")
-
-
-def _with_text(token: Token, kind: TokenType, text: str) -> Token:
-    return Token(kind, text, token.line, token.col, token.start, token.end, token.comments)
 
 
 def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
@@ -180,10 +166,6 @@ def _check_call(call: exp.Anonymous) -> None:
 
 def _unknown(node: exp.Expr, name: str) -> SqlError:
     return error_at(node, _UNKNOWN.format(name.lower()))
-
-
-def _error_at_token(token: Token, message: str) -> SqlError:
-    return SqlError(message, line=token.line, column=token.col - (token.end - token.start))
 
 
 def _syntax_error(error: ParseError) -> SqlError:

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES, WINDOWS
 from dagster_dune.emulator.dunesql.functions.registry import Operand
-from dagster_dune.emulator.dunesql.parse.functions import MARK
+from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.calls import bound_call, written
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
@@ -33,15 +33,6 @@ class _Parts:
     filter: exp.Expr | None = None
     window: exp.Window | None = None
     ignores_nulls: bool = False
-
-
-def function_name(node: exp.Expr) -> str:
-    """The name of the function that a node calls, empty where it calls none of the list."""
-    if isinstance(node, exp.GroupConcat):
-        return "listagg"
-    if isinstance(node, exp.Anonymous) and node.name.lower().startswith(MARK):
-        return node.name.lower().removeprefix(MARK)
-    return ""
 
 
 def has_aggregate(node: exp.Expr) -> bool:
@@ -193,6 +184,10 @@ def _windowed(translator: Translator, parts: _Parts, scope: Scope) -> Operand:
     assert parts.window is not None  # noqa: S101 - the caller has looked
     if parts.ignores_nulls and parts.name not in WINDOWS:
         raise error_at(parts.node, f"Cannot specify null treatment clause for {parts.name} function")
+    if parts.distinct:
+        raise error_at(parts.node, f"DISTINCT in window function parameters is not supported: {parts.name}")
+    if parts.order:
+        raise error_at(parts.node, f"Window function with ORDER BY is not supported: {parts.name}")
     inside = scope.inside("A window function")
     if scope.grouping is not None:
         inside = replace(scope, place="")
@@ -235,6 +230,8 @@ def _frame(translator: Translator, spec: exp.Expr, scope: Scope) -> str:
             sql = f"{'to_months' if amount.type.name.endswith('month') else 'to_milliseconds'}({sql})"
         return f"{sql} {side}"
 
+    if spec.args.get("exclude"):
+        raise error_at(spec, "mismatched input 'EXCLUDE': Trino's window frames leave out nothing")
     end = edge("end") if spec.args.get("end") else "CURRENT ROW"
     kind = spec.args.get("kind") or "RANGE"
     return f"{kind} BETWEEN {edge('start')} AND {end}"

@@ -323,13 +323,10 @@ def _map_json(sql: str, source: Type) -> str:
 
 
 def _row_json(sql: str, source: Type) -> str:
-    if not all(source.names):
-        raise NoCastError("A cast of a row without names to json is not supported by this emulator; name its fields")
-
     def whole(v: str) -> str:
         parts = []
         for place, (name, type_) in enumerate(zip(source.names, source.of, strict=True)):
-            key = text(json.dumps(name, ensure_ascii=False) + ":")
+            key = text(json.dumps(name or "", ensure_ascii=False) + ":")
             parts.append(f"{key} || coalesce({json_sql(f'struct_extract_at({v}, {place + 1})', type_)}, 'null')")
         joined = " || ',' || ".join(parts)
         return f"CASE WHEN {v} IS NOT NULL THEN '{{' || {joined} || '}}' END".replace("{{", "{").replace("}}", "}")

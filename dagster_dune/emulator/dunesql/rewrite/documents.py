@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, text
+from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted, json_sql
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator
@@ -25,104 +29,115 @@ def _path(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     return text(value.literal)
 
 
-def _behaviour(node: object) -> str:
-    if node is None or node is False:
-        return ""
-    if isinstance(node, exp.Expr):
-        return "default"
-    return str(node).upper().rpartition(" ON ")[0].lower()
+def _options(node: exp.Anonymous) -> dict[str, Any]:
+    """The clauses of a call, which `parse.json_calls` makes its first argument."""
+    read: dict[str, Any] = json.loads(node.expressions[0].name)
+    return read
 
 
-def _options(node: exp.Expr, **more: str) -> str:
-    on = node.args.get("on_condition")
-    found = {name: _behaviour(on.args.get(name)) for name in ("empty", "error")} if on is not None else {}
-    return text(";".join(f"{key}={value}" for key, value in {**found, **more}.items() if value))
+def _json_item(translator: Translator, node: exp.Expr, scope: Scope, *, is_json: bool = False) -> str:
+    """Write a value as JSON."""
+    item = translator.expression(node, scope)
+    if item.type.name == "unknown":
+        return "CAST(NULL AS VARCHAR)"
+    makes_json = function_name(node) in ("json_object", "json_array", "json_query")
+    if (is_json or makes_json) and item.type.name == "varchar":
+        return f"py_json_formatted({item.sql})"
+    try:
+        return json_sql(item.sql, item.type)
+    except NoCastError as error:
+        raise error_at(node, str(error)) from None
 
 
-def query(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
+def _passed(translator: Translator, nodes: list[exp.Expr], scope: Scope) -> str:
+    """Write the values of PASSING as a JSON array of JSON texts."""
+    if not nodes:
+        return "'[]'"
+    items = ", ".join(f"py_json_quote(coalesce({_json_item(translator, node, scope)}, 'null'))" for node in nodes)
+    return f"py_json_elements([{items}], true)"
+
+
+def _arguments(translator: Translator, node: exp.Anonymous, scope: Scope) -> tuple[str, list[exp.Expr]]:
+    """Write the document, the path, the clauses and the values of PASSING; what is left are defaults."""
+    count = len(_options(node).get("passing", ()))
+    document, path = _document(translator, node.expressions[1], scope), _path(translator, node.expressions[2], scope)
+    passed = _passed(translator, node.expressions[3 : 3 + count], scope)
+    return f"{document}, {path}, {text(node.expressions[0].name)}, {passed}", node.expressions[3 + count :]
+
+
+def query(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
     """Write ``json_query(...)``."""
-    if not node.args.get("json_query"):
-        raise error_at(node, "mismatched input '->': write json_extract, or a lambda as an argument of a function")
-    option = node.args.get("option")
-    wrapper = (option.name if isinstance(option, exp.Expr) else str(option or "")).upper()
-    kind = (
-        "conditional"
-        if "CONDITIONAL" in wrapper and "UN" not in wrapper
-        else "array"
-        if wrapper.startswith("WITH ")
-        else ""
-    )
-    quotes = node.args.get("quote")
-    omit = "omit" if quotes is not None and quotes.text("option").upper() == "OMIT" else ""
-    document, path = _document(translator, node.this, scope), _path(translator, node.expression, scope)
-    return Operand(f"py_json_query({document}, {path}, {_options(node, wrapper=kind, quotes=omit)})", VARCHAR)
+    _returned(node, VARCHAR, "varchar")
+    return Operand(f"py_json_query({_arguments(translator, node, scope)[0]})", VARCHAR)
 
 
-def value(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    """Write ``json_value(...)``."""
-    returning = node.args.get("returning")
-    type_ = read_type(returning.sql("trino")) if isinstance(returning, exp.Expr) else VARCHAR
-    document, path = _document(translator, node.this, scope), _path(translator, node.args["path"], scope)
-    made = f"py_json_value({document}, {path}, {_options(node)})"
-    on = node.args.get("on_condition")
-    defaults = {name: on.args.get(name) for name in ("empty", "error")} if on is not None else {}
+def exists(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
+    """Write ``json_exists(...)``."""
+    return Operand(f"py_json_exists({_arguments(translator, node, scope)[0]})", Type("boolean"))
+
+
+def _returned(node: exp.Anonymous, default: Type, *names: str) -> Type:
+    written = _options(node).get("returning")
+    try:
+        type_ = read_type(written) if written else default
+    except ValueError:
+        raise error_at(node, f"Unknown type: {written}") from None
+    if names and type_.name not in names:
+        raise error_at(node, f"RETURNING {type_} is not supported by this emulator")
+    return type_
+
+
+def value(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
+    """Write ``json_value(...)``; what does not fit the type is an error of the path."""
+    type_, options = _returned(node, VARCHAR), _options(node)
+    given, defaults = _arguments(translator, node, scope)
+    names = [name for name in options if options[name] == "default"]
     try:
         cases = {
             name: coerced(translator.expression(default, scope), type_).sql
-            for name, default in defaults.items()
-            if isinstance(default, exp.Expr)
+            for name, default in zip(names, defaults, strict=True)
         }
-        if not cases:
-            return Operand(converted(made, VARCHAR, type_), type_)
-        whens = " ".join(f"WHEN v = chr(0) || '{name}' THEN {sql}" for name, sql in cases.items())
-        return Operand(
-            bound(
-                made, lambda v: f"CASE {whens.replace('WHEN v', f'WHEN {v}')} ELSE {converted(v, VARCHAR, type_)} END"
-            ),
-            type_,
-        )
+
+        def read(v: str) -> str:
+            made = converted(v, VARCHAR, type_)
+            if type_.name == "varchar" or options.get("error") == "error":
+                return made
+            return f"CASE WHEN {v} IS NOT NULL THEN coalesce(TRY({made}), {cases.get('error', 'NULL')}) END"
+
+        def chosen(v: str) -> str:
+            whens = " ".join(f"WHEN {v} = chr(0) || '{name}' THEN {sql}" for name, sql in cases.items())
+            return f"CASE {whens} ELSE {read(v)} END" if whens else read(v)
+
+        return Operand(bound(f"py_json_value({given})", chosen), type_)
     except NoCastError as error:
         raise error_at(node, str(error)) from None
 
 
-def exists(translator: Translator, node: exp.Expr, arguments: list[exp.Expr], scope: Scope) -> Operand:
-    """Write ``json_exists(...)``."""
-    if len(arguments) != 2:
-        raise error_at(node, "json_exists takes a text and a path")
-    document, path = _document(translator, arguments[0], scope), _path(translator, arguments[1], scope)
-    return Operand(f"py_json_exists({document}, {path}, '')", Type("boolean"))
-
-
-def made_object(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
+def made_object(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
     """Write ``json_object('a' : 1, KEY 'b' VALUE 2)``."""
-    parts = []
-    for pair in node.expressions:
-        if not isinstance(pair, exp.JSONKeyValue):
-            raise error_at(node, "json_object is supported with keys and values alone")
-        key = coerced(translator.expression(pair.this, scope), VARCHAR)
-        parts.append(f"py_json_quote({key.sql}) || ':' || {_item(translator, pair.expression, scope)}")
-    return Operand("('{' || " + (" || ',' || ".join(parts) or "''") + " || '}')", VARCHAR)
+    options = _options(node)
+    if options.get("unique"):
+        raise error_at(node, "WITH UNIQUE KEYS is not supported by this emulator")
+    _returned(node, VARCHAR, "varchar")
+    members = node.expressions[1:]
+    keys = ", ".join(coerced(translator.expression(each, scope), VARCHAR).sql for each in members[::2])
+    return _made(translator, node, members[1::2], scope, f"json_members(CAST([{keys}] AS VARCHAR[]), ")
 
 
-def made_array(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
+def made_array(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
     """Write ``json_array(1, 'a')``, which leaves NULL out."""
-    items = [
-        json_sql(item.sql, item.type) for item in (translator.expression(each, scope) for each in node.expressions)
-    ]
-    joined = (
-        f"array_to_string(list_filter([{', '.join(items)}], lambda dune_x: dune_x IS NOT NULL), ',')" if items else "''"
+    _returned(node, VARCHAR, "varchar")
+    return _made(translator, node, node.expressions[1:], scope, "json_elements(")
+
+
+def _made(translator: Translator, node: exp.Anonymous, values: list[exp.Expr], scope: Scope, call: str) -> Operand:
+    options = _options(node)
+    items = ", ".join(
+        _json_item(translator, each, scope, is_json=is_json)
+        for each, is_json in zip(values, options["formats"], strict=True)
     )
-    return Operand(f"('[' || {joined} || ']')", VARCHAR)
-
-
-def _item(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    item = translator.expression(node, scope)
-    if item.type.name == "unknown":
-        return "'null'"
-    try:
-        return f"coalesce({json_sql(item.sql, item.type)}, 'null')"
-    except NoCastError as error:
-        raise error_at(node, str(error)) from None
+    keeps_nulls = str(options["nulls"] == "null").lower()
+    return Operand(f"py_{call}CAST([{items}] AS VARCHAR[]), {keeps_nulls})", VARCHAR)
 
 
 def table(translator: Translator, node: exp.Expr, alias: str, scope: Scope) -> Relation:
@@ -140,7 +155,7 @@ def table(translator: Translator, node: exp.Expr, alias: str, scope: Scope) -> R
             type_ = read_type(column.args["kind"].sql("trino"))
             inner = column.args.get("path")
             inner_path = inner.name if isinstance(inner, exp.Expr) else f'lax $."{name}"'
-            found = f"py_json_value({item}.d, {text(inner_path)}, '')"
+            found = f"py_json_value({item}.d, {text(inner_path)}, '{{}}', '[]')"
             sql = converted(found, VARCHAR, type_)
         columns.append(f"{sql} AS c{place}")
         fields.append(Field(name, f"{alias}.c{place}", type_))

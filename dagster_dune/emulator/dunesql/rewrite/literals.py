@@ -10,9 +10,9 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand, text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.types.trino import (
-    BIGINT,
     BOOLEAN,
     DATE,
+    INTEGER,
     INTERVAL_DAY,
     INTERVAL_MONTH,
     JSON,
@@ -46,8 +46,8 @@ def literal(node: exp.Expr) -> Operand:
 def number(digits: str) -> Operand:
     """Write a number that has no sign, or a minus before it."""
     type_ = literal_type(digits.lstrip("-"))
-    if digits == f"-{2**63}":
-        type_ = BIGINT
+    if digits == f"-{2**31}":
+        type_ = INTEGER
     sql = f"CAST('{digits}' AS {type_.duckdb})" if type_.name in ("decimal", "double") else digits
     if digits.startswith("-"):
         sql = f"CAST({sql} AS {type_.duckdb})"

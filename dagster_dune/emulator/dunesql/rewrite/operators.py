@@ -21,6 +21,8 @@ from dagster_dune.emulator.dunesql.types.trino import (
     INT256,
     INTERVAL_DAY,
     INTERVAL_MONTH,
+    MICROS,
+    MOMENT,
     Type,
     array,
     decimal,
@@ -136,18 +138,20 @@ def _scaled(sign: str, interval: Operand, factor: Operand) -> Operand:
 
 def _between(left: Operand, right: Operand) -> Operand | None:
     common = common_type(left.type, right.type)
-    if common is None or common.is_precise:
+    if common is None:
         return None
     left, right = coerced(left, common), coerced(right, common)
     if common == DATE:
         return Operand(f"(CAST({left.sql} - {right.sql} AS BIGINT) * 86400000)", INTERVAL_DAY)
     if common.name == "time":
         return Operand(
-            f"((epoch_us(DATE '1970-01-01' + {left.sql}) - epoch_us(DATE '1970-01-01' + {right.sql})) // 1000)",
+            "trino_rounded_milliseconds("
+            f"epoch_us(DATE '1970-01-01' + {left.sql}) - epoch_us(DATE '1970-01-01' + {right.sql}))",
             INTERVAL_DAY,
         )
-    moments = [f"struct_extract({side.sql}, 'zoned_instant')" if common.zoned else side.sql for side in (left, right)]
-    return Operand(f"((epoch_us({moments[0]}) - epoch_us({moments[1]})) // 1000)", INTERVAL_DAY)
+    part = MOMENT if common.zoned else MICROS if common.is_precise else ""
+    moments = [f"struct_extract({side.sql}, '{part}')" if part else side.sql for side in (left, right)]
+    return Operand(f"trino_rounded_milliseconds(epoch_us({moments[0]}) - epoch_us({moments[1]}))", INTERVAL_DAY)
 
 
 def _moved(node: exp.Expr, sign: str, time: Operand, interval: Operand) -> Operand:

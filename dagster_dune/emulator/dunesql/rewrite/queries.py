@@ -14,9 +14,18 @@ from dagster_dune.emulator.dunesql.rewrite.aggregation import check_orderable, h
 from dagster_dune.emulator.dunesql.rewrite.casts import coerced
 from dagster_dune.emulator.dunesql.rewrite.comparisons import key_sql
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
-from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Grouping, Relation, Scope, Translator, row_field
+from dagster_dune.emulator.dunesql.rewrite.scopes import (
+    Field,
+    Grouping,
+    Relation,
+    Scope,
+    Translator,
+    resolve,
+    row_field,
+)
 from dagster_dune.emulator.dunesql.types.coercion import common_type
 from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, Type
+from dagster_dune.emulator.sql_errors import SqlError
 
 Item = tuple[str | None, Operand, exp.Expr | None]
 
@@ -198,6 +207,11 @@ def _star(translator: Translator, node: exp.Expr, scope: Scope) -> list[Item]:
     fields = [field for field in fields if field.discover is None]
     if not qualifier:
         fields = [field for field in fields if not field.is_joined]
+    if not fields and qualifier and (value := _row_named(node, scope)) is not None:
+        return [
+            (name, Operand(f"struct_extract_at({value.sql}, {place + 1})", type_), None)
+            for place, (name, type_) in enumerate(zip(value.type.names, value.type.of, strict=True))
+        ]
     if not fields:
         words = (
             f"Table '{'.'.join(qualifier)}' not found"
@@ -206,6 +220,18 @@ def _star(translator: Translator, node: exp.Expr, scope: Scope) -> list[Item]:
         )
         raise error_at(node, words)
     return [(field.name, _visible(node, field, scope), None) for field in fields]
+
+
+def _row_named(node: exp.Expr, scope: Scope) -> Operand | None:
+    """The row that stands before ``.*``, where no table has its name."""
+    assert isinstance(node, exp.Column)  # noqa: S101 - what has a qualifier is one
+    column = exp.Column(**dict(zip(("this", "table", "db", "catalog"), reversed(node.parts[:-1]), strict=False)))
+    column.meta.update(node.meta)
+    try:
+        value = resolve(column, scope)
+    except SqlError:
+        return None
+    return value if value.type.name == "row" else None
 
 
 def _visible(node: exp.Expr, field: Field, scope: Scope) -> Operand:

@@ -11,6 +11,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES, FUNCTIONS, WINDOWS
 from dagster_dune.emulator.dunesql.functions.registry import Operand, RefusedError
 from dagster_dune.emulator.dunesql.functions.times import at_zone
+from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, definitions, is_previous
 from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
 from dagster_dune.emulator.dunesql.resolve.names import quoted, table_name
@@ -438,7 +439,7 @@ def _negation(translator: QueryTranslator, node: exp.Neg, scope: Scope) -> Opera
 
 
 def _anonymous(translator: QueryTranslator, node: exp.Anonymous, scope: Scope) -> Operand:
-    name = aggregation.function_name(node)
+    name = function_name(node)
     if name in _SPECIAL:
         return _SPECIAL[name](translator, node, scope)
     if name in AGGREGATES or name in WINDOWS:
@@ -650,7 +651,11 @@ _SPECIAL: dict[str, Writer] = {
     "date": _date,
     "literal": _literal_call,
     "grouping": aggregation.grouping,
-    "json_exists": lambda t, n, s: documents.exists(t, n, n.expressions, s),
+    "json_exists": documents.exists,
+    "json_query": documents.query,
+    "json_value": documents.value,
+    "json_object": documents.made_object,
+    "json_array": documents.made_array,
 }
 
 _WRITERS: dict[type[exp.Expr], Writer] = {
@@ -694,11 +699,6 @@ _WRITERS: dict[type[exp.Expr], Writer] = {
     exp.CurrentDate: lambda _, __, ___: Operand("trino_today()", DATE),
     exp.CurrentTimestamp: _now,
     exp.Localtimestamp: _local_now,
-    exp.JSONExtract: documents.query,
-    exp.JSONExtractQuote: documents.query,
-    exp.JSONValue: documents.value,
-    exp.JSONObject: documents.made_object,
-    exp.JSONArray: documents.made_array,
     exp.Anonymous: _anonymous,
     exp.Window: aggregation.aggregate,
     exp.Filter: aggregation.aggregate,

@@ -181,7 +181,9 @@ def from_base58(text: str) -> bytes:
 
 @native("VARCHAR", "BLOB", "VARCHAR")
 def from_utf8(value: bytes, replacement: str) -> str:
-    """Read UTF-8; a text stands in place of what is none."""
+    """Read UTF-8; a letter or nothing stands in place of what is none."""
+    if len(replacement) > 1:
+        raise FunctionError("Replacement character string must empty or a single character")
     parts, place = [], 0
     while place < len(value):
         try:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any
 
+from dagster_dune.emulator.dunesql.runtime.json_path_steps import Number, PathError
+from dagster_dune.emulator.dunesql.runtime.json_paths import follow
+from dagster_dune.emulator.dunesql.runtime.numbers import double_text
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 MISSING = object()
-
-
-class Number(str):
-    """A number as it is written."""
-
-    __slots__ = ()
 
 
 def _refuse(constant: str) -> Any:
@@ -76,7 +72,13 @@ def json_text(text: str) -> str | None:
     value = loads(text)
     if isinstance(value, dict | list):
         raise FunctionError(f"Cannot cast '{text}' to varchar")
-    return _scalar(value)
+    return None if value is None else _text(value, str(_scalar(value)))
+
+
+def _text(value: Any, text: str) -> str:
+    """A number with a fraction or an exponent is a double, and so written as a cast writes one."""
+    is_double = isinstance(value, Number) and re.search(r"[.eE]", value)
+    return double_text(float(value)) if is_double else text
 
 
 _STEP = re.compile(
@@ -230,7 +232,7 @@ def _cast_scalar(value: Any, target: str, whole: str) -> Any:
         raise FunctionError(f"Cannot cast '{whole}' to {target}")
     text = json.dumps(value) if isinstance(value, bool) else str(value)
     if target == "varchar":
-        return text
+        return _text(value, text)
     if target == "boolean":
         return _boolean(value, text, whole)
     if isinstance(value, bool):
@@ -270,116 +272,33 @@ def _number(text: str, target: str, *, is_text: bool) -> Any:
 
 # Paths of the SQL standard: lax and strict.
 
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<method>\.(?P<function>size|type|double|ceiling|floor|abs)\(\s*\))|\.(?P<key>[\w$]+)|\."(?P<quoted>[^"]*)"|"""
-    r"""(?P<every>\.\*)|(?P<elements>\[\s*\*\s*\])|\[\s*(?P<low>\d+|last(?:\s*-\s*\d+)?)(?:\s+to\s+(?P<high>\d+|last(?:\s*-\s*\d+)?))?\s*\])"""
-)
 
-
-class _PathError(Exception):
-    """A strict path leads nowhere."""
-
-
-def _follow(text: str, path: str) -> list[Any]:
-    """Follow a path of the SQL standard, and list what it finds."""
-    match = re.match(r"\s*(lax|strict)?\s*\$", path)
-    if match is None:
-        raise FunctionError(f"Invalid JSON path: '{path}'")
-    strict, place, found = match[1] == "strict", match.end(), [loads(text)]
-    while path[place:].strip():
-        step = _TOKEN.match(path, place)
-        if step is None:
-            raise FunctionError(f"The JSON path '{path}' is not supported by this emulator")
-        found = [part for item in found for part in _step(item, step, strict=strict)]
-        place = step.end()
-    return found
-
-
-def _step(item: Any, step: re.Match[str], *, strict: bool) -> Iterable[Any]:
-    key = step["key"] if step["key"] is not None else step["quoted"]
-    if key is not None or step["every"]:
-        items = item if isinstance(item, list) and not strict else [item]
-        return [part for each in items for part in _members(each, key, strict=strict)]
-    if step["method"]:
-        return [_method(part, step["function"]) for part in _unwrapped(item, step["function"], strict=strict)]
-    if not isinstance(item, list):
-        if strict:
-            raise _PathError
-        item = [item]
-    parts: list[Any] = item
-    if step["elements"]:
-        return parts
-    low = _place(step["low"], len(item))
-    high = _place(step["high"], len(item)) if step["high"] else low
-    if strict and not 0 <= low <= high < len(item):
-        raise _PathError
-    return parts[max(low, 0) : high + 1] if high >= 0 else []
-
-
-def _members(item: Any, key: str | None, *, strict: bool) -> Iterable[Any]:
-    if not isinstance(item, dict) or (strict and key is not None and key not in item):
-        if strict:
-            raise _PathError
-        return []
-    if key is None:
-        return item.values()
-    return [item[key]] if key in item else []
-
-
-def _unwrapped(item: Any, function: str, *, strict: bool) -> list[Any]:
-    return item if isinstance(item, list) and not strict and function not in ("size", "type") else [item]
-
-
-def _place(text: str, size: int) -> int:
-    return int(text) if text.isdigit() else size - 1 - int(re.sub(r"\D", "", text) or 0)
-
-
-def _method(item: Any, function: str) -> Any:
-    if function == "size":
-        return Number(len(item) if isinstance(item, list) else 1)
-    if function == "type":
-        names = ((bool, "boolean"), (Number, "number"), (str, "string"), (list, "array"), (dict, "object"))
-        return next((name for type_, name in names if isinstance(item, type_)), "null")
-    if not isinstance(item, str):
-        raise _PathError
-    number = Decimal(item)
-    if function == "abs":
-        return Number(abs(number))
-    if function == "double":
-        return Number(repr(float(number)))
-    return Number(number.to_integral_value("ROUND_CEILING" if function == "ceiling" else "ROUND_FLOOR"))
-
-
-def _found(text: str, path: str, behaviours: dict[str, str]) -> list[Any] | None:
-    """What a path finds; None where it fails and NULL is asked for then."""
+def _found(text: str, path: str, behaviours: dict[str, Any], passed: str) -> list[Any] | None:
+    """What a path finds; None where it fails and no error is asked for then."""
+    values = {name: loads(value) for name, value in zip(behaviours.get("passing", ()), json.loads(passed), strict=True)}
     try:
-        return _follow(text, path)
-    except (ValueError, _PathError) as error:
+        return follow(loads(text), path, values)
+    except (ValueError, PathError) as error:
         if isinstance(error, FunctionError) or behaviours.get("error") == "error":
-            message = str(error) or f"the strict path '{path}' leads nowhere"
-            raise FunctionError(f"JSON path evaluation failed: {message}") from None
+            raise FunctionError(f"JSON path evaluation failed: {error}") from None
         return None
 
 
-def _behaviours(text: str) -> dict[str, str]:
-    return dict(part.split("=", 1) for part in text.split(";") if part)
-
-
-@native("BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR")
-def json_exists(text: str, path: str, options: str) -> bool | None:
+@native("BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
+def json_exists(text: str, path: str, options: str, passed: str) -> bool | None:
     """Whether a path leads anywhere."""
-    behaviours = _behaviours(options)
-    found = _found(text, path, behaviours)
+    behaviours = json.loads(options)
+    found = _found(text, path, behaviours, passed)
     if found is None:
         return {"true": True, "unknown": None}.get(behaviours.get("error", ""), False)
     return bool(found)
 
 
-@native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
-def json_query(text: str, path: str, options: str) -> str | None:
+@native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
+def json_query(text: str, path: str, options: str, passed: str) -> str | None:
     """Take a part out of JSON, as text."""
-    behaviours = _behaviours(options)
-    found = _found(text, path, behaviours)
+    behaviours = json.loads(options)
+    found = _found(text, path, behaviours, passed)
     wrapper = behaviours.get("wrapper", "")
     if found is None:
         return _instead(behaviours.get("error", "null"))
@@ -401,11 +320,11 @@ def _instead(behaviour: str) -> str | None:
     return {"empty array": "[]", "empty object": "{}"}.get(behaviour)
 
 
-@native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
-def json_value(text: str, path: str, options: str) -> str | None:
+@native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
+def json_value(text: str, path: str, options: str, passed: str) -> str | None:
     """Take a scalar out of JSON, as text; a text that begins with a zero stands for a default."""
-    behaviours = _behaviours(options)
-    found = _found(text, path, behaviours)
+    behaviours = json.loads(options)
+    found = _found(text, path, behaviours, passed)
     if found is None or len(found) > 1 or (found and isinstance(found[0], list | dict)):
         if behaviours.get("error") == "error":
             raise FunctionError("JSON path found no scalar")
@@ -420,4 +339,30 @@ def json_value(text: str, path: str, options: str) -> str | None:
 @native("VARCHAR[]", "VARCHAR", "VARCHAR")
 def json_items(text: str, path: str) -> list[str]:
     """List what a path finds, as JSON; nothing where it fails."""
-    return [dumps(item) for item in _found(text, path, {}) or []]
+    return [dumps(item) for item in _found(text, path, {}, "[]") or []]
+
+
+@native("VARCHAR", "VARCHAR[]", "VARCHAR[]", "BOOLEAN", nulls=True)
+def json_members(keys: list[str | None], values: list[str | None], keeps_nulls: bool) -> str:
+    """Write an object of keys and values, which are JSON; a member of NULL is kept or left out."""
+    if None in keys:
+        raise FunctionError("null value passed for JSON object key to JSON_OBJECT function")
+    members = [(key, value) for key, value in zip(keys, values, strict=True) if keeps_nulls or value is not None]
+    return "{" + ",".join(f"{_quoted(str(key))}:{'null' if value is None else value}" for key, value in members) + "}"
+
+
+@native("VARCHAR", "VARCHAR[]", "BOOLEAN", nulls=True)
+def json_elements(values: list[str | None], keeps_nulls: bool) -> str:
+    """Write an array of values, which are JSON; NULL is kept or left out."""
+    return (
+        "[" + ",".join("null" if value is None else value for value in values if keeps_nulls or value is not None) + "]"
+    )
+
+
+@native("VARCHAR", "VARCHAR")
+def json_formatted(text: str) -> str:
+    """Read what stands for JSON in json_object or json_array."""
+    value = _read(text)
+    if value is MISSING:
+        raise FunctionError(f"conversion to JSON failed: '{text}'")
+    return dumps(value)

@@ -23,10 +23,17 @@ def java_double(value: float, digits: str) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
         return "-0.0" if math.copysign(1, value) < 0 else "0.0"
-    sign, figures, exponent = Decimal(digits).as_tuple()
+    sign, figures, exponent = Decimal(_two_digits(value, digits)).as_tuple()
     text = "".join(map(str, figures)).rstrip("0") or "0"
     power = len(figures) + int(exponent) - 1
     return f"{'-' if sign else ''}{text[0]}.{text[1:] or '0'}E{power}"
+
+
+def _two_digits(value: float, digits: str) -> str:
+    """Java writes two digits at least: of those that read back as the same double, the nearest, as in 4.9E-324."""
+    two = f"{value:.1e}"
+    is_short = len(digits.partition("e")[0].strip("-0.").replace(".", "")) == 1
+    return two if is_short and float(two) == value and abs(value) < 1e-300 else digits
 
 
 def shortest_real(value: float) -> str:
@@ -55,6 +62,15 @@ def real_text(value: float) -> str:
     """Write a real as Trino's cast to varchar does."""
     text = java_double(value, shortest_real(value))
     return "0E0" if text == "0.0" else "-0E0" if text == "-0.0" else text
+
+
+@native("DOUBLE", "DOUBLE")
+def cbrt(value: float) -> float:
+    """Take the cube root, which of a cube is exact."""
+    if not math.isfinite(value) or value == 0:
+        return value
+    with localcontext(prec=40):
+        return math.copysign(float(Decimal(abs(value)) ** (Decimal(1) / 3)), value)
 
 
 def plain_double(text: str) -> str:

@@ -1,0 +1,161 @@
+"""What the tokenizer and Trino read otherwise: numbers, and words and signs that Trino does not have.
+
+See https://trino.io/docs/current/language/reserved.html and
+https://trino.io/docs/current/language/types.html (underscores, ``0b`` and ``0o``); ``0x`` is Dune's for bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from sqlglot import Token, TokenType
+
+from dagster_dune.emulator.sql_errors import SqlError
+
+_NUMBER = re.compile(
+    r"(?P<binary>0[bB](?:_?[01])+)|(?P<octal>0[oO](?:_?[0-7])+)"
+    r"|(?:\d(?:_?\d)*(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][+-]?\d+)?"
+)
+_WORD = re.compile(r"\w")
+_UNITS = frozenset({"year", "month", "day", "hour", "minute", "second"})
+_SIGNS = frozenset({TokenType.DASH, TokenType.PLUS})
+_CASTS = ("cast", "try_cast")
+_FOREIGN_TYPES = frozenset(
+    {
+        "text", "string", "float", "float4", "float8", "float64", "int2", "int4", "int8", "int16", "int32", "int64",
+        "bit", "bytes", "bytea", "blob", "clob", "datetime", "number", "nvarchar", "nchar", "varchar2", "money",
+        "serial", "bool", "long", "short", "byte", "binary", "timestamptz", "timestamp_ntz", "timestamp_ltz",
+    }
+)  # fmt: skip
+"""Names by which other databases call types, which the parser would take for Trino's."""
+
+
+def as_trino(tokens: Sequence[Token], sql: str) -> list[Token]:
+    """Read numbers as Trino does, and refuse what it does not read.
+
+    Args:
+        tokens: Those of a query.
+        sql: Its text.
+
+    Returns:
+        The tokens, with one for each number.
+
+    Raises:
+        SqlError: Something is not Trino's.
+    """
+    made: list[Token] = []
+    end = -1
+    callers: list[str] = []
+    for position, token in enumerate(tokens):
+        if token.start <= end:
+            continue
+        if token.token_type == TokenType.L_PAREN:
+            callers.append(tokens[position - 1].text.lower() if position else "")
+        elif token.token_type == TokenType.R_PAREN and callers:
+            callers.pop()
+        if token.token_type == TokenType.NUMBER or _is_point_number(token, sql):
+            number = _number(token, sql)
+            end = number.end
+            made.append(number)
+        elif token.token_type == TokenType.IDENTIFIER and sql[token.start : token.end + 1].lower() == "0x":
+            made.append(with_text(token, TokenType.HEX_STRING, ""))
+        else:
+            _refuse(tokens, position)
+            if callers and callers[-1] in _CASTS:
+                _refuse_foreign_type(tokens, position)
+            made.append(token)
+    return made
+
+
+def with_text(token: Token, kind: TokenType, text: str) -> Token:
+    """Make another token of the same place."""
+    return Token(kind, text, token.line, token.col, token.start, token.end, token.comments)
+
+
+def error_at_token(token: Token, message: str) -> SqlError:
+    """An error at the place of a token."""
+    return SqlError(message, line=token.line, column=token.col - (token.end - token.start))
+
+
+def _is_point_number(token: Token, sql: str) -> bool:
+    return token.token_type == TokenType.DOT and sql[token.end + 1 : token.end + 2].isdigit() and (
+        token.start == 0 or not (_WORD.match(sql[token.start - 1]) or sql[token.start - 1] in ')]"')
+    )  # fmt: skip
+
+
+def _number(token: Token, sql: str) -> Token:
+    match = _NUMBER.match(sql, token.start)
+    if match is None or _WORD.match(sql[match.end() : match.end() + 1]):
+        found = re.compile(r"[\w.]+").match(sql, token.start)
+        words = found[0] if found else token.text
+        raise error_at_token(token, f"mismatched input '{words}': names must not begin with a digit; put it in quotes")
+    text = match[0].replace("_", "")
+    if match["binary"] or match["octal"]:
+        text = str(int(text, 0))
+    moved = token.col + match.end() - 1 - token.end
+    return Token(TokenType.NUMBER, text, token.line, moved, token.start, match.end() - 1, token.comments)
+
+
+def _refuse(tokens: Sequence[Token], position: int) -> None:
+    token, kind, text = tokens[position], tokens[position].token_type, tokens[position].text
+    before = tokens[position - 1] if position else None
+    if kind == TokenType.DCOLON:
+        raise error_at_token(token, "mismatched input '::': write CAST(value AS type)")
+    if kind == TokenType.OFFSET and position > 1 and tokens[position - 2].token_type == TokenType.LIMIT:
+        raise error_at_token(token, "mismatched input 'OFFSET': write OFFSET before LIMIT")
+    if (kind, text) in ((TokenType.EQ, "=="), (TokenType.NOT, "!")):
+        raise error_at_token(token, f"mismatched input '{text}': write {'=' if text == '==' else 'NOT'}")
+    if (
+        kind in (TokenType.ISNULL, TokenType.NOTNULL)
+        and before is not None
+        and (before.token_type == TokenType.NUMBER or _ends_value(before))
+    ):
+        raise error_at_token(token, f"mismatched input '{text}': write IS NULL or IS NOT NULL")
+    if kind == TokenType.L_BRACKET and (before is None or not _ends_value(before)):
+        raise error_at_token(token, "mismatched input '[': write ARRAY[...]")
+    if kind == TokenType.INTERVAL:
+        _refuse_interval(tokens, position)
+
+
+def _refuse_foreign_type(tokens: Sequence[Token], position: int) -> None:
+    """``CAST(x AS text)``."""
+    if tokens[position].token_type == TokenType.ALIAS and position + 1 < len(tokens):
+        name = tokens[position + 1]
+        if name.text.lower() in _FOREIGN_TYPES and name.token_type != TokenType.IDENTIFIER:
+            raise error_at_token(name, f"Unknown type: {name.text.lower()}")
+
+
+def _ends_value(token: Token) -> bool:
+    """Whether a value may end here, so that a bracket after it is a subscript, or belongs to ARRAY."""
+    if token.token_type in (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.IDENTIFIER, TokenType.STRING):
+        return True
+    return bool(re.fullmatch(r"\w+", token.text)) and token.token_type not in _NO_VALUES
+
+
+_NO_VALUES = frozenset(
+    {
+        TokenType.SELECT, TokenType.DISTINCT, TokenType.WHERE, TokenType.AND, TokenType.OR, TokenType.NOT, TokenType.IN,
+        TokenType.ON, TokenType.WHEN, TokenType.THEN, TokenType.ELSE, TokenType.BETWEEN, TokenType.HAVING,
+        TokenType.VALUES, TokenType.ALIAS, TokenType.FROM, TokenType.LIKE, TokenType.CASE, TokenType.NUMBER,
+    }
+)  # fmt: skip
+"""Words after which a value begins."""
+
+
+def _refuse_interval(tokens: Sequence[Token], position: int) -> None:
+    """``INTERVAL '1' DAY``: a text, then a unit."""
+    place = position + 1
+    if place < len(tokens) and tokens[place].token_type in _SIGNS:
+        place += 1
+    if place >= len(tokens) or tokens[place].token_type not in (TokenType.STRING, TokenType.NUMBER):
+        return
+    unit = tokens[place + 1].text.lower() if place + 1 < len(tokens) else ""
+    if tokens[place].token_type == TokenType.NUMBER or unit not in _UNITS:
+        written = tokens[place].text.split(maxsplit=1)
+        amount = written[0] if written else "1"
+        raise error_at_token(
+            tokens[place],
+            f"mismatched input '{tokens[place].text}': write INTERVAL '{amount}' DAY, with a unit of "
+            "YEAR, MONTH, DAY, HOUR, MINUTE or SECOND",
+        )

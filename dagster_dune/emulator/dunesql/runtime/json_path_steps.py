@@ -1,0 +1,315 @@
+"""What the parts of a JSON path do: each is a function from what it sees to the items that it finds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dagster_dune.emulator.dunesql.runtime.registry import FunctionError
+
+
+class Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+class PathError(Exception):
+    """A path leads nowhere, where it must lead somewhere."""
+
+
+Items = list[Any]
+Truth = bool | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a part of a path sees."""
+
+    root: Any
+    current: Any
+    strict: bool
+    passed: Mapping[str, Any]
+    last: int = -1
+
+
+Part = Callable[[Place], Items]
+Test = Callable[[Place], Truth]
+
+
+def unquoted(text: str) -> str:
+    """Read a text of a path."""
+    return str(json.loads(text)) if text.startswith('"') else text[1:-1]
+
+
+def variable(place: Place, name: str) -> Any:
+    """Find a value of PASSING."""
+    found = {key.lower(): value for key, value in place.passed.items()}
+    if name not in place.passed and name.lower() not in found:
+        raise FunctionError(f"The JSON path names ${name}, which PASSING does not give")
+    return place.passed.get(name, found.get(name.lower()))
+
+
+def unwrapped(items: Items, place: Place) -> Items:
+    """In lax mode the elements of arrays in place of these."""
+    if place.strict:
+        return items
+    return [part for item in items for part in (item if isinstance(item, list) else [item])]
+
+
+def members(part: Part, key: str | None) -> Part:
+    """``.key``, or ``.*`` without a key."""
+
+    def find(place: Place) -> Items:
+        found: Items = []
+        for item in unwrapped(part(place), place):
+            if not isinstance(item, dict) or (key is not None and key not in item):
+                if place.strict:
+                    raise PathError(f"there is no member {key or '*'}")
+                continue
+            found += item.values() if key is None else [item[key]]
+        return found
+
+    return find
+
+
+def descendants(part: Part, key: str) -> Part:
+    """``..key``: the members of that name at any depth."""
+
+    def below(item: Any) -> Items:
+        if isinstance(item, dict):
+            own = [item[key]] if key in item else []
+            return own + [each for value in item.values() for each in below(value)]
+        return [each for value in item for each in below(value)] if isinstance(item, list) else []
+
+    return lambda place: [each for item in part(place) for each in below(item)]
+
+
+def elements(part: Part) -> Part:
+    """``[*]``."""
+    return lambda place: [element for item in part(place) for element in _array(item, place)]
+
+
+def _array(item: Any, place: Place) -> Items:
+    if isinstance(item, list):
+        return item
+    if place.strict:
+        raise PathError("there is no array")
+    return [item]
+
+
+def subscripts(part: Part, ranges: tuple[tuple[Part, Part | None], ...]) -> Part:
+    """``[0, 2 to last]``."""
+
+    def find(place: Place) -> Items:
+        found: Items = []
+        for item in part(place):
+            array = _array(item, place)
+            inside = Place(place.root, place.current, place.strict, place.passed, len(array) - 1)
+            for low_part, high_part in ranges:
+                low = _position(low_part(inside))
+                high = low if high_part is None else _position(high_part(inside))
+                if place.strict and not 0 <= low <= high < len(array):
+                    raise PathError("a position is outside of its array")
+                found += array[max(low, 0) : high + 1] if high >= 0 else []
+        return found
+
+    return find
+
+
+def _position(items: Items) -> int:
+    if len(items) != 1 or not isinstance(items[0], Number):
+        raise PathError("a position is no number")
+    return int(Decimal(items[0]))
+
+
+def last(place: Place) -> Items:
+    """The last position of the array that is subscripted."""
+    if place.last < -1:
+        raise FunctionError("last stands outside of a subscript")
+    return [Number(place.last)]
+
+
+def filtered(part: Part, test: Test) -> Part:
+    """``?(...)``: the items for which a test holds."""
+
+    def find(place: Place) -> Items:
+        items = unwrapped(part(place), place)
+        return [item for item in items if test(Place(place.root, item, place.strict, place.passed)) is True]
+
+    return find
+
+
+def method(part: Part, name: str) -> Part:
+    """``.size()`` and the like."""
+
+    def find(place: Place) -> Items:
+        items = part(place)
+        if name in ("size", "type"):
+            return [_measured(item, name, place) for item in items]
+        items = unwrapped(items, place)
+        if name == "keyvalue":
+            return [pair for item in items for pair in _pairs(item)]
+        return [_computed(item, name) for item in items]
+
+    return find
+
+
+def _measured(item: Any, name: str, place: Place) -> Any:
+    if name == "type":
+        names = ((bool, "boolean"), (Number, "number"), (str, "string"), (list, "array"), (dict, "object"))
+        return next((word for type_, word in names if isinstance(item, type_)), "null")
+    if not isinstance(item, list) and place.strict:
+        raise PathError("size() takes an array")
+    return Number(len(item) if isinstance(item, list) else 1)
+
+
+def _pairs(item: Any) -> Items:
+    if not isinstance(item, dict):
+        raise PathError("keyvalue() takes an object")
+    return [{"name": key, "value": value, "id": Number(0)} for key, value in item.items()]
+
+
+def _computed(item: Any, name: str) -> Any:
+    if name == "double" and isinstance(item, str):
+        try:
+            return Number(repr(float(item)))
+        except ValueError:
+            raise PathError("double() takes a number") from None
+    if not isinstance(item, Number):
+        raise PathError(f"{name}() takes a number")
+    number = Decimal(item)
+    if name == "abs":
+        return Number(abs(number))
+    return Number(number.to_integral_value("ROUND_CEILING" if name == "ceiling" else "ROUND_FLOOR"))
+
+
+def signed(sign: str, item: Any) -> Number:
+    """``-a`` and ``+a``."""
+    if not isinstance(item, Number):
+        raise PathError("a sign stands before what is no number")
+    return Number(-Decimal(item)) if sign == "-" else item
+
+
+def arithmetic(sign: str, left: Part, right: Part) -> Part:
+    """``a + b``, of whole numbers."""
+
+    def find(place: Place) -> Items:
+        sides = [unwrapped(side(place), place) for side in (left, right)]
+        if any(len(side) != 1 or not isinstance(side[0], Number) for side in sides):
+            raise PathError(f"{sign} takes two numbers")
+        one, other = (side[0] for side in sides)
+        if not (re.fullmatch(r"-?\d+", one) and re.fullmatch(r"-?\d+", other)):
+            raise FunctionError(f"{sign} of other than whole numbers in a JSON path is not supported by this emulator")
+        return [Number(_whole(sign, int(one), int(other)))]
+
+    return find
+
+
+def _whole(sign: str, one: int, other: int) -> int:
+    if sign in "/%" and other == 0:
+        raise PathError("division by zero")
+    quotient = abs(one) // abs(other) * (1 if (one < 0) == (other < 0) else -1) if sign in "/%" else 0
+    made = {"+": one + other, "-": one - other, "*": one * other, "/": quotient, "%": one - quotient * other}[sign]
+    if not -(2**63) <= made < 2**63:
+        raise PathError("a number is out of range")
+    return made
+
+
+def either(tests: list[Test]) -> Test:
+    """``a || b``."""
+
+    def test(place: Place) -> Truth:
+        truths = [each(place) for each in tests]
+        return True if True in truths else None if None in truths else False
+
+    return test
+
+
+def both(tests: list[Test]) -> Test:
+    """``a && b``."""
+
+    def test(place: Place) -> Truth:
+        truths = [each(place) for each in tests]
+        return False if False in truths else None if None in truths else True
+
+    return test
+
+
+def exists(part: Part) -> Test:
+    """``exists(a)``."""
+
+    def test(place: Place) -> Truth:
+        try:
+            return bool(part(place))
+        except PathError:
+            return None
+
+    return test
+
+
+def starts(left: Part, right: Part) -> Test:
+    """``a starts with b``."""
+
+    def test(place: Place) -> Truth:
+        try:
+            items, prefix = unwrapped(left(place), place), right(place)
+        except PathError:
+            return None
+        if len(prefix) != 1 or not _is_text(prefix[0]):
+            return None
+        return _any(items, lambda item: item.startswith(prefix[0]) if _is_text(item) else None, place)
+
+    return test
+
+
+def comparison(sign: str, left: Part, right: Part) -> Test:
+    """``a == b`` and the like: whether it holds for any pair."""
+
+    def test(place: Place) -> Truth:
+        try:
+            sides = [unwrapped(side(place), place) for side in (left, right)]
+        except PathError:
+            return None
+        pairs = [(one, other) for one in sides[0] for other in sides[1]]
+        return _any(pairs, lambda pair: _compared(sign, *pair), place)
+
+    return test
+
+
+def _any(items: Items, test: Callable[[Any], Truth], place: Place) -> Truth:
+    """Whether a test holds for any item; an error decides in strict mode, and in lax mode where it comes first."""
+    truths = [test(item) for item in items]
+    if place.strict:
+        return None if None in truths else True in truths
+    return next((truth for truth in truths if truth is not False), False)
+
+
+def _is_text(item: Any) -> bool:
+    return isinstance(item, str) and not isinstance(item, Number)
+
+
+def _compared(sign: str, one: Any, other: Any) -> Truth:
+    if isinstance(one, list | dict) or isinstance(other, list | dict):
+        return None
+    if one is None or other is None:
+        is_same = one is None and other is None
+        return {"==": is_same, "<>": not is_same, "!=": not is_same, "<=": is_same, ">=": is_same}.get(sign, False)
+    kinds: tuple[tuple[type, Callable[[Any], Any]], ...] = ((Number, Decimal), (bool, bool), (str, str))
+    for kind, read in kinds:
+        if isinstance(one, kind) or isinstance(other, kind):
+            if not (isinstance(one, kind) and isinstance(other, kind)) or (
+                isinstance(one, Number) != isinstance(other, Number)
+            ):
+                return None
+            low, high = read(one), read(other)
+            truths: dict[str, bool] = {
+                "==": low == high, "<>": low != high, "!=": low != high, "<": low < high, ">": low > high,
+                "<=": low <= high, ">=": low >= high,
+            }  # fmt: skip
+            return truths[sign]
+    return None
