@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli.app import app
+from dagster_dune.cli.parameter_values import sample_values
 from dagster_dune.cli.table_schemas import folder_schema, load_tables
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.emulator.sql_errors import SqlError
@@ -98,3 +99,95 @@ def test_a_file_that_is_no_schema(folder):
     (folder / "bad.yaml").write_text("acme.labels: {x: nothing}")
     with pytest.raises(DuneError, match=r"acme\.labels\.x has the type 'nothing'"):
         folder_schema(folder / "queries", folder / "bad.yaml")
+
+
+def tables_of(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.sql").write_text(text)
+    text, problems = folder_schema(folder)
+    return yaml.safe_load(text), problems
+
+
+def test_columns_that_must_agree_have_one_type(tmp_path):
+    tables, problems = tables_of(
+        tmp_path,
+        a_4100001="SELECT x.uid FROM acme.orders x JOIN acme.fills y ON x.uid = y.uid",
+        b_4100002="SELECT uid FROM acme.fills WHERE uid = 0xab",
+    )
+    assert problems == []
+    assert tables["acme.orders"]["uid"] == tables["acme.fills"]["uid"] == "varbinary"
+
+
+def test_a_name_without_a_table_belongs_to_the_table_that_is_known_to_have_it(tmp_path):
+    tables, problems = tables_of(
+        tmp_path,
+        a_4100001="SELECT label FROM acme.a JOIN acme.b ON a.id = b.id",
+        b_4100002="SELECT b.label || 'x' AS label FROM acme.b",
+    )
+    assert problems == []
+    assert "label" not in tables["acme.a"]
+    assert tables["acme.b"]["label"] == "varchar"
+
+
+def test_fields_make_a_row_and_a_union_tells_the_columns_of_a_star(tmp_path):
+    tables, problems = tables_of(
+        tmp_path,
+        a_4100001="SELECT data.price * 2 AS doubled, data.owner = 0x01 AS mine FROM acme.raw",
+        b_4100002="SELECT * FROM acme.later UNION ALL SELECT 'x' AS zebra, 1.5e0 AS apple",
+    )
+    assert problems == []
+    assert tables["acme.raw"] == {"data": "row(price double, owner varbinary)"}
+    assert list(tables["acme.later"].items()) == [("zebra", "varchar"), ("apple", "double")]
+
+
+def test_another_type_is_tried_where_the_first_guess_means_nothing(tmp_path):
+    tables, problems = tables_of(
+        tmp_path,
+        a_4100001="SELECT greatest(thing, other) AS g FROM acme.t WHERE coalesce(thing, other) > date '2024-01-01'",
+        b_4100002="SELECT reverse(word) AS w, word || 'x' AS x FROM acme.u",
+    )
+    assert problems == []
+    assert tables["acme.t"]["thing"] == tables["acme.t"]["other"]
+    assert tables["acme.u"]["word"] == "varchar"
+
+
+def test_a_query_that_the_folder_does_not_hold_becomes_one_without_rows(tmp_path):
+    (tmp_path / "sql").mkdir()
+    reader = (
+        "SELECT day, sum(usd) AS total FROM \"query_777(chain='{{chain}}')\" WHERE day > date '2024-01-01' GROUP BY 1"
+    )
+    tables, problems = tables_of(tmp_path / "sql", reader_4100001=reader)
+    assert problems == []
+    assert tables["query_777"] == {"day": "date", "usd": "double"}
+    (tmp_path / "tables.yaml").write_text(yaml.safe_dump(tables))
+    with DuneEmulator() as dune, DuneApiClient(dune.api_key, dune.url) as client:
+        load_tables(dune, tmp_path / "tables.yaml")
+        dune.load_query(4100001, "reader", reader, parameters=[{"key": "chain", "type": "text", "value": "base"}])
+        execution = client.execute_query(4100001).execution_id
+        while not client.get_execution_status(execution).is_execution_finished:
+            time.sleep(0.01)
+        assert client.get_execution_results(execution).result.rows == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("SELECT * FROM t WHERE d > now() - interval '{{x}}' day", "1"),
+        ("SELECT date_trunc('{{x}}', d) FROM t", "day"),
+        ("SELECT * FROM t WHERE d >= cast('{{x}}' as timestamp)", "2024-01-01"),
+        ("SELECT * FROM t_{{x}}.trades", "ethereum"),
+        ("SELECT * FROM t WHERE pool_address = {{x}}", "0x" + "00" * 20),
+        ("SELECT * FROM t LIMIT {{x}}", "1"),
+        ("-- {{x}} is a number\nSELECT * FROM t WHERE d > timestamp '{{x}}'", "2024-01-01"),
+    ],
+)
+def test_the_value_of_a_parameter_fits_where_it_stands(sql, value):
+    assert sample_values(sql) == {"x": value}
+
+
+def test_values_that_do_not_fit_are_exchanged(tmp_path):
+    tables, problems = tables_of(
+        tmp_path, a_4100001="SELECT 1 AS one FROM acme.t WHERE code > 'a' AND code IN ({{odd}})"
+    )
+    assert problems == []
+    assert tables["acme.t"]["code"] == "varchar"

@@ -2,26 +2,34 @@
 
 Each query is translated over tables whose columns are not known: a name that nothing else has is taken for a column of
 them, and a value of unknown type for whatever the query takes it for. That is repeated until nothing new is found.
+Where a query still means nothing, other types of the columns that it has used last are tried.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from dagster_dune.emulator.dunesql.compiler import Compiled
-from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
+from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
 from dagster_dune.emulator.dunesql.rewrite.translator import translate_discovering
-from dagster_dune.emulator.dunesql.types.trino import Type, read_type
+from dagster_dune.emulator.dunesql.types.trino import Type, array, read_type, row
 from dagster_dune.emulator.sql_errors import SqlError
 
 Schema = dict[str, dict[str, str]]
 """The columns of each table by its full name: names and Trino types."""
 
 _ROUNDS = 8
+_TRIED_COLUMNS = 4
+_TRIALS = 26
+_ASKED = 6
+_UNUSED = "unused"
+"""The column of a table of which no column is read, since a table has one."""
+_OF_TYPES = re.compile(
+    r"Cannot (apply|negate|cast|use|unnest)|same type|incompatible types|Unexpected parameters|must evaluate"
+)
+"""What an error says that another type of a column may help against."""
 _USUAL: tuple[tuple[str, str], ...] = (
     (r"(evt_|call_|min_|max_)?block_number|(evt_|tx_)?index|nonce|decimals", "bigint"),
     (r"(evt_|call_)?block_date|day|date|week|month", "date"),
@@ -32,6 +40,19 @@ _USUAL: tuple[tuple[str, str], ...] = (
     (r"success|.*_success|is_.*|has_.*", "boolean"),
 )  # fmt: skip
 """What columns of such names hold on Dune, where no use tells it."""
+_HYPOTHESES = tuple(
+    map(
+        read_type,
+        (
+            "varbinary", "varchar", "double", "uint256", "bigint", "timestamp(3) with time zone", "date", "boolean",
+            "array(varbinary)", "array(varchar)", "array(uint256)", "array(double)", "map(varchar, varchar)",
+        ),
+    )
+)  # fmt: skip
+"""Types that are tried, one after the other, for a column whose use leads to an error."""
+
+Place = tuple[str, str]
+"""A table and a column of it; a field of a column is ``column.field``."""
 
 
 @dataclass
@@ -40,20 +61,78 @@ class _Tables:
 
     known: dict[str, dict[str, Type]]
     declared: set[str] = field(default_factory=set)
-    is_changed: bool = False
+    named: set[Place] = field(default_factory=set)
+    linked: dict[Place, set[Place]] = field(default_factory=dict)
+    orders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
 
-    def discover(self, table: str, column: str) -> Type:
+    def columns(self, table: str) -> dict[str, Type] | None:
+        """The columns of a table; a column of which fields are known is a row of these."""
+        found = self.known.get(table)
+        if found is None or table in self.declared:
+            return found
+        plain = {column: type_ for column, type_ in found.items() if "." not in column}
+        for column, type_ in found.items():
+            if "." in column:
+                whole, name = column.split(".", 1)
+                before = plain.get(whole)
+                fields = dict(zip(before.names, before.of, strict=True)) if before and before.name == "row" else {}
+                fields[name] = type_
+                plain[whole] = row(tuple(fields.values()), tuple(fields))
+        return plain
+
+    def discover(self, place: Place, *, is_qualified: bool) -> Type:
+        table, column = place
+        if is_qualified:
+            self.named.add(place)
         columns = self.known.setdefault(table, {})
         if column not in columns:
             columns[column] = Type("unknown")
-            self.is_changed = True
+            self.changed.add(table)
         return columns[column]
 
-    def observe(self, table: str, column: str, target: Type) -> None:
-        if self.known.get(table, {}).get(column, target).name != "unknown" or target.find("unknown"):
+    def drop(self, place: Place) -> bool:
+        """Take a column away again that a name without a table was taken for, since another table has it."""
+        if place[0] in self.declared or place in self.named:
+            return False
+        self.known.get(place[0], {}).pop(place[1], None)
+        self.changed.add(place[0])
+        return True
+
+    def link(self, places: Sequence[Place]) -> None:
+        """Note that columns are of one type."""
+        whole = set(places).union(*(self.linked.get(place, set()) for place in places))
+        for place in whole:
+            self.linked[place] = whole
+
+    def set_type(self, place: Place, type_: Type) -> dict[Place, Type]:
+        """Give a column, and those that must be of its type, another one; return what they had."""
+        before = {
+            (table, column): self.known[table][column]
+            for table, column in self.linked.get(place, {place}) | {place}
+            if table not in self.declared and column in self.known.get(table, {})
+        }
+        for table, column in before:
+            self.known[table][column] = type_
+        return before
+
+    def type_of(self, place: Place) -> Type:
+        return self.known.get(place[0], {}).get(place[1], Type("varchar"))
+
+    def observe(self, place: Place, target: Type) -> None:
+        if target.name == "unknown" or self.type_of(place).name != "unknown":
             return
-        self.known[table][column] = _widest(column, target)
-        self.is_changed = True
+        self.known[place[0]][place[1]] = _widest(place[1], _filled(target))
+        self.changed.add(place[0])
+
+
+def _filled(type_: Type) -> Type:
+    """The same type with texts in place of what is unknown inside."""
+    if type_.name == "unknown":
+        return Type("varchar")
+    if type_.name == "array":
+        return array(_filled(type_.of[0]))
+    return Type(type_.name, type_.args, tuple(map(_filled, type_.of)), type_.names, type_.zoned)
 
 
 def _widest(column: str, target: Type) -> Type:
@@ -69,7 +148,65 @@ def _widest(column: str, target: Type) -> Type:
 
 
 def _usual(column: str) -> Type | None:
-    return next((read_type(usual) for pattern, usual in _USUAL if re.fullmatch(pattern, column)), None)
+    name = column.rpartition(".")[2]
+    return next((read_type(usual) for pattern, usual in _USUAL if re.fullmatch(pattern, name)), None)
+
+
+class _Reading(Discovery):
+    """One query, being read."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self.tables = tables
+        self.places: dict[str, Place] = {}
+        self.used: dict[Place, None] = {}
+
+    def columns(self, table: str) -> Mapping[str, Type] | None:
+        if table not in self.tables.declared:
+            self.tables.known.setdefault(table, {})
+        return self.tables.columns(table)
+
+    def is_open(self, table: str) -> bool:
+        return table not in self.tables.declared
+
+    def found(self, table: str, column: str, sql: str, *, is_qualified: bool) -> Type:
+        place = (table, column)
+        self.places[sql] = place
+        self._use(place)
+        return self.tables.discover(place, is_qualified=is_qualified)
+
+    def known(self, table: str, column: str, sql: str) -> None:
+        self.places[sql] = (table, column)
+
+    def drop(self, sql: str) -> bool:
+        return sql in self.places and self.tables.drop(self.places[sql])
+
+    def use(self, sql: str, *, is_qualified: bool) -> None:
+        if (place := self.places.get(sql)) is not None:
+            self._use(place)
+            if is_qualified:
+                self.tables.named.add(place)
+
+    def ordered(self, table: str, columns: Sequence[str]) -> None:
+        self.tables.orders[table] = tuple(columns)
+
+    def observe(self, sql: str, target: Type) -> None:
+        if sql in self.places:
+            self.tables.observe(self.places[sql], target)
+
+    def link(self, sqls: Sequence[str]) -> None:
+        places = [self.places[sql] for sql in sqls if sql in self.places]
+        types = [self.tables.type_of(place) for place in places]
+        known = next((type_ for type_ in types if type_.name != "unknown"), None)
+        usual = next((usual for place in places if (usual := _usual(place[1])) is not None), None)
+        if len(places) > 1:
+            self.tables.link(places)
+        if len(places) > 1 and (target := known or usual) is not None:
+            for place in places:
+                self.tables.observe(place, target)
+
+    def _use(self, place: Place) -> None:
+        self.used.pop(place, None)
+        self.used[place] = None
 
 
 def infer(
@@ -89,82 +226,117 @@ def infer(
     }
     tables = _Tables(dict(declared), set(declared))
     given = list(queries)
-    problems: dict[int, str] = {}
+    problems = dict(enumerate([""] * len(given)))
+    waiting = list(range(len(given)))
     for _ in range(_ROUNDS):
-        tables.is_changed = False
-        problems = {place: words for place, query in enumerate(given) if (words := _read(query, tables)) is not None}
-        if not tables.is_changed and not _settle(tables):
+        tables.changed = set()
+        for place in waiting:
+            problems.pop(place, None)
+            if (words := _read(given[place], tables)) is not None:
+                problems[place] = words
+        if not tables.changed:
+            _settle(tables)
+        waiting = [place for place, query in enumerate(given) if tables.changed & query.tables]
+        if not waiting:
             break
     _settle(tables, everything=True)
+    problems = _mended(given, tables, problems)
     schema = {
-        name: {column: str(type_) for column, type_ in sorted(columns.items())}
-        for name, columns in sorted(tables.known.items())
+        name: _shown(tables.columns(name) or {}, tables.orders.get(name, ()))
+        for name in sorted(tables.known)
         if name not in tables.declared
     }
     return schema, problems
 
 
+def _shown(columns: Mapping[str, Type], order: Sequence[str]) -> dict[str, str]:
+    """Columns by their names, but in the order in which a UNION needs them."""
+    if not columns:
+        return {_UNUSED: "varchar"}
+    first = [column for column in order if column in columns]
+    return {column: str(columns[column]) for column in (*first, *sorted(set(columns) - set(first)))}
+
+
+def unreadable(query: Compiled, schema: Schema) -> str | None:
+    """Why a query cannot be read over tables whose columns are all known, None where it can."""
+    known = {name: {column: read_type(type_) for column, type_ in each.items()} for name, each in schema.items()}
+    return _read(query, _Tables(known, set(known)))
+
+
 def _read(query: Compiled, tables: _Tables) -> str | None:
-    places: dict[str, tuple[str, str]] = {}
+    return _attempt(query, tables)[0]
 
-    def discover(table: str, column: str, sql: str) -> Type:
-        places[sql] = (table, column)
-        return tables.discover(table, column)
 
-    def observe(sql: str, target: Type) -> None:
-        if sql in places:
-            tables.observe(*places[sql], target)
-
+def _attempt(query: Compiled, tables: _Tables) -> tuple[str | None, list[Place]]:
+    """Read a query; return what is wrong with it, and the columns that it has used, the last first."""
+    reading = _Reading(tables)
     try:
-        translate_discovering(query.statement, tables.known, tables.declared, discover, observe)
+        translate_discovering(query.statement, reading)
     except SqlError as error:
-        return str(error)
-    return None
+        return str(error), list(reversed(reading.used))
+    return None, list(reversed(reading.used))
 
 
-def _settle(tables: _Tables, *, everything: bool = False) -> bool:
+def _settle(tables: _Tables, *, everything: bool = False) -> None:
     """Give columns of which no use tells the type the one that is usual for their name."""
-    is_any = False
     for name, columns in tables.known.items():
         for column, type_ in columns.items():
             if type_.name != "unknown" or name in tables.declared:
                 continue
             usual = _usual(column) or (Type("varchar") if everything else None)
             if usual is not None:
-                columns[column], is_any = usual, True
-    return is_any
+                columns[column] = usual
+                tables.changed.add(name)
 
 
-def read_schema(path: Path) -> Schema:
-    """Read a schema file: YAML with a mapping of columns for each table.
+def _mended(given: Sequence[Compiled], tables: _Tables, before: Mapping[int, str]) -> dict[int, str]:
+    """Try other types where a query means nothing, and keep what helps it and harms no other."""
+    problems = dict(before)
+    for place, query in enumerate(given):
+        trials = _TRIALS
+        words, used = _attempt(query, tables)
+        while words is not None and trials > 0 and _OF_TYPES.search(words):
+            mended = None
+            for column, type_ in _hypotheses(tables, used):
+                trials -= 1
+                was = tables.set_type(column, type_)
+                new_words, new_used = _attempt(query, tables)
+                is_better = new_words is None or (new_words != words and len(new_used) > len(used))
+                if is_better and not _harms(given, tables, {table for table, _ in was}, place, problems):
+                    mended = (new_words, new_used)
+                    break
+                for (table, name), old in was.items():
+                    tables.known[table][name] = old
+                if trials <= 0:
+                    break
+            if mended is None:
+                break
+            words, used = mended
+        _settle(tables, everything=True)
+        if words is None:
+            problems.pop(place, None)
+        else:
+            problems[place] = words
+    return problems
 
-    Raises:
-        SqlError: It is no such file, or names no type that there is.
-    """
-    import yaml  # noqa: PLC0415 - slow to import
 
-    try:
-        content: Any = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SqlError(f"{path} cannot be read as YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise SqlError(f"{path} must map the full name of each table to its columns")
-    schema: Schema = {}
-    for table, columns in content.items():
-        duckdb_name(str(table))
-        if not isinstance(columns, dict):
-            raise SqlError(f"{path}: {table} must map the name of each column to its type")
-        for column, type_ in columns.items():
-            try:
-                read_type(str(type_))
-            except ValueError:
-                raise SqlError(f"{path}: {table}.{column} has the type {type_!r}, which is none of Trino's") from None
-        schema[str(table).lower()] = {str(column): str(type_) for column, type_ in columns.items()}
-    return schema
+def _hypotheses(tables: _Tables, used: Sequence[Place]) -> Iterator[tuple[Place, Type]]:
+    for column in used[:_TRIED_COLUMNS]:
+        if column[0] in tables.declared or column[1] not in tables.known.get(column[0], {}):
+            continue
+        was = tables.known[column[0]][column[1]]
+        for type_ in _HYPOTHESES:
+            if type_ != was:
+                yield column, type_
 
 
-def write_schema(schema: Schema) -> str:
-    """Write a schema as `read_schema` reads it."""
-    import yaml  # noqa: PLC0415 - slow to import
-
-    return str(yaml.safe_dump(schema, sort_keys=True, allow_unicode=True))
+def _harms(
+    given: Sequence[Compiled], tables: _Tables, changed: set[str], beside: int, problems: Mapping[int, str]
+) -> bool:
+    """Whether a query that could be read no longer can; of many, the first few are asked."""
+    readers = [
+        query
+        for place, query in enumerate(given)
+        if place != beside and place not in problems and changed & query.tables
+    ]
+    return any(_read(query, tables) is not None for query in readers[:_ASKED])

@@ -150,7 +150,7 @@ def test_views_that_cannot_be_read(sql, message):
 def test_refused_when_it_is_read(sql, message):
     error = failure(sql)
     assert message in error.message
-    parses = any(words in message for words in ("is not registered", "JSONPATH", "Write TABLE"))
+    parses = any(words in message for words in ("is not registered", "JSONEXTRACT", "Write TABLE"))
     assert error.type == ("FAILED_TYPE_EXECUTION_FAILED" if parses else "FAILED_TYPE_SYNTAX")
 
 

@@ -6,7 +6,9 @@ See https://trino.io/docs/current/functions/conversion.html. A pair of types tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Protocol
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, text
 from dagster_dune.emulator.dunesql.functions.times import shown
@@ -57,15 +59,36 @@ _TARGETS: dict[str, tuple[str, ...]] = {
 """What each type can be cast to."""
 
 
-OBSERVERS: list[Callable[[str, Type], None]] = []
-"""Who wants to know which type a value of unknown type is taken for: `engine.table_schemas`."""
+class _Observer(Protocol):
+    """Wants to know which types values of unknown type are taken for: `engine.table_schemas` does."""
+
+    def observe(self, sql: str, target: Type) -> None:
+        """A value of unknown type is taken for one of a type."""
+
+    def link(self, sqls: Sequence[str]) -> None:
+        """Values are of one type."""
+
+
+OBSERVER: ContextVar[_Observer | None] = ContextVar("OBSERVER", default=None)
+
+
+def suppose(value: Operand, target: Type) -> None:
+    """Tell the observer, if there is one, what a value of unknown type may be taken for."""
+    observer = OBSERVER.get()
+    if observer is not None and value.type.name == "unknown":
+        observer.observe(value.sql, target)
+
+
+def link(values: Sequence[Operand]) -> None:
+    """Tell the observer, if there is one, that values are of one type."""
+    observer = OBSERVER.get()
+    if observer is not None and any(value.type.name == "unknown" for value in values):
+        observer.link([value.sql for value in values])
 
 
 def coerced(value: Operand, target: Type) -> Operand:
     """Bring a value to a type that it is taken for without a cast."""
-    if OBSERVERS and value.type.name == "unknown":
-        for observe in OBSERVERS:
-            observe(value.sql, target)
+    suppose(value, target)
     if value.type == target or (value.type.name == target.name == "varchar"):
         return Operand(value.sql, target, literal=value.literal, is_constant=value.is_constant)
     return Operand(

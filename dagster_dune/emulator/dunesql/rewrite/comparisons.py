@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
 from dagster_dune.emulator.dunesql.rewrite.operators import mismatch
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of, common_type
@@ -23,6 +23,7 @@ _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>"}
 
 def compared(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Operand:
     """Write ``left sign right``."""
+    link([left, right])
     common = common_type(left.type, right.type)
     if common is None:
         raise mismatch(node, sign, left.type, right.type)

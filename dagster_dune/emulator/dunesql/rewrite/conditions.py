@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
 from dagster_dune.emulator.dunesql.rewrite.comparisons import compared
 from dagster_dune.emulator.dunesql.rewrite.operators import mismatch
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
@@ -38,6 +38,7 @@ def connected(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
 
 def one_type(node: exp.Expr, values: Sequence[Operand], what: str) -> tuple[list[Operand], Type]:
     """Bring values to the type that they have in common."""
+    link(values)
     common = common_of(value.type for value in values)
     if common is None:
         written = ", ".join(dict.fromkeys(str(value.type) for value in values))

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced, suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import row_field
 from dagster_dune.emulator.dunesql.types.coercion import as_decimal, can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.trino import (
@@ -23,6 +23,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     INTERVAL_MONTH,
     MICROS,
     MOMENT,
+    VARCHAR,
     Type,
     array,
     decimal,
@@ -47,6 +48,8 @@ def arithmetic(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Oper
             one_as = coerced(one, timestamp(3) if other.type.is_interval and sign in "+-" else other.type)
             left, right = (one_as, other) if one is left else (other, one_as)
             break
+    for one, other in ((left, right), (right, left)):
+        suppose(one, other.type if other.type.name in _TIMES and sign == "-" else DOUBLE)
     if left.type.name == right.type.name == "unknown":
         left = right = Operand("CAST(NULL AS INTEGER)", Type("integer"))
     if left.type.is_number and right.type.is_number:
@@ -225,6 +228,7 @@ def subscript(node: exp.Expr, container: Operand, key: Operand, position: int | 
         if position is None or not 1 <= position <= len(type_.of):
             raise error_at(node, "A field of a row is a position from 1 to the number of its fields, written out")
         return Operand(f"struct_extract_at({container.sql}, {position})", type_.of[position - 1])
+    suppose(container, Type("map", of=(VARCHAR, VARCHAR)) if key.type.name == "varchar" else array(VARCHAR))
     raise error_at(node, f"Cannot use {key.type} for subscript of {type_}")
 
 

@@ -11,7 +11,7 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite import relations
 from dagster_dune.emulator.dunesql.rewrite.aggregation import check_orderable, has_aggregate, order_sql
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
 from dagster_dune.emulator.dunesql.rewrite.comparisons import key_sql
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
 from dagster_dune.emulator.dunesql.rewrite.scopes import (
@@ -20,6 +20,8 @@ from dagster_dune.emulator.dunesql.rewrite.scopes import (
     Relation,
     Scope,
     Translator,
+    closed,
+    is_open,
     resolve,
     row_field,
 )
@@ -212,7 +214,7 @@ def _star(translator: Translator, node: exp.Expr, scope: Scope) -> list[Item]:
             (name, Operand(f"struct_extract_at({value.sql}, {place + 1})", type_), None)
             for place, (name, type_) in enumerate(zip(value.type.names, value.type.of, strict=True))
         ]
-    if not fields:
+    if not fields and not _opened(node, scope):
         words = (
             f"Table '{'.'.join(qualifier)}' not found"
             if qualifier
@@ -220,6 +222,16 @@ def _star(translator: Translator, node: exp.Expr, scope: Scope) -> list[Item]:
         )
         raise error_at(node, words)
     return [(field.name, _visible(node, field, scope), None) for field in fields]
+
+
+def _opened(node: exp.Expr, scope: Scope) -> tuple[Field, ...]:
+    """What a star takes of tables whose columns are not known: any that is asked for later."""
+    qualifier = tuple(part.name.lower() for part in node.parts[:-1]) if isinstance(node, exp.Column) else ()
+    return tuple(
+        each
+        for each in scope.fields
+        if each.discover is not None and (not qualifier or each.qualifier[-len(qualifier) :] == qualifier)
+    )
 
 
 def _row_named(node: exp.Expr, scope: Scope) -> Operand | None:
@@ -248,6 +260,7 @@ def _finished(translator: Translator, node: exp.Select, scope: Scope, items: lis
         Field(name, f"c{place}", value.type, origin=value.sql if value.type == UNKNOWN else "")
         for place, (name, value, _) in enumerate(items)
     )
+    fields += tuple(field for each in node.expressions if _is_star(each) for field in _opened(each, scope))
     columns = [f"{_typed(value)} AS c{place}" for place, (_, value, _) in enumerate(items)]
     distinct = "DISTINCT " if node.args.get("distinct") else ""
     if distinct and any(value.type.find("hyperloglog") or value.type.has_zones for _, value, _ in items):
@@ -356,10 +369,14 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
     if node.args.get("by_name"):
         raise error_at(node, f"{name} BY NAME is not Trino's")
     left, right = (translator.query(side, parent) for side in (node.this, node.expression))
-    if len(left.fields) != len(right.fields):
+    left, right = _like(left, right), _like(right, left)
+    more = tuple(each for side in (left, right) if is_open(side) for each in side.fields if each.discover)
+    left, right = (replace(side, fields=closed(side.fields)) for side in (left, right))
+    if len(left.fields) != len(right.fields) and not more:
         raise error_at(node, f"{name} query has different number of fields: {len(left.fields)}, {len(right.fields)}")
     types = []
-    for place, (one, other) in enumerate(zip(left.fields, right.fields, strict=True), start=1):
+    for place, (one, other) in enumerate(zip(left.fields, right.fields, strict=not more), start=1):
+        link([Operand(each.origin or each.sql, each.type) for each in (one, other)])
         common = common_type(one.type, other.type)
         if common is None:
             raise error_at(node, f"column {place} in {name} query has incompatible types: {one.type}, {other.type}")
@@ -369,17 +386,34 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
         raise error_at(node, f"{name} of times in zones is not supported by this emulator; write AT TIME ZONE 'UTC'")
     sides = [_brought(translator, side, types) for side in (left, right)]
     sql = f"({sides[0]}) {name}{' ALL' if is_all else ''} ({sides[1]})"
-    fields = tuple(replace(field, type=type_) for field, type_ in zip(left.fields, types, strict=True))
+    fields = tuple(replace(field, type=type_) for field, type_ in zip(left.fields, types, strict=not more)) + more
     return _with_order(translator, node, Relation(sql, fields))
 
 
+def _like(side: Relation, other: Relation) -> Relation:
+    """A table whose columns are not known has those of the other side, in their order."""
+    names = [each.name.lower() for each in closed(other.fields) if each.name]
+    opened = [each.discover for each in side.fields if each.discover is not None]
+    if len(opened) != 1 or is_open(other) or len(names) != len(other.fields):
+        return side
+    opened[0].ordered(names)
+    known = {(each.name or "").lower(): each for each in closed(side.fields)}
+    made = []
+    for name in names:
+        sql, type_ = opened[0](name, is_qualified=True)
+        made.append(replace(known.get(name) or Field(name, sql, type_), origin=sql, type=type_))
+    return replace(side, fields=tuple(made))
+
+
 def _brought(translator: Translator, side: Relation, types: Sequence[Type]) -> str:
-    if all(field.type == type_ for field, type_ in zip(side.fields, types, strict=True)):
+    if all(field.type == type_ for field, type_ in zip(side.fields, types, strict=False)):
         return side.sql
     alias = translator.fresh("u")
+    for field in side.fields:
+        translator.note_origin(f"{alias}.{field.sql}", field.origin)
     columns = ", ".join(
         f"{coerced(Operand(f'{alias}.{field.sql}', field.type), type_).sql} AS {field.sql}"
-        for field, type_ in zip(side.fields, types, strict=True)
+        for field, type_ in zip(side.fields, types, strict=False)
     )
     return f"SELECT {columns} FROM ({side.sql}) AS {alias}"
 

@@ -10,10 +10,10 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite import documents
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
 from dagster_dune.emulator.dunesql.rewrite.comparisons import comparison
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
-from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator
+from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, is_open, passed_on
 from dagster_dune.emulator.dunesql.types.coercion import common_of, common_type
 from dagster_dune.emulator.dunesql.types.trino import BIGINT, VARCHAR, Type, array
 
@@ -115,7 +115,7 @@ def _sampled(translator: Translator, node: exp.Expr, relation: Relation) -> Rela
 def _aliased(translator: Translator, node: exp.Expr, inner: Relation, prefix: str) -> Relation:
     """Put a query in FROM under a name of its own."""
     alias = translator.fresh("t")
-    fields = tuple(Field(each.name, f"{alias}.{each.sql}", each.type) for each in inner.fields)
+    fields = tuple(passed_on(each, alias) for each in inner.fields)
     for each in inner.fields:
         translator.note_origin(f"{alias}.{each.sql}", each.origin)
     return _renamed(node, Relation(f"{prefix}({inner.sql}) AS {alias}", fields))
@@ -126,6 +126,8 @@ def _renamed(node: exp.Expr, relation: Relation, qualifier: tuple[str, ...] = ()
     alias = node.args.get("alias")
     name = (alias.this.name.lower(),) if alias is not None and alias.this is not None else qualifier
     columns = [column.name for column in alias.columns] if alias is not None else []
+    if columns and is_open(relation):
+        columns = []
     if columns and len(columns) != len(relation.fields):
         shown = ".".join(name) or "the table"
         raise error_at(
@@ -168,6 +170,7 @@ def _using(join: exp.Expr, left: Relation, right: Relation, side: str, names: li
     tests, merged = [], []
     for name in names:
         one, other = (_only(join, relation, name) for relation in (left, right))
+        link([Operand(each.sql, each.type) for each in (one, other)])
         common = common_type(one.type, other.type)
         if common is None:
             raise error_at(join, f"Column types of '{name}' do not match in USING: {one.type} vs {other.type}")
@@ -186,6 +189,12 @@ def _using(join: exp.Expr, left: Relation, right: Relation, side: str, names: li
 
 def _only(join: exp.Expr, relation: Relation, name: str) -> Field:
     found = [field for field in relation.fields if field.answers(name.lower(), ()) and not field.is_joined]
+    if not found and is_open(relation):
+        found = [
+            Field(name, *field.discover(name.lower(), is_qualified=True), field.qualifier)
+            for field in relation.fields
+            if field.discover is not None
+        ][:1]
     if len(found) != 1:
         words = "is ambiguous" if found else "is missing from one side"
         raise error_at(join, f"Column '{name}' of USING {words}")

@@ -13,6 +13,23 @@ from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.types.trino import Type
 
 
+class Discover(Protocol):
+    """Makes a column of a name."""
+
+    def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
+        """What is written for it, and its type."""
+
+    def ordered(self, columns: Sequence[str]) -> None:
+        """Note that the table has these columns, in this order."""
+
+
+class Use(Protocol):
+    """Is told that a column is named."""
+
+    def __call__(self, *, is_qualified: bool) -> None:
+        """With its table, or without."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A column that expressions can name.
@@ -26,6 +43,8 @@ class Field:
             table alone.
         origin: What a column of unknown type is made of, below the query that gives it.
         discover: Of a table whose columns are not known: makes a column of any name.
+        use: Of a column of such a table: is told that it is named.
+        drop: Of a column of such a table: gives it up, if it can, for that of another table.
     """
 
     name: str | None
@@ -34,7 +53,9 @@ class Field:
     qualifier: tuple[str, ...] = ()
     is_joined: bool = False
     origin: str = field(default="", compare=False)
-    discover: Callable[[str], tuple[str, Type]] | None = field(default=None, compare=False)
+    discover: Discover | None = field(default=None, compare=False)
+    use: Use | None = field(default=None, compare=False)
+    drop: Callable[[], bool] | None = field(default=None, compare=False)
 
     def answers(self, name: str, qualifier: tuple[str, ...]) -> bool:
         """Whether a name means this column."""
@@ -111,6 +132,23 @@ class Scope:
         return replace(self, variables={**self.variables, **variables})
 
 
+def is_open(relation: Relation) -> bool:
+    """Whether a relation may have more columns than are known."""
+    return any(each.discover is not None for each in relation.fields)
+
+
+def closed(fields: Sequence[Field]) -> tuple[Field, ...]:
+    """The columns that are known."""
+    return tuple(each for each in fields if each.discover is None)
+
+
+def passed_on(inner: Field, alias: str) -> Field:
+    """A column of a query as the query around it sees it."""
+    if inner.discover is not None:
+        return replace(inner, qualifier=())
+    return Field(inner.name, f"{alias}.{inner.sql}", inner.type, use=inner.use, drop=inner.drop)
+
+
 class Translator(Protocol):
     """What the parts of the translation need of the whole."""
 
@@ -153,6 +191,10 @@ def _found(column: exp.Column, parts: tuple[str, ...], scope: Scope) -> Operand 
     for used in range(len(parts), 0, -1):
         name, qualifier = parts[used - 1], parts[: used - 1]
         if (value := _named(column, name, qualifier, scope)) is not None:
+            if used < len(parts) and value.type.name != "row":
+                part = _discovered_field(parts[: used + 1], qualifier, scope)
+                if part is not None and used + 1 == len(parts):
+                    return part
             for field_name in parts[used:]:
                 value = row_field(column, value, field_name)
             return value
@@ -169,11 +211,14 @@ def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Sco
         answers = [each for each in answers if not each.is_joined]
     if not answers:
         answers = _discovered(name, qualifier, scope)
+    answers = _without_guesses(answers)
     if len(answers) > 1:
         raise error_at(column, f"Column '{'.'.join((*qualifier, name))}' is ambiguous")
     if not answers:
         return None
     found = answers[0]
+    if found.use is not None:
+        found.use(is_qualified=bool(qualifier))
     if scope.grouping is None:
         return Operand(found.sql, found.type)
     if (key := scope.grouping.keys.get(found.sql)) is not None:
@@ -186,9 +231,27 @@ def _discovered(name: str, qualifier: tuple[str, ...], scope: Scope) -> list[Fie
     """Take a column that no table is known to have for one of the first whose columns are not known."""
     for each in scope.fields:
         if each.discover is not None and (not qualifier or each.qualifier[-len(qualifier) :] == qualifier):
-            sql, type_ = each.discover(name)
+            sql, type_ = each.discover(name, is_qualified=bool(qualifier))
             return [Field(name, sql, type_, each.qualifier)]
     return []
+
+
+def _discovered_field(parts: tuple[str, ...], qualifier: tuple[str, ...], scope: Scope) -> Operand | None:
+    """Take a field of a column of a table whose columns are not known, which makes the column a row."""
+    for each in scope.fields:
+        if each.discover is not None and (not qualifier or each.qualifier[-len(qualifier) :] == qualifier):
+            sql, type_ = each.discover(".".join(parts[len(qualifier) :]), is_qualified=True)
+            return Operand(sql, type_)
+    return None
+
+
+def _without_guesses(answers: list[Field]) -> list[Field]:
+    """Of several columns of one name, leave those out that a table is only guessed to have."""
+    kept = list(answers)
+    for each in reversed(answers):
+        if len(kept) > 1 and each.drop is not None and each.drop():
+            kept.remove(each)
+    return kept
 
 
 def row_field(node: exp.Expr, value: Operand, name: str) -> Operand:

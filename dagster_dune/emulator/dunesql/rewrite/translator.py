@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sqlglot import exp
 
@@ -26,8 +27,9 @@ from dagster_dune.emulator.dunesql.rewrite import (
     queries,
     relations,
 )  # fmt: skip
-from dagster_dune.emulator.dunesql.rewrite.casts import OBSERVERS, NoCastError, coerced, converted
-from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, resolve
+from dagster_dune.emulator.dunesql.rewrite.casts import OBSERVER, NoCastError, coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
+from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, is_open, passed_on, resolve
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce
 from dagster_dune.emulator.dunesql.types.trino import (
     BOOLEAN,
@@ -86,47 +88,65 @@ def translate(
     return Translated(relation.sql, tuple(zip(names, (each.type for each in relation.fields), strict=True)))
 
 
-Discover = Callable[[str, str, str], Type]
-"""Is told of a column that no table is known to have (table, column, what is written for it), and gives its type."""
-
-
-def translate_discovering(
-    statement: exp.Query,
-    known: Mapping[str, Mapping[str, Type]],
-    declared: Collection[str],
-    discover: Discover,
-    observe: Callable[[str, Type], None],
-) -> None:
+def translate_discovering(statement: exp.Query, discovery: Discovery) -> None:
     """Translate a query over tables whose columns are found on the way.
 
     Args:
         statement: A compiled query.
-        known: The columns of each table that are known so far.
-        declared: The tables of which all columns are known.
-        discover: Is told of each column of the others.
-        observe: Is told which type a column of unknown type is taken for.
+        discovery: Is told of each column, and gives its type.
 
     Raises:
         SqlError: The query means nothing whatever the columns are.
     """
 
-    def tables(name: str) -> list[tuple[str, Type, str]]:
-        return [(column, type_, "$") for column, type_ in known.get(name, {}).items()]
+    def tables(name: str) -> list[tuple[str, Type, str]] | None:
+        columns = discovery.columns(name)
+        if columns is None and not discovery.is_open(name):
+            return None
+        return [(column, type_, "$") for column, type_ in (columns or {}).items()]
 
-    translator = QueryTranslator(tables, None, time.monotonic() + MOST_SECONDS, MOST_SECONDS)
-    translator.discover = discover
-    translator.declared = frozenset(declared)
-
-    def observed(sql: str, target: Type) -> None:
-        observe(translator.origin(sql), target)
-
-    OBSERVERS.append(observed)
+    translator = QueryTranslator(tables, None, time.monotonic() + MOST_SECONDS, MOST_SECONDS, discovery=discovery)
+    token = OBSERVER.set(_Observer(translator, discovery))
     try:
         translator.query(statement, None)
     except RecursionError:
         raise SqlError("The query is nested too deep for this emulator") from None
     finally:
-        OBSERVERS.remove(observed)
+        OBSERVER.reset(token)
+
+
+@dataclass(frozen=True)
+class _Observer:
+    """Passes on what values are taken for, by the columns that these are made of."""
+
+    translator: QueryTranslator
+    discovery: Discovery
+
+    def observe(self, sql: str, target: Type) -> None:
+        """A value of unknown type is taken for one of a type."""
+        self.discovery.observe(self.translator.origin(sql), target)
+
+    def link(self, sqls: Sequence[str]) -> None:
+        """Values of unknown type must be of one type."""
+        self.discovery.link([self.translator.origin(sql) for sql in sqls])
+
+
+@dataclass(frozen=True)
+class _OpenTable:
+    """A table that has any column that is asked for."""
+
+    name: str
+    alias: str
+    discovery: Discovery
+
+    def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
+        """Make a column."""
+        sql = f'{self.alias}."{column}"'
+        return sql, self.discovery.found(self.name, column, sql, is_qualified=is_qualified)
+
+    def ordered(self, columns: Sequence[str]) -> None:
+        """Note that it has these columns, in this order."""
+        self.discovery.ordered(self.name, columns)
 
 
 @dataclass
@@ -152,8 +172,7 @@ class QueryTranslator:
     written: dict[tuple[int, int], Operand] = field(default_factory=dict)
     kept: list[object] = field(default_factory=list)
     origins: dict[str, str] = field(default_factory=dict)
-    discover: Discover | None = None
-    declared: frozenset[str] = frozenset()
+    discovery: Discovery | None = None
 
     def fresh(self, prefix: str) -> str:
         """Make a name that no other thing has."""
@@ -162,7 +181,7 @@ class QueryTranslator:
 
     def note_origin(self, sql: str, origin: str) -> None:
         """Note what a column of unknown type is made of."""
-        if origin and self.discover is not None:
+        if origin and self.discovery is not None:
             self.origins[sql] = origin
 
     def origin(self, sql: str) -> str:
@@ -298,27 +317,29 @@ class QueryTranslator:
                     _mark_read(cte)
                     for each in cte.relation.fields:
                         self.note_origin(f"{alias}.{each.sql}", each.origin)
-                    fields = tuple(Field(each.name, f"{alias}.{each.sql}", each.type) for each in cte.relation.fields)
+                    fields = tuple(passed_on(each, alias) for each in cte.relation.fields)
                     return Relation(f"{cte.name} AS {alias}", fields)
         name = table_name(node)
         columns = self.tables(name) if node.db else None
         if columns is None:
             raise error_at(node, f"Table '{name}' does not exist")
         fields = _fields(columns, alias)
-        if self.discover is not None and name not in self.declared:
-            fields = self._open(name, alias, fields, self.discover)
+        if self.discovery is not None:
+            fields = self._open(name, alias, fields, self.discovery)
         return Relation(f"{quoted(name)} AS {alias}", fields)
 
-    def _open(self, table: str, alias: str, fields: tuple[Field, ...], discover: Discover) -> tuple[Field, ...]:
+    def _open(self, table: str, alias: str, fields: tuple[Field, ...], discovery: Discovery) -> tuple[Field, ...]:
         """Let a table have any column, beside those that are known already."""
-
-        def make(column: str) -> tuple[str, Type]:
-            sql = f'{alias}."{column}"'
-            return sql, discover(table, column, sql)
-
         for each in fields:
-            discover(table, each.name or "", each.sql)
-        return (*fields, Field(None, "", UNKNOWN, discover=make))
+            discovery.known(table, each.name or "", each.sql)
+        if not discovery.is_open(table):
+            return fields
+
+        known = tuple(
+            replace(each, use=partial(discovery.use, each.sql), drop=partial(discovery.drop, each.sql))
+            for each in fields
+        )
+        return (*known, Field(None, "", UNKNOWN, discover=_OpenTable(table, alias, discovery)))
 
     def _previous_result(self, node: exp.Table, alias: str) -> Relation:
         if VIEW in node.meta:
@@ -371,6 +392,8 @@ def _headed(sql: str, ctes: Sequence[_Cte]) -> str:
 
 
 def _with_names(node: exp.CTE, relation: Relation, columns: list[str]) -> Relation:
+    if is_open(relation):
+        return Relation(relation.sql, relation.fields)
     if columns and len(columns) != len(relation.fields):
         raise error_at(
             node, f"Column alias list has {len(columns)} entries but relation has {len(relation.fields)} columns"

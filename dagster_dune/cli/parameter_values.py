@@ -1,0 +1,84 @@
+"""Values for the parameters of queries that are tried out, told by where a parameter stands and what it is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_ADDRESS = "0x" + "00" * 20
+_BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
+    (r"\b(limit|offset|fetch\s+first|top|ntile\()\s*$", "", "1"),
+    (r"[-+*/%]\s*$", "", "1"),
+    (r"interval\s+[+-]?\s*'\s*$", "", "1"),
+    (r"interval\s+'[^']*'\s*$", "", "day"),
+    (r"date_(trunc|add|diff)\(\s*'$", "", "day"),
+    (r"(timestamp|date)\s*\(?\s*'$", "", "2024-01-01"),
+    (r"cast\(\s*'$", r"'\s*as\s+(timestamp|date)", "2024-01-01"),
+    (r"(from|join)\s+$", r"(?![\w.])", "ethereum.transactions"),
+    (r"[\w.]$", "", "ethereum"),
+    (r"(from|join)\s+$", "", "ethereum"),
+    (r"(address|contract|wallet|owner|token\w*|pool\w*)\"?\s*(=|<>|!=|in\s*\()\s*$", "", _ADDRESS),
+    (r"(<|>|<=|>=)\s*$", "", "1"),
+)
+"""What stands before a parameter, what after it, and a value that fits there."""
+_BY_NAME: tuple[tuple[str, str], ...] = (
+    (r"chain|network|schema|project|namespace", "ethereum"),
+    (r"address|contract|wallet|token|pool|hash|account|solver|owner|user|recipient|sender|creator", _ADDRESS),
+    (r"unit$|granularity|interval|resolution|aggregation|frequency", "day"),
+    (r"num|count|limit|days|hours|minutes|amount|percent|bps|fee|top|lookback|window|last|block", "1"),
+    (r"date|time|day|start|end|from|since|until", "2024-01-01"),
+)
+_OTHERS = (
+    "1",
+    "2024-01-01",
+    _ADDRESS,
+    "ethereum",
+    "day",
+    "ethereum.transactions",
+    "true",
+    "TIMESTAMP '2024-01-01'",
+    "'x'",
+)
+
+
+def sample_values(sql: str) -> dict[str, str]:
+    """A value for each parameter of a query, which stands for what a user would give.
+
+    Examples:
+        >>> sample_values("SELECT * FROM t WHERE day > date '{{from}}' AND chain = '{{chain}}' LIMIT {{n}}")
+        {'from': '2024-01-01', 'chain': 'ethereum', 'n': '1'}
+    """
+    values: dict[str, str] = {}
+    code = _COMMENT.sub(lambda comment: " " * len(comment[0]), sql)
+    for match in PLACEHOLDER.finditer(sql):
+        name = match[1].strip()
+        by_context = _by_context(code, match) if code[match.start()] == "{" else None
+        if name not in values or by_context is not None:
+            values.setdefault(name, _by_name(name) if by_context is None else by_context)
+            if by_context is not None and values[name] == _by_name(name):
+                values[name] = by_context
+    return values
+
+
+def other_values(values: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The same values with one of them exchanged, for queries that these do not fit."""
+    for name, value in values.items():
+        for other in _OTHERS:
+            if other != value:
+                yield {**values, name: other}
+
+
+def _by_context(sql: str, match: re.Match[str]) -> str | None:
+    before, after = sql[max(0, match.start() - 60) : match.start()].lower(), sql[match.end() : match.end() + 60].lower()
+    if re.search(r"[\w\s]=\s*'$", before) and re.search(r"query_\d+\([^)]*$", before):
+        return None
+    for left, right, value in _BY_CONTEXT:
+        if re.search(left, before) and re.match(right, after):
+            return value
+    return None
+
+
+def _by_name(name: str) -> str:
+    return next((value for pattern, value in _BY_NAME if re.search(pattern, name.lower())), "1")

@@ -1,0 +1,39 @@
+"""Who is told of the columns of tables that are not known, while a query is translated over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from dagster_dune.emulator.dunesql.types.trino import Type
+
+
+class Discovery(Protocol):
+    """Gives the columns that are known so far, and is told of the others."""
+
+    def columns(self, table: str) -> Mapping[str, Type] | None:
+        """The columns of a table that are known so far, None where there is none of that name."""
+
+    def is_open(self, table: str) -> bool:
+        """Whether a table may have more columns than are known."""
+
+    def found(self, table: str, column: str, sql: str, *, is_qualified: bool) -> Type:
+        """Take a column that no table is known to have; `sql` is what is written for it."""
+
+    def known(self, table: str, column: str, sql: str) -> None:
+        """Note what is written for a column that is known."""
+
+    def use(self, sql: str, *, is_qualified: bool) -> None:
+        """Note that a column is named, with its table or without."""
+
+    def drop(self, sql: str) -> bool:
+        """Give a column up that another table has too, and tell whether that can be."""
+
+    def ordered(self, table: str, columns: Sequence[str]) -> None:
+        """Note that a table has these columns, in this order."""
+
+    def observe(self, sql: str, target: Type) -> None:
+        """Note which type a value of unknown type is taken for."""
+
+    def link(self, sqls: Sequence[str]) -> None:
+        """Note that values are of one type."""

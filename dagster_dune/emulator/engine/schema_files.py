@@ -1,0 +1,100 @@
+"""Files that declare tables: YAML, CSV with a line a column, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
+from dagster_dune.emulator.dunesql.types.storage import stored_type
+from dagster_dune.emulator.dunesql.types.trino import read_type
+from dagster_dune.emulator.engine.table_schemas import Schema
+from dagster_dune.emulator.sql_errors import SqlError
+
+SAVED_QUERY = re.compile(r"query_([1-9][0-9]*)")
+"""The name by which a file declares the columns of a saved query in place of a table's."""
+_HEADER = ("table", "column", "type")
+
+
+def read_schema(path: Path) -> Schema:
+    """Read a schema file.
+
+    Args:
+        path: YAML with a mapping of columns for each table; CSV with the columns ``table``, ``column`` and ``type``;
+            or a Parquet file, which declares the one table that it is named after (``ethereum.logs.parquet``).
+
+    Returns:
+        The columns of each table, by its full name in lower case.
+
+    Raises:
+        SqlError: It is no such file, or names no type that there is.
+    """
+    kind = path.suffix.lower()
+    if kind == ".csv":
+        return _checked(path, _csv_columns(path))
+    if kind == ".parquet":
+        return _checked(path, _parquet_columns(path))
+    return _checked(path, _yaml_columns(path))
+
+
+def write_schema(schema: Schema) -> str:
+    """Write a schema as YAML, as `read_schema` reads it."""
+    import yaml  # noqa: PLC0415 - slow to import
+
+    return str(yaml.safe_dump(dict(sorted(schema.items())), sort_keys=False, allow_unicode=True))
+
+
+def _checked(path: Path, columns: Iterable[tuple[str, str, str]]) -> Schema:
+    schema: Schema = {}
+    for table, column, type_ in columns:
+        if not SAVED_QUERY.fullmatch(table):
+            duckdb_name(table)
+        try:
+            read_type(type_)
+        except ValueError:
+            raise SqlError(f"{path}: {table}.{column} has the type {type_!r}, which is none of Trino's") from None
+        schema.setdefault(table.lower(), {})[column] = type_
+    return schema
+
+
+def _yaml_columns(path: Path) -> list[tuple[str, str, str]]:
+    import yaml  # noqa: PLC0415 - slow to import
+
+    try:
+        content: Any = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SqlError(f"{path} cannot be read as YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise SqlError(f"{path} must map the full name of each table to its columns")
+    found = []
+    for table, columns in content.items():
+        if not isinstance(columns, dict):
+            raise SqlError(f"{path}: {table} must map the name of each column to its type")
+        found += [(str(table), str(column), str(type_)) for column, type_ in columns.items()]
+    return found
+
+
+def _csv_columns(path: Path) -> list[tuple[str, str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if not set(_HEADER) <= set(reader.fieldnames or ()):
+                raise SqlError(f"{path} must have the columns {', '.join(_HEADER)}")
+            return [(row["table"], row["column"], row["type"]) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SqlError(f"{path} cannot be read as CSV: {error}") from None
+
+
+def _parquet_columns(path: Path) -> list[tuple[str, str, str]]:
+    import duckdb  # noqa: PLC0415 - heavy
+
+    if path.stem.count(".") not in (1, 2):
+        raise SqlError(f"{path} must be named after its table, such as ethereum.logs.parquet")
+    try:
+        described = duckdb.execute("DESCRIBE SELECT * FROM read_parquet($1)", [str(path)]).fetchall()
+    except duckdb.Error as error:
+        raise SqlError(f"{path} cannot be read as Parquet: {error}") from None
+    return [(path.stem, str(name), str(stored_type(str(type_))[0])) for name, type_, *_ in described]
