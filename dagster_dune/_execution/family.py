@@ -6,8 +6,8 @@ find; tags, which not every way to retry a run sets; and records that retries ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 import dagster as dg
@@ -47,11 +47,13 @@ class Family:
         run: The run.
         members: All of them that exist, the run among them.
         gone: The ids of those that exist no more.
+        instance: Where they are stored.
     """
 
     run: dg.DagsterRun
     members: tuple[dg.DagsterRun, ...]
     gone: tuple[str, ...]
+    instance: dg.DagsterInstance = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, instance: dg.DagsterInstance, run_id: str) -> Family:
@@ -79,7 +81,7 @@ class Family:
                 f"The instance does not know run {run_id}, which this step belongs to.",
                 hint="It was deleted while it ran. Nothing more is sent for it.",
             )
-        return cls(members[run_id], tuple(members.values()), tuple(sorted(gone)))
+        return cls(members[run_id], tuple(members.values()), tuple(sorted(gone)), instance)
 
     @property
     def parent(self) -> dg.DagsterRun | None:
@@ -95,15 +97,42 @@ class Family:
             return Origin.ORPHAN
         if parent is None:
             return Origin.EVERYTHING if set(_relatives(run)) - {run.run_id} else Origin.FIRST
-        if parent.status is dg.DagsterRunStatus.SUCCESS:
-            return Origin.ANEW
-        if run.tags.get(RESUME_RETRY_TAG) == "true":
+        # A parent that has succeeded may have been running when this run was made to complete it.
+        if run.tags.get(RESUME_RETRY_TAG) == "true" or self._repeats_what_did_not_succeed(parent):
             return Origin.FROM_FAILURE
-        # The tag is inherited, so it tells something only where the parent lacks it.
-        tagged = ASSET_RESUME_RETRY_TAG in run.tags and ASSET_RESUME_RETRY_TAG not in parent.tags
-        if tagged or run.asset_selection != parent.asset_selection:
+        if self._repeats_what_is_missing(parent):
             return Origin.FROM_ASSET_FAILURE
-        return Origin.EVERYTHING
+        return Origin.ANEW if parent.status is dg.DagsterRunStatus.SUCCESS else Origin.EVERYTHING
+
+    def _repeats_what_is_missing(self, parent: dg.DagsterRun) -> bool:
+        """Whether a run is one from asset failure. The tag that says so is inherited."""
+        if self.run.asset_selection != parent.asset_selection:
+            return True
+        if ASSET_RESUME_RETRY_TAG not in self.run.tags:
+            return False
+        # Where both have the tag and the same selection, it can be one only if the parent has materialized nothing of
+        # it; and then it is the same as a run of everything.
+        return ASSET_RESUME_RETRY_TAG not in parent.tags or not self._records(
+            parent, dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1
+        )
+
+    def _repeats_what_did_not_succeed(self, parent: dg.DagsterRun) -> bool:
+        """Whether a run that has no tags is one from failure: only then does its plan know the parent's state."""
+        plan_id = self.run.execution_plan_snapshot_id
+        if PARENT_RUN_TAG in self.run.tags or plan_id is None:
+            return False
+        plan = self.instance.get_execution_plan_snapshot(plan_id)
+        if plan.initial_known_state is None or plan.initial_known_state.parent_state is None:
+            return False
+        succeeded = {
+            record.event_log_entry.step_key for record in self._records(parent, dg.DagsterEventType.STEP_SUCCESS)
+        }
+        return succeeded.isdisjoint(plan.step_keys_to_execute)
+
+    def _records(
+        self, run: dg.DagsterRun, kind: dg.DagsterEventType, limit: int | None = None
+    ) -> Sequence[dg.EventLogRecord]:
+        return self.instance.get_records_for_run(run.run_id, of_type=kind, limit=limit).records
 
 
 def make_findable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -25,3 +29,30 @@ def is_terminated(instance: dg.DagsterInstance, run_id: str) -> bool:
     if run is not None and run.status in TERMINATED:
         return True
     return bool(instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_CANCELING, limit=1).records)
+
+
+def tell_terminal(words: str) -> None:
+    """Write a line to the terminal in whose foreground this process runs, if it does.
+
+    What a step logs reaches a terminal through a process that Ctrl-C ends too, so that the last words are lost there.
+    """
+    with suppress(OSError):  # no terminal, as in every deployment
+        terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY)
+        try:
+            if os.tcgetpgrp(terminal) == os.getpgrp():
+                os.write(terminal, f"{words}\r\n".encode())
+        finally:
+            os.close(terminal)
+
+
+def undisturbed(act: Callable[[], None]) -> None:
+    """Carry out what an interrupt asks for, to its end.
+
+    A step hears of one Ctrl-C twice: from its terminal, and from the run worker, which hears of it too.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="dune-interrupt") as thread:
+        done = thread.submit(act)
+        while not done.done():
+            with suppress(BaseException):
+                wait([done])
+    done.result()

@@ -49,4 +49,5 @@ def _read(tags: Mapping[str, str], suffix: str, intent: Mapping[str, Any]) -> Su
         state=State.REFUSED if is_refused else State.ANSWERED if pipeline else State.OPEN,
         pipeline_execution_id=pipeline,
         is_ordered=False,
+        definition=suffix.strip("/").rpartition("/")[0],
     )

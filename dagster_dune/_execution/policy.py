@@ -7,12 +7,15 @@ pipeline only while it still runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from dagster_dune._execution.family import Family
 from dagster_dune._execution.protocol import Policy, View
+from dagster_dune._execution.submission import Submission
 from dagster_dune._execution.submission_record import submissions_of
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 
@@ -39,10 +42,28 @@ def policy_of(family: Family, *, resume: bool, max_age: timedelta, retry_failed_
 
 
 def look(instance: dg.DagsterInstance, run_id: str, definition: str, policy: Policy) -> View:
-    """Read what the family of a run has sent for a definition, afresh."""
+    """Read what the family of a run has sent of a definition's nodes, afresh."""
     family = Family.of(instance, run_id)
-    submissions = submissions_of(instance, family.members, definition)
-    return View(submissions, tuple(id_ for id_ in family.gone if id_ not in policy.released))
+    submissions = submissions_of(instance, family.members)
+    return View(
+        list(_of_definition(submissions, definition, run_id)),
+        tuple(id_ for id_ in family.gone if id_ not in policy.released),
+    )
+
+
+def _of_definition(submissions: Sequence[Submission], definition: str, run_id: str) -> Iterator[Submission]:
+    """Those of a definition, and those of its nodes that other runs have sent under another.
+
+    Code changes between attempts: definitions are renamed, and assets move from one to another. Within one run the same
+    node in two definitions is two executions that its user has asked for.
+    """
+    own = {(s.run_id, digest) for s in submissions if s.definition == definition for digest in s.node_ids}
+    for submission in submissions:
+        if submission.definition == definition:
+            yield submission
+        elif submission.run_id != run_id:
+            ids = {d: id_ for d, id_ in submission.node_ids.items() if (submission.run_id, d) not in own}
+            yield replace(submission, node_ids=ids)
 
 
 def _words(run: dg.DagsterRun, tag: str) -> dict[str, str]:

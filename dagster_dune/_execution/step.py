@@ -16,7 +16,7 @@ from dagster_dune._execution.checks.gates import is_answer, ruling
 from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
 from dagster_dune._execution.family import Family, Origin, make_findable
-from dagster_dune._execution.interrupts import ends_with_process, is_terminated
+from dagster_dune._execution.interrupts import ends_with_process, is_terminated, tell_terminal, undisturbed
 from dagster_dune._execution.policy import look, policy_of
 from dagster_dune._execution.protocol import Attempt, Policy, View
 from dagster_dune._execution.sender import Sender
@@ -273,7 +273,7 @@ class Step:
             raise error.with_hint(protocol.resubmission_hint(record.id)) from error
         except BaseException:
             if sender.pipeline:
-                self._interrupted(rest, sender.pipeline)
+                undisturbed(partial(self._interrupted, rest, sender.pipeline))
             raise
         if not is_sent:
             return None
@@ -295,7 +295,7 @@ class Step:
         except Exception:
             raise
         except BaseException:  # Dagster's termination is no Exception
-            self._interrupted(plan, pipeline)
+            undisturbed(partial(self._interrupted, plan, pipeline))
             raise
 
     def _detailed(self, outcomes: list[Outcome]) -> Iterable[Outcome]:
@@ -309,13 +309,12 @@ class Step:
             self._log.info("This instance ends with the process, so that nobody could take pipeline %s over.", pipeline)
             self._cancel(plan, pipeline)
         else:
-            self._log.warning(
-                "Pipeline %s goes on running on Dune. To take it over, retry run %s from failure; to stop it: "
-                "dagster-dune cancel %s",
-                pipeline,
-                self._run_id,
-                pipeline,
+            words = (
+                f"Pipeline {pipeline} goes on running on Dune. To take it over, retry run {self._run_id} from "
+                f"failure; to stop it: dagster-dune cancel {pipeline}"
             )
+            self._log.warning("%s", words)
+            tell_terminal(words)
 
     def _cancel(self, plan: PipelinePlan, pipeline: str) -> None:
         if not self._settings.cancel_on_termination:

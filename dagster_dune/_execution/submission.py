@@ -41,6 +41,7 @@ class Submission:
         pipeline_execution_id: Dune's answer; None where there is none.
         after: The earlier submissions of its nodes whose ends its attempt had seen, or that a user has let go.
         is_ordered: Whether `after` was written. Records in run tags, of versions before 0.2, have none.
+        definition: The asset definition that made it.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Submission:
     pipeline_execution_id: str | None = None
     after: frozenset[str] = frozenset()
     is_ordered: bool = True
+    definition: str = ""
 
     def follows(self, other: Submission) -> bool:
         """Whether its attempt had seen how another one ended. Only records without an order are told by their clock."""

@@ -189,7 +189,12 @@ def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]
             closed[word["id"]] = word
             continue
         submission = found.get(word["id"]) or Submission(
-            word["id"], run_id, datetime.fromisoformat(word["at"]), {}, after=frozenset(word["after"])
+            word["id"],
+            run_id,
+            datetime.fromisoformat(word["at"]),
+            {},
+            after=frozenset(word["after"]),
+            definition=word["definition"],
         )
         found[word["id"]] = replace(submission, node_ids={**submission.node_ids, **_node_ids(word)})
     return {

@@ -3,11 +3,14 @@
 python tests/chaos/chaos.py 100                  # the seeds 1 to 100, over SQLite
 python tests/chaos/chaos.py 50 --on PostgreSQL   # over a server of its own
 python tests/chaos/chaos.py 20 --protocol off    # what happens where nobody looks at what others do
+python tests/chaos/chaos.py 20 --webserver       # launched through a webserver and a daemon, which takes longer
 """
 
 import argparse
 import json
 import os
+import queue
+import shutil
 import signal
 import sys
 import tempfile
@@ -24,55 +27,81 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 from databases import DATABASES
 from deployment import Deployment
+from forked_deployment import ForkedDeployment
 from scenario import EXECUTE, Scenario, draw, load
 from waiting import wait_until
 
+from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.server import DuneEmulator
 
 API_KEY = "chaos-key-that-must-appear-nowhere"
 NODE_SECONDS = 0.7
 ATTEMPTS = 4
-AT_ONCE = 3
+AT_ONCE = 8
 FINAL = ("AmbiguousSubmission", "which this one goes back to, was deleted")
-BATCH = 10
+BATCH = 50
 
 
-def run_batch(seeds, home, storage="", *, protocol="on"):
-    """Run some seeds over one deployment; yields each scenario with the invariants that it broke."""
+def run_batch(seeds, home, dunes, storage="", *, protocol="on", webserver=False):
+    """Run some seeds over one deployment and some local Dunes; yields each scenario with the invariants it broke.
+
+    Each local Dune has a share of the seeds, and runs one after the other.
+    """
     scenarios = [draw(seed) for seed in seeds]
-    with ExitStack() as stack:
-        dunes = {
-            scenario.seed: stack.enter_context(DuneEmulator(api_key=API_KEY, execution_seconds=NODE_SECONDS))
-            for scenario in scenarios
-        }
-        home.mkdir(parents=True, exist_ok=True)
-        urls = {seed: dune.url for seed, dune in dunes.items()}
-        (home / "batch.json").write_text(json.dumps({"seeds": seeds, "urls": urls, "protocol": protocol}))
-        location = HERE / "location.py"
-        arguments = ["-f", str(location), "-d", str(HERE)]
-        any_dune = next(iter(dunes.values()))
-        deployment = stack.enter_context(Deployment(home, any_dune, arguments, location.name, storage))
-        deployment.start("dagster-daemon", "run")
-        deployment.start_webserver()
-        with ThreadPoolExecutor(AT_ONCE) as drivers:
-            broken = list(drivers.map(lambda scenario: _drive(scenario, dunes[scenario.seed], deployment), scenarios))
-        for path in home.rglob("*"):
-            if path.is_file() and API_KEY.encode() in path.read_bytes():
-                broken[0].append(f"the API key is in {path}")
-    yield from zip(scenarios, broken, strict=True)
+    lanes = [scenarios[nth :: len(dunes)] for nth in range(len(dunes))]
+    home.mkdir(parents=True, exist_ok=True)
+    urls = {scenario.seed: dune.url for dune, lane in zip(dunes, lanes, strict=True) for scenario in lane}
+    (home / "batch.json").write_text(json.dumps({"seeds": seeds, "urls": urls, "protocol": protocol}))
+    location = HERE / "location.py"
+    arguments = ["-f", str(location), "-d", str(HERE)]
+    kind = Deployment if webserver else ForkedDeployment
+    done = queue.SimpleQueue()
+
+    def drive(dune, lane):
+        for scenario in lane:
+            dune.reset()
+            try:
+                done.put((scenario, _drive(scenario, dune, deployment)))
+            except Exception as error:  # so that one scenario does not end the others
+                done.put((scenario, [f"it could not be driven: {error!r}"]))
+
+    with kind(home, dunes[0], arguments, location.name, storage) as deployment, ThreadPoolExecutor(len(dunes)) as hands:
+        if webserver:
+            deployment.start("dagster-daemon", "run")
+            deployment.start_webserver()
+        else:
+            deployment.start_server()
+        for dune, lane in zip(dunes, lanes, strict=True):
+            hands.submit(drive, dune, lane)
+        for _ in scenarios:
+            yield done.get()
+    leaks = [path for path in home.rglob("*") if path.is_file() and API_KEY.encode() in path.read_bytes()]
+    assert not leaks, f"the API key is in {leaks}"
+
+
+def _dunes(folder):
+    """The local Dunes, over copies of one database: to make its sample tables is what takes their start so long."""
+    sample = folder / "sample.db"
+    Engine(sample).close()
+    for nth in range(AT_ONCE):
+        database = shutil.copy(sample, folder / f"dune_{nth}.db")
+        yield DuneEmulator(api_key=API_KEY, database=database, execution_seconds=NODE_SECONDS)
 
 
 def _drive(scenario, dune, deployment):
     load(scenario, dune)
     run_ids = [deployment.launch(job=f"{scenario.name}_job", tags=_days(scenario))]
-    _kill(scenario, dune, deployment, run_ids[0])
+    if not scenario.killed_retry:
+        _kill(scenario, dune, deployment, run_ids[0])
     runs = [deployment.finish(run_ids[0])]
     while not runs[-1].is_success and len(run_ids) < ATTEMPTS and not _is_final(deployment, runs[-1].run_id):
         clicks = scenario.siblings if len(run_ids) == 1 else 1
-        strategies = scenario.strategies[len(run_ids) - 1 :][:clicks]
+        nth = slice(len(run_ids) - 1, len(run_ids) - 1 + clicks)
+        strategies = scenario.strategies[nth]
         scenario.log.append(f"{runs[-1].status.value}, then {' and '.join(strategies)}")
         with ThreadPoolExecutor() as hands:
-            again = [*hands.map(partial(deployment.reexecute, runs[-1].run_id), strategies)]
+            retry = partial(_retry, deployment, runs[-1].run_id)
+            again = [*hands.map(retry, strategies, scenario.tags[nth])]
         again = [run_id for run_id in again if run_id]
         if not again:
             scenario.log.append("nothing was left to do")
@@ -80,6 +109,8 @@ def _drive(scenario, dune, deployment):
         if scenario.loses_parent and len(run_ids) == 1:
             deployment.instance.delete_run(run_ids[0])
             scenario.log.append("its parent deleted")
+        if scenario.killed_retry and len(run_ids) == 1:
+            _kill(scenario, dune, deployment, again[0])
         run_ids += again
         # The one that has succeeded goes last: it is what the invariants ask for.
         runs = sorted((deployment.finish(run_id) for run_id in again), key=lambda run: run.is_success)
@@ -88,10 +119,18 @@ def _drive(scenario, dune, deployment):
     return [words for invariant in INVARIANTS for words in invariant(evidence)]
 
 
+def _retry(deployment, run_id, strategy, is_tagged):
+    if isinstance(deployment, ForkedDeployment):
+        return deployment.reexecute(run_id, strategy, is_tagged=is_tagged)
+    return deployment.reexecute(run_id, strategy)
+
+
 def _days(scenario):
     """The tags of a run of some partitions."""
     if not scenario.days:
         return {}
+    if scenario.days == 1:
+        return {"dagster/partition": "2024-01-01"}
     ends = {"start": "2024-01-01", "end": f"2024-01-{scenario.days:02}"}
     return {f"dagster/asset_partition_range_{end}": day for end, day in ends.items()}
 
@@ -113,10 +152,13 @@ def _kill(scenario, dune, deployment, run_id):
         if not deployment.terminate(run_id):
             scenario.log.append("it had ended before the kill")
         return
-    target, name = scenario.kill.split()
-    process = deployment.step_process(run_id) if target == "step" else deployment.run_worker(run_id)
+    target, _, name = scenario.kill.partition(" ")
+    processes = [] if target == "step" else [deployment.run_worker(run_id)]
+    if target != "worker":
+        processes += deployment.step_processes(run_id)[-1:]
     try:
-        os.kill(process, getattr(signal, name))
+        for process in processes:
+            os.kill(process, getattr(signal, name or "SIGINT"))
     except ProcessLookupError:
         scenario.log.append("it had ended before the kill")
 
@@ -165,8 +207,8 @@ def _evidence(scenario, dune, deployment, run_ids, last):
 def _paid_once(evidence):
     """Nothing that ended well is executed again, unless everything was asked for again."""
     times = Counter((_name(execution), str(execution["parameters"])) for execution in evidence.completed)
-    if not any("ALL_STEPS" in line for line in evidence.scenario.log):
-        yield from (f"{name} ended well {count} times" for name, count in times.items() if count > 1)
+    asked = 1 + sum(line.count("ALL_STEPS") for line in evidence.scenario.log)
+    yield from (f"{name} ended well {count} times, {asked} asked for" for name, count in times.items() if count > asked)
 
 
 def _ran_what_was_selected(evidence):
@@ -229,20 +271,30 @@ def main():
     parser.add_argument("start", type=int, nargs="?", default=1)
     parser.add_argument("--on", choices=DATABASES, default="SQLite")
     parser.add_argument("--protocol", choices=["on", "off"], default="on")
+    parser.add_argument("--webserver", action="store_true")
     options = parser.parse_args()
     found, failed, end = Counter(), 0, options.start + options.count
-    with tempfile.TemporaryDirectory() as server_folder, DATABASES[options.on](Path(server_folder, "server")) as server:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        server = stack.enter_context(DATABASES[options.on](Path(folder, "server")))
+        dunes = [stack.enter_context(dune) for dune in _dunes(Path(folder))]
         for first in range(options.start, end, BATCH):
             seeds = list(range(first, min(first + BATCH, end)))
-            with tempfile.TemporaryDirectory() as folder:
-                batch = run_batch(seeds, Path(folder, "home"), server.storage(), protocol=options.protocol)
-                for scenario, broken in batch:
-                    failed += bool(broken)
-                    found.update(_drawn(scenario))
-                    words = "BROKEN" if broken else "ok"
-                    print(f"{scenario.seed:4d} {words}  {scenario}  ->  {', '.join(scenario.log)}", flush=True)
-                    for line in broken:
-                        print(f"       {line}", flush=True)
+            batch = run_batch(
+                seeds,
+                Path(folder, f"home_{first}"),
+                dunes,
+                server.storage(),
+                protocol=options.protocol,
+                webserver=options.webserver,
+            )
+            for scenario, broken in batch:
+                failed += bool(broken)
+                found.update(_drawn(scenario))
+                words = "BROKEN" if broken else "ok"
+                print(f"{scenario.seed:4d} {words}  {scenario}  ->  {', '.join(scenario.log)}", flush=True)
+                for line in broken:
+                    print(f"       {line}", flush=True)
     print(f"{options.count} seeds on {options.on}, {failed} broken. Drawn: {dict(found)}")
     return int(failed > 0)
 

@@ -4,9 +4,11 @@ The disturbances stand between the product and what it calls; `turn_the_protocol
 break a product that did not look at what others do.
 """
 
+import os
+import random
 import threading
+from collections import Counter
 from datetime import datetime, timedelta
-from random import Random
 
 from dagster_dune import DuneApiClient
 from dagster_dune._execution import policy, protocol, sender, submission_record
@@ -18,13 +20,13 @@ PATIENCE_SECONDS = 2.0
 def disturb(scenarios):
     """Let what these scenarios have drawn go wrong, in whichever process runs one of them."""
     _fail_writes(scenarios)
+    _fail_reads(scenarios)
     if any(scenario.has_skewed_clocks for scenario in scenarios.values()):
-        hours = Random().choice([-1, 0, 1])  # another in each process
 
         class Skewed(datetime):
             @classmethod
             def now(cls, tz=None):
-                return datetime.now(tz) + timedelta(hours=hours)
+                return datetime.now(tz) + timedelta(hours=random.Random(os.getpid()).choice([-1, 0, 1]))
 
         submission_record.datetime = policy.datetime = Skewed
     if any(scenario.has_odd_names for scenario in scenarios.values()):
@@ -34,7 +36,8 @@ def disturb(scenarios):
 def _fail_writes(scenarios):
     submission_record.WRITE_SECONDS = PATIENCE_SECONDS
     write, acknowledged = submission_record.SubmissionRecord._write, submission_record.acknowledged
-    left = {name: scenario.storage["times"] for name, scenario in scenarios.items() if scenario.storage}
+    faults = {name: scenario.storage for name, scenario in scenarios.items() if scenario.storage}
+    failed = Counter()
 
     def written(self, state, words, data, until=None):
         CURRENT.name, CURRENT.word = self._definition.rpartition("_")[0], state.value
@@ -43,13 +46,14 @@ def _fail_writes(scenarios):
     def failing(store, until=None):
         name, word = getattr(CURRENT, "name", None), getattr(CURRENT, "word", None)
         CURRENT.name = None
-        faulty = name in left and scenarios[name].storage["word"] == word
+        fault = faults.get(name, {})
 
         def stored():
-            if not faulty or left[name] <= 0:
+            here = (os.getpid(), name)
+            if fault.get("word") != word or failed[here] >= fault["times"]:
                 return store()
-            left[name] -= 1
-            if scenarios[name].storage["when"] == "after":
+            failed[here] += 1
+            if fault["when"] == "after":
                 store()
             raise OSError("the database is away")
 
@@ -59,13 +63,28 @@ def _fail_writes(scenarios):
     submission_record.acknowledged = failing
 
 
+def _fail_reads(scenarios):
+    """Let one look at the family fail: the first, or the one between the intent and the request."""
+    faults = {name: s.storage for name, s in scenarios.items() if s.storage and s.storage["word"] == "look"}
+    read, looks = policy._of_definition, Counter()
+
+    def failing(submissions, definition, run_id):
+        name = definition.rpartition("_")[0]
+        if name in faults:
+            looks[os.getpid(), definition] += 1
+            if looks[os.getpid(), definition] == faults[name]["times"]:
+                raise OSError("the database is away")
+        return read(submissions, definition, run_id)
+
+    policy._of_definition = failing
+
+
 def _write_odd_names():
     get_status = DuneApiClient.get_pipeline_status
-    chance = Random()
 
     def odd(name):
         team, table = name.split(".")[1:]
-        return chance.choice([name, f'dune."{team}".{table}', table, name.upper(), f" {name} "])
+        return random.choice([name, f'dune."{team}".{table}', table, name.upper(), f" {name} "])
 
     def status(self, pipeline):
         answer = get_status(self, pipeline)

@@ -27,10 +27,21 @@ def resources(url):
     )
 
 
+def policy(scenario):
+    """How a step is tried again within its run."""
+    return dg.RetryPolicy(max_retries=1) if scenario.has_step_retries else None
+
+
 SCENARIOS = [draw(seed) for seed in BATCH["seeds"]]
 ASSETS = {
     scenario.name: [
-        build_dune_assets(catalog, name=f"{scenario.name}_{nth}", resource_key=scenario.name, pool=None)
+        build_dune_assets(
+            catalog,
+            name=f"{scenario.name}_{nth}",
+            resource_key=scenario.name,
+            pool=None,
+            retry_policy=policy(scenario),
+        )
         for nth, catalog in enumerate(scenario.catalogs)
     ]
     for scenario in SCENARIOS
@@ -55,3 +66,8 @@ defs = dg.Definitions(
     jobs=[dg.define_asset_job(f"{scenario.name}_job", selection(scenario)) for scenario in SCENARIOS],
     resources={scenario.name: resources(BATCH["urls"][str(scenario.seed)]) for scenario in SCENARIOS},
 )
+
+
+def job_named(name):
+    """The job of a scenario, as the processes that run its steps ask for it."""
+    return defs.resolve_job_def(name)

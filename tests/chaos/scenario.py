@@ -34,8 +34,9 @@ SUBMISSION_FAULTS = (
     *(("status", {"status": code, "body": HTML, "when": "after"}) for code in (303, 408, 409, 425, 429, 499)),
     ("status", {"status": 409, "body": {"error": "conflict"}, "when": "after"}),
 )
-KILLS = ("step SIGKILL", "step SIGTERM", "step SIGINT", "worker SIGKILL", "worker SIGINT", "terminate")
-STRATEGIES = ("FROM_FAILURE", "FROM_FAILURE", "FROM_ASSET_FAILURE", "ALL_STEPS")
+# Ctrl-C reaches every process of a shell's job.
+KILLS = ("step SIGKILL", "step SIGTERM", "step SIGINT", "worker SIGKILL", "worker SIGINT", "Ctrl-C", "terminate")
+STRATEGIES = ("FROM_FAILURE", "FROM_FAILURE", "FROM_FAILURE", "FROM_ASSET_FAILURE", "FROM_ASSET_FAILURE", "ALL_STEPS")
 DAYS = QueryPartitions(kind="daily", start="2024-01-01", parameters={"day": "{partition_key}"})
 STORAGE_FAULTS = (
     {"word": "intent", "times": 2, "when": "before"},
@@ -44,8 +45,13 @@ STORAGE_FAULTS = (
     {"word": "intent", "times": 99, "when": "after"},
     {"word": "answer", "times": 3, "when": "before"},
     {"word": "answer", "times": 3, "when": "after"},
+    *({"word": word, "times": 2, "when": "before"} for word in ("withdrawn", "refused", "lost")),
+    {"word": "withdrawn", "times": 99, "when": "before"},
+    {"word": "look", "times": 1, "when": "before"},
+    {"word": "look", "times": 2, "when": "before"},
 )
-"""How writes of the record fail: which word, how often in a process, and whether it is stored all the same."""
+"""How the record fails: which word's writes, how often in a process, and whether it is stored all the same; or which
+look at it."""
 
 
 @dataclass
@@ -60,6 +66,9 @@ class Scenario:
         has_skewed_clocks: Whether the clocks of attempts differ by an hour.
         has_odd_names: Whether Dune writes names with quotes and capitals.
         loses_parent: Whether the first run is deleted as soon as its retries are launched.
+        has_step_retries: Whether a step is tried again within its run.
+        killed_retry: Whether a retry is killed, and not the first run.
+        tags: Whether each retry gets the tags that Dagster's UI sets, or is known by its fields alone.
     """
 
     seed: int
@@ -76,6 +85,9 @@ class Scenario:
     has_skewed_clocks: bool = False
     has_odd_names: bool = False
     loses_parent: bool = False
+    has_step_retries: bool = False
+    killed_retry: bool = False
+    tags: list[bool] = field(default_factory=lambda: [True] * 8)
     log: list[str] = field(default_factory=list)
 
     @property
@@ -90,7 +102,8 @@ class Scenario:
         parts += [f"{name} fails {times}x" for name, times in self.failing.items()]
         parts += [f"{kind} {settings} at {path.rsplit('/', 1)[-1]}" for kind, _, path, settings in self.faults]
         if self.kill:
-            parts.append(f"{self.kill} after {self.kill_after:.1f} s")
+            who = "a retry's" if self.killed_retry else "the first"
+            parts.append(f"{who} {self.kill} after {self.kill_after:.1f} s")
         return "; ".join(parts)
 
     @property
@@ -102,6 +115,9 @@ class Scenario:
             "skewed clocks": self.has_skewed_clocks,
             "odd names": self.has_odd_names,
             "deleted parent": self.loses_parent,
+            "step retries": self.has_step_retries,
+            "kill in a retry": bool(self.kill) and self.killed_retry,
+            "retries without tags": not all(self.tags[:3]),
         }
 
     def catalog_of(self, name):
@@ -115,11 +131,11 @@ def draw(seed):
     count = chance.choice([1, 1, 2, 3])
     graphs = [_graph(chance, seed * 1000 + 100 * nth + 1, days) for nth in range(count)]
     selection = sorted(name for _, names in graphs for name in chance.sample(names, chance.randint(1, len(names))))
-    failing = {name: chance.randint(1, 2) for name in selection if chance.random() < 0.2}
+    failing = {name: chance.choice([1, 1, 2]) for name in selection if chance.random() < 0.4}
     faults = [("GET", STATUS, chance.choice(POLLING_FAULTS)) for _ in range(chance.randint(0, 3))]
     if chance.random() < 0.2:
         faults.append(("GET", EXECUTION, chance.choice(POLLING_FAULTS[:7])))
-    if chance.random() < 0.3:
+    if chance.random() < 0.15:  # most of them end a scenario: nobody may send again
         faults.append(("POST", EXECUTE, chance.choice(SUBMISSION_FAULTS)))
     return Scenario(
         seed=seed,
@@ -131,11 +147,14 @@ def draw(seed):
         kill_after=chance.uniform(0.0, 2.0),
         strategies=[chance.choice(STRATEGIES) for _ in range(8)],
         days=days,
-        siblings=chance.choice([1, 2, 3]),
-        storage=chance.choice(STORAGE_FAULTS) if chance.random() < 0.25 else None,
+        siblings=chance.choice([1, 2, 3, 3]),
+        storage=chance.choice(STORAGE_FAULTS) if chance.random() < 0.2 else None,
         has_skewed_clocks=chance.random() < 0.5,
         has_odd_names=chance.random() < 0.3,
         loses_parent=chance.random() < 0.1,
+        has_step_retries=chance.random() < 0.2,
+        killed_retry=chance.random() < 0.3,
+        tags=[chance.random() < 0.6 for _ in range(8)],
     )
 
 

@@ -66,6 +66,24 @@ def submit(instance):
     return write
 
 
+@pytest.fixture
+def materialize(instance):
+    """A function that writes down that a run has materialized something."""
+
+    def write(run):
+        materialization = dg.serialize_value(dg.AssetMaterialization("dune/query_1"))
+        data = f'{{"__class__": "StepMaterializationData", "asset_lineage": [], "materialization": {materialization}}}'
+        event = dg.DagsterEvent(
+            "ASSET_MATERIALIZATION",
+            run.job_name,
+            step_key="dune_assets",
+            event_specific_data=dg.deserialize_value(data),
+        )
+        instance.report_dagster_event(event, run.run_id)
+
+    return write
+
+
 class Told:
     """What an attempt does: the nodes it takes over of each pipeline, what it sends, and what it asks and waits for."""
 

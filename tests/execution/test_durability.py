@@ -82,6 +82,22 @@ def held(deployment, local_dune):
     local_dune.hold("dune.acme.result_one_200")
 
 
+@pytest.fixture
+def completed_by(deployment, calls, taken_over, local_dune):
+    """A function that tries a run again, lets its pipeline go on once that is taken over, and returns the new run."""
+
+    def complete(run_id, strategy):
+        again = deployment.reexecute(run_id, strategy)
+        taken_over(again)
+        local_dune.release()
+        assert deployment.finish(again).is_success
+        assert deployment.materialized(again) == PLAIN
+        assert len(calls()) == 1, deployment.log_of(again)
+        return again
+
+    return complete
+
+
 def started(body):
     return [(node.get("materialized_view_refresh") or node["query_execution"]) for node in body["pipeline"]["nodes"]]
 
@@ -98,37 +114,43 @@ def test_a_killed_step_process_is_followed_up_in_its_run(deployment, calls, poll
     assert "this run has started it before" in deployment.log_of(run_id)
 
 
-def test_a_run_from_failure_takes_over_what_a_killed_one_has_started(
+def test_a_run_from_failure_takes_over_what_a_killed_one_has_started(deployment, polled, held, completed_by):
+    run_id = deployment.launch(job="plain_job")
+    polled()
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+    again = completed_by(run_id, "FROM_FAILURE")
+    assert "resumes an earlier one from its failure" in deployment.log_of(again)
+
+
+def test_from_asset_failure_twice_takes_over_what_has_ended_meanwhile(
     deployment, calls, polled, held, taken_over, local_dune
 ):
+    """Dagster inherits the tag that says so: the second retry looks like everything again."""
     run_id = deployment.launch(job="plain_job")
     polled()
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
-    again = deployment.reexecute(run_id, "FROM_FAILURE")
+    again = deployment.reexecute(run_id, "FROM_ASSET_FAILURE")
     taken_over(again)
+    os.kill(deployment.step_process(again), signal.SIGKILL)
+    assert deployment.finish(again).is_failure
     local_dune.release()
-    again = deployment.finish(again)
-    assert again.is_success
-    assert deployment.materialized(again.run_id) == PLAIN
-    assert len(calls()) == 1
-    assert "resumes an earlier one from its failure" in deployment.log_of(again.run_id)
+    wait_until(lambda: sum(e["state"] == "QUERY_STATE_COMPLETED" for e in local_dune.executions()) == len(PLAIN))
+    last = deployment.finish(deployment.reexecute(again, "FROM_ASSET_FAILURE"))
+    assert last.is_success
+    assert deployment.materialized(last.run_id) == PLAIN
+    assert len(calls()) == 1, deployment.log_of(last.run_id)
 
 
-def test_everything_again_takes_over_only_what_still_runs(deployment, calls, polled, held, taken_over, local_dune):
+def test_everything_again_takes_over_only_what_still_runs(deployment, calls, polled, held, completed_by):
     run_id = deployment.launch(job="plain_job")
     polled()
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
-    again = deployment.reexecute(run_id, "ALL_STEPS")
-    taken_over(again)
-    local_dune.release()
-    again = deployment.finish(again)
-    assert again.is_success
-    assert len(calls()) == 1, deployment.log_of(again.run_id)
-    assert deployment.materialized(again.run_id) == PLAIN
+    again = completed_by(run_id, "ALL_STEPS")
 
-    anew = deployment.finish(deployment.reexecute(again.run_id, "ALL_STEPS"))
+    anew = deployment.finish(deployment.reexecute(again, "ALL_STEPS"))
     assert anew.is_success
     assert len(calls()) == 2
     assert "the run that this one repeats succeeded" in deployment.log_of(anew.run_id)
@@ -225,18 +247,12 @@ def test_after_a_crash_inside_the_request_the_user_decides(deployment, calls, lo
     assert len(calls()) == requests
 
 
-def test_a_killed_run_worker_leaves_one_submission(deployment, calls, polled, held, taken_over, local_dune):
+def test_a_killed_run_worker_leaves_one_submission(deployment, polled, held, completed_by):
     run_id = deployment.launch(job="plain_job")
     polled()
     os.kill(deployment.run_worker(run_id), signal.SIGKILL)
     assert deployment.finish(run_id).is_failure
-    again = deployment.reexecute(run_id, "FROM_FAILURE")
-    taken_over(again)
-    local_dune.release()
-    again = deployment.finish(again)
-    assert again.is_success
-    assert deployment.materialized(again.run_id) == PLAIN
-    assert len(calls()) == 1
+    completed_by(run_id, "FROM_FAILURE")
 
 
 @pytest.mark.parametrize("strategy", ["FROM_FAILURE", "ALL_STEPS"])

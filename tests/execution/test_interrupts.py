@@ -1,8 +1,10 @@
 """Ctrl-C in a shell: where nobody can take the pipeline over it is cancelled, elsewhere it is told what runs on."""
 
 import os
+import pty
 import signal
 import subprocess
+import threading
 
 import dagster as dg
 import pytest
@@ -23,41 +25,95 @@ def endless_dune():
         yield dune
 
 
+@pytest.fixture
+def command():
+    return [BIN / "dagster", "asset", "materialize", "--select", "dune/acme/result_one_100", "-f", LOCATION]
+
+
+@pytest.fixture
+def environment(endless_dune, tmp_path):
+    """A function that makes a shell's environment, perhaps with a DAGSTER_HOME."""
+
+    def make(*, has_home):
+        variables = {
+            **os.environ,
+            "DUNE_API_KEY": endless_dune.api_key,
+            "DUNE_API_BASE_URL": endless_dune.url,
+            "PYTHONPATH": str(ROOT),
+        }
+        variables.pop("DAGSTER_HOME", None)
+        if has_home:
+            home = tmp_path / "home"
+            home.mkdir()
+            (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+            variables["DAGSTER_HOME"] = str(home)
+        return variables
+
+    return make
+
+
+def is_polled(dune):
+    return any(entry["path"].startswith("/api/v1/pipelines/executions") for entry in dune.journal())
+
+
+def cancelled(dune):
+    return [entry for entry in dune.journal() if entry["path"].endswith("/cancel")]
+
+
 @pytest.mark.parametrize("has_home", [False, True])
-def test_an_interrupt_cancels_only_where_nobody_could_take_over(endless_dune, tmp_path, has_home):
-    environment = {
-        **os.environ,
-        "DUNE_API_KEY": endless_dune.api_key,
-        "DUNE_API_BASE_URL": endless_dune.url,
-        "PYTHONPATH": str(ROOT),
-    }
-    environment.pop("DAGSTER_HOME", None)
-    if has_home:
-        home = tmp_path / "home"
-        home.mkdir()
-        (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-        environment["DAGSTER_HOME"] = str(home)
-    command = [BIN / "dagster", "asset", "materialize", "--select", "dune/acme/result_one_100", "-f", LOCATION]
+def test_an_interrupt_cancels_only_where_nobody_could_take_over(endless_dune, tmp_path, command, environment, has_home):
+    variables = environment(has_home=has_home)
     said = tmp_path / "said.log"
     with said.open("wb") as log:
-        shell = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log)
-    polled = "/api/v1/pipelines/executions"
-    wait_until(lambda: shell.poll() is not None or any(e["path"].startswith(polled) for e in endless_dune.journal()))
+        shell = subprocess.Popen(command, env=variables, cwd=tmp_path, stdout=log, stderr=log)
+    wait_until(lambda: shell.poll() is not None or is_polled(endless_dune))
     assert shell.poll() is None, said.read_text()
     shell.send_signal(signal.SIGINT)
     shell.wait(120)
-    cancelled = [entry for entry in endless_dune.journal() if entry["path"].endswith("/cancel")]
-    text = said.read_text()
     if has_home:
-        assert cancelled == []
-        # The step has a process of its own, which tells the run's log and not the shell.
-        with dg.DagsterInstance.from_config(str(home)) as lasting:
+        assert cancelled(endless_dune) == []
+        with dg.DagsterInstance.from_config(variables["DAGSTER_HOME"]) as lasting:
             (run,) = lasting.get_runs()
             told = [record.event_log_entry.user_message for record in lasting.get_records_for_run(run.run_id).records]
         assert any("goes on running on Dune" in line and "dagster-dune cancel" in line for line in told)
     else:
-        assert len(cancelled) == 1, text
-        assert "ends with the process" in text
+        assert len(cancelled(endless_dune)) == 1, said.read_text()
+        assert "ends with the process" in said.read_text()
+
+
+@pytest.mark.parametrize("has_home", [False, True])
+def test_ctrl_c_in_a_terminal(endless_dune, tmp_path, command, environment, has_home):
+    """It ends every process of the shell's job: a step hears of it twice, and what carries its output ends too."""
+    variables = environment(has_home=has_home)
+    said = bytearray()
+    shell, terminal = pty.fork()
+    if shell == 0:
+        os.chdir(tmp_path)
+        os.execve(command[0], [str(word) for word in command], variables)
+
+    def read():
+        try:
+            while chunk := os.read(terminal, 4096):
+                said.extend(chunk)
+        except OSError:
+            return  # as Linux says that the last process has closed the other end
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    wait_until(lambda: not reader.is_alive() or is_polled(endless_dune))
+    os.write(terminal, b"\x03")
+    os.waitpid(shell, 0)
+    reader.join()
+    os.close(terminal)
+    text = said.decode()
+    if has_home:
+        polled = next(e["path"] for e in endless_dune.journal() if "/pipelines/executions/" in e["path"])
+        pipeline = polled.split("/")[-2]
+        assert f"Pipeline {pipeline} goes on running on Dune." in text, text
+        assert f"dagster-dune cancel {pipeline}" in text
+        assert cancelled(endless_dune) == []
+    else:
+        assert len(cancelled(endless_dune)) == 1, text
 
 
 def test_which_instances_end_with_their_process(instance, tmp_path):

@@ -54,13 +54,38 @@ def test_a_run_with_another_selection_takes_over(instance, make_run, submit, att
     assert attempt(child, TWO).taken_over == {"P1": [(2, "query_2")]}
 
 
-def test_an_inherited_tag_does_not_count(instance, make_run, submit, attempt):
+def test_an_inherited_tag_does_not_count_where_something_was_materialized(
+    instance, make_run, materialize, submit, attempt
+):
     parent = make_run(tags=ASSET_RESUMED)
     submit(parent)
+    materialize(parent)
     child = make_run(parent)
     assert Family.of(instance, child.run_id).origin is Origin.EVERYTHING
     told = attempt(child)
     assert (told.taken_over, told.sent) == ({}, NAMES)
+
+
+def test_from_asset_failure_twice_with_the_same_selection_takes_over(make_run, submit, attempt):
+    """Dagster says the same of it as of everything again; the parent has materialized nothing, so it is the same."""
+    parent = make_run(tags=ASSET_RESUMED)
+    submit(parent)
+    told = attempt(make_run(parent))
+    assert (told.taken_over, told.sent) == (BOTH, [])
+
+
+@pytest.mark.parametrize("tags", [RESUMED, ASSET_RESUMED])
+def test_a_retry_of_a_run_that_succeeds_meanwhile_takes_over(instance, make_run, submit, attempt, tags):
+    """Dagster accepts a re-execution from asset failure of a run that has not ended."""
+    parent = make_run(status=dg.DagsterRunStatus.STARTED)
+    submit(parent)
+    child = make_run(parent, tags=tags)
+    instance.report_dagster_event(
+        dg.DagsterEvent("PIPELINE_SUCCESS", parent.job_name, message="It has succeeded."), parent.run_id
+    )
+    assert instance.get_run_by_id(parent.run_id).is_success
+    told = attempt(child)
+    assert (told.taken_over, told.sent) == (BOTH, [])
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS])
@@ -75,7 +100,7 @@ def test_everything_again_takes_over_only_what_still_runs(make_run, submit, atte
 def test_a_repeated_success_starts_anew_but_waits_for_what_a_sibling_is_sending(instance, make_run, submit, attempt):
     parent = make_run(status=dg.DagsterRunStatus.SUCCESS)
     submit(parent)
-    sibling, child = (make_run(parent, tags=RESUMED) for _ in range(2))
+    sibling, child = (make_run(parent) for _ in range(2))
     assert Family.of(instance, child.run_id).origin is Origin.ANEW
     submit(sibling, pipeline=None)
     with pytest.raises(AmbiguousSubmission, match=sibling.run_id):
@@ -176,6 +201,36 @@ def test_another_definition_of_the_same_run_is_left_alone(instance, make_run, at
     run = make_run(status=dg.DagsterRunStatus.STARTED)
     assert SubmissionRecord(instance, run, "other").intend(PLAN)
     assert attempt(run).sent == NAMES
+
+
+def sent_as(definition, instance, run, plan=PLAN, pipeline="P1"):
+    record = SubmissionRecord(instance, run, definition)
+    assert record.intend(plan)
+    assert pipeline is None or record.close(State.ANSWERED, pipeline)
+
+
+def test_what_an_earlier_run_has_sent_counts_though_its_definition_has_another_name_now(instance, make_run, attempt):
+    parent = make_run()
+    sent_as("old_name", instance, parent)
+    told = attempt(make_run(parent, tags=RESUMED))
+    assert (told.taken_over, told.sent) == (BOTH, [])
+
+
+def test_so_does_an_open_intent_of_a_definition_that_held_the_node_then(instance, make_run, attempt):
+    parent = make_run()
+    sent_as("old_name", instance, parent, TWO, pipeline=None)
+    with pytest.raises(AmbiguousSubmission):
+        attempt(make_run(parent, tags=RESUMED))
+    assert attempt(make_run(parent, tags=RESUMED), ONE).sent == ["query_1"]
+
+
+def test_a_node_that_two_definitions_of_a_run_have_sent_stays_with_each(instance, make_run, submit, attempt):
+    parent = make_run()
+    sent_as("other", instance, parent, pipeline="P0")
+    submit(parent, pipeline="P1")
+    child = make_run(parent, tags=RESUMED)
+    sent_as("other", instance, child, pipeline=None)
+    assert attempt(child).taken_over == BOTH
 
 
 # The family.

@@ -179,7 +179,11 @@ class Deployment:
 
     def step_process(self, run_id):
         """Wait until a run has a step process, and return the id of the newest."""
-        return wait_until(lambda: self._pids(run_id, "STEP_WORKER_STARTED"))[-1]
+        return wait_until(lambda: self.step_processes(run_id))[-1]
+
+    def step_processes(self, run_id):
+        """The ids of the step processes that a run has started so far."""
+        return self._pids(run_id, "STEP_WORKER_STARTED")
 
     def run_worker(self, run_id):
         """Wait until a run has a worker, and return its process id."""

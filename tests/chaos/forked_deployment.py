@@ -1,0 +1,96 @@
+"""A deployment whose runs are processes that fork from one that has imported everything: a tenth of the price."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from pathlib import Path
+
+import dagster as dg
+from deployment import ROOT, Deployment
+from waiting import wait_until
+
+HERE = Path(__file__).parent
+REQUEST = {"tags": {}, "parent": None, "strategy": None, "is_tagged": True}
+
+
+class ForkedDeployment(Deployment):
+    """Launches, tries again and terminates as `Deployment` does, without a webserver, a daemon and a code server."""
+
+    def start_server(self):
+        """Start the process that runs fork from."""
+        said = (self.home / "fork_server.log").open("wb")
+        self._server = subprocess.Popen(
+            [sys.executable, HERE / "fork_server.py"],
+            env=self.environment,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            start_new_session=True,
+        )
+        self._ended = set()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, daemon=True).start()
+        wait_until(lambda: self._ended or self._server.poll() is not None)
+        assert self._server.poll() is None, (self.home / "fork_server.log").read_text()
+
+    def __exit__(self, *_):
+        os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait()
+        super().__exit__()
+
+    def _read(self):
+        for line in self._server.stdout:
+            self._ended.add(json.loads(line))
+
+    def _request(self, **request):
+        request = {"id": uuid.uuid4().hex, **REQUEST, **request}
+        with self._lock:
+            self._server.stdin.write(json.dumps(request).encode() + b"\n")
+            self._server.stdin.flush()
+        made = dg.RunsFilter(tags={"chaos/request": request["id"]})
+
+        def find():
+            has_ended = request["id"] in self._ended
+            return self.instance.get_runs(made) or (["none"] if has_ended else [])
+
+        run = wait_until(find)[0]
+        if run == "none":
+            return None
+        return run.run_id
+
+    def launch(self, *, job, tags=None):
+        """Launch a job, and return the run's id."""
+        run_id = self._request(job=job, tags=tags or {})
+        assert run_id, "no run was made: see the logs of the fork server"
+        return run_id
+
+    def reexecute(self, run_id, strategy, *, is_tagged=True):
+        """Try a run again, and return the new run's id; None where nothing is left to do."""
+        job = self.instance.get_run_by_id(run_id).job_name
+        return self._request(job=job, parent=run_id, strategy=strategy, is_tagged=is_tagged)
+
+    def terminate(self, run_id):
+        """Terminate a run as Dagster's launchers do, and return whether it had not ended yet."""
+        run = self.instance.get_run_by_id(run_id)
+        if run.is_finished:
+            return False
+        self.instance.report_run_canceling(run)
+        os.kill(self.run_worker(run_id), signal.SIGINT)
+        return True
+
+    def finish(self, run_id):
+        """Wait until a run has ended, and return it. What has lost its worker is failed, as run monitoring does."""
+
+        def look():
+            run = self.instance.get_run_by_id(run_id)
+            has_worker = run.tags["chaos/request"] not in self._ended
+            if not run.is_finished and not has_worker and not (run := self.instance.get_run_by_id(run_id)).is_finished:
+                self.instance.report_run_failed(run, "The run worker has ended unexpectedly.")
+            return run.is_finished and run
+
+        return wait_until(look)
