@@ -21,7 +21,7 @@ from dagster_dune.api.rate_budget import Purpose, reads_for
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Settlement
-from dagster_dune.pipeline.states import phase_of
+from dagster_dune.pipeline.states import Phase, phase_of
 
 BACKOFF = 1.5
 LEAST_WAIT = 1.0
@@ -147,7 +147,26 @@ def has_ended(
     while (status := poller.ask()) is None:
         sleep(wait)
         wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
-    return phase_of(status.status, status.error).has_ended
+    if not phase_of(status.status, status.error).has_ended:
+        return False
+    # A pipeline may be said to have failed with its first failed node, while others still run.
+    open_nodes = [
+        node.progress
+        for node in status.node_executions
+        if node.progress and phase_of(node.progress.status, node.progress.error) in (Phase.RUNNING, Phase.UNKNOWN)
+    ]
+    return not any(_runs(client, node.execution_id) for node in open_nodes if node.execution_id)
+
+
+def _runs(client: DuneApiClient, execution_id: str) -> bool:
+    """Whether an execution runs by its own word; also where Dune cannot be asked now."""
+    try:
+        execution = client.get_execution_status(execution_id)
+    except DuneNotFoundError:
+        return False
+    except TRANSIENT:
+        return True
+    return not phase_of(execution.state, execution.error.message if execution.error else None).has_ended
 
 
 class _Poller:
