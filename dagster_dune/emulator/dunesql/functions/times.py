@@ -216,9 +216,18 @@ _add(
     lambda call: at_zone(call.arguments[0], Operand(call.arguments[1].sql, call.arguments[1].type), 3)[0],
     lambda types: timestamp_tz(types[0].digits, zoned=True),
 )  # fmt: skip
+
+
+def _put_in_zone(call: Call) -> str:
+    value, zone = call.arguments
+    if value.type.is_precise:
+        raise RefusedError(f"with_timezone of {value.type} is not supported by this emulator")
+    return f"trino_zoned_local({value.sql}, py_zone_name({zone.sql}))"
+
+
 _add(
     "with_timezone", "(timestamp(p), varchar) -> timestamp(p) with time zone",
-    "trino_zoned_local($1, py_zone_name($2))", lambda types: timestamp_tz(types[0].digits, zoned=True),
+    _put_in_zone, lambda types: timestamp_tz(types[0].digits, zoned=True),
 )  # fmt: skip
 
 

@@ -84,7 +84,8 @@ CREATE OR REPLACE MACRO trino_arrays_overlap(a, b) AS
     WHEN trino_has_null(r.a) OR trino_has_null(r.b) THEN NULL
     ELSE false END)[1];
 CREATE OR REPLACE MACRO trino_repeat(element, count) AS
-  list_transform([{'e': element, 'n': count}], lambda r: list_transform(range(0, r.n), lambda i: r.e))[1];
+  list_transform([{'e': element, 'n': count}], lambda r: list_transform(range(0, CASE
+    WHEN r.n > 10000 THEN trino_fail('count argument of repeat function must be less than or equal to 10000') ELSE r.n END), lambda i: r.e))[1];
 CREATE OR REPLACE MACRO trino_slice(l, start, count) AS
   list_transform([{'l': l, 'i': start, 'n': count}], lambda r: CASE
     WHEN r.i = 0 THEN trino_fail('SQL array indices start at 1')

@@ -13,6 +13,8 @@ _BY_SYNTAX = frozenset({"substring", "trim", "position", "normalize", "listagg"}
 """Functions with syntax of their own, which sqlglot reads."""
 JSON_CALLS = ("json_exists", "json_value", "json_query", "json_object", "json_array")
 """Functions with clauses of their own, which `parse.json_calls` makes plain calls."""
+ARRAY_CALL = "array"
+"""The call that ``ARRAY[1, 2]`` becomes."""
 _SPECIAL = frozenset({"coalesce", "nullif", "try", "row", "date", "grouping", *JSON_CALLS})
 """Those of `functions.catalog.SPECIAL` that are written like any other."""
 

@@ -12,7 +12,7 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 
-from dagster_dune.emulator.dunesql.parse.functions import MARK, NAMES
+from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, MARK, NAMES
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
 from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token, with_text
@@ -23,7 +23,7 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.Select, exp.From, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Fetch,
     exp.LimitOptions, exp.Join, exp.With, exp.CTE, exp.Subquery, exp.Union, exp.Except, exp.Intersect, exp.Values,
     exp.Tuple, exp.Table, exp.TableAlias, exp.Alias, exp.Column, exp.Identifier, exp.Star, exp.Paren, exp.Literal,
-    exp.Null, exp.Boolean, exp.HexString, exp.Interval, exp.Var, exp.DataType, exp.DataTypeParam, exp.Array,
+    exp.Null, exp.Boolean, exp.HexString, exp.Interval, exp.Var, exp.DataType, exp.DataTypeParam,
     exp.Bracket, exp.Lambda, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Distinct, exp.Filter, exp.Window,
     exp.WindowSpec, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup, exp.Unnest, exp.Lateral, exp.Rollup, exp.Cube,
     exp.GroupingSets, exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ,
@@ -36,6 +36,8 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
 """The syntax that `rewrite` knows, beside the functions."""
 
 
+MOST_CHARACTERS = 500_000
+"""How long the text of a query may be, which bounds the time that parsing takes: it grows with the text alone."""
 _UNKNOWN = "Function '{}' is not registered, or not supported by this emulator"
 _FIRST = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.L_PAREN, TokenType.TABLE})
 _BEFORE_NO_CALL = frozenset({TokenType.R_PAREN, TokenType.ALIAS})
@@ -61,6 +63,8 @@ def parse(sql: str) -> exp.Query:
     Raises:
         SqlError: It is no single SELECT, or it uses what is not supported.
     """
+    if len(sql) > MOST_CHARACTERS:
+        raise SqlError(f"The text of a query has {MOST_CHARACTERS:,} characters at the most here, not {len(sql):,}")
     dialect = Trino()
     dialect.INDEX_OFFSET = 0  # leave the 1 in a[1] alone
     try:
@@ -70,6 +74,8 @@ def parse(sql: str) -> exp.Query:
         parsed = dialect.parser().parse(tokens, sql)
     except ParseError as error:
         raise _syntax_error(error) from None
+    except RecursionError:
+        raise SqlError("The query is nested too deep for this emulator", type="FAILED_TYPE_SYNTAX") from None
     except TokenError:
         raise SqlError(
             "The text cannot be read as SQL: a quote or a comment is not closed", type="FAILED_TYPE_SYNTAX"
@@ -89,10 +95,22 @@ def parse(sql: str) -> exp.Query:
 
 
 def _marked(tokens: list[Token]) -> list[Token]:
-    """Put the mark on functions of the list, and make a number of ``DECIMAL '1.5'``."""
+    """Put the mark on functions of the list, and make calls of ``DECIMAL '1.5'`` and of ``ARRAY[1, 2]``.
+
+    The parser takes ARRAY[ for a type first, and so twice as long for each one inside of another.
+    """
     marked: list[Token] = []
     type_end = 0
+    arrays: list[bool] = []
     for position, token in enumerate(tokens):
+        if token.token_type == TokenType.L_BRACKET:
+            arrays.append(position > 0 and tokens[position - 1].token_type == TokenType.ARRAY)
+            marked.append(with_text(token, TokenType.L_PAREN, "(") if arrays[-1] else token)
+            continue
+        if token.token_type == TokenType.R_BRACKET:
+            is_array = bool(arrays) and arrays.pop()
+            marked.append(with_text(token, TokenType.R_PAREN, ")") if is_array else token)
+            continue
         if _begins_type(tokens, position):
             type_end = _closing(tokens, position + 1)
         if position < type_end:
@@ -100,7 +118,9 @@ def _marked(tokens: list[Token]) -> list[Token]:
             continue
         previous = tokens[position - 1].token_type if position else None
         following = tokens[position + 1].token_type if position + 1 < len(tokens) else None
-        if following == TokenType.L_PAREN and previous not in _BEFORE_NO_CALL:
+        if following == TokenType.L_BRACKET and token.token_type == TokenType.ARRAY:
+            marked.append(with_text(token, TokenType.VAR, f"{MARK}{ARRAY_CALL}"))
+        elif following == TokenType.L_PAREN and previous not in _BEFORE_NO_CALL:
             marked.append(_marked_call(token))
         elif following == TokenType.STRING and token.text.lower() in _LITERALS and previous != TokenType.DOT:
             marked += _typed_literal(token)

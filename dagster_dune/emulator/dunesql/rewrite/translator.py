@@ -12,7 +12,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES, FUNCTIONS, WINDOWS
 from dagster_dune.emulator.dunesql.functions.registry import Operand, RefusedError
 from dagster_dune.emulator.dunesql.functions.times import at_zone
-from dagster_dune.emulator.dunesql.parse.functions import function_name
+from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, function_name
 from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, definitions, is_previous
 from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
 from dagster_dune.emulator.dunesql.resolve.names import quoted, table_name
@@ -493,7 +493,7 @@ def _typed(value: Operand) -> str:
     return f"CAST({value.sql} AS {value.type.duckdb})" if value.is_constant else value.sql
 
 
-def _array(translator: QueryTranslator, node: exp.Array, scope: Scope) -> Operand:
+def _array(translator: QueryTranslator, node: exp.Anonymous, scope: Scope) -> Operand:
     values, common = conditions.one_type(node, _all(translator, node.expressions, scope), "All ARRAY elements")
     return Operand(f"CAST([{', '.join(value.sql for value in values)}] AS {common.duckdb}[])", array(common))
 
@@ -671,6 +671,7 @@ _SPECIAL: dict[str, Writer] = {
     "nullif": lambda t, n, s: conditions.nullif(n, *_all(t, n.expressions, s)),
     "try": _try,
     "row": _row,
+    ARRAY_CALL: _array,
     "date": _date,
     "literal": _literal_call,
     "grouping": aggregation.grouping,
@@ -715,7 +716,6 @@ _WRITERS: dict[type[exp.Expr], Writer] = {
     exp.StrPosition: _position,
     exp.Normalize: _normalize,
     exp.Bracket: _subscript,
-    exp.Array: _array,
     exp.Tuple: _row,
     exp.Struct: _row,
     exp.Dot: _dot,

@@ -11,6 +11,16 @@ class FunctionError(ValueError):
     """What a function refuses, in Trino's words."""
 
 
+MOST_LETTERS = 10_000_000
+"""How long a text or bytes may be that one call makes, which nothing else bounds while it is made."""
+
+
+def check_size(size: int, name: str) -> None:
+    """Refuse to make a text or bytes that are too long."""
+    if size > MOST_LETTERS:
+        raise FunctionError(f"{name} would make {size:,} letters; this emulator makes {MOST_LETTERS:,} at the most")
+
+
 @dataclass(frozen=True)
 class Native:
     """A function in Python.

@@ -7,7 +7,7 @@ import unicodedata
 from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import quote_plus, unquote_plus, urlsplit
 
-from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
+from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, check_size, native
 
 _SPECIFIER = re.compile(
     r"%(?:(?P<index>\d+)\$)?(?P<flags>[-#+ 0,(]*)(?P<width>\d+)?(?:\.(?P<precision>\d+))?"
@@ -238,9 +238,8 @@ def luhn_check(digits: str) -> bool:
 def pad(text: str, size: int, padding: str, left: bool) -> str:
     """Fill a text up to a size, or cut it."""
     if size < 0 or size > 2**31 - 1:
-        raise FunctionError(f"Target length must be in the range [0..2147483647]")  # noqa: F541
-    if size > 10_000_000:
-        raise FunctionError(f"A text of {size} letters is longer than this emulator makes")
+        raise FunctionError("Target length must be in the range [0..2147483647]")
+    check_size(size, "lpad" if left else "rpad")
     if not padding:
         raise FunctionError("Padding string must not be empty")
     if len(text) >= size:
@@ -253,8 +252,9 @@ def pad(text: str, size: int, padding: str, left: bool) -> str:
 @native("BLOB", "BLOB", "BIGINT", "BLOB", "BOOLEAN")
 def pad_bytes(value: bytes, size: int, padding: bytes, left: bool) -> bytes:
     """Fill bytes up to a size, or cut them."""
-    if size < 0 or size > 10_000_000:
-        raise FunctionError("Target length must be in the range [0..10000000]")
+    if size < 0 or size > 2**31 - 1:
+        raise FunctionError("Target length must be in the range [0..2147483647]")
+    check_size(size, "lpad" if left else "rpad")
     if not padding:
         raise FunctionError("Padding bytes must not be empty")
     if len(value) >= size:
@@ -277,6 +277,7 @@ def split(text: str, delimiter: str, limit: int) -> list[str]:
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def replace(text: str, search: str, replacement: str) -> str:
     """Replace every occurrence; an empty search stands before, between and after all letters."""
+    check_size(len(text) + text.count(search) * max(len(replacement) - len(search), 0), "replace")
     return text.replace(search, replacement)
 
 

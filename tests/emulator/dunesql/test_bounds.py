@@ -1,0 +1,62 @@
+"""SQL that would take the machine down: refused at once, or stopped."""
+
+import time
+
+import pytest
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.emulator.dunesql import compile_sql
+from dagster_dune.emulator.dunesql.parse.parser import MOST_CHARACTERS, parse
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.emulator.sql_errors import SqlError
+
+TEN_THOUSAND = "UNNEST(sequence(1, 10000))"
+NESTED = {
+    "arrays": ("SELECT ", "ARRAY[", "1", "]"),
+    "parentheses": ("SELECT ", "(", "1", ")"),
+    "subqueries": ("", "SELECT * FROM (", "SELECT 1 AS a", ") AS t"),
+    "cases": ("SELECT ", "CASE WHEN true THEN ", "1", " END"),
+    "calls": ("SELECT ", "coalesce(", "1", ", 2)"),
+    "lambdas": ("SELECT ", "transform(ARRAY[1], x -> ", "1", ")"),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_parsing_takes_no_longer_for_each_level(kind):
+    before, opened, inside, closed = NESTED[kind]
+    began = time.process_time()
+    parse(before + opened * 40 + inside + closed * 40)
+    assert time.process_time() - began < 2
+
+
+def test_what_is_nested_too_deep_or_too_long_is_refused():
+    with pytest.raises(SqlError, match="nested too deep"):
+        parse("SELECT " + "(" * 20_000 + "1" + ")" * 20_000)
+    with pytest.raises(SqlError, match="500,000 characters at the most"):
+        compile_sql("SELECT '" + "a" * MOST_CHARACTERS + "'", parameters={}, views={}.get)
+
+
+@pytest.fixture(scope="module")
+def bounded():
+    with DuneEmulator(max_execution_seconds=1) as dune, DuneApiClient(dune.api_key, dune.url) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT repeat('a', 1000000000)", "less than or equal to 10000"),
+        ("SELECT lpad('a', 2000000000, 'x')", "lpad would make 2,000,000,000 letters"),
+        ("SELECT rpad(0x01, 2000000000, 0x00)", "rpad would make 2,000,000,000 letters"),
+        ("SELECT replace(rpad('a', 10000000, 'a'), 'a', 'bb')", "replace would make 20,000,000 letters"),
+        ("SELECT sequence(1, 10000000000)", "more than 10000 entries"),
+        ("SELECT combinations(sequence(1, 60), 5)", "combinations exceed max size"),
+        (f"SELECT count(*) FROM {TEN_THOUSAND} AS a(x), {TEN_THOUSAND} AS b(y), {TEN_THOUSAND} AS c(z)", "time limit"),
+        ("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r", "time limit"),
+    ],
+)
+def test_a_bomb_fails_with_a_reason(bounded, sql, words):
+    execution = bounded.execute_sql(sql).execution_id
+    while not (status := bounded.get_execution_status(execution)).is_execution_finished:
+        time.sleep(0.02)
+    assert words in status.error.message
