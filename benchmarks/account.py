@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,16 +31,6 @@ def upstream(index: int, width: int = WIDTH) -> range:
 
 
 @contextmanager
-def local_dune(size: int, execution_seconds: float) -> Iterator[str]:
-    """Run a local Dune with as many queries, and yield its base URL."""
-    with tempfile.TemporaryDirectory() as folder:
-        for i in range(size):
-            Path(folder, f"query_{i + 1}.sql").write_text("SELECT 1 AS n")
-        with dune_of(Path(folder), "--execution-seconds", str(execution_seconds)) as url:
-            yield url
-
-
-@contextmanager
 def dune_of(folder: Path, *options: str) -> Iterator[str]:
     """Run a local Dune with a folder's queries and with options of its command, and yield its base URL."""
     port = _free_port()
@@ -63,11 +52,16 @@ def count_requests(url: str, status: int | None = None) -> int:
     return sum(status is None or entry["status"] == status for entry in entries)
 
 
-def measured(module: str, **arguments: object) -> dict[str, float]:
-    """Run one variant of a benchmark in a process of its own, and return the figures it prints last."""
+def measured(module: str, *, folder: Path | None = None, **arguments: object) -> dict:
+    """Run one variant of a benchmark in a process of its own, in a folder, and return the figures it prints last."""
     command = [sys.executable, "-m", module, json.dumps(arguments)]
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, env={**os.environ, "DUNE_API_KEY": API_KEY}
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "DUNE_API_KEY": API_KEY},
     )
     if done.returncode:
         sys.exit(f"{module} {arguments} failed:\n{done.stderr[-3000:]}")

@@ -151,9 +151,14 @@ def run(size: int, width: int, url: str = "", poll: float = 0.0) -> dict[str, li
         with dg.DagsterInstance.get() as instance:
             run_id = dg.materialize([assets], resources=resources, instance=instance).run_id
             entries = instance.all_logs(run_id, dg.DagsterEventType.ASSET_MATERIALIZATION)
+            late = [
+                entry.asset_observation for entry in instance.all_logs(run_id, dg.DagsterEventType.ASSET_OBSERVATION)
+            ]
     times["stored"] = [entry.timestamp for entry in entries]
     if url:
-        times["ended"] = [entry.asset_materialization.metadata[ENDED_AT].value for entry in entries]
+        events = [*late, *(entry.asset_materialization for entry in entries)]
+        ended = {event.asset_key: event.metadata[ENDED_AT].value for event in events if ENDED_AT in event.metadata}
+        times["ended"] = [ended[entry.asset_materialization.asset_key] for entry in entries]
     return times
 
 

@@ -1,48 +1,129 @@
-"""One pipeline call beside what users do today: layers of ten queries of 0.5 s each.
+"""One pipeline call beside the least that it could take, and beside what users do today: layers of ten queries.
 
-    python -m benchmarks.orchestration [N ...]
+    python -m benchmarks.orchestration [--before COMMIT] [--others] [N ...]
 
-The limit is the critical path, plus what Dagster itself needs for N events, measured in the same run.
+The limit is a true lower bound, of Dagster's times as its floor shows them in the same run, and of Dune's as they are
+set.
+Dagster stores one event after another, those of a layer while the next one runs. So a run lasts at least
+
+- until the first layer has ended, and then as long as Dagster needs for all of the events; or
+- until the last layer has ended, and then as long as it needs for the events of that,
+
+whichever is longer; and beside that what Dagster does before the first event and after the last one, and half a poll
+interval, which is how late a poll comes on average. The floor yields the same events of the same assets: with the
+metadata of details for runs with details, and without for those without.
+
+A node takes from 0.40 to 0.60 s, another time in each repetition, so that ends fall anywhere between two polls.
+``--before`` runs the code of another commit beside, in the same repetitions; what that needs must be installed.
+``--others`` adds the official client, a thread pool, and one op a node.
 """
 
+import argparse
 import os
-import sys
+import statistics
+import subprocess
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
 
-from benchmarks.account import WIDTH, count_requests, local_dune, machine, measured
+from benchmarks.account import WIDTH, count_requests, machine, measured
+from benchmarks.emulator import emulator_process
 
-NODE_SECONDS = 0.5
+ROOT = Path(__file__).resolve().parents[1]
+MODULE = "benchmarks.orchestration_variants"
 POLL_SECONDS = 0.25
-SLOW = {"op_a_node_multiprocess": 30}
-VARIANTS = ("one_call", "one_call_without_details", "thread_pool", "op_a_node", "op_a_node_multiprocess")
+NODE_SECONDS = (0.40, 0.45, 0.50, 0.55, 0.60)
+REPETITIONS = 5
+LARGE = 1000
+"""From this size on, one repetition is enough: it lasts minutes."""
+MEASURED = ("one_call", "one_call_without_details")
+SLOWEST = {"op_a_node": 100, "op_a_node_multiprocess": 30}
+OTHERS = ("thread_pool", *SLOWEST)
 
 
 def main() -> None:
     """Print a table for each N."""
-    sizes = [int(text) for text in sys.argv[1:]] or [10, 30, 100]
-    print(machine(), f"poll {POLL_SECONDS} s", f"nodes of {NODE_SECONDS} s in layers of {WIDTH}", sep="; ")
-    for size in sizes:
-        with local_dune(size, NODE_SECONDS) as url:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--before", metavar="COMMIT")
+    parser.add_argument("--others", action="store_true")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    parser.add_argument("sizes", metavar="N", type=int, nargs="*", default=[10, 30, 100])
+    options = parser.parse_args()
+    print(machine(), f"poll {POLL_SECONDS} s", f"layers of {WIDTH}", sep="; ")
+    with code_of(options.before) as folder:
+        for size in options.sizes:
+            _table(size, folder, OTHERS if options.others else (), options.repetitions if size < LARGE else 1)
+
+
+@contextmanager
+def code_of(commit: str | None) -> Iterator[Path | None]:
+    """The library as a commit has it, beside these benchmarks, in a folder to run them in."""
+    if commit is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        archive = subprocess.run(
+            ["git", "archive", commit, "dagster_dune"], cwd=ROOT, check=True, capture_output=True
+        ).stdout
+        subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
+        Path(folder, "benchmarks").symlink_to(ROOT / "benchmarks")
+        yield Path(folder)
+
+
+def lower_bound(size: int, node_seconds: float, floor: dict) -> float:
+    """How long a run lasts at least.
+
+    Args:
+        size: The number of nodes.
+        node_seconds: How long each takes on Dune.
+        floor: Dagster's times: before the first event, of each event, and after the last one.
+    """
+    layers = -(-size // WIDTH)
+    events = floor["events"]
+    last_layer = events[(layers - 1) * WIDTH :]
+    between = max(node_seconds + sum(events), layers * node_seconds + sum(last_layer))
+    return floor["before"] + between + floor["after"] + POLL_SECONDS / 2
+
+
+def _table(size: int, before: Path | None, others: tuple[str, ...], repetitions: int) -> None:
+    walls, limits, requests, cpu = (defaultdict(list) for _ in range(4))
+    floors = []
+    for node_seconds in islice(cycle(NODE_SECONDS), repetitions):
+        with emulator_process(size, node_seconds, workers=WIDTH) as url:
             os.environ |= {"BENCHMARK_SIZE": str(size), "BENCHMARK_URL": url, "BENCHMARK_POLL": str(POLL_SECONDS)}
-            _table(size, url)
-
-
-def _table(size: int, url: str) -> None:
-    module = "benchmarks.orchestration_variants"
-    floor = measured(module, variant="floor")["wall"]
-    critical = NODE_SECONDS * -(-size // WIDTH)
-    limit = critical + floor + POLL_SECONDS
-    print(f"\nN = {size}: critical path {critical:.2f} s, Dagster's floor {floor:.2f} s, limit {limit:.2f} s")
-    print(f"{'variant':<26} {'wall, s':>8} {'x limit':>8} {'x one call':>10} {'requests':>9} {'CPU, s':>7}")
-    one_call = None
-    for variant in VARIANTS:
-        if size > SLOW.get(variant, size):
-            continue
-        before = count_requests(url)
-        figures = measured(module, variant=variant)
-        requests = count_requests(url) - before
-        one_call = one_call or figures["wall"]
-        ratios = f"{figures['wall'] / limit:8.2f} {figures['wall'] / one_call:10.2f}"
-        print(f"{variant:<26} {figures['wall']:8.2f} {ratios} {requests:9d} {figures['cpu']:7.2f}", flush=True)
+            for variant in (*MEASURED, *(other for other in others if size <= SLOWEST.get(other, size))):
+                details = variant != "one_call_without_details"
+                if variant in MEASURED:
+                    floor = measured(MODULE, variant="floor", details=details)
+                    floors.append(statistics.mean(floor["events"]))
+                    limit = lower_bound(size, node_seconds, floor)
+                for name, folder in [
+                    (variant, None),
+                    *([(f"{variant}, before", before)] if variant in MEASURED else []),
+                ]:
+                    if name.endswith("before") and folder is None:
+                        continue
+                    count = count_requests(url)
+                    figures = measured(MODULE, folder=folder, variant=variant)
+                    walls[name].append(figures["wall"])
+                    limits[name].append(limit)
+                    cpu[name].append(figures["cpu"])
+                    requests[name].append(count_requests(url) - count)
+    ours = statistics.median(walls["one_call"])
+    print(f"\nN = {size}; Dagster's floor {min(floors) * 1000:.0f} to {max(floors) * 1000:.0f} ms an event")
+    heads = f"{'x limit':>8} {'x one call':>10} {'requests':>9} {'CPU, s':>7}"
+    print(f"{'variant':<32} {'wall, s':>8} {'limit, s':>9} {heads}")
+    for name, seconds in walls.items():
+        wall = statistics.median(seconds)
+        bound = f"{statistics.median(limits[name]):9.2f} {sum(seconds) / sum(limits[name]):8.2f}"
+        print(
+            f"{name:<32} {wall:8.2f} {bound} {wall / ours:10.2f} {statistics.median(requests[name]):9.0f} "
+            f"{statistics.median(cpu[name]):7.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

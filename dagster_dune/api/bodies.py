@@ -99,6 +99,8 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 def described(body: bytes) -> str:
     """Say what a body is that is not what was expected: the title of an HTML page, or its first words."""
+    if b"\0" in body[:TEXT_BYTES]:
+        return f"{len(body)} bytes that are no text"
     text = body[:TEXT_BYTES].decode("utf-8", "replace")
     if is_html(body):
         title = _TITLE.search(text)

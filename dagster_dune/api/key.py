@@ -6,15 +6,27 @@ import base64
 import html
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from dagster_dune.errors import DuneConfigurationError
 
 BLOT = "********"
 SHORTEST_BLOTTED = 6
 """A shorter text is no key of Dune's (these have 32 characters), and would be found in ordinary words."""
+
+SHORTEST_PART = 12
+"""Of a key that was cut short, half is blotted out, and no less than this."""
+
+LONGEST_SEARCHED = 2**20
+"""What is longer is a result, in which a key stands as it is or nowhere."""
+
+DECODED_TIMES = 3
+SIGNS_OF_ESCAPES = ("%", "&", "\\")
+ESCAPE = re.compile(r"\\(?:u00|u\{|x)([0-9A-Fa-f]{2})\}?")
 
 
 class ApiKey:
@@ -32,11 +44,13 @@ class ApiKey:
         (ApiKey(********), 'The gateway has seen X-Dune-Api-Key: ********')
     """
 
-    __slots__ = ("_forms", "_text")
+    __slots__ = ("_forms", "_parts", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = checked_api_key(text)
         self._forms = _forms(text) if len(text) >= SHORTEST_BLOTTED else ()
+        part, key = max(SHORTEST_PART, len(text) // 2), text.lower().encode()
+        self._parts = (key[:part], key[-part:]) if self._forms else ()
 
     def __repr__(self) -> str:
         return f"ApiKey({BLOT})"
@@ -49,15 +63,39 @@ class ApiKey:
         return self._text
 
     def blotted(self, text: str) -> str:
-        """A text without the key, as it is or as JSON, HTML, a URL or base64 write it."""
-        for form in self._forms:
-            text = text.replace(form, BLOT)
-        return text
+        """A text without the key, and without half of it, as it is or as JSON, HTML, a URL, hex or base64 write it."""
+        if any(sign in text for sign in SIGNS_OF_ESCAPES):
+            plain = _decoded(text)
+            if (blotted := self._blotted(plain)) != plain:
+                return blotted
+        return self._blotted(text)
+
+    def _blotted(self, text: str) -> str:
+        return self.blotted_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def blotted_bytes(self, content: bytes) -> bytes:
-        """The same for what a server has sent."""
+        """The same for what a server has sent, but for the mixtures of escapes that `blotted` finds in texts."""
+        content = self._without_forms(content)
+        return self._without_parts(content) if len(content) <= LONGEST_SEARCHED else content
+
+    def _without_forms(self, content: bytes) -> bytes:
         for form in self._forms:
             content = content.replace(form.encode(), BLOT.encode())
+        return content
+
+    def _without_parts(self, content: bytes) -> bytes:
+        """Take out the key in any capitals, and what is left of it where somebody has cut it short."""
+        key = self._text.lower().encode()
+        for part in self._parts:
+            at, lowered = key.find(part), content.lower()
+            kept, end = list[bytes](), 0
+            while (found := lowered.find(part, end)) >= 0:
+                before = lowered[max(end, found - at) : found]
+                after = lowered[found + len(part) : found + len(key)]
+                start = found - _shared(before[::-1], key[:at][::-1])
+                kept += [content[end:start], BLOT.encode()]
+                end = found + len(part) + _shared(after, key[at + len(part) :])
+            content = b"".join([*kept, content[end:]])
         return content
 
     def blotted_stream(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -65,7 +103,7 @@ class ApiKey:
         held_back = max((len(form) - 1 for form in self._forms), default=0)
         tail = b""
         for piece in pieces:
-            content = self.blotted_bytes(tail + piece)
+            content = self._without_forms(tail + piece)
             end = max(0, len(content) - held_back)
             tail = content[end:]
             if end:
@@ -133,5 +171,33 @@ def checked_api_key(api_key: str) -> str:
 def _forms(text: str) -> tuple[str, ...]:
     """The key as the writers of JSON, HTML, URLs and logs put it, the longest first."""
     plain = {text, json.dumps(text)[1:-1], text.replace("/", "\\/"), html.escape(text), quote(text, safe="")}
-    encoded = base64.b64encode(text.encode()).decode().rstrip("=")
-    return tuple(sorted({*plain, encoded}, key=len, reverse=True))
+    in_hex = text.encode().hex()
+    return tuple(sorted({*plain, in_hex, in_hex.upper(), *_in_base64(text)}, key=len, reverse=True))
+
+
+def _in_base64(text: str) -> Iterator[str]:
+    """What is the same wherever the key stands in a text that is encoded, such as a user with a password."""
+    yield base64.b64encode(text.encode()).decode().rstrip("=")
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + text.encode()).decode().rstrip("=")
+        first = (0, 2, 3)[before]  # these, and what does not end with the key, depend on what stands beside it
+        last = len(encoded) - (1 if (before + len(text)) % 3 else 0)
+        for form in (encoded[first:last], encoded[first:last].translate(str.maketrans("+/", "-_"))):
+            if len(form) >= SHORTEST_BLOTTED:
+                yield form
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """How many bytes two texts have in common at their beginnings."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _decoded(text: str) -> str:
+    """A text without the escapes of URLs, HTML, JSON and logs, however often it was escaped."""
+    for _ in range(DECODED_TIMES):
+        plain = html.unescape(unquote(text))
+        plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)), plain).replace("\\", "")
+        if plain == text:
+            break
+        text = plain
+    return text

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -45,7 +46,7 @@ from dagster_dune.api.errors import (
     DuneServerError,
     error_class,
 )
-from dagster_dune.api.key import ApiKey, BlottingFilter
+from dagster_dune.api.key import SIGNS_OF_ESCAPES, ApiKey, BlottingFilter
 from dagster_dune.api.models import DuneModel
 from dagster_dune.api.rate_budget import RateBudget
 from dagster_dune.api.retries import may_read_again, may_submit_again, repeated, seconds_of
@@ -159,6 +160,7 @@ class Transport:
             return httpx.Client(
                 auth=_ApiKeyAuth(api_key),
                 base_url=base_url + API_PATH,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # Dune needs none, and gateways set theirs
                 headers={"User-Agent": f"dagster-dune/{__version__}", "Accept-Encoding": "gzip"},
                 timeout=timeout,
                 transport=Wire(verify, _proxy(base_url), api_key.blotted_bytes, keep_alive=keep_alive),
@@ -414,7 +416,7 @@ class Transport:
         if answer.dune_error and "error" not in model.model_fields:
             raise UnreadableAnswer(f"it holds an error, though its status says otherwise ({answer.dune_error})")
         value = json_object(answer.body)
-        is_escaped = b"\\u" in answer.body  # the key may hide behind escapes
+        is_escaped = any(sign.encode() in answer.body for sign in SIGNS_OF_ESCAPES)  # the key may hide behind them
         return self._key.blotted_json(value) if is_escaped else value
 
     def _ambiguous(self, error: DuneApiError, hint: str) -> AmbiguousSubmission:

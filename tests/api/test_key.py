@@ -1,9 +1,12 @@
 """The key is shown to nobody but the server."""
 
+import base64
 import copy
 import logging
 import pickle
+import time
 import traceback
+from urllib.parse import quote
 
 import pytest
 from odd_server import Odd
@@ -87,6 +90,57 @@ def test_it_is_found_where_a_stream_cuts_it(size):
 )
 def test_it_is_found_in_every_spelling(form):
     assert ApiKey(KEY).blotted(f"before {form} after") == "before ******** after"
+
+
+SPELLINGS = {
+    "capitals": KEY.upper(),
+    "all of it in URL": "".join(f"%{ord(char):02X}" for char in KEY),
+    "URL twice": quote(quote(KEY, safe=""), safe=""),
+    "JSON's escapes": "".join(f"\\u{ord(char):04X}" for char in KEY),
+    "JSON's escapes twice": "".join(f"\\\\u{ord(char):04x}" for char in KEY),
+    "Python's escapes": "".join(f"\\x{ord(char):02x}" for char in KEY),
+    "HTML's numbers": "".join(f"&#{ord(char)};" for char in KEY),
+    "HTML's hex": "".join(f"&#x{ord(char):x};" for char in KEY),
+    "JSON twice": KEY.replace("/", "\\\\/"),
+    "hex": KEY.encode().hex(),
+    "half of it in URL": quote(KEY[:12], safe="") + KEY[12:],
+    "without its end": KEY[:-1],
+    "its half": KEY[:12],
+    "without its beginning": KEY[3:],
+}
+
+
+@pytest.mark.parametrize("form", SPELLINGS.values(), ids=SPELLINGS)
+def test_it_is_found_in_spellings_of_servers_and_in_parts(form):
+    assert ApiKey(KEY).blotted(f"before {form} after") == "before ******** after"
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "user:"])
+def test_it_is_found_in_base64_of_what_it_stands_in(before):
+    text = base64.b64encode(f"{before}{KEY}\n".encode()).decode()
+    told = ApiKey(KEY).blotted(text)
+    assert "********" in told
+    assert len(told.replace("*", "")) < len(before) * 4 / 3 + 8
+
+
+def test_a_part_that_is_a_word_is_left_where_words_stand():
+    assert ApiKey("emulator-key").blotted("POST /_emulator/release") == "POST /_emulator/release"
+
+
+def test_the_search_takes_time_in_proportion():
+    for hard in (KEY[:-1] * 20_000, "\\" * 500_000, "%" * 500_000, "&#" * 200_000):
+        begin = time.process_time()
+        ApiKey(KEY).blotted(hard)
+        assert time.process_time() - begin < 10
+
+
+def test_cookies_of_gateways_are_not_kept(odd, client):
+    odd.answer = Odd(b"{echo}", head=b"HTTP/1.1 400 Bad", headers={"Set-Cookie": "session=seen; Path=/"})
+    for _ in range(2):
+        with pytest.raises(DuneApiError) as caught:
+            client.whoami()
+        assert "x-dune-api-key" in str(caught.value).lower()
+        assert "session" not in str(caught.value)
 
 
 def test_a_key_that_is_a_word_is_left_where_words_stand():
