@@ -25,7 +25,7 @@ LONGEST_SEARCHED = 2**20
 """What is longer is a result, in which a key stands as it is or nowhere."""
 
 DECODED_TIMES = 3
-SIGNS_OF_ESCAPES = ("%", "&", "\\")
+SIGNS_OF_ESCAPES = (b"%", b"&", b"\\", b"\0")
 ESCAPE = re.compile(r"\\(?:u00|u\{|x)([0-9A-Fa-f]{2})\}?")
 
 
@@ -64,19 +64,17 @@ class ApiKey:
 
     def blotted(self, text: str) -> str:
         """A text without the key, and without half of it, as it is or as JSON, HTML, a URL, hex or base64 write it."""
-        if any(sign in text for sign in SIGNS_OF_ESCAPES):
-            plain = _decoded(text)
-            if (blotted := self._blotted(plain)) != plain:
-                return blotted
-        return self._blotted(text)
-
-    def _blotted(self, text: str) -> str:
         return self.blotted_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def blotted_bytes(self, content: bytes) -> bytes:
-        """The same for what a server has sent, but for the mixtures of escapes that `blotted` finds in texts."""
-        content = self._without_forms(content)
-        return self._without_parts(content) if len(content) <= LONGEST_SEARCHED else content
+        """The same for what a server has sent. Where the key hides behind escapes, these are undone."""
+        if len(content) > LONGEST_SEARCHED:
+            return self._without_forms(content)
+        if any(sign in content for sign in SIGNS_OF_ESCAPES):
+            plain = _decoded(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            if (blotted := self._without_parts(self._without_forms(plain))) != plain:
+                return blotted
+        return self._without_parts(self._without_forms(content))
 
     def _without_forms(self, content: bytes) -> bytes:
         for form in self._forms:
@@ -196,7 +194,7 @@ def _decoded(text: str) -> str:
     """A text without the escapes of URLs, HTML, JSON and logs, however often it was escaped."""
     for _ in range(DECODED_TIMES):
         plain = html.unescape(unquote(text))
-        plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)), plain).replace("\\", "")
+        plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)), plain).replace("\\", "").replace("\0", "")
         if plain == text:
             break
         text = plain

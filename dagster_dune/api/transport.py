@@ -416,7 +416,7 @@ class Transport:
         if answer.dune_error and "error" not in model.model_fields:
             raise UnreadableAnswer(f"it holds an error, though its status says otherwise ({answer.dune_error})")
         value = json_object(answer.body)
-        is_escaped = any(sign.encode() in answer.body for sign in SIGNS_OF_ESCAPES)  # the key may hide behind them
+        is_escaped = any(sign in answer.body for sign in SIGNS_OF_ESCAPES)  # the key may hide behind them
         return self._key.blotted_json(value) if is_escaped else value
 
     def _ambiguous(self, error: DuneApiError, hint: str) -> AmbiguousSubmission:
