@@ -73,9 +73,21 @@ def only_details_wait(budget, purpose):
     return 3600.0 if purpose is rate_budget.Purpose.DETAILS else 0.0
 
 
-@pytest.mark.parametrize(
-    "body", [{"execution_ended_at": "2026-01-01T00:00:00"}, {"error": "boom"}, [[[[]]]], "x" * 100]
-)
+ODD_DETAILS = {
+    "no zone": '{"execution_ended_at": "2026-01-01T00:00:00"}',
+    "years": '{"execution_started_at": "0001-01-01T00:00:00Z", "execution_ended_at": "9999-12-31T23:59:59-14:00"}',
+    "an error": '{"error": "boom"}',
+    "a list": "[[[[]]]]",
+    "a text": "x" * 100,
+    "NaN": '{"execution_cost_credits": NaN, "result_metadata": {"total_row_count": Infinity}}',
+    "400 digits": f'{{"result_metadata": {{"total_result_set_bytes": {"9" * 400}}}}}',
+    "5,000 digits": f'{{"result_metadata": {{"total_row_count": {"9" * 5000}}}}}',
+    "a lone surrogate": '{"result_metadata": {"column_names": ["\\ud800"], "column_types": ["int"]}}',
+    "a name of 100 kB": f'{{"result_metadata": {{"column_names": ["{"c" * 100_000}"], "column_types": ["int"]}}}}',
+}
+
+
+@pytest.mark.parametrize("body", ODD_DETAILS.values(), ids=ODD_DETAILS)
 def test_odd_details_are_missing_and_no_more(resource_with, instance, dune, body):
     dune.inject("status", method="GET", path=EXECUTION_STATUS, status=200, body=body, times=None)
     result = run(resource_with(), instance)
