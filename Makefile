@@ -69,6 +69,7 @@ kills: $(VENV)/installed
 dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(VENV)/installed
 	@mkdir -p $(DAGSTER_HOME)
+	@test -e $(DAGSTER_HOME)/dagster.yaml || cp dune_project/dagster.yaml $(DAGSTER_HOME)
 ifdef DUNE_API_KEY
 	@exec $(BIN)/dagster dev -w workspace.yaml $(if $(PORT),--port $(PORT))
 else

@@ -34,6 +34,8 @@ VIEW_PARAMETERS = f"{NAMESPACE}view_parameters"
 DIFFERS = f"{NAMESPACE}differs"
 NOT_CONFIRMED = f"{NAMESPACE}not_confirmed"
 TABLE_NAME = "dagster/table_name"
+STORAGE_KIND = "dagster/storage_kind"
+URI = "dagster/uri"
 CODE_REFERENCES = "dagster/code_references"
 
 # Of a materialization or an observation.
@@ -97,11 +99,7 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
         name, query_id = obj.name, int(obj.name[6:]) if obj.kind is ReferenceKind.QUERY else None
     else:
         name, query_id = obj.sql_name, obj.query_id
-    metadata: dict[str, Any] = {}
-    if query_id is not None:
-        metadata[QUERY_URL] = dg.MetadataValue.url(f"{DUNE_URL}/queries/{query_id}")
-    if "." in name:
-        metadata |= {URL: dg.MetadataValue.url(f"{DUNE_URL}/data/{name}"), TABLE_NAME: name}
+    metadata = _places(name, query_id)
     if isinstance(obj, MaterializedView | Query):
         if obj.performance:
             metadata[PERFORMANCE] = obj.performance
@@ -118,6 +116,25 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
     return _without_none({**metadata, NAME: name, QUERY_ID: query_id})
 
 
+def _places(name: str, query_id: int | None) -> dict[str, Any]:
+    """Where an object stands on Dune."""
+    places: dict[str, Any] = {}
+    if query_id is not None:
+        places |= {QUERY_URL: dg.MetadataValue.url(_page_of_query(query_id)), URI: _page_of_query(query_id)}
+    if "." in name:
+        page = _page_of_table(name)
+        places |= {URL: dg.MetadataValue.url(page), TABLE_NAME: name, STORAGE_KIND: "dune", URI: page}
+    return places
+
+
+def _page_of_query(query_id: int) -> str:
+    return f"{DUNE_URL}/queries/{query_id}"
+
+
+def _page_of_table(name: str) -> str:
+    return f"{DUNE_URL}/data/{name}"
+
+
 def doubts_of(assets: dg.AssetsDefinition, key: dg.AssetKey) -> dict[str, Any]:
     """What the spec of an asset says of how sure its SQL is; its events say the same."""
     metadata = assets.metadata_by_key.get(key, {})
@@ -129,7 +146,7 @@ def sql_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
     if isinstance(obj, Reference):
         return {}
     if obj.differs is not None:
-        place = f"[query {obj.query_id}]({DUNE_URL}/queries/{obj.query_id})" if obj.query_id else obj.sql_name
+        place = f"[query {obj.query_id}]({_page_of_query(obj.query_id)})" if obj.query_id else obj.sql_name
         text = f"Dune runs {place} as it is saved there, and not as {obj.source or 'the catalog'} has it:"
         return {DIFFERS: dg.MetadataValue.md(f"{text}\n\n```diff\n{obj.differs}\n```")}
     if obj.is_confirmed is False and obj.sql is not None:
@@ -171,7 +188,7 @@ def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dic
         BLOCKED_BY: ", ".join(outcome.blocked_by) or None,
         WARNING: PARTIAL_RESULT if outcome.phase is Phase.PARTIAL else None,
         DETAILS_MISSING: outcome.details_missing or None,
-        **(details_metadata(details, _row_count_key(outcome.node.partition)) if details else {}),
+        **(details_metadata(details, _row_count_keys(outcome.node.partition)) if details else {}),
         **(_query_metadata(target) if isinstance(target, QueryExecution) else _matview_metadata(target.name)),
         PERFORMANCE: target.performance,
         STATE: outcome.phase.value if outcome.execution_id else outcome.result.value,
@@ -184,39 +201,42 @@ def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dic
 def _query_metadata(target: QueryExecution) -> dict[str, Any]:
     values = target.query_parameters
     return {
-        QUERY_URL: dg.MetadataValue.url(f"{DUNE_URL}/queries/{target.query_id}"),
+        QUERY_URL: dg.MetadataValue.url(_page_of_query(target.query_id)),
         QUERY_PARAMETERS: dg.MetadataValue.json(values) if values else None,
         QUERY_ID: target.query_id,
     }
 
 
 def _matview_metadata(name: str) -> dict[str, Any]:
-    return {URL: dg.MetadataValue.url(f"{DUNE_URL}/data/{name}"), TABLE_NAME: name}
+    return {URL: dg.MetadataValue.url(_page_of_table(name)), TABLE_NAME: name}
 
 
-def _row_count_key(partition: Partition | None) -> str:
-    """The rows of a range are those of its partitions together, so they are no partition's own."""
+def _row_count_keys(partition: Partition | None) -> tuple[str, ...]:
+    """What the rows of a node's result are called. The page of an asset shows `ROW_COUNT` alone.
+
+    Those of a range are its partitions' together, and so no partition's own.
+    """
     if partition is None:
-        return ROW_COUNT
-    return PARTITION_ROW_COUNT if len(partition.keys) == 1 else RANGE_ROW_COUNT
+        return (ROW_COUNT,)
+    return (ROW_COUNT, PARTITION_ROW_COUNT) if len(partition.keys) == 1 else (RANGE_ROW_COUNT,)
 
 
-def details_metadata(details: ExecutionStatus, row_count_key: str = ROW_COUNT) -> dict[str, Any]:
+def details_metadata(details: ExecutionStatus, row_count_keys: Sequence[str] = (ROW_COUNT,)) -> dict[str, Any]:
     """What an execution has read, made and cost; where Dune's figures are too odd to be told, no event is lost."""
     try:
-        return _without_none(_details_metadata(details, row_count_key))
+        return _without_none(_details_metadata(details, row_count_keys))
     except Exception as error:
         return {DETAILS_MISSING: f"Dune's details are out of range ({type(error).__name__}: {error})."}
 
 
-def _details_metadata(details: ExecutionStatus, row_count_key: str) -> dict[str, Any]:
+def _details_metadata(details: ExecutionStatus, row_count_keys: Sequence[str]) -> dict[str, Any]:
     shape = details.result_metadata
     place = details.error.metadata if details.error else None
     seconds = _seconds(details.execution_started_at, details.execution_ended_at)
     return {
         ERROR_LINE: place.line if place else None,
         ERROR_COLUMN: place.column if place else None,
-        **(_shape_metadata(shape, row_count_key) if shape else {}),
+        **(_shape_metadata(shape, row_count_keys) if shape else {}),
         CREDITS: details.execution_cost_credits,
         EXECUTION_TIME: None if seconds is None else readable_seconds(seconds),
         EXECUTION_SECONDS: seconds,
@@ -225,11 +245,12 @@ def _details_metadata(details: ExecutionStatus, row_count_key: str) -> dict[str,
     }
 
 
-def _shape_metadata(shape: ResultMetadata, row_count_key: str) -> dict[str, Any]:
+def _shape_metadata(shape: ResultMetadata, row_count_keys: Sequence[str]) -> dict[str, Any]:
     bytes_ = shape.total_result_set_bytes if shape.total_result_set_bytes is not None else shape.result_set_bytes
+    rows = shape.total_row_count if shape.total_row_count is not None else shape.row_count
     columns = zip(shape.column_names, shape.column_types, strict=False)
     return {
-        row_count_key: shape.total_row_count if shape.total_row_count is not None else shape.row_count,
+        **dict.fromkeys(row_count_keys, rows),
         COLUMN_SCHEMA: dg.TableSchema([dg.TableColumn(*column) for column in columns]) if shape.column_names else None,
         RESULT_SIZE: None if bytes_ is None else readable_bytes(bytes_),
         RESULT_BYTES: bytes_,
@@ -296,6 +317,6 @@ def check_spec_metadata(check: DuneCheck) -> dict[str, Any]:
         CHECK_KIND: check.kind,
         CHECK_BOUNDS: dg.MetadataValue.json(bounds) if bounds else None,
         QUERY_ID: check.query_id,
-        QUERY_URL: dg.MetadataValue.url(f"{DUNE_URL}/queries/{check.query_id}") if check.query_id else None,
+        QUERY_URL: dg.MetadataValue.url(_page_of_query(check.query_id)) if check.query_id else None,
     }
     return _without_none(metadata)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import dagster as dg
 
 from dagster_dune._execution.submission_record import UNDER_WAY
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.selection import Patterns, check_patterns
+from dagster_dune.catalog.selection import Patterns, check_patterns, listed
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.run_config import DuneRunConfig
@@ -25,8 +26,8 @@ def build_dune_asset_selection(
 
     Args:
         assets: Definitions made by `build_dune_assets` or `@dune_assets`.
-        select: SQL names, ids, globs, ``tag:<tag>``, ``kind:query`` or ``kind:materialized_view``; a team's matviews
-            are ``dune.<team>.*``.
+        select: SQL names, ids, globs, ``tag:<tag>``, ``kind:query`` or ``kind:view``; a team's matviews are
+            ``dune.<team>.*``.
         exclude: The same, for what to leave out.
 
     Returns:
@@ -52,6 +53,7 @@ def build_schedule_from_dune_selection(
     select: Patterns = "*",
     exclude: Patterns = (),
     schedule_name: str | None = None,
+    description: str | None = None,
     tags: Mapping[str, str] | None = None,
     config: DuneRunConfig | None = None,
     execution_timezone: str | None = None,
@@ -72,6 +74,7 @@ def build_schedule_from_dune_selection(
         select: See `build_dune_asset_selection`.
         exclude: See `build_dune_asset_selection`.
         schedule_name: The schedule's name; made from the job's if None.
+        description: What the UI says of the schedule and its job; what they materialize if None.
         tags: Tags of the runs.
         config: The configuration of the runs.
         execution_timezone: The time zone of the cron fields; UTC if None.
@@ -94,8 +97,13 @@ def build_schedule_from_dune_selection(
     partitions_def = _partitions_def(assets, keys, job_name, repeat_unpartitioned=repeat_unpartitioned)
     _check_count(partitions_per_tick, partitions_def, job_name)
     run_config = dg.RunConfig(ops={definition.op.name: config for definition in assets}) if config else None
+    description = description or _description(keys, select, partitions_def, partitions_per_tick)
     job = dg.define_asset_job(
-        job_name, selection=dg.AssetSelection.assets(*sorted(keys)), tags=dict(tags or {}), config=run_config
+        job_name,
+        selection=dg.AssetSelection.assets(*sorted(keys)),
+        description=description,
+        tags=dict(tags or {}),
+        config=run_config,
     )
 
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -109,8 +117,24 @@ def build_schedule_from_dune_selection(
         cron_schedule=cron_schedule,
         execution_fn=launch,
         execution_timezone=execution_timezone,
+        description=description,
         default_status=default_status,
     )
+
+
+def _description(
+    keys: set[dg.AssetKey], select: Patterns, partitions_def: dg.PartitionsDefinition[str] | None, count: int
+) -> str:
+    """What a tick of a schedule does, in a sentence."""
+    assets = "1 Dune asset" if len(keys) == 1 else f"{len(keys)} Dune assets"
+    patterns = ", ".join(listed(select))
+    which = "all there are" if patterns == "*" else patterns
+    if partitions_def is None:
+        return f"Materializes {assets} ({which}) in one pipeline call."
+    if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        return f"Materializes all partitions of {assets} ({which}) in one pipeline call."
+    windows = "the partition that ended last" if count == 1 else f"the {count} partitions that ended last"
+    return f"Materializes {windows}, of {assets} ({which}), in one pipeline call."
 
 
 def _keys(assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patterns) -> set[dg.AssetKey]:
@@ -176,10 +200,31 @@ def _request(
     """One run of the partitions that are due."""
     is_dynamic = isinstance(partitions_def, dg.DynamicPartitionsDefinition)
     keys = partitions_def.get_partition_keys(context.scheduled_execution_time, context.instance if is_dynamic else None)
-    if isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
-        keys = keys[-count:]
     if not keys:
         return dg.SkipReason("There is no partition yet.")
+    if isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        due = _due(partitions_def, keys, count, context.scheduled_execution_time)
+        if not due:
+            return dg.SkipReason(f"{keys[-1]} was the last partition, and its turn is over.")
+        keys = due
     if len(keys) == 1:
         return dg.RunRequest(partition_key=keys[0])
     return dg.RunRequest(tags={RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]})
+
+
+def _due(
+    partitions_def: dg.TimeWindowPartitionsDefinition, keys: Sequence[str], count: int, now: datetime
+) -> Sequence[str]:
+    """The partitions that ended last. Those that would follow the end have their turn too, and are none."""
+    if partitions_def.end is None:
+        return keys[-count:]
+    endless = dg.TimeWindowPartitionsDefinition(
+        start=partitions_def.start,
+        fmt=partitions_def.fmt,
+        cron_schedule=partitions_def.cron_schedule,
+        timezone=partitions_def.timezone,
+        end_offset=partitions_def.end_offset,
+        exclusions=partitions_def.exclusions,
+    )
+    existing = set(keys)
+    return [key for key in endless.get_partition_keys(now)[-count:] if key in existing]

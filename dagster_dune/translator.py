@@ -12,17 +12,17 @@ from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.metadata import spec_metadata
 
-KINDS = {
-    ReferenceKind.QUERY: "query",
-    ReferenceKind.MATERIALIZED_VIEW: "materialized_view",
-    ReferenceKind.UPLOAD: "upload",
-    ReferenceKind.TABLE: "table",
-}
 GROUPS = {
     ReferenceKind.QUERY: "dune_other_queries",
     ReferenceKind.MATERIALIZED_VIEW: "dune_other_matviews",
     ReferenceKind.UPLOAD: "dune_uploads",
     ReferenceKind.TABLE: "dune_tables",
+}
+DESCRIPTIONS = {
+    ReferenceKind.QUERY: "A saved query that none of these assets executes; Dune runs its SQL inside of what reads it.",
+    ReferenceKind.MATERIALIZED_VIEW: "A materialized view that none of these assets refreshes.",
+    ReferenceKind.UPLOAD: "A table that its team has uploaded to Dune.",
+    ReferenceKind.TABLE: "A table that Dune maintains: raw or decoded data of a chain, or a curated dataset.",
 }
 KEY_PREFIX = "dune"
 MAX_TAG_LENGTH = 63
@@ -62,18 +62,20 @@ class DagsterDuneTranslator:
         if isinstance(obj, Reference):
             return dg.AssetSpec(
                 _key(obj),
-                kinds={"dune", KINDS[obj.kind]},
+                description=f"{DESCRIPTIONS[obj.kind]} In SQL: `{obj.name}`.",
+                kinds={"dune", obj.kind.word},
                 group_name=GROUPS[obj.kind],
+                owners=_team_of(obj.name),
                 metadata=spec_metadata(obj),
             )
         partitions = obj.partitions if isinstance(obj, Query) else None
         return dg.AssetSpec(
             _key(obj),
             description=_description(obj),
-            kinds={"dune", obj.kind, *obj.kinds},
+            kinds={"dune", ReferenceKind(obj.kind).word, *obj.kinds},
             tags={tag: "" for text in obj.tags if (tag := _tag(text))},
             group_name=obj.group,
-            owners=obj.owners,
+            owners=obj.owners or _team_of(obj.sql_name),
             partitions_def=partitions_def_of(partitions) if partitions else None,
             automation_condition=condition_of(obj.automation) if obj.automation else None,
             freshness_policy=freshness_policy_of(obj.freshness) if obj.freshness else None,
@@ -92,6 +94,12 @@ def _cut(sql: str) -> str:
     if len(sql) <= MAX_SQL_LENGTH:
         return sql
     return f"{sql[:MAX_SQL_LENGTH]}\n-- and {len(sql) - MAX_SQL_LENGTH:,} characters more"
+
+
+def _team_of(name: str) -> list[str]:
+    """The team on Dune that a matview or an upload belongs to: its name says so."""
+    parts = name.split(".")
+    return [f"team:{parts[1]}"] if len(parts) == 3 and parts[0] == KEY_PREFIX else []
 
 
 def _key(obj: MaterializedView | Query | Reference) -> dg.AssetKey:

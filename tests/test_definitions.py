@@ -83,11 +83,19 @@ def test_select_takes_some_objects():
 def test_specs_carry_kinds_tags_and_where_to_look():
     specs = {spec.key.to_user_string(): spec for spec in build_dune_assets(CATALOG).specs}
     daily, view = specs["dune/acme/result_daily"], specs["dune/query_7"]
-    assert daily.kinds == {"dune", "materialized_view"}
+    assert daily.kinds == {"dune", "view"}
+    assert list(daily.owners) == ["team:acme"]
+    assert (daily.metadata["dagster/storage_kind"], daily.metadata["dagster/uri"]) == (
+        "dune",
+        f"https://dune.com/data/{DAILY}",
+    )
     assert {"dex", "every_day"} <= daily.tags.keys()
     assert daily.metadata["dagster/table_name"] == DAILY
     assert daily.metadata["dagster-dune/query_url"] == dg.MetadataValue.url("https://dune.com/queries/1")
     assert view.kinds == {"dune", "query"}
+    assert list(view.owners) == []
+    assert view.metadata["dagster/uri"] == "https://dune.com/queries/7"
+    assert "dagster/storage_kind" not in view.metadata  # what a query returns is no table
     assert view.description == "A view"
 
 

@@ -123,6 +123,29 @@ def test_a_tick_runs_the_partition_that_ended_last():
     assert too_early.skip_message == "There is no partition yet."
 
 
+def test_no_tick_repeats_the_last_partition_once_partitions_have_ended():
+    ended = {**DAILY, "end": "2024-01-11"}
+    (request,) = tick_of_partitions(ended, datetime(2024, 1, 11, 7, tzinfo=UTC)).run_requests
+    assert request.partition_key == "2024-01-10"
+    assert tick_of_partitions(ended, datetime(2024, 1, 12, 7, tzinfo=UTC)).skip_message == (
+        "2024-01-10 was the last partition, and its turn is over."
+    )
+    (request,) = tick_of_partitions(ended, datetime(2024, 1, 12, 7, tzinfo=UTC), partitions_per_tick=3).run_requests
+    assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("2024-01-09", "2024-01-10")
+
+
+def test_a_schedule_and_its_job_say_what_they_materialize():
+    schedule = schedule_over()
+    assert schedule.description == "Materializes 2 Dune assets (tag:dex) in one pipeline call."
+    assert definitions(schedule).resolve_job_def("dex_job").description == schedule.description
+    assert schedule_over(description="All of DEX").description == "All of DEX"
+    assets = build_dune_assets(DuneCatalog(queries=[Query(query_id=1, partitions=DAILY)]))
+    by_day = build_schedule_from_dune_selection([assets], "parts", "0 7 * * *", partitions_per_tick=3)
+    assert by_day.description == (
+        "Materializes the 3 partitions that ended last, of 1 Dune asset (all there are), in one pipeline call."
+    )
+
+
 def test_a_tick_runs_all_partitions_that_are_no_spans_of_time():
     (request,) = tick_of_partitions(CHAINS, datetime(2024, 1, 20, 7, tzinfo=UTC)).run_requests
     assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("base", "zora")

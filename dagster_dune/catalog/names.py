@@ -29,6 +29,11 @@ class ReferenceKind(StrEnum):
     TABLE = "table"
 
     @property
+    def word(self) -> str:
+        """The kind as the UI shows it and selections name it: short, and with an icon where Dagster has one."""
+        return "view" if self is ReferenceKind.MATERIALIZED_VIEW else self.value
+
+    @property
     def is_object(self) -> bool:
         """Whether Dune can run or refresh it, so that it can be an object of a catalog."""
         return self in (ReferenceKind.QUERY, ReferenceKind.MATERIALIZED_VIEW)

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from dagster_dune.catalog.contents import CatalogContents
+from dagster_dune.catalog.names import ReferenceKind
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.errors import DuneCatalogError
 
@@ -36,7 +37,7 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
             - a query's id, ``1234``, or its slug, ``volume`` or ``volume_1234``,
             - a matview's name without its team, ``result_volume``,
             - one of these with ``*``, ``?`` or ``[abc]`` in it: ``dune.acme.*``,
-            - ``tag:<tag>``, or ``kind:query`` or ``kind:materialized_view``.
+            - ``tag:<tag>``, ``kind:query``, or ``kind:view`` for matviews; ``kind:materialized_view`` is the same.
         strict: Whether a pattern that matches nothing is an error.
 
     Returns:
@@ -86,7 +87,7 @@ def _normalized(pattern: str) -> str:
 
 def _labels(obj: MaterializedView | Query) -> set[str]:
     """Everything by which a pattern can find an object."""
-    labels = {obj.sql_name, f"kind:{obj.kind}", *_tags(obj)}
+    labels = {obj.sql_name, f"kind:{obj.kind}", f"kind:{ReferenceKind(obj.kind).word}", *_tags(obj)}
     if isinstance(obj, MaterializedView):
         return labels | {obj.sql_name.split(".")[-1]}
     slugs = {obj.slug.lower(), f"{obj.slug.lower()}_{obj.query_id}"} if obj.slug else set()

@@ -2,7 +2,7 @@
 
 python tests/chaos/chaos.py 100                  # the seeds 1 to 100, over SQLite
 python tests/chaos/chaos.py 50 --on PostgreSQL   # over a server of its own
-python tests/chaos/chaos.py 20 --protocol off    # what happens where nobody looks at what others do (or one-look)
+python tests/chaos/chaos.py 20 --protocol off    # what happens where nobody looks at what others do
 python tests/chaos/chaos.py 20 --webserver       # launched through a webserver and a daemon, which takes longer
 """
 
@@ -270,7 +270,7 @@ def main():
     parser.add_argument("count", type=int, nargs="?", default=10)
     parser.add_argument("start", type=int, nargs="?", default=1)
     parser.add_argument("--on", choices=DATABASES, default="SQLite")
-    parser.add_argument("--protocol", choices=["on", "one-look", "off"], default="on")
+    parser.add_argument("--protocol", choices=["on", "off"], default="on")
     parser.add_argument("--webserver", action="store_true")
     options = parser.parse_args()
     found, failed, end = Counter(), 0, options.start + options.count

@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from dagster_dune import DuneApiClient
-from dagster_dune._execution import policy, protocol, sender, step, submission_record
+from dagster_dune._execution import policy, protocol, sender, submission_record
 
 CURRENT = threading.local()
 PATIENCE_SECONDS = 2.0
@@ -101,21 +101,16 @@ def _write_odd_names():
 
 
 def turn_the_protocol_off():
-    """Let attempts send whatever they want, and know of nothing that others have sent."""
-    step.look = lambda *_: protocol.View(())
-
-
-def look_once():
     """Let attempts decide by what they see at first, and take no notice of open intents."""
     submitting = protocol.submitting
 
     def sends_at_once(own_id, digests, seen, policy):
         steps = submitting(own_id, digests, seen, policy)
-        action, came = next(steps), None
+        step, came = next(steps), None
         while True:
-            came = protocol.View(()) if isinstance(action, protocol.Look) else (yield action)
+            came = protocol.View(()) if isinstance(step, protocol.Look) else (yield step)
             try:
-                action = steps.throw(came) if isinstance(came, Exception) else steps.send(came)
+                step = steps.throw(came) if isinstance(came, Exception) else steps.send(came)
             except StopIteration as end:
                 return end.value
 

@@ -60,8 +60,6 @@ def selection(scenario):
 disturbances.disturb({scenario.name: scenario for scenario in SCENARIOS})
 if BATCH["protocol"] == "off":
     disturbances.turn_the_protocol_off()
-elif BATCH["protocol"] == "one-look":
-    disturbances.look_once()
 
 defs = dg.Definitions(
     assets=[assets for of_scenario in ASSETS.values() for assets in of_scenario],

@@ -121,6 +121,17 @@ def test_upstream_tables_are_external_assets():
     trades = specs["dune/dex/trades"]
     assert trades.metadata["dagster/table_name"] == "dex.trades"
     assert trades.kinds == {"dune", "table"}
+    assert (trades.metadata["dagster/storage_kind"], trades.metadata["dagster/uri"]) == (
+        "dune",
+        "https://dune.com/data/dex.trades",
+    )
+    assert trades.description.startswith("A table that Dune maintains")
+    assert {key: (spec.kinds - {"dune"}, list(spec.owners)) for key, spec in specs.items() if spec is not trades} == {
+        "dune/acme/dataset_rates": ({"upload"}, ["team:acme"]),
+        "dune/other/result_y": ({"view"}, ["team:other"]),
+        "dune/query_99": ({"query"}, []),
+    }
+    assert all(f"`{spec.metadata['dagster-dune/name']}`" in spec.description for spec in specs.values())
 
 
 def test_definitions_take_the_upstream_of_two_of_them():
