@@ -28,8 +28,8 @@ def local_dune():
 
 
 @pytest.fixture(scope="module", params=EACH_DATABASE[:2])
-def database(request, tmp_path_factory):
-    with database_of_test(request.param, tmp_path_factory.mktemp(request.param.lower())) as server:
+def database(request):
+    with database_of_test(request.param) as server:
         yield server
 
 

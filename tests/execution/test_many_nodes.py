@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(params=EACH_DATABASE[:2])
 def stored(request, tmp_path):
     with (
-        database_of_test(request.param, tmp_path / "server") as server,
+        database_of_test(request.param) as server,
         instance_of(server, tmp_path / "home") as instance,
     ):
         yield instance

@@ -27,8 +27,8 @@ def plan_of(count):
 
 
 @pytest.fixture(scope="module", params=EACH_DATABASE)
-def database(request, tmp_path_factory):
-    with database_of_test(request.param, tmp_path_factory.mktemp(request.param.lower())) as server:
+def database(request):
+    with database_of_test(request.param) as server:
         yield server
 
 

@@ -9,6 +9,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,10 +211,14 @@ EACH_DATABASE = [pytest.param(name, marks=[] if name == "SQLite" else [pytest.ma
 
 
 @contextmanager
-def database_of_test(name, folder):
-    """A database for the tests of a module, or no tests where it cannot be had."""
-    try:
-        with DATABASES[name](folder) as server:
-            yield server
-    except NoServer as why:
-        pytest.skip(f"{name} cannot be had here: {why}")
+def database_of_test(name):
+    """A database for the tests of a module, or no tests where it cannot be had.
+
+    Its folder is not one of pytest's: each session of pytest closes those to other users, and so to a running server.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            with DATABASES[name](Path(folder, "server")) as server:
+                yield server
+        except NoServer as why:
+            pytest.skip(f"{name} cannot be had here: {why}")
