@@ -34,7 +34,7 @@ from .catalog.parameters import QueryParameter
 from .catalog.partitions import QueryPartitions
 from .checks import DuneCheck
 from .components.component import DuneComponent
-from .definitions import build_dune_definitions, build_dune_upstream_specs
+from .definitions import build_dune_definitions, build_dune_upstream_specs, merge_dune_definitions
 from .errors import (
     DuneCatalogError,
     DuneConfigurationError,
@@ -99,6 +99,7 @@ __all__ = [
     "definitions",
     "dune_assets",
     "errors",
+    "merge_dune_definitions",
     "metadata",
     "pipeline",
     "resource",

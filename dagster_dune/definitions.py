@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -11,9 +11,10 @@ import dagster as dg
 from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.assets import build_dune_assets
 from dagster_dune.catalog.selection import listed
-from dagster_dune.metadata import NAME
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
+from dagster_dune.metadata import CATALOG_TAG, NAME
 
-__all__ = ["build_dune_definitions", "build_dune_upstream_specs"]
+__all__ = ["build_dune_definitions", "build_dune_upstream_specs", "merge_dune_definitions"]
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -70,7 +71,7 @@ def build_dune_definitions(
         options: As `build_dune_assets` takes them.
 
     Returns:
-        The definitions; `dagster.Definitions.merge` joins them with others.
+        The definitions; `merge_dune_definitions` joins them with others.
 
     Raises:
         DuneCatalogError: Nothing is selected, or two objects get one asset key.
@@ -87,6 +88,102 @@ def build_dune_definitions(
     return dg.Definitions(
         assets=[assets, *(spec for spec in upstream if not _is_named(spec, listed(upstream_exclude)))],
         resources={resource_key: resource} if resource else {},
+    )
+
+
+def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
+    """Join the definitions of several catalogs, and others, as `dagster.Definitions.merge` does.
+
+    What one of them makes is no external asset of another that reads it, whichever comes first: an upload or an export
+    in Python, another team's matviews. What Dagster would refuse without saying why is an error that names the setting.
+
+    Args:
+        parts: The definitions.
+
+    Returns:
+        All of them.
+
+    Raises:
+        DuneConfigurationError: Two definitions have the same name, or two resources the same key.
+        DuneCatalogError: Two of them make the same asset.
+
+    Examples:
+        >>> from dagster_dune import DuneCatalog, DuneResource, MaterializedView, Query
+        >>> daily = MaterializedView(name="dune.acme.result_daily")
+        >>> query = Query(query_id=42, deps=["dune.acme.result_daily"])
+        >>> reader = DuneCatalog(queries=[query], external=["dune.acme.result_daily"])
+        >>> defs = merge_dune_definitions(
+        ...     build_dune_definitions(reader, name="readers"),
+        ...     build_dune_definitions(DuneCatalog(materialized_views=[daily])),
+        ... )
+        >>> sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs())
+        ['dune/acme/result_daily', 'dune/query_42']
+    """
+    makers: dict[dg.AssetKey, str] = {}
+    resources: dict[str, Any] = {}
+    _check_names(parts)
+    for assets in _executable(parts):
+        for key in assets.keys:
+            if key in makers:
+                raise DuneCatalogError(
+                    f"The asset {key.to_user_string()} is made by {makers[key]!r} and by {assets.node_def.name!r}.",
+                    hint="Leave it out of one of them with select; where it is only read, with upstream_exclude.",
+                )
+            makers[key] = assets.node_def.name
+    for part in parts:
+        for name, resource in (part.resources or {}).items():
+            if resources.setdefault(name, resource) != resource:
+                raise DuneConfigurationError(
+                    f"Two of the definitions have different resources under the key {name!r}.",
+                    hint="Give build_dune_definitions(resource_key=...) for one of them, or resource=None where the "
+                    "other has it.",
+                )
+    shown: dict[dg.AssetKey, dg.AssetSpec] = {}
+    return dg.Definitions.merge(*(_without(part, makers, shown, resources) for part in parts))
+
+
+def _executable(parts: Iterable[dg.Definitions]) -> list[dg.AssetsDefinition]:
+    """What makes assets, each once."""
+    made = [assets for part in parts for assets in part.assets or () if isinstance(assets, dg.AssetsDefinition)]
+    return list({id(assets): assets for assets in made if assets.is_executable}.values())
+
+
+def _check_names(parts: Iterable[dg.Definitions]) -> None:
+    names: dict[str, bool] = {}
+    for assets in _executable(parts):
+        name, is_of_dune = assets.node_def.name, CATALOG_TAG in assets.node_def.tags
+        if name in names and (is_of_dune or names[name]):
+            raise DuneConfigurationError(
+                f"Two definitions of the code location are named {name!r}.",
+                hint="Give one of them another name: build_dune_definitions(name=...) or build_dune_assets(name=...).",
+            )
+        names[name] = is_of_dune
+
+
+def _without(
+    part: dg.Definitions,
+    makers: Mapping[dg.AssetKey, str],
+    shown: dict[dg.AssetKey, dg.AssetSpec],
+    resources: Mapping[str, Any],
+) -> dg.Definitions:
+    """Definitions without the external assets that another part makes, or has shown before."""
+    kept: list[Any] = []
+    for assets in part.assets or ():
+        if isinstance(assets, dg.AssetSpec) and NAME in assets.metadata:
+            kept += [assets] if assets.key not in makers and shown.setdefault(assets.key, assets) is assets else []
+        else:
+            kept.append(assets)
+    return dg.Definitions(
+        assets=kept,
+        schedules=part.schedules,
+        sensors=part.sensors,
+        jobs=part.jobs,
+        resources={key: resources[key] for key in part.resources or {}},
+        executor=part.executor,
+        loggers=part.loggers,
+        asset_checks=part.asset_checks,
+        metadata=part.metadata,
+        component_tree=part.component_tree,
     )
 
 

@@ -29,6 +29,7 @@ from dagster_dune.pipeline.plan import Override, PipelinePlan, PlannedNode, plan
 from dagster_dune.run_config import (
     DuneRunConfig,
     PipelineForm,
+    configs_of,
     form_of,
     overrides_of,
     resource_fields,
@@ -136,7 +137,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
                 f"The Dune API key (api_key) {said}.",
                 hint="Pass EnvVar('DUNE_API_KEY'), a text, or a SecretStr.",
             )
-        return HiddenText(checked_api_key(text))
+        return HiddenText(checked_api_key(text), getattr(text, "variable", ""))
 
     @field_validator("base_url", "performance", mode="before")
     @classmethod
@@ -264,15 +265,17 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
         """
         from dagster_dune._execution.step import Step  # noqa: PLC0415  (code locations load quicker without)
 
+        assets: DuneAssetSet | None = None
         try:
             with ExitStack() as stack:
                 client = stack.enter_context(self.get_client())
                 brief_client = stack.enter_context(self._client(min(self.timeout, self.details_timeout), max_retries=0))
                 assets = DuneAssetSet.of(context)
                 details = stack.enter_context(self._details_of(assets, brief_client)) if self.details else None
-                overrides = overrides_of(config, assets) if config else {}
+                configs = configs_of(context, config)
+                overrides = overrides_of(configs, assets, assets.elsewhere)
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
-                if form_of(config, pipeline_form) == "lineage":
+                if form_of(configs, pipeline_form) == "lineage":
                     refuse_checks(assets.query_checks)
                     sink = sink_node(assets.catalog, assets.selection, self.performance, overrides, assets.partitions)
                     plan = self._plan_lineage(client, assets, sink, allow_extra_refreshes=allow_extra_refreshes)
@@ -281,7 +284,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
                 else:
                     yield from step.events(self._plan(assets, overrides))
         except DuneError as error:
-            raise failure_of(error, retryable=isinstance(error, RETRYABLE)) from error
+            raise failure_of(error, retryable=isinstance(error, RETRYABLE), assets=assets) from error
 
     def get_rows(
         self,

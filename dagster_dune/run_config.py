@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
 import dagster as dg
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
+from dagster_dune.api.hidden_text import HiddenText
 from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
 from dagster_dune.catalog.parameters import plain_value
 from dagster_dune.errors import DuneConfigurationError, DunePlanError
@@ -58,25 +59,68 @@ class DuneRunConfig(dg.Config):
         }
 
 
-def overrides_of(config: DuneRunConfig, assets: DuneAssetSet) -> dict[str, Override]:
+def configs_of(context: dg.AssetExecutionContext, config: DuneRunConfig | None) -> list[DuneRunConfig]:
+    """Return what a run's configuration says to a step, the last word last.
+
+    Dagster splits a definition with a Python asset in between into several steps, ``dune_assets`` and
+    ``dune_assets_2``, and hands each its own configuration alone. What is said to ``dune_assets``, the definition's own
+    name, counts for all of them.
+
+    Args:
+        context: The step's context.
+        config: What Dagster has handed to the step.
+
+    Raises:
+        DunePlanError: What is said to the definition is no `DuneRunConfig`.
+    """
+    definition = context.assets_def.op.name
+    if config is None or context.op.name == definition:
+        return [config] if config else []
+    of_job, of_run = context.job_def.config_mapping, context.run.run_config
+    whole: Any = of_job.resolve_from_unvalidated_config(of_run) if of_job else of_run
+    said = (whole.get("ops") or {}).get(definition) or {}
+    given = {name: value for name, value in (said.get("config") or {}).items() if name in DuneRunConfig.model_fields}
+    try:
+        return [DuneRunConfig(**given), config]
+    except (ValidationError, dg.DagsterError) as error:
+        raise DunePlanError(
+            f"The run's configuration of {definition}, which counts for {context.op.name} too, cannot be read: {error}"
+        ) from error
+
+
+def overrides_of(
+    configs: Sequence[DuneRunConfig], assets: DuneAssetSet, elsewhere: Mapping[str, str]
+) -> dict[str, Override]:
     """Return what a run's configuration changes, by the SQL names of the selected objects.
+
+    Args:
+        configs: What is said to the definition and, after it, to this step alone.
+        assets: What this step is to materialize.
+        elsewhere: By SQL name, the assets that other steps of the same definition materialize in this run. What the
+            configuration of the definition says of them is theirs to heed.
 
     Raises:
         DunePlanError: It names what can be no tier, or an asset that is not selected.
     """
-    tiers = {_name(key, assets, "asset_performance"): _tier(tier) for key, tier in config.asset_performance.items()}
-    values = {_name(key, assets, "query_parameters"): given for key, given in config.query_parameters.items()}
-    everywhere = _tier(config.performance) if config.performance else None
+    everywhere: Performance | None = None
+    tiers: dict[str, Performance] = {}
+    values: dict[str, dict[str, Any]] = {}
+    for config, others in zip(configs, [elsewhere, {}], strict=False):
+        everywhere = _tier(config.performance) if config.performance else everywhere
+        for key, tier in config.asset_performance.items():
+            tiers[_name(key, assets, others, "asset_performance")] = _tier(tier)
+        for key, given in config.query_parameters.items():
+            values.setdefault(_name(key, assets, others, "query_parameters"), {}).update(given)
     return {name: Override(tiers.get(name, everywhere), values.get(name, {})) for name in assets.selection}
 
 
-def form_of(config: DuneRunConfig | None, default: PipelineForm) -> PipelineForm:
+def form_of(configs: Sequence[DuneRunConfig], default: PipelineForm) -> PipelineForm:
     """Return the form of the call: the run's, else the definition's.
 
     Raises:
         DunePlanError: There is no such form.
     """
-    form = (config.pipeline_form if config else None) or default
+    form = next((config.pipeline_form for config in reversed(configs) if config.pipeline_form), default)
     if form not in get_args(PipelineForm):
         raise DunePlanError(f"There is no pipeline form {form!r}.", hint=f"Forms: {_list(get_args(PipelineForm))}.")
     return cast("PipelineForm", form)
@@ -139,13 +183,14 @@ def setting_value(name: str, setting: Any) -> Any:
         value = setting.get_value()
     except ValueError as error:
         raise DuneConfigurationError(f"The {name} of the DuneResource is no number: {error}") from error
-    if value is None:
-        variable = setting.env_var_name if isinstance(setting, dg.EnvVar) else setting.name
+    variable = setting.env_var_name if isinstance(setting, dg.EnvVar) else setting.name
+    if value is None or (name == "api_key" and not str(value).strip()):
         raise DuneConfigurationError(
-            f"The environment variable {variable}, which holds the {name} of the DuneResource, is not set.",
+            f"The environment variable {variable}, which holds the {name} of the DuneResource, is "
+            f"{'not set' if value is None else 'empty'}.",
             hint="Set it where runs are executed.",
         )
-    return value
+    return HiddenText(str(value), variable) if name == "api_key" else value
 
 
 def _tier(text: str) -> Performance:
@@ -154,9 +199,9 @@ def _tier(text: str) -> Performance:
     return text
 
 
-def _name(key: str, assets: DuneAssetSet, field: str) -> str:
+def _name(key: str, assets: DuneAssetSet, elsewhere: Mapping[str, str], field: str) -> str:
     """The SQL name of an asset, however the user has written it."""
-    names: Mapping[str, str] = {label: name for name, label in assets.selection.items()}
+    names: Mapping[str, str] = {label: name for name, label in {**elsewhere, **assets.selection}.items()}
     for name in (key, f"query_{key}"):
         if name in names.values():
             return name

@@ -13,7 +13,10 @@ from dagster_dune import (
     Query,
     QueryParameter,
     build_dune_assets,
+    build_dune_definitions,
+    build_dune_upload,
     dune_assets,
+    merge_dune_definitions,
 )
 
 DAILY = "dune.acme.result_daily"
@@ -219,3 +222,81 @@ def test_the_decorator_takes_the_name_of_its_function():
 
     assert acme.op.name == "acme"
     assert acme.can_subset
+
+
+# --- several catalogs in one code location ---
+
+MAKER = DuneCatalog(materialized_views=[MaterializedView(name=DAILY, deps=["dex.trades"])])
+READER = DuneCatalog(
+    queries=[Query(query_id=8, slug="top", deps=[DAILY, "dex.trades", "dune.acme.dataset_rates"])], external=[DAILY]
+)
+
+
+def specs(defs):
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+@build_dune_upload("dune.acme.dataset_rates")
+def rates():
+    return None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_another_part_makes_is_no_external_asset(order):
+    resource = DuneResource(api_key="key")
+    parts = [
+        build_dune_definitions(MAKER, resource=resource),
+        build_dune_definitions(READER, name="readers", resource=DuneResource(api_key="key")),
+        dg.Definitions(assets=[rates]),
+    ][::order]
+
+    defs = merge_dune_definitions(*parts)
+    found = specs(defs)
+    assert set(found) == {
+        "dune/acme/result_daily",
+        "dune/top_8",
+        "dune/dex/trades",
+        "dune/acme/dataset_rates",
+    }
+    assert "materialized_view" in found["dune/acme/result_daily"].kinds
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_two_definitions_of_one_name_are_an_error_that_says_so():
+    for parts in (
+        [build_dune_definitions(MAKER), build_dune_definitions(READER)],
+        [dg.Definitions(assets=[build_dune_assets(MAKER), build_dune_assets(READER)])],
+    ):
+        with pytest.raises(DuneConfigurationError, match=r"are named 'dune_assets'.*name=\.\.\."):
+            merge_dune_definitions(*parts)
+
+
+def test_one_asset_in_two_definitions_is_an_error_that_names_the_settings():
+    with pytest.raises(
+        DuneCatalogError, match=r"dune/acme/result_daily is made by 'dune_assets' and by 'again'"
+    ) as told:
+        merge_dune_definitions(build_dune_definitions(MAKER), build_dune_definitions(MAKER, name="again"))
+    assert "upstream_exclude" in str(told.value)
+
+
+def test_two_resources_of_one_key_are_an_error_that_names_the_setting():
+    one, other = (build_dune_definitions(MAKER, name=name, resource=DuneResource(api_key=name)) for name in "ab")
+    with pytest.raises(
+        DuneConfigurationError, match=r"under the key 'dune'\. Give build_dune_definitions\(resource_key"
+    ):
+        merge_dune_definitions(dg.Definitions(resources=one.resources), other)
+
+
+def test_other_parts_are_joined_as_dagster_does():
+    @dg.op
+    def nothing() -> None:
+        pass
+
+    @dg.job
+    def job():
+        nothing()
+
+    one = dg.Definitions(jobs=[job], schedules=[dg.ScheduleDefinition(job=job, cron_schedule="0 0 * * *")])
+    defs = merge_dune_definitions(build_dune_definitions(MAKER), one)
+    assert [schedule.job_name for schedule in defs.schedules] == ["job"]
+    assert merge_dune_definitions().assets in (None, [])

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from dagster_dune import (
+    DagsterDuneTranslator,
     DuneCatalog,
     DuneRunConfig,
     MaterializedView,
@@ -186,3 +187,100 @@ def test_saved_defaults_of_unset_parameters_are_shown():
     assert spec.metadata["dagster-dune/default_parameters"].value == {"chain": "ethereum"}
     assert spec.metadata["dagster-dune/query_parameters"].value == {"limit": "5"}
     assert spec.metadata["dagster-dune/partition_parameters"].value == {"day": "{partition_key}"}
+
+
+# --- a definition that Dagster splits into steps ---
+
+
+class Between(DagsterDuneTranslator):
+    """Puts a Python asset between the matview and the query, so that there are two steps."""
+
+    def get_asset_spec(self, obj):
+        spec = super().get_asset_spec(obj)
+        return spec.merge_attributes(deps=["limits"]) if isinstance(obj, Query) else spec
+
+
+SPLIT = build_dune_assets(CATALOG, translator=Between())
+
+
+@dg.asset(deps=[["dune", "acme", "result_daily"]])
+def limits() -> None:
+    pass
+
+
+@pytest.fixture
+def run_split(run, resource, instance):
+    def go(*, selection=None, **ops):
+        config = {"ops": {name: {"config": given} for name, given in ops.items()}}
+        return dg.materialize(
+            [SPLIT, limits],
+            selection=selection,
+            resources={"dune": resource},
+            instance=instance,
+            raise_on_error=False,
+            run_config=config,
+        )
+
+    return go
+
+
+def sent(calls):
+    """By step, in order, what was asked of Dune."""
+    return [
+        node.get("materialized_view_refresh") or node["query_execution"]
+        for body in calls()
+        for node in body["pipeline"]["nodes"]
+    ]
+
+
+def test_the_configuration_of_the_definition_reaches_each_of_its_steps(run_split, calls):
+    parameters = {"dune/by_chain_10": {"chain": "bnb"}}
+    result = run_split(dune_assets={"performance": "large", "query_parameters": parameters})
+    assert result.success
+    assert {event.step_key for event in result.all_events if event.step_key} == {
+        "dune_assets",
+        "limits",
+        "dune_assets_2",
+    }
+    matview, query = sent(calls)
+    assert (matview["performance"], query["performance"]) == ("large", "large")
+    assert query["query_parameters"] == {"Min Amount": "1", "chain": "bnb"}
+
+
+def test_what_is_said_to_a_step_alone_wins_there(run_split, calls):
+    shared = {"performance": "large", "query_parameters": {"query_10": {"chain": "bnb", "Min Amount": 2}}}
+    own = {"performance": "small", "query_parameters": {"10": {"chain": "base"}}}
+    assert run_split(dune_assets=shared, dune_assets_2=own).success
+    matview, query = sent(calls)
+    assert (matview["performance"], query["performance"]) == ("large", "small")
+    assert query["query_parameters"] == {"Min Amount": "2", "chain": "base"}
+
+
+@pytest.mark.parametrize(
+    ("ops", "selection", "words"),
+    [
+        ({"dune_assets": {"asset_performance": {"dune/by_chain": "large"}}}, None, "Did you mean dune/by_chain_10?"),
+        (
+            {"dune_assets_2": {"asset_performance": {"dune/acme/result_daily": "large"}}},
+            None,
+            "which is not selected. Selected are dune/by_chain_10.",
+        ),
+        (
+            {"dune_assets": {"query_parameters": {"query_10": {"chain": "bnb"}}}},
+            ["dune/acme/result_daily", "limits"],
+            "names 'query_10' in query_parameters, which is not selected",
+        ),
+    ],
+)
+def test_what_would_be_ignored_is_refused(run_split, ops, selection, words):
+    result = run_split(selection=selection, **ops)
+    assert not result.success
+    assert words in result.get_step_failure_events()[0].step_failure_data.user_failure_data.description
+
+
+def test_the_configuration_of_a_job_reaches_each_step_too(run, resource, instance, calls):
+    config = dg.RunConfig(ops={"dune_assets": DuneRunConfig(performance="large")})
+    job = dg.define_asset_job("all_of_it", config=config)
+    defs = dg.Definitions(assets=[SPLIT, limits], jobs=[job], resources={"dune": resource})
+    assert defs.resolve_job_def("all_of_it").execute_in_process(instance=instance).success
+    assert [target["performance"] for target in sent(calls)] == ["large", "large"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import dagster as dg
 
 from dagster_dune._execution.checks.results import CheckResults
+from dagster_dune._execution.error_places import assets_named, line_in_file, shortened
 from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.api.errors import DuneApiError
 from dagster_dune.catalog.partitions import Partition
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import CHECK, doubts_of, outcome_metadata
@@ -59,7 +61,8 @@ class EventStream:
 
     def of(self, outcomes: Iterable[Outcome], pipeline_execution_id: str | None) -> Iterator[DuneEvent]:
         """Yield what can be yielded after each of these outcomes of a pipeline."""
-        for outcome in outcomes:
+        for told in outcomes:
+            outcome = self._readable(told)
             self._note_details(outcome)
             if outcome.node.check:
                 yield from self._checks.settle(outcome, pipeline_execution_id)
@@ -75,6 +78,16 @@ class EventStream:
             if outcome.node.selected:
                 yield from self._settle(key, outcome, metadata)
             yield from self._released()
+
+    def _readable(self, outcome: Outcome) -> Outcome:
+        """An outcome whose reason names the line of the file, and is no longer than an event can bear."""
+        if not outcome.reason:
+            return outcome
+        place = line_in_file(self._assets.object(outcome.node.sql_name), outcome.reason)
+        cut = shortened(outcome.reason)
+        if cut != outcome.reason:
+            self._log.error("%s, all that Dune said: %s", outcome.node.label, outcome.reason)
+        return replace(outcome, reason=f"{cut.rstrip('. ')}. {place}" if place else cut)
 
     def rest(self) -> Iterator[DuneEvent]:
         """Yield what is still held back, where what it waits for will not end in this step."""
@@ -227,9 +240,19 @@ def _keys(partition: Partition | None) -> tuple[str | None, ...]:
     return partition.keys if partition else (None,)
 
 
-def failure_of(error: DuneError, *, retryable: bool) -> dg.Failure:
-    """Return the failure that an error of ours ends a step with."""
-    return dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=retryable)
+def failure_of(error: DuneError, *, retryable: bool, assets: DuneAssetSet | None = None) -> dg.Failure:
+    """Return the failure that an error of ours ends a step with.
+
+    Args:
+        error: The error.
+        retryable: Whether the op's retry policy may try again.
+        assets: What the step was to materialize, where that is known: those that the error is about are named.
+    """
+    description = f"{type(error).__name__}: {error}"
+    if assets is not None and isinstance(error, DuneApiError):
+        named = assets_named(assets.catalog, assets.selection, error.dune_message)
+        description = f"{description} {named}" if named else description
+    return dg.Failure(description=description, allow_retries=retryable)
 
 
 def _words(one: str, several: str, reasons: Mapping[str, str]) -> Iterator[str]:

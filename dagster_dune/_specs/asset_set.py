@@ -55,6 +55,8 @@ class DuneAssetSet:
         selected: The assets that this step is to materialize.
         deps: By asset, the assets that it depends on.
         partitions: By the SQL names of partitioned queries, which partitions of them this step is to materialize.
+        elsewhere: By SQL name, with its key as users write it, what other steps of this definition materialize in the
+            same run.
         checks: What each of its checks is.
         selected_checks: The checks that this step is to evaluate.
     """
@@ -65,6 +67,7 @@ class DuneAssetSet:
     selected: frozenset[dg.AssetKey]
     deps: Mapping[dg.AssetKey, frozenset[dg.AssetKey]]
     partitions: Mapping[str, Sequence[Partition]] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[dg.AssetCheckKey, DuneCheck] = field(default_factory=dict)
     selected_checks: frozenset[dg.AssetCheckKey] = frozenset()
 
@@ -78,7 +81,9 @@ class DuneAssetSet:
         assets = cls.of_definition(context.assets_def, frozenset(context.selected_asset_keys))
         partitions = {assets.names[key]: parts for key, parts in partitions_of_step(context).items()}
         selected_checks = frozenset(key for key in context.selected_asset_check_keys if key in assets.checks)
-        return replace(assets, partitions=partitions, selected_checks=selected_checks)
+        others = (context.job_def.asset_layer.selected_asset_keys & assets.names.keys()) - assets.selected
+        elsewhere = {assets.names[key]: key.to_user_string() for key in others}
+        return replace(assets, partitions=partitions, elsewhere=elsewhere, selected_checks=selected_checks)
 
     @classmethod
     def of_definition(cls, assets: dg.AssetsDefinition, selected: frozenset[dg.AssetKey] = frozenset()) -> DuneAssetSet:

@@ -12,13 +12,23 @@ BLOT = "********"
 class HiddenText(str):
     """A secret: a text like any other, but its repr is a blot, and it cannot be pickled.
 
+    Args:
+        text: The secret.
+        variable: The variable of the environment that it was read from, for messages; empty where there is none.
+
     Examples:
         >>> key = HiddenText("a-secret")
         >>> key, [key], key == "a-secret"
         (********, [********], True)
     """
 
-    __slots__ = ()
+    variable: str
+
+    def __new__(cls, text: str, variable: str = "") -> HiddenText:
+        """Make one."""
+        hidden = super().__new__(cls, text)
+        hidden.variable = variable
+        return hidden
 
     def __repr__(self) -> str:
         return BLOT

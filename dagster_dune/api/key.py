@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from dagster_dune.errors import DuneConfigurationError
 
 BLOT = "********"
+DEFAULT_VARIABLE = "DUNE_API_KEY"
 SHORTEST_BLOTTED = 6
 """A shorter text is no key of Dune's (these have 32 characters), and would be found in ordinary words."""
 
@@ -35,6 +36,9 @@ class ApiKey:
     Args:
         text: The key.
 
+    Attributes:
+        variable: The variable of the environment that it was read from; empty where that is not known.
+
     Raises:
         DuneConfigurationError: It can be no key.
 
@@ -44,9 +48,10 @@ class ApiKey:
         (ApiKey(********), 'The gateway has seen X-Dune-Api-Key: ********')
     """
 
-    __slots__ = ("_forms", "_parts", "_text")
+    __slots__ = ("_forms", "_parts", "_text", "variable")
 
     def __init__(self, text: str) -> None:
+        self.variable: str = getattr(text, "variable", "")
         self._text = checked_api_key(text)
         self._forms = _forms(text) if len(text) >= SHORTEST_BLOTTED else ()
         part, key = max(SHORTEST_PART, len(text) // 2), text.lower().encode()

@@ -6,11 +6,12 @@ the connection never opened, or Dune itself answered 429.
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ MAX_RETRY_AFTER = 300.0
 PASSING_FAULTS = (500, 502, 503, 504)
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 def repeated(attempt: Callable[[], T], times: int, may_repeat: Callable[[DuneApiError], bool]) -> T:
@@ -49,8 +51,16 @@ def repeated(attempt: Callable[[], T], times: int, may_repeat: Callable[[DuneApi
             wait = _wait_after(error, done)
             if done == times or not may_repeat(error) or wait > min(MAX_WAIT_SECONDS, seconds_left()):
                 raise
+            if isinstance(error, DuneRateLimitError):
+                tell_rate_limit(wait)
         time.sleep(wait)
         done += 1
+
+
+def tell_rate_limit(seconds: float) -> None:
+    """Say at INFO that the rate limit is waited for, and until when."""
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    logger.info("Dune's rate limit is reached: waiting %.0f s, until %s UTC.", seconds, f"{until:%H:%M:%S}")
 
 
 def may_read_again(error: DuneApiError) -> bool:

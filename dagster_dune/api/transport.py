@@ -46,7 +46,7 @@ from dagster_dune.api.errors import (
     DuneServerError,
     error_class,
 )
-from dagster_dune.api.key import SIGNS_OF_ESCAPES, ApiKey, BlottingFilter
+from dagster_dune.api.key import DEFAULT_VARIABLE, SIGNS_OF_ESCAPES, ApiKey, BlottingFilter
 from dagster_dune.api.models import DuneModel
 from dagster_dune.api.rate_budget import RateBudget
 from dagster_dune.api.retries import may_read_again, may_submit_again, repeated, seconds_of
@@ -154,6 +154,7 @@ class Transport:
         self._timeout = timeout
         self._max_retries = max_retries
         self._base_path = urlsplit(base_url).path + API_PATH
+        self._host = urlsplit(base_url).netloc
         verify = _trusted_certificates()
 
         def http(*, keep_alive: bool) -> httpx.Client:
@@ -346,7 +347,7 @@ class Transport:
         words = str(error)
         if isinstance(error, httpcore.TimeoutException):
             words = f"no whole answer within {max(allowed, 0):.3g} s"
-        reason = f"{type(error).__name__} ({words})" if words else type(error).__name__
+        reason = f"{type(error).__name__} at {self._host}" + (f" ({words})" if words else "")
         was_sent = not isinstance(error, NEVER_SENT)
         hint = "" if was_sent else f"Nothing was started. {DuneConnectionError.default_hint}"
         failure = self._error(DuneConnectionError, request, reason, hint=hint)
@@ -429,6 +430,9 @@ class Transport:
     ) -> ErrorT:
         words = self._key.blotted(readable(reason))[:MESSAGE_CHARACTERS]
         path = self._key.blotted(f"{self._base_path}/{request.path}")
+        variable = self._key.variable
+        if not hint and variable:
+            hint = kind.hint_for(request.method, path).replace(DEFAULT_VARIABLE, variable)
         return kind(words, method=request.method, path=path, status=status, hint=hint)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dagster_dune.errors import DuneCatalogError
 
 if TYPE_CHECKING:
     from dagster_dune.catalog.objects import MaterializedView, Query
+
+LIBRARY = Path(__file__).parents[1]
 
 
 class CatalogGraph:
@@ -126,7 +130,7 @@ class CatalogGraph:
         except CycleError as error:
             circle = " -> ".join(error.args[1])
             raise DuneCatalogError(
-                f"These read each other in a circle, so no order can refresh them: {circle}.",
+                f"These read each other in a circle, so no order can refresh them: {circle}{_made_at()}.",
                 hint="Remove one of these deps, or leave one of the objects out of the catalog.",
             ) from error
 
@@ -166,3 +170,12 @@ class CatalogGraph:
                     open_names[following] = None
                     ways.append((following, iter(self.reads(following))))
         return sorted(found)
+
+
+def _made_at() -> str:
+    """The line of the code outside of this library that asked for a catalog; empty where there is none."""
+    for frame in reversed(traceback.extract_stack()):
+        module = Path(frame.filename)
+        if LIBRARY not in module.parents and "site-packages" not in module.parts and module.is_file():
+            return f" (in {module}, line {frame.lineno})"
+    return ""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dagster_dune.cli.reading import kept_reads, shown_progress
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
     from rich.tree import Tree
 
     from dagster_dune.api.client import DuneApiClient
@@ -41,7 +41,8 @@ def pull(
 ) -> None:
     """Read the account (DUNE_API_KEY, DUNE_API_BASE_URL) into a file.
 
-    Where the file exists, only what has changed on Dune since is read, and the names of assets stay as they are.
+    Where the file exists, only what has changed on Dune since is read, and the names of assets stay as they are. What
+    an interrupted pull has read is kept beside the file, and the next one goes on from there.
     """
     from dagster_dune.catalog.document import write_document  # noqa: PLC0415
     from dagster_dune.catalog.sources.differences import (  # noqa: PLC0415
@@ -56,7 +57,7 @@ def pull(
     with _reporting() as console:
         folder = read_directory(queries) if queries else None
         known = _known(output, console)
-        with _client() as client, _progress(console) as progress:
+        with _client() as client, shown_progress(console) as progress, kept_reads(output, console) as read:
             account, catalog = pull_account(
                 client,
                 folder,
@@ -65,12 +66,13 @@ def pull(
                 known=_outdated(known) if known and full else known,
                 concurrency=concurrency,
                 progress=progress,
+                read=read,
             )
-        write_document(catalog, output)
-        if queries:
-            write_document(account, _account_file(output))
-        else:
-            _account_file(output).unlink(missing_ok=True)
+            write_document(catalog, output)
+            if queries:
+                write_document(account, _account_file(output))
+            else:
+                _account_file(output).unlink(missing_ok=True)
         before = {obj.sql_name for obj in known} if known else set()
         after = {obj.sql_name for obj in account}
         console.print(
@@ -137,7 +139,7 @@ def diff(
             account = read_document(catalog)
         else:
             names = [obj.sql_name for obj in folder]
-            with _client() as client, _progress(console) as progress:
+            with _client() as client, shown_progress(console) as progress:
                 select = None if folder.unidentified else names
                 account = discover(client, select=select, folder=folder, progress=progress)
         both = merged(folder, account)
@@ -190,40 +192,6 @@ def _client() -> DuneApiClient:
     from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
 
     return DuneApiClient(os.environ.get("DUNE_API_KEY", ""), os.environ.get("DUNE_API_BASE_URL", DEFAULT_BASE_URL))
-
-
-class _Counter:
-    """Shows how many queries were read, and keeps their number.
-
-    Attributes:
-        total: The number of queries that were to be read, of all rounds.
-    """
-
-    def __init__(self, bar: Progress) -> None:
-        self.total = 0
-        self._bar = bar
-        self._task: TaskID | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        if done == 0:
-            self.total += total
-            self._task = self._bar.add_task("Reading queries", total=total) if total else None
-        elif self._task is not None:
-            self._bar.update(self._task, completed=done)
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[_Counter]:
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415  (slow to import)
-
-    with Progress(
-        *Progress.get_default_columns()[:2],
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
-        yield _Counter(bar)
 
 
 @contextmanager

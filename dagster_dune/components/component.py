@@ -16,6 +16,7 @@ from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.selection import listed
 from dagster_dune.catalog.sources.folder import read_directory
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.fields import (
@@ -27,10 +28,10 @@ from dagster_dune.components.fields import (
     SourcePath,
     shared_resource,
 )
-from dagster_dune.components.shared_assets import without_claimed
+from dagster_dune.components.shared_assets import siblings, without_claimed
 from dagster_dune.components.state import document_catalog, read_state, refreshed, selected_names, write_state
 from dagster_dune.definitions import build_dune_definitions
-from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.run_config import PipelineForm
 from dagster_dune.translator import DagsterDuneTranslator
 
@@ -114,6 +115,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     defs_state: ResolvedDefsStateConfig = Field(default_factory=DefsStateConfigArgs.legacy_code_server_snapshots)
 
     _fetched: CatalogContents | None = PrivateAttr(default=None)
+    _of_files: DuneCatalog | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _has_a_source(self) -> "DuneComponent":
@@ -208,24 +210,43 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
         """What the sources say; None if all that there is to say is in an account that was never read."""
-        if account is None and self.document:
-            account = document_catalog(self.document, self.max_age)
+        if account is None and self._of_files is None:
+            self._of_files = self._read_files()
+        return self._of_files if account is None else self._merged(account)
+
+    def _read_files(self) -> DuneCatalog | None:
+        account = document_catalog(self.document, self.max_age) if self.document else None
+        if account is not None:
+            return self._merged(account)
+        return None if self.queries is None else DuneCatalog.from_directory(self.queries)
+
+    def _merged(self, account: CatalogContents) -> DuneCatalog:
         if self.queries is None:
-            return None if account is None else DuneCatalog.of(account)
-        if account is None:
-            return DuneCatalog.from_directory(self.queries)
+            return DuneCatalog.of(account)
         return DuneCatalog.merge(read_directory(self.queries), account)
+
+    def _makes(self) -> set[str]:
+        """The SQL names of what becomes assets here, as far as that is known without reading the account."""
+        try:
+            catalog = self._catalog(self._fetched)
+            chosen = None if self.account or catalog is None else selected_names(catalog, self.select, self.exclude)
+        except DuneError:  # told where the component itself is loaded
+            return set()
+        if catalog is None:
+            return set()
+        return set(chosen) if chosen is not None else {obj.sql_name for obj in catalog}
 
     def _definitions(self, context: dg.ComponentLoadContext, account: CatalogContents | None) -> dg.Definitions:
         catalog = self._catalog(account)
         if catalog is None:
             return dg.Definitions()
+        made_elsewhere = [name for other in self._others(context) for name in sorted(other._makes())]
         defs = build_dune_definitions(
             catalog,
             resource=self.resource,
             resource_key=self.resource_key,
             upstream_tables=self.upstream_tables,
-            upstream_exclude=self.upstream_exclude,
+            upstream_exclude=[*listed(self.upstream_exclude), *made_elsewhere],
             name=self.name,
             translator=_ComponentTranslator(self),
             select=None if self.account else selected_names(catalog, self.select, self.exclude),
@@ -241,6 +262,19 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             allow_extra_refreshes=self.allow_extra_refreshes,
         )
         return without_claimed(defs, context.component_tree, self.name)
+
+    def _others(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":
+        """The other components of the project.
+
+        Raises:
+            DuneConfigurationError: One has the same name.
+        """
+        others = [other for other in siblings(context, DuneComponent) if other is not self]
+        if any(other.name == self.name for other in others):
+            raise DuneConfigurationError(
+                f"Two DuneComponents are named {self.name!r}.", hint="Set name in the attributes of one of them."
+            )
+        return others
 
 
 class _ComponentTranslator(DagsterDuneTranslator):

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TypeVar
 
 import dagster as dg
+from dagster.components.core.component_tree import TestComponentTree
 
 from dagster_dune.errors import DuneCatalogError
 
 _claims: deque[tuple[object, dict[dg.AssetKey, str]]] = deque(maxlen=4)
 """By project, as one load of it, the component of each asset. Older loads are forgotten."""
+
+
+ComponentT = TypeVar("ComponentT", bound=dg.Component)
+
+
+def siblings(context: dg.ComponentLoadContext, kind: type[ComponentT]) -> list[ComponentT]:
+    """Return the components of a kind in the project; none where one is built by itself, in a script or a test."""
+    tree = context.component_tree
+    return [] if isinstance(tree, TestComponentTree) else tree.get_all_components(kind)
 
 
 def without_claimed(defs: dg.Definitions, project: object, component: str) -> dg.Definitions:

@@ -20,6 +20,7 @@ from dagster_dune.api.models import PipelineStatus
 from dagster_dune.api.rate_budget import Purpose, reads_for
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.progress import Progress
 from dagster_dune.pipeline.settle import Outcome, Settlement
 from dagster_dune.pipeline.states import Phase, phase_of
 
@@ -86,6 +87,7 @@ def follow(
     settlement = Settlement(plan)
     poller = _Poller(client, pipeline_execution_id, polling, log, clock)
     told_words = set[str]()
+    progress = Progress(log, pipeline_execution_id, clock)
     wait = polling.interval
     started_at = changed_at = answered_at = clock()
     while not settlement.done:
@@ -99,6 +101,7 @@ def follow(
             _tell_unknown_words(settlement, told_words, log)
             with reads_for(Purpose.POLLING):
                 outcomes += _ask_executions(client, settlement, log)
+            progress.tell(settlement)
             if outcomes:
                 yield outcomes
         if status is not None and settlement.changed:

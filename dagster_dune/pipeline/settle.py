@@ -107,6 +107,16 @@ class Settlement:
         """The open nodes that have an execution, each with its id."""
         return [(node, seen.execution_id) for node in self.open_nodes if (seen := self._seen[node.id]).execution_id]
 
+    @property
+    def executing(self) -> list[PlannedNode]:
+        """The open nodes that Dune says are executing."""
+        return [node for node in self.open_nodes if self._seen[node.id].phase is Phase.RUNNING]
+
+    @property
+    def queued(self) -> list[PlannedNode]:
+        """The open nodes that are not executing yet, or of which Dune says something that we do not know."""
+        return [node for node in self.open_nodes if self._seen[node.id].phase is not Phase.RUNNING]
+
     def update(self, status: PipelineStatus) -> list[Outcome]:
         """Take in one status answer.
 

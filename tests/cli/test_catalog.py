@@ -1,9 +1,15 @@
 """``dagster-dune catalog``, against the local Dune."""
 
 import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+from waiting import PATIENCE, let_work, wait_until
 
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.cli import app
@@ -259,3 +265,66 @@ def test_show_prints_what_views_are_given(run, tmp_path):
     (tmp_path / "queries" / "a_7.sql").write_text("SELECT * FROM \"query_8(chain='base')\"")
     shown = json.loads(run("show", "queries", "--json").stdout)
     assert shown["objects"][0]["view_parameters"] == {"query_8": [{"chain": "base"}]}
+
+
+# --- a pull that takes long, or is interrupted ---
+
+
+def queries_read(dune):
+    return [entry["path"] for entry in dune.journal() if entry["path"].startswith("/api/v1/query/")]
+
+
+def test_where_output_is_redirected_there_are_lines(run):
+    result = run("pull", "-o", "catalog.json")
+    assert "Reading queries: 0 of 3.\n" in result.stderr
+    assert "Reading queries: 3 of 3.\n" in result.stderr
+    assert "\x1b[" not in result.stderr
+
+
+def test_the_rate_limit_is_told_with_its_end(run, dune):
+    refusal = {"status": 429, "headers": {"Retry-After": "1"}, "body": {"error": "Too many requests"}}
+    dune.inject("status", path="/api/v1/query/*", times=2, **refusal)
+    result = run("pull", "-o", "catalog.json")
+    assert result.exit_code == 0
+    assert re.search(r"Dune's rate limit is reached: waiting 1 s, until \d\d:\d\d:\d\d UTC\.", result.stderr)
+
+
+def test_a_pull_that_failed_goes_on_where_it_was(run, dune, tmp_path):
+    dune.inject("status", path="/api/v1/query/3", times=None, status=401, body={"error": "invalid API Key"})
+    failed = run("pull", "-o", "catalog.json", "--concurrency", "1")
+    assert failed.exit_code == 1
+    assert "2 queries that were read are kept in catalog.partial.json" in failed.stderr
+    assert not (tmp_path / "catalog.json").exists()
+    dune.clear_faults()
+    before = len(queries_read(dune))
+    done = run("pull", "-o", "catalog.json")
+    assert (done.exit_code, queries_read(dune)[before:]) == (0, ["/api/v1/query/3"])
+    assert "Going on with 2 queries that an earlier pull has read" in done.stderr
+    assert not (tmp_path / "catalog.partial.json").exists()
+    assert {obj.sql_name for obj in DuneCatalog.from_file("catalog.json")} == {
+        "dune.acme.result_trades",
+        "query_2",
+        "query_3",
+    }
+
+
+def test_ctrl_c_ends_a_pull_at_once_and_keeps_what_was_read(run, dune, tmp_path):
+    dune.inject("delay", path="/api/v1/query/3", times=None, seconds=600)
+    command = [Path(sys.executable).with_name("dagster-dune"), "catalog", "pull", "-o", "catalog.json"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as pull:
+        wait_until(lambda: len(queries_read(dune)) == 3 and answered(dune) == 2)
+        let_work(0.2)  # the answers are on their way
+        pull.send_signal(signal.SIGINT)
+        _, told = pull.communicate(timeout=PATIENCE)
+    assert pull.returncode == 130
+    assert "Interrupted." in told
+    assert "Traceback" not in told
+    assert "2 queries that were read are kept in" in told
+    dune.clear_faults()
+    before = len(queries_read(dune))
+    assert run("pull", "-o", "catalog.json").exit_code == 0
+    assert queries_read(dune)[before:] == ["/api/v1/query/3"]
+
+
+def answered(dune):
+    return sum(entry["path"].startswith("/api/v1/query/") and entry["status"] == 200 for entry in dune.journal())

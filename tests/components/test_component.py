@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+import traceback
 from collections import Counter
 from contextlib import contextmanager
 
@@ -172,7 +173,6 @@ type: dagster_dune.DuneComponent
 attributes:
   document: catalog.json
   name: document
-  upstream_exclude: dune.acme.result_v*
   resource: {api_key_env: DUNE_API_KEY, base_url: "{{ env.DUNE_API_BASE_URL }}", poll_interval: 0.1}
 """
 ACCOUNT_YAML = """
@@ -216,6 +216,57 @@ def dg_project(tmp_path, monkeypatch):
     write_document(DuneCatalog(queries=[reader]), package / "defs" / "document" / "catalog.json")
     monkeypatch.syspath_prepend(package.parent)
     return package
+
+
+@pytest.fixture
+def two_components(tmp_path, monkeypatch):
+    """A function that loads a project of two folders, each with a component."""
+    package = tmp_path / "pair" / f"pair_{next(numbers)}"
+    monkeypatch.setenv("DUNE_API_KEY", "key")
+    monkeypatch.syspath_prepend(package.parent)
+
+    def load(first, second):
+        files = {"../pyproject.toml": PYPROJECT.format(module=package.name), "__init__.py": "", "defs/__init__.py": ""}
+        for folder, (yaml, *queries) in {"a_first": first, "b_second": second}.items():
+            files[f"defs/{folder}/defs.yaml"] = f"type: dagster_dune.DuneComponent\nattributes: {yaml}\n"
+            files |= {f"defs/{folder}/queries/q_{query_id}.sql": sql for query_id, sql in queries}
+        for name, content in files.items():
+            (package / name).parent.mkdir(parents=True, exist_ok=True)
+            (package / name).write_text(content)
+        return dg.load_from_defs_folder(path_within_project=package)
+
+    return load
+
+
+MAKES = (4100007, f"/* dune\nmatview: {VOLUME}\n*/\nSELECT 1 AS n FROM dex.trades")
+READS = (4100008, f"SELECT n FROM {VOLUME} JOIN dex.trades ON true")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_another_component_makes_is_recognised(two_components, order):
+    defs = two_components(*[("{queries: queries, name: makes}", MAKES), ("{queries: queries}", READS)][::order])
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    assert set(specs) == {"dune/acme/result_volume", "dune/q_4100008", "dune/dex/trades"}
+    assert "materialized_view" in specs["dune/acme/result_volume"].kinds
+    dg.Definitions.validate_loadable(defs)
+
+
+def refusal(load):
+    """All that a load that fails says, with what it was caused by."""
+    with pytest.raises(Exception, match="Error while building definitions") as caught:
+        load()
+    return "".join(traceback.format_exception(caught.value))
+
+
+def test_two_components_of_one_name_are_an_error_that_says_so(two_components):
+    told = refusal(lambda: two_components(("{queries: queries}", MAKES), ("{queries: queries}", READS)))
+    assert "Two DuneComponents are named 'dune_assets'. Set name in the attributes" in told
+
+
+def test_two_components_that_make_one_asset_are_an_error_that_names_the_setting(two_components):
+    told = refusal(lambda: two_components(("{queries: queries}", MAKES), ("{queries: queries, name: again}", MAKES)))
+    assert "dune/acme/result_volume of the component 'again' is one of the component 'dune_assets' too" in told
+    assert "upstream_exclude" in told
 
 
 def test_a_dg_project_loads_runs_and_reloads(account, dg_project, tmp_path):

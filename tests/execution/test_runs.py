@@ -169,6 +169,28 @@ def test_events_stream_while_later_nodes_still_wait(account, resource):
     assert len(materialized(result)) == 4
 
 
+def test_the_log_says_what_is_executing_and_queued(account, resource):
+    account.hold(DAILY)
+
+    def said(instance):
+        runs = instance.get_runs()
+        messages = [entry.user_message for run in runs for entry in instance.all_logs(run.run_id)]
+        return [message for message in messages if message.startswith("Pipeline ") and "executing 1" in message]
+
+    def release(instance):
+        try:
+            wait_until(lambda: said(instance))
+        finally:
+            account.release(DAILY)
+
+    with dg.DagsterInstance.local_temp() as instance, ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(release, instance)
+        assert run(build_dune_assets(CATALOG), resource, instance).success
+        watching.result()
+        (first, *_) = said(instance)
+    assert "0 of 4 nodes ended; executing 1: dune.acme.result_daily (0 s); queued 3: " in first
+
+
 def test_a_python_asset_between_two_dune_assets_splits_the_call(account, resource, instance, calls):
     @dg.asset(deps=[["dune", "acme", "result_daily"]])
     def limits(context: dg.AssetExecutionContext, dune: DuneResource) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from dagster_dune.api.errors import (
     DuneServerError,
 )
 from dagster_dune.api.models import MaterializedViewInfo, QueryOverview, SavedQuery
+from dagster_dune.api.retries import tell_rate_limit
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
@@ -46,6 +47,7 @@ def discover(
     concurrency: int = 8,
     progress: Callable[[int, int], object] | None = None,
     left_out: LeftOut | None = None,
+    read: dict[int, Query] | None = None,
 ) -> CatalogContents:
     """Read the matviews and queries that the client's key can see.
 
@@ -65,6 +67,8 @@ def discover(
         concurrency: How many queries are read at once. Dune's rate limits are waited for.
         progress: Called with the number of queries that were read, and the number to read.
         left_out: Where to say what is left out; a warning each if None.
+        read: By id, queries that an earlier attempt has read, backing ones too; those that have not changed since are
+            not read again. Each query that is read now joins it, so that it holds what there is if this ends early.
 
     Returns:
         The account's catalog.
@@ -76,7 +80,13 @@ def discover(
     if concurrency < 1:
         raise DuneConfigurationError(f"concurrency must be at least 1, not {concurrency}.")
     account = _Account(
-        client, known or CatalogContents(), folder or CatalogContents(), concurrency, progress, left_out or LeftOut()
+        client,
+        known or CatalogContents(),
+        folder or CatalogContents(),
+        concurrency,
+        progress,
+        left_out or LeftOut(),
+        {} if read is None else read,
     )
     account.list_objects()
     wanted = account.wanted(select, exclude)
@@ -101,8 +111,10 @@ class _Account:
         concurrency: int,
         progress: Callable[[int, int], object] | None,
         left_out: LeftOut,
+        read: dict[int, Query],
     ) -> None:
         self._client = client
+        self._read = read
         self._folder = folder
         self._known = {obj.query_id: obj for obj in known if obj.query_id}
         self._concurrency = concurrency
@@ -204,11 +216,17 @@ class _Account:
     def _read_all(self, query_ids: Sequence[int]) -> None:
         changed = [query_id for query_id in query_ids if not self._keep_unchanged(query_id)]
         self._report(0, len(changed))
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            for done, (query_id, saved) in enumerate(pool.map(self._saved_query, changed), start=1):
+        pool = ThreadPoolExecutor(self._concurrency)
+        try:
+            reads = as_completed([pool.submit(self._saved_query, query_id) for query_id in changed])
+            for done, (query_id, saved) in enumerate((read.result() for read in reads), start=1):
                 if saved is not None and not (saved.is_archived and query_id not in self._backing_ids):
                     self._keep(saved)
                 self._report(done, len(changed))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # who interrupts this does not wait for Dune's answers
+            raise
+        pool.shutdown()
 
     def _report(self, done: int, total: int) -> None:
         if self._progress is not None:
@@ -219,7 +237,12 @@ class _Account:
         return overview.updated_at if overview else None
 
     def _keep_unchanged(self, query_id: int) -> bool:
-        before, updated_at = self._known.get(query_id), self._updated_at(query_id)
+        updated_at = self._updated_at(query_id)
+        early = self._read.get(query_id)
+        if early is not None and updated_at is not None and early.updated_at == updated_at:
+            self.queries[query_id] = early
+            return True
+        before = self._known.get(query_id)
         is_same = before is not None and updated_at is not None and before.updated_at == updated_at
         return is_same and self._keep_known(query_id)
 
@@ -236,7 +259,8 @@ class _Account:
     def _keep(self, saved: SavedQuery) -> None:
         slug = self._slug(saved.query_id, saved.name)
         try:
-            self.queries[saved.query_id] = as_query(saved, slug, self._updated_at(saved.query_id))
+            query = as_query(saved, slug, self._updated_at(saved.query_id))
+            self._read[saved.query_id] = self.queries[saved.query_id] = query
         except (DuneCatalogError, ValidationError) as error:
             self._keep_or_leave_out(saved.query_id, error)
 
@@ -261,7 +285,9 @@ class _Account:
             try:
                 return self._client.get_query(query_id)
             except DuneRateLimitError as error:
-                time.sleep(error.retry_after or RATE_LIMIT_SECONDS)
+                seconds = error.retry_after or RATE_LIMIT_SECONDS
+                tell_rate_limit(seconds)
+                time.sleep(seconds)
         return self._client.get_query(query_id)
 
     # --- the catalog ---

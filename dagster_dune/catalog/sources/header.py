@@ -219,6 +219,17 @@ def parse_sql_text(text: str, source: str) -> SqlText:
     return SqlText(header, f"{before}\n{after}".strip(), line, code_line, linked)
 
 
+def code_line_of(text: str) -> int:
+    r"""Return the line of the first word that is in no comment, counted from 1.
+
+    Examples:
+        >>> code_line_of("-- daily\n/* two\nlines */\n\nSELECT 1")
+        5
+    """
+    comments = list(_leading_comments(text))
+    return _line(text, comments[-1].end() if comments else 0)
+
+
 def _read_header(source: str, text: str, start: int, block: str) -> Header:
     yaml = HEADER_START.sub(lambda first: "\n" * first[0].count("\n"), block, count=1)
     return read_yaml(yaml, Header, source=source, what="the header", lines_before=text.count("\n", 0, start))

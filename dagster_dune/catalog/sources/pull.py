@@ -13,6 +13,7 @@ from dagster_dune.catalog.sources.merge import merged
 
 if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
+    from dagster_dune.catalog.objects import Query
 
 
 class Pulled(NamedTuple):
@@ -36,6 +37,7 @@ def pull(
     known: CatalogContents | None,
     concurrency: int,
     progress: Callable[[int, int], object] | None = None,
+    read: dict[int, Query] | None = None,
 ) -> Pulled:
     """Read an account, and merge a folder with it.
 
@@ -50,6 +52,7 @@ def pull(
         known: What was read of the account before.
         concurrency: How many queries are read at once.
         progress: Called with the number of queries that were read, and the number to read.
+        read: What an earlier attempt has read, and where this one keeps what it reads; see `discover`.
 
     Returns:
         The account's catalog, and that of both.
@@ -66,6 +69,7 @@ def pull(
         known=known,
         concurrency=concurrency,
         progress=progress,
+        read=read,
     )
     if folder is None:
         return Pulled(account, account)

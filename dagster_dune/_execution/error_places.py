@@ -1,0 +1,78 @@
+"""What Dune's words about queries and lines are in Dagster and in files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+
+from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
+from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.sources.header import code_line_of
+
+LINE = re.compile(r"\bline (\d{1,6}):(\d{1,6})\b")
+LONGEST_REASON = 2000
+SHOWN = 5
+
+
+def line_in_file(obj: MaterializedView | Query | Reference, reason: str) -> str:
+    """Say which line of an object's file an error is about.
+
+    Dune counts from the first line of the SQL that it has saved. A file has a header and comments before that, so
+    lines are compared from the first one that is in no comment; where the file and Dune differ there, nothing is said.
+
+    Args:
+        obj: What failed.
+        reason: Dune's words, with ``line 3:8`` in them where it says one.
+
+    Returns:
+        A sentence, or an empty text.
+    """
+    place = LINE.search(reason)
+    if not place or isinstance(obj, Reference) or not obj.source or not obj.sql or not obj.source.code_line:
+        return ""
+    lines = obj.sql.splitlines()
+    said, first = int(place[1]), code_line_of(obj.sql)
+    line = obj.source.code_line + said - first
+    if not first <= said <= len(lines) or _line_of(Path(obj.source.path), line) != lines[said - 1].strip():
+        return ""
+    doubt = "" if obj.is_confirmed else ", if Dune has saved it as it stands there"
+    return f"In the file: {obj.source.path}, line {line}{doubt}."
+
+
+def assets_named(catalog: DuneCatalog, selection: Mapping[str, str], message: str) -> str:
+    """Say which selected assets an error of a whole request is about.
+
+    Args:
+        catalog: What they are.
+        selection: By SQL name, their keys as users write them.
+        message: Dune's words, such as ``query 1002 not found``.
+
+    Returns:
+        A sentence, or an empty text.
+    """
+    numbers, words = set(re.findall(r"\d+", message)), message.lower().replace('"', "")
+    found = []
+    for name, key in sorted(selection.items(), key=lambda item: item[1]):
+        obj = catalog[name]
+        is_named = name.lower() in words if isinstance(obj, MaterializedView) else str(obj.query_id) in numbers
+        if is_named:
+            found.append(f"{key} ({obj.source})" if obj.source else key)
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"Among the selected assets this is {', '.join(found[:SHOWN])}{more}." if found else ""
+
+
+def shortened(reason: str) -> str:
+    """Cut a reason at a length that an event can bear."""
+    if len(reason) <= LONGEST_REASON:
+        return reason
+    return f"{reason[:LONGEST_REASON]}... ({len(reason):,} characters; the whole text is in the run's log)"
+
+
+def _line_of(file: Path, number: int) -> str | None:
+    try:
+        with file.open(encoding="utf-8-sig", errors="replace") as lines:
+            return next(islice(lines, number - 1, None), "").strip()
+    except OSError:  # a run can be elsewhere
+        return None

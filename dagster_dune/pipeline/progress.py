@@ -1,0 +1,74 @@
+"""What a run says while it waits: what is executing and what is queued, and for how long."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from dagster_dune.pipeline.settle import Settlement
+
+LONGEST_SILENCE = 60.0
+"""The seconds after which it is said again though nothing has changed."""
+
+SHOWN = 5
+
+
+class Progress:
+    """Tells a log how far a pipeline is: on each change, and at least once a minute.
+
+    Args:
+        log: Where it is told.
+        pipeline_execution_id: The pipeline.
+        clock: The time in seconds.
+    """
+
+    def __init__(self, log: logging.Logger, pipeline_execution_id: str, clock: Callable[[], float]) -> None:
+        self._log = log
+        self._id = pipeline_execution_id
+        self._clock = clock
+        self._started_at = self._told_at = clock()
+        self._since: dict[int, float] = {}
+        self._told: tuple[frozenset[int], frozenset[int]] | None = None
+
+    def tell(self, settlement: Settlement) -> None:
+        """Say how far it is, if that is news or the last word is a minute old."""
+        now = self._clock()
+        executing, queued = settlement.executing, settlement.queued
+        for node in executing:
+            self._since.setdefault(node.id, now)
+        stands = (frozenset(node.id for node in executing), frozenset(node.id for node in queued))
+        if settlement.done or (stands == self._told and now - self._told_at < LONGEST_SILENCE):
+            return
+        self._told, self._told_at = stands, now
+        names = [f"{node.label} ({duration(now - self._since[node.id])})" for node in executing]
+        self._log.info(
+            "Pipeline %s after %s: %d of %d nodes ended; %s; %s.",
+            self._id,
+            duration(now - self._started_at),
+            len(settlement.plan.nodes) - len(settlement.open_nodes),
+            len(settlement.plan.nodes),
+            _listed("executing", names),
+            _listed("queued", [node.label for node in queued]),
+        )
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as people read it.
+
+    Examples:
+        >>> duration(0.4), duration(75), duration(3675)
+        ('0 s', '1 min 15 s', '1 h 1 min')
+    """
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _listed(what: str, names: list[str]) -> str:
+    if not names:
+        return f"none {what}"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{what} {len(names)}: {', '.join(names[:SHOWN])}{more}"

@@ -1,0 +1,160 @@
+"""Errors name the line of the file, the assets that Dune means, the host and the variable of the key; all bounded."""
+
+import copy
+import importlib
+import pickle
+import socket
+import traceback
+
+import dagster as dg
+import pytest
+
+import dagster_dune
+from dagster_dune import (
+    DuneAuthenticationError,
+    DuneCatalog,
+    DuneCatalogError,
+    DuneConfigurationError,
+    DuneConnectionError,
+    DuneError,
+    DuneResource,
+    Query,
+    build_dune_assets,
+)
+from dagster_dune._execution.error_places import LONGEST_REASON, assets_named, line_in_file
+from dagster_dune.catalog.sources.header import code_line_of
+
+HEADERS = {
+    "no header": "",
+    "a header": "/* dune\ndescription: four lines\n*/\n",
+    "comments around a header": "-- one\n/* dune\ndescription: x\n*/\n-- two\n\n",
+    "comments alone": "/* two\nlines */\n\n-- and one\n",
+}
+BODY = "SELECT\n  1 AS one,\n  wrong AS two\nFROM (VALUES 1) AS t (n)\n"
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_the_line_of_a_sql_error_is_that_of_the_file(dune, resource, instance, tmp_path, header):
+    file = tmp_path / "query_4100001.sql"
+    file.write_text(header + BODY)
+    catalog = DuneCatalog.from_directory(tmp_path)
+    dune.load_query(4100001, "q", catalog["query_4100001"].sql)
+    result = dg.materialize(
+        [build_dune_assets(catalog)], resources={"dune": resource}, instance=instance, raise_on_error=False
+    )
+    (failed,) = result.get_step_failure_events()
+    said = failed.step_failure_data.user_failure_data.description
+    number = file.read_text().splitlines().index("  wrong AS two") + 1
+    assert f"In the file: {file}, line {number}, if Dune has saved it as it stands there." in said
+
+
+def test_nothing_is_said_of_a_line_where_file_and_dune_differ(tmp_path):
+    file = tmp_path / "query_4100001.sql"
+    file.write_text("/* dune\nname: x\n*/\n" + BODY)
+    (query,) = DuneCatalog.from_directory(tmp_path)
+    assert "line 6" in line_in_file(query, "line 3:3: Column 'wrong' cannot be resolved")
+    file.write_text("-- edited since\n" + BODY.replace("wrong", "right"))
+    assert line_in_file(query, "line 3:3: Column 'wrong' cannot be resolved") == ""
+    for reason in ("out of memory", "line 99:1: x", "line 0:0: x"):
+        assert line_in_file(query, reason) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("SELECT 1", 1), ("\n\n SELECT 1", 3), ("-- a\n/* b\n*/ SELECT 1", 3), ("-- only", 1), ("", 1)]
+)
+def test_the_first_line_of_code(text, line):
+    assert code_line_of(text) == line
+
+
+def test_the_assets_that_dune_means_are_named(dune, resource, instance):
+    catalog = DuneCatalog(queries=[Query(query_id=1002, slug="pairs"), Query(query_id=10, slug="ten")])
+    dune.load_query(10, "ten", "SELECT 1 AS one")
+    result = dg.materialize(
+        [build_dune_assets(catalog)], resources={"dune": resource}, instance=instance, raise_on_error=False
+    )
+    (failed,) = result.get_step_failure_events()
+    said = failed.step_failure_data.user_failure_data.description
+    assert "1002" in said
+    assert "Among the selected assets this is dune/pairs_1002." in said
+    assert "dune/ten_10" not in said
+
+
+def test_nothing_else_is_named():
+    catalog = DuneCatalog(queries=[Query(query_id=1002)])
+    assert assets_named(catalog, {"query_1002": "dune/query_1002"}, "query 10021 not found") == ""
+
+
+def test_the_host_that_refused_is_named():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    resource = DuneResource(api_key="key", base_url=f"http://127.0.0.1:{port}", max_retries=0)
+    with resource.get_client() as client, pytest.raises(DuneConnectionError, match=rf"at 127\.0\.0\.1:{port} \("):
+        client.get_query(1)
+
+
+def test_the_variable_of_the_key_is_named(dune, monkeypatch, instance):
+    monkeypatch.setenv("TEAM_KEY", "wrong")
+    resource = DuneResource(api_key=dg.EnvVar("TEAM_KEY"), base_url=dune.url, max_retries=0)
+    with resource.get_client() as client, pytest.raises(DuneAuthenticationError, match="Check TEAM_KEY: the key must"):
+        client.get_query(1)
+    result = dg.materialize(
+        [build_dune_assets(DuneCatalog(queries=[Query(query_id=1)]))],
+        resources={"dune": resource},
+        instance=instance,
+        raise_on_error=False,
+    )
+    (failed,) = result.get_step_failure_events()
+    assert "Check TEAM_KEY: the key must" in failed.step_failure_data.user_failure_data.description
+    monkeypatch.setenv("TEAM_KEY", " ")
+    with pytest.raises(DuneConfigurationError, match="TEAM_KEY, which holds the api_key of the DuneResource, is empty"):
+        resource.get_client()
+
+
+def test_long_reasons_are_cut_in_events_and_whole_in_the_log(dune, resource, instance):
+    dune.load_query(1, "q", "SELECT 1 AS one")
+    words = "é" * 50_000 + " the end"
+    dune.inject("failing_node", node=1, message=words)
+    result = dg.materialize(
+        [build_dune_assets(DuneCatalog(queries=[Query(query_id=1)]))],
+        resources={"dune": resource},
+        instance=instance,
+        raise_on_error=False,
+    )
+    (failed,) = result.get_step_failure_events()
+    told = failed.step_failure_data.user_failure_data
+    assert "the whole text is in the run's log" in told.description
+    assert len(told.description) < 2 * LONGEST_REASON
+    for entry in instance.all_logs(result.run_id):
+        if observation := entry.dagster_event and entry.dagster_event.is_asset_observation:
+            assert len(str(entry.dagster_event.asset_observation_data)) < 10 * LONGEST_REASON, observation
+    assert any("the end" in entry.user_message for entry in instance.all_logs(result.run_id))
+
+
+def errors(kind=DuneError):
+    for name in ("api.errors", "frames.results", "frames.uploads.tables", "components.account_reader"):
+        importlib.import_module(f"dagster_dune.{name}")
+    for below in kind.__subclasses__():
+        yield below
+        yield from errors(below)
+
+
+@pytest.mark.parametrize("kind", sorted({DuneError, *errors()}, key=lambda kind: kind.__name__))
+def test_errors_pickle(kind):
+    if issubclass(kind, dagster_dune.DuneApiError):
+        error = kind("no", method="GET", path="/api/v1/x", status=418, hint="Do this.")
+    else:
+        error = kind("Something is wrong.", hint="Do this.")
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(other) is kind
+        assert (str(other), other.args, vars(other)) == (str(error), error.args, vars(error))
+
+
+def test_a_circle_in_python_names_the_line_that_made_it():
+    queries = [Query(query_id=1, deps=["query_2"]), Query(query_id=2, deps=["query_1"])]
+    line = traceback.extract_stack()[-1].lineno + 2
+    with pytest.raises(DuneCatalogError) as caught:
+        DuneCatalog(queries=queries)
+    assert f"query_1 -> query_2 -> query_1 (in {__file__}, line {line})." in str(caught.value) or (
+        f"query_2 -> query_1 -> query_2 (in {__file__}, line {line})." in str(caught.value)
+    )
