@@ -27,6 +27,7 @@ help:
 	@echo "make clean  remove everything that these commands made"
 
 demo: $(VENV)/installed
+	@echo "Starting a local Dune with the queries of dune_project/queries..."
 	@$(EMULATED) -- python -m dune_project.demo
 
 test: check
@@ -94,7 +95,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 		|| { echo "dagster-dune needs Python 3.11 or newer; name one with make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 		|| { echo "$(PYTHON) cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "Installing into $(VENV)..."
+	@echo "Installing dagster-dune and what it needs into $(VENV): a minute or a few, once..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@

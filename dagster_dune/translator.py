@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import dagster as dg
 
@@ -112,5 +113,8 @@ def _key(obj: MaterializedView | Query | Reference) -> dg.AssetKey:
 
 
 def _tag(text: str) -> str:
-    """A tag of Dune's as Dagster allows it."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text.strip())[:MAX_TAG_LENGTH].strip("_.-")
+    """A tag of Dune's as Dagster allows it: other alphabets are written as domain names are, in Punycode."""
+    plain = "".join(part for part in unicodedata.normalize("NFKD", text.strip()) if not unicodedata.combining(part))
+    if any(character.isalpha() and not character.isascii() for character in plain):
+        plain = f"xn--{plain.lower().encode('punycode').decode()}"
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", plain)[:MAX_TAG_LENGTH].strip("_.-")

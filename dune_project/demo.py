@@ -31,9 +31,10 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 def main() -> int:
     """Run all assets at once, and return the process's exit code."""
     job = defs.resolve_implicit_global_asset_job_def()
+    console = Console(width=max(WIDTH, shutil.get_terminal_size().columns), highlight=False)
+    console.print(f"Materializing the example's assets with one pipeline call to {os.environ['DUNE_API_BASE_URL']}...")
     with dg.DagsterInstance.local_temp() as instance:
         result = job.execute_in_process(instance=instance, partition_key=DAY, run_config=QUIET, raise_on_error=False)
-        console = Console(width=max(WIDTH, shutil.get_terminal_size().columns), highlight=False)
         console.print(_table(result))
     journal = httpx.get(
         f"{os.environ['DUNE_API_BASE_URL']}/_emulator/journal", headers={"X-Dune-Api-Key": os.environ["DUNE_API_KEY"]}

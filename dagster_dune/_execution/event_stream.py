@@ -105,7 +105,8 @@ class EventStream:
                 continue
             check = outcome.node.check
             key = self._assets.keys[check.asset] if check else self._key(outcome)
-            metadata = outcome_metadata(outcome, None) | ({CHECK: check.name} if check else {})
+            brief = replace(outcome, reason=shortened(outcome.reason))
+            metadata = outcome_metadata(brief, None) | ({CHECK: check.name} if check else {})
             for partition_key in _keys(outcome.node.partition):
                 yield dg.AssetObservation(key, description=LATE_DETAILS, metadata=metadata, partition=partition_key)
         if self._without_details:

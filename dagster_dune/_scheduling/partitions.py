@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from dagster_dune.catalog.catalog import MaterializedView, Query
-from dagster_dune.catalog.partitions import Partition, QueryPartitions
+from dagster_dune.catalog.partitions import OFFSETS, Partition, QueryPartitions
 from dagster_dune.errors import DuneCatalogError
 
+CRON_KEYS = "%Y-%m-%d-%H:%M"
 TIME_DEFINITIONS = {
     "hourly": dg.HourlyPartitionsDefinition,
     "daily": dg.DailyPartitionsDefinition,
@@ -20,9 +21,25 @@ TIME_DEFINITIONS = {
 
 def partitions_def_of(partitions: QueryPartitions) -> dg.PartitionsDefinition[str]:
     """Return Dagster's definition of some partitions."""
+    if partitions.start is not None and partitions.cron is not None:
+        return dg.TimeWindowPartitionsDefinition(
+            start=partitions.start,
+            end=partitions.end,
+            fmt=CRON_KEYS,
+            cron_schedule=partitions.cron,
+            timezone=partitions.timezone,
+            end_offset=partitions.end_offset,
+        )
     if partitions.start is not None:
         of_time: Callable[..., dg.PartitionsDefinition[str]] = TIME_DEFINITIONS[partitions.kind]
-        return of_time(start_date=partitions.start, end_date=partitions.end, timezone=partitions.timezone)
+        offsets = {name: offset for name in OFFSETS if (offset := getattr(partitions, name)) is not None}
+        return of_time(
+            start_date=partitions.start,
+            end_date=partitions.end,
+            timezone=partitions.timezone,
+            end_offset=partitions.end_offset,
+            **offsets,
+        )
     if partitions.name is not None:
         return dg.DynamicPartitionsDefinition(name=partitions.name)
     return dg.StaticPartitionsDefinition(list(partitions.keys))

@@ -14,15 +14,22 @@ from string import Formatter
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dagster_dune.catalog.automation import is_cron
 from dagster_dune.catalog.parameters import ParameterValue
 from dagster_dune.errors import DuneCatalogError, DunePlanError
 
-PartitionsKind = Literal["hourly", "daily", "weekly", "monthly", "static", "dynamic"]
+PartitionsKind = Literal["hourly", "daily", "weekly", "monthly", "cron", "static", "dynamic"]
 Ranges = Literal["nodes", "parameters"]
 
-TIME_KINDS = frozenset({"hourly", "daily", "weekly", "monthly"})
+TIME_KINDS = frozenset({"hourly", "daily", "weekly", "monthly", "cron"})
+OFFSETS = {
+    "minute_offset": "hourly daily weekly monthly",
+    "hour_offset": "daily weekly monthly",
+    "day_offset": "weekly monthly",
+}
+"""Which kinds take which offset."""
 KEY, KEYS, START, END = "partition_key", "partition_keys", "window_start", "window_end"
 SAMPLE_WINDOW = timedelta(hours=1)
 DUNES_DATETIME = "%Y-%m-%d %H:%M:%S"
@@ -52,7 +59,7 @@ class QueryPartitions(BaseModel):
     """The partitions of a query.
 
     Attributes:
-        kind: ``hourly``, ``daily``, ``weekly``, ``monthly``, ``static`` or ``dynamic``.
+        kind: ``hourly``, ``daily``, ``weekly``, ``monthly``, ``cron``, ``static`` or ``dynamic``.
         parameters: By parameter key, the text that a partition gives it. In it stand ``{partition_key}``,
             ``{window_start}`` and ``{window_end}``, the last two in UTC and with an optional format as strftime takes
             it: ``{window_start:%Y-%m-%d}``. A window ends where the next one starts. With ``ranges="parameters"``
@@ -60,6 +67,11 @@ class QueryPartitions(BaseModel):
         start: When the first partition of a time kind starts, in `timezone`.
         end: When the last one ends; none if None.
         timezone: Whose days, weeks and months they are.
+        cron: When partitions of the cron kind begin.
+        end_offset: How many partitions there are beyond the last that has ended: 1 adds that of today. Of time kinds.
+        minute_offset: The minute of the hour at which partitions begin.
+        hour_offset: The hour of the day at which they begin.
+        day_offset: The day of the week (0 is Sunday) or of the month (from 1) on which they begin.
         keys: The keys of the static kind.
         name: The name of the dynamic kind, by which keys are added.
         ranges: What becomes of several partitions in one run: ``"nodes"`` gives each a node of its own in the one
@@ -81,6 +93,11 @@ class QueryPartitions(BaseModel):
     start: datetime | None = None
     end: datetime | None = None
     timezone: str = "UTC"
+    cron: str | None = None
+    end_offset: int = 0
+    minute_offset: int | None = Field(default=None, ge=0, le=59)
+    hour_offset: int | None = Field(default=None, ge=0, le=23)
+    day_offset: int | None = Field(default=None, ge=0, le=31)
     keys: tuple[str, ...] = ()
     name: str | None = None
     ranges: Ranges = "nodes"
@@ -118,7 +135,7 @@ class QueryPartitions(BaseModel):
             yield from self.together([Partition((key,)) for key in self.keys])
         if self.start:
             start = self.start.replace(tzinfo=ZoneInfo(self.timezone))
-            key = self.start.strftime("%Y-%m-%d-%H:%M" if self.kind == "hourly" else "%Y-%m-%d")
+            key = self.start.strftime("%Y-%m-%d-%H:%M" if self.kind in ("hourly", "cron") else "%Y-%m-%d")
             yield Partition((key,), (start, start + SAMPLE_WINDOW))
 
     @field_validator("start", "end")
@@ -161,6 +178,7 @@ class QueryPartitions(BaseModel):
                 raise DuneCatalogError(f"Partitions of the {self.kind} kind need {field}.")
             if field != needs and getattr(self, field):
                 raise DuneCatalogError(f"Partitions of the {self.kind} kind take no {field}.")
+        self._check_times()
         if self.end and not (self.start and self.start < self.end):
             raise DuneCatalogError("The end of partitions must come after their start.")
         if not self.parameters:
@@ -171,6 +189,22 @@ class QueryPartitions(BaseModel):
         for key, template in self.parameters.items():
             self._check(key, template)
         return self
+
+    def _check_times(self) -> None:
+        if self.end_offset and not self.is_time:
+            raise DuneCatalogError(f"Partitions of the {self.kind} kind take no end_offset.")
+        for offset, kinds in OFFSETS.items():
+            if getattr(self, offset) is not None and self.kind not in kinds.split():
+                raise DuneCatalogError(
+                    f"Partitions of the {self.kind} kind take no {offset}.",
+                    hint=f"It is for {kinds.replace(' ', ', ')}.",
+                )
+        if (self.kind == "cron") != (self.cron is not None):
+            raise DuneCatalogError(
+                "Partitions of the cron kind need cron, and no others take it.", hint='As in cron: "0 */6 * * *".'
+            )
+        if self.cron is not None and not is_cron(self.cron):
+            raise DuneCatalogError(f"{self.cron!r} is no cron: it has five fields.", hint='As in "0 */6 * * *".')
 
     def _check(self, key: str, template: str) -> None:
         allowed = [START, END] if self.is_time else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def start(
     ) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}. Ctrl-C stops it. Clients need:")
         typer.echo(f"  export DUNE_API_BASE_URL={emulator.url}")
-        typer.echo("  export DUNE_API_KEY=<the value of --api-key>")
+        typer.echo(f"  export DUNE_API_KEY={shlex.quote(emulator.api_key)}")
         stopped.wait()
 
 
@@ -114,6 +115,7 @@ def execute(
         lenient=lenient,
         allowed_hosts=allow_host,
     ) as emulator:
+        typer.echo(f"Dune is emulated at {emulator.url} for team {team}.", err=True)
         environment = {**os.environ, "DUNE_API_KEY": emulator.api_key, "DUNE_API_BASE_URL": emulator.url}
         try:
             process = subprocess.Popen(command, env=environment)  # noqa: S603  (running a command is the point)

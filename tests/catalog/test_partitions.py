@@ -259,3 +259,20 @@ def test_the_digest_tells_partitions_apart_and_leaves_others_alone():
     assert len(set(plan.digests)) == 2
     alone = plan_pipeline(catalog, {"query_1": "q"}, partitions={"query_1": parts[:1]})
     assert alone.digests == plan.digests[:1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"kind": "static", "keys": ["a"], "end_offset": 1}, "static kind take no end_offset"),
+        ({"kind": "hourly", "start": "2024-01-01", "hour_offset": 2}, "hourly kind take no hour_offset.*daily, weekly"),
+        ({"kind": "daily", "start": "2024-01-01", "day_offset": 2}, "daily kind take no day_offset"),
+        ({"kind": "cron", "start": "2024-01-01"}, "cron kind need cron"),
+        ({"kind": "daily", "start": "2024-01-01", "cron": "0 0 * * *"}, "no others take it"),
+        ({"kind": "cron", "start": "2024-01-01", "cron": "61 * * * *"}, r"'61 \* \* \* \*' is no cron"),
+    ],
+)
+def test_offsets_and_crons_that_there_are_not(fields, message):
+    template = "{partition_key}" if fields["kind"] == "static" else "{window_start}"
+    with pytest.raises(DuneCatalogError, match=message):
+        QueryPartitions(parameters={"p": template}, **fields)

@@ -21,7 +21,7 @@ def as_materialized_view(info: MaterializedViewInfo, backing: Query | None) -> M
         fingerprint=backing.fingerprint if backing else None,
         updated_at=backing.updated_at if backing else None,
         is_confirmed=backing.is_confirmed if backing else None,
-        description=backing.description if backing else None,
+        description=(backing.description or backing.name) if backing else None,
         tags=backing.tags if backing else (),
         is_private=info.is_private,
     )
