@@ -184,10 +184,14 @@ def setting_value(name: str, setting: Any) -> Any:
     except ValueError as error:
         raise DuneConfigurationError(f"The {name} of the DuneResource is no number: {error}") from error
     variable = setting.env_var_name if isinstance(setting, dg.EnvVar) else setting.name
-    if value is None or (name == "api_key" and not str(value).strip()):
+    if value is None:
         raise DuneConfigurationError(
-            f"The environment variable {variable}, which holds the {name} of the DuneResource, is "
-            f"{'not set' if value is None else 'empty'}.",
+            f"The environment variable {variable}, which holds the {name} of the DuneResource, is not set.",
+            hint="Set it where runs are executed.",
+        )
+    if name == "api_key" and not str(value).strip():
+        raise DuneConfigurationError(
+            f"The Dune API key is empty: the environment variable {variable} holds nothing.",
             hint="Set it where runs are executed.",
         )
     return HiddenText(str(value), variable) if name == "api_key" else value

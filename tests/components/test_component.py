@@ -578,18 +578,11 @@ def test_what_is_made_elsewhere_in_the_code_location_is_not_external():
     assert external(defs) == {"dune/dex/trades": "dune_tables"}
 
 
-def test_a_component_that_makes_what_another_shows(account, dg_project):
-    (dg_project / "defs" / "document" / "defs.yaml").write_text(
-        "type: dagster_dune.DuneComponent\nattributes: {document: catalog.json, name: document}\n"
-    )
-    with pytest.raises(Exception, match="folder") as caught:
-        dg.load_from_defs_folder(path_within_project=dg_project)
-    chain = [caught.value]
-    while cause := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(cause)
-    (told,) = [str(error) for error in chain if isinstance(error, DuneCatalogError)]
-    assert "The asset dune/acme/result_volume of the component 'folder' is one of the component 'document' too" in told
-    assert "upstream_exclude" in told
+def test_a_component_that_makes_what_a_document_reads(account, dg_project):
+    defs = dg.load_from_defs_folder(path_within_project=dg_project)
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    assert "materialized_view" in specs["dune/acme/result_volume"].kinds
+    assert "dune/pinned_9" in specs
 
 
 def test_eager_assets_wait_for_tables_unless_told_otherwise():
