@@ -258,7 +258,7 @@ def test_what_another_part_makes_is_no_external_asset(order):
         "dune/dex/trades",
         "dune/acme/dataset_rates",
     }
-    assert "materialized_view" in found["dune/acme/result_daily"].kinds
+    assert "view" in found["dune/acme/result_daily"].kinds
     dg.Definitions.validate_loadable(defs)
 
 

@@ -247,7 +247,7 @@ def test_what_another_component_makes_is_recognised(two_components, order):
     defs = two_components(*[("{queries: queries, name: makes}", MAKES), ("{queries: queries}", READS)][::order])
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
     assert set(specs) == {"dune/acme/result_volume", "dune/q_4100008", "dune/dex/trades"}
-    assert "materialized_view" in specs["dune/acme/result_volume"].kinds
+    assert "view" in specs["dune/acme/result_volume"].kinds
     dg.Definitions.validate_loadable(defs)
 
 
@@ -581,7 +581,7 @@ def test_what_is_made_elsewhere_in_the_code_location_is_not_external():
 def test_a_component_that_makes_what_a_document_reads(account, dg_project):
     defs = dg.load_from_defs_folder(path_within_project=dg_project)
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
-    assert "materialized_view" in specs["dune/acme/result_volume"].kinds
+    assert "view" in specs["dune/acme/result_volume"].kinds
     assert "dune/pinned_9" in specs
 
 
