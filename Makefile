@@ -66,6 +66,7 @@ chaos: $(VENV)/installed
 kills: $(VENV)/installed
 	$(BIN)/python tests/chaos/kill_matrix.py --on $(ON)
 	DAGSTER_DUNE_KILLS=50 $(BIN)/pytest -n 2 tests/frames -k killed
+	DAGSTER_DUNE_KILLS=20 $(BIN)/pytest -n 2 tests/doctor -k killed
 
 dev: export DAGSTER_HOME := $(CURDIR)/.dagster
 dev: $(VENV)/installed

@@ -1,4 +1,4 @@
-"""The pytest plugin of dagster-dune: the fixture `dune_emulator`, a local Dune for tests.
+"""The pytest plugin of dagster-dune: the fixtures `dune_emulator`, a local Dune, and `dune_replay`, a recording.
 
 It is a module of its own, outside of the package: pytest imports it in every run of an environment that has
 dagster-dune, and importing the package would import Dagster.
@@ -6,7 +6,9 @@ dagster-dune, and importing the package would import Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,3 +41,23 @@ def dune_emulator(dune_emulator_of_session: DuneEmulator) -> DuneEmulator:
     """A local Dune with an empty account: one server a session, reset before each test."""
     dune_emulator_of_session.reset()
     return dune_emulator_of_session
+
+
+@pytest.fixture
+def dune_replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., DuneEmulator]]:
+    """A function that answers from a cassette of ``dagster-dune record`` until the test ends.
+
+    It takes the file, and ``strict=False`` to let a local Dune answer what was not recorded. DUNE_API_BASE_URL and
+    DUNE_API_KEY lead to it.
+    """
+    from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (heavy, and an extra)
+
+    with ExitStack() as stack:
+
+        def replay(cassette: str | Path, *, strict: bool = True) -> DuneEmulator:
+            emulator = stack.enter_context(DuneEmulator(cassette=cassette, strict=strict))
+            monkeypatch.setenv("DUNE_API_BASE_URL", emulator.url)
+            monkeypatch.setenv("DUNE_API_KEY", emulator.api_key)
+            return emulator
+
+        yield replay

@@ -29,6 +29,8 @@ AREAS = {
     "_refreshes": "The refresh sensor",
     "frames": "Results and tables",
     "components": "The component",
+    "cassettes": "Recordings",
+    "doctor": "The doctor",
     "cli": "The command line",
     "": "Settings and definitions",
 }

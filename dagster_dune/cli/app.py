@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dagster_dune.cli.cassettes import record, replay
 from dagster_dune.cli.catalog import catalog_app
 from dagster_dune.cli.doctor import doctor
 from dagster_dune.cli.emulator import emulator_app
@@ -24,6 +25,8 @@ app.command()(doctor)
 app.command("results")(results)
 app.command()(cancel)
 app.command()(status)
+app.command(context_settings={"ignore_unknown_options": True})(record)
+app.command(context_settings={"ignore_unknown_options": True})(replay)
 
 
 def _print_version(wanted: bool) -> None:

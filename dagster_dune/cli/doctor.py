@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,11 +34,17 @@ def doctor(
     catalog: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A catalog document to compare with Dune.")
     ] = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Make private queries and a matview, execute them, and take them away.")
+    ] = False,
+    max_credits: Annotated[float, typer.Option(min=0, help="What all executions together may cost.")] = 100.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before anything is executed.")] = False,
+    interval: Annotated[float, typer.Option(min=0.01, help="The seconds between two looks at what runs.")] = 1.0,
 ) -> None:
     """Ask the account whether what is assumed about Dune holds (DUNE_API_KEY, DUNE_API_BASE_URL).
 
-    It reads alone, and costs no credits. Exits with 0 where all that was tried holds, with 1 where something does not,
-    and with 2 where nothing could be found out.
+    It reads alone, and costs no credits, unless --execute is given, which asks first. Exits with 0 where all that was
+    tried holds, with 1 where something does not, and with 2 where nothing could be found out.
     """
     from rich.console import Console  # noqa: PLC0415  (help is quick without)
 
@@ -47,9 +54,13 @@ def doctor(
     try:
         with _client(report) as client:
             _examine(client, report, folder, catalog)
+            if execute:
+                _execute(client, report, max_credits, interval, yes=yes)
     except DuneError as error:
         report.failure = str(error)
-    report.close(executes=False)
+    except KeyboardInterrupt:
+        report.failure = "It was stopped; what it had made is taken away."
+    report.close(executes=execute)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
     else:
@@ -78,6 +89,25 @@ def _examine(client: DuneApiClient, report: Report, folder: Path | None, catalog
         from dagster_dune.doctor.comparing import compare  # noqa: PLC0415
 
         compare(client, report, folder, catalog)
+
+
+def _execute(client: DuneApiClient, report: Report, max_credits: float, interval: float, *, yes: bool) -> None:
+    """Try what takes executions, if the user agrees. SIGTERM ends it as Ctrl-C does."""
+    from dagster_dune.doctor.executing import EXECUTIONS, execute  # noqa: PLC0415
+    from dagster_dune.doctor.workbench import Workbench  # noqa: PLC0415
+
+    typer.echo(
+        f"About {EXECUTIONS} small executions follow, which your plan charges; nothing more begins after "
+        f"{max_credits:g} credits (--max-credits). Five private queries and a matview are made, and taken away at the "
+        "end. Nothing that you have is changed.",
+        err=True,
+    )
+    if not yes and not typer.confirm("Go on?", err=True):
+        raise typer.Exit(2)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    execute(
+        report, Workbench(client, max_credits=max_credits, interval=interval), lambda words: typer.echo(words, err=True)
+    )
 
 
 def _show(report: Report, console: Console) -> None:

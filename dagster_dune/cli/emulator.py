@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,12 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from dagster_dune.cli.subprocesses import STOP_SIGNALS, run_with
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
     from dagster_dune.emulator.server import DuneEmulator
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 emulator_app = typer.Typer(help="A local Dune: the same HTTP API, real SQL on DuckDB.", no_args_is_help=True)
 
@@ -44,6 +41,10 @@ Lenient = Annotated[
 AllowedHosts = Annotated[
     list[str], typer.Option("--allow-host", help="Another name by which clients call this server. Repeatable.")
 ]
+Assume = Annotated[
+    list[str],
+    typer.Option(metavar="ID=OTHER", help="What not to be as it is assumed of Dune; see docs/doctor.md. Repeatable."),
+]
 RateLimit = Annotated[
     Literal["free", "plus", "none"], typer.Option(help="The plan whose limits of requests per minute hold.")
 ]
@@ -62,6 +63,7 @@ def start(
     tables: Tables = None,
     lenient: Lenient = False,
     allow_host: AllowedHosts = [],  # noqa: B006 - how typer takes it
+    assume: Assume = [],  # noqa: B006
 ) -> None:
     """Run a local Dune until Ctrl-C."""
     stopped = threading.Event()
@@ -79,6 +81,7 @@ def start(
         rate_limit=rate_limit,
         lenient=lenient,
         allowed_hosts=allow_host,
+        assume=dict(_assumed(one) for one in assume),
     ) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}. Ctrl-C stops it. Clients need:")
         typer.echo(f"  export DUNE_API_BASE_URL={emulator.url}")
@@ -100,6 +103,7 @@ def execute(
     tables: Tables = None,
     lenient: Lenient = False,
     allow_host: AllowedHosts = [],  # noqa: B006 - how typer takes it
+    assume: Assume = [],  # noqa: B006
 ) -> NoReturn:
     """Run a command against a local Dune of its own, and pass on its exit code."""
     with _emulator(
@@ -114,17 +118,11 @@ def execute(
         rate_limit=rate_limit,
         lenient=lenient,
         allowed_hosts=allow_host,
+        assume=dict(_assumed(one) for one in assume),
     ) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}.", err=True)
-        environment = {**os.environ, "DUNE_API_KEY": emulator.api_key, "DUNE_API_BASE_URL": emulator.url}
-        try:
-            process = subprocess.Popen(command, env=environment)  # noqa: S603  (running a command is the point)
-        except OSError as error:
-            _fail(f"{command[0]} cannot be run: {error.strerror}.")
-        for number in STOP_SIGNALS:
-            signal.signal(number, lambda number, _: process.send_signal(number))
-        code = process.wait()
-    sys.exit(code if code >= 0 else 128 - code)
+        code = run_with(command, {"DUNE_API_KEY": emulator.api_key, "DUNE_API_BASE_URL": emulator.url})
+    sys.exit(code)
 
 
 @emulator_app.command()
@@ -148,6 +146,13 @@ def schema(
     typer.echo(text, nl=False)
     for problem in problems:
         typer.echo(problem, err=True)
+
+
+def _assumed(text: str) -> tuple[str, str]:
+    id_, equals, other = text.partition("=")
+    if not equals:
+        _fail(f"--assume {text}: write ID=OTHER, such as csv-null=empty.")
+    return id_, other
 
 
 @contextmanager

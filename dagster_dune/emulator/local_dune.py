@@ -14,6 +14,7 @@ from dagster_dune.emulator.execution.execution import ResultLimits
 from dagster_dune.emulator.execution.limits import ResourceLimits
 from dagster_dune.emulator.execution.pipelines import Pipelines
 from dagster_dune.emulator.execution.queue import ExecutionQueue
+from dagster_dune.emulator.faults.assumptions import Assumed
 from dagster_dune.emulator.faults.rules import Faults
 from dagster_dune.errors import DuneConfigurationError
 
@@ -28,6 +29,7 @@ class LocalDune:
         team: The team's handle.
         result_limits: How many rows of an execution are kept, and for how long.
         resource_limits: How much memory and time executions may use.
+        assumed: What it is otherwise than is assumed of Dune.
     """
 
     def __init__(
@@ -39,9 +41,11 @@ class LocalDune:
         team: str,
         result_limits: ResultLimits,
         resource_limits: ResourceLimits,
+        assumed: Assumed,
     ) -> None:
         self.account = Account(team)
         self.faults = Faults()
+        self.assumed = assumed
         self.engine = _open_engine(database, resource_limits.bytes_in_all)
         self.executions = ExecutionQueue(
             self.account,
@@ -52,7 +56,7 @@ class LocalDune:
             limits=result_limits,
             resources=resource_limits,
         )
-        self.pipelines = Pipelines(self.account, self.executions)
+        self.pipelines = Pipelines(self.account, self.executions, assumed)
         self.changing_tables = asyncio.Lock()
         self._is_kept = database is not None
         if self._is_kept:

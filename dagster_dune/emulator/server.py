@@ -13,9 +13,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dagster_dune.cassettes.cassette import Cassette
 from dagster_dune.emulator.engine.loaded_tables import read_file
 from dagster_dune.emulator.execution.execution import ResultLimits
 from dagster_dune.emulator.execution.limits import ResourceLimits
+from dagster_dune.emulator.faults.assumptions import Assumed
 from dagster_dune.emulator.faults.rules import Rule
 from dagster_dune.emulator.http.auth import Access
 from dagster_dune.emulator.http.journal import Journal
@@ -57,6 +59,10 @@ class DuneEmulator:
         lenient: Whether bodies may have fields that the emulator does not know, as on Dune. It refuses them otherwise,
             so that a client's slip shows.
         allowed_hosts: More names by which clients call this server, where it listens on more than loopback.
+        assume: What to be instead of what is assumed of Dune, by the ids of docs/assumptions.md, such as
+            ``{"csv-null": "empty"}``; docs/doctor.md has all others.
+        cassette: A file that ``dagster-dune record`` made, to answer from; any key will do then. See docs/testing.md.
+        strict: Whether a request that the cassette does not have is an error, and not answered by the local Dune.
 
     Raises:
         DuneConfigurationError: A setting is wrong, or the address cannot be listened on.
@@ -88,6 +94,9 @@ class DuneEmulator:
         max_bytes: int = ResourceLimits.bytes_in_all,
         lenient: bool = False,
         allowed_hosts: Sequence[str] = (),
+        assume: Mapping[str, str] | None = None,
+        cassette: str | PathLike[str] | None = None,
+        strict: bool = True,
     ) -> None:
         if not api_key.strip():
             raise DuneConfigurationError("The emulator's API key is empty.", hint="Leave it out to take the default.")
@@ -107,6 +116,9 @@ class DuneEmulator:
             raise DuneConfigurationError(
                 "max_execution_seconds and max_execution_bytes must be positive, and max_bytes no less than the latter."
             )
+        self._assumed = Assumed(assume or {})
+        self._cassette = None if cassette is None else Cassette.read(Path(cassette))
+        self._is_strict = strict
         self.host = host
         self.port = port
         self.api_key = api_key
@@ -156,6 +168,7 @@ class DuneEmulator:
                 team=self.team,
                 result_limits=self._result_limits,
                 resource_limits=self._resource_limits,
+                assumed=self._assumed,
             )
         except BaseException:
             listener.close()
@@ -168,6 +181,8 @@ class DuneEmulator:
             RateLimiter(self._rate_limit, window_seconds=self._rate_limit_seconds),
             self._is_lenient,
             self._shows_rate_limit_headers,
+            self._cassette,
+            self._is_strict,
         )
         self._server = ServerThread(state, listener)
         try:

@@ -194,3 +194,16 @@ def test_an_account_with_little_is_no_trouble():
         report.close(executes=False)
     assert report.exit_code == 0
     assert len(report.exchanges) <= 15
+
+
+@pytest.mark.parametrize(("id_", "other"), [("matview-names", "short"), ("retry-after", "missing")])
+def test_broken_assumptions_that_reads_settle_are_noticed(id_, other):
+    with DuneEmulator(assume={id_: other}) as broken:
+        broken.load_query(7, "Seven", "SELECT 1 AS a")
+        broken.load_materialized_view("dune.acme.result_secret_volume", 7)
+        slow = {"status": 429, "body": {"error": "slow"}, "headers": {"Retry-After": "0"}}
+        broken.inject("status", path="/api/v1/queries", **slow)
+        report = Report()
+        with DuneApiClient(broken.api_key, broken.url, max_retries=2, observe=observed(report)) as client:
+            Reading(client, report).examine()
+        assert report.findings[id_].verdict is Verdict.DOES_NOT_HOLD

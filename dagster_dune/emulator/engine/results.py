@@ -98,6 +98,10 @@ class ResultSet:
         """Count the bytes of the values written as JSON, which is how results are charged for."""
         return sum(len(json.dumps(list(row.values()), separators=(",", ":"))) for row in self.rows)
 
+    def with_null_as(self, text: str) -> ResultSet:
+        """The same rows with a text in place of NULL."""
+        return ResultSet(self.columns, [{k: text if v is None else v for k, v in row.items()} for row in self.rows])
+
     def to_csv(self) -> str:
         r"""Write the rows as CSV with a header, NULL as ``<nil>``, and an empty text as an empty field.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -14,6 +15,7 @@ from dagster_dune.emulator.account.account import Account
 from dagster_dune.emulator.execution.execution import Execution, State
 from dagster_dune.emulator.execution.jobs import Job, query_job, refresh_job
 from dagster_dune.emulator.execution.queue import ExecutionQueue
+from dagster_dune.emulator.faults.assumptions import Assumed
 from dagster_dune.emulator.requests import PipelineNode, RequestError
 
 
@@ -93,6 +95,7 @@ class PipelineExecution:
         executions: The queue.
         pipeline_execution_id: Its id; a new one if None.
         started: The executions of an earlier process, which have ended; no other node starts then.
+        assumed: What happens otherwise than is assumed of Dune.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class PipelineExecution:
         executions: ExecutionQueue,
         pipeline_execution_id: str | None = None,
         started: Mapping[int, Execution] | None = None,
+        assumed: Assumed | None = None,
     ) -> None:
         self.pipeline_execution_id = pipeline_execution_id or str(ULID())
         self._nodes = {node.id: node for node in nodes}
@@ -110,6 +114,7 @@ class PipelineExecution:
         self._running: set[int] = set()
         self._shown = {node.id: _node_status(node, self._started.get(node.id)) for node in nodes}
         self._stopped = started is not None
+        self._assumed = assumed or Assumed({})
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -139,9 +144,13 @@ class PipelineExecution:
     def _end(self, node_id: int, execution: Execution) -> None:
         self._running.discard(node_id)
         self._show(node_id)
-        if execution.state.is_success:
+        if execution.state.is_success or self._goes_on_after(execution.state):
             self._sorter.done(node_id)
             self.advance()
+
+    def _goes_on_after(self, state: State) -> bool:
+        is_cancelled = state is State.CANCELLED
+        return self._assumed.is_other("cancel-stops-dependents" if is_cancelled else "failure-stops-dependents")
 
     def status(self) -> dict[str, Any]:
         """Return the pipeline's status as Dune's API words it."""
@@ -188,7 +197,8 @@ def _node_status(node: Node, execution: Execution | None) -> dict[str, Any]:
 class Pipelines:
     """Every pipeline since the last reset."""
 
-    def __init__(self, account: Account, executions: ExecutionQueue) -> None:
+    def __init__(self, account: Account, executions: ExecutionQueue, assumed: Assumed) -> None:
+        self._assumed = assumed
         self._account = account
         self._executions = executions
         self._pipelines: dict[str, PipelineExecution] = {}
@@ -200,10 +210,21 @@ class Pipelines:
             RequestError: 400, saying which node is wrong and why; 404 for a query that does not exist, and 403 for one
                 that is archived. Nothing was started.
         """
-        pipeline = PipelineExecution(checked_nodes(self._account, wire_nodes), self._executions)
+        try:
+            nodes = checked_nodes(self._account, wire_nodes)
+        except RequestError:
+            if self._assumed.is_other("refused-not-started"):
+                self._start_what_is_right(wire_nodes)
+            raise
+        pipeline = PipelineExecution(nodes, self._executions, assumed=self._assumed)
         self._pipelines[pipeline.pipeline_execution_id] = pipeline
         pipeline.advance()
         return pipeline
+
+    def _start_what_is_right(self, wire_nodes: Sequence[PipelineNode]) -> None:
+        for node in wire_nodes:
+            with suppress(RequestError):
+                self._executions.submit(_job(self._account, node))
 
     def get(self, pipeline_execution_id: str) -> PipelineExecution:
         """Return a pipeline.

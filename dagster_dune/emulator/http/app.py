@@ -13,10 +13,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dagster_dune.emulator.http.assumptions import AssumptionMiddleware
 from dagster_dune.emulator.http.auth import AuthMiddleware
 from dagster_dune.emulator.http.faults import Disconnect, FaultMiddleware
 from dagster_dune.emulator.http.journal import JournalMiddleware
 from dagster_dune.emulator.http.rate_limits import RateLimitMiddleware
+from dagster_dune.emulator.http.replay import ReplayMiddleware
 from dagster_dune.emulator.http.routes import (
     control,
     dataset_search,
@@ -84,7 +86,12 @@ def create_app(state: ServerState, on_start: Callable[[], None], disconnect: Dis
     )
     app.router.redirect_slashes = False
     app.state.server = state
-    answering = JournalMiddleware(FaultMiddleware(app, state.dune.faults, disconnect), state.journal)
+    broken: ASGIApp = FaultMiddleware(app, state.dune.faults, disconnect)
+    if state.dune.assumed:
+        broken = AssumptionMiddleware(broken, state.dune.assumed, state.dune.account.team)
+    if state.cassette:
+        broken = ReplayMiddleware(broken, state.cassette, is_strict=state.is_strict, api_key=state.access.api_key)
+    answering = JournalMiddleware(broken, state.journal)
 
     async def answer_when_ready(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

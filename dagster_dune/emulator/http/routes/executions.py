@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from dagster_dune.emulator.account.query_parameters import free_values, parameter_values
-from dagster_dune.emulator.engine.results import ResultSet
+from dagster_dune.emulator.engine.results import NULL_IN_CSV, ResultSet
 from dagster_dune.emulator.execution.execution import Execution, State
 from dagster_dune.emulator.execution.jobs import Job, query_job
 from dagster_dune.emulator.http.paging import Page, cut
@@ -26,6 +27,7 @@ from dagster_dune.emulator.http.routes.common import (
     timestamp,
 )
 from dagster_dune.emulator.http.routes.pipelines import execution_options
+from dagster_dune.emulator.http.row_filters import filtered
 from dagster_dune.emulator.requests import ExecuteSql, ExecutionOptions, RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -161,17 +163,22 @@ async def _page(request: Request, execution: Execution, result: ResultSet) -> Pa
     options = read_options(request, ResultOptions)
     if execution.state is State.PARTIAL and not options.allow_partial_results:
         raise RequestError(400, "Partial Result, please request with 'allow_partial_results=true'")
-    return await asyncio.to_thread(
+    assumed = local_dune(request).assumed
+    if options.filters and assumed.is_other("csv-nil-filter"):
+        result = result.with_null_as(NULL_IN_CSV)
+    filters_pages = options.filters is not None and assumed.is_other("filtered-offset")
+    page = await asyncio.to_thread(
         cut,
         result,
         limit=options.limit,
         offset=options.offset,
         columns=options.columns,
-        filters=options.filters,
+        filters=None if filters_pages else options.filters,
         sort_by=options.sort_by,
         sample_count=options.sample_count,
         unlimited=options.ignore_max_datapoints_per_request or options.ignore_max_credits_per_request,
     )
+    return replace(page, rows=filtered(page.rows, options.filters or "")) if filters_pages else page
 
 
 async def json_page(request: Request, execution: Execution) -> Response:

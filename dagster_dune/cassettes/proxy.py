@@ -1,0 +1,147 @@
+"""A proxy on loopback that hands requests on to Dune, and writes them down with their answers, without any key."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from dagster_dune.cassettes.anonymous import Anonymous
+from dagster_dune.cassettes.cassette import BASE, Asked, Cassette, Interaction
+from dagster_dune.cassettes.requests import KEY_HEADER, KEY_OPTION, anonymous_request, body_of, request_of
+
+KEPT_HEADERS = (
+    "content-type",
+    "retry-after",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-dune-next-offset",
+    "x-dune-next-uri",
+)
+NOT_HANDED_ON = ("host", "connection", "content-length", "accept-encoding", "transfer-encoding", "keep-alive")
+BLOT = "********"
+PATIENCE_SECONDS = 600.0
+
+
+class Recorder:
+    """Takes down requests and their answers.
+
+    Args:
+        keeps_names: Whether owners, names, SQL and rows stay as they are.
+    """
+
+    def __init__(self, *, keeps_names: bool) -> None:
+        self._salt = None if keeps_names else secrets.token_hex(16)
+        self._anonymous = None if self._salt is None else Anonymous(self._salt)
+        self._interactions: list[Interaction] = []
+        self._lock = threading.Lock()
+        self._begin = time.monotonic()
+
+    @property
+    def count(self) -> int:
+        """How many requests came."""
+        return len(self._interactions)
+
+    def cassette(self) -> Cassette:
+        """What was recorded, in the order of the requests."""
+        return Cassette(sorted(self._interactions, key=lambda one: one.seconds), self._salt)
+
+    def note(self, asked: Asked, status: int, headers: dict[str, str], body: str, began_at: float) -> None:
+        """Take down one request and its answer."""
+        now = time.monotonic()
+        parsed = body_of(body)
+        if self._anonymous:
+            asked = anonymous_request(self._anonymous, asked)
+            is_csv = isinstance(parsed, str) and asked.path.endswith("/csv")
+            parsed = self._anonymous.csv(parsed) if is_csv else self._anonymous.json(parsed)
+        interaction = Interaction(
+            asked, status, headers, parsed, round(began_at - self._begin, 4), round(now - began_at, 4)
+        )
+        with self._lock:
+            self._interactions.append(interaction)
+
+
+@contextmanager
+def recording(base_url: str, *, keeps_names: bool = False) -> Iterator[tuple[str, Recorder]]:
+    """Run a proxy before an address.
+
+    Args:
+        base_url: Where Dune is.
+        keeps_names: Whether owners, names, SQL and rows stay as they are.
+
+    Yields:
+        The proxy's own address, and what records.
+    """
+    recorder = Recorder(keeps_names=keeps_names)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(base_url.rstrip("/"), recorder))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="dune-recorder", daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", recorder
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
+    import httpx  # noqa: PLC0415  (slow to import)
+
+    client = httpx.Client(timeout=PATIENCE_SECONDS, follow_redirects=False)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Say nothing: the command's own output is what its user wants to see."""
+
+        def _hand_on(self) -> None:
+            began_at = time.monotonic()
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_HANDED_ON}
+            keys = [value for name, value in headers.items() if name.lower() == KEY_HEADER]
+            keys += [value for name, value in parse_qsl(urlsplit(self.path).query) if name == KEY_OPTION]
+            headers["Accept-Encoding"] = "identity"
+            try:
+                answer = client.request(self.command, base_url + self.path, content=body, headers=headers)
+            except httpx.HTTPError as error:  # whatever it is, the command must not take it for Dune's word
+                self._answer(502, {"content-type": "text/plain"}, f"Dune could not be reached: {type(error).__name__}")
+                return
+            own = f"http://{self.headers.get('Host', '')}"
+            kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+            text = answer.content.decode(errors="replace")
+            self._answer(
+                answer.status_code,
+                {name: value.replace(base_url, own) for name, value in kept.items()},
+                text.replace(base_url, own),
+            )
+            if urlsplit(self.path).path.startswith("/api/"):
+                asked = request_of(self.command, _without(self.path, keys), _without(body.decode(), keys).encode())
+                kept = {name: _without(value.replace(base_url, BASE), keys) for name, value in kept.items()}
+                recorder.note(asked, answer.status_code, kept, _without(text.replace(base_url, BASE), keys), began_at)
+
+        def _answer(self, status: int, headers: dict[str, str], text: str) -> None:
+            body = text.encode()
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _hand_on  # noqa: N815
+
+    return Handler
+
+
+def _without(text: str, keys: list[str]) -> str:
+    for key in keys:
+        text = text.replace(key, BLOT) if key else text
+    return text

@@ -1,0 +1,74 @@
+"""``dagster-dune record`` and ``dagster-dune replay``: what a command asks of Dune, written down and answered again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from dagster_dune.cli.subprocesses import run_with
+from dagster_dune.errors import DuneError
+
+Command = Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")]
+ANY_KEY = "replay-key"
+
+
+def record(
+    command: Command,
+    output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="The cassette to write.")],
+    keep: Annotated[bool, typer.Option("--keep", help="Keep owners, names, SQL and rows as they are.")] = False,
+) -> NoReturn:
+    """Run a command, and write what it asks of Dune and is answered into a file, without keys.
+
+    It stands between the command and DUNE_API_BASE_URL. Exits as the command does; with 1 where nothing was recorded.
+    """
+    from dagster_dune.api.address import address_in_force, checked_base_url  # noqa: PLC0415  (help is quick without)
+    from dagster_dune.cassettes.proxy import recording  # noqa: PLC0415
+
+    try:
+        base_url = checked_base_url(address_in_force(None))
+        with recording(base_url, keeps_names=keep) as (address, recorder):
+            code = run_with(command, {"DUNE_API_BASE_URL": address})
+        recorder.cassette().write(output)
+    except (DuneError, OSError) as error:
+        raise _failed(str(error)) from error
+    if not recorder.count:
+        raise _failed(
+            "No request came through the recording: the command asks Dune for nothing, or it has a base_url of its own "
+            "in its code or configuration, which wins over DUNE_API_BASE_URL. Take it out to record."
+        )
+    typer.echo(f"{output}: {recorder.count} requests and their answers, without keys.", err=True)
+    sys.exit(code)
+
+
+def replay(
+    cassette: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file that record has written.")],
+    command: Command,
+    fall_back: Annotated[
+        bool, typer.Option("--fall-back", help="Let a local Dune answer what was not recorded, which is an error else.")
+    ] = False,
+) -> NoReturn:
+    """Run a command against what was recorded, and pass on its exit code. Any key will do; none is compared."""
+    try:
+        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (an extra)
+    except ImportError as error:
+        words = f"Replaying needs more packages ({error.name}): pip install 'dagster-dune[emulator]'."
+        raise _failed(words) from error
+    try:
+        with DuneEmulator(cassette=cassette, strict=not fall_back) as emulator:
+            key = os.environ.get("DUNE_API_KEY") or ANY_KEY
+            code = run_with(command, {"DUNE_API_BASE_URL": emulator.url, "DUNE_API_KEY": key})
+            asked = len(emulator.journal())
+    except (DuneError, OSError) as error:
+        raise _failed(str(error)) from error
+    if not asked:
+        typer.echo("No request came to the replay: a base_url in code wins over DUNE_API_BASE_URL.", err=True)
+    sys.exit(code)
+
+
+def _failed(words: str) -> typer.Exit:
+    typer.echo(words, err=True)
+    return typer.Exit(1)

@@ -1,0 +1,28 @@
+"""Running a command in an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from dagster_dune.errors import DuneError
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_with(command: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Run a command with more variables of the environment, hand signals on to it, and return its exit code.
+
+    Raises:
+        DuneError: It cannot be run.
+    """
+    try:
+        process = subprocess.Popen(command, env={**os.environ, **variables})  # noqa: S603  (what the user has asked for)
+    except OSError as error:
+        raise DuneError(f"{command[0]} cannot be run: {error.strerror}.") from error
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda number, _: process.send_signal(number))
+    code = process.wait()
+    return code if code >= 0 else 128 - code
