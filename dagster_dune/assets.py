@@ -1,7 +1,7 @@
 """`build_dune_assets` and `@dune_assets`: a catalog's matviews and queries as one Dagster asset definition."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
@@ -15,9 +15,14 @@ from dagster_dune.metadata import CATALOG_TAG
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
 from dagster_dune.translator import DagsterDuneTranslator
 
+if TYPE_CHECKING:
+    from dagster_dune.resource import DuneResource
+
 QueryViews = Literal["assets", "inline"]
 DEFAULT_NAME = "dune_assets"
 DEFAULT_POOL = "dune"
+DuneEvents = Iterator[DuneEvent]
+DuneExecute = Callable[[dg.AssetExecutionContext, "DuneResource", DuneRunConfig], DuneEvents]
 
 
 def dune_assets(
@@ -35,6 +40,7 @@ def dune_assets(
     checks: Sequence[DuneCheck] = (),
     required_resource_keys: set[str] | None = None,
     io_manager_key: str | None = None,
+    description: str | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Make one asset definition, of which any subset can be materialized, around a function of your own.
 
@@ -55,6 +61,7 @@ def dune_assets(
         checks: Checks beside those of the catalog; see `DuneCheck`.
         required_resource_keys: The resources that the function takes from its context.
         io_manager_key: The key of the `DuneIOManager` by which Python assets downstream get results as arguments.
+        description: What the op does; the function's docstring if None. Assets without a description have it too.
 
     Returns:
         A decorator of a function that yields from `DuneResource.run`.
@@ -83,6 +90,7 @@ def dune_assets(
     is_partitioned = any(spec.partitions_def for spec in specs)
     return dg.multi_asset(
         name=name,
+        description=description,
         specs=specs,
         check_specs=check_specs,
         can_subset=True,
@@ -111,6 +119,8 @@ def build_dune_assets(
     pipeline_form: PipelineForm = "nodes",
     allow_extra_refreshes: bool = False,
     io_manager_key: str | None = None,
+    description: str | None = None,
+    execute: DuneExecute | None = None,
 ) -> dg.AssetsDefinition:
     """Make one asset definition of a catalog: whatever is selected of it runs through one pipeline call.
 
@@ -130,6 +140,9 @@ def build_dune_assets(
         pipeline_form: ``"nodes"`` or ``"lineage"``; see `DuneResource.run`.
         allow_extra_refreshes: In the lineage form, whether Dune may refresh what is not selected.
         io_manager_key: The key of the `DuneIOManager` that reads results for Python assets; see `dune_assets`.
+        description: What the op does. Assets without a description of their own have it too.
+        execute: What happens in a step, given its context, the resource and the run's configuration; it yields from
+            `DuneResource.run`, once. That alone if None.
 
     Returns:
         The definition.
@@ -162,9 +175,13 @@ def build_dune_assets(
         checks=checks,
         required_resource_keys={resource_key},
         io_manager_key=io_manager_key,
+        description=description,
     )
-    def materialize(context: dg.AssetExecutionContext, config: DuneRunConfig) -> Iterator[DuneEvent]:
-        dune = getattr(context.resources, resource_key)
+    def materialize(context: dg.AssetExecutionContext, config: DuneRunConfig) -> DuneEvents:
+        dune: DuneResource = getattr(context.resources, resource_key)
+        if execute:
+            yield from execute(context, dune, config)
+            return
         yield from dune.run(
             context, config=config, pipeline_form=pipeline_form, allow_extra_refreshes=allow_extra_refreshes
         )

@@ -19,7 +19,7 @@ __all__ = ["build_dune_definitions", "build_dune_upstream_specs", "merge_dune_de
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from dagster_dune.assets import QueryViews
+    from dagster_dune.assets import DuneExecute, QueryViews
     from dagster_dune.catalog.catalog import DuneCatalog
     from dagster_dune.catalog.checks import DuneCheck
     from dagster_dune.catalog.selection import Patterns
@@ -41,6 +41,8 @@ class DuneAssetsOptions(TypedDict, total=False):
     query_views: QueryViews
     include_backing_queries: bool
     io_manager_key: str | None
+    description: str | None
+    execute: DuneExecute | None
     checks: Sequence[DuneCheck]
     pipeline_form: PipelineForm
     allow_extra_refreshes: bool

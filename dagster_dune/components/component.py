@@ -4,14 +4,16 @@ There is no ``from __future__ import annotations`` here: Dagster makes the YAML'
 """
 
 import logging
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster.components import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, QueryViews
+from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, DuneEvents
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
@@ -23,34 +25,47 @@ from dagster_dune.components.fields import (
     ResolvedBackfillPolicy,
     ResolvedChecks,
     ResolvedDuneResource,
+    ResolvedOp,
+    ResolvedPipelineForm,
+    ResolvedQueryViews,
+    ResolvedRefreshSensor,
     ResolvedRetryPolicy,
-    ResolvedTranslation,
+    ResolvedSchedules,
     SourcePath,
     shared_resource,
 )
 from dagster_dune.components.shared_assets import siblings, without_claimed
+from dagster_dune.components.scaffolder import DuneScaffolder
+from dagster_dune.components.shared_assets import without_claimed
 from dagster_dune.components.state import document_catalog, read_state, refreshed, selected_names, write_state
+from dagster_dune.components.translation import ResolvedTranslation
+from dagster_dune.components.yaml_errors import Written
 from dagster_dune.definitions import build_dune_definitions
 from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.run_config import PipelineForm
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.resource import DuneResource
+from dagster_dune.run_config import DuneRunConfig
+from dagster_dune.schedules import build_schedule_from_dune_selection
+from dagster_dune.sensors import build_dune_refresh_sensor
 from dagster_dune.translator import DagsterDuneTranslator
 
 logger = logging.getLogger(__name__)
 
 
+@dg.scaffold_with(DuneScaffolder)
 class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
-    """The matviews and queries of a folder, a document, an account, or several of these, as assets.
+    """Dune queries and materialized views as assets. Whatever of them is selected runs through one pipeline call.
+
+    Name at least one source: **queries**, a folder of `.sql` files; **document**, what `dagster-dune catalog pull` has
+    written; **account**, your account on Dune. Your API key is read from the environment variable `DUNE_API_KEY`, or
+    from the one that `resource.api_key_env` names, and is never written here.
 
     In YAML, paths are relative to the file; in Python, to the working directory. An account is read once a load of the
     code location, and never where runs and steps load it again.
 
-    Raises:
-        DuneConfigurationError: No source is named.
-
-    Examples:
-        >>> DuneComponent()
-        Traceback (most recent call last):
-        dagster_dune.errors.DuneConfigurationError: A DuneComponent needs a source. Set queries, document or account.
+    Subclasses may override `get_asset_spec`, to change how an object looks as an asset, and `execute`, to do something
+    before or after the assets are materialized.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -98,21 +113,38 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     io_manager_key: str | None = Field(
         default=None, description="The key of the DuneIOManager that reads results for Python assets."
     )
+    op: ResolvedOp = Field(
+        default_factory=dict,
+        description="Name, tags, description, pool and policies of the step. Wins over the fields of the same meaning.",
+    )
     op_tags: dict[str, Any] | None = Field(default=None, description="Further tags of the step.")
     retry_policy: ResolvedRetryPolicy = Field(default=None, description="When Dagster tries the step again.")
     backfill_policy: ResolvedBackfillPolicy = Field(default=None, description="How many runs a backfill makes.")
-    query_views: QueryViews = Field(default="assets", description="Whether queries that others read are assets.")
+    query_views: ResolvedQueryViews = Field(
+        default="assets", description="Whether queries that others read are assets."
+    )
     include_backing_queries: bool = Field(
         default=False, description="Whether the query behind a matview is an asset of its own."
     )
     checks: ResolvedChecks = Field(
         default_factory=list, description="Checks beside those of the catalog, with the fields of a DuneCheck."
     )
-    pipeline_form: PipelineForm = Field(default="nodes", description="nodes, or lineage.")
+    pipeline_form: ResolvedPipelineForm = Field(default="nodes", description="nodes, or lineage.")
     allow_extra_refreshes: bool = Field(
         default=False, description="In the lineage form, whether Dune may refresh what is not selected."
     )
-    defs_state: ResolvedDefsStateConfig = Field(default_factory=DefsStateConfigArgs.legacy_code_server_snapshots)
+    schedules: ResolvedSchedules = Field(
+        default_factory=list, description="Jobs of parts of the assets, and when each is launched."
+    )
+    refresh_sensor: ResolvedRefreshSensor = Field(
+        default=None,
+        description="A sensor that shows refreshes which Dagster did not start, such as those of Dune's own schedules; "
+        "none if left out, one with the defaults if {}.",
+    )
+    defs_state: ResolvedDefsStateConfig = Field(
+        default_factory=DefsStateConfigArgs.legacy_code_server_snapshots,
+        description="Where Dagster keeps what was read of the account; the code server's memory if left out.",
+    )
 
     _fetched: CatalogContents | None = PrivateAttr(default=None)
     _of_files: DuneCatalog | None = PrivateAttr(default=None)
@@ -125,10 +157,20 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     # --- what Dagster asks for ---
 
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel] | None:
+        """Return the schema of the YAML. Dagster leaves the fields' descriptions behind; here they come along."""
+        model = super().get_model_cls()
+        if model is not None:
+            for name, field in model.model_fields.items():
+                field.description = field.description or cls.model_fields[name].description
+            model.model_rebuild(force=True)
+        return model
+
     @property
     def defs_state_config(self) -> DefsStateConfig:
         """Where Dagster keeps what was read of the account."""
-        return DefsStateConfig.from_args(self.defs_state, default_key=f"{type(self).__name__}[{self.name}]")
+        return DefsStateConfig.from_args(self.defs_state, default_key=f"{type(self).__name__}[{self._op_name}]")
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make the definitions; the account is read before, where Dagster's state management says so.
@@ -193,7 +235,35 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         spec = (self.translator or DagsterDuneTranslator()).get_asset_spec(obj)
         return self.translation(spec, obj) if self.translation else spec
 
+    def execute(self, context: dg.AssetExecutionContext, dune: DuneResource, config: DuneRunConfig) -> DuneEvents:
+        """Materialize what is selected. An override yields from this once: each call is a pipeline that is paid for.
+
+        Args:
+            context: The context of the step.
+            dune: The resource.
+            config: What is set for this run alone.
+
+        Yields:
+            What `DuneResource.run` yields.
+
+        Examples:
+            >>> class LoggingComponent(DuneComponent):
+            ...     def execute(self, context, dune, config):
+            ...         context.log.info("Before Dune")
+            ...         yield from super().execute(context, dune, config)
+        """
+        yield from dune.run(
+            context,
+            config=config,
+            pipeline_form=self.pipeline_form,
+            allow_extra_refreshes=self.allow_extra_refreshes,
+        )
+
     # --- from sources to definitions ---
+
+    @property
+    def _op_name(self) -> str:
+        return str(self.op.get("name", self.name))
 
     def _read_account(self, known: CatalogContents | None) -> CatalogContents:
         resource = self.resource or shared_resource()
@@ -248,20 +318,47 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             upstream_tables=self.upstream_tables,
             upstream_exclude=[*listed(self.upstream_exclude), *made_elsewhere],
             name=self.name,
+            upstream_exclude=self.upstream_exclude,
             translator=_ComponentTranslator(self),
             select=None if self.account else selected_names(catalog, self.select, self.exclude),
-            pool=self.pool,
             io_manager_key=self.io_manager_key,
-            op_tags=self.op_tags,
-            retry_policy=self.retry_policy,
-            backfill_policy=self.backfill_policy,
             query_views=self.query_views,
             include_backing_queries=self.include_backing_queries,
             checks=[check for check in self.checks if isinstance(check, DuneCheck)],
-            pipeline_form=self.pipeline_form,
-            allow_extra_refreshes=self.allow_extra_refreshes,
+            execute=self.execute,
+            **self._op_options,
         )
-        return without_claimed(defs, context.component_tree, self.name)
+        own = without_claimed(defs, context.component_tree, self._op_name)
+        return dg.Definitions.merge(own, self._automation(own))
+
+    @property
+    def _op_options(self) -> Any:
+        """What `build_dune_definitions` takes of the step."""
+        given: dict[str, Any] = dict(self.op)
+        tags = {**(self.op_tags or {}), **given.pop("tags", {})}
+        fields = {
+            "name": self.name,
+            "pool": self.pool,
+            "retry_policy": self.retry_policy,
+            "backfill_policy": self.backfill_policy,
+        }
+        return {**fields, **given, "op_tags": tags or None}
+
+    def _automation(self, defs: dg.Definitions) -> dg.Definitions:
+        assets = [asset for asset in defs.assets or () if isinstance(asset, dg.AssetsDefinition)]
+        schedules = [_built(build_schedule_from_dune_selection, assets, said) for said in self.schedules]
+        sensors = []
+        if self.refresh_sensor is not None:
+            name = "dune_refresh_sensor" if self._op_name == DEFAULT_NAME else f"{self._op_name}_refresh_sensor"
+            defaults = {"name": name, "resource_key": self.resource_key}
+            sensors = [_built(build_dune_refresh_sensor, assets, self.refresh_sensor, defaults)]
+        return dg.Definitions(schedules=schedules, sensors=sensors)
+
+
+def _built(build: Callable[..., Any], assets: Any, said: Any, defaults: Mapping[str, Any] | None = None) -> Any:
+    """Call a function of the assets with what was said in YAML, where its errors are told, or in Python."""
+    with said.located() if isinstance(said, Written) else nullcontext():
+        return build(assets, **{**(defaults or {}), **said})
 
     def _others(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":
         """The other components of the project.

@@ -1,0 +1,102 @@
+"""Mistakes in a component's YAML, told with the file and the line in which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import ValidationError
+
+from dagster_dune.errors import DuneError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+@contextmanager
+def located(context: dg.ResolutionContext, said: BaseModel, *place: str | int) -> Iterator[None]:
+    """Tell an error with the line of a field, and without a stack trace.
+
+    Args:
+        context: Where the model stands.
+        said: The model.
+        place: The way to the field within it; to the model itself if there is none.
+    """
+    try:
+        yield
+    except (DuneError, ValidationError, dg.DagsterInvalidDefinitionError) as error:
+        for part in place:
+            context = context.at_path(part)
+        field = str(context.path[-1]) if context.path else type(said).__name__
+        raise context.build_resolve_fn_exc([_words(error)], field_name=field, model=said) from None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return f"{error.errors(include_url=False, include_input=False)[0]['msg']}."
+    return str(error)
+
+
+class Written(dict[str, Any]):
+    """The fields that were written of a model: arguments of a function that is called later."""
+
+    def __init__(self, context: dg.ResolutionContext, said: BaseModel) -> None:
+        super().__init__(
+            {
+                name: context.at_path(name).resolve_value(value)
+                for name, value in said.model_dump(exclude_unset=True).items()
+            }
+        )
+        self._context = context
+        self._said = said
+
+    def located(self, *place: str | int) -> Any:
+        """What raises the errors of a block with the line of a field; see `located`."""
+        return located(self._context, self._said, *place)
+
+
+def exact(model: type[BaseModel], *, many: bool = False) -> dict[str, Any]:
+    """Return what to change in the schema of a field, so that its mistakes are told line by line.
+
+    Dagster lets every field be a template too, so that its schema is a choice; and of a choice, a check says no more
+    than that nothing of it fits. Here the choice knows names alone, and what stands behind ``if`` the rest.
+
+    Args:
+        model: What the field holds.
+        many: Whether it holds a list of these.
+    """
+    schema = model.model_json_schema()
+    names = {
+        name: {word: field[word] for word in ("title", "description", "default") if word in field}
+        for name, field in schema["properties"].items()
+    }
+    outline = {"type": "object", "title": schema["title"], "description": schema["description"], "properties": names}
+    whole = _inlined({name: part for name, part in schema.items() if name != "$defs"}, schema.get("$defs", {}))
+    if many:
+        outline, whole = {"type": "array", "items": outline}, {"type": "array", "items": whole}
+    return {
+        "anyOf": [outline, {"type": "string"}, *([] if many else [{"type": "null"}])],
+        "if": {"type": outline["type"]},
+        "then": whole,
+    }
+
+
+def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema without references, and with no choice where the type of what was written decides."""
+    if isinstance(part, list):
+        return [_inlined(item, definitions) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return _inlined(definitions[part["$ref"].rpartition("/")[2]], definitions)
+    choices = [_inlined(choice, definitions) for choice in part.get("anyOf", [])]
+    rest = {name: _inlined(value, definitions) for name, value in part.items() if name != "anyOf"}
+    plain = [choice["type"] for choice in choices if choice.keys() == {"type"}]
+    others = [choice for choice in choices if choice.keys() != {"type"}]
+    if not choices or len(others) > 1 or any(other.get("type") != "object" for other in others):
+        return {**rest, "anyOf": choices} if choices else rest
+    if others:
+        return {**rest, "if": {"type": "object"}, "then": others[0], "else": {"type": plain}}
+    return {**rest, "type": plain}
