@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Tests start many processes; each would compile this package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-databases test-ui test-floors test-next-dagster dev check format benchmarks chaos kills clean
+.PHONY: help demo test test-databases test-ui test-floors test-next-dagster dev check format benchmarks chaos kills docs clean
 
 help:
 	@echo "make demo   materialize the example project against a local Dune"
@@ -24,6 +24,7 @@ help:
 	@echo "make check  lint, types and import contracts alone"
 	@echo "make chaos  SEEDS=100: drawn faults and kills, with real processes; ON=PostgreSQL over that"
 	@echo "make kills  who dies at which moment, and what the next attempt does, as a table; ON=PostgreSQL"
+	@echo "make docs   the documentation as a site, in build/site"
 	@echo "make clean  remove everything that these commands made"
 
 demo: $(VENV)/installed
@@ -78,6 +79,10 @@ else
 	@exec $(EMULATED) --execution-seconds 2 -- dagster dev -w workspace.yaml $(if $(PORT),--port $(PORT))
 endif
 
+# A broken link or a name that is not there ends it. Nothing is fetched but the packages.
+docs: $(VENV)/docs-installed
+	$(BIN)/zensical build --strict --clean -f mkdocs.yml
+
 format: $(VENV)/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -99,6 +104,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "Installing dagster-dune and what it needs into $(VENV): a minute or a few, once..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/docs-installed: $(VENV)/installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 $(VENV)/ui-installed: $(VENV)/installed

@@ -34,16 +34,13 @@ from dagster_dune.components.fields import (
     SourcePath,
     shared_resource,
 )
-from dagster_dune.components.shared_assets import siblings, without_claimed
 from dagster_dune.components.scaffolder import DuneScaffolder
-from dagster_dune.components.shared_assets import without_claimed
+from dagster_dune.components.shared_assets import siblings, without_claimed
 from dagster_dune.components.state import document_catalog, read_state, refreshed, selected_names, write_state
 from dagster_dune.components.translation import ResolvedTranslation
 from dagster_dune.components.yaml_errors import Written
 from dagster_dune.definitions import build_dune_definitions
 from dagster_dune.errors import DuneConfigurationError, DuneError
-from dagster_dune.run_config import PipelineForm
-from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
 from dagster_dune.schedules import build_schedule_from_dune_selection
@@ -317,8 +314,6 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             resource_key=self.resource_key,
             upstream_tables=self.upstream_tables,
             upstream_exclude=[*listed(self.upstream_exclude), *made_elsewhere],
-            name=self.name,
-            upstream_exclude=self.upstream_exclude,
             translator=_ComponentTranslator(self),
             select=None if self.account else selected_names(catalog, self.select, self.exclude),
             io_manager_key=self.io_manager_key,
@@ -330,6 +325,19 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         )
         own = without_claimed(defs, context.component_tree, self._op_name)
         return dg.Definitions.merge(own, self._automation(own))
+
+    def _others(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":
+        """The other components of the project.
+
+        Raises:
+            DuneConfigurationError: One has the same name.
+        """
+        others = [other for other in siblings(context, DuneComponent) if other is not self]
+        if any(other._op_name == self._op_name for other in others):
+            raise DuneConfigurationError(
+                f"Two DuneComponents are named {self._op_name!r}.", hint="Set name in the attributes of one of them."
+            )
+        return others
 
     @property
     def _op_options(self) -> Any:
@@ -359,19 +367,6 @@ def _built(build: Callable[..., Any], assets: Any, said: Any, defaults: Mapping[
     """Call a function of the assets with what was said in YAML, where its errors are told, or in Python."""
     with said.located() if isinstance(said, Written) else nullcontext():
         return build(assets, **{**(defaults or {}), **said})
-
-    def _others(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":
-        """The other components of the project.
-
-        Raises:
-            DuneConfigurationError: One has the same name.
-        """
-        others = [other for other in siblings(context, DuneComponent) if other is not self]
-        if any(other.name == self.name for other in others):
-            raise DuneConfigurationError(
-                f"Two DuneComponents are named {self.name!r}.", hint="Set name in the attributes of one of them."
-            )
-        return others
 
 
 class _ComponentTranslator(DagsterDuneTranslator):
