@@ -16,6 +16,7 @@ from dagster_dune.schedules import RANGE_END_TAG, RANGE_START_TAG
 
 LOCATION = Path(partitioned_location.__file__)
 MATVIEW, EACH, SPAN = ["dune", "acme", "result_base"], ["dune", "each_10"], ["dune", "span_11"]
+CHECKED, READER = ["dune", "checked_12"], ["dune", "reader_13"]
 JANUARY = [(date(2024, 1, 1) + timedelta(number)).isoformat() for number in range(30)]
 BACKFILL = """
 mutation Backfill($params: LaunchBackfillParams!) {
@@ -62,7 +63,7 @@ def running(backfilled_dune, tmp_path_factory):
 def deployment(running, backfilled_dune):
     backfilled_dune.reset()
     partitioned_location.load_account(backfilled_dune)
-    running.instance.wipe_assets([dg.AssetKey(key) for key in (MATVIEW, EACH, SPAN)])
+    running.instance.wipe_assets([dg.AssetKey(key) for key in (MATVIEW, EACH, SPAN, CHECKED, READER)])
     return running
 
 
@@ -102,6 +103,28 @@ def test_thirty_days_of_everything(deployment, calls, backfilled_dune):
     for key in (EACH, SPAN):
         assert deployment.instance.get_materialized_partitions(dg.AssetKey(key)) == set(JANUARY)
     assert len([run for run in deployment.instance.get_runs() if "dagster/backfill" in run.tags]) == 2
+
+
+def test_ten_days_with_a_gate(deployment, calls, backfilled_dune):
+    """One call, a gate a day; the day that the gate closes on has no reader, and the table says which day it is."""
+    days = JANUARY[:10]
+    status, _ = backfill(deployment, [CHECKED, READER], days)
+    assert status == "COMPLETED_FAILED"
+    (body,) = calls()
+    asked = [node["query_execution"] for node in body["pipeline"]["nodes"]]
+    gates = [node["query_parameters"]["day"] for node in asked if node["query_id"] == 20]
+    assert gates == days
+    executed = [execution["query_id"] for execution in backfilled_dune.executions()]
+    assert [executed.count(number) for number in (12, 20, 13)] == [10, 10, 9]
+    materialized = deployment.instance.get_materialized_partitions
+    assert materialized(dg.AssetKey(CHECKED)) == set(days)
+    assert materialized(dg.AssetKey(READER)) == set(days) - {"2024-01-05"}
+    check = dg.AssetCheckKey(dg.AssetKey(CHECKED), "no_fifth")
+    summary = deployment.instance.event_log_storage.get_asset_check_summary_records([check])[check]
+    said = summary.last_completed_check_execution_record.event.dagster_event.asset_check_evaluation_data
+    assert said.description == "1 of 10 partitions failed: 2024-01-05."
+    table = [record.data for record in said.metadata["dagster-dune/by_partition"].records]
+    assert [(row["partition"], row["passed"]) for row in table] == [(day, day != "2024-01-05") for day in days]
 
 
 def test_a_killed_range_is_taken_over_partition_by_partition(deployment, calls, backfilled_dune):

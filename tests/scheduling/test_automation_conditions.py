@@ -1,6 +1,6 @@
 """Automation, freshness and kinds of the catalog: as specs, and by the real daemon."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import automated_location
@@ -13,6 +13,7 @@ from dagster_dune import (
     DagsterDuneTranslator,
     DuneCatalog,
     DuneCatalogError,
+    DuneCheck,
     DuneResource,
     MaterializedView,
     Query,
@@ -138,3 +139,31 @@ def test_an_eager_graph_is_one_call_when_its_upstream_changes(dune, tmp_path, ca
         [{"name": automated_location.FIRST}, {"name": automated_location.SECOND}, {"query_id": 11}],
     ]
     assert [node["dependencies"] for node in bodies[0]["pipeline"]["nodes"]] == [[], [1], [2]]
+
+
+@pytest.mark.parametrize("automation", ["eager", "on_missing", {"condition": "on_cron", "cron": "0 * * * *"}])
+@pytest.mark.parametrize("in_between", [False, True])
+def test_what_reads_a_gated_asset_is_run_once_its_gate_has_passed(automation, in_between):
+    """Automation does not run, a moment later, what a gate has held back; through a view that is no asset neither."""
+    reader = Query(query_id=2, deps=["query_1"] if in_between else [UP.name], automation=automation)
+    view = [Query(query_id=1, deps=[UP.name])] if in_between else []
+    gate = DuneCheck(asset=UP.name, name="gate", kind="gate", query_id=3)
+    assets = build_dune_assets(
+        DuneCatalog(materialized_views=[UP], queries=[*view, reader]), checks=[gate], query_views="inline"
+    )
+    definitions = dg.Definitions(assets=[assets], resources={"dune": DuneResource(api_key="unused")})
+    up, last = dg.AssetKey(UP.name.split(".")), dg.AssetKey(["dune", "query_2"])
+    now = datetime.now(UTC)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for key in (up, last):
+            instance.report_runless_asset_event(dg.AssetMaterialization(key))
+        seen = dg.evaluate_automation_conditions(definitions, instance, evaluation_time=now - timedelta(hours=1))
+        instance.wipe_assets([last])
+        found = []
+        for passed in (False, False, True):
+            if not found:
+                instance.report_runless_asset_event(dg.AssetMaterialization(up))
+            instance.report_runless_asset_event(dg.AssetCheckEvaluation(up, "gate", passed=passed, blocking=True))
+            seen = dg.evaluate_automation_conditions(definitions, instance, cursor=seen.cursor, evaluation_time=now)
+            found.append(seen.get_num_requested(last))
+        assert found == [0, 0, 1]

@@ -1,9 +1,13 @@
-"""A matview, and two queries over it with daily partitions: one runs a node a day, the other all days as one."""
+"""A matview, and two queries over it with daily partitions: one runs a node a day, the other all days as one.
+
+Beside them a query with a gate, that closes on one day, and what reads it.
+"""
 
 import dagster as dg
 
 from dagster_dune import (
     DuneCatalog,
+    DuneCheck,
     DuneResource,
     MaterializedView,
     Query,
@@ -25,7 +29,11 @@ CATALOG = DuneCatalog(
     queries=[
         Query(query_id=10, slug="each", deps=[BASE], partitions=EACH),
         Query(query_id=11, slug="span", deps=[BASE], partitions=SPAN),
+        Query(query_id=20, deps=["query_12"], partitions=EACH),
+        Query(query_id=12, slug="checked", partitions=EACH),
+        Query(query_id=13, slug="reader", deps=["query_12"], partitions=EACH),
     ],
+    checks=[DuneCheck(asset="query_12", name="no_fifth", kind="gate", query_id=20)],
 )
 
 
@@ -36,6 +44,10 @@ def load_account(dune):
     dune.load_query(1, "base", "SELECT 1 AS n")
     dune.load_materialized_view(BASE, 1)
     dune.load_query(10, "each", f"SELECT '{{{{day}}}}' AS day, n FROM {BASE}", parameters=[day])
+    dune.load_query(12, "checked", "SELECT '{{day}}' AS day, 1 AS n", parameters=[day])
+    dune.load_query(13, "reader", "SELECT '{{day}}' AS day, 2 AS n", parameters=[day])
+    no_fifth = "SELECT CASE WHEN '{{day}}' = '2024-01-05' THEN CAST('gate closed: the fifth' AS bigint) END AS n"
+    dune.load_query(20, "no fifth", no_fifth, parameters=[day])
     dune.load_query(11, "span", f"SELECT '{{{{from}}}}' AS a, '{{{{to}}}}' AS b, n FROM {BASE}", parameters=ends)
 
 
@@ -44,7 +56,7 @@ latest_days = build_schedule_from_dune_selection(
     [assets],
     "latest_days",
     "* * * * *",
-    select="kind:query",
+    select=["10", "11"],
     partitions_per_tick=2,
 )
 defs = dg.Definitions(

@@ -7,19 +7,22 @@ without the gate while the gate's latest answer is no.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import dagster as dg
 
+from dagster_dune._execution.checks.history import GateHistory
+from dagster_dune._execution.submission import Submission
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.checks import DuneCheck, gate_answer
 from dagster_dune.errors import DunePlanError
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, plan_pipeline
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase
 
-RETRY_NUMBER_TAG = "dagster/retry_number"
+Hear = Callable[[PipelinePlan, str], Iterator[Outcome]]
+"""Follows nodes of a pipeline to their ends, and takes over nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,52 +31,80 @@ class Ruling:
 
     Attributes:
         plan: What may be taken over or sent.
+        whole: The plan itself, whose nodes have got another identity where they must run anew.
         held_back: What the gates that said no hold back still.
         closed: By the name of each of these gates, what it said.
+        taken_over: What a gate has said on Dune, and no attempt has lived to tell: nodes that are told, and not sent.
     """
 
     plan: PipelinePlan
+    whole: PipelinePlan
     held_back: tuple[Outcome, ...] = ()
     closed: tuple[tuple[str, str], ...] = ()
+    taken_over: tuple[tuple[Submission, frozenset[str]], ...] = ()
 
 
-def ruling(instance: dg.DagsterInstance, run_id: str, assets: DuneAssetSet, plan: PipelinePlan) -> Ruling:
-    """Decide what an attempt may run of a plan, from what the gates have said in its run and in those it repeats.
+def ruling(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    assets: DuneAssetSet,
+    plan: PipelinePlan,
+    hear: Hear,
+    *,
+    resumes: bool,
+) -> Ruling:
+    """Decide what an attempt may run of a plan, from what the gates have said in the family of its run.
 
     Args:
         instance: Where the runs are stored.
         run_id: The attempt's run.
         assets: What its definition holds.
         plan: What it is to run.
+        hear: Asks Dune for an answer that no attempt has lived to tell.
+        resumes: Whether the attempt takes over what has ended, and so hears by itself what has not been told.
 
     Raises:
         DunePlanError: It is to run what a gate held back, without the gate.
     """
     gates = {key: check for key, check in assets.checks.items() if check.is_gate}
     if not gates:
-        return Ruling(plan)
-    history = _History.of(instance, run_id)
+        return Ruling(plan, plan)
+    history = GateHistory.of(instance, run_id, assets.definition)
     in_plan = {node.check.label for node in plan.nodes if node.check}
     closed: dict[str, str] = {}
     removed = set[str]()
+    taken_over: dict[str, tuple[Submission, frozenset[str]]] = {}
     for key, gate in gates.items():
         if gate.label not in in_plan:
-            _refuse_past(gate, plan, assets, history.last_answer(key, history.all))
+            _refuse_past(key, gate, plan, assets, history, hear)
             continue
-        now = history.last_answer(key, history.since_by_hand)
+        names = {gate.sql_name or "", gate.asset, *_behind(plan, gate.sql_name)}
+        now = history.last_answer(key, history.generation)
         if now is not None and not now.passed:
             closed[gate.label] = f"It said no in run {now.run_id}, and an automatic retry does not ask again."
-            removed |= {gate.sql_name or "", gate.asset, *_behind(plan, gate)}
+            removed |= names
             continue
-        before = history.last_answer(key, history.before)
-        if before is not None and not before.passed:
-            plan = _anew(plan, {gate.sql_name or "", gate.asset, *_behind(plan, gate)}, before.run_id)
+        # What else checks the asset, or reads it, is of the rows that it had.
+        plan = _with_identity(plan, {*names, *_behind(plan, gate.asset)}, gate, history, key)
+        if now is None and history.is_automatic and not resumes:
+            nodes = PipelinePlan(tuple(node for node in plan.nodes if node.sql_name == gate.sql_name))
+            if unheard := _unheard_no(nodes, history, key, history.generation, hear):
+                digests = frozenset(node.digest for node in plan.nodes if node.sql_name in names)
+                taken_over[gate.label] = (unheard, digests & unheard.node_ids.keys())
+                removed |= names
     if not removed:
-        return Ruling(plan)
+        return Ruling(plan, plan)
+    told = frozenset().union(*(digests for _, digests in taken_over.values()))
     return Ruling(
         PipelinePlan(_without(plan, removed)),
-        tuple(_held_back(node, closed) for node in plan.nodes if _is_held_back(node, plan, closed)),
+        plan,
+        tuple(
+            _held_back(node, {*closed, *taken_over})
+            for node in plan.nodes
+            if node.digest not in told and _is_held_back(node, plan, {*closed, *taken_over})
+        ),
         tuple(closed.items()),
+        tuple(taken_over.values()),
     )
 
 
@@ -84,80 +115,33 @@ def is_answer(outcome: Outcome, closed: set[str]) -> bool:
         outcome: How the node ended.
         closed: The names of the gates that have said no so far; this one's is added.
     """
-    check = outcome.node.check
-    if check and check.is_gate and outcome.result is Result.FAILED and gate_answer(outcome.reason) is not None:
+    if says_no(outcome):
         closed.add(outcome.node.label)
         return True
     return not closed.isdisjoint(outcome.blocked_by)
 
 
-@dataclass(frozen=True)
-class _Answer:
-    run_id: str
-    passed: bool
+def says_no(outcome: Outcome) -> bool:
+    """Whether a node is a gate that said no."""
+    check = outcome.node.check
+    return bool(check and check.is_gate and outcome.result is Result.FAILED and gate_answer(outcome.reason) is not None)
 
 
-class _History:
-    """What the gates of a definition have said, in a run and in those that it repeats.
-
-    Attributes:
-        since_by_hand: The runs from this one back to the last that somebody has launched by hand, the newest first.
-        before: Those before them.
-    """
-
-    def __init__(self, instance: dg.DagsterInstance, since_by_hand: Sequence[str], before: Sequence[str]) -> None:
-        self._instance = instance
-        self._evaluations: dict[str, dict[dg.AssetCheckKey, bool]] = {}
-        self.since_by_hand = since_by_hand
-        self.before = before
-
-    @classmethod
-    def of(cls, instance: dg.DagsterInstance, run_id: str) -> _History:
-        since_by_hand, before = [run_id], list[str]()
-        run = instance.get_run_by_id(run_id)
-        runs = since_by_hand
-        while run is not None and run.parent_run_id is not None:
-            parent = instance.get_run_by_id(run.parent_run_id)
-            if parent is None or parent.is_success:
-                break
-            if not _is_automatic(run, parent):
-                runs = before
-            runs.append(parent.run_id)
-            run = parent
-        return cls(instance, since_by_hand, before)
-
-    @property
-    def all(self) -> list[str]:
-        """Every run, the newest first."""
-        return [*self.since_by_hand, *self.before]
-
-    def last_answer(self, key: dg.AssetCheckKey, runs: Sequence[str]) -> _Answer | None:
-        for run_id in runs:
-            passed = self._of_run(run_id).get(key)
-            if passed is not None:
-                return _Answer(run_id, passed)
-        return None
-
-    def _of_run(self, run_id: str) -> dict[dg.AssetCheckKey, bool]:
-        if run_id not in self._evaluations:
-            records = self._instance.get_records_for_run(
-                run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, ascending=True
-            ).records
-            events = [record.event_log_entry.dagster_event for record in records]
-            evaluations = [event.asset_check_evaluation_data for event in events if event is not None]
-            self._evaluations[run_id] = {evaluation.asset_check_key: evaluation.passed for evaluation in evaluations}
-        return self._evaluations[run_id]
+def _unheard_no(
+    nodes: PipelinePlan, history: GateHistory, key: dg.AssetCheckKey, runs: frozenset[str], hear: Hear
+) -> Submission | None:
+    """The latest submission in which a gate said no on Dune, though no attempt has lived to tell it."""
+    for submission in history.untold(key, nodes.digests, runs):
+        ids = {node.id: submission.node_ids[node.digest] for node in nodes.nodes if node.digest in submission.node_ids}
+        outcomes = list(hear(nodes.renumbered(ids), submission.pipeline_execution_id or ""))
+        if any(says_no(outcome) for outcome in outcomes):
+            return submission
+    return None
 
 
-def _is_automatic(run: dg.DagsterRun, parent: dg.DagsterRun) -> bool:
-    """Whether nobody has asked for a run that repeats another: the tag is inherited by those that somebody launches."""
-    number = run.tags.get(RETRY_NUMBER_TAG)
-    return number is not None and number != parent.tags.get(RETRY_NUMBER_TAG)
-
-
-def _behind(plan: PipelinePlan, gate: DuneCheck) -> set[str]:
-    """The names of the nodes that wait for a gate, directly or not."""
-    ids = {node.id for node in plan.nodes if node.sql_name == gate.sql_name}
+def _behind(plan: PipelinePlan, name: str | None) -> set[str]:
+    """The names of the nodes that wait for those of one name, directly or not."""
+    ids = {node.id for node in plan.nodes if node.sql_name == name}
     behind = set[str]()
     for node in plan.nodes:
         if not ids.isdisjoint(node.dependencies):
@@ -166,26 +150,67 @@ def _behind(plan: PipelinePlan, gate: DuneCheck) -> set[str]:
     return behind
 
 
-def _refuse_past(gate: DuneCheck, plan: PipelinePlan, assets: DuneAssetSet, answer: _Answer | None) -> None:
-    if answer is None or answer.passed:
-        return
+def _refuse_past(
+    key: dg.AssetCheckKey,
+    gate: DuneCheck,
+    plan: PipelinePlan,
+    assets: DuneAssetSet,
+    history: GateHistory,
+    hear: Hear,
+) -> None:
     graph = assets.catalog.graph.with_deps(assets.deps_by_name)
     selection = set(assets.selection)
     readers = [
-        node.sql_name
-        for node in plan.nodes
-        if not node.check and gate.asset in set.union(*graph.walk(node.sql_name, selection.__contains__))
+        name
+        for name in dict.fromkeys(node.sql_name for node in plan.nodes if not node.check)
+        if gate.asset in set.union(*graph.walk(name, selection.__contains__))
     ]
-    if readers:
+    if not readers:
+        return
+    answer = history.last_answer(key, history.family)
+    said_no_in = answer.run_id if answer and not answer.passed else None
+    if said_no_in is None:
+        nodes = _alone(gate, assets, history)
+        unheard = _unheard_no(nodes, history, key, history.family, hear) if nodes else None
+        said_no_in = unheard.run_id if unheard else None
+    if said_no_in:
         raise DunePlanError(
-            f"The gate {gate.name} of {gate.asset} said no in run {answer.run_id}, and this run repeats what it held "
+            f"The gate {gate.name} of {gate.asset} said no in run {said_no_in}, and this run repeats what it held "
             f"back without asking it again: {', '.join(readers)}. Nothing was sent.",
             hint="Select the gate as well, with its asset if that is to be made anew.",
         )
 
 
+def _alone(gate: DuneCheck, assets: DuneAssetSet, history: GateHistory) -> PipelinePlan | None:
+    """The nodes of a gate as any attempt of the family may have sent them; None where its partitions are not known."""
+    try:
+        partitions = {gate.asset: next(iter(assets.partitions.values()), ())}
+        plan = plan_pipeline(assets.catalog, {}, checks=[gate], partitions=partitions)
+    except DunePlanError:
+        return None
+    nodes = [replace(node, anew_after=run_id) for run_id in ("", *history.family) for node in plan.nodes]
+    return PipelinePlan(tuple(replace(node, id=number) for number, node in enumerate(nodes, start=1)))
+
+
+def _with_identity(
+    plan: PipelinePlan, names: set[str], gate: DuneCheck, history: GateHistory, key: dg.AssetCheckKey
+) -> PipelinePlan:
+    """Give a gate, its asset and what waits for it another identity after a no, so that they run anew, together.
+
+    The attempts of one generation share what they run, so that each has the identity of what that has sent.
+    """
+    gate_nodes = [node for node in plan.nodes if node.sql_name == gate.sql_name]
+    noes = history.noes(key)
+    for run_id in (*noes, ""):
+        if history.has_sent(key, [replace(node, anew_after=run_id).digest for node in gate_nodes]):
+            return _anew(plan, names, run_id)
+    return _anew(plan, names, noes[0] if noes else "")
+
+
 def _anew(plan: PipelinePlan, names: set[str], run_id: str) -> PipelinePlan:
     """Give nodes another identity than they had up to the answer of a run, so that nothing of them is taken over."""
+    if not run_id:
+        return plan
     return PipelinePlan(
         tuple(replace(node, anew_after=run_id) if node.sql_name in names else node for node in plan.nodes)
     )
@@ -196,11 +221,15 @@ def _without(plan: PipelinePlan, names: set[str]) -> tuple[PlannedNode, ...]:
     return plan.renumbered({node.id: number for number, node in enumerate(kept, start=1)}).nodes
 
 
-def _is_held_back(node: PlannedNode, plan: PipelinePlan, closed: dict[str, str]) -> bool:
-    return any(node.sql_name in _behind(plan, gate.check) for gate in plan.nodes if gate.check and gate.label in closed)
+def _is_held_back(node: PlannedNode, plan: PipelinePlan, closed: set[str]) -> bool:
+    return any(
+        node.sql_name in _behind(plan, gate.sql_name)
+        for gate in plan.nodes
+        if gate.check and gate.check.label in closed
+    )
 
 
-def _held_back(node: PlannedNode, closed: dict[str, str]) -> Outcome:
+def _held_back(node: PlannedNode, closed: set[str]) -> Outcome:
     names = tuple(sorted(closed))
     return Outcome(
         node,

@@ -21,7 +21,15 @@ from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import BY_PARTITION, CHECK, EXECUTION_ID, VALUE, details_metadata, outcome_metadata
+from dagster_dune.metadata import (
+    BY_PARTITION,
+    CHECK,
+    EXECUTION_ID,
+    PIPELINE_EXECUTION_ID,
+    VALUE,
+    details_metadata,
+    outcome_metadata,
+)
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 
@@ -255,4 +263,6 @@ def _joined(answers: Mapping[str, CheckAnswer]) -> CheckAnswer:
         dg.TableSchema([dg.TableColumn("partition"), dg.TableColumn("passed", "bool"), dg.TableColumn("what")]),
     )
     said = f"{len(failed)} of {len(answers)} partitions failed: {', '.join(failed)}." if failed else "All passed."
-    return CheckAnswer(not failed, said, {BY_PARTITION: table})
+    pipelines = {answer.metadata.get(PIPELINE_EXECUTION_ID) for answer in answers.values()}
+    pipeline = {PIPELINE_EXECUTION_ID: pipelines.pop()} if len(pipelines) == 1 and None not in pipelines else {}
+    return CheckAnswer(not failed, said, {BY_PARTITION: table, **pipeline})

@@ -1,20 +1,28 @@
 """What is run again after a gate has said no: nothing by itself, all of it by hand, and nothing past the gate."""
 
+import logging
+from dataclasses import replace
+
 import dagster as dg
 import gated_location as location
 import pytest
 from gated_location import A, B
 
-from dagster_dune import DunePlanError
+from dagster_dune import DuneCheck, DunePlanError, build_dune_assets
 from dagster_dune._execution.checks.gates import ruling
+from dagster_dune._execution.submission import State
+from dagster_dune._execution.submission_record import SubmissionRecord
 from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.api.client import DuneApiClient
 from dagster_dune.pipeline.plan import plan_pipeline
+from dagster_dune.pipeline.run import Polling, follow
 
 KEYS = {A: dg.AssetKey(A.split(".")), B: dg.AssetKey(B.split(".")), 4: dg.AssetKey(["dune", "query_4"])}
 RESUMES = {"dagster/is_resume_retry": "true"}
 RESUMES_ASSETS = {"dagster/is_asset_resume_retry": "true"}
 AUTOMATIC = {"dagster/retry_number": "1"}
 EVERYTHING = {}
+LOG = logging.getLogger(__name__)
 
 
 @pytest.fixture
@@ -141,6 +149,10 @@ def test_an_automatic_retry_of_a_run_by_hand_takes_over_what_that_has_sent(world
     assert world.sent() == [[3]]
 
 
+def nobody_is_asked(plan, pipeline):
+    raise AssertionError((plan, pipeline))
+
+
 @pytest.mark.parametrize("tags", [EVERYTHING, RESUMES_ASSETS, {**RESUMES_ASSETS, **AUTOMATIC}])
 def test_readers_without_their_gate_are_refused_while_it_says_no(world, closed, tags):
     assets = DuneAssetSet.of_definition(next(iter(location.definitions().assets)), frozenset([KEYS[B], KEYS[4]]))
@@ -149,9 +161,9 @@ def test_readers_without_their_gate_are_refused_while_it_says_no(world, closed, 
         location.gated(), parent_run_id=closed.run_id, root_run_id=closed.run_id, tags=tags
     )
     with pytest.raises(DunePlanError, match=f"The gate gate of {A} said no in run {closed.run_id}.*: {B}. Nothing"):
-        ruling(world.instance, again.run_id, assets, plan)
+        ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resumes=True)
     first = world.instance.create_run_for_job(location.gated())
-    assert ruling(world.instance, first.run_id, assets, plan).plan == plan
+    assert ruling(world.instance, first.run_id, assets, plan, nobody_is_asked, resumes=True).plan == plan
 
 
 def test_a_reader_alone_is_not_gated_where_no_gate_has_said_no(world):
@@ -174,3 +186,122 @@ def test_a_gate_that_failed_to_run_is_asked_again_before_its_readers(world):
     assert world.sent() == [[14, 4, B]]
     assert not again.success  # the amounts of the first attempt are those that are checked
     assert "1 blocking check failed" in failure(again)
+
+
+def test_by_hand_again_takes_over_what_the_run_by_hand_before_has_sent(world, closed):
+    """And not the old answer of the gate, that stands in the pipeline before."""
+    location.amounts(world.dune, 1)
+    second = world.run(closed, tags=RESUMES)
+    assert not second.success
+    assert world.sent() == [[14, 3, 4, A, B]]
+    world.dune.load_query(3, "other", "SELECT 1 AS one")
+    for parent in (second, closed):
+        third = world.run(parent, tags=RESUMES)
+        assert third.success, failure(third)
+    assert world.sent() == [[3]]
+
+
+@pytest.fixture
+def untold(world, finish_pipeline):
+    """A run whose process has died after the gate's no, so that it has told nothing."""
+    definition = next(iter(location.definitions().assets))
+    assets = replace(DuneAssetSet.of_definition(definition), selected=frozenset(definition.keys))
+    plan = plan_pipeline(assets.catalog, assets.selection, extra_deps=assets.deps_by_name, checks=[location.GATE])
+    run = world.instance.create_run_for_job(location.gated(), status=dg.DagsterRunStatus.FAILURE)
+    record = SubmissionRecord(world.instance, run, "dune_assets")
+    assert record.intend(plan)
+    with DuneApiClient(world.dune.api_key, world.dune.url, timeout=60, max_retries=0) as client:
+        pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
+        finish_pipeline(client, pipeline)
+    assert record.close(State.ANSWERED, pipeline)
+    assert world.sent() == [[14, 3, 4, A, B]]
+    return run
+
+
+@pytest.mark.parametrize("how", [RESUMES, RESUMES_ASSETS, EVERYTHING])
+def test_a_no_that_nobody_has_told_is_heard_by_an_automatic_retry(world, untold, how):
+    world.dune.load_query(3, "other", "SELECT 1 AS one")
+    again = world.run(untold, tags={**how, **AUTOMATIC})
+    assert not again.success
+    assert world.sent() == [[3]]
+    assert materialized(again) == {"result_amounts", "query_3"}
+    (found,) = said(again)
+    assert not found.passed
+    assert "gate closed" not in failure(again)
+    assert "1 blocking check failed" in failure(again)
+
+
+def said(result):
+    events = [event for event in result.all_events if event.event_type_value == "ASSET_CHECK_EVALUATION"]
+    return [event.asset_check_evaluation_data for event in events]
+
+
+@pytest.mark.parametrize("how", [RESUMES, EVERYTHING])
+def test_a_no_that_nobody_has_told_is_taken_over_by_hand_where_that_resumes(world, untold, how):
+    world.dune.load_query(3, "other", "SELECT 1 AS one")
+    again = world.run(untold, tags=how)
+    assert not again.success
+    assert world.sent() == ([[3]] if how == RESUMES else [[14, 3, 4, A, B]])
+
+
+def readers_of(world, parent, tags):
+    """The nodes of a run that repeats what a gate held back, without the gate, and its id."""
+    definition = next(iter(location.definitions().assets))
+    assets = DuneAssetSet.of_definition(definition, frozenset([KEYS[B], KEYS[4]]))
+    run = world.instance.create_run_for_job(
+        location.gated(), parent_run_id=parent.run_id, root_run_id=parent.run_id, tags=tags
+    )
+    return assets, plan_pipeline(assets.catalog, assets.selection, extra_deps=assets.deps_by_name), run.run_id
+
+
+def hear(world):
+    """Ask the local Dune as a step does."""
+
+    def of(plan, pipeline):
+        with DuneApiClient(world.dune.api_key, world.dune.url, timeout=60, max_retries=0) as client:
+            for outcomes in follow(client, plan, pipeline, polling=Polling(0.01, 0.1), log=LOG):
+                yield from outcomes
+
+    return of
+
+
+@pytest.mark.parametrize("tags", [EVERYTHING, RESUMES_ASSETS, {**EVERYTHING, **AUTOMATIC}])
+def test_readers_without_their_gate_are_refused_after_a_no_that_nobody_has_told(world, untold, tags):
+    assets, plan, run_id = readers_of(world, untold, tags)
+    with pytest.raises(DunePlanError, match=f"said no in run {untold.run_id}, and this run repeats"):
+        ruling(world.instance, run_id, assets, plan, hear(world), resumes=False)
+    world.run(untold, tags={**RESUMES, **AUTOMATIC})  # tells it
+    with pytest.raises(DunePlanError, match=f"The gate gate of {A} said no in run"):
+        ruling(world.instance, run_id, assets, plan, nobody_is_asked, resumes=False)
+
+
+def test_what_a_sibling_has_heard_counts(world, untold):
+    sibling = world.run(untold, tags={**RESUMES, **AUTOMATIC})
+    world.sent()
+    again = world.run(untold, tags={**EVERYTHING, "dagster/retry_number": "2"})
+    assert f"check gate of {A}: It said no in run {sibling.run_id}" in failure(again)
+    assert world.sent() == [[3]]
+    location.amounts(world.dune, 1)
+    world.dune.load_query(3, "other", "SELECT 1 AS one")
+    by_hand = world.run(untold, tags=RESUMES)
+    assert by_hand.success, failure(by_hand)
+    assert world.sent() == [[14, 3, 4, A, B]]
+    assets, plan, run_id = readers_of(world, untold, RESUMES_ASSETS)
+    assert ruling(world.instance, run_id, assets, plan, nobody_is_asked, resumes=True).plan == plan
+
+
+def test_other_checks_of_an_asset_that_runs_anew_are_asked_anew(world, closed):
+    """Their old answers are of rows that are gone."""
+    rows = DuneCheck(asset=A, name="rows", kind="rows", query_id=15)
+    definition = build_dune_assets(location.CATALOG, checks=[location.GATE, rows])
+    assets = replace(DuneAssetSet.of_definition(definition), selected=frozenset(definition.keys))
+    checks = [location.GATE, rows]
+    plan = plan_pipeline(assets.catalog, assets.selection, extra_deps=assets.deps_by_name, checks=checks)
+    again = world.instance.create_run_for_job(
+        location.gated(), parent_run_id=closed.run_id, root_run_id=closed.run_id, tags=RESUMES
+    )
+    ruled = ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resumes=True).plan
+    assert {node.sql_name: node.anew_after for node in ruled.nodes} == {
+        name: "" if name == "query_3" else closed.run_id
+        for name in (A, B, "query_3", "query_4", "query_14", "query_15")
+    }

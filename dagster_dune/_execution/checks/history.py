@@ -1,0 +1,161 @@
+"""What the gates of a definition have said in the family of a run, and what of that no attempt has lived to tell.
+
+A generation is what somebody has launched by hand, with all that Dagster has tried again by itself since. No clock
+decides what may be sent: the order of answers is that of the runs that repeat each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+
+from dagster_dune._execution.family import PARENT_RUN_TAG, Family
+from dagster_dune._execution.submission import State, Submission
+from dagster_dune._execution.submission_record import submissions_of
+from dagster_dune.metadata import PIPELINE_EXECUTION_ID
+
+RETRY_NUMBER_TAG = "dagster/retry_number"
+
+
+@dataclass(frozen=True)
+class GateAnswer:
+    """What a gate has said.
+
+    Attributes:
+        run_id: The run that has told it.
+        passed: Whether it said yes.
+        pipeline: The pipeline that it said it in; None where it did in several.
+        order: Sorts answers: how many runs the run goes back to, and the time.
+    """
+
+    run_id: str
+    passed: bool
+    pipeline: str | None
+    order: tuple[int, float]
+
+
+class GateHistory:
+    """What gates have said in a run, in those that it repeats, and in those that repeat the same.
+
+    Attributes:
+        family: The ids of these runs.
+        generation: Those of them since somebody has last launched one by hand, this one among them.
+        is_automatic: Whether nobody has asked for the run.
+    """
+
+    def __init__(
+        self, instance: dg.DagsterInstance, run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun], definition: str
+    ) -> None:
+        self._instance = instance
+        self._definition = definition
+        self._lines = {run_id: _line(one, runs) for run_id, one in runs.items()}
+        own = self._lines[run.run_id]
+        self.family = frozenset(run_id for run_id, line in self._lines.items() if line[-1] == own[-1])
+        begins = {run_id: _begin(line, runs) for run_id, line in self._lines.items()}
+        self.generation = frozenset(id_ for id_ in self.family if begins[id_] == begins[run.run_id])
+        self.is_automatic = begins[run.run_id] != run.run_id
+        self._runs = [runs[run_id] for run_id in sorted(self.family)]
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance, run_id: str, definition: str) -> GateHistory:
+        """Read the history that a run has for a definition.
+
+        Raises:
+            DunePipelineError: The run itself does not exist.
+        """
+        family = Family.of(instance, run_id)
+        return cls(instance, family.run, {run.run_id: run for run in family.members}, definition)
+
+    def last_answer(self, key: dg.AssetCheckKey, runs: Collection[str]) -> GateAnswer | None:
+        """The latest answer of a gate in some runs."""
+        return next((answer for answer in self._answers[key] if answer.run_id in runs), None)
+
+    def noes(self, key: dg.AssetCheckKey) -> list[str]:
+        """The runs of other generations that a gate has said no in, the latest first."""
+        return [
+            answer.run_id for answer in self._answers[key] if not answer.passed and answer.run_id not in self.generation
+        ]
+
+    def has_sent(self, key: dg.AssetCheckKey, digests: Collection[str]) -> bool:
+        """Whether the generation has sent, or taken over, some of a gate's nodes."""
+        pipelines = {answer.pipeline for answer in self._answers[key] if answer.run_id in self.generation}
+        return any(
+            submission.holds_any(digests)
+            and (submission.run_id in self.generation or submission.pipeline_execution_id in pipelines)
+            for submission in self._submissions
+        )
+
+    def untold(self, key: dg.AssetCheckKey, digests: Collection[str], runs: Collection[str]) -> list[Submission]:
+        """The submissions of a gate by some runs that no run has told of, since its latest answer; the latest first."""
+        last = self.last_answer(key, runs)
+        told = {answer.pipeline for answer in self._answers[key]}
+        found = [
+            submission
+            for submission in self._submissions
+            if submission.state is State.ANSWERED
+            and submission.run_id in runs
+            and submission.pipeline_execution_id not in told
+            and submission.holds_any(digests)
+            and (last is None or len(self._lines[submission.run_id]) >= last.order[0])
+        ]
+        return sorted(found, key=lambda one: (len(self._lines[one.run_id]), one.at), reverse=True)
+
+    @cached_property
+    def _submissions(self) -> Sequence[Submission]:
+        return submissions_of(self._instance, self._runs, self._definition)
+
+    @cached_property
+    def _answers(self) -> Mapping[dg.AssetCheckKey, Sequence[GateAnswer]]:
+        found: dict[dg.AssetCheckKey, list[GateAnswer]] = defaultdict(list)
+        for run in self._runs:
+            records = self._instance.get_records_for_run(
+                run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+            ).records
+            for record in records:
+                event = record.event_log_entry.dagster_event
+                if event is None:
+                    continue
+                said = event.asset_check_evaluation_data
+                pipeline = said.metadata.get(PIPELINE_EXECUTION_ID)
+                order = (len(self._lines[run.run_id]), record.timestamp)
+                found[said.asset_check_key].append(
+                    GateAnswer(run.run_id, said.passed, str(pipeline.value) if pipeline else None, order)
+                )
+        for answers in found.values():
+            answers.sort(key=lambda answer: answer.order, reverse=True)
+        return found
+
+
+def _line(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list[str]:
+    """The ids of a run and of those that it goes back to, up to the first, or to the first after a success."""
+    line = [run.run_id]
+    while parent_id := _parent_id(run):
+        if parent_id in line:
+            break
+        parent = runs.get(parent_id)
+        if parent is None:
+            return [*line, parent_id]  # it is gone
+        if parent.is_success:
+            break
+        line.append(parent_id)
+        run = parent
+    return line
+
+
+def _begin(line: Sequence[str], runs: Mapping[str, dg.DagsterRun]) -> str:
+    """The run of a line that somebody has launched by hand last: such a one inherits the tag of its parent."""
+    for run_id, parent_id in itertools.pairwise(line):
+        parent = runs.get(parent_id)
+        number = runs[run_id].tags.get(RETRY_NUMBER_TAG)
+        if parent is None or number is None or number == parent.tags.get(RETRY_NUMBER_TAG):
+            return run_id
+    return line[-1]
+
+
+def _parent_id(run: dg.DagsterRun) -> str | None:
+    return run.parent_run_id or run.tags.get(PARENT_RUN_TAG)
