@@ -30,8 +30,8 @@ from .api.errors import (
 from .assets import build_dune_assets, dune_assets
 from .catalog.catalog import DuneCatalog, MaterializedView, Query
 from .catalog.names import Reference, ReferenceKind
-from .catalog.parameters import QueryParameter
-from .catalog.partitions import QueryPartitions
+from .catalog.settings.parameters import QueryParameter
+from .catalog.settings.partitions import QueryPartitions
 from .checks import DuneCheck
 from .components.component import DuneComponent
 from .definitions import build_dune_definitions, build_dune_upstream_specs, merge_dune_definitions

@@ -9,8 +9,8 @@ from dagster_dune._execution.event_stream import DuneEvent
 from dagster_dune._specs.asset_set import register
 from dagster_dune._specs.specs import asset_specs
 from dagster_dune.catalog.catalog import DuneCatalog
-from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.selection import Patterns
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import CATALOG_TAG
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
 from dagster_dune.translator import DagsterDuneTranslator

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from dagster_dune.assets import DuneExecute, QueryViews
     from dagster_dune.catalog.catalog import DuneCatalog
-    from dagster_dune.catalog.checks import DuneCheck
     from dagster_dune.catalog.selection import Patterns
+    from dagster_dune.catalog.settings.checks import DuneCheck
     from dagster_dune.resource import DuneResource
     from dagster_dune.run_config import PipelineForm
     from dagster_dune.translator import DagsterDuneTranslator
@@ -114,9 +114,10 @@ def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
         >>> daily = MaterializedView(name="dune.acme.result_daily")
         >>> query = Query(query_id=42, deps=["dune.acme.result_daily"])
         >>> reader = DuneCatalog(queries=[query], external=["dune.acme.result_daily"])
+        >>> dune = DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"))
         >>> defs = merge_dune_definitions(
-        ...     build_dune_definitions(reader, name="readers"),
-        ...     build_dune_definitions(DuneCatalog(materialized_views=[daily])),
+        ...     build_dune_definitions(reader, name="readers", resource=dune),
+        ...     build_dune_definitions(DuneCatalog(materialized_views=[daily]), resource=dune),
         ... )
         >>> sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs())
         ['dune/acme/result_daily', 'dune/query_42']

@@ -11,10 +11,10 @@ import dagster as dg
 
 from dagster_dune.api.models import ExecutionStatus, QueryExecution, ResultMetadata
 from dagster_dune.catalog.catalog import MaterializedView, Query
-from dagster_dune.catalog.checks import BOUNDS, DuneCheck
 from dagster_dune.catalog.names import Reference, ReferenceKind
-from dagster_dune.catalog.parameters import checked_values
-from dagster_dune.catalog.partitions import Partition
+from dagster_dune.catalog.settings.checks import BOUNDS, DuneCheck
+from dagster_dune.catalog.settings.parameters import checked_values
+from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.pipeline.settle import Outcome
 from dagster_dune.pipeline.states import Phase
 

@@ -13,7 +13,7 @@ from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.hidden_text import HiddenText
 from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
-from dagster_dune.catalog.parameters import plain_value
+from dagster_dune.catalog.settings.parameters import plain_value
 from dagster_dune.errors import DuneConfigurationError, DunePlanError
 from dagster_dune.pipeline.plan import Override
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from dagster_dune._execution.submission_record import UNDER_WAY
+from dagster_dune._execution.submissions.submission_record import UNDER_WAY
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns, listed
 from dagster_dune.catalog.selection import select as matching

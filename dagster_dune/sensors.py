@@ -13,9 +13,9 @@ from dagster_dune._refreshes.polling import Budget, PollingRound, RefreshPoller,
 from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
 from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.selection import Patterns, check_patterns
 from dagster_dune.catalog.selection import select as matching
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from dagster_dune._execution.submission_record import submissions_of
+from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.errors import DuneResultError
 
 

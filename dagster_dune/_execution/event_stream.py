@@ -13,7 +13,7 @@ from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._execution.error_places import assets_named, line_in_file, shortened
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.errors import DuneApiError
-from dagster_dune.catalog.partitions import Partition
+from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import CHECK, doubts_of, outcome_metadata
 from dagster_dune.pipeline.plan import PipelinePlan

@@ -232,10 +232,10 @@ class ResultMethods:
         Raises:
             DuneResultError: There is no such result, or it cannot be read, or not be told apart from other partitions.
         """
-        from dagster_dune.frames.columns import ARROW_DIGITS, SHORT_DIGITS  # noqa: PLC0415  (pyarrow is slow to import)
         from dagster_dune.frames.duckdb_tables import write_duckdb  # noqa: PLC0415
         from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
         from dagster_dune.frames.results import open_reader  # noqa: PLC0415
+        from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS  # noqa: PLC0415  (pyarrow is slow to import)
 
         with place_of(context) as place:
             (execution_id,) = executions_of(place, asset_key, partition_key)

@@ -11,17 +11,17 @@ from functools import partial
 
 import dagster as dg
 
-from dagster_dune._execution import protocol
 from dagster_dune._execution.checks.gates import Ruling, is_answer, ruling
 from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
-from dagster_dune._execution.family import Family, Origin, make_findable
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated, tell_terminal, undisturbed
-from dagster_dune._execution.policy import look, policy_of
-from dagster_dune._execution.protocol import Attempt, Policy, View
-from dagster_dune._execution.sender import Sender
-from dagster_dune._execution.submission import State, Submission
-from dagster_dune._execution.submission_record import SubmissionRecord
+from dagster_dune._execution.submissions import protocol
+from dagster_dune._execution.submissions.family import Family, Origin, make_findable
+from dagster_dune._execution.submissions.policy import look, policy_of
+from dagster_dune._execution.submissions.protocol import Attempt, Policy, View
+from dagster_dune._execution.submissions.sender import Sender
+from dagster_dune._execution.submissions.submission import State, Submission
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneNotFoundError

@@ -11,7 +11,7 @@ import dagster as dg
 
 from dagster_dune._execution.checks.answers import NoAnswerError
 from dagster_dune._execution.checks.of_known import answer_of_known, metadata_before
-from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.catalog.settings.checks import DuneCheck
 
 CheckedEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 

@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import dagster as dg
 
-from dagster_dune._execution.submission import State, Submission
-from dagster_dune._execution.submission_record import UNDER_WAY, submissions_of
+from dagster_dune._execution.submissions.submission import State, Submission
+from dagster_dune._execution.submissions.submission_record import UNDER_WAY, submissions_of
 from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, QueryExecution
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.metadata import COLUMN_SCHEMA, ENDED_AT, EXECUTION_ID, outcome_metadata

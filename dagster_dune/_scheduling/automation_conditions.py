@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune.catalog.automation import Automation, Freshness
+from dagster_dune.catalog.settings.automation import Automation, Freshness
 from dagster_dune.errors import DuneCatalogError
 
 

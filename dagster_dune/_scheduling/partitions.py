@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from dagster_dune.catalog.catalog import MaterializedView, Query
-from dagster_dune.catalog.partitions import OFFSETS, Partition, QueryPartitions
+from dagster_dune.catalog.settings.partitions import OFFSETS, Partition, QueryPartitions
 from dagster_dune.errors import DuneCatalogError
 
 CRON_KEYS = "%Y-%m-%d-%H:%M"

@@ -15,9 +15,9 @@ import dagster as dg
 from dagster_dune._scheduling.partitions import partitions_of_step
 from dagster_dune._specs.check_specs import checks_by_key
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.partitions import Partition
+from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneCatalogError
 from dagster_dune.metadata import CATALOG_TAG, NAME
 

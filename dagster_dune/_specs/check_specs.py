@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import dagster as dg
 
 from dagster_dune.catalog.catalog import DuneCatalog, Query
-from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import check_spec_metadata
 from dagster_dune.pipeline.plan import check_gates
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagster_dune.catalog.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.catalog.settings.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.unknown_names import warn_of_unknown_names
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class DuneCatalog(CatalogContents):
     def from_directory(
         cls, path: str | Path, *, exclude: Sequence[str] | str = (), strict: bool = False
     ) -> DuneCatalog:
-        """Read a folder of ``.sql`` files, each with a short header; see `dagster_dune.catalog.sources.folder`.
+        """Read a folder of ``.sql`` files, each with a short header; see `dagster_dune.catalog.sources.files.folder`.
 
         Args:
             path: The folder.
@@ -61,7 +61,7 @@ class DuneCatalog(CatalogContents):
         Raises:
             DuneCatalogError: The folder cannot be read, or `strict` is set and something is left out.
         """
-        from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415  (slow to import)
+        from dagster_dune.catalog.sources.files.folder import read_directory  # noqa: PLC0415  (slow to import)
         from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
 
         left_out = LeftOut(strict=strict)

@@ -10,10 +10,10 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from dagster_dune.catalog.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.catalog.settings.checks import DuneCheck, check_consistent
 from dagster_dune.errors import DuneCatalogError
 
 DOCUMENT_VERSION = 1

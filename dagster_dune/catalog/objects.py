@@ -15,10 +15,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dagster_dune.api.models import Performance
-from dagster_dune.catalog.automation import Automation, Freshness
 from dagster_dune.catalog.names import MAX_QUERY_ID, Reference, materialized_view_name
-from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, check_keys, checked_values, plain_value
-from dagster_dune.catalog.partitions import QueryPartitions
+from dagster_dune.catalog.settings.automation import Automation, Freshness
+from dagster_dune.catalog.settings.parameters import (
+    ParameterValue,
+    QueryParameter,
+    check_keys,
+    checked_values,
+    plain_value,
+)
+from dagster_dune.catalog.settings.partitions import QueryPartitions
 from dagster_dune.errors import DuneCatalogError
 
 logger = logging.getLogger(__name__)

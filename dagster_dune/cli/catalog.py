@@ -49,7 +49,7 @@ def pull(
         warn_of_differences,
         warn_of_foreign_queries,
     )
-    from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415
+    from dagster_dune.catalog.sources.files.folder import read_directory  # noqa: PLC0415
     from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
     from dagster_dune.catalog.sources.pull import pull as pull_account  # noqa: PLC0415
     from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
@@ -129,7 +129,7 @@ def diff(
     """List the files whose SQL is not what Dune has saved, and would run. Exits with 1 where there are any."""
     from dagster_dune.catalog.document import read_document  # noqa: PLC0415
     from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415
-    from dagster_dune.catalog.sources.folder import read_directory  # noqa: PLC0415
+    from dagster_dune.catalog.sources.files.folder import read_directory  # noqa: PLC0415
     from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
     from dagster_dune.catalog.sources.merge import merged  # noqa: PLC0415
 

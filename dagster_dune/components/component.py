@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, DuneEvents
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.selection import listed
-from dagster_dune.catalog.sources.folder import read_directory
+from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.sources.files.folder import read_directory
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.fields import (
     ResolvedBackfillPolicy,

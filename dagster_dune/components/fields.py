@@ -17,7 +17,7 @@ from dagster.components.resolved.core_models import (
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from dagster_dune.assets import QueryViews
-from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.components.yaml_errors import Written, exact, located
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource

@@ -8,7 +8,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.document import read_document
 from dagster_dune.catalog.sources.account import discover
-from dagster_dune.catalog.sources.folder import read_directory
+from dagster_dune.catalog.sources.files.folder import read_directory
 from dagster_dune.catalog.sources.merge import merged
 from dagster_dune.doctor.report import Report, in_words
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.columns import Timestamps, Uint256
+from dagster_dune.frames.types.columns import Timestamps, Uint256
 
 CONCURRENT_PAGES = 8
 Wire = Literal["auto", "csv", "json"]
@@ -24,8 +24,8 @@ class ReadOptions:
         sort_by: In which order, such as ``amount desc, chain``.
         limit: How many rows at the most.
         sample: How many rows, drawn at random; excludes `filters` and `limit`.
-        uint256: How uint256 and int256 are held; see `dagster_dune.frames.columns.Uint256`.
-        timestamps: What becomes of timestamps that do not fit; see `dagster_dune.frames.columns.Timestamps`.
+        uint256: How uint256 and int256 are held; see `dagster_dune.frames.types.columns.Uint256`.
+        timestamps: What becomes of timestamps that do not fit; see `dagster_dune.frames.types.columns.Timestamps`.
         exact: Whether a NULL is told from the text ``<nil>`` where Dune's CSV does not.
         max_bytes: Refuse to read a larger result: Dune charges exports by size.
         allow_partial_results: Whether to read what there is of a result that Dune has cut short.

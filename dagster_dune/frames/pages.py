@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from dagster_dune.errors import DuneResultError
-from dagster_dune.frames.columns import Column, arrow_schema
-from dagster_dune.frames.values import Number, from_json, from_text, json_values
+from dagster_dune.frames.types.columns import Column, arrow_schema
+from dagster_dune.frames.types.values import Number, from_json, from_text, json_values
 
 # Assumption: csv-null.
 NULL_IN_CSV = "<nil>"

@@ -20,9 +20,9 @@ from dagster_dune.api.client import DuneApiClient, ResultsPage
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.models import ExecutionStatus, ResultMetadata
 from dagster_dune.errors import DuneResultError
-from dagster_dune.frames.columns import ARROW_DIGITS, Choices, Column, arrow_schema, columns_of
 from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.pages import NULL_IN_CSV, read_csv, read_json
+from dagster_dune.frames.types.columns import ARROW_DIGITS, Choices, Column, arrow_schema, columns_of
 from dagster_dune.pipeline.readable import EXPIRY_HINT, check_readable
 from dagster_dune.pipeline.states import Phase, phase_of
 

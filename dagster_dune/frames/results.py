@@ -16,11 +16,11 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted, Performance
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
-from dagster_dune.frames.columns import ARROW_DIGITS
 from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.reading import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
+from dagster_dune.frames.types.columns import ARROW_DIGITS
 from dagster_dune.pipeline.states import Phase, phase_of
 
 FIRST_POLL_SECONDS = 0.25

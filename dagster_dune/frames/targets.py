@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.columns import ARROW_DIGITS, SHORT_DIGITS
 from dagster_dune.frames.extras import needed
+from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog
-from dagster_dune.catalog.checks import DuneCheck
-from dagster_dune.catalog.partitions import Partition
+from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DunePlanError
 from dagster_dune.pipeline.plan import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target, parts_of
 

@@ -20,10 +20,10 @@ from dagster_dune.api.models import (
     QueryExecution,
 )
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.graph import CatalogGraph
-from dagster_dune.catalog.parameters import ParameterValue, check_as_written, checked_values, joined
-from dagster_dune.catalog.partitions import Partition
+from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.parameters import ParameterValue, check_as_written, checked_values, joined
+from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneCatalogError, DunePlanError
 
 DIGEST_LENGTH = 12

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.catalog.settings.parameters import QueryParameter
 from dagster_dune.errors import DuneCatalogError
 
 

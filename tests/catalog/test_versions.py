@@ -3,7 +3,7 @@
 import pytest
 
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.catalog.settings.parameters import QueryParameter
 from dagster_dune.catalog.sql.fingerprint import fingerprint
 from dagster_dune.catalog.versions import code_versions
 

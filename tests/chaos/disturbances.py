@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from dagster_dune import DuneApiClient
-from dagster_dune._execution import policy, protocol, sender, submission_record
+from dagster_dune._execution.submissions import policy, protocol, sender, submission_record
 
 CURRENT = threading.local()
 PATIENCE_SECONDS = 2.0

@@ -6,11 +6,11 @@ import dagster as dg
 import pytest
 
 from dagster_dune import DuneCatalog, DuneResource, Query, build_dune_assets
-from dagster_dune._execution.family import Family
-from dagster_dune._execution.policy import look, policy_of
-from dagster_dune._execution.protocol import Attempt, AwaitEnd, Follow, HasEnded, Look, Submit, Wait
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import SubmissionRecord
+from dagster_dune._execution.submissions.family import Family
+from dagster_dune._execution.submissions.policy import look, policy_of
+from dagster_dune._execution.submissions.protocol import Attempt, AwaitEnd, Follow, HasEnded, Look, Submit, Wait
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.pipeline.plan import plan_pipeline
 
 CATALOG = DuneCatalog(queries=[Query(query_id=1), Query(query_id=2, deps=["query_1"])])

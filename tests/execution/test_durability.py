@@ -12,7 +12,7 @@ from durable_location import load
 from waiting import wait_until
 
 from dagster_dune import DuneApiClient
-from dagster_dune._execution.submission_record import submissions_of
+from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.emulator.server import DuneEmulator
 
 LOCATION = ROOT / "tests" / "support" / "durable_location.py"

@@ -7,8 +7,8 @@ import pytest
 from databases import EACH_DATABASE, database_of_test, instance_of
 
 from dagster_dune import DuneCatalog, Query, QueryPartitions, build_dune_assets
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import submissions_of
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import submissions_of
 
 COUNT = 1500
 DAYS = QueryPartitions(kind="daily", start="2020-01-01", end="2025-01-01", parameters={"day": "{partition_key}"})

@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from dagster_dune import AmbiguousSubmission, DuneCatalog, MaterializedView, Query
-from dagster_dune._execution.family import Family, Origin, make_findable
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import SubmissionRecord, submissions_of
+from dagster_dune._execution.submissions.family import Family, Origin, make_findable
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, submissions_of
 from dagster_dune.errors import DunePipelineError
 from dagster_dune.pipeline.plan import plan_pipeline
 

@@ -7,8 +7,8 @@ import pytest
 from waiting import PATIENCE
 
 from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import submissions_of
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.api import rate_budget
 
 DAILY = "dune.acme.result_daily"

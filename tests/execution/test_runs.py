@@ -16,8 +16,8 @@ from dagster_dune import (
     build_dune_assets,
     dune_assets,
 )
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import SubmissionRecord, submissions_of
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, submissions_of
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.pipeline.plan import plan_pipeline
 

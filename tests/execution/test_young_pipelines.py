@@ -7,8 +7,8 @@ import pytest
 from waiting import wait_until
 
 from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import SubmissionRecord, submissions_of
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, submissions_of
 from dagster_dune.pipeline.plan import plan_pipeline
 
 DAILY = "dune.acme.result_daily"

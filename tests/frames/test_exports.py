@@ -20,10 +20,10 @@ from result_server import ResultServer
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
 from dagster_dune.frames import exports, reading
-from dagster_dune.frames.columns import SHORT_DIGITS
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.exports import write_parquet
 from dagster_dune.frames.results import open_reader
+from dagster_dune.frames.types.columns import SHORT_DIGITS
 
 KILLS = int(os.environ.get("DAGSTER_DUNE_KILLS", "5"))
 NAMES = ["n", "u", "d", "i"]

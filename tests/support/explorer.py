@@ -1,9 +1,9 @@
 """Every order in which several attempts of one family can act, over a model of the instance and of Dune.
 
-The attempts run the decision code of the product, `dagster_dune._execution.protocol`; what is modelled is what it
-stands on. Storage: a write that is acknowledged is in every later read, one that is not may turn up at any later time,
-or never. Dune: a request may start a pipeline and lose its answer; a pipeline ends at any time, well or not. A process
-may be killed before each of its steps. Clocks differ by an hour.
+The attempts run the decision code of the product, `dagster_dune._execution.submissions.protocol`; what is modelled is
+what it stands on. Storage: a write that is acknowledged is in every later read, one that is not may turn up at any
+later time, or never. Dune: a request may start a pipeline and lose its answer; a pipeline ends at any time, well or
+not. A process may be killed before each of its steps. Clocks differ by an hour.
 
 `explore` walks through all states that can be reached, and counts the ways through them. A state is known by what each
 attempt has seen so far, since its next step depends on nothing else.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from dagster_dune import DuneCatalog, Query
-from dagster_dune._execution.protocol import (
+from dagster_dune._execution.submissions.protocol import (
     Attempt,
     AwaitEnd,
     Close,
@@ -31,7 +31,7 @@ from dagster_dune._execution.protocol import (
     Wait,
     submitting,
 )
-from dagster_dune._execution.submission import State, Submission
+from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.api.errors import AmbiguousSubmission, DuneBadRequestError
 from dagster_dune.pipeline.plan import plan_pipeline
 

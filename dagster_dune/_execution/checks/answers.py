@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.catalog.settings.checks import DuneCheck
 
 
 class NoAnswerError(Exception):

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import dagster as dg
 
 from dagster_dune._execution.checks.history import GateHistory
-from dagster_dune._execution.submission import Submission
+from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.checks import DuneCheck, gate_answer
+from dagster_dune.catalog.settings.checks import DuneCheck, gate_answer
 from dagster_dune.errors import DunePlanError
 from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, plan_pipeline
 from dagster_dune.pipeline.settle import Outcome, Result

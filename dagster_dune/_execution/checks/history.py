@@ -14,9 +14,9 @@ from functools import cached_property
 
 import dagster as dg
 
-from dagster_dune._execution.family import PARENT_RUN_TAG, Family
-from dagster_dune._execution.submission import State, Submission
-from dagster_dune._execution.submission_record import submissions_of
+from dagster_dune._execution.submissions.family import PARENT_RUN_TAG, Family
+from dagster_dune._execution.submissions.submission import State, Submission
+from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.metadata import PIPELINE_EXECUTION_ID
 
 RETRY_NUMBER_TAG = "dagster/retry_number"

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds
-from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import (
     COLUMN_SCHEMA,
     CREDITS,

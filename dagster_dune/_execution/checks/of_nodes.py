@@ -14,7 +14,7 @@ from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, b
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus
-from dagster_dune.catalog.checks import DuneCheck, gate_answer
+from dagster_dune.catalog.settings.checks import DuneCheck, gate_answer
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import DETAILS_MISSING, OFFENDING_ROWS, OFFENDING_SAMPLE, VALUE, VALUE_BEFORE
 from dagster_dune.pipeline.settle import Outcome, Result

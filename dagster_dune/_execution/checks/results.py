@@ -19,7 +19,7 @@ from dagster_dune._execution.checks.of_known import answer_of_known, metadata_be
 from dagster_dune._execution.checks.of_nodes import answer_of_node, patiently
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.catalog.checks import DuneCheck
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import (
     BY_PARTITION,

@@ -7,7 +7,7 @@ from typing import get_args
 
 from dagster_dune.api.models import MaterializedViewInfo, Parameter, SavedQuery
 from dagster_dune.catalog.objects import MaterializedView, Query
-from dagster_dune.catalog.parameters import ParameterType, QueryParameter, joined
+from dagster_dune.catalog.settings.parameters import ParameterType, QueryParameter, joined
 
 
 def as_materialized_view(info: MaterializedViewInfo, backing: Query | None) -> MaterializedView:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
-from dagster_dune.catalog.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.catalog.settings.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.sources.file_ids import WAYS
 from dagster_dune.errors import DuneCatalogError
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.sources.differences import difference, owned_ids
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent, place_of
 from dagster_dune.errors import DuneCatalogError

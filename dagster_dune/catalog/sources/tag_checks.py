@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.objects import Query
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.sources.left_out import LeftOut
 
 TAG = "check:"

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.types.values import WIDE_RANGES
 from dagster_dune.frames.uploads.schema import WIDE, is_bytes, is_text
-from dagster_dune.frames.values import WIDE_RANGES
 
 CSV: Literal["text/csv"] = "text/csv"
 NDJSON: Literal["application/x-ndjson"] = "application/x-ndjson"

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from dagster_dune.api.models import ColumnInfo, TableColumn
 from dagster_dune.errors import DuneConfigurationError, DuneError
-from dagster_dune.frames.columns import SHORT_DIGITS, TYPE_KEY
-from dagster_dune.frames.dune_types import parse_type
+from dagster_dune.frames.types.columns import SHORT_DIGITS, TYPE_KEY
+from dagster_dune.frames.types.dune_types import parse_type
 
 ZONED = "timestamp with time zone"
 WIDE = ("uint256", "int256")

@@ -9,7 +9,7 @@ from waiting import PATIENCE
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneAuthenticationError, DuneConnectionError
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.catalog.settings.parameters import QueryParameter
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 
 REFUSED = (403, '{"error": "not on this plan"}')

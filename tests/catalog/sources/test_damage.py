@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.sources.folder_settings import FolderSettings
-from dagster_dune.catalog.sources.header import Header
+from dagster_dune.catalog.sources.files.folder_settings import FolderSettings
+from dagster_dune.catalog.sources.files.header import Header
 from dagster_dune.errors import DuneCatalogError
 
 GOOD = "/* dune\nperformance: large\nparameters: {day: 2024-01-31}\n*/\nSELECT '{{day}}' FROM dex.trades"

@@ -3,7 +3,7 @@
 import pytest
 
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query, UnidentifiedQuery
-from dagster_dune.catalog.parameters import QueryParameter
+from dagster_dune.catalog.settings.parameters import QueryParameter
 from dagster_dune.errors import DuneCatalogError
 
 NAME = "dune.acme.result_x"

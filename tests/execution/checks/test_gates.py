@@ -10,8 +10,8 @@ from gated_location import A, B
 
 from dagster_dune import DuneCheck, DunePlanError, build_dune_assets
 from dagster_dune._execution.checks.gates import ruling
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import SubmissionRecord
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.pipeline.plan import plan_pipeline

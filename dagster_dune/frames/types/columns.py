@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import pyarrow as pa
 
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
+from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
 
 Uint256 = Literal["text", "decimal", "float", "binary"]
 """How a uint256 or int256 is held: as exact text, as a decimal that fails where it is too short, as the nearest double,

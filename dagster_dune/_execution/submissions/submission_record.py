@@ -24,8 +24,8 @@ from typing import Any, cast
 
 import dagster as dg
 
-from dagster_dune._execution.legacy_record import legacy_submissions
-from dagster_dune._execution.submission import State, Submission
+from dagster_dune._execution.submissions.legacy_record import legacy_submissions
+from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.metadata import SUBMISSION_KEY
 from dagster_dune.pipeline.plan import DIGEST_LENGTH, PipelinePlan
 

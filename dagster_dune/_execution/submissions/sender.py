@@ -9,9 +9,20 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.protocol import Close, Intend, Look, NotSent, Policy, Send, Step, Submit, View, submitting
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import SubmissionRecord
+from dagster_dune._execution.submissions.protocol import (
+    Close,
+    Intend,
+    Look,
+    NotSent,
+    Policy,
+    Send,
+    Step,
+    Submit,
+    View,
+    submitting,
+)
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.api.models import PipelineSubmitted
 from dagster_dune.pipeline.plan import PipelinePlan
 

@@ -29,9 +29,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from dagster_dune.catalog.sources.file_ids import IdPlace
-from dagster_dune.catalog.sources.header import Header
+from dagster_dune.catalog.sources.files.header import Header
+from dagster_dune.catalog.sources.files.yaml_text import LONGEST_WORD, YamlText
 from dagster_dune.catalog.sources.left_out import LeftOut
-from dagster_dune.catalog.sources.yaml_text import LONGEST_WORD, YamlText
 from dagster_dune.errors import DuneCatalogError
 
 FILE_NAME = "dune.yml"

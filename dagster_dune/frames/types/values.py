@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_dune.errors import DuneResultError
-from dagster_dune.frames import times
-from dagster_dune.frames.columns import Column, field_names
-from dagster_dune.frames.dune_types import TIMESTAMP_ZONED, DuneType
+from dagster_dune.frames.types import times
+from dagster_dune.frames.types.columns import Column, field_names
+from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType
 
 WIDE_RANGES = {"uint256": (0, 2**256 - 1), "int256": (-(2**255), 2**255 - 1)}
 _NOT_HEX = 255

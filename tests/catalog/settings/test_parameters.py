@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 import yaml
 
-from dagster_dune.catalog.parameters import (
+from dagster_dune.catalog.settings.parameters import (
     QueryParameter,
     check_as_written,
     checked_values,

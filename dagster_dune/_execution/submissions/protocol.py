@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from dagster_dune._execution.submission import State, Submission
+from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
 from dagster_dune.errors import DunePipelineError
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.submission import State, Submission
+from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.metadata import NAMESPACE
 
 INTENT_TAG = f"{NAMESPACE}intent"

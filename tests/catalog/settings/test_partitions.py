@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.parameters import QueryParameter
-from dagster_dune.catalog.partitions import Partition, QueryPartitions
+from dagster_dune.catalog.settings.parameters import QueryParameter
+from dagster_dune.catalog.settings.partitions import Partition, QueryPartitions
 from dagster_dune.errors import DuneCatalogError, DunePlanError
 from dagster_dune.pipeline.plan import Override, plan_pipeline
 

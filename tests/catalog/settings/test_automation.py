@@ -2,8 +2,8 @@
 
 import pytest
 
-from dagster_dune.catalog.automation import is_cron
 from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.settings.automation import is_cron
 from dagster_dune.errors import DuneCatalogError
 
 

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dagster_dune.catalog.automation import is_cron
-from dagster_dune.catalog.parameters import ParameterValue
+from dagster_dune.catalog.settings.automation import is_cron
+from dagster_dune.catalog.settings.parameters import ParameterValue
 from dagster_dune.errors import DuneCatalogError, DunePlanError
 
 PartitionsKind = Literal["hourly", "daily", "weekly", "monthly", "cron", "static", "dynamic"]

@@ -1,7 +1,7 @@
 """A folder of ``.sql`` files as a catalog: one file a query, or the backing query of one matview.
 
-A query's id stands in its header (see `dagster_dune.catalog.sources.header`), in the folder's ``dune.yml`` (see
-`dagster_dune.catalog.sources.folder_settings`), in its file's name, or in a comment at its start that links to it (see
+A query's id stands in its header (see `header` beside this module), in the folder's ``dune.yml`` (see
+`folder_settings`), in its file's name, or in a comment at its start that links to it (see
 `dagster_dune.catalog.sources.file_ids`). A file without one waits for `DuneCatalog.merge` to find it in the account. A
 file whose header or settings have a `matview` is that materialized view.
 """
@@ -18,15 +18,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dagster_dune.catalog.checks import DuneCheck
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
-from dagster_dune.catalog.parameters import ParameterValue, QueryParameter, checked_values, joined, likely_type
-from dagster_dune.catalog.sources.file_checks import checks_of_file
+from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.parameters import ParameterValue, QueryParameter, checked_values, joined, likely_type
 from dagster_dune.catalog.sources.file_ids import WAYS, Found, IdPlace, identify
-from dagster_dune.catalog.sources.folder_settings import read_settings, read_text, shown
-from dagster_dune.catalog.sources.header import Header, HeaderParameter, SqlText, parse_sql_text
+from dagster_dune.catalog.sources.files.file_checks import checks_of_file
+from dagster_dune.catalog.sources.files.folder_settings import read_settings, read_text, shown
+from dagster_dune.catalog.sources.files.header import Header, HeaderParameter, SqlText, parse_sql_text
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
 from dagster_dune.catalog.sql.references import parameter_keys
 from dagster_dune.errors import DuneCatalogError

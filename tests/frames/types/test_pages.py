@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from result_server import as_csv
 
 from dagster_dune import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.columns import Choices, arrow_schema, columns_of
-from dagster_dune.frames.dune_types import parse_type
 from dagster_dune.frames.pages import read_csv, read_json
+from dagster_dune.frames.types.columns import Choices, arrow_schema, columns_of
+from dagster_dune.frames.types.dune_types import parse_type
 
 DECIMAL = decimal.Context(prec=100)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dagster_dune.catalog.checks import QUERY_KINDS, DuneCheck
 from dagster_dune.catalog.names import Reference, slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQuery
-from dagster_dune.catalog.sources.header import Header, HeaderCheck
+from dagster_dune.catalog.settings.checks import QUERY_KINDS, DuneCheck
+from dagster_dune.catalog.sources.files.header import Header, HeaderCheck
 from dagster_dune.errors import DuneCatalogError
 
 FOLDER = "checks"

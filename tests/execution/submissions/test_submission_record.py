@@ -11,9 +11,9 @@ import pytest
 from databases import EACH_DATABASE, database_of_test, instance_of
 
 from dagster_dune import DuneCatalog, Query
-from dagster_dune._execution import submission_record
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import SubmissionRecord, acknowledged, submissions_of
+from dagster_dune._execution.submissions import submission_record
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, acknowledged, submissions_of
 from dagster_dune.pipeline.plan import plan_pipeline
 
 PLAN = plan_pipeline(DuneCatalog(queries=[Query(query_id=1)]), {"query_1": "a"})
@@ -71,8 +71,8 @@ from concurrent.futures import ThreadPoolExecutor
 import dagster as dg
 sys.path[:0] = [{support!r}]
 from dagster_dune import DuneCatalog, Query
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import SubmissionRecord
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.pipeline.plan import plan_pipeline
 
 plan = plan_pipeline(DuneCatalog(queries=[Query(query_id=1)]), {{"query_1": "a"}})

@@ -23,13 +23,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dagster_dune.api.models import Performance
-from dagster_dune.catalog.automation import Automation, Freshness
-from dagster_dune.catalog.checks import CheckKind, DuneCheck
 from dagster_dune.catalog.names import MAX_QUERY_ID
-from dagster_dune.catalog.parameters import ParameterType
-from dagster_dune.catalog.partitions import QueryPartitions
+from dagster_dune.catalog.settings.automation import Automation, Freshness
+from dagster_dune.catalog.settings.checks import CheckKind, DuneCheck
+from dagster_dune.catalog.settings.parameters import ParameterType
+from dagster_dune.catalog.settings.partitions import QueryPartitions
 from dagster_dune.catalog.sources.file_ids import ids_in_comment
-from dagster_dune.catalog.sources.yaml_text import read_yaml
+from dagster_dune.catalog.sources.files.yaml_text import read_yaml
 from dagster_dune.errors import DuneCatalogError
 
 COMMENT = re.compile(r"\s*(?:--(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/)", re.DOTALL)

@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 
 from dagster_dune import DuneCatalog, Query, build_dune_assets
-from dagster_dune._execution import sender, submission_record
-from dagster_dune._execution.submission import State
-from dagster_dune._execution.submission_record import submissions_of
+from dagster_dune._execution.submissions import sender, submission_record
+from dagster_dune._execution.submissions.submission import State
+from dagster_dune._execution.submissions.submission_record import submissions_of
 
 CATALOG = DuneCatalog(queries=[Query(query_id=1)])
 ASSETS = build_dune_assets(CATALOG)

@@ -5,7 +5,7 @@ import os
 import pytest
 from explorer import DONE, FAILED, NODE, NOON, RUNNING, Explorer, Violation, Who
 
-from dagster_dune._execution.submission import State, Submission
+from dagster_dune._execution.submissions.submission import State, Submission
 
 # Clocks differ by an hour, against the order in which they are likely to act.
 A, B, C = Who("A", "run a", hours=1), Who("B", "run b", hours=-1), Who("C", "run c")

@@ -12,8 +12,8 @@ from enum import Enum
 
 import dagster as dg
 
-from dagster_dune._execution.legacy_record import legacy_writers
-from dagster_dune._execution.submission_record import acknowledged
+from dagster_dune._execution.submissions.legacy_record import legacy_writers
+from dagster_dune._execution.submissions.submission_record import acknowledged
 from dagster_dune.errors import DunePipelineError
 from dagster_dune.metadata import FAMILY_TAG
 
