@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +95,8 @@ def test_the_demo_recorded_and_replayed(tmp_path):
         recorded = cli("record", "--keep", "-o", file, *demo, DUNE_API_KEY=dune.api_key, DUNE_API_BASE_URL=dune.url)
     assert recorded.returncode == 0, recorded.stderr
     replayed = cli("replay", file, *demo, DUNE_API_KEY="any key")
-    assert replayed.stdout == recorded.stdout
+    told = [re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", done.stdout) for done in (recorded, replayed)]
+    assert told[0] == told[1]
     assert "materialized" in replayed.stdout
 
 

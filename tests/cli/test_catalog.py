@@ -316,7 +316,7 @@ def test_ctrl_c_ends_a_pull_at_once_and_keeps_what_was_read(run, dune, tmp_path)
         wait_until(lambda: len(queries_read(dune)) == 3 and answered(dune) == 2)
         pull.send_signal(signal.SIGINT)
         _, told = pull.communicate(timeout=PATIENCE)
-    assert pull.returncode == 130
+    assert pull.returncode == 130, told
     assert "Interrupted." in told
     assert "Traceback" not in told
     assert re.search(r"[12] queries that were read are kept in", told)

@@ -145,8 +145,11 @@ def made(dune):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_takes_everything_away(dune, number):
     load(dune)
+    dune.inject("delay", method="POST", path="/api/v1/pipelines/execute", seconds=3600, when="after")
     process = started(dune)
-    wait_until(lambda: made(dune) >= 3 or process.poll() is not None)
+    wait_until(
+        lambda: any(execution["pipeline_execution_id"] for execution in dune.executions()) or process.poll() is not None
+    )
     process.send_signal(number)
     assert process.wait(PATIENCE) == 2
     assert left(dune) == ([], [])

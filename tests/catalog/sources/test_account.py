@@ -60,6 +60,7 @@ def test_an_account_as_a_catalog(account, client):
                 name="dune.acme.result_volume",
                 query_id=2,
                 sql="SELECT * FROM dune.acme.result_trades",
+                description="Volume by day",
                 is_private=False,
             ),
         ],
