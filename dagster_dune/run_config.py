@@ -73,8 +73,8 @@ def configs_of(context: dg.AssetExecutionContext, config: DuneRunConfig | None) 
     Raises:
         DunePlanError: What is said to the definition is no `DuneRunConfig`.
     """
-    definition = context.assets_def.op.name
-    if config is None or context.op_execution_context.op.name == definition:
+    definition, step = context.assets_def.op.name, context.op_execution_context.op.name
+    if config is None or step == definition:
         return [config] if config else []
     of_job, of_run = context.job_def.config_mapping, context.run.run_config
     whole: Any = of_job.resolve_from_unvalidated_config(of_run) if of_job else of_run
@@ -84,7 +84,7 @@ def configs_of(context: dg.AssetExecutionContext, config: DuneRunConfig | None) 
         return [DuneRunConfig(**given), config]
     except (ValidationError, dg.DagsterError) as error:
         raise DunePlanError(
-            f"The run's configuration of {definition}, which counts for {context.op_execution_context.op.name} too, cannot be read: {error}"
+            f"The run's configuration of {definition}, which counts for {step} too, cannot be read: {error}"
         ) from error
 
 
