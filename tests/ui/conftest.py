@@ -66,6 +66,7 @@ def project(deployment_of_session, dune):
     instance = deployment_of_session.instance
     instance.wipe_assets(instance.all_asset_keys())
     yield deployment_of_session
+    dune.release()  # what a failed test holds would hold the next one up
     for run in instance.get_runs():
         deployment_of_session.finish(run.run_id)
         instance.delete_run(run.run_id)

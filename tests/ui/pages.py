@@ -36,7 +36,7 @@ class AssetGraph:
 
     def follow(self):
         """Follow the link of the message that a run has been launched."""
-        self.page.get_by_text("View", exact=True).click()
+        self.page.get_by_role("link", name="View", exact=True).click()
         return RunPage(self.page)
 
     def open_launchpad(self, button):
