@@ -11,7 +11,7 @@ from functools import partial
 
 import dagster as dg
 
-from dagster_dune._execution.checks.gates import Ruling, is_answer, ruling
+from dagster_dune._execution.checks.gates import is_answer, ruling
 from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated, tell_terminal, undisturbed
@@ -109,7 +109,8 @@ class Step:
         stream = EventStream(self._context, self._assets, plan, checks)
         yield from checks.start()
         try:
-            ruled = self._ruling(plan)
+            resume = self._settings.resume
+            ruled = ruling(self._instance, self._run_id, self._assets, plan, self._outcomes, resume=resume)
             checks.closed.update(ruled.closed)
             for submission, digests in ruled.taken_over:
                 step = protocol.Follow(submission, digests, sends_again=False)
@@ -127,11 +128,6 @@ class Step:
         if self._details:
             yield from stream.late_details(self._details.rest())
         stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes)
-
-    def _ruling(self, plan: PipelinePlan) -> Ruling:
-        """Ask what gates leave of a plan."""
-        resumes = self._settings.resume and Family.of(self._instance, self._run_id).origin.resumes
-        return ruling(self._instance, self._run_id, self._assets, plan, self._outcomes, resumes=resumes)
 
     def _attempt(
         self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted] | None, stream: EventStream

@@ -56,6 +56,8 @@ class Details:
         self._timeout = timeout
         self._needs = needs
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="dune-details")
+        # Readers wait for room in the budget; what does not wait for it must not stand behind them.
+        self._readers_of_needed = ThreadPoolExecutor(READERS, thread_name_prefix="dune-needed-details")
         self._closed = Event()
         self._changed = Condition()
         self._room_at = -float("inf")
@@ -68,7 +70,8 @@ class Details:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._closed.set()
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        for readers in (self._readers, self._readers_of_needed):
+            readers.shutdown(wait=False, cancel_futures=True)
 
     def added(self, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
         """Yield the same outcomes in the same order, with their details or the reason why these are missing."""
@@ -106,7 +109,8 @@ class Details:
         if outcome.execution_id is None:
             return None
         read = _Read(outcome, outcome.execution_id, self._needs(outcome.node))
-        read.done = self._readers.submit(self._status, read)
+        readers = self._readers_of_needed if read.is_needed else self._readers
+        read.done = readers.submit(self._status, read)
         read.done.add_done_callback(lambda _: self._tell())
         return read
 

@@ -51,7 +51,7 @@ def ruling(
     plan: PipelinePlan,
     hear: Hear,
     *,
-    resumes: bool,
+    resume: bool,
 ) -> Ruling:
     """Decide what an attempt may run of a plan, from what the gates have said in the family of its run.
 
@@ -61,7 +61,7 @@ def ruling(
         assets: What its definition holds.
         plan: What it is to run.
         hear: Asks Dune for an answer that no attempt has lived to tell.
-        resumes: Whether the attempt takes over what has ended, and so hears by itself what has not been told.
+        resume: Whether attempts that resume take over what has ended, and so hear by themselves what was not told.
 
     Raises:
         DunePlanError: It is to run what a gate held back, without the gate.
@@ -86,7 +86,7 @@ def ruling(
             continue
         # What else checks the asset, or reads it, is of the rows that it had.
         plan = _with_identity(plan, {*names, *_behind(plan, gate.asset)}, gate, history, key)
-        if now is None and history.is_automatic and not resumes:
+        if now is None and history.is_automatic and not (resume and history.resumes):
             nodes = PipelinePlan(tuple(node for node in plan.nodes if node.sql_name == gate.sql_name))
             if unheard := _unheard_no(nodes, history, key, history.generation, hear):
                 digests = frozenset(node.digest for node in plan.nodes if node.sql_name in names)

@@ -48,10 +48,10 @@ class GateHistory:
         is_automatic: Whether nobody has asked for the run.
     """
 
-    def __init__(
-        self, instance: dg.DagsterInstance, run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun], definition: str
-    ) -> None:
+    def __init__(self, instance: dg.DagsterInstance, relatives: Family, definition: str) -> None:
+        run, runs = relatives.run, {run.run_id: run for run in relatives.members}
         self._instance = instance
+        self._relatives = relatives
         self._definition = definition
         self._lines = {run_id: _line(one, runs) for run_id, one in runs.items()}
         own = self._lines[run.run_id]
@@ -68,8 +68,12 @@ class GateHistory:
         Raises:
             DunePipelineError: The run itself does not exist.
         """
-        family = Family.of(instance, run_id)
-        return cls(instance, family.run, {run.run_id: run for run in family.members}, definition)
+        return cls(instance, Family.of(instance, run_id), definition)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the run goes on where another has ended."""
+        return self._relatives.origin.resumes
 
     def last_answer(self, key: dg.AssetCheckKey, runs: Collection[str]) -> GateAnswer | None:
         """The latest answer of a gate in some runs."""

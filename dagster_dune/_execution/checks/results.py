@@ -254,6 +254,7 @@ def _joined(answers: Mapping[str, CheckAnswer]) -> CheckAnswer:
     """One answer of those of several partitions, with a table that says which of them failed."""
     if len(answers) == 1:
         return next(iter(answers.values()))
+    answers = dict(sorted(answers.items()))  # they come as their executions end
     failed = [label for label, answer in answers.items() if not answer.passed]
     table = dg.MetadataValue.table(
         [

@@ -1,7 +1,7 @@
 """Who may send: the decisions of one attempt, as steps that somebody else carries out. Pure: no clock, no storage.
 
 The invariant: in one family of runs a node is sent again only by an attempt that has seen how every earlier sending of
-it ended. docs/durability.md says why these steps keep it, and tests/execution/explorer.py tries every order of them.
+it ended. docs/durability.md says why these steps keep it, and tests/support/explorer.py tries every order of them.
 
 Each function here is a generator. It yields what is to be done next, and is sent what came of it.
 """

@@ -161,9 +161,9 @@ def test_readers_without_their_gate_are_refused_while_it_says_no(world, closed, 
         location.gated(), parent_run_id=closed.run_id, root_run_id=closed.run_id, tags=tags
     )
     with pytest.raises(DunePlanError, match=f"The gate gate of {A} said no in run {closed.run_id}.*: {B}. Nothing"):
-        ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resumes=True)
+        ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True)
     first = world.instance.create_run_for_job(location.gated())
-    assert ruling(world.instance, first.run_id, assets, plan, nobody_is_asked, resumes=True).plan == plan
+    assert ruling(world.instance, first.run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
 
 
 def test_a_reader_alone_is_not_gated_where_no_gate_has_said_no(world):
@@ -269,10 +269,10 @@ def hear(world):
 def test_readers_without_their_gate_are_refused_after_a_no_that_nobody_has_told(world, untold, tags):
     assets, plan, run_id = readers_of(world, untold, tags)
     with pytest.raises(DunePlanError, match=f"said no in run {untold.run_id}, and this run repeats"):
-        ruling(world.instance, run_id, assets, plan, hear(world), resumes=False)
+        ruling(world.instance, run_id, assets, plan, hear(world), resume=False)
     world.run(untold, tags={**RESUMES, **AUTOMATIC})  # tells it
     with pytest.raises(DunePlanError, match=f"The gate gate of {A} said no in run"):
-        ruling(world.instance, run_id, assets, plan, nobody_is_asked, resumes=False)
+        ruling(world.instance, run_id, assets, plan, nobody_is_asked, resume=False)
 
 
 def test_what_a_sibling_has_heard_counts(world, untold):
@@ -287,7 +287,7 @@ def test_what_a_sibling_has_heard_counts(world, untold):
     assert by_hand.success, failure(by_hand)
     assert world.sent() == [[14, 3, 4, A, B]]
     assets, plan, run_id = readers_of(world, untold, RESUMES_ASSETS)
-    assert ruling(world.instance, run_id, assets, plan, nobody_is_asked, resumes=True).plan == plan
+    assert ruling(world.instance, run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
 
 
 def test_other_checks_of_an_asset_that_runs_anew_are_asked_anew(world, closed):
@@ -300,7 +300,7 @@ def test_other_checks_of_an_asset_that_runs_anew_are_asked_anew(world, closed):
     again = world.instance.create_run_for_job(
         location.gated(), parent_run_id=closed.run_id, root_run_id=closed.run_id, tags=RESUMES
     )
-    ruled = ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resumes=True).plan
+    ruled = ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True).plan
     assert {node.sql_name: node.anew_after for node in ruled.nodes} == {
         name: "" if name == "query_3" else closed.run_id
         for name in (A, B, "query_3", "query_4", "query_14", "query_15")
