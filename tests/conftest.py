@@ -1,6 +1,7 @@
 """What tests share: the local Dune (one in each test process, empty at the start of each test), and how to ask it."""
 
 import shutil
+import signal
 
 import dagster as dg
 import httpx
@@ -19,6 +20,10 @@ from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.resource import DuneResource
 
 EXECUTE = "/api/v1/pipelines/execute"
+
+# Shells start what is in the background with Ctrl-C switched off, and every process of a test would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

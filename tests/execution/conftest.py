@@ -27,6 +27,13 @@ def job():
 
 
 @pytest.fixture
+def home(tmp_path):
+    """A DAGSTER_HOME that several processes share."""
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    return str(tmp_path)
+
+
+@pytest.fixture
 def make_run(instance, job):
     """A function that stores a run, perhaps as the child of another, with its tags inherited as Dagster does."""
 

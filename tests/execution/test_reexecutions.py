@@ -21,12 +21,6 @@ def hands():
 
 
 @pytest.fixture
-def home(tmp_path):
-    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    return str(tmp_path)
-
-
-@pytest.fixture
 def lasting(home):
     with dg.DagsterInstance.from_config(home) as instance:
         yield instance

@@ -20,12 +20,6 @@ def hands():
 
 
 @pytest.fixture
-def home(tmp_path):
-    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    return str(tmp_path)
-
-
-@pytest.fixture
 def account(dune):
     dune.load_query(1, "one", "SELECT 1 AS n")
     dune.load_materialized_view(ONE, 1)

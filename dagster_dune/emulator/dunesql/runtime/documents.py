@@ -54,10 +54,7 @@ def _read(text: str) -> Any:
 @native("VARCHAR", "VARCHAR")
 def json_parse(text: str) -> str:
     """Read a text as JSON."""
-    value = _read(text)
-    if value is MISSING:
-        raise FunctionError(f"Cannot convert value to JSON: '{text}'")
-    return dumps(value)
+    return _formatted(text, "Cannot convert value to JSON")
 
 
 @native("VARCHAR", "VARCHAR")
@@ -362,7 +359,11 @@ def json_elements(values: list[str | None], keeps_nulls: bool) -> str:
 @native("VARCHAR", "VARCHAR")
 def json_formatted(text: str) -> str:
     """Read what stands for JSON in json_object or json_array."""
+    return _formatted(text, "conversion to JSON failed")
+
+
+def _formatted(text: str, complaint: str) -> str:
     value = _read(text)
     if value is MISSING:
-        raise FunctionError(f"conversion to JSON failed: '{text}'")
+        raise FunctionError(f"{complaint}: '{text}'")
     return dumps(value)
