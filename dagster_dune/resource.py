@@ -20,7 +20,7 @@ from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
 from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
-from dagster_dune.api.hidden_text import HiddenText
+from dagster_dune.api.key import HiddenText
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
 from dagster_dune.api.retries import longest_submission
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from dagster_dune.errors import DuneConfigurationError
 
 DEFAULT_BASE_URL = "https://api.dune.com"
+API_PATH = "/api"
 
 
 def checked_base_url(base_url: str) -> str:

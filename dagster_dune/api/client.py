@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from dagster_dune.api.transport import Answer, Transport
+    from dagster_dune.api.answers import Answer
+    from dagster_dune.api.transport import Transport
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 5

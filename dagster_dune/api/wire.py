@@ -4,16 +4,69 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 
+from dagster_dune.api.address import API_PATH, is_loopback
 from dagster_dune.api.deadline import seconds_left
+from dagster_dune.api.key import ApiKey
 from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.version import __version__
 
 WRITE_BYTES = 2**16
+
+
+def http_client(api_key: ApiKey, base_url: str, timeout: float, *, keep_alive: bool) -> httpx.Client:
+    """A client of httpx over sockets that keep the deadline.
+
+    Args:
+        api_key: The key.
+        base_url: Where the API is, without ``/api``.
+        timeout: The seconds that each part of an exchange may take.
+        keep_alive: Whether a connection serves more than one request.
+    """
+    return httpx.Client(
+        auth=_ApiKeyAuth(api_key),
+        base_url=base_url + API_PATH,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # Dune needs none, and gateways set theirs
+        headers={"User-Agent": f"dagster-dune/{__version__}", "Accept-Encoding": "gzip"},
+        timeout=timeout,
+        transport=Wire(_trusted_certificates(), _proxy(base_url), api_key.blotted_bytes, keep_alive=keep_alive),
+    )
+
+
+@cache
+def _trusted_certificates() -> ssl.SSLContext:
+    """Read them once a process: that takes longer than a request."""
+    return httpx.create_ssl_context()
+
+
+class _ApiKeyAuth(httpx.Auth):
+    """Puts the key into the header of each request as it leaves, and keeps it out of everything else."""
+
+    def __init__(self, api_key: ApiKey) -> None:
+        self._api_key = api_key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        request.headers["X-Dune-Api-Key"] = self._api_key.reveal()
+        yield request
+
+
+def _proxy(base_url: str) -> str | None:
+    """The proxy that the environment names for this address (httpx looks only where no transport is given)."""
+    parts = urlsplit(base_url)
+    if parts.hostname is None or is_loopback(parts.hostname) or proxy_bypass(parts.hostname):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 class Wire(httpx.BaseTransport):
