@@ -144,6 +144,7 @@ class Step:
         )
         steps = Attempt(plan, policy).steps()
         came: object = None
+        just_read: Family | None = family
         while True:
             try:
                 step = steps.send(came)
@@ -155,12 +156,12 @@ class Step:
                 yield from stream.of(_skipped(plan, step), None)
             elif isinstance(step, protocol.Submit):
                 came = self._submit(plan, step, policy, family.origin, send)
+            elif isinstance(step, protocol.Look):
+                came, just_read = self._look(policy, just_read), None
             else:
-                came = self._do(step, policy)
+                came = self._do(step)
 
-    def _do(self, step: protocol.Step, policy: Policy) -> object:
-        if isinstance(step, protocol.Look):
-            return self._look(policy)
+    def _do(self, step: protocol.Step) -> object:
         if isinstance(step, protocol.Wait):
             return self._wait(step.reason)
         if isinstance(step, protocol.HasEnded):
@@ -170,8 +171,8 @@ class Step:
         self._await_end(step.submission)
         return None
 
-    def _look(self, policy: Policy) -> View:
-        return look(self._instance, self._run_id, self._assets.definition, policy)
+    def _look(self, policy: Policy, family: Family | None = None) -> View:
+        return look(family or Family.of(self._instance, self._run_id), self._assets.definition, policy)
 
     def _wait(self, reason: str) -> bool:
         """Wait a drawn, growing time, unless all waits together have outlasted any submission."""

@@ -118,7 +118,7 @@ def attempt(instance):
                 return told
             came = None
             if isinstance(step, Look):
-                came = look(instance, run.run_id, "dune_assets", policy)
+                came = look(Family.of(instance, run.run_id), "dune_assets", policy)
             elif isinstance(step, Wait):
                 told.waited.append(step.reason)
                 came = len(told.waited) < 3

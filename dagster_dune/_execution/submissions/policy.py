@@ -41,12 +41,11 @@ def policy_of(family: Family, *, resume: bool, max_age: timedelta, retry_failed_
     )
 
 
-def look(instance: dg.DagsterInstance, run_id: str, definition: str, policy: Policy) -> View:
+def look(family: Family, definition: str, policy: Policy) -> View:
     """Read what the family of a run has sent of a definition's nodes, afresh."""
-    family = Family.of(instance, run_id)
-    submissions = submissions_of(instance, family.members)
+    submissions = submissions_of(family.instance, family.members)
     return View(
-        list(_of_definition(submissions, definition, run_id)),
+        list(_of_definition(submissions, definition, family.run.run_id)),
         tuple(id_ for id_ in family.gone if id_ not in policy.released),
     )
 
