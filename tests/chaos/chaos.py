@@ -65,7 +65,10 @@ def run_batch(seeds, home, dunes, storage="", *, protocol="on", webserver=False)
             except Exception as error:  # so that one scenario does not end the others
                 done.put((scenario, [f"it could not be driven: {error!r}"]))
 
-    with kind(home, dunes[0], arguments, location.name, storage) as deployment, ThreadPoolExecutor(len(dunes)) as hands:
+    with (
+        kind(home, dunes[0], arguments, location.name, storage, forks=False) as deployment,
+        ThreadPoolExecutor(len(dunes)) as hands,
+    ):
         if webserver:
             deployment.start("dagster-daemon", "run")
             deployment.start_webserver()

@@ -23,7 +23,7 @@ from databases import DATABASES
 from deployment import Deployment
 from durable_location import load
 from scenario import EXECUTE, STATUS
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneApiClient
 from dagster_dune.api.models import Pipeline, PipelineNode, QueryExecution
@@ -41,7 +41,7 @@ class Matrix:
     def __init__(self, dune, home, storage):
         self.dune = dune
         self.paid_twice = []
-        self.deployment = Deployment(home, dune, ["-f", str(LOCATION)], LOCATION.name, storage)
+        self.deployment = Deployment(home, dune, ["-f", str(LOCATION)], LOCATION.name, storage, forks=False)
         self.daemon = self.deployment.start("dagster-daemon", "run")
         self.deployment.start_webserver()
 
@@ -112,10 +112,10 @@ class Matrix:
             self._sigkill(self.deployment.run_worker(run_id))
         elif who == "daemon":
             self.daemon.kill()
-            self.daemon.wait()
+            self.daemon.wait(PATIENCE)
         else:
             self.deployment.webserver.kill()
-            self.deployment.webserver.wait()
+            self.deployment.webserver.wait(PATIENCE)
 
     @staticmethod
     def _sigkill(process_id):

@@ -1,4 +1,7 @@
-"""A real deployment of Dagster for tests: SQLite on disk, a webserver, a daemon, runs in processes of their own."""
+"""A real deployment of Dagster for tests: SQLite on disk, a webserver, a daemon, runs in processes of their own.
+
+Its processes fork from one that has imported everything, unless a test wants them from Dagster's own launcher.
+"""
 
 import os
 import signal
@@ -9,9 +12,11 @@ from pathlib import Path
 
 import dagster as dg
 import httpx
+from forks import SOCKET, ForkedProcess, fork_server
 from waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
+SUPPORT = Path(__file__).parent
 BIN = Path(sys.executable).parent
 
 INSTANCE = f"""
@@ -26,6 +31,11 @@ run_retries:
   enabled: true
 code_servers:
   local_startup_timeout: {PATIENCE}
+"""
+FORKS = """
+run_launcher:
+  module: forks
+  class: ForkingRunLauncher
 """
 # Dagster's own patience with code servers.
 TIMEOUTS = (
@@ -68,20 +78,22 @@ mutation Terminate($runId: String!) {
 class Deployment:
     """Dagster's processes over one DAGSTER_HOME, loading one code location against a local Dune."""
 
-    def __init__(self, home, dune, location_args, location_name, storage=""):
+    def __init__(self, home, dune, location_args, location_name, storage="", *, forks=True):
         self.home = home
         self.location_args = location_args
         self.location_name = location_name
         home.mkdir(parents=True, exist_ok=True)
-        (home / "dagster.yaml").write_text(INSTANCE + storage)
+        (home / "dagster.yaml").write_text(INSTANCE + storage + (FORKS if forks else ""))
         self.environment = {
             **os.environ,
             "DAGSTER_HOME": str(home),
             "DUNE_API_KEY": dune.api_key,
             "DUNE_API_BASE_URL": dune.url,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(SUPPORT)]),
             **dict.fromkeys(TIMEOUTS, str(PATIENCE)),
         }
+        if forks:
+            self.environment[SOCKET] = fork_server()
         self.instance = dg.DagsterInstance.from_config(str(home))
         self._processes = []
 
@@ -100,18 +112,22 @@ class Deployment:
 
     def start(self, program, *args):
         """Start one of Dagster's programs; what it says goes into a file of DAGSTER_HOME."""
-        with (self.home / f"{program}.log").open("wb") as log:
-            command = [BIN / program, *args, *self.location_args]
-            process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+        return self._begin(f"{program}.log", [program, *args, *self.location_args])
+
+    def _begin(self, log, command):
+        if SOCKET in self.environment:
+            process = ForkedProcess(command, self.environment, self.home / log)
+        else:
+            with (self.home / log).open("wb") as out:
+                command = [BIN / command[0], *command[1:]]
+                process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=out, stderr=out)
         self._processes.append(process)
         return process
 
     def start_code_server(self, port, *location):
         """Serve the code location from a process of its own; it ends after the programs that use it."""
-        with (self.home / "code-server.log").open("wb") as log:
-            command = [BIN / "dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), *location]
-            process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
-        self._processes.append(process)
+        command = ["dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), *location]
+        self._begin("code-server.log", command)
         wait_until(lambda: "Started Dagster code" in (self.home / "code-server.log").read_text())
 
     def start_webserver(self):

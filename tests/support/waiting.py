@@ -10,12 +10,12 @@ PATIENCE = 900  # seconds
 PAUSES = (0.01, 0.5)  # seconds between two looks: the first, and the longest
 
 
-def wait_until(read, is_good=bool):
+def wait_until(read, is_good=bool, patience=PATIENCE):
     """Read again and again until what is read is good, and return it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     pause, longest = PAUSES
     while not is_good(seen := read()):
-        assert time.monotonic() < deadline, f"still {seen!r} after {PATIENCE} s"
+        assert time.monotonic() < deadline, f"still {seen!r} after {patience} s"
         time.sleep(pause)
         pause = min(1.3 * pause, longest)
     return seen

@@ -52,7 +52,7 @@ def page(browser):
 @pytest.fixture(scope="session")
 def deployment_of_session(dune_emulator_of_session, tmp_path_factory):
     home = tmp_path_factory.mktemp("dagster") / "home"
-    with Deployment(home, dune_emulator_of_session, ["-f", str(LOCATION)], LOCATION.name) as started:
+    with Deployment(home, dune_emulator_of_session, ["-f", str(LOCATION)], LOCATION.name, forks=False) as started:
         started.start("dagster-daemon", "run")
         started.start_webserver()
         started.graphql("mutation { setNuxSeen }")  # no invitation to the community in front of every page
