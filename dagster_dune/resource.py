@@ -20,7 +20,7 @@ from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
 from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
-from dagster_dune.api.key import HiddenText
+from dagster_dune.api.key import HiddenText, checked_variable
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
 from dagster_dune.api.retries import longest_submission
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
@@ -128,7 +128,8 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     @field_validator("api_key", mode="plain")
     @classmethod
     def _hidden(cls, key: object) -> object:
-        if isinstance(key, dg.EnvVar):  # checked when its value is taken
+        if isinstance(key, dg.EnvVar):  # its value is checked when it is taken
+            checked_variable(key.env_var_name)
             return key
         text = key.get_secret_value() if isinstance(key, SecretStr) else key
         if not isinstance(text, str):

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
-from dagster_dune.api.key import HiddenText
+from dagster_dune.api.key import HiddenText, checked_variable
 from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
 from dagster_dune.catalog.settings.parameters import plain_value
 from dagster_dune.errors import DuneConfigurationError, DunePlanError
@@ -157,7 +157,7 @@ def settings_of_run(settings: Mapping[str, Any], given: Mapping[str, Any]) -> di
     here = {name: setting_value(name, setting) for name, setting in settings.items()}
     of_run = {name: setting for name, setting in given.items() if name != "base_url"}
     if key := of_run.get("api_key"):
-        of_run["api_key"] = setting_value("api_key", dg.EnvVar(key["env"]))
+        of_run["api_key"] = setting_value("api_key", dg.EnvVar(checked_variable(key["env"])))
     if given.get("base_url") not in (None, address_in_force(here.get("base_url"))):
         raise DuneConfigurationError(
             f"The run's configuration gives the resource the base_url {given['base_url']!r}, and where a key is sent "

@@ -156,6 +156,18 @@ def test_what_can_be_no_key_is_refused_without_being_shown(key):
     assert KEY not in str(error.value)
 
 
+@pytest.mark.parametrize("name", [KEY, "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY"])
+def test_a_key_where_the_name_of_its_variable_belongs_is_not_shown(name, dune, instance):
+    with pytest.raises(DuneConfigurationError, match="looks like a key itself") as error:
+        DuneResource(api_key=dg.EnvVar(name))
+    result = run(
+        DuneResource(api_key=dune.api_key, base_url=dune.url), instance, raise_on_error=False, api_key={"env": name}
+    )
+    assert "looks like a key itself" in failure(result)
+    assert name not in f"{error.value} {failure(result)}"
+    assert dune.journal() == []
+
+
 @pytest.mark.parametrize("settings", [{"timeout": KEY}, {"base_url": [KEY]}, {"details": KEY}])
 def test_a_key_that_is_given_as_another_setting_is_not_shown(settings):
     with pytest.raises(ValidationError) as error:

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
@@ -18,6 +19,9 @@ BLOT = "********"
 DEFAULT_VARIABLE = "DUNE_API_KEY"
 SHORTEST_BLOTTED = 6
 """A shorter text is no key of Dune's (these have 32 characters), and would be found in ordinary words."""
+
+SHORTEST_KEY = 20
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 SHORTEST_PART = 12
 """Of a key that was cut short, half is blotted out, and no less than this."""
@@ -177,6 +181,25 @@ class BlottingFilter(logging.Filter):
         if (blotted := self._key.blotted(message)) != message:
             record.msg, record.args = blotted, ()
         return True
+
+
+def checked_variable(name: str) -> str:
+    """Return the name of the variable of the environment that holds a key, unless it looks like a key itself.
+
+    Names are shown in definitions, run configuration and messages.
+
+    Raises:
+        DuneConfigurationError: It can be no name of a variable, or nobody would call one so.
+    """
+    is_set = name in os.environ
+    if not is_set and (not NAME.fullmatch(name) or (len(name) >= SHORTEST_KEY and "_" not in name)):
+        raise DuneConfigurationError(
+            "The Dune API key is named by a variable of the environment, and what is given as its name looks like a "
+            "key itself; it is not shown here.",
+            hint="Write the name of the variable, as in EnvVar('DUNE_API_KEY') or api_key_env: DUNE_API_KEY. A key "
+            "that was written into a file should be replaced (dune.com/settings/api).",
+        )
+    return name
 
 
 def checked_api_key(api_key: str) -> str:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 from dagster.components import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
@@ -32,6 +32,7 @@ from dagster_dune.components.fields import (
     ResolvedRetryPolicy,
     ResolvedSchedules,
     SourcePath,
+    refuse_written_key,
     shared_resource,
 )
 from dagster_dune.components.scaffolder import DuneScaffolder
@@ -161,8 +162,15 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         if model is not None:
             for name, field in model.model_fields.items():
                 field.description = field.description or cls.model_fields[name].description
+            model.model_config["hide_input_in_errors"] = True  # a key that was written by mistake is not told
             model.model_rebuild(force=True)
         return model
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
+        """Make a component of what was written."""
+        refuse_written_key(attributes, context.path)
+        return super().load(attributes, context)
 
     @property
     def defs_state_config(self) -> DefsStateConfig:

@@ -15,7 +15,9 @@ from dagster.components.resolved.core_models import (
     resolve_backfill_policy,
 )
 from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic.json_schema import SkipJsonSchema
 
+from dagster_dune.api.key import checked_variable
 from dagster_dune.assets import QueryViews
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.components.yaml_errors import Written, exact, located
@@ -152,6 +154,7 @@ ResourceModel = create_model(
         str,
         Field(default=API_KEY_VARIABLE, description="The variable of the environment that holds the API key."),
     ),
+    api_key=(SkipJsonSchema[Any], None),  # refused with words of our own: Dagster's would show it
     **{name: field for name, field in _as_written(DuneResource, {}).items() if name != "api_key"},
 )
 
@@ -184,6 +187,26 @@ CheckModel = create_model(
 
 
 # --- what becomes of it ---
+
+
+def refuse_written_key(said: BaseModel | None, place: Path) -> None:
+    """Refuse an API key that is written into a component's YAML, before anything shows the lines around it.
+
+    Raises:
+        DuneConfigurationError: There is one, or something that looks like one.
+    """
+    resource: Any = getattr(said, "resource", None)
+    if not isinstance(resource, ResourceModel):
+        return
+    written = resource.model_dump()
+    if written["api_key"] is not None:
+        raise DuneConfigurationError(
+            f"The component in {place} has an API key in resource.api_key; it is not shown here.",
+            hint=f"Name its variable of the environment instead (api_key_env: {API_KEY_VARIABLE}, the default), and "
+            "replace the key, which stands in a file (dune.com/settings/api).",
+        )
+    if "{{" not in written["api_key_env"]:
+        checked_variable(written["api_key_env"])
 
 
 def _path(context: dg.ResolutionContext, text: str | None) -> Path | None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from textwrap import indent
 
@@ -357,3 +358,28 @@ def test_what_is_wrong_at_load_is_told_with_its_line(sandbox, attributes, line, 
     assert f"defs.yaml:{line} - attributes" in str(error)
     assert words in str(error)
     assert "Traceback" not in str(error) or "env." in attributes or "form" in attributes or "views" in attributes
+
+
+@pytest.mark.parametrize(
+    ("resource", "words"),
+    [
+        ("{api_key: zq7-a-very-secret-key}", "has an API key in resource.api_key"),
+        ("{api_key: [zq7-a-very-secret-key]}", "has an API key in resource.api_key"),
+        ("{api_key_env: zq7-a-very-secret-key}", "looks like a key itself"),
+        ("{api_key_env: zq7AVerySecretKeyOf32Characters1}", "looks like a key itself"),
+        ("{api_key_env: '{{ env.KEY_OF_A_TEST }}'}", "looks like a key itself"),
+    ],
+)
+def test_a_key_in_yaml_is_refused_and_shown_nowhere(sandbox, monkeypatch, resource, words):
+    monkeypatch.setenv("KEY_OF_A_TEST", "zq7-a-very-secret-key")
+    defs_path = sandbox.scaffold_component(DuneComponent)
+    (defs_path / "defs.yaml").write_text(f"type: {TYPE}\nattributes:\n  queries: queries\n  resource: {resource}\n")
+    with pytest.raises(Exception) as raised, sandbox.load_component_and_build_defs(defs_path):  # noqa: PT011
+        pass
+    told = "".join(traceback.format_exception(raised.value))
+    assert words in told
+    assert "zq7" not in told
+
+
+def test_the_schema_has_no_place_for_a_key():
+    assert '"api_key"' not in json.dumps(DuneComponent.get_model_cls().model_json_schema())
