@@ -154,7 +154,7 @@ ResourceModel = create_model(
         str,
         Field(default=API_KEY_VARIABLE, description="The variable of the environment that holds the API key."),
     ),
-    api_key=(SkipJsonSchema[Any], None),  # refused with words of our own: Dagster's would show it
+    api_key=(Annotated[Any, SkipJsonSchema()], None),  # refused with words of our own: Dagster's would show it
     **{name: field for name, field in _as_written(DuneResource, {}).items() if name != "api_key"},
 )
 
