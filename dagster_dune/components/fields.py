@@ -154,7 +154,8 @@ ResourceModel = create_model(
         str,
         Field(default=API_KEY_VARIABLE, description="The variable of the environment that holds the API key."),
     ),
-    api_key=(Annotated[Any, SkipJsonSchema()], None),  # refused with words of our own: Dagster's would show it
+    # Refused with words of our own: Dagster's would show it.
+    api_key=(Annotated[Any, SkipJsonSchema()], None),  # type: ignore[type-arg]  # generic for type checkers alone
     **{name: field for name, field in _as_written(DuneResource, {}).items() if name != "api_key"},
 )
 
