@@ -68,11 +68,12 @@ class ForkedProcess:
     Args:
         command: The program and its arguments.
         env: Its environment.
-        log: The file that it writes to.
+        log: The path of the file that it writes to.
     """
 
     def __init__(self, command, env, log):
         self._server = fork_server()
+        log.touch()
         self.pid = ask(self._server, command=command, environment=env, log=str(log))
 
     def poll(self):
