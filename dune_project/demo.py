@@ -49,7 +49,8 @@ def _table(result: dg.ExecuteInProcessResult) -> Table:
     """A row an asset, in the order in which they were materialized; those that were not come last."""
     events = [event.materialization for event in result.get_asset_materialization_events()]
     made = {event.asset_key: event.metadata for event in events}
-    specs = {spec.key: spec for assets in defs.assets or () for spec in assets.specs}  # type: ignore[union-attr]
+    graph = defs.resolve_asset_graph()
+    specs = {key: graph.get(key) for key in graph.materializable_asset_keys}
     table = Table(Column("asset", min_width=max(len(key.to_user_string()) for key in specs)), "kind", "state")
     for heading in FIGURES:
         table.add_column(heading, justify="right")

@@ -1,6 +1,6 @@
 """Python -> Dune -> Python: labels go up as a table, a matview and a query read them, and a chart comes back.
 
-Load it with ``dagster dev -m dune_project.labels``. One run is one pipeline call: the upload comes before it, the chart
+Load it with ``dg dev -m dune_project.labels``. One run is one pipeline call: the upload comes before it, the chart
 after it.
 """
 

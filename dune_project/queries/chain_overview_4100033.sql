@@ -1,6 +1,10 @@
 /* dune
 name: Chains side by side
+description: Trades, volume and traders of each day and chain, in one row.
 tags: [dex, overview]
+group: reports
+owners: [team:research]
+automation: eager
 */
 WITH volumes AS (
   SELECT block_date, blockchain, SUM(trades) AS trades, SUM(volume_usd) AS volume_usd

@@ -2,6 +2,8 @@
 description: DEX volume by day, chain and project.
 matview: dune.acme.result_dex_daily_volume
 tags: [dex, daily]
+group: marts
+freshness: {fail_hours: 26, warn_hours: 25}
 performance: medium
 */
 SELECT

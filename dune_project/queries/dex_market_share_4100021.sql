@@ -2,6 +2,7 @@
 description: Market share of DEX projects.
 matview: dune.acme.result_dex_market_share
 tags: [dex, daily]
+group: marts
 */
 SELECT
   block_date,

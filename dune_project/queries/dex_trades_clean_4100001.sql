@@ -2,6 +2,8 @@
 matview: dune.acme.result_dex_trades_clean
 description: One row a swap of at least one US dollar, with the symbols of the pair in alphabetical order.
 tags: [dex, staging]
+group: staging
+freshness: {fail_hours: 26, warn_hours: 25}
 */
 SELECT
   block_date,

@@ -2,6 +2,7 @@
 matview: dune.acme.result_gas_daily
 description: What Ethereum's users paid for gas each day, in ETH.
 tags: [ethereum, staging]
+group: staging
 */
 SELECT
   block_date,

@@ -1,6 +1,9 @@
 /* dune
 name: Gas paid for each dollar traded
+description: What Ethereum's users paid for gas, for each dollar that was traded there, day by day.
 tags: [ethereum, dex]
+group: reports
+owners: [team:research]
 */
 WITH volumes AS (
   SELECT block_date, SUM(volume_usd) AS volume_usd

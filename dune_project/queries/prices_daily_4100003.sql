@@ -2,6 +2,7 @@
 matview: dune.acme.result_prices_daily
 description: The daily price of each token with its change since the day before.
 tags: [prices, staging]
+group: staging
 */
 SELECT
   CAST(timestamp AS DATE) AS block_date,

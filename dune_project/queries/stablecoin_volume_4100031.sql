@@ -1,6 +1,9 @@
 /* dune
 name: Stablecoin volume by day
+description: What share of each day's volume was in which stablecoin.
 tags: [dex, stablecoins]
+group: reports
+owners: [team:research]
 */
 SELECT
   volumes.block_date,

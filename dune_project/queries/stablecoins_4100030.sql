@@ -2,6 +2,7 @@
 name: Stablecoins
 description: A query view that others read to tell stablecoins from the rest.
 tags: [tokens]
+group: staging
 */
 SELECT DISTINCT symbol
 FROM tokens.erc20

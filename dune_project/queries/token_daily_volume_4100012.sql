@@ -2,6 +2,7 @@
 description: DEX volume by day and token.
 matview: dune.acme.result_token_daily_volume
 tags: [dex, daily]
+group: marts
 */
 WITH legs AS (
   SELECT block_date, token_bought_symbol AS symbol, amount_usd FROM dune.acme.result_dex_trades_clean

@@ -2,6 +2,8 @@
 name: Tokens that moved
 description: The largest daily price changes among tokens that were traded for more than 10,000 US dollars that day.
 tags: [prices]
+group: reports
+owners: [team:research]
 */
 SELECT
   prices.block_date,

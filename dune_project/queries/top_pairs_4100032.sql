@@ -2,6 +2,8 @@
 name: Top pairs of a chain
 description: The pairs with the most volume on one chain since a day, and the size of their largest trade.
 tags: [dex]
+group: reports
+owners: [team:research]
 parameters:
   blockchain: {type: enum, value: ethereum, options: [ethereum, arbitrum, base, polygon, optimism, bnb]}
   Start Date: {type: datetime, value: "2026-06-01 00:00:00"}

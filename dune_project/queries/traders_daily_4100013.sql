@@ -2,6 +2,7 @@
 description: Traders by day and chain.
 matview: dune.acme.result_traders_daily
 tags: [dex, daily]
+group: marts
 */
 SELECT
   block_date,

@@ -2,6 +2,10 @@
 name: The week in figures
 description: What the weekly report says, a row a week and chain.
 tags: [overview]
+group: reports
+owners: [team:research]
+automation: eager
+freshness: {fail_hours: 192}
 */
 SELECT
   DATE_TRUNC('week', block_date) AS week,

@@ -14,8 +14,7 @@ LOCATION = Path(__file__).with_name("ui_location.py")
 EXECUTE = "/api/v1/pipelines/execute"
 WINDOW = {"width": 1720, "height": 1640}
 PATIENCE_MS = 300_000  # for one thing that a page shows; it is named when it does not come
-# What a user can set in the UI, and the browser keeps: a narrow menu, and boxes that show what matters here. With these
-# the whole graph fits into the window, and so is drawn in full.
+# What a user can set in the UI, and the browser keeps: a narrow menu, and boxes that show what matters here.
 SETTINGS = {
     "dagster-nav-collapsed": "true",
     "large-screen-nav-open": "false",

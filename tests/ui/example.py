@@ -8,7 +8,8 @@ GRAPH = defs.resolve_asset_graph()
 ALL = {key.path[-1] for key in GRAPH.materializable_asset_keys}
 BY_DAY = dg.AssetKey(["dune", "largest_trades_4100051"])
 WHOLE = ALL - {BY_DAY.path[-1]}
-GROUPS = sorted({GRAPH.get(key).group_name for key in GRAPH.materializable_asset_keys})
+TABLES = {"/".join(key.path[1:]) for key in GRAPH.external_asset_keys}
+GROUPS = ["sources", "staging", "marts", "reports"]  # as they read from left to right
 
 
 def kinds(body):

@@ -87,5 +87,5 @@ def test_make_dev_opens_the_example_and_leaves_nothing_behind(page, home):
         expect(graph.box("result_traders_daily")).to_contain_text("Materialized")
         expect(graph.box("result_gas_daily")).to_contain_text("Never materialized")
         started = " ".join(processes(home))
-        assert all(program in started for program in ("dagster-dune", "dagster dev", "webserver", "daemon"))
+        assert all(program in started for program in ("dagster-dune", "dg dev", "webserver", "daemon"))
     wait_until(lambda: processes(home), lambda left: left == [])
