@@ -120,14 +120,15 @@ def _places(name: str, query_id: int | None) -> dict[str, Any]:
     """Where an object stands on Dune."""
     places: dict[str, Any] = {}
     if query_id is not None:
-        places |= {QUERY_URL: dg.MetadataValue.url(_page_of_query(query_id)), URI: _page_of_query(query_id)}
+        places |= {QUERY_URL: dg.MetadataValue.url(page_of_query(query_id)), URI: page_of_query(query_id)}
     if "." in name:
         page = _page_of_table(name)
         places |= {URL: dg.MetadataValue.url(page), TABLE_NAME: name, STORAGE_KIND: "dune", URI: page}
     return places
 
 
-def _page_of_query(query_id: int) -> str:
+def page_of_query(query_id: int) -> str:
+    """Where people look at a query."""
     return f"{DUNE_URL}/queries/{query_id}"
 
 
@@ -146,7 +147,7 @@ def sql_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
     if isinstance(obj, Reference):
         return {}
     if obj.differs is not None:
-        place = f"[query {obj.query_id}]({_page_of_query(obj.query_id)})" if obj.query_id else obj.sql_name
+        place = f"[query {obj.query_id}]({page_of_query(obj.query_id)})" if obj.query_id else obj.sql_name
         text = f"Dune runs {place} as it is saved there, and not as {obj.source or 'the catalog'} has it:"
         return {DIFFERS: dg.MetadataValue.md(f"{text}\n\n```diff\n{obj.differs}\n```")}
     if obj.is_confirmed is False and obj.sql is not None:
@@ -201,7 +202,7 @@ def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dic
 def _query_metadata(target: QueryExecution) -> dict[str, Any]:
     values = target.query_parameters
     return {
-        QUERY_URL: dg.MetadataValue.url(_page_of_query(target.query_id)),
+        QUERY_URL: dg.MetadataValue.url(page_of_query(target.query_id)),
         QUERY_PARAMETERS: dg.MetadataValue.json(values) if values else None,
         QUERY_ID: target.query_id,
     }
@@ -317,6 +318,6 @@ def check_spec_metadata(check: DuneCheck) -> dict[str, Any]:
         CHECK_KIND: check.kind,
         CHECK_BOUNDS: dg.MetadataValue.json(bounds) if bounds else None,
         QUERY_ID: check.query_id,
-        QUERY_URL: dg.MetadataValue.url(_page_of_query(check.query_id)) if check.query_id else None,
+        QUERY_URL: dg.MetadataValue.url(page_of_query(check.query_id)) if check.query_id else None,
     }
     return _without_none(metadata)

@@ -13,9 +13,10 @@ from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._execution.error_places import assets_named, line_in_file, shortened
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.errors import DuneApiError
+from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import CHECK, doubts_of, outcome_metadata
+from dagster_dune.metadata import CHECK, doubts_of, outcome_metadata, page_of_query
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.translator import DagsterDuneTranslator
@@ -112,11 +113,14 @@ class EventStream:
         if self._without_details:
             self._log.warning("No details of %d nodes. %s", len(self._without_details), _listed(self._without_details))
 
-    def raise_for_lost(self, *, allow_retries: bool) -> None:
+    def raise_for_lost(self, *, allow_retries: bool, resumes: bool) -> None:
         """Fail the step if an asset, or a partition of one, was not materialized.
+
+        Dagster's UI shows the words first, the metadata below them, and the stack trace last.
 
         Args:
             allow_retries: Whether the op's retry policy may try again.
+            resumes: Whether another attempt takes over what has succeeded.
 
         Raises:
             Failure: It lists each failed and each skipped asset, each check without a result, and each blocking check
@@ -127,25 +131,36 @@ class EventStream:
         accounts |= {name: f"Failed. {reason}" for name, reason in self._checks.closed.items()}
         if not accounts:
             return
-        words = [
+        lines = [
             *self._words_of_assets(),
             *_words("check has no result", "checks have no result", self._checks.lost),
             *_words("blocking check failed", "blocking checks failed", self._checks.closed),
+            self._next(resumes=resumes),
         ]
-        raise dg.Failure(
-            " ".join(f"{text.rstrip('. ')}." for text in words), metadata=accounts, allow_retries=allow_retries
-        )
+        raise dg.Failure("\n".join(lines), metadata=accounts, allow_retries=allow_retries)
 
     def _words_of_assets(self) -> Iterator[str]:
         if not self._lost:
             return
-        failed = {name: outcome.reason for name, outcome in self._lost.items() if outcome.result is Result.FAILED}
+        failed = {name: self._told_of(o) for name, o in self._lost.items() if o.result is Result.FAILED}
         what = "assets" if self._nodes.total() == len(self._nodes) else "assets and partitions"
         counts = f"{len(failed)} of {self._nodes.total()} {what} failed on Dune"
         if skipped := len(self._lost) - len(failed):
             were = "was" if skipped == 1 else "were"
             counts += f" and {skipped} {were} skipped because of {self._blockers(failed)}"
-        yield f"{counts}. {_listed(failed)}"
+        yield from _lines(counts, failed)
+
+    def _told_of(self, outcome: Outcome) -> str:
+        """Dune's words and the place in the file, and where the query is on Dune."""
+        obj = self._assets.object(outcome.node.sql_name)
+        if isinstance(obj, Reference) or obj.query_id is None:
+            return outcome.reason
+        return f"{outcome.reason.rstrip('. ')}. On Dune: {page_of_query(obj.query_id)}"
+
+    def _next(self, *, resumes: bool) -> str:
+        """What to do. A gate that said no asks anew, and what it guards is made anew for it."""
+        promise = ": what has succeeded is neither sent nor paid again" if resumes and not self._checks.closed else ""
+        return f"Put right what failed, and re-execute the run from failure{promise}."
 
     def _blockers(self, failed: Collection[str]) -> str:
         names = sorted({name for outcome in self._lost.values() for name in outcome.blocked_by})
@@ -249,16 +264,26 @@ def failure_of(error: DuneError, *, retryable: bool, assets: DuneAssetSet | None
         retryable: Whether the op's retry policy may try again.
         assets: What the step was to materialize, where that is known: those that the error is about are named.
     """
-    description = f"{type(error).__name__}: {error}"
+    message = str(error).removesuffix(error.hint).rstrip() if error.hint else str(error)
+    lines = [f"{type(error).__name__}: {message}"]
     if assets is not None and isinstance(error, DuneApiError):
-        named = assets_named(assets.catalog, assets.selection, error.dune_message)
-        description = f"{description} {named}" if named else description
-    return dg.Failure(description=description, allow_retries=retryable)
+        lines.append(assets_named(assets.catalog, assets.selection, error.dune_message))
+    lines.append(error.hint)
+    return dg.Failure(description="\n".join(line for line in lines if line), allow_retries=retryable)
 
 
 def _words(one: str, several: str, reasons: Mapping[str, str]) -> Iterator[str]:
     if reasons:
-        yield f"{len(reasons)} {one if len(reasons) == 1 else several}. {_listed(reasons)}"
+        yield from _lines(f"{len(reasons)} {one if len(reasons) == 1 else several}", reasons)
+
+
+def _lines(counts: str, reasons: Mapping[str, str]) -> Iterator[str]:
+    """A line that counts, and one for each of the first reasons; the metadata of the failure has them all."""
+    yield f"{counts}:" if reasons else f"{counts}."
+    for name, reason in list(reasons.items())[:REASONS_IN_MESSAGE]:
+        yield f"- {name}: {reason}" if reason else f"- {name}"
+    if len(reasons) > REASONS_IN_MESSAGE:
+        yield f"- and {len(reasons) - REASONS_IN_MESSAGE} more, which are listed below."
 
 
 def _listed(reasons: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 TEMPORARY_HOME = ".tmp_dagster_home_"
-"""How the folders begin that `dagster dev`, `dg launch` and others make where there is no DAGSTER_HOME."""
+"""How the folders begin that `dg dev`, `dg launch` and others make where there is no DAGSTER_HOME."""
 TERMINATED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 
 

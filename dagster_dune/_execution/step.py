@@ -127,7 +127,7 @@ class Step:
         yield from stream.rest()
         if self._details:
             yield from stream.late_details(self._details.rest())
-        stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes)
+        stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes, resumes=self._settings.resume)
 
     def _attempt(
         self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted] | None, stream: EventStream
@@ -292,7 +292,8 @@ class Step:
 
     def _outcomes(self, plan: PipelinePlan, pipeline: str) -> Iterator[Outcome]:
         try:
-            for outcomes in follow(self._client, plan, pipeline, polling=self._settings.polling, log=self._log):
+            polling, names = self._settings.polling, self._assets.selection
+            for outcomes in follow(self._client, plan, pipeline, polling=polling, log=self._log, names=names):
                 yield from self._detailed(outcomes)
         except DunePipelineTimeout:
             self._cancel(plan, pipeline)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from dagster_dune.pipeline.plan import PlannedNode
 from dagster_dune.pipeline.settle import Settlement
 
 LONGEST_SILENCE = 60.0
@@ -20,10 +21,18 @@ class Progress:
         log: Where it is told.
         pipeline_execution_id: The pipeline.
         clock: The time in seconds.
+        names: By SQL name, what users know an object as: its asset key.
     """
 
-    def __init__(self, log: logging.Logger, pipeline_execution_id: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        log: logging.Logger,
+        pipeline_execution_id: str,
+        clock: Callable[[], float],
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         self._log = log
+        self._names = names or {}
         self._id = pipeline_execution_id
         self._clock = clock
         self._started_at = self._told_at = clock()
@@ -40,7 +49,7 @@ class Progress:
         if settlement.done or (stands == self._told and now - self._told_at < LONGEST_SILENCE):
             return
         self._told, self._told_at = stands, now
-        names = [f"{node.label} ({duration(now - self._since[node.id])})" for node in executing]
+        names = [f"{self._name(node)} ({duration(now - self._since[node.id])})" for node in executing]
         self._log.info(
             "Pipeline %s after %s: %d of %d nodes ended; %s; %s.",
             self._id,
@@ -48,8 +57,14 @@ class Progress:
             len(settlement.plan.nodes) - len(settlement.open_nodes),
             len(settlement.plan.nodes),
             _listed("executing", names),
-            _listed("queued", [node.label for node in queued]),
+            _listed("queued", [self._name(node) for node in queued]),
         )
+
+    def _name(self, node: PlannedNode) -> str:
+        if node.check or node.sql_name not in self._names:
+            return node.label
+        name = self._names[node.sql_name]
+        return f"{name} ({node.partition.label})" if node.partition else name
 
 
 def duration(seconds: float) -> str:

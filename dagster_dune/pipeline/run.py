@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dagster_dune.api.client import DuneApiClient
@@ -60,6 +60,7 @@ def follow(
     *,
     polling: Polling,
     log: logging.Logger,
+    names: Mapping[str, str] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[Outcome]]:
@@ -72,7 +73,8 @@ def follow(
         plan: What was submitted.
         pipeline_execution_id: The id that Dune answered with.
         polling: How often to ask, and how long to be patient.
-        log: Where oddities are told.
+        log: Where progress and oddities are told.
+        names: By SQL name, what users know an object as; its SQL name where nothing is said.
         clock: The time in seconds.
         sleep: Waits for some seconds.
 
@@ -87,7 +89,7 @@ def follow(
     settlement = Settlement(plan)
     poller = _Poller(client, pipeline_execution_id, polling, log, clock)
     told_words = set[str]()
-    progress = Progress(log, pipeline_execution_id, clock)
+    progress = Progress(log, pipeline_execution_id, clock, names)
     wait = polling.interval
     started_at = changed_at = answered_at = clock()
     while not settlement.done:

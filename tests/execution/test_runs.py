@@ -188,7 +188,7 @@ def test_the_log_says_what_is_executing_and_queued(account, resource):
         assert run(build_dune_assets(CATALOG), resource, instance).success
         watching.result()
         (first, *_) = said(instance)
-    assert "0 of 4 nodes ended; executing 1: dune.acme.result_daily (0 s); queued 3: " in first
+    assert "0 of 4 nodes ended; executing 1: dune/acme/result_daily (0 s); queued 3: " in first
 
 
 def test_a_python_asset_between_two_dune_assets_splits_the_call(account, resource, instance, calls):

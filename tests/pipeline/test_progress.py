@@ -4,9 +4,11 @@ import logging
 
 import pytest
 
-from dagster_dune.api.models import PipelineStatus
+from dagster_dune.api.models import PipelineStatus, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog, Query
-from dagster_dune.pipeline.plan import plan_pipeline
+from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.partitions import Partition
+from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, plan_pipeline
 from dagster_dune.pipeline.progress import Progress
 from dagster_dune.pipeline.settle import Settlement
 
@@ -69,3 +71,26 @@ def test_it_is_said_again_after_a_minute_without_a_change(watched):
 
 def test_nothing_is_said_of_what_has_ended(watched):
     assert watched(0, **{f"q{number}": "completed" for number in range(1, 9)}) == []
+
+
+def test_objects_go_by_the_names_that_users_know(caplog):
+    caplog.set_level(logging.INFO)
+    partition = Partition(("2024-01-02",))
+    plan = PipelinePlan(
+        (
+            PlannedNode(1, "query_1", (), QueryExecution(query_id=1)),
+            PlannedNode(2, "query_2", (), QueryExecution(query_id=2), partition=partition),
+            PlannedNode(3, "query_3", (), QueryExecution(query_id=3)),
+            PlannedNode(
+                4,
+                "query_2",
+                (),
+                QueryExecution(query_id=4),
+                check=DuneCheck(asset="query_2", name="few", kind="gate", query_id=4),
+            ),
+        )
+    )
+    names = {"query_1": "dune/pairs_1", "query_2": "dune/daily_2"}
+    Progress(logging.getLogger("run"), "P1", Clock(), names).tell(Settlement(plan))
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.endswith("queued 4: dune/pairs_1, dune/daily_2 (2024-01-02), query_3, check few of query_2.")
