@@ -10,8 +10,10 @@ from dagster_dune.cli.cassettes import record, replay
 from dagster_dune.cli.catalog import catalog_app
 from dagster_dune.cli.doctor import doctor
 from dagster_dune.cli.emulator import emulator_app
+from dagster_dune.cli.env_file import read_env_file
 from dagster_dune.cli.pipelines import cancel, status
 from dagster_dune.cli.results import results
+from dagster_dune.errors import DuneError
 from dagster_dune.version import __version__
 
 app = typer.Typer(
@@ -38,8 +40,13 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def main(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  (its callback has printed it)
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Dune queries and materialized views as Dagster assets."""
+    try:
+        read_env_file()
+    except DuneError as error:
+        typer.secho(str(error), err=True, fg=typer.colors.RED)
+        raise typer.Exit(1) from error

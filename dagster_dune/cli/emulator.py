@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from dagster_dune.cli.env_file import variables_of_env_file
 from dagster_dune.cli.subprocesses import STOP_SIGNALS, run_with
 from dagster_dune.errors import DuneError
 
@@ -22,8 +23,17 @@ if TYPE_CHECKING:
 
 emulator_app = typer.Typer(help="A local Dune: the same HTTP API, real SQL on DuckDB.", no_args_is_help=True)
 
+API_KEY_VARIABLE = "DUNE_API_KEY"
+DEFAULT_KEY = "emulator-key"
+
 Host = Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")]
 ApiKey = Annotated[str, typer.Option(help="The key that clients must send.")]
+ExecKey = Annotated[
+    str | None,
+    typer.Option(
+        help=f"The key that clients must send. {DEFAULT_KEY} if left out, or that of a file .env: dg reads it."
+    ),
+]
 Database = Annotated[Path | None, typer.Option(help="The DuckDB file that keeps the account; in memory if left out.")]
 ExecutionSeconds = Annotated[float, typer.Option(min=0, help="The least time that each execution takes.")]
 Queries = Annotated[
@@ -54,7 +64,7 @@ RateLimit = Annotated[
 def start(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 8787,
-    api_key: ApiKey = "emulator-key",
+    api_key: ApiKey = DEFAULT_KEY,
     database: Database = None,
     execution_seconds: ExecutionSeconds = 0.0,
     queries: Queries = None,
@@ -94,7 +104,7 @@ def execute(
     command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 0,
-    api_key: ApiKey = "emulator-key",
+    api_key: ExecKey = None,
     database: Database = None,
     execution_seconds: ExecutionSeconds = 0.0,
     queries: Queries = None,
@@ -111,7 +121,7 @@ def execute(
         tables,
         host=host,
         port=port,
-        api_key=api_key,
+        api_key=api_key or variables_of_env_file().get(API_KEY_VARIABLE) or DEFAULT_KEY,
         database=database,
         execution_seconds=execution_seconds,
         team=team,
@@ -121,7 +131,7 @@ def execute(
         assume=dict(_assumed(one) for one in assume),
     ) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}.", err=True)
-        code = run_with(command, {"DUNE_API_KEY": emulator.api_key, "DUNE_API_BASE_URL": emulator.url})
+        code = run_with(command, {API_KEY_VARIABLE: emulator.api_key, "DUNE_API_BASE_URL": emulator.url})
     sys.exit(code)
 
 

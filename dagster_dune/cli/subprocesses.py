@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from dagster_dune.cli.env_file import check_env_file
 from dagster_dune.errors import DuneError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -16,8 +17,9 @@ def run_with(command: Sequence[str], variables: Mapping[str, str]) -> int:
     """Run a command with more variables of the environment, hand signals on to it, and return its exit code.
 
     Raises:
-        DuneError: It cannot be run.
+        DuneError: It cannot be run, or the file ``.env`` would overwrite one of the variables.
     """
+    check_env_file(variables)
     try:
         process = subprocess.Popen(command, env={**os.environ, **variables})  # noqa: S603  (what the user has asked for)
     except OSError as error:
