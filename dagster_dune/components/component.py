@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import dagster as dg
@@ -189,9 +190,9 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             return super().build_defs(context)
         except KeyError as error:
             # Dagster keeps the state of a code server where it loads one, and not in a script or a test.
-            if self._fetched is None or self.defs_state_config.key not in str(error):
+            if self.defs_state_config.key not in str(error):
                 raise
-            return self._definitions(context, self._fetched)
+            return self._definitions(context, self._fetched or self._read_where_nothing_is_kept())
 
     def write_state_to_path(self, state_path: Path) -> None:
         """Read the account, and write it down for Dagster.
@@ -282,6 +283,21 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             return read_account(
                 ready.get_client, select=self.select, exclude=self.exclude, known=known, time_limit=self.time_limit
             )
+
+    def _read_where_nothing_is_kept(self) -> CatalogContents:
+        """Read the account in a process that was to be told what is in it, and was not.
+
+        Dagster takes a whole process for one that repeats a code server's load once that has run a job by a pointer to
+        its code, as ``dg.execute_job`` does. In a deployment, a run's code is newer than its code server's then.
+        """
+        logger.warning(
+            "Nobody has told this process what is in the Dune account of %s, so that it is read here. If this is a run "
+            "of a deployment, reload its code location.",
+            self.defs_state_config.key,
+        )
+        with TemporaryDirectory() as folder:
+            self._fetched = refreshed(self._read_account, document=self.document, state_path=Path(folder, "state"))
+        return self._fetched
 
     def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
         """What the sources say; None if all that there is to say is in an account that was never read."""

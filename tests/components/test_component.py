@@ -5,6 +5,8 @@ import inspect
 import itertools
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -358,6 +360,34 @@ def test_a_component_without_a_source():
 def test_queries_go_by_their_ids_where_nothing_pins_a_name(account):
     assert keys(build(account=True)) == {"dune/acme/result_daily", "dune/query_2", "dune/dex/trades"}
     assert reads(account) == once(1, 2)
+
+
+LOADED_AGAIN = """
+import sys
+import dagster as dg
+from dagster_dune import DuneComponent
+
+def make():
+    defs = dg.build_defs_for_component(DuneComponent(account=True))
+    return dg.Definitions.merge(defs, dg.Definitions(jobs=[dg.define_asset_job("all")])).resolve_job_def("all")
+
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
+    job = dg.build_reconstructable_job("loaded_again", "make", (), {}, sys.argv[1])
+    with dg.DagsterInstance.local_temp() as instance:
+        assert dg.execute_job(job, instance).success
+    print(len(dg.build_defs_for_component(DuneComponent(account=True, name="other")).resolve_all_asset_specs()))
+"""
+
+
+def test_a_script_that_runs_a_job_by_a_pointer_reads_the_account(account, tmp_path):
+    script = tmp_path / "loaded_again.py"
+    script.write_text(LOADED_AGAIN)
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["3"]
+    assert "Nobody has told this process what is in the Dune account of DuneComponent[dune_assets]" in done.stderr
+    assert "KeyError" not in done.stderr
 
 
 def test_some_of_the_account(account):
