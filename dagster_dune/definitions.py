@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -10,6 +12,7 @@ import dagster as dg
 
 from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.assets import build_dune_assets
+from dagster_dune.catalog.names import ReferenceKind
 from dagster_dune.catalog.selection import listed
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.metadata import CATALOG_TAG, NAME
@@ -106,7 +109,8 @@ def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
         All of them.
 
     Raises:
-        DuneConfigurationError: Two definitions have the same name, or two resources the same key.
+        DuneConfigurationError: Two definitions have the same name, or two resources the same key; or a job selects the
+            kind that matviews had in 0.1.
         DuneCatalogError: Two of them make the same asset.
 
     Examples:
@@ -125,6 +129,7 @@ def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
     makers: dict[dg.AssetKey, str] = {}
     resources: dict[str, Any] = {}
     _check_names(parts)
+    _check_kinds(parts)
     for assets in _executable(parts):
         for key in assets.keys:
             if key in makers:
@@ -161,6 +166,27 @@ def _check_names(parts: Iterable[dg.Definitions]) -> None:
                 hint="Give one of them another name: build_dune_definitions(name=...) or build_dune_assets(name=...).",
             )
         names[name] = is_of_dune
+
+
+def _check_kinds(parts: Iterable[dg.Definitions]) -> None:
+    """Find jobs that select the kind which matviews had in 0.1: Dagster would say nothing, and run nothing."""
+    old = ReferenceKind.MATERIALIZED_VIEW
+    if any(old in spec.kinds for assets in _executable(parts) for spec in assets.specs):
+        return
+    for job in (job for part in parts for job in _jobs(part)):
+        if re.search(rf'kind:"?{old}\b', str(getattr(job, "selection", ""))):
+            raise DuneConfigurationError(
+                f"The job {getattr(job, 'name', '')} selects kind:{old}, of which no asset is.",
+                hint=f"Matviews are of the kind {old.word} now: write kind:{old.word}.",
+            )
+
+
+def _jobs(part: dg.Definitions) -> Iterator[object]:
+    """The jobs of a part, and those that its schedules bring along."""
+    yield from part.jobs or ()
+    for schedule in part.schedules or ():
+        with suppress(dg.DagsterInvalidDefinitionError):  # it names a job of somewhere else
+            yield schedule.job if isinstance(schedule, dg.ScheduleDefinition) else None
 
 
 def _without(

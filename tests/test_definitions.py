@@ -287,6 +287,34 @@ def test_two_resources_of_one_key_are_an_error_that_names_the_setting():
         merge_dune_definitions(dg.Definitions(resources=one.resources), other)
 
 
+OF_OLD_KIND = 'tag:x or kind:"materialized_view"+'
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        dg.Definitions(jobs=[dg.define_asset_job("daily", selection="kind:materialized_view")]),
+        dg.Definitions(schedules=[dg.ScheduleDefinition(name="d", target=OF_OLD_KIND, cron_schedule="0 6 * * *")]),
+        dg.Definitions(
+            jobs=[dg.define_asset_job("all", dg.AssetSelection.all() - dg.AssetSelection.kind("materialized_view"))]
+        ),
+    ],
+)
+def test_a_job_of_the_kind_that_matviews_had_is_refused(part):
+    with pytest.raises(DuneConfigurationError, match=r"selects kind:materialized_view.*write kind:view\."):
+        merge_dune_definitions(build_dune_definitions(MAKER), part)
+    named = dg.ScheduleDefinition(job_name="daily", cron_schedule="0 6 * * *")
+    new = dg.Definitions(jobs=[dg.define_asset_job("daily", selection="kind:view")], schedules=[named])
+    merge_dune_definitions(build_dune_definitions(MAKER), new)
+
+    class WithOldKind(DagsterDuneTranslator):
+        def get_asset_spec(self, obj):
+            spec = super().get_asset_spec(obj)
+            return spec.replace_attributes(kinds={*spec.kinds, "materialized_view"})
+
+    merge_dune_definitions(build_dune_definitions(MAKER, translator=WithOldKind()), part)
+
+
 def test_other_parts_are_joined_as_dagster_does():
     @dg.op
     def nothing() -> None:
