@@ -74,9 +74,9 @@ dev: $(VENV)/installed
 	@mkdir -p $(DAGSTER_HOME)
 	@test -e $(DAGSTER_HOME)/dagster.yaml || cp dune_project/dagster.yaml $(DAGSTER_HOME)
 ifdef DUNE_API_KEY
-	@exec $(BIN)/dagster dev -w workspace.yaml $(if $(PORT),--port $(PORT))
+	@exec $(BIN)/dg dev -w workspace.yaml $(if $(PORT),--port $(PORT))
 else
-	@exec $(EMULATED) --execution-seconds 2 -- dagster dev -w workspace.yaml $(if $(PORT),--port $(PORT))
+	@exec $(EMULATED) --execution-seconds 2 -- dg dev -w workspace.yaml $(if $(PORT),--port $(PORT))
 endif
 
 # A broken link or a name that is not there ends it. Nothing is fetched but the packages.

@@ -78,7 +78,7 @@ def check_one_definition(specs: dict[str, dg.AssetSpec]) -> None:
     """Check that the partitioned assets of a definition, by their SQL names, share one definition of partitions.
 
     Dagster would take several, and then fail in places that ask the whole definition for its partitions, such as
-    ``dagster asset materialize``; and no run could be of two.
+    ``dg launch``; and no run could be of two.
 
     Raises:
         DuneCatalogError: They have two.

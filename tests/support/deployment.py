@@ -128,7 +128,8 @@ class Deployment:
         """Serve the code location from a process of its own; it ends after the programs that use it."""
         command = ["dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), *location]
         self._begin("code-server.log", command)
-        wait_until(lambda: "Started Dagster code" in (self.home / "code-server.log").read_text())
+        log = self.home / "code-server.log"
+        wait_until(lambda: log.exists() and "Started Dagster code" in log.read_text())
 
     def start_webserver(self):
         with socket.socket() as listener:
