@@ -26,9 +26,7 @@ def read_document(path: Path) -> CatalogContents:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise DuneCatalogError(
-            f"There is no catalog file {path}.", hint=f"Write it: dagster-dune catalog pull -o {path}."
-        ) from error
+        raise missing_document(path) from error
     except OSError as error:
         raise DuneCatalogError(f"The catalog file {path} cannot be read: {error.strerror}.") from error
     try:
@@ -37,6 +35,11 @@ def read_document(path: Path) -> CatalogContents:
         raise DuneCatalogError(f"{path}: {error}") from error
     folder = path.absolute().parent
     return _with_paths(catalog, lambda source: os.path.normpath(folder / source))
+
+
+def missing_document(path: Path) -> DuneCatalogError:
+    """Return the error of a document that is not there."""
+    return DuneCatalogError(f"There is no catalog file {path}.", hint=f"Write it: dagster-dune catalog pull -o {path}.")
 
 
 def write_document(catalog: CatalogContents, path: Path) -> None:

@@ -23,6 +23,8 @@ from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.sources.files.folder import read_directory
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.fields import (
+    DocumentPath,
+    FolderPath,
     ResolvedBackfillPolicy,
     ResolvedChecks,
     ResolvedDuneResource,
@@ -32,7 +34,6 @@ from dagster_dune.components.fields import (
     ResolvedRefreshSensor,
     ResolvedRetryPolicy,
     ResolvedSchedules,
-    SourcePath,
     refuse_written_key,
     shared_resource,
 )
@@ -69,8 +70,8 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    queries: SourcePath = Field(default=None, description="A folder of .sql files.")
-    document: SourcePath = Field(
+    queries: FolderPath = Field(default=None, description="A folder of .sql files.")
+    document: DocumentPath = Field(
         default=None,
         description="What dagster-dune catalog pull wrote. With account, only what has changed since is read, names "
         "stay as the document has them, and it is used where the account cannot be read.",

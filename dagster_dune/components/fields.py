@@ -19,7 +19,9 @@ from pydantic.json_schema import SkipJsonSchema
 
 from dagster_dune.api.key import checked_variable
 from dagster_dune.assets import QueryViews
+from dagster_dune.catalog.document import missing_document
 from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.sources.files.folder import check_folder
 from dagster_dune.components.yaml_errors import Written, exact, located
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
@@ -210,8 +212,27 @@ def refuse_written_key(said: BaseModel | None, place: Path) -> None:
         checked_variable(written["api_key_env"])
 
 
-def _path(context: dg.ResolutionContext, text: str | None) -> Path | None:
-    return None if text is None else context.resolve_source_relative_path(text)
+class SourceModel(BaseModel):
+    """A path beside the component."""
+
+
+def _folder(context: dg.ResolutionContext, text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = context.resolve_source_relative_path(text)
+    with located(context, SourceModel()):
+        check_folder(path)
+    return path
+
+
+def _document(context: dg.ResolutionContext, text: str | None) -> Path | None:
+    if text is None:
+        return None
+    path = context.resolve_source_relative_path(text)
+    with located(context, SourceModel()):
+        if not path.exists():
+            raise missing_document(path)
+    return path
 
 
 def _resource(context: dg.ResolutionContext, settings: BaseModel | None) -> DuneResource | None:
@@ -310,7 +331,8 @@ def _list_resolver(resolve: Callable[..., Any], model: type[BaseModel]) -> dg.Re
 
 
 # Dagster looks into the types of a list, so the values of these are objects to it.
-SourcePath = Annotated[Path | None, dg.Resolver(_path, model_field_type=str | None)]
+FolderPath = Annotated[Path | None, dg.Resolver(_folder, model_field_type=str | None)]
+DocumentPath = Annotated[Path | None, dg.Resolver(_document, model_field_type=str | None)]
 ResolvedDuneResource = Annotated[DuneResource | None, _resolver(_resource, ResourceModel)]
 ResolvedRetryPolicy = Annotated[dg.RetryPolicy | None, _resolver(_retry_policy, RetriesModel)]
 ResolvedBackfillPolicy = Annotated[

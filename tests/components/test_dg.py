@@ -321,6 +321,20 @@ def test_the_schema_knows_where_a_mistake_is(attributes, place):
     assert list(validator.iter_errors(right)) == []
 
 
+def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
+    defs_path = sandbox.scaffold_component(DuneComponent)
+    (defs_path / "defs.yaml").write_text(f"type: {TYPE}\nattributes:\n  account: false\n  queries: queris\n")
+    with pytest.raises(Exception) as raised, sandbox.load_component_and_build_defs(defs_path):  # noqa: PT011
+        pass
+    error = raised.value
+    while error.__cause__ is not None:
+        error = error.__cause__
+    assert "defs.yaml:4 - attributes.queries" in str(error)
+    assert "There is no folder" in str(error)
+    assert "Give the folder that holds the .sql files." in str(error)
+    assert "Traceback" not in str(error)
+
+
 @pytest.mark.parametrize(
     ("attributes", "line", "words"),
     [
@@ -328,6 +342,7 @@ def test_the_schema_knows_where_a_mistake_is(attributes, place):
         ("resource:\n    timeout: fast", 5, "Input should be a valid number"),
         ("resource:\n    timeout: '{{ -3 }}'", 5, "A duration must be a positive number"),
         ("resource:\n    timeout: '{{ env.NOT_THERE }}'", 5, "NOT_THERE"),
+        ("document: catalog.json", 4, "There is no catalog file"),
         ("pipeline_form: graph", 4, "'graph' is none of nodes, lineage"),
         ("query_views: none", 4, "'none' is none of assets"),
         ("schedules:\n    - {job_name: x, cron_schedule: bad}", 5, "invalid cron schedule 'bad'"),

@@ -17,6 +17,7 @@ from dagster_dune import (
     DuneConfigurationError,
     DuneConnectionError,
     DuneError,
+    DuneNotFoundError,
     DuneResource,
     Query,
     build_dune_assets,
@@ -75,7 +76,10 @@ def test_the_assets_that_dune_means_are_named(dune, resource, instance):
     (failed,) = result.get_step_failure_events()
     said = failed.step_failure_data.user_failure_data.description
     assert "1002" in said
-    assert "Among the selected assets this is dune/pairs_1002." in said
+    first, asset, advice = said.splitlines()
+    assert first.startswith("DuneNotFoundError: Dune answered 404 to POST /api/v1/pipelines/execute: ")
+    assert asset == "Among the selected assets this is dune/pairs_1002."
+    assert advice in DuneNotFoundError.default_hint
     assert "dune/ten_10" not in said
 
 

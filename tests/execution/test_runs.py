@@ -142,7 +142,10 @@ def test_a_failing_node_costs_only_what_reads_it(account, resource, instance, ca
     assert words in observed["dune/acme/result_broken"].description
     assert BROKEN in observed["dune/query_12"].description
     told = failure(result).user_failure_data
-    assert "1 of 6 assets failed on Dune and 1 was skipped" in told.description
+    counts, broken, advice = told.description.splitlines()
+    assert counts == "1 of 6 assets failed on Dune and 1 was skipped because of that:"
+    assert broken == f"- dune/acme/result_broken: {words.rstrip('. ')}. On Dune: https://dune.com/queries/3"
+    assert advice.endswith("re-execute the run from failure: what has succeeded is neither sent nor paid again.")
     assert set(told.metadata) == {"dune/acme/result_broken", "dune/query_12"}
     assert words in told.metadata["dune/acme/result_broken"].value
 

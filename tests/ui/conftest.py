@@ -83,11 +83,12 @@ def calls(dune):
 
 @pytest.fixture
 def picture(request):
-    """A function that saves the upper part of a page as a picture of the documentation, if pytest has been told to."""
+    """A function that saves a part of a page as a picture of the documentation, if pytest has been told to."""
 
-    def save(page, name, height=WINDOW["height"]):
+    def save(page, name, height=None, top=0):
         if request.config.getoption("--write-images"):
-            part = {"x": 0, "y": 0, "width": WINDOW["width"], "height": height}
+            window = page.viewport_size
+            part = {"x": 0, "y": top, "width": window["width"], "height": height or window["height"]}
             page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", clip=part)
 
     return save

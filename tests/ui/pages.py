@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from example import GROUPS
 from playwright.sync_api import expect
 
-
 GRAPH_WINDOW = {"width": 2600, "height": 3000}  # large enough for all groups: only what is in the window is drawn
 
 
@@ -80,6 +79,32 @@ class PartitionDialog:
         text.fill(partitions)
         text.press("Enter")
         self.dialog.get_by_role("button", name="Launch").click()
+
+
+class AssetPage:
+    """The page of one asset: what it is, its SQL, and what its latest materialization tells."""
+
+    def __init__(self, page, url, asset):
+        self.page = page
+        page.goto(f"{url}/assets/{asset}?view=overview")
+        expect(self.section("Metadata")).to_be_visible()
+
+    def section(self, name):
+        """The heading of a part of the page."""
+        return self.page.get_by_text(name, exact=True).first
+
+    def says(self, text):
+        return self.page.get_by_text(text, exact=True).first
+
+    def metadata_keys(self):
+        """The keys of the table of metadata, in their order on the page."""
+        keys = self.page.get_by_role("row").filter(has_text="dagster-dune/")
+        expect(keys.first).to_be_visible()
+        return [row.inner_text().replace("\n", "").partition("\t")[0] for row in keys.all()]
+
+    def metadata(self, key):
+        """The row of one key of the metadata."""
+        return self.page.get_by_role("row", name=key)
 
 
 class PartitionsPage:
@@ -203,6 +228,11 @@ class RunPage:
         """The first event of a kind that says something."""
         row = self.page.locator("[class*=Row]", has=self.page.get_by_text(kind, exact=True))
         return row.filter(has_text=text).first
+
+    def words(self, kind):
+        """All that the first event of a kind says, from top to bottom."""
+        expect(self.event(kind)).to_be_visible()
+        return self.event(kind).inner_text()
 
     def terminate(self):
         self.page.get_by_role("button", name="Terminate").click()

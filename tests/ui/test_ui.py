@@ -77,11 +77,13 @@ def test_the_launchpads_own_defaults_are_launched_with_one_change(graph, calls):
     assert [kind["performance"] for kind in kinds(body)] == ["large", "large"]
 
 
-def test_events_arrive_while_later_nodes_run(graph, dune):
+def test_events_arrive_while_later_nodes_run(graph, dune, picture):
     dune.hold(4100041)
     graph.materialize("Materialize all", DAY)
     run = graph.follow()
     expect(run.event("ASSET_MATERIALIZATION", "result_dex_trades_clean")).to_be_visible()
+    expect(run.event("INFO", "executing 1: dune/weekly_summary_4100041")).to_be_visible()
+    picture(run.page, "run")
     completed = [execution["state"] for execution in dune.executions()].count("QUERY_STATE_COMPLETED")
     assert 0 < completed < 15
     dune.release()
@@ -93,9 +95,19 @@ def test_a_failed_node_says_why_and_stops_only_what_reads_it(graph, dune, projec
     graph.materialize("Materialize all", DAY)
     run = graph.follow()
     expect(run.state("Failure")).to_be_visible()
-    failure = run.event("STEP_FAILURE")
-    expect(failure).to_contain_text("1 of 15 assets failed on Dune and 2 were skipped")
-    expect(failure).to_contain_text("result_traders_daily")
+    told = run.words("STEP_FAILURE")
+    in_order = [
+        "1 of 15 assets failed on Dune and 2 were skipped because of that:",
+        "- dune/acme/result_traders_daily: Cannot cast",
+        "On Dune: https://dune.com/queries/4100013",
+        "Put right what failed, and re-execute the run from failure",
+        "Skipped. Not started, because dune.acme.result_traders_daily failed.",
+        "Stack Trace:",
+    ]
+    places = [told.find(words) for words in in_order]
+    assert -1 not in places
+    assert places == sorted(places)
+    picture(run.page, "failed-run")
     graph = AssetGraph(graph.page, project.url)
     failed = {"result_traders_daily", "chain_overview_4100033", "weekly_summary_4100041", "weekly_report"}
     for asset in WHOLE:

@@ -34,6 +34,16 @@ from dagster_dune.errors import DuneCatalogError
 logger = logging.getLogger(__name__)
 
 
+def check_folder(path: Path) -> None:
+    """Check that a folder is there.
+
+    Raises:
+        DuneCatalogError: It is not.
+    """
+    if not path.is_dir():
+        raise DuneCatalogError(f"There is no folder {shown(path)}.", hint="Give the folder that holds the .sql files.")
+
+
 def read_directory(
     path: Path, *, exclude: Sequence[str] | str = (), left_out: LeftOut | None = None
 ) -> CatalogContents:
@@ -53,8 +63,7 @@ def read_directory(
     Raises:
         DuneCatalogError: The folder is missing, holds no ``.sql`` file, or its ``dune.yml`` is wrong.
     """
-    if not path.is_dir():
-        raise DuneCatalogError(f"There is no folder {shown(path)}.", hint="Give the folder that holds the .sql files.")
+    check_folder(path)
     left_out = left_out or LeftOut()
     settings = read_settings(path, [exclude] if isinstance(exclude, str) else exclude, left_out)
     objects: dict[str, list[MaterializedView | Query]] = {}
