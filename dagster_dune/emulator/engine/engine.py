@@ -40,7 +40,6 @@ _INFORMATION_SCHEMA = Path(__file__).with_name("information_schema.sql")
 _TEAM_SCHEMAS = "SELECT DISTINCT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'dune.')"
 _DOCUMENT = "main.saved_document"
 _SAFE = {
-    "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -83,6 +82,7 @@ class Engine:
         for file in (*_MACROS, _INFORMATION_SCHEMA):
             self._connection.execute(file.read_text("utf-8"))
         sample_tables.load(self._connection)
+        self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
     def select(self, compiled: Compiled, previous: ResultSet | None = None) -> Statement:
@@ -208,7 +208,7 @@ class Engine:
         """Remove every matview and upload, and every table that was loaded; the sample data stays."""
         cursor = self._connection.cursor()
         if loaded_tables.remove_all(cursor):
-            sample_tables.load(cursor, again=True)
+            sample_tables.make(cursor)
         for (schema,) in cursor.execute(_TEAM_SCHEMAS).fetchall():
             cursor.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
