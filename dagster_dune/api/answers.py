@@ -10,6 +10,7 @@ import json as json_module
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpcore
@@ -56,15 +57,20 @@ class Request:
         method: The HTTP method.
         path: The path after ``/api/``.
         params: The query string's fields.
-        content: The body.
+        content: The body, or the file that holds it.
         content_type: What the body is.
     """
 
     method: str
     path: str
     params: Mapping[str, Any] | None = None
-    content: bytes | None = None
+    content: bytes | Path | None = None
     content_type: str = JSON
+
+    @property
+    def size(self) -> int:
+        """The bytes of the body."""
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content or b"")
 
 
 @dataclass(frozen=True)

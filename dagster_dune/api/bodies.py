@@ -6,6 +6,7 @@ import html
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
@@ -24,6 +25,13 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
 class UnreadableAnswer(Exception):  # noqa: N818  (it says what an answer is)
     """An answer came, and cannot be what Dune would send. The message says why."""
+
+
+def pieces_of(file: Path) -> Iterator[bytes]:
+    """Yield what a file holds."""
+    with file.open("rb") as opened:
+        while piece := opened.read(2**20):
+            yield piece
 
 
 def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -65,18 +73,18 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise UnreadableAnswer("its gzip ends too early")
 
 
-def bounded(pieces: Iterable[bytes], limit: int) -> bytes:
-    """Return a body, if it is not longer than it may be.
+def bounded(pieces: Iterable[bytes], limit: float) -> Iterator[bytes]:
+    """Yield a body, if it is not longer than it may be.
 
     Raises:
         UnreadableAnswer: It is longer.
     """
-    body = bytearray()
+    length = 0
     for piece in pieces:
-        body += piece
-        if len(body) > limit:
+        length += len(piece)
+        if length > limit:
             raise UnreadableAnswer(f"it is longer than {limit / 2**20:g} MiB, and was not read further")
-    return bytes(body)
+        yield piece
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from dagster_dune.api.address import DEFAULT_BASE_URL, checked_base_url
 from dagster_dune.api.endpoints.account import Account
 from dagster_dune.api.endpoints.datasets import Datasets
-from dagster_dune.api.endpoints.executions import Executions, ResultsPage
+from dagster_dune.api.endpoints.executions import CsvStream, Executions, ResultsPage
 from dagster_dune.api.endpoints.materialized_views import MaterializedViews
 from dagster_dune.api.endpoints.pipelines import Pipelines
 from dagster_dune.api.endpoints.queries import Queries
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 5
 
-__all__ = ["DEFAULT_MAX_RETRIES", "DEFAULT_TIMEOUT", "DuneApiClient", "ResultsPage", "checked_api_key"]
+__all__ = ["DEFAULT_MAX_RETRIES", "DEFAULT_TIMEOUT", "CsvStream", "DuneApiClient", "ResultsPage", "checked_api_key"]
 
 
 class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, Datasets, Account):

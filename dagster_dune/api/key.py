@@ -29,6 +29,9 @@ SHORTEST_PART = 12
 LONGEST_SEARCHED = 2**20
 """What is longer is a result, in which a key stands as it is or nowhere."""
 
+HEAD_OF_STREAM = 2**16
+"""Within so many bytes a gateway has said who it is; what comes after them is a result, too."""
+
 DECODED_TIMES = 3
 SIGNS_OF_ESCAPES = (b"%", b"&", b"\\", b"\0")
 ESCAPE = re.compile(r"\\(?:u00|u\{|x)([0-9A-Fa-f]{2})\}?")
@@ -90,12 +93,12 @@ class ApiKey:
         (ApiKey(********), 'The gateway has seen X-Dune-Api-Key: ********')
     """
 
-    __slots__ = ("_forms", "_parts", "_text", "variable")
+    __slots__ = ("_forms", "_parts", "_plain", "_text", "variable")
 
     def __init__(self, text: str) -> None:
         self.variable: str = getattr(text, "variable", "")
         self._text = checked_api_key(text)
-        self._forms = _forms(text) if len(text) >= SHORTEST_BLOTTED else ()
+        self._forms, self._plain = _forms(text) if len(text) >= SHORTEST_BLOTTED else ((), ())
         part, key = max(SHORTEST_PART, len(text) // 2), text.lower().encode()
         self._parts = (key[:part], key[-part:]) if self._forms else ()
 
@@ -116,17 +119,12 @@ class ApiKey:
     def blotted_bytes(self, content: bytes) -> bytes:
         """The same for what a server has sent. Where the key hides behind escapes, these are undone."""
         if len(content) > LONGEST_SEARCHED:
-            return self._without_forms(content)
+            return _without(content, self._plain)
         if any(sign in content for sign in SIGNS_OF_ESCAPES):
             plain = _decoded(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-            if (blotted := self._without_parts(self._without_forms(plain))) != plain:
+            if (blotted := self._without_parts(_without(plain, self._forms))) != plain:
                 return blotted
-        return self._without_parts(self._without_forms(content))
-
-    def _without_forms(self, content: bytes) -> bytes:
-        for form in self._forms:
-            content = content.replace(form.encode(), BLOT.encode())
-        return content
+        return self._without_parts(_without(content, self._forms))
 
     def _without_parts(self, content: bytes) -> bytes:
         """Take out the key in any capitals, and what is left of it where somebody has cut it short."""
@@ -146,9 +144,10 @@ class ApiKey:
     def blotted_stream(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """The same for what comes piece by piece, in which the key may be cut in two."""
         held_back = max((len(form) - 1 for form in self._forms), default=0)
-        tail = b""
+        tail, seen = b"", 0
         for piece in pieces:
-            content = self._without_forms(tail + piece)
+            content = _without(tail + piece, self._forms if seen < HEAD_OF_STREAM else self._plain)
+            seen += len(piece)
             end = max(0, len(content) - held_back)
             tail = content[end:]
             if end:
@@ -232,11 +231,19 @@ def checked_api_key(api_key: str) -> str:
     return api_key
 
 
-def _forms(text: str) -> tuple[str, ...]:
-    """The key as the writers of JSON, HTML, URLs and logs put it, the longest first."""
+def _forms(text: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The key as the writers of JSON, HTML, URLs and logs put it, the longest first: all, and the readable ones."""
     plain = {text, json.dumps(text)[1:-1], text.replace("/", "\\/"), html.escape(text), quote(text, safe="")}
     in_hex = text.encode().hex()
-    return tuple(sorted({*plain, in_hex, in_hex.upper(), *_in_base64(text)}, key=len, reverse=True))
+    encoded = {in_hex, in_hex.upper(), *_in_base64(text)}
+    by_length = [sorted((form.encode() for form in forms), key=len, reverse=True) for forms in (plain | encoded, plain)]
+    return tuple(by_length[0]), tuple(by_length[1])
+
+
+def _without(content: bytes, forms: Iterable[bytes]) -> bytes:
+    for form in forms:
+        content = content.replace(form, BLOT.encode())
+    return content
 
 
 def _in_base64(text: str) -> Iterator[str]:

@@ -8,10 +8,12 @@ parts within the time of one request, it is bounded, and the key is blotted out 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -33,6 +35,7 @@ from dagster_dune.api.bodies import (
     UnreadableAnswer,
     bounded,
     is_html,
+    pieces_of,
     unpacked,
 )
 from dagster_dune.api.deadline import deadline, seconds_left
@@ -100,7 +103,7 @@ class Transport:
         for name in LOGGERS:
             logging.getLogger(name).removeFilter(self._filter)
 
-    # --- the three ways to send a request ---
+    # --- the ways to send a request ---
 
     def send(
         self,
@@ -134,7 +137,7 @@ class Transport:
         path: str,
         *,
         json: Mapping[str, Any] | None = None,
-        content: bytes | None = None,
+        content: bytes | Path | None = None,
         content_type: str = JSON,
         hint: str = "",
     ) -> AnswerT:
@@ -144,7 +147,7 @@ class Transport:
             answer: The model of the answer.
             path: The path after ``/api/``.
             json: What is sent, or
-            content: what is sent where it is no JSON, and
+            content: what is sent where it is no JSON, or the file that holds it, and
             content_type: what it is then.
             hint: What to do where nobody knows whether it was carried out.
 
@@ -190,6 +193,23 @@ class Transport:
         came = repeated(attempt, self._max_retries, may_read_again)
         return came.headers, came.body
 
+    def read_page(self, path: str, params: Mapping[str, Any], read: Callable[[httpx.Headers, Iterator[bytes]], T]) -> T:
+        """Read a page of a result as it comes, and return what `read` makes of its headers and pieces.
+
+        Where the connection breaks, all of the page is read again. The pieces are unpacked and without the key.
+
+        Raises:
+            DuneApiError: Dune refused it, or no usable answer came.
+        """
+        request = Request("GET", path, params)
+
+        def attempt() -> T:
+            response = self._opened(request)
+            with closing(response):
+                return read(*self._page(request, response, MAX_RESULT_PAGE_BYTES))
+
+        return repeated(attempt, self._max_retries, may_read_again)
+
     @contextmanager
     def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[tuple[httpx.Headers, Iterator[bytes]]]:
         """Send a request that may be repeated, and hand its answer on as it comes, without a bound.
@@ -200,21 +220,9 @@ class Transport:
             The headers, and the pieces of the body, unpacked and without the key.
         """
         request = Request("GET", path, params)
-
-        def open_stream() -> httpx.Response:
-            response = self._sent(self._reads, request)
-            if response.status_code == 200:
-                return response
-            with closing(response):
-                raise self._reader.refusal(self._whole(request, response, MAX_ANSWER_BYTES))
-
-        response = repeated(lambda: self._told(request, open_stream), self._max_retries, may_read_again)
+        response = repeated(lambda: self._opened(request), self._max_retries, may_read_again)
         with closing(response):
-            pieces = self._key.blotted_stream(self._pieces(request, response))
-            first = next(pieces, b"")
-            if not first.strip() or is_html(first):
-                raise self._reader.refusal(Answer(request, response.status_code, response.headers, first))
-            yield response.headers, chain([first], pieces)
+            yield self._page(request, response, math.inf)
 
     # --- one attempt ---
 
@@ -227,7 +235,7 @@ class Transport:
             return answer
 
         seconds = self._timeout * (RESULT_PATIENCE if max_bytes > MAX_ANSWER_BYTES else 1)
-        return self._told(request, exchange, seconds + len(request.content or b"") / SLOWEST_BYTES_A_SECOND)
+        return self._told(request, exchange, seconds + request.size / SLOWEST_BYTES_A_SECOND)
 
     def _wait_for_room(self, request: Request) -> None:
         """Wait for this read's turn, before the time of its attempt begins."""
@@ -262,10 +270,12 @@ class Transport:
         raise failure
 
     def _built(self, http: httpx.Client, request: Request) -> httpx.Request:
-        headers = {"Content-Type": request.content_type} if request.content is not None else None
+        content = request.content
+        headers = {} if content is None else {"Content-Type": request.content_type, "Content-Length": str(request.size)}
+        body = pieces_of(content) if isinstance(content, Path) else content
         try:
             return http.build_request(
-                request.method, request.path, params=request.params, content=request.content, headers=headers
+                request.method, request.path, params=request.params, content=body, headers=headers
             )
         except (ValueError, TypeError, httpx.InvalidURL) as error:
             raise DuneConfigurationError(
@@ -274,16 +284,39 @@ class Transport:
 
     def _whole(self, request: Request, response: httpx.Response, max_bytes: int) -> Answer:
         try:
-            body = bounded(unpacked(response.iter_raw(), response.headers.get("Content-Encoding", "")), max_bytes)
+            body = b"".join(_body(response, max_bytes))
         except UnreadableAnswer as error:
             raise self._reader.error(
                 DuneServerError, request, f"the answer cannot be read: {error}", status=response.status_code
             ) from None
         return Answer(request, response.status_code, response.headers, self._key.blotted_bytes(body))
 
-    def _pieces(self, request: Request, response: httpx.Response) -> Iterator[bytes]:
+    def _opened(self, request: Request) -> httpx.Response:
+        """Send a read, and return once it is known that its answer is no refusal; the body has yet to come."""
+
+        def open_stream() -> httpx.Response:
+            response = self._sent(self._reads, request)
+            if response.status_code == 200:
+                return response
+            with closing(response):
+                raise self._reader.refusal(self._whole(request, response, MAX_ANSWER_BYTES))
+
+        self._wait_for_room(request)
+        return self._told(request, open_stream)
+
+    def _page(
+        self, request: Request, response: httpx.Response, max_bytes: float
+    ) -> tuple[httpx.Headers, Iterator[bytes]]:
+        """The headers of a page and the pieces of its body, the first of which tells whether it may be one."""
+        pieces = self._key.blotted_stream(self._pieces(request, response, max_bytes))
+        first = next(pieces, b"")
+        if not first.strip() or is_html(first):
+            raise self._reader.refusal(Answer(request, response.status_code, response.headers, first))
+        return response.headers, chain([first], pieces)
+
+    def _pieces(self, request: Request, response: httpx.Response, max_bytes: float) -> Iterator[bytes]:
         """What comes, while it comes at a pace that is worth waiting for. The reader's own time does not count."""
-        pieces = unpacked(response.iter_raw(), response.headers.get("Content-Encoding", ""))
+        pieces = _body(response, max_bytes)
         left = self._timeout * RESULT_PATIENCE
         while True:
             begin = time.monotonic()
@@ -292,3 +325,7 @@ class Transport:
                 return
             left += len(piece) / SLOWEST_BYTES_A_SECOND - (time.monotonic() - begin)
             yield piece
+
+
+def _body(response: httpx.Response, max_bytes: float) -> Iterator[bytes]:
+    return bounded(unpacked(response.iter_raw(), response.headers.get("Content-Encoding", "")), max_bytes)

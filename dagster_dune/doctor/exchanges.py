@@ -65,7 +65,7 @@ class Exchange:
             method=request.method,
             path=request.path,
             options=dict(request.params or {}),
-            sent=parsed(request.content or b""),
+            sent=parsed(request.content if isinstance(request.content, bytes) else b""),
             status=answer.status,
             headers={name.lower(): value for name, value in answer.headers.items()},
             body=answer.body,

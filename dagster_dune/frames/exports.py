@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.extras import needed
 from dagster_dune.frames.options import Export
 from dagster_dune.frames.targets import unique_names
 
@@ -87,8 +88,7 @@ def _destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any])
     text = os.fspath(to)
     if "://" not in text:
         return whole_file(Path(text))
-    import fsspec  # noqa: PLC0415  (needed for URLs alone)
-
+    fsspec = needed("fsspec", "dataframe")
     try:
         file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
     except (ImportError, ValueError) as error:

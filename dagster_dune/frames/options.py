@@ -10,7 +10,7 @@ from typing import Literal
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.columns import Timestamps, Uint256
 
-CONCURRENT_PAGES = 8
+CONCURRENT_PAGES = 6
 Wire = Literal["auto", "csv", "json"]
 
 
@@ -23,7 +23,7 @@ class ReadOptions:
         filters: Which rows, such as ``amount > 10 AND chain = 'base'``.
         sort_by: In which order, such as ``amount desc, chain``.
         limit: How many rows at the most.
-        sample: How many rows, drawn at random; excludes `filters` and `limit`.
+        sample: How many rows, drawn at random; excludes `filters`, `limit` and `page_size`.
         uint256: How uint256 and int256 are held; see `dagster_dune.frames.types.columns.Uint256`.
         timestamps: What becomes of timestamps that do not fit; see `dagster_dune.frames.types.columns.Timestamps`.
         exact: Whether a NULL is told from the text ``<nil>`` where Dune's CSV does not.
@@ -32,7 +32,8 @@ class ReadOptions:
         ignore_max_credits_per_request: Whether a page may hold more values, and cost more, than Dune caps it at.
         page_size: The rows of a page; as many as Dune's cap of 250,000 values allows if None.
         concurrency: How many pages are read at once.
-        wire: The format that pages are read in; ``"auto"`` is CSV, and JSON where there are nested types.
+        wire: The format that pages are read in; ``"auto"`` is CSV, and JSON where there are nested types, whose form
+            in CSV is not known.
     """
 
     columns: Sequence[str] | None = None
@@ -51,8 +52,11 @@ class ReadOptions:
     wire: Wire = "auto"
 
     def __post_init__(self) -> None:
-        if self.sample is not None and (self.filters is not None or self.limit is not None):
-            raise DuneConfigurationError("sample cannot be combined with filters and limit: Dune refuses that.")
+        excluded = {"filters": self.filters, "limit": self.limit, "page_size": self.page_size}
+        if self.sample is not None and (given := [name for name, value in excluded.items() if value is not None]):
+            raise DuneConfigurationError(
+                f"sample cannot be combined with {given[0]}: Dune draws from the whole result, and sends all at once."
+            )
         numbers = {"limit": self.limit, "max_bytes": self.max_bytes}
         if wrong := [name for name, number in numbers.items() if number is not None and number < 0]:
             raise DuneConfigurationError(f"{wrong[0]} must not be negative, but is {numbers[wrong[0]]}.")

@@ -1,33 +1,29 @@
-"""The rows of an execution as a stream of Arrow record batches: pages read several at once, given in order, counted.
-
-Addresses of next pages are never followed: each request names its own offset, so that the key goes nowhere else.
-"""
+"""The rows of an execution as a stream of Arrow record batches: pages read several at once, given in order, counted."""
 
 from __future__ import annotations
 
-import re
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from contextlib import closing
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from dagster_dune.api.client import DuneApiClient, ResultsPage
+from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.models import ExecutionStatus, ResultMetadata
 from dagster_dune.errors import DuneResultError
 from dagster_dune.frames.options import Export, ReadOptions
-from dagster_dune.frames.pages import NULL_IN_CSV, read_csv, read_json
+from dagster_dune.frames.pages.page_reader import Page, PageReader
 from dagster_dune.frames.types.columns import ARROW_DIGITS, Choices, Column, arrow_schema, columns_of
 from dagster_dune.pipeline.readable import EXPIRY_HINT, check_readable
 from dagster_dune.pipeline.states import Phase, phase_of
 
 MAX_DATAPOINTS = 250_000
 """Dune caps a page at so many values; see https://docs.dune.com/api-reference/executions/endpoint/get-execution-result."""
+
+PAGE_BYTES = 8 * 2**20
+"""About how large a page is at the most, however wide its rows are: several stand in memory."""
 
 
 class ResultReader:
@@ -59,11 +55,8 @@ class ResultReader:
         digits: int = ARROW_DIGITS,
         on_progress: Callable[[Export], None] | None = None,
     ) -> None:
-        self._client = client
         self._options = options
         self._on_progress = on_progress or (lambda _: None)
-        self._real_nil: dict[str, bool] = {}
-        self._asking = threading.Lock()
         self.execution_id = execution_id
         self.status = _readable(client, execution_id, allow_partial=options.allow_partial_results)
         metadata = self.status.result_metadata or ResultMetadata()
@@ -72,7 +65,7 @@ class ResultReader:
         self.columns = _chosen(columns_of(*_names_and_types(execution_id, metadata), choices), options.columns)
         self.schema = arrow_schema(self.columns)
         self.export = Export(total_bytes=metadata.total_result_set_bytes)
-        self._format = self._chosen_format()
+        self._pages = PageReader(client, execution_id, options, self.columns, self._total, self.export)
         self._check_size()
 
     @property
@@ -100,13 +93,11 @@ class ResultReader:
         """
         expected = self.expected_rows
         source = self._sampled() if self._options.sample else self._serial() if expected is None else self._parallel()
-        try:
+        with self._pages, closing(source):
             for batch in source:
                 self.export.rows += batch.num_rows
                 yield batch
                 self._on_progress(self.export)
-        finally:
-            source.close()
         if expected is not None and self.export.rows != expected and not self._options.sample:
             raise DuneResultError(
                 f"{self.export.rows:,} rows of execution {self.execution_id} came, of {expected:,}.",
@@ -118,174 +109,57 @@ class ResultReader:
     def _parallel(self) -> Generator[pa.RecordBatch]:
         """Read the pages that the row count tells of, a few at once."""
         total, size = self.expected_rows or 0, self._page_size
-        offsets = iter(range(0, total, size))
         with _Pool(self._options.concurrency) as pool:
             pages: deque[Future[list[pa.RecordBatch]]] = deque()
-            for offset in offsets:
+            for offset in range(0, total, size):
                 pages.append(pool.submit(self._range, offset, min(size, total - offset)))
                 if len(pages) >= self._options.concurrency:
                     yield from pages.popleft().result()
             while pages:
                 yield from pages.popleft().result()
 
-    def _serial(self) -> Generator[pa.RecordBatch]:
-        """Read page after page until Dune names no next one, each parsed while the next one comes."""
-        limit = self._options.limit
-        offset: int | None = 0
-        with _Pool(2) as pool:
-            parsed: Future[_Page] | None = None
-            while offset is not None:
-                left = self._page_size if limit is None else min(self._page_size, limit - offset)
-                if left < 1:
-                    break
-                fetched = pool.submit(self._fetch, self._format, offset, left)
-                if parsed is not None:
-                    yield parsed.result().batch
-                page = fetched.result()
-                parsed = pool.submit(self._parse, page, offset, left)
-                offset = page.next_offset if page.format == "csv" else parsed.result().next_offset
-            if parsed is not None:
-                yield parsed.result().batch
-
-    def _sampled(self) -> Generator[pa.RecordBatch]:
-        page = self._fetch("json", None, None)
-        yield self._parse(page, 0, self._options.sample or 0).batch
-
-    # --- one page ---
-
     def _range(self, offset: int, count: int) -> list[pa.RecordBatch]:
         """Read some rows: one page, or more where Dune gives shorter ones than it was asked for."""
         batches, end = [], offset + count
         while offset < end:
-            page = self._parse(self._fetch(self._format, offset, end - offset), offset, end - offset)
+            page = self._pages.read(offset, end - offset)
             # Assumption: page-size.
             after = offset + page.batch.num_rows
             if page.next_offset != (None if after == self._total else after):
-                raise self._wrong_page(page, offset)
+                raise self._pages.wrong(page, offset)
             batches.append(page.batch)
             offset = after
         return batches
 
-    def _wrong_page(self, page: _Page, offset: int) -> DuneResultError:
-        of_all = "" if self._total is None else f", of {self._total:,} rows"
-        return DuneResultError(
-            f"The page at row {offset:,} of execution {self.execution_id} has {page.batch.num_rows:,} rows and says "
-            f"that the next one begins at {page.next_offset}{of_all}.",
-            hint="A page is short, came twice, or the result changed: read it again.",
-        )
+    def _serial(self) -> Generator[pa.RecordBatch]:
+        """Read page after page until Dune names no next one; each comes while the one before it is used."""
+        with _Pool(1) as pool:
+            coming = self._coming(pool, 0)
+            while coming is not None:
+                page = coming.result()
+                coming = self._coming(pool, page.next_offset)
+                yield page.batch
 
-    def _fetch(
-        self,
-        format_: Literal["csv", "json"],
-        offset: int | None,
-        limit: int | None,
-        columns: Sequence[str] | None = None,
-        filters: str | None = None,
-    ) -> ResultsPage:
-        options = self._options
-        try:
-            page = self._client.download_execution_results(
-                self.execution_id,
-                format=format_,
-                limit=limit,
-                offset=offset,
-                columns=columns or options.columns,
-                filters=filters or options.filters,
-                sort_by=options.sort_by,
-                sample_count=options.sample,
-                allow_partial_results=options.allow_partial_results,
-                ignore_max_credits_per_request=options.ignore_max_credits_per_request,
-            )
-        except DuneNotFoundError as error:
-            raise DuneResultError(f"Dune has no result of execution {self.execution_id}.", hint=EXPIRY_HINT) from error
-        self.export.add(len(page.body), extra=columns is not None)
-        path = urlsplit(page.next_uri or "").path
-        if "/execution/" in path and f"/execution/{self.execution_id}/" not in path:
-            raise self._foreign(path)
-        return page
+    def _coming(self, pool: _Pool, offset: int | None) -> Future[Page] | None:
+        limit = self._options.limit
+        if offset is None or (limit is not None and offset >= limit):
+            return None
+        left = self._page_size if limit is None else min(self._page_size, limit - offset)
+        return pool.submit(self._pages.read, offset, left)
 
-    def _parse(self, page: ResultsPage, offset: int, limit: int) -> _Page:
-        if page.format == "csv":
-            batch = self._with_real_texts(read_csv(page.body, self.columns), offset, limit)
-            parsed = _Page(batch, page.next_offset)
-        else:
-            parsed = self._json(page, self.columns)
-        # Assumption: filtered-offset.
-        if parsed.next_offset not in (None, offset + parsed.batch.num_rows) or parsed.next_offset == offset:
-            raise self._wrong_page(parsed, offset)
-        if parsed.batch.num_rows > limit:
-            raise DuneResultError(
-                f"The page at row {offset:,} of execution {self.execution_id} has {parsed.batch.num_rows:,} rows, but "
-                f"{limit:,} were asked for."
-            )
-        return parsed
-
-    def _json(self, page: ResultsPage, columns: Sequence[Column]) -> _Page:
-        read = read_json(page.body, columns)
-        if read.execution_id not in (None, self.execution_id):
-            raise self._foreign(str(read.execution_id))
-        counted = self._options.filters is None and self._options.sample is None
-        if counted and self._total is not None and read.total_row_count not in (None, self._total):
-            raise DuneResultError(
-                f"Execution {self.execution_id} had {self._total:,} rows, and has {read.total_row_count:,} now."
-            )
-        return _Page(read.batch, read.next_offset)
-
-    def _foreign(self, other: str) -> DuneResultError:
-        return DuneResultError(
-            f"A page of another execution came ({other}), not of {self.execution_id}.",
-            hint="Look at what stands between this machine and Dune: a proxy may keep answers.",
-        )
-
-    # --- NULL, or the text <nil> ---
-
-    def _with_real_texts(self, batch: pa.RecordBatch, offset: int, limit: int) -> pa.RecordBatch:
-        """Read text columns again as JSON where CSV may show a text as NULL."""
-        if not self._options.exact:
-            return batch
-        for place, column in enumerate(self.columns):
-            if column.type.is_text and batch.column(place).null_count and self._holds_nil(column):
-                page = self._fetch("json", offset, limit, [column.name])
-                texts = self._json(page, [column]).batch.column(0)
-                same = (
-                    len(texts) == batch.num_rows and pc.all(pc.equal(texts, batch.column(place))).as_py() is not False
-                )
-                if not same:
-                    raise DuneResultError(
-                        f"Column {column.name!r} of execution {self.execution_id} differs between CSV and JSON."
-                    )
-                batch = batch.set_column(place, self.schema.field(place), texts)
-        return batch
-
-    def _holds_nil(self, column: Column) -> bool:
-        """Whether some row holds the text ``<nil>``: asked once a column."""
-        with self._asking:
-            # Assumption: csv-nil-filter.
-            if column.name not in self._real_nil:
-                if sum(other.name == column.name for other in self.columns) > 1 or not column.name:
-                    raise DuneResultError(
-                        f"Column {column.name!r} has no name of its own: NULL cannot be told from {NULL_IN_CSV}.",
-                        hint="Name it in the SQL, or pass exact=False.",
-                    )
-                condition = f"{_quoted(column.name)} = '{NULL_IN_CSV}'"
-                filters = f"({self._options.filters}) AND {condition}" if self._options.filters else condition
-                page = self._fetch("json", 0, 1, [column.name], filters)
-                self._real_nil[column.name] = read_json(page.body, [column]).batch.num_rows > 0
-            return self._real_nil[column.name]
+    def _sampled(self) -> Generator[pa.RecordBatch]:
+        yield self._pages.read_sample()
 
     # --- before the first page ---
 
     @property
     def _page_size(self) -> int:
-        return self._options.page_size or max(1, MAX_DATAPOINTS // len(self.columns))
-
-    # Assumption: csv-nested.
-    def _chosen_format(self) -> Literal["csv", "json"]:
-        if self._options.sample is not None:
-            return "json"
-        if self._options.wire != "auto":
-            return self._options.wire
-        return "json" if any(column.type.is_nested for column in self.columns) else "csv"
+        if self._options.page_size:
+            return self._options.page_size
+        size = MAX_DATAPOINTS // len(self.columns)
+        if self._total and self.export.total_bytes:
+            size = min(size, PAGE_BYTES * self._total // self.export.total_bytes)
+        return max(1, size)
 
     def _check_size(self) -> None:
         most = self._options.max_bytes
@@ -301,11 +175,6 @@ class ResultReader:
                 f"The result of execution {self.execution_id} has about {size:,} bytes, more than max_bytes={most:,}.",
                 hint="Nothing was read. Name fewer columns in the SQL, set limit, or raise max_bytes.",
             )
-
-
-class _Page(NamedTuple):
-    batch: pa.RecordBatch
-    next_offset: int | None
 
 
 class _Pool(ThreadPoolExecutor):
@@ -343,9 +212,3 @@ def _chosen(columns: Sequence[Column], names: Sequence[str] | None) -> tuple[Col
     if unknown := [name for name in names if name not in known]:
         raise DuneResultError(f"The result has no column {unknown[0]!r}.", hint=f"It has {', '.join(known)}.")
     return tuple(known[name] for name in names)
-
-
-def _quoted(name: str) -> str:
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        return name
-    return '"' + name.replace('"', '""') + '"'

@@ -3,58 +3,26 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted, Performance
-from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
+from dagster_dune.errors import DuneConfigurationError, DuneResultError
+from dagster_dune.frames.executing import Log, Waiting, execute
 from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.reading import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
 from dagster_dune.frames.types.columns import ARROW_DIGITS
-from dagster_dune.pipeline.states import Phase, phase_of
-
-FIRST_POLL_SECONDS = 0.25
-MAX_POLL_SECONDS = 5.0
-POLL_GROWTH = 1.5
-PASSING = (DuneConnectionError, DuneRateLimitError, DuneServerError)
 
 FrameT = TypeVar("FrameT")
 _log = logging.getLogger(__name__)
 
-
-class Log(Protocol):
-    """What tells of an execution: a logger, Dagster's too."""
-
-    def info(self, msg: str, *args: object) -> object:
-        """Tell something."""
-
-    def warning(self, msg: str, *args: object) -> object:
-        """Tell something that may need a look."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """How an execution is waited for. All times are in seconds.
-
-    Attributes:
-        max_poll_interval: Between two status requests, after a while.
-        failure_tolerance: How long status requests may fail before waiting ends.
-        timeout: How long it may take before it is cancelled; any time if None.
-    """
-
-    max_poll_interval: float = MAX_POLL_SECONDS
-    failure_tolerance: float = 600.0
-    timeout: float | None = None
+__all__ = ["DuneResult", "Log", "Waiting", "get_result", "open_reader", "run_query", "run_sql"]
 
 
 @dataclass(frozen=True)
@@ -199,12 +167,8 @@ def run_query(
         AmbiguousSubmission: Dune may have started it; it was not sent again.
         DuneResultError: It failed, was cancelled, or took longer than it may.
     """
-    return _run(
-        client,
-        f"query {query_id}",
-        lambda: client.execute_query(query_id, performance, parameters),
-        waiting or Waiting(),
-        log or _log,
+    return _executed(
+        client, f"query {query_id}", lambda: client.execute_query(query_id, performance, parameters), waiting, log
     )
 
 
@@ -217,87 +181,15 @@ def run_sql(
     log: Log | None = None,
 ) -> DuneResult:
     """Execute SQL that is not saved and wait for it; see `run_query`."""
-    return _run(client, "the SQL", lambda: client.execute_sql(sql, performance), waiting or Waiting(), log or _log)
+    return _executed(client, "the SQL", lambda: client.execute_sql(sql, performance), waiting, log)
 
 
-def _run(
-    client: DuneApiClient, name: str, send: Callable[[], ExecutionSubmitted], waiting: Waiting, log: Log
+def _executed(
+    client: DuneApiClient,
+    name: str,
+    send: Callable[[], ExecutionSubmitted],
+    waiting: Waiting | None,
+    log: Log | None,
 ) -> DuneResult:
-    execution_id = _sent(client, name, send, log)
-    log.info("Dune executes %s as %s.", name, execution_id)
-    try:
-        status = _ended(client, name, execution_id, waiting)
-    except DuneError:
-        raise
-    except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
-        _cancel(client, name, execution_id, log)
-        raise
-    phase = phase_of(status.state)
-    if not phase.is_success:
-        raise DuneResultError(_failure(name, execution_id, status))
-    cost = status.execution_cost_credits
-    log.info("%s has completed as %s, for %s credits.", name, execution_id, "unknown" if cost is None else f"{cost:g}")
-    if phase is Phase.PARTIAL:
-        log.warning("Dune has cut the result of %s short; allow_partial_results=True reads what there is.", name)
-    return DuneResult(execution_id, cost, status, client)
-
-
-def _sent(client: DuneApiClient, name: str, send: Callable[[], ExecutionSubmitted], log: Log) -> str:
-    """Send a request in a thread of its own, so that no interrupt falls between it and the id that it is known by."""
-    with ThreadPoolExecutor(1, thread_name_prefix="dune-submission") as thread:
-        submission = thread.submit(send)
-        try:
-            return submission.result().execution_id
-        except Exception:
-            raise
-        except BaseException:
-            wait([submission])
-            if submission.exception() is None:
-                _cancel(client, name, submission.result().execution_id, log)
-            raise
-
-
-def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting) -> ExecutionStatus:
-    begun = answered = time.monotonic()
-    pause = min(FIRST_POLL_SECONDS, waiting.max_poll_interval)
-    while True:
-        try:
-            status = client.get_execution_status(execution_id)
-            answered = time.monotonic()
-            if phase_of(status.state).has_ended:
-                return status
-        except PASSING as error:
-            if time.monotonic() - answered > waiting.failure_tolerance:
-                raise DuneResultError(
-                    f"The status of execution {execution_id} of {name} could not be read for "
-                    f"{waiting.failure_tolerance:g} s: {error}",
-                    hint="It may go on running on Dune. get_result reads it by its id once it has completed.",
-                ) from error
-        if waiting.timeout is not None and time.monotonic() - begun > waiting.timeout:
-            with suppress(DuneError):
-                client.cancel_execution(execution_id)
-            raise DuneResultError(
-                f"Execution {execution_id} of {name} took longer than {waiting.timeout:g} s and was cancelled."
-            )
-        time.sleep(pause)
-        pause = min(pause * POLL_GROWTH, waiting.max_poll_interval)
-
-
-def _cancel(client: DuneApiClient, name: str, execution_id: str, log: Log) -> None:
-    try:
-        client.cancel_execution(execution_id)
-    except DuneError as error:
-        log.warning("Execution %s of %s may go on running, it could not be cancelled. %s", execution_id, name, error)
-    else:
-        log.info("Cancelled execution %s of %s.", execution_id, name)
-
-
-def _failure(name: str, execution_id: str, status: ExecutionStatus) -> str:
-    error = status.error
-    words = f": {error.message}" if error and error.message else ""
-    place = error.metadata if error else None
-    where = f" (line {place.line}, column {place.column})" if place and place.line is not None else ""
-    cost = status.execution_cost_credits
-    charged = "" if cost is None else f" It cost {cost:g} credits."
-    state = phase_of(status.state).value
-    return f"Execution {execution_id} of {name} is {state}{words}{where}.{charged}"
+    execution_id, status = execute(client, name, send, waiting or Waiting(), log or _log)
+    return DuneResult(execution_id, status.execution_cost_credits, status, client)

@@ -62,12 +62,17 @@ def _reader(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBa
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
+_VIEWS = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
+"""What polars holds texts and bytes as: of these it takes the memory as it is."""
+
+
 def _polars(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
     """Each batch becomes polars' own memory as it comes, so that none is held twice."""
     pl = needed("polars", "polars")
     names = unique_names(schema.names)
     plain = pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
-    frames = [pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, schema=plain)) for batch in batches]
+    viewed = pa.schema([field.with_type(_VIEWS.get(field.type, field.type)) for field in plain])
+    frames = [pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, schema=plain).cast(viewed)) for batch in batches]
     empty = pl.from_arrow(plain.empty_table())
     return pl.concat([empty, *frames], rechunk=False)
 

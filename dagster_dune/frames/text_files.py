@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from math import isfinite
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pyarrow.csv as arrow_csv
 
 from dagster_dune.frames.exports import Source, whole_file
 from dagster_dune.frames.options import Export
+from dagster_dune.frames.targets import unique_names
 
 
 def write_csv(source: Source, to: str | os.PathLike[str]) -> Export:
@@ -49,7 +50,7 @@ def _is_bytes(type_: pa.DataType) -> bool:
 
 def write_ndjson(source: Source, to: str | os.PathLike[str]) -> Export:
     """Write a result as a JSON object a line; what JSON has no numbers for, decimals too, are texts."""
-    names = source.schema.names
+    names = unique_names(source.schema.names)
     with whole_file(Path(to)) as file:
         for batch in source.batches():
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
@@ -64,8 +65,13 @@ def _plain(value: Any) -> Any:
     return convert(value) if convert else value
 
 
+def _not_finite(value: float) -> str:
+    """A double that JSON has no number for, as Dune writes it."""
+    return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
 _PLAIN: dict[type, Callable[[Any], Any]] = {
-    float: lambda value: value if isfinite(value) else str(value),
+    float: lambda value: value if isfinite(value) else _not_finite(value),
     bytes: lambda value: "0x" + value.hex(),
     Decimal: lambda value: format(value, "f"),
     datetime: lambda value: value.isoformat(" ", "microseconds"),

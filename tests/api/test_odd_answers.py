@@ -60,6 +60,7 @@ METHODS = {
     "get_query_results": lambda client: client.get_query_results(1),
     "iter_execution_pages": lambda client: list(client.iter_execution_pages("x")),
     "download_execution_results": lambda client: client.download_execution_results("x").body,
+    "read_execution_csv": lambda client: client.read_execution_csv("x", list),
     "stream_execution_csv": lambda client: read_csv(client.stream_execution_csv("x")),
     "stream_query_csv": lambda client: read_csv(client.stream_query_csv(1)),
     "list_uploads": lambda client: list(client.list_uploads()),
@@ -107,6 +108,7 @@ REQUESTS = {
     "get_query_results": f"GET {QUERY}/results",
     "iter_execution_pages": f"GET {EXECUTION}/results",
     "download_execution_results": f"GET {EXECUTION}/results/csv",
+    "read_execution_csv": f"GET {EXECUTION}/results/csv",
     "stream_execution_csv": f"GET {EXECUTION}/results/csv",
     "stream_query_csv": f"GET {QUERY}/results/csv",
     "list_uploads": f"GET {V1}/uploads",
@@ -122,7 +124,7 @@ REQUESTS = {
     "whoami": "GET /api/whoami",
     "get_usage": f"POST {V1}/usage",
 }
-STREAMS = {"download_execution_results", "stream_execution_csv", "stream_query_csv"}
+STREAMS = {"download_execution_results", "read_execution_csv", "stream_execution_csv", "stream_query_csv"}
 
 
 def status(line, body=b"", **headers):

@@ -98,7 +98,7 @@ def test_a_sample_is_read_at_once_as_json(server):
     "options",
     [
         {"sample": 3, "limit": 1}, {"sample": 3, "filters": "n = 1"}, {"limit": -1}, {"columns": []}, {"columns": "n"},
-        {"max_bytes": -1}, {"sample": 0}, {"concurrency": 0}, {"wire": "xml"},
+        {"sample": 3, "page_size": 2}, {"max_bytes": -1}, {"sample": 0}, {"concurrency": 0}, {"wire": "xml"},
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused_before_any_request(options):
@@ -131,6 +131,12 @@ def test_an_empty_result_has_its_columns():
 def test_pages_shorter_than_asked_for_are_read_on():
     with ResultServer(NAMES, TYPES, ROWS, VALUES, max_rows=4) as server:
         assert read(server)[0].column(0).to_pylist() == list(range(1, 101))
+
+
+def test_wide_rows_come_in_pages_of_fewer_rows(server):
+    server.bytes = 100 * 2**20  # a row has a megabyte, so that eight of them are a page
+    assert read(server, exact=False)[0].num_rows == 100
+    assert {options["limit"] for path, options in server.requests if "results" in path} == {"8", "4"}
 
 
 def test_pages_may_be_packed(server):
@@ -203,6 +209,11 @@ def send_another_execution(path, options, answer):
         answer["headers"]["x-dune-next-uri"] = uri.replace(ResultServer.ID, "01JOTHER")
 
 
+def send_the_page_before_twice(path, options, answer):
+    if options.get("offset") == "50":
+        answer["body"] = answer["body"] + answer["body"].partition(b"\n")[2]
+
+
 def go_on_after_the_end(path, options, answer):
     if options.get("offset") == "90":
         answer["headers"]["x-dune-next-offset"] = 100
@@ -215,7 +226,15 @@ def send_too_many(path, options, answer):
 
 @pytest.mark.parametrize(
     "fault",
-    [lose_a_row, claim_the_end, send_the_first_page_again, send_another_execution, go_on_after_the_end, send_too_many],
+    [
+        lose_a_row,
+        claim_the_end,
+        send_the_first_page_again,
+        send_another_execution,
+        send_the_page_before_twice,
+        go_on_after_the_end,
+        send_too_many,
+    ],
 )
 def test_a_wrong_page_is_an_error_and_never_another_frame(server, fault):
     server.change = fault
@@ -229,6 +248,9 @@ def test_a_wrong_page_is_an_error_and_never_another_frame(server, fault):
         (b'"total_row_count": 100', b'"total_row_count": 99', "had 100 rows, and has 99"),
         (ResultServer.ID.encode(), b"01JOTHER", "another execution"),
         (b'"n"', b'"m"', "the columns"),
+        (b'"next_offset": 60', b'"next_offset": 10', "the next one begins at 10"),
+        (b'"next_offset": 60', b'"next_uri": "https://api.dune.com/api/v1/execution/01JOTHER/results"', "01JOTHER"),
+        (b'"rows"', b'"lines"', "the next one begins at 60"),
     ],
 )
 def test_a_wrong_page_of_json_is_an_error(server, old, new, words):
@@ -251,6 +273,41 @@ def test_filtered_pages_that_leave_out_rows_or_come_twice_are_an_error(following
         server.change = go_elsewhere
         with pytest.raises(DuneResultError, match="has 20 rows and says that the next one begins at"):
             read(server, filters="t = 'a'", columns=["t"])
+
+
+@pytest.mark.parametrize("wire", ["csv", "json"])
+def test_no_address_of_a_next_page_is_followed(server, wire):
+    """Each page is asked for by its offset, so that the key goes to no other host, whatever the answer says."""
+    with ResultServer(NAMES, TYPES, ROWS, VALUES) as elsewhere:
+
+        def lead_astray(path, options, answer):
+            uri = f"{elsewhere.url}/api/v1/execution/{server.ID}/results"
+            if "x-dune-next-uri" in answer["headers"]:
+                answer["headers"]["x-dune-next-uri"] = uri
+            elif b'"next_offset": null' not in answer["body"]:
+                answer["body"] = answer["body"].replace(
+                    b'"next_offset"', f'"next_uri": "{uri}", "next_offset"'.encode()
+                )
+
+        server.change = lead_astray
+        assert read(server, wire=wire)[0].num_rows == 100
+        assert read(server, wire=wire, filters="t = 'text 50'")[0].num_rows == 1
+        assert elsewhere.requests == []
+
+
+def test_a_page_that_breaks_off_is_read_again_from_its_beginning(server):
+    broken = []
+
+    def break_off(path, options, answer):
+        if options.get("offset") == "50" and not broken:
+            broken.append(1)
+            answer["length"], answer["body"] = len(answer["body"]), answer["body"][:25]
+
+    server.change = break_off
+    table, reader = read(server, exact=False)
+    assert (broken, table.column("n").to_pylist()) == ([1], list(range(1, 101)))
+    whole = sum(len(page) for page in (b"n,t\n", *[f"{n},{t or '<nil>'}\n".encode() for n, t in ROWS]))
+    assert reader.export.bytes == whole + 9 * len(b"n,t\n")
 
 
 def test_a_failed_page_is_read_again_and_no_other(server):
@@ -315,3 +372,5 @@ def test_nested_types_are_read_as_json():
     with ResultServer(["a"], ["array(bigint)"], [["?"]], [[[1, None]]]) as server:
         assert read(server)[0].to_pylist() == [{"a": [1, None]}]
         assert [path for path, _ in server.requests] == ["/status", "/results"]
+        with pytest.raises(DuneConfigurationError, match=r"'a' is array\(bigint\), whose form in CSV is not known"):
+            read(server, wire="csv")

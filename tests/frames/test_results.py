@@ -1,5 +1,8 @@
 """Results for people, without Dagster: typed frames of executions and queries, and executions that are waited for."""
 
+import datetime as dt
+import subprocess
+import sys
 import threading
 import warnings
 from decimal import Decimal
@@ -189,3 +192,101 @@ def test_status_requests_that_fail_are_borne_for_a_while(faulty):
         faulty.replies = [(200, '{"execution_id": "01X"}'), (503, "{}")]
         with pytest.raises(DuneResultError, match="may go on running"):
             run_sql(client, "SELECT 1", waiting=Waiting(failure_tolerance=0))
+
+
+# --- every type, through every target ---
+
+TYPES = """
+SELECT true AS a_boolean, CAST(-128 AS tinyint) AS a_tinyint, CAST(7 AS smallint) AS a_smallint, 8 AS an_integer,
+  CAST(9 AS bigint) AS a_bigint, CAST(0.5 AS real) AS a_real, infinity() AS a_double, -infinity() AS another_double,
+  CAST('-1.50' AS decimal(20,2)) AS a_decimal, U&'a,"b"' || chr(10) || chr(13) || '😀' || chr(0) AS a_varchar,
+  '' AS an_empty_text, CAST(NULL AS varchar) AS a_null, from_hex('00ff') AS a_varbinary, DATE '0001-01-01' AS a_date,
+  TIME '23:59:59.999' AS a_time, TIMESTAMP '2024-01-02 03:04:05.678' AS a_timestamp,
+  TIMESTAMP '9999-12-31 23:59:59.999 UTC' AS a_zoned, INTERVAL '-1 02:03:04.005' DAY TO SECOND AS an_interval,
+  INTERVAL '1-2' YEAR TO MONTH AS a_year_to_month, CAST('12151fd2-7586-11e9-8f9e-2a86e4085a59' AS uuid) AS a_uuid,
+  CAST('115792089237316195423570985008687907853269984665640564039457584007913129639935' AS uint256) AS a_uint256,
+  CAST('-5' AS int256) AS an_int256
+"""
+NESTED = """
+SELECT ARRAY[1, NULL] AS an_array, MAP(ARRAY['a', 'b'], ARRAY[DECIMAL '1.50', NULL]) AS a_map,
+  CAST(ROW(1, from_hex('ab')) AS row(n bigint, b varbinary)) AS a_row, JSON_PARSE('{"a": [1.10, "é"]}') AS a_json
+"""
+EXPECTED = {
+    "a_boolean": True, "a_tinyint": -128, "a_smallint": 7, "an_integer": 8, "a_bigint": 9, "a_real": 0.5,
+    "a_double": float("inf"), "another_double": float("-inf"), "a_decimal": Decimal("-1.50"),
+    "a_varchar": 'a,"b"\n\r\U0001f600\x00', "an_empty_text": "", "a_null": None, "a_varbinary": b"\x00\xff",
+    "a_date": dt.date(1, 1, 1), "a_time": dt.time(23, 59, 59, 999000),
+    "a_timestamp": dt.datetime(2024, 1, 2, 3, 4, 5, 678000),  # noqa: DTZ001  (it has no zone)
+    "a_zoned": dt.datetime(9999, 12, 31, 23, 59, 59, 999000, dt.UTC),
+    "an_interval": -dt.timedelta(days=1, hours=2, minutes=3, seconds=4, milliseconds=5), "a_year_to_month": "1-2",
+    "a_uuid": "12151fd2-7586-11e9-8f9e-2a86e4085a59", "a_uint256": WIDE, "an_int256": "-5",
+}  # fmt: skip
+EXPECTED_NESTED = {
+    "an_array": [1, None], "a_map": [("a", Decimal("1.50")), ("b", None)], "a_row": {"n": 1, "b": b"\xab"},
+    "a_json": '{"a":[1.10,"é"]}',
+}  # fmt: skip
+TARGETS = {
+    "arrow": lambda frame: frame,
+    "arrow_stream": lambda frame: frame.read_all(),
+    "polars": lambda frame: frame.to_arrow(),
+    "polars_lazy": lambda frame: frame.collect().to_arrow(),
+    "pandas": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "duckdb": lambda frame: frame.to_arrow_table(),
+}
+
+
+@pytest.mark.parametrize("wire", ["csv", "json"])
+def test_types_are_read_as_they_are_written_in_sql_by_both_formats(client, wire):
+    result = run_sql(client, TYPES)
+    (row,) = result.read(wire=wire).to_pylist()
+    assert row == EXPECTED
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_type_goes_into_every_target(client, target):
+    (row,) = TARGETS[target](run_sql(client, TYPES).read(target)).to_pylist()
+    if target == "duckdb":  # whose intervals have months, days and nanoseconds
+        row["an_interval"] = dt.timedelta(microseconds=row["an_interval"].nanoseconds // 1000)
+    assert row == EXPECTED
+    (row,) = TARGETS[target](run_sql(client, NESTED).read(target)).to_pylist()
+    row["a_map"] = [tuple(pair.values()) if isinstance(pair, dict) else pair for pair in row["a_map"]]
+    assert row == EXPECTED_NESTED
+
+
+@pytest.mark.parametrize("wire", ["csv", "json"])
+def test_columns_of_one_name_and_of_none_survive(client, wire):
+    result = run_sql(client, """SELECT 1 AS a, 'x' AS "A", NULL AS a, 2.5 AS "a,""b\n", true AS a""")
+    table = result.read(wire=wire)
+    assert table.schema.names == ["a", "A", "a", 'a,"b\n', "a"]
+    assert [column.to_pylist() for column in table.columns] == [[1], ["x"], [None], [Decimal("2.5")], [True]]
+
+
+@pytest.mark.parametrize(("package", "target"), [("polars", "polars"), ("pandas", "pandas"), ("duckdb", "duckdb")])
+def test_each_missing_package_is_named_with_its_extra(package, target):
+    program = f"""
+import sys
+sys.modules[{package!r}] = None
+import pyarrow as pa
+from dagster_dune.frames.targets import target_of
+try:
+    target_of({target!r}).build(pa.schema([("n", pa.int64())]), [])
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert f"needs {package}, which is not installed. Run: pip install 'dagster-dune[{target}]'" in done.stdout
+
+
+def test_without_arrow_the_extra_is_named_and_all_else_works():
+    program = """
+import sys
+sys.modules["pyarrow"] = None
+from dagster_dune import DuneApiClient, DuneIOManager, DuneResource, build_dune_export, build_dune_upload
+try:
+    DuneResource(api_key="a-key").run_sql("SELECT 1")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "DuneConfigurationError This needs pyarrow, which is not installed." in done.stdout
+    assert "pip install 'dagster-dune[dataframe]'" in done.stdout

@@ -20,6 +20,12 @@ def _field(text):
     return '"' + text.replace('"', '""') + '"' if needs_quotes else text
 
 
+def json_page(names, rows):
+    """Rows of values as a page in JSON."""
+    rows = [dict(zip(names, row, strict=True)) for row in rows]
+    return json.dumps({"result": {"rows": rows, "metadata": {"column_names": names}}}).encode()
+
+
 class ResultServer:
     """Serves rows that are given as texts (for CSV) and as JSON values.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from dagster_dune.api import models
 from dagster_dune.api.bodies import MAX_RESULT_PAGE_BYTES
@@ -15,6 +15,8 @@ from dagster_dune.api.errors import DuneServerError
 from dagster_dune.errors import DuneConfigurationError
 
 MAX_RESULT_PAGES = 1_000_000
+
+T = TypeVar("T")
 
 
 class ResultOptions(TypedDict, total=False):
@@ -50,10 +52,12 @@ class CsvStream:
 
     Attributes:
         next_offset: Where the next page starts; None after the last.
+        next_uri: The address of the next page.
         bytes_read: How much has come so far, unpacked.
     """
 
     next_offset: int | None
+    next_uri: str | None
     _pieces: Iterator[bytes]
     bytes_read: int = 0
 
@@ -235,6 +239,27 @@ class Executions(Endpoints):
         headers, body = self._transport.download(path, _params(options))
         return ResultsPage(format, body, _next_offset(headers), headers.get("x-dune-next-uri"))
 
+    def read_execution_csv(
+        self, execution_id: str, read: Callable[[CsvStream], T], **options: Unpack[ResultOptions]
+    ) -> T:
+        """Hand one page of an execution's rows to a function as it comes: ``GET /v1/execution/{id}/results/csv``.
+
+        Credits: exports are charged by size.
+
+        Args:
+            execution_id: An execution that has completed.
+            read: Is given the page. Where the connection breaks, it is called again, with the page from its beginning.
+            options: Which part of it: see `ResultOptions`.
+
+        Returns:
+            What `read` returns.
+
+        Raises:
+            DuneApiError: As in `get_execution_results`.
+        """
+        path = f"{_execution_path(execution_id)}/csv"
+        return self._transport.read_page(path, _params(options), lambda *page: read(_csv_stream(*page)))
+
     def _rows(self, path: str, options: ResultOptions) -> models.ExecutionResults:
         return self._transport.send(
             models.ExecutionResults, "GET", path, params=_params(options), max_bytes=MAX_RESULT_PAGE_BYTES
@@ -242,8 +267,12 @@ class Executions(Endpoints):
 
     @contextmanager
     def _csv(self, path: str, options: ResultOptions) -> Iterator[CsvStream]:
-        with self._transport.stream(f"{path}/csv", _params(options)) as (headers, pieces):
-            yield CsvStream(_next_offset(headers), pieces)
+        with self._transport.stream(f"{path}/csv", _params(options)) as page:
+            yield _csv_stream(*page)
+
+
+def _csv_stream(headers: Mapping[str, str], pieces: Iterator[bytes]) -> CsvStream:
+    return CsvStream(_next_offset(headers), headers.get("x-dune-next-uri"), pieces)
 
 
 def _next_offset(headers: Mapping[str, str]) -> int | None:

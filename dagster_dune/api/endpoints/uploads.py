@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from dagster_dune.api import models
@@ -87,7 +88,7 @@ class Uploads(Endpoints):
         self,
         namespace: str,
         table_name: str,
-        data: bytes | str,
+        data: bytes | str | Path,
         content_type: Literal["text/csv", "application/x-ndjson"] = "text/csv",
     ) -> models.RowsInserted:
         """Add rows to a table that was created with its columns: ``POST /v1/uploads/{namespace}/{table_name}/insert``.
@@ -97,7 +98,7 @@ class Uploads(Endpoints):
         Args:
             namespace: The handle of the owner.
             table_name: The table.
-            data: CSV with a header, or a JSON object a line.
+            data: CSV with a header, or a JSON object a line; or the file that holds it, which is sent piece by piece.
             content_type: Which of the two it is.
 
         Raises:

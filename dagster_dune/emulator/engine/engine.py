@@ -49,7 +49,6 @@ _RESERVED = ("main", "readable", "pg_catalog")
 DEFAULT_MAX_BYTES = 4_000_000_000
 
 
-# Assumption: local-same-column-names.
 class Engine:
     """A DuckDB database with Dune's sample tables, and with the matviews and uploads that queries make.
 
@@ -250,7 +249,7 @@ class Engine:
             try:
                 with failures():
                     previous = find_previous(cursor)
-                    texts = [(each.name, VARCHAR, "$") for each in previous_columns]
+                    texts = [(each.key, VARCHAR, "$") for each in previous_columns]
                     query = translate(
                         compiled.statement,
                         lambda name: texts if name == PREVIOUS else stored_columns(cursor, name),
@@ -281,9 +280,9 @@ def _exists(cursor: DuckDBPyConnection, name: str) -> bool:
 
 def _store_previous(cursor: DuckDBPyConnection, previous: ResultSet) -> None:
     """Make a table of a result, of texts and for this connection alone."""
-    names = ['"' + column.name.replace('"', '""') + '"' for column in previous.columns]
+    names = ['"' + column.key.replace('"', '""') + '"' for column in previous.columns]
     cursor.execute(f"CREATE TEMP TABLE previous_result ({', '.join(f'{name} VARCHAR' for name in names)})")
-    texts = [[_as_text(row[column.name], column.type) for row in previous.rows] for column in previous.columns]
+    texts = [[_as_text(row[column.key], column.type) for row in previous.rows] for column in previous.columns]
     unnested = ", ".join(f"unnest(CAST(${position + 1} AS VARCHAR[]))" for position in range(len(names)))
     cursor.execute(f"INSERT INTO previous_result SELECT {unnested}", texts)
 
@@ -301,7 +300,7 @@ def _as_text(value: Any, type_name: str) -> str | None:
 
 
 def _check_names(names: list[str]) -> None:
-    """Refuse two columns of one name, which the rows of an answer cannot hold."""
+    """Refuse two columns of one name, which no table can have."""
     seen: set[str] = set()
     for name in names:
         if name.lower() in seen:
@@ -317,23 +316,9 @@ def _check_named(names: list[str]) -> None:
 
 
 def _rows(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:
-    return _result(cursor, query.sql, _distinct(query.columns))
+    return _result(cursor, query.sql, query.columns)
 
 
 def _result(cursor: DuckDBPyConnection, sql: str, columns: Sequence[tuple[str, Type]]) -> ResultSet:
     rows = cursor.execute(sql).fetchall()
     return ResultSet.typed(columns, rows)
-
-
-def _distinct(columns: Sequence[tuple[str, Type]]) -> list[tuple[str, Type]]:
-    """Name columns apart, since the rows of an answer hold no two of one name."""
-    seen: set[str] = set()
-    named = []
-    for name, type_ in columns:
-        new, count = name, 1
-        while new.lower() in seen:
-            count += 1
-            new = f"{name}_{count}"
-        seen.add(new.lower())
-        named.append((new, type_))
-    return named

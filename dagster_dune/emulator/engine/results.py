@@ -30,12 +30,17 @@ class Column:
     """A column of a result.
 
     Attributes:
-        name: Its name.
+        name: Its name, which another column may have, too.
         type: Its Trino type: ``bigint``, ``varchar``, ``timestamp(3) with time zone``, ``uint256``.
+        key: What its values are called in rows: its name, unless a column before it has that.
     """
 
     name: str
     type: str
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.key or self.name)
 
     @property
     def shown_type(self) -> str:
@@ -54,7 +59,7 @@ class ResultSet:
 
     Attributes:
         columns: The columns, in the order of the SELECT.
-        rows: A dict a row, ready for JSON.
+        rows: A dict a row, its values ready for JSON.
     """
 
     columns: tuple[Column, ...]
@@ -89,10 +94,18 @@ class ResultSet:
         Returns:
             The same values, ready for JSON.
         """
-        named = tuple(Column(name, type_.shown) for name, type_ in columns)
-        writers = [(name, converter(type_)) for name, type_ in columns]
-        made = [{name: write(value) for (name, write), value in zip(writers, row, strict=True)} for row in rows]
+        keys = _keys([name for name, _ in columns])
+        named = tuple(Column(name, type_.shown, key) for (name, type_), key in zip(columns, keys, strict=True))
+        writers = [(key, converter(type_)) for key, (_, type_) in zip(keys, columns, strict=True)]
+        made = [{key: write(value) for (key, write), value in zip(writers, row, strict=True)} for row in rows]
         return cls(named, made)
+
+    def by_name(self, fold: Callable[[str], str] = str) -> dict[str, Column]:
+        """The columns by name, in order; of several of one name, the first."""
+        found = dict[str, Column]()
+        for column in self.columns:
+            found.setdefault(fold(column.name), column)
+        return found
 
     def bytes_estimate(self) -> int:
         """Count the bytes of the values written as JSON, which is how results are charged for."""
@@ -102,6 +115,14 @@ class ResultSet:
         """The same rows with a text in place of NULL."""
         return ResultSet(self.columns, [{k: text if v is None else v for k, v in row.items()} for row in self.rows])
 
+    # Assumption: local-same-column-names.
+    def to_json(self) -> list[dict[str, Any]]:
+        """Write the rows as JSON's objects, in which a name stands as often as there are columns of it."""
+        if all(column.key == column.name for column in self.columns):
+            return self.rows
+        names = [(_Name(column.name), column.key) for column in self.columns]
+        return [{name: row[key] for name, key in names} for row in self.rows]
+
     def to_csv(self) -> str:
         r"""Write the rows as CSV with a header, NULL as ``<nil>``, and an empty text as an empty field.
 
@@ -110,8 +131,30 @@ class ResultSet:
             'n,s\n1,<nil>\n'
         """
         names = [column.name for column in self.columns]
-        lines = [names, *([_csv_value(row[name]) for name in names] for row in self.rows)]
+        lines = [names, *([_csv_value(row[column.key]) for column in self.columns] for row in self.rows)]
         return "".join(",".join(map(_csv_field, line)) + "\n" for line in lines)
+
+
+class _Name(str):
+    """A name that stands beside its like in one object."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def _keys(names: Sequence[str]) -> list[str]:
+    """Call the values of each column as no other column's are called, whatever the capitals."""
+    taken, keys = {name.lower() for name in names}, list[str]()
+    for name in names:
+        key, number = name, 1
+        while key.lower() in map(str.lower, keys) or (key != name and key.lower() in taken):
+            number += 1
+            key = f"{name}_{number}"
+        keys.append(key)
+    return keys
 
 
 def json_value(value: Any) -> Any:

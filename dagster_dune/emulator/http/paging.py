@@ -57,7 +57,7 @@ def cut(
         raise RequestError(400, "sample_count cannot be combined with limit, offset and filters")
     chosen = result.columns
     if columns is not None:
-        known = {column.name: column for column in result.columns}
+        known = result.by_name()
         names = next(csv.reader([columns], skipinitialspace=True), [])
         if unknown := [name for name in names if name not in known]:
             raise RequestError(400, f"columns: the result has no column {unknown[0]!r}, but {', '.join(known)}")
@@ -75,5 +75,5 @@ def cut(
     end = min(offset + size, total)
     rows = result.rows[offset:end]
     if chosen != result.columns:
-        rows = [{column.name: row[column.name] for column in chosen} for row in rows]
+        rows = [{column.key: row[column.key] for column in chosen} for row in rows]
     return Page(ResultSet(chosen, rows), offset, end if offset < end < total else None)

@@ -53,7 +53,7 @@ def filtered(result: ResultSet, filters: str) -> ResultSet:
     clause = _parsed(f"SELECT 1 WHERE {filters}", "filters").args.get("where")
     if clause is None:
         raise RequestError(400, "filters is empty")
-    matches = _predicate(clause.this, {column.name.lower(): column for column in result.columns})
+    matches = _predicate(clause.this, result.by_name(str.lower))
     return ResultSet(result.columns, [row for row in result.rows if matches(row)])
 
 
@@ -69,14 +69,14 @@ def sorted_rows(result: ResultSet, sort_by: str) -> ResultSet:
         ['10', '9', None]
     """
     clause = _parsed(f"SELECT 1 ORDER BY {sort_by}", "sort_by").args.get("order")
-    columns = {column.name.lower(): column for column in result.columns}
+    columns = result.by_name(str.lower)
     rows = list(result.rows)
     for ordered in reversed(clause.expressions if clause else []):
         column = _column(ordered.this, columns, "sort_by")
         value = _converter(column)
-        present = [row for row in rows if row[column.name] is not None]
-        missing = [row for row in rows if row[column.name] is None]
-        present.sort(key=lambda row: value(row[column.name]), reverse=bool(ordered.args.get("desc")))
+        present = [row for row in rows if row[column.key] is not None]
+        missing = [row for row in rows if row[column.key] is None]
+        present.sort(key=lambda row: value(row[column.key]), reverse=bool(ordered.args.get("desc")))
         rows = missing + present if ordered.args.get("nulls_first") else present + missing
     return ResultSet(result.columns, rows)
 
@@ -130,7 +130,7 @@ def _predicate(node: exp.Expr, columns: Mapping[str, Column]) -> Predicate:
 
 def _on(column: Column, matches: Callable[[Any], bool]) -> Predicate:
     """Test one cell of a row. NULL matches nothing, as in SQL."""
-    return lambda row: row[column.name] is not None and matches(row[column.name])
+    return lambda row: row[column.key] is not None and matches(row[column.key])
 
 
 def _column(node: exp.Expr, columns: Mapping[str, Column], option: str) -> Column:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from binascii import unhexlify
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -22,7 +23,6 @@ from dagster_dune.frames.types.columns import Column, field_names
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType
 
 WIDE_RANGES = {"uint256": (0, 2**256 - 1), "int256": (-(2**255), 2**255 - 1)}
-_NOT_HEX = 255
 
 
 # Assumption: json-column-names.
@@ -32,9 +32,27 @@ class Number(str):
     __slots__ = ()
 
 
-def json_values(text: bytes | str) -> Any:
-    """Read a JSON document, with its numbers as they are written."""
-    return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=Number)
+class Pairs(dict[str, Any]):
+    """A JSON object in which a name may stand more than once.
+
+    Attributes:
+        pairs: All names and values, in order.
+    """
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def json_values(text: bytes | str, *, keep_pairs: bool = False) -> Any:
+    """Read a JSON document, with its numbers as they are written.
+
+    Args:
+        text: The document.
+        keep_pairs: Whether objects are `Pairs`.
+    """
+    pairs = Pairs if keep_pairs else None
+    return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=pairs)
 
 
 def from_json(values: Sequence[Any], column: Column) -> pa.Array:
@@ -164,8 +182,7 @@ def _first_that_fails(texts: pa.Array, target: pa.DataType) -> str:
 
 
 def _integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
-    is_hexadecimal = pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py()  # which Arrow would read
-    if is_hexadecimal:
+    if any(pc.any(pc.starts_with(texts, sign)).as_py() for sign in ("0x", "0X")):  # hexadecimal: Arrow would read it
         raise _wrong(column, type_, next(text for text in texts.to_pylist() if text and "x" in text.lower()))
     return _cast(texts, type_, column)
 
@@ -180,18 +197,17 @@ def _booleans(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
 
 def _bytes(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     """Read ``0x`` and hexadecimal digits, all values at once."""
-    if not pc.all(pc.starts_with(texts, "0x")).as_py() and texts.null_count < len(texts):
+    if pc.all(pc.starts_with(texts, "0x")).as_py() is False:
         raise _wrong(column, type_, pc.filter(texts, pc.invert(pc.starts_with(texts, "0x")))[0])
     digits = pc.fill_null(pc.utf8_slice_codeunits(texts, 2), "")
-    digits = pa.concat_arrays([digits])  # one piece of memory that begins at 0
     _, offset_buffer, data = digits.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32)[digits.offset : digits.offset + len(digits) + 1]
-    characters = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]] if data else np.empty(0, np.uint8)
-    nibbles = _NIBBLES[characters]
-    lengths = np.diff(offsets)
-    if (nibbles == _NOT_HEX).any() or (lengths % 2).any():
+    try:
+        packed = unhexlify(memoryview(data)[offsets[0] : offsets[-1]]) if data else b""
+    except ValueError:
+        packed = None
+    if packed is None or (offsets % 2 != offsets[0] % 2).any():
         raise _wrong(column, type_, next(text for text in texts.to_pylist() if text and not _is_hexadecimal(text)))
-    packed = (nibbles[0::2] << 4) | nibbles[1::2]
     starts = ((offsets - offsets[0]) // 2).astype(np.int32)
     return pa.Array.from_buffers(
         pa.binary(),
@@ -209,16 +225,6 @@ def _validity(array: pa.Array) -> pa.Buffer | None:
     if not array.null_count:
         return None
     return pa.py_buffer(np.packbits(array.is_valid().to_numpy(zero_copy_only=False), bitorder="little"))
-
-
-def _nibbles() -> Any:
-    table = np.full(256, _NOT_HEX, np.uint8)
-    for value in range(16):
-        table[ord(f"{value:x}")] = table[ord(f"{value:X}")] = value
-    return table
-
-
-_NIBBLES = _nibbles()
 
 
 def _wide_integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
@@ -261,7 +267,8 @@ def _dates(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
 
 def _timestamps(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     target = column.arrow_type_of(type_)
-    plain = pc.utf8_slice_codeunits(texts, 0, -4) if pc.all(pc.ends_with(texts, " UTC")).as_py() else texts
+    is_utc = pc.all(pc.ends_with(texts, " UTC")).as_py()
+    plain = pc.utf8_slice_codeunits(texts, 0, -4) if is_utc else texts
     if plain is not texts or type_.name == "timestamp":
         try:
             return pc.cast(plain, pa.timestamp("us")).cast(target)

@@ -264,9 +264,7 @@ class _Writer:
             raise self._lost(number, before, body, error) from error
 
     def _send(self, body: _Body) -> None:
-        format_ = content_type(self._columns)
-        data = body.path.read_bytes()
-        answer = self._client.insert_rows(self._team, self._table, data, format_)
+        answer = self._client.insert_rows(self._team, self._table, body.path, content_type(self._columns))
         self._credits += _price(body)
         if answer.rows_written != body.rows:
             raise DuneUploadError(

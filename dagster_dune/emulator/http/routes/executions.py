@@ -189,7 +189,7 @@ async def json_page(request: Request, execution: Execution) -> Response:
     page = await _page(request, execution, result)
     return answer(
         **_progress(execution),
-        result={"rows": page.rows.rows, "metadata": _metadata(execution, page.rows)},
+        result={"rows": page.rows.to_json(), "metadata": _metadata(execution, page.rows)},
         next_offset=page.next_offset,
         next_uri=_next_uri(request, page),
     )

@@ -1,0 +1,144 @@
+"""A page in CSV as a record batch, read in blocks while it comes: its text never stands in memory as a whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from dagster_dune.errors import DuneResultError
+from dagster_dune.frames.types.columns import Column, arrow_schema
+from dagster_dune.frames.types.values import from_text
+
+# Assumption: csv-null.
+NULL_IN_CSV = "<nil>"
+"""What stands in CSV for NULL. An empty field is an empty text."""
+
+BLOCK_BYTES = 2**20
+"""How much is taken apart at once."""
+
+
+Run = Callable[[Callable[[], pa.RecordBatch]], pa.RecordBatch]
+
+
+def read_csv(pieces: Iterable[bytes], columns: Sequence[Column], run: Run = lambda work: work()) -> pa.RecordBatch:
+    """Read a page in CSV; its header must name the columns.
+
+    Args:
+        pieces: Its bytes, cut anywhere.
+        columns: The columns that it must have.
+        run: Does the work on each block, such as in another thread.
+
+    Raises:
+        DuneResultError: It is no page of such a result.
+    """
+    schema = arrow_schema(columns)
+    places: list[int] | None = None
+    batches = []
+    for block in _blocks(pieces):
+        start = 0
+        if places is None:
+            start = _end_of_header(block)
+            places = _places(block[:start], columns)
+        if start < len(block):
+            batches.append(run(partial(_rows, block, start, places, columns, schema)))
+    if places is None:
+        _places(b"", columns)
+    if not batches:
+        return pa.RecordBatch.from_pylist([], schema=schema)
+    return run(partial(_together, batches))
+
+
+def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Make one batch, and give what the blocks took back to the system: allocators would keep as much again."""
+    whole = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+    batches.clear()
+    pa.default_memory_pool().release_unused()
+    return whole
+
+
+def _rows(
+    block: bytearray, start: int, places: Sequence[int], columns: Sequence[Column], schema: pa.Schema
+) -> pa.RecordBatch:
+    texts = _texts(block, start, len(columns))
+    arrays = [from_text(_one_piece(texts.column(place)), column) for place, column in zip(places, columns, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytearray]:
+    """Cut a page into blocks of whole rows."""
+    held, wanted = bytearray(), BLOCK_BYTES
+    for piece in pieces:
+        held += piece
+        if len(held) < wanted:
+            continue
+        end = _end_of_rows(held)
+        if end:
+            block, held = held, held[end:]
+            del block[end:]
+            yield block
+        wanted = BLOCK_BYTES if end else 2 * len(held)
+    if held:
+        yield held
+
+
+def _end_of_rows(text: bytearray) -> int:
+    """Where the last whole row ends: after a line break that stands in no quotes, so that those before it are even."""
+    end = text.rfind(b"\n")
+    quotes = text.count(b'"', 0, end + 1)
+    while end >= 0 and quotes % 2:
+        before = text.rfind(b"\n", 0, end)
+        quotes -= text.count(b'"', before + 1, end + 1)
+        end = before
+    return end + 1
+
+
+def _end_of_header(text: bytearray) -> int:
+    """Where the rows begin: after the first line break that stands in no quotes."""
+    end = text.find(b"\n")
+    while end >= 0 and text.count(b'"', 0, end) % 2:
+        end = text.find(b"\n", end + 1)
+    return len(text) if end < 0 else end + 1
+
+
+def _places(header: bytes | bytearray, columns: Sequence[Column]) -> list[int]:
+    """Where each column stands in a line."""
+    try:
+        names = next(csv.reader(io.StringIO(header.decode("utf-8-sig"), newline=""), strict=True), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DuneResultError(f"The header of a page is no CSV in UTF-8: {error}.") from error
+    expected = [column.name for column in columns]
+    names = names or [""]
+    if names == expected:
+        return list(range(len(columns)))
+    if sorted(names) != sorted(expected) or len(set(names)) != len(names):
+        raise DuneResultError(f"A page of the result has the columns {names}, not {expected}.")
+    return [names.index(name) for name in expected]
+
+
+def _texts(block: bytearray, start: int, width: int) -> pa.Table:
+    """The rows of a block as texts."""
+    names = [str(place) for place in range(width)]
+    quotes = block.count(b'"', start)
+    if quotes % 2:
+        raise DuneResultError("A page of the result ends within quotes: it has not come whole.")
+    rows = pa.py_buffer(block)[start:]
+    try:
+        return arrow_csv.read_csv(
+            pa.BufferReader(rows),
+            arrow_csv.ReadOptions(column_names=names, block_size=len(rows) + 1, use_threads=False),
+            arrow_csv.ParseOptions(newlines_in_values=quotes > 0, ignore_empty_lines=False),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), null_values=[NULL_IN_CSV], strings_can_be_null=True
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise DuneResultError(f"A page of the result is no CSV of {width} columns: {error}.") from error
+
+
+def _one_piece(values: pa.ChunkedArray) -> pa.Array:
+    return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
