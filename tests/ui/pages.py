@@ -30,12 +30,8 @@ class AssetGraph(FoldedGraph):
 
     def __init__(self, page, url, groups=GROUPS):
         self.page = page
-<<<<<<< HEAD
         page.set_viewport_size(GRAPH_WINDOW)
-        page.goto(f"{url}/asset-groups?expanded={','.join(f'global@global:{group}' for group in GROUPS)}")
-=======
         page.goto(f"{url}/asset-groups?expanded={','.join(f'global@global:{group}' for group in groups)}")
->>>>>>> 798f951 (Pages of results are read in blocks while they come, by one parser, with memory given back; uploads go from the disk; columns of one name survive, locally too; one room for pages, waiting in a module of its own)
         expect(page.get_by_role("button", name="Materialize all")).to_be_enabled()
 
     def name(self, asset):
@@ -110,6 +106,11 @@ class AssetPage:
         """The row of one key of the metadata."""
         return self.page.get_by_role("row", name=key)
 
+    def open_markdown(self, key):
+        """Show what a text says that is too long for the table."""
+        self.metadata(key).get_by_text("Show Markdown").click()
+        return self.page.get_by_role("dialog")
+
 
 class PartitionsPage:
     """The partitions of one asset: which are materialized, and with what."""
@@ -143,22 +144,6 @@ class PartitionsPage:
         expect(self.page.get_by_text("Created backfill")).to_be_visible()
         self.page.get_by_role("link", name="View", exact=True).click()
         return BackfillPage(self.page)
-
-
-class AssetPage:
-    """The page of one asset: its latest materialization, and what it says."""
-
-    def __init__(self, page, url, asset):
-        self.page = page
-        page.goto(f"{url}/assets/{asset}?view=events")
-
-    def metadata(self, key):
-        return self.page.get_by_role("row", name=key)
-
-    def open_markdown(self, key):
-        """Show what a text says that is too long for the table."""
-        self.metadata(key).get_by_text("Show Markdown").click()
-        return self.page.get_by_role("dialog")
 
 
 class BackfillPage:

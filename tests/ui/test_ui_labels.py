@@ -20,7 +20,7 @@ def labels(dune, tmp_path, monkeypatch):
     """The example of labels before a browser, with nothing uploaded yet."""
     load_folder(dune, ROOT / "dune_project" / "label_queries")
     monkeypatch.setenv("DUNE_PROJECT_DATA", str(tmp_path / "data"))
-    with Deployment(tmp_path / "home", dune, ["-m", MODULE], MODULE) as started:
+    with Deployment(tmp_path / "home", dune, ["-m", MODULE], MODULE, forks=False) as started:
         started.start("dagster-daemon", "run")
         started.start_webserver()
         started.graphql("mutation { setNuxSeen }")
