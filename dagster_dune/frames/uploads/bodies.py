@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -141,10 +142,9 @@ def _wide(array: pa.Array, column: TableColumn) -> pa.Array:
         numbers = [None if b is None else int.from_bytes(b, "big", signed=is_signed) for b in array.to_pylist()]
         return pa.array([None if number is None else str(number) for number in numbers], pa.string())
     texts = array.cast(pa.string()) if is_text(array.type) else _decimals(array, column)
-    for text in texts.to_pylist():
-        digits = (text or "0").removeprefix("-")
-        is_whole = digits.isascii() and digits.isdigit() and len(digits) <= 78
-        if not is_whole or not lowest <= int(text or "0") <= highest:
+    surely = "^[0-9]{1,76}$" if lowest == 0 else "^-?[0-9]{1,76}$"  # all of these fit
+    for text in pc.filter(texts, pc.invert(pc.match_substring_regex(texts, surely))).to_pylist():
+        if not re.fullmatch("-?[0-9]{1,78}", text) or not lowest <= int(text) <= highest:
             raise DuneConfigurationError(f"Column {column.name!r} holds {text!r}, which is no {column.type}.")
     return texts
 

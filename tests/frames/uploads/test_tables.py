@@ -210,6 +210,9 @@ def test_types_that_no_table_takes_name_column_type_and_cast(type_, cast):
     [
         (pa.table({"u": [str(2**256)]}), {"u": "uint256"}, "no uint256"),
         (pa.table({"u": ["-1"]}), {"u": "uint256"}, "no uint256"),
+        (pa.table({"u": ["1", "", None]}), {"u": "uint256"}, "holds '', which is no uint256"),
+        (pa.table({"u": ["1\n"]}), {"u": "uint256"}, "no uint256"),
+        (pa.table({"u": [str(2**255)]}), {"u": "int256"}, "no int256"),
         (pa.table({"u": ["x"]}), {"u": "int256"}, "no int256"),
         (pa.table({"u": [1.5]}), {"u": "uint256"}, "cannot be written as uint256"),
         (pa.table({"u": [1]}), {"u": "varchar"}, "It can be bigint"),
