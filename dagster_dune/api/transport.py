@@ -185,6 +185,7 @@ class Transport:
         request = Request("GET", path, params)
 
         def attempt() -> Answer:
+            self._wait_for_room(request)
             came = self._attempt(self._reads, request, MAX_RESULT_PAGE_BYTES)
             if came.status != 200 or not came.body.strip() or is_html(came.body):
                 raise self._reader.refusal(came)

@@ -28,9 +28,9 @@ class FoldedGraph:
 class AssetGraph(FoldedGraph):
     """The page "Global asset lineage", with all groups open."""
 
-    def __init__(self, page, url, groups=GROUPS):
+    def __init__(self, page, url, groups=GROUPS, window=GRAPH_WINDOW):
         self.page = page
-        page.set_viewport_size(GRAPH_WINDOW)
+        page.set_viewport_size(window)
         page.goto(f"{url}/asset-groups?expanded={','.join(f'global@global:{group}' for group in groups)}")
         expect(page.get_by_role("button", name="Materialize all")).to_be_enabled()
 
