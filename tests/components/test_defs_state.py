@@ -49,7 +49,8 @@ def test_with_state_in_a_file_somebody_refreshes_before_anything_is_seen(project
 
     def refresh():
         command = [DG, "utils", "refresh-defs-state"]
-        done = subprocess.run(command, cwd=project, env=os.environ, capture_output=True, text=True, check=False)
+        importable = {**os.environ, "PYTHONPATH": str(project)}
+        done = subprocess.run(command, cwd=project, env=importable, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     with served(tmp_path / "home", dune, "-m", "stateful.definitions", "-d", str(project)) as deployment:

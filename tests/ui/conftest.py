@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from deployment import ROOT, Deployment
+from pages import WINDOW
 from playwright.sync_api import expect, sync_playwright
 
 from dagster_dune.cli import load_folder
 
 LOCATION = Path(__file__).with_name("ui_location.py")
 EXECUTE = "/api/v1/pipelines/execute"
-WINDOW = {"width": 1720, "height": 1640}
 PATIENCE_MS = 300_000  # for one thing that a page shows; it is named when it does not come
 # What a user can set in the UI, and the browser keeps: a narrow menu, and boxes that show what matters here.
 SETTINGS = {

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from example import GROUPS
 from playwright.sync_api import expect
 
-GRAPH_WINDOW = {"width": 2600, "height": 3000}  # large enough for all groups: only what is in the window is drawn
+WINDOW = {"width": 1720, "height": 1640}
+GRAPH_WINDOW = {"width": 2600, "height": 3100}  # large enough for all groups: only what is in the window is drawn
 
 
 class FoldedGraph:
@@ -43,7 +44,10 @@ class AssetGraph(FoldedGraph):
         return self.page.locator("foreignObject").filter(has=self.page.locator(f'[data-tooltip="{asset}"]'))
 
     def select(self, first, *others):
+        """Click on assets. The first click puts its asset into the middle, from where the others must be in sight."""
+        self.page.set_viewport_size({side: 2 * length for side, length in GRAPH_WINDOW.items()})
         self.name(first).click()
+        expect(self.page.get_by_role("button", name="Materialize selected")).to_be_visible()
         for asset in others:
             self.name(asset).click(modifiers=["Shift"])
 
@@ -187,6 +191,7 @@ class Launchpad:
 
     def __init__(self, page):
         self.page = page
+        page.set_viewport_size(WINDOW)
         self.dialog = page.get_by_role("dialog")
         expect(self.errors("No errors")).to_be_visible()
 
@@ -233,6 +238,10 @@ class RunPage:
         """The first event of a kind that says something."""
         row = self.page.locator("[class*=Row]", has=self.page.get_by_text(kind, exact=True))
         return row.filter(has_text=text).first
+
+    def says(self, text):
+        """The first line of the log that contains a text."""
+        return self.page.get_by_text(text).first
 
     def words(self, kind):
         """All that the first event of a kind says, from top to bottom."""

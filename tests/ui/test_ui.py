@@ -82,7 +82,7 @@ def test_events_arrive_while_later_nodes_run(graph, dune, picture):
     graph.materialize("Materialize all", DAY)
     run = graph.follow()
     expect(run.event("ASSET_MATERIALIZATION", "result_dex_trades_clean")).to_be_visible()
-    expect(run.event("INFO", "executing 1: dune/weekly_summary_4100041")).to_be_visible()
+    expect(run.says("executing 1: dune/weekly_summary_4100041")).to_be_visible()
     picture(run.page, "run")
     completed = [execution["state"] for execution in dune.executions()].count("QUERY_STATE_COMPLETED")
     assert 0 < completed < 15

@@ -37,7 +37,8 @@ def test_an_assets_page_tells_what_it_is_what_it_holds_and_where_it_stands(page,
     for text in ("DEX volume by day, chain and project.", "acme", "View", "dune.acme.result_dex_daily_volume", "1,374"):
         expect(asset.says(text)).to_be_visible()
     expect(page.locator("code").filter(has_text="FROM dune.acme.result_dex_trades_clean")).to_be_visible()
-    expect(page.get_by_text("Open dex_daily_volume_4100011.sql in editor")).to_be_visible()
+    file = re.compile(r"dex_daily_volume_4100011\.sql.* in editor")
+    expect(page.get_by_role("link", name=file)).to_be_visible()
     expect(page.get_by_text("GitLab")).to_have_count(0)
     expect(page.get_by_text("Fails if more than 26 hours since last materialization")).to_be_visible()
     keys = [key for key in asset.metadata_keys() if key in IN_ORDER]
