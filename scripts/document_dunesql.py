@@ -34,6 +34,8 @@ TITLES = {
     "functions/array": "Arrays",
     "functions/map": "Maps",
     "functions/json": "JSON",
+    "functions/hyperloglog": "Sketches",
+    "functions/qdigest": "Digests",
     "functions/binary": "Bytes",
     "dune/varbinary": "Dune's bytes",
     "dune/utility": "Links",

@@ -79,8 +79,8 @@ _add("bool_and every", "(boolean) -> boolean", "«bool_and($1)»")
 _add("bool_or", "(boolean) -> boolean", "«bool_or($1)»")
 _add("any_value arbitrary", "(T) -> T", "«any_value($1)»")
 _add("array_agg", "(T) -> array(T)", "«list($1)»")
-_add("listagg", "(varchar) -> varchar", "«listagg($1, '')»")
-_add("listagg", "(varchar, varchar) -> varchar", "«listagg($1, $2)»")
+_add("listagg", "(varchar) -> varchar", "trino_listagg(«listagg($1, '')»)")
+_add("listagg", "(varchar, varchar) -> varchar", "trino_listagg(«listagg($1, $2)»)")
 for _name in ("and", "or", "xor"):
     _add(f"bitwise_{_name}_agg", "(bigint) -> bigint", f"«bit_{_name}($1)»")
 for _names, _sql in (
@@ -128,6 +128,12 @@ _add(
 )
 _add("approx_set", "(T) -> hyperloglog", "list_distinct(«list(CAST($1 AS VARCHAR))»)")
 _add("merge", "(hyperloglog) -> hyperloglog", "list_distinct(flatten(«list($1)»))")
+_KEPT = "list_sort(list_filter(«list($1)», lambda dune_x: dune_x IS NOT NULL))"
+_add("tdigest_agg", "(double) -> tdigest", f"nullif({_KEPT}, [])")
+_add("merge", "(tdigest) -> tdigest", "list_sort(flatten(«list($1)»))")
+for _number in ("bigint", "double", "real"):
+    _add("qdigest_agg", f"({_number}) -> qdigest({_number})", f"nullif({_KEPT}, [])")
+_add("merge", "(qdigest(T)) -> qdigest(T)", "list_sort(flatten(«list($1)»))")
 for _type, _bytes in (
     ("bigint", "py_to_big_endian(CAST($1 AS BIGINT), 8)"), ("varchar", "encode($1)"), ("varbinary", "$1"),
 ):  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, bound
-from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.dunesql.types.trino import SKETCHES, Type
 
 ARRAYS = Registry("functions/array")
 _add = ARRAYS.add
@@ -85,7 +85,7 @@ def _sorted(call: Call) -> str:
 
 
 def _sorted_plainly(call: Call) -> str:
-    if call.result.of[0].find("map", "json", "hyperloglog"):
+    if call.result.of[0].find("map", "json", *SKETCHES):
         raise RefusedError(f"array_sort takes an array of what has an order, not {call.result}")
     return f"trino_array_sort({call.arguments[0].sql})"
 
@@ -172,18 +172,41 @@ for _interval in ("interval day to second", "interval year to month"):
         )
 
 CONDITIONS = Registry("functions/comparison")
-CONDITIONS.add("greatest least", "(T, T...) -> T", _extreme)
+CONDITIONS.add("greatest least", "(T...) -> T", _extreme)
 
 MAPS = Registry("functions/map")
 _add = MAPS.add
 _add("cardinality", "(map(K, V)) -> bigint", "CAST(cardinality($1) AS BIGINT)")
-_add("cardinality", "(hyperloglog) -> bigint", "CAST(len($1) AS BIGINT)")
 _add("element_at", "(map(K, V), K) -> V", "map_extract_value($1, $2)")
 _add("map", "() -> map(K, V)", "MAP {}")
-_add("map", "(array(K), array(V)) -> map(K, V)", "map($1, $2)")
+
+
+def _map(call: Call) -> str:
+    """Keys that are arrays may hold no NULL, which would leave open whether they are equal."""
+    keys, values = (argument.sql for argument in call.arguments)
+    if call.result.of[0].name != "array":
+        return f"map({keys}, {values})"
+    unknown = "len(list_filter(dune_keys, lambda dune_key: trino_has_null(dune_key))) > 0"
+    failure = f"CAST(trino_fail('map key cannot be indeterminate') AS {call.arguments[0].type.duckdb})"
+    checked = f"list_transform([{keys}], lambda dune_keys: CASE WHEN {unknown} THEN {failure} ELSE dune_keys END)"
+    return f"map(list_extract({checked}, 1), {values})"
+
+
+_add("map", "(array(K), array(V)) -> map(K, V)", _map)
 _add("map_keys", "(map(K, V)) -> array(K)", "map_keys($1)")
 _add("map_values", "(map(K, V)) -> array(V)", "map_values($1)")
-_add("map_concat", "(map(K, V), map(K, V)...) -> map(K, V)", "map_concat($*)")
+
+
+def _concatenated(call: Call) -> str:
+    """One map of several; NULL where one of them is."""
+    names = {f"m{place}": argument.sql for place, argument in enumerate(call.arguments)}
+    fields = ", ".join(f"'{name}': {sql}" for name, sql in names.items())
+    known = " AND ".join(f"r.{name} IS NOT NULL" for name in names)
+    made = f"map_concat({', '.join(f'r.{name}' for name in names)})"
+    return f"list_extract(list_transform([{{{fields}}}], lambda r: CASE WHEN {known} THEN {made} END), 1)"
+
+
+_add("map_concat", "(map(K, V), map(K, V)...) -> map(K, V)", _concatenated)
 _add(
     "map_entries",
     "(map(K, V)) -> array(row(K, V))",

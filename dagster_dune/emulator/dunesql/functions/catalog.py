@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import chain
 
-from dagster_dune.emulator.dunesql.functions import aggregates, arrays, bytes, json, numbers, texts, times  # noqa: A004
+from dagster_dune.emulator.dunesql.functions import (
+    aggregates,
+    arrays,
+    bytes,  # noqa: A004
+    json,
+    numbers,
+    sketches,
+    texts,
+    times,
+)
 from dagster_dune.emulator.dunesql.functions.registry import Function, Registry
 
 REGISTRIES: tuple[Registry, ...] = (
     aggregates.AGGREGATES, aggregates.WINDOWS, arrays.CONDITIONS, times.TIMES, texts.STRINGS, texts.URLS,
-    texts.REGEXES, texts.FORMATS, numbers.MATH, numbers.BITS, arrays.ARRAYS, arrays.MAPS, json.JSONS, bytes.BINARY,
-    bytes.DUNE_BYTES, bytes.LINKS,
+    texts.REGEXES, texts.FORMATS, numbers.MATH, numbers.BITS, arrays.ARRAYS, arrays.MAPS, json.JSONS, sketches.SKETCHES,
+    sketches.DIGESTS, bytes.BINARY, bytes.DUNE_BYTES, bytes.LINKS,
 )  # fmt: skip
 
 SPECIAL = frozenset(

@@ -14,7 +14,7 @@ for _kind in ("varchar", "json"):
     _add("json_array_length", f"({_kind}) -> bigint", "py_json_array_length($1)")
     _add("json_array_get", f"({_kind}, bigint) -> json", "py_json_array_get($1, $2)")
     _add("is_json_scalar", f"({_kind}) -> boolean", "py_is_json_scalar($1)")
-    for _value, _name in (("bigint", "number"), ("double", "number"), ("boolean", "boolean"), ("varchar", "text")):
+    for _value, _name in (("bigint", "integer"), ("double", "fraction"), ("boolean", "boolean"), ("varchar", "text")):
         _add(
             "json_array_contains", f"({_kind}, {_value}) -> boolean",
             f"py_json_array_contains($1, CAST($2 AS VARCHAR), '{_name}')",

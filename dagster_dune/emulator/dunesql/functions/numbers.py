@@ -108,12 +108,15 @@ _add("is_nan", "(real) -> boolean", "isnan($1)")
 _add("is_finite", "(double) -> boolean", "isfinite($1)")
 _add("is_infinite", "(double) -> boolean", "isinf($1)")
 _add("width_bucket", "(double, double, double, bigint) -> bigint", "trino_width_bucket($1, $2, $3, $4)")
-_add("width_bucket", "(double, array(double)) -> bigint", "trino_width_bucket($1, $2)")
+_add("width_bucket", "(double, array(double)) -> bigint", "py_width_bucket($1, $2)")
 _add("to_base", "(bigint, bigint) -> varchar", "py_to_base($1, $2)")
 _add("from_base", "(varchar, bigint) -> bigint", "py_from_base($1, $2)")
 _add("normal_cdf", "(double, double, double) -> double", "py_normal_cdf($1, $2, $3)")
 _add("inverse_normal_cdf", "(double, double, double) -> double", "py_inverse_normal_cdf($1, $2, $3)")
 _add("beta_cdf", "(double, double, double) -> double", "py_beta_cdf($1, $2, $3)")
+_add("inverse_beta_cdf", "(double, double, double) -> double", "py_inverse_beta_cdf($1, $2, $3)")
+_add("t_pdf", "(double, double) -> double", "py_t_pdf($1, $2)")
+_add("t_cdf", "(double, double) -> double", "py_t_cdf($1, $2)")
 _add(
     "wilson_interval_lower", "(bigint, bigint, double) -> double", "trino_wilson_lower($1, $2, $3)",
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, text
 from dagster_dune.emulator.dunesql.types.trino import Type
 
@@ -38,7 +40,7 @@ _add("word_stem", "(varchar, varchar) -> varchar", "py_word_stem($1, $2)")
 _add("translate", "(varchar, varchar, varchar) -> varchar", "py_translate($1, $2, $3)")
 _add("replace", "(varchar, varchar) -> varchar", "py_replace($1, $2, '')")
 _add("replace", "(varchar, varchar, varchar) -> varchar", "py_replace($1, $2, $3)")
-_add("split", "(varchar, varchar) -> array(varchar)", "py_split($1, $2, -1)")
+_add("split", "(varchar, varchar) -> array(varchar)", "py_split($1, $2, 2147483647)")
 _add("split", "(varchar, varchar, bigint) -> array(varchar)", "py_split($1, $2, $3)")
 _add("split_part", "(varchar, varchar, bigint) -> varchar", "trino_split_part($1, $2, $3)")
 _add("split_to_map", "(varchar, varchar, varchar) -> map(varchar, varchar)", "trino_split_to_map($1, $2, $3)")
@@ -82,13 +84,13 @@ _add = REGEXES.add
 
 
 def _replaced_by_lambda(call: Call) -> str:
-    """Each match becomes what a function makes of its groups."""
+    """Each match becomes what a function makes of its groups; NULL of one makes NULL of all."""
     function = call.arguments[2]
     return (
         f"list_reduce(list_transform(py_regexp_groups({call.arguments[0].sql}, {call.arguments[1].sql}), "
         f"lambda dune_piece, dune_place: dune_piece[1] || CASE WHEN len(dune_piece) > 1 OR dune_place < "
         f"len(py_regexp_groups({call.arguments[0].sql}, {call.arguments[1].sql})) "
-        f"THEN coalesce({function.applied('list_slice(dune_piece, 2, len(dune_piece))')}, '') ELSE '' END), "
+        f"THEN {function.applied('list_slice(dune_piece, 2, len(dune_piece))')} ELSE '' END), "
         f"lambda dune_done, dune_part: dune_done || dune_part, '')"
     )
 
@@ -117,9 +119,9 @@ def _format(call: Call) -> str:
     """The values go to Python as texts, with the kind of each."""
     values = call.arguments[1:]
     for value in values:
-        if value.type.of or value.type.name.endswith("zone") or value.type.is_precise:
+        if value.type.of or value.type.zoned or value.type.is_precise:
             raise RefusedError(f"format of {value.type} is not supported by this emulator")
-    kinds = ",".join(_KINDS.get(value.type.name, value.type.name) for value in values)
+    kinds = ",".join(_KINDS.get(value.type.name, value.type.name.replace(" ", "_")) for value in values)
     texts = ", ".join(_written_for_format(value) for value in values)
     return f"py_format({call.arguments[0].sql}, CAST([{texts}] AS VARCHAR[]), {text(kinds)})"
 
@@ -134,7 +136,7 @@ def _written_for_format(value: Operand) -> str:
     return f"CAST({value.sql} AS VARCHAR)"
 
 
-_add("format", "(varchar, [T...]) -> varchar", _format)
+_add("format", "(varchar, [X...]) -> varchar", _format)
 _add("format_number", "(double) -> varchar", "py_format_number($1)")
 _add("typeof", "(T) -> varchar", lambda call: text(str(call.arguments[0].type)))
 
@@ -146,6 +148,18 @@ def concatenated(call: Call) -> str:
 
 STRINGS.add("concat", "(varchar, varchar...) -> varchar", concatenated)
 STRINGS.add("concat", "(varbinary, varbinary...) -> varbinary", concatenated)
+_MOST_CHARACTERS = 65536
+
+
+def joined_char(types: Sequence[Type]) -> Type:
+    """The type of texts of fixed lengths, one after the other."""
+    length = sum(type_.args[0] for type_ in types)
+    if length > _MOST_CHARACTERS:
+        raise RefusedError(f"CHAR length must be in range [0, {_MOST_CHARACTERS}], got {length}")
+    return Type("char", (length,))
+
+
+STRINGS.add("concat", "(char(n), char(n)) -> char(n)", concatenated, joined_char)
 
 
 def _joined_arrays(call: Call) -> str:

@@ -5,3 +5,17 @@ CREATE OR REPLACE MACRO trino_most_frequent(items, count) AS
     lambda e: {'k': e.k, 'v': -e.c})))[1];
 CREATE OR REPLACE MACRO trino_checksum(hashes) AS
   py_checksum_bytes(CAST(list_sum(list_transform(hashes, lambda h: CAST(h AS HUGEINT))) AS VARCHAR));
+-- Of sorted values, the first below which more than a share of them lies.
+CREATE OR REPLACE MACRO trino_value_at_quantile(digest, share) AS
+  list_transform([{'d': digest, 'q': share}], lambda r: CASE
+    WHEN r.q < 0 OR r.q > 1 THEN list_extract(r.d, CAST(trino_fail('quantile must be between 0 and 1') AS BIGINT))
+    WHEN len(r.d) = 0 THEN NULL
+    ELSE list_extract(r.d, least(len(r.d), CAST(floor(r.q * len(r.d)) AS BIGINT) + 1)) END)[1];
+CREATE OR REPLACE MACRO trino_quantile_at_value(digest, value) AS
+  list_transform([{'d': digest, 'v': value}], lambda r: CASE
+    WHEN r.v IS NULL OR len(r.d) = 0 OR r.v < list_extract(r.d, 1) OR r.v > list_extract(r.d, -1) THEN NULL
+    ELSE len(list_filter(r.d, lambda x: x < r.v)) / CAST(len(r.d) AS DOUBLE) END)[1];
+-- Whatever ON OVERFLOW says: what is too long is an error.
+CREATE OR REPLACE MACRO trino_listagg(joined) AS
+  list_transform([joined], lambda v: CASE WHEN strlen(v) > 1048576
+    THEN trino_fail('Concatenated string has more than 1048576 bytes, which listagg does not hold here') ELSE v END)[1];

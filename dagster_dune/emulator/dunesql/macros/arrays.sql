@@ -70,9 +70,11 @@ CREATE OR REPLACE MACRO trino_array_remove(l, element) AS
 CREATE OR REPLACE MACRO trino_array_union(a, b) AS
   list_transform([{'a': a, 'b': b}], lambda r: CASE
     WHEN r.a IS NOT NULL AND r.b IS NOT NULL THEN trino_array_distinct(list_concat(r.a, r.b)) END)[1];
+-- In the order of the longer one, as in Trino.
 CREATE OR REPLACE MACRO trino_array_intersect(a, b) AS
   list_transform([{'a': a, 'b': b}], lambda r: CASE
-    WHEN r.b IS NOT NULL THEN trino_array_distinct(list_filter(r.a, lambda x: list_position(r.b, x) IS NOT NULL)) END)[1];
+    WHEN len(r.a) >= len(r.b) THEN trino_array_distinct(list_filter(r.a, lambda x: list_position(r.b, x) IS NOT NULL))
+    WHEN len(r.a) < len(r.b) THEN trino_array_distinct(list_filter(r.b, lambda x: list_position(r.a, x) IS NOT NULL)) END)[1];
 CREATE OR REPLACE MACRO trino_array_except(a, b) AS
   list_transform([{'a': a, 'b': b}], lambda r: CASE
     WHEN r.b IS NOT NULL THEN trino_array_distinct(list_filter(r.a, lambda x: list_position(r.b, x) IS NULL)) END)[1];
@@ -80,6 +82,7 @@ CREATE OR REPLACE MACRO trino_has_null(l) AS len(list_filter(l, lambda x: x IS N
 CREATE OR REPLACE MACRO trino_arrays_overlap(a, b) AS
   list_transform([{'a': a, 'b': b}], lambda r: CASE
     WHEN r.a IS NULL OR r.b IS NULL THEN NULL
+    WHEN len(r.a) = 0 OR len(r.b) = 0 THEN false
     WHEN list_has_any(list_filter(r.a, lambda x: x IS NOT NULL), r.b) THEN true
     WHEN trino_has_null(r.a) OR trino_has_null(r.b) THEN NULL
     ELSE false END)[1];
@@ -96,6 +99,11 @@ CREATE OR REPLACE MACRO trino_slice(l, start, count) AS
     ELSE list_slice(r.l, len(r.l) + r.i + 1, len(r.l) + r.i + r.n) END)[1];
 CREATE OR REPLACE MACRO trino_split_to_map(s, entry_delimiter, key_delimiter) AS
   list_transform([{'d': key_delimiter, 'l': CASE
+      WHEN s IS NULL OR entry_delimiter IS NULL OR key_delimiter IS NULL THEN NULL
+      WHEN entry_delimiter = '' THEN CAST(trino_fail('entryDelimiter is empty') AS VARCHAR[])
+      WHEN key_delimiter = '' THEN CAST(trino_fail('keyValueDelimiter is empty') AS VARCHAR[])
+      WHEN entry_delimiter = key_delimiter
+        THEN CAST(trino_fail('entryDelimiter and keyValueDelimiter must not be the same') AS VARCHAR[])
       WHEN s = '' THEN CAST([] AS VARCHAR[])
       WHEN suffix(s, entry_delimiter) THEN split(left(s, -length(entry_delimiter)), entry_delimiter)
       ELSE split(s, entry_delimiter) END}], lambda r: map(
@@ -157,6 +165,11 @@ CREATE OR REPLACE MACRO trino_trim_array(l, n) AS
 
 CREATE OR REPLACE MACRO trino_split_to_multimap(s, entry_delimiter, key_delimiter) AS
   list_transform([{'d': key_delimiter, 'l': CASE
+      WHEN s IS NULL OR entry_delimiter IS NULL OR key_delimiter IS NULL THEN NULL
+      WHEN entry_delimiter = '' THEN CAST(trino_fail('entryDelimiter is empty') AS VARCHAR[])
+      WHEN key_delimiter = '' THEN CAST(trino_fail('keyValueDelimiter is empty') AS VARCHAR[])
+      WHEN entry_delimiter = key_delimiter
+        THEN CAST(trino_fail('entryDelimiter and keyValueDelimiter must not be the same') AS VARCHAR[])
       WHEN s = '' THEN CAST([] AS VARCHAR[])
       WHEN suffix(s, entry_delimiter) THEN split(left(s, -length(entry_delimiter)), entry_delimiter)
       ELSE split(s, entry_delimiter) END}], lambda r: trino_multimap_of_entries(

@@ -22,6 +22,7 @@ CREATE OR REPLACE MACRO trino_sign(x) AS
 -- Rounds by Trino's formula: multiply, round half away from zero, divide.
 CREATE OR REPLACE MACRO trino_round(x, digits) AS
   list_transform([{'x': x, 'f': power(10e0, digits)}], lambda r: CASE
+    WHEN r.f IS NULL THEN NULL
     WHEN abs(r.x) * r.f < 9223372036854775807e0 THEN round(r.x * r.f) / r.f ELSE r.x END)[1];
 -- DuckDB leaves out the zero of a decimal that has no other digit before its point.
 CREATE OR REPLACE MACRO trino_decimal_text(x) AS
@@ -46,15 +47,13 @@ CREATE OR REPLACE MACRO trino_width_bucket(x, low, high, buckets) AS
   list_transform([{'x': CAST(x AS DOUBLE), 'a': CAST(low AS DOUBLE), 'b': CAST(high AS DOUBLE), 'n': CAST(buckets AS BIGINT)}], lambda r: CASE
     WHEN r.n < 1 THEN trino_fail('bucketCount must be greater than 0')
     WHEN isnan(r.x) THEN trino_fail('operand must not be NaN')
+    WHEN NOT isfinite(r.a) THEN trino_fail('first bound must be finite')
+    WHEN NOT isfinite(r.b) THEN trino_fail('second bound must be finite')
     WHEN r.a = r.b THEN trino_fail('bounds cannot equal each other')
     WHEN r.a < r.b THEN CASE WHEN r.x < r.a THEN 0 WHEN r.x >= r.b THEN r.n + 1
       ELSE CAST(floor(r.n * (r.x - r.a) / (r.b - r.a)) AS BIGINT) + 1 END
     ELSE CASE WHEN r.x > r.a THEN 0 WHEN r.x <= r.b THEN r.n + 1
-      ELSE CAST(floor(r.n * (r.a - r.x) / (r.a - r.b)) AS BIGINT) + 1 END END)[1],
-  (x, bins) AS list_transform([{'x': CAST(x AS DOUBLE), 'l': bins}], lambda r: CASE
-    WHEN len(r.l) = 0 THEN trino_fail('Bins cannot be an empty array')
-    WHEN isnan(r.x) THEN trino_fail('operand cannot be NaN')
-    WHEN r.x IS NOT NULL AND r.l IS NOT NULL THEN CAST(len(list_filter(r.l, lambda bin: CAST(bin AS DOUBLE) <= r.x)) AS BIGINT) END)[1];
+      ELSE CAST(floor(r.n * (r.a - r.x) / (r.a - r.b)) AS BIGINT) + 1 END END)[1];
 -- A whole number drawn from the first bound up to the second, which is left out.
 CREATE OR REPLACE MACRO trino_random_between(low, high) AS
   list_transform([{'a': low, 'b': high, 'r': random()}], lambda r: CASE
@@ -69,7 +68,8 @@ CREATE OR REPLACE MACRO trino_wilson_upper(successes, trials, z) AS
     ELSE (r.s / r.n + r.z * r.z / (2 * r.n) + r.z * sqrt(r.s / r.n * (1 - r.s / r.n) / r.n + r.z * r.z / (4 * r.n * r.n))) / (1 + r.z * r.z / r.n) END)[1];
 CREATE OR REPLACE MACRO trino_norm(m) AS sqrt(list_sum(list_transform(map_values(m), lambda v: v * v)));
 CREATE OR REPLACE MACRO trino_cosine_similarity(m, n) AS
-  list_transform([{'m': m, 'n': n}], lambda r: CASE WHEN r.m IS NOT NULL AND r.n IS NOT NULL THEN
+  list_transform([{'m': m, 'n': n}], lambda r: CASE WHEN r.m IS NOT NULL AND r.n IS NOT NULL
+    AND NOT trino_has_null(map_values(r.m)) AND NOT trino_has_null(map_values(r.n)) THEN
     list_sum(list_transform(map_keys(r.m), lambda k: map_extract_value(r.m, k) * coalesce(map_extract_value(r.n, k), 0e0)))
     / (trino_norm(r.m) * trino_norm(r.n)) END)[1];
 CREATE OR REPLACE MACRO trino_uint256_range(x) AS
@@ -115,9 +115,12 @@ CREATE OR REPLACE MACRO trino_substr(s, start) AS
       THEN CASE WHEN r.s IS NOT NULL AND r.i IS NOT NULL AND r.n IS NOT NULL THEN '' END
     ELSE substring(r.s, r.i, least(r.n, 2147483647)) END)[1];
 CREATE OR REPLACE MACRO trino_split_part(s, delimiter, position) AS
-  list_transform([{'p': py_split(s, delimiter, -1), 'i': position}], lambda r: CASE
+  list_transform([{'p': CASE WHEN delimiter = '' THEN string_split(s, '') ELSE py_split(s, delimiter, 2147483647) END, 'i': position}], lambda r: CASE
     WHEN r.i < 1 THEN trino_fail('Index must be greater than zero') ELSE list_extract(r.p, r.i) END)[1];
-CREATE OR REPLACE MACRO trino_blanks() AS ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13);
+-- What Java calls a blank, which a no-break space is not.
+CREATE OR REPLACE MACRO trino_blanks() AS ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(28) || chr(29) || chr(30)
+  || chr(31) || chr(5760) || chr(8192) || chr(8193) || chr(8194) || chr(8195) || chr(8196) || chr(8197) || chr(8198) || chr(8200)
+  || chr(8201) || chr(8202) || chr(8232) || chr(8233) || chr(8287) || chr(12288);
 CREATE OR REPLACE MACRO trino_left(s, n) AS left(s, CAST(greatest(n, 0) AS BIGINT));
 CREATE OR REPLACE MACRO trino_right(s, n) AS right(s, CAST(greatest(n, 0) AS BIGINT));
 

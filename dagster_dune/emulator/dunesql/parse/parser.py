@@ -31,7 +31,7 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.Extract, exp.Trim, exp.Substring,
     exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Dot, exp.ColumnDef,
     exp.JSONTable, exp.JSONSchema, exp.JSONColumnDef, exp.UnicodeString, exp.TableSample, exp.Normalize, exp.Struct,
-    exp.GroupConcat, exp.IntervalSpan, exp.Localtimestamp, exp.Slice, exp.OverflowTruncateBehavior,
+    exp.GroupConcat, exp.IntervalSpan, exp.Aliases, exp.Localtimestamp, exp.Slice, exp.OverflowTruncateBehavior,
 )  # fmt: skip
 """The syntax that `rewrite` knows, beside the functions."""
 
@@ -45,7 +45,7 @@ _BEFORE_NO_CALL = frozenset({TokenType.R_PAREN, TokenType.ALIAS})
 _QUOTED = frozenset({"left", "right", "initcap"})
 """Functions that Dune's manual writes in quotes."""
 _QUANTIFIERS = frozenset({"all", "any", "some"})
-_LITERALS = frozenset({"date", "time", "timestamp", "decimal", "json"})
+_LITERALS = frozenset({"date", "time", "timestamp", "decimal", "json", "char"})
 """Words that make a literal of a type of the text after them."""
 _TYPES = frozenset({"array", "map", "row"})
 """Words that begin a type with parentheses, where they stand after AS."""

@@ -18,7 +18,7 @@ from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.calls import bound_call, written
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
-from dagster_dune.emulator.dunesql.types.trino import BIGINT
+from dagster_dune.emulator.dunesql.types.trino import BIGINT, SKETCHES
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,6 @@ def _taken_apart(node: exp.Expr, scope: Scope) -> _Parts:
     arguments = list(node.expressions)
     if isinstance(node, exp.GroupConcat):
         separator = node.args.get("separator")
-        if node.args.get("on_overflow"):
-            raise error_at(node, "ON OVERFLOW of listagg is not supported by this emulator")
         arguments = [node.this, *([separator] if separator else [])]
     parts = replace(parts, node=node, name=function_name(node), arguments=arguments)
     return _unwrapped(parts)
@@ -139,6 +137,8 @@ def _unwrapped(parts: _Parts) -> _Parts:
 
 def _call(translator: Translator, parts: _Parts, scope: Scope) -> tuple[str, Operand]:
     found = bound_call(translator, parts.node, parts.name, parts.arguments, scope)
+    if parts.distinct and any(argument.type.find(*SKETCHES) for argument in found.call.arguments):
+        raise error_at(parts.node, f"DISTINCT can only be applied to comparable types: {parts.name}")
     return written(parts.node, found), Operand("", found.call.result)
 
 
@@ -188,6 +188,10 @@ def _windowed(translator: Translator, parts: _Parts, scope: Scope) -> Operand:
         raise error_at(parts.node, f"DISTINCT in window function parameters is not supported: {parts.name}")
     if parts.order:
         raise error_at(parts.node, f"Window function with ORDER BY is not supported: {parts.name}")
+    if parts.filter is not None:
+        raise error_at(parts.node, f"FILTER is not yet supported for window functions: {parts.name}")
+    if parts.name in ("lag", "lead"):
+        _check_offset(parts, scope)
     inside = scope.inside("A window function")
     if scope.grouping is not None:
         inside = replace(scope, place="")
@@ -196,36 +200,65 @@ def _windowed(translator: Translator, parts: _Parts, scope: Scope) -> Operand:
     return Operand(_modified(sql, parts, translator, inside, over), operand.type)
 
 
-def window_sql(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    """Write what stands in OVER (...)."""
+def _check_offset(parts: _Parts, scope: Scope) -> None:
+    """Refuse what lag and lead do not go with."""
+    assert parts.window is not None  # noqa: S101 - the caller has looked
+    _, order, spec = _window_parts(parts.window, scope)
+    if not order:
+        raise error_at(parts.node, f"{parts.name} function requires an ORDER BY window clause")
+    if spec is not None:
+        raise error_at(parts.node, f"Cannot specify window frame for {parts.name} function")
+
+
+def _window_parts(node: exp.Expr, scope: Scope) -> tuple[Sequence[exp.Expr], Sequence[exp.Expr], exp.Expr | None]:
+    """What a window is partitioned and ordered by, and its frame; a part that it lacks is that of its base."""
     base = node.args.get("alias")
     partition = node.args.get("partition_by") or []
     order = node.args["order"].expressions if node.args.get("order") else []
     spec = node.args.get("spec")
-    if base is not None:
-        named = scope.windows.get(base.name.lower())
-        if named is None:
-            raise error_at(node, f"Cannot resolve WINDOW name {base.name}")
-        partition = partition or named.args.get("partition_by") or []
-        order = order or (named.args["order"].expressions if named.args.get("order") else [])
-        spec = spec or named.args.get("spec")
+    if base is None:
+        return partition, order, spec
+    named = scope.windows.get(base.name.lower())
+    if named is None or named is node:
+        raise error_at(node, f"Cannot resolve WINDOW name {base.name}")
+    base_partition, base_order, base_spec = _window_parts(named, scope)
+    return partition or base_partition, order or base_order, spec or base_spec
+
+
+def window_sql(translator: Translator, node: exp.Expr, scope: Scope) -> str:
+    """Write what stands in OVER (...)."""
+    partition, order, spec = _window_parts(node, scope)
+    for each in (*partition, *order):
+        if inner := next(each.find_all(exp.Window), None):
+            raise error_at(inner, "Cannot nest window functions inside window specification")
     pieces = []
     if partition:
         pieces.append("PARTITION BY " + ", ".join(translator.expression(each, scope).sql for each in partition))
     if order:
         pieces.append("ORDER BY " + ", ".join(ordered(translator, each, scope) for each in order))
     if spec is not None:
-        pieces.append(_frame(translator, spec, scope))
+        pieces.append(_frame(translator, spec, scope, [each.this for each in order]))
     return " ".join(pieces)
 
 
-def _frame(translator: Translator, spec: exp.Expr, scope: Scope) -> str:
+def _frame(translator: Translator, spec: exp.Expr, scope: Scope, order: Sequence[exp.Expr]) -> str:
+    kind = spec.args.get("kind") or "RANGE"
+
     def edge(name: str) -> str:
         value, side = spec.args.get(name), spec.args.get(f"{name}_side") or ""
         if value is None or isinstance(value, str):
             return f"{value or 'CURRENT ROW'} {side}".strip()
         amount = translator.expression(value, scope)
         sql = amount.sql
+        is_whole = amount.type.is_integer or (amount.type.name == "decimal" and amount.type.args[1] == 0)
+        if kind != "RANGE" and not is_whole:
+            raise error_at(value, f"Window frame {kind} offset must be an exact number without a fraction")
+        if kind == "GROUPS" and not order:
+            raise error_at(value, "Window frame of type GROUPS PRECEDING or FOLLOWING requires ORDER BY")
+        if kind == "RANGE" and len(order) != 1:
+            raise error_at(value, "Window frame of type RANGE PRECEDING or FOLLOWING requires single sort item")
+        if amount.type.name == "decimal" and is_whole:
+            sql = f"CAST(least({sql}, 9223372036854775807) AS BIGINT)"
         if amount.type.is_interval:
             sql = f"{'to_months' if amount.type.name.endswith('month') else 'to_milliseconds'}({sql})"
         return f"{sql} {side}"
@@ -233,13 +266,13 @@ def _frame(translator: Translator, spec: exp.Expr, scope: Scope) -> str:
     if spec.args.get("exclude"):
         raise error_at(spec, "mismatched input 'EXCLUDE': Trino's window frames leave out nothing")
     end = edge("end") if spec.args.get("end") else "CURRENT ROW"
-    kind = spec.args.get("kind") or "RANGE"
     return f"{kind} BETWEEN {edge('start')} AND {end}"
 
 
 def ordered(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     """Write one expression of an ORDER BY; NULL comes last unless it is asked for first."""
     value = translator.expression(node.this, scope)
+    check_orderable(node, [value])
     return order_sql(value.sql, node)
 
 
@@ -252,5 +285,5 @@ def order_sql(sql: str, node: exp.Expr) -> str:
 def check_orderable(node: exp.Expr, values: Sequence[Operand]) -> None:
     """Refuse to sort what has no order."""
     for value in values:
-        if value.type.find("map", "json", "hyperloglog"):
+        if value.type.find("map", "json", *SKETCHES):
             raise error_at(node, f"Type {value.type} is not orderable, and therefore cannot be used in ORDER BY")

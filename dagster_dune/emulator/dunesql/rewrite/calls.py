@@ -17,7 +17,7 @@ from dagster_dune.emulator.dunesql.types.signatures import Bindings, Parameter, 
 from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type, array
 
 _COSTS = {"tinyint": 1, "smallint": 2, "integer": 3, "bigint": 4, "decimal": 5, "real": 6, "double": 7, "int256": 9,
-          "uint256": 8, "date": 1, "timestamp": 2, "timestamp with time zone": 3, "varchar": 1}  # fmt: skip
+          "uint256": 8, "char": 0, "date": 1, "timestamp": 2, "timestamp with time zone": 3, "varchar": 1}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _prepared(node: exp.Expr, name: str, values: list[Operand | None]) -> list[O
     first = values[0] if values else None
     if name == "array_join" and first is not None and first.type.name == "array":
         element = first.type.of[0]
-        if element.of or element.name in ("json", "varbinary"):
+        if element.of or element.name == "varbinary":
             raise error_at(node, f"array_join takes scalars, not {element}; transform the array first")
         try:
             values[0] = Operand(converted(first.sql, first.type, array(VARCHAR)), array(VARCHAR))
@@ -109,7 +109,7 @@ def _prepared(node: exp.Expr, name: str, values: list[Operand | None]) -> list[O
 def _as_array(value: Operand, beside: Type) -> Operand:
     if value.type.name == "array" or common_type(value.type, beside.of[0]) is None:
         return value
-    return Operand(f"[{value.sql}]", array(value.type))
+    return Operand(f"CASE WHEN {value.sql} IS NOT NULL THEN [{value.sql}] END", array(value.type))
 
 
 def _matched(

@@ -18,6 +18,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     INTEGERS,
     MICROS,
     PICOS,
+    SKETCHES,
     WIDE,
     YEAR_TO_MONTH,
     ZONE,
@@ -42,7 +43,7 @@ _TARGETS: dict[str, tuple[str, ...]] = {
         "timestamp with time zone", "json", "uuid",
     ),
     "char": ("varchar", "char"),
-    "varbinary": ("varbinary", "varchar", "uuid"),
+    "varbinary": ("varbinary", "varchar", "uuid", *SKETCHES),
     "date": ("date", "varchar", "timestamp", "timestamp with time zone", "json"),
     "time": ("time", "varchar"),
     "timestamp": ("timestamp", "date", "time", "timestamp with time zone", "varchar", "json"),
@@ -54,7 +55,9 @@ _TARGETS: dict[str, tuple[str, ...]] = {
     "array": ("array", "json"),
     "map": ("map", "json"),
     "row": ("row", "json"),
-    "hyperloglog": ("hyperloglog",),
+    "hyperloglog": ("hyperloglog", "varbinary"),
+    "tdigest": ("tdigest", "varbinary"),
+    "qdigest": ("qdigest", "varbinary"),
 }  # fmt: skip
 """What each type can be cast to."""
 
@@ -229,6 +232,8 @@ def _to_varbinary(sql: str, source: Type, target: Type) -> str:
         return f"encode({sql})"
     if source.is_wide:
         return f"py_wide_bytes({sql})"
+    if source.name in SKETCHES:
+        return f"encode(CAST(to_json({sql}) AS VARCHAR))"
     return f"unhex(replace(CAST({sql} AS VARCHAR), '-', ''))" if source.name == "uuid" else sql
 
 
@@ -301,6 +306,8 @@ def json_sql(sql: str, source: Type) -> str:
     """Write a value as JSON text; NULL stays NULL."""
     if source.name == "json":
         return sql
+    if source.name == "unknown":
+        return "CAST(NULL AS VARCHAR)"
     if source.name not in _JSON_SOURCES:
         raise NoCastError(f"Cannot cast {source} to json")
     if source.name in FLOATS:
@@ -331,10 +338,12 @@ def _depth(type_: Type) -> int:
 
 
 def _map_json(sql: str, source: Type) -> str:
-    if source.of[0].name not in ("varchar", "boolean", *_TO_NUMBERS):
+    if source.of[0].name not in ("unknown", "varchar", "boolean", *_TO_NUMBERS):
         raise NoCastError(f"Cannot cast {source} to json")
     entry = f"dune_json_{_depth(source)}"
-    key = f"py_json_quote({varchar_sql(f'{entry}.key', source.of[0])})"
+    written = f"{entry}.key"
+    written = f"py_{source.of[0]}_plain({written})" if source.of[0].is_float else varchar_sql(written, source.of[0])
+    key = f"py_json_quote({written})"
     value = f"coalesce({json_sql(f'{entry}.value', source.of[1])}, 'null')"
     made = f"list_sort(list_transform(map_entries({{v}}), lambda {entry}: {key} || ':' || {value}))"
     return bound(
@@ -441,6 +450,11 @@ def _to_row(sql: str, source: Type, target: Type) -> str:
     return bound(sql, whole)
 
 
+def _to_sketch(sql: str, source: Type, target: Type) -> str:
+    """Bytes that the cast to varbinary has made; other ones are none."""
+    return sql if source.name == target.name else f"CAST(CAST(decode({sql}) AS JSON) AS {target.duckdb})"
+
+
 def _to_uuid(sql: str, source: Type, target: Type) -> str:
     del target
     return f"CAST(hex({sql}) AS UUID)" if source.name == "varbinary" else f"CAST({sql} AS UUID)"
@@ -464,4 +478,5 @@ _REWRITES: dict[str, Callable[[str, Type, Type], str]] = {
     "map": _to_map,
     "row": _to_row,
     "uuid": _to_uuid,
+    **dict.fromkeys(SKETCHES, _to_sketch),
 }

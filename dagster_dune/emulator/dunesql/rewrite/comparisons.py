@@ -12,7 +12,7 @@ from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
 from dagster_dune.emulator.dunesql.rewrite.operators import mismatch
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of, common_type
-from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, MOMENT, VARCHAR, Type, row
+from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, MOMENT, SKETCHES, VARCHAR, Type, row
 
 SIGNS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
@@ -33,7 +33,7 @@ def compared(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Operan
 
 def comparison(node: exp.Expr, sign: str, left: Operand, right: Operand, type_: Type) -> str:
     """Write a comparison of two values of one type."""
-    if type_.find("hyperloglog"):
+    if type_.find(*SKETCHES):
         raise mismatch(node, sign, type_, type_)
     if sign.startswith("IS "):
         return f"({key_sql(left.sql, type_)} {sign} {key_sql(right.sql, type_)})"
@@ -41,6 +41,8 @@ def comparison(node: exp.Expr, sign: str, left: Operand, right: Operand, type_: 
         return _nested(node, sign, left, right, type_)
     if type_.name == "json" and sign not in ("=", "<>"):
         raise mismatch(node, sign, type_, type_)
+    if type_.name == "json":
+        return f"(py_json_canonical({left.sql}) {sign} py_json_canonical({right.sql}))"
     left_sql, right_sql = (
         f"struct_extract({side.sql}, '{MOMENT}')" if type_.zoned else side.sql for side in (left, right)
     )
@@ -70,6 +72,8 @@ def _of_doubles(sign: str, left: Operand, right: Operand, plain: str) -> str:
 
 def key_sql(sql: str, type_: Type) -> str:
     """What tells values apart: of times in zones the moment."""
+    if type_.name == "json":
+        return f"py_json_canonical({sql})"
     return f"struct_extract({sql}, '{MOMENT}')" if type_.zoned else sql
 
 
@@ -156,7 +160,7 @@ def in_list(node: exp.In, value: Operand, items: Sequence[Operand]) -> Operand:
         raise error_at(node, f"IN value and list items must be the same type: {value.type} and {other}")
     value = coerced(value, common)
     items = [coerced(item, common) for item in items]
-    is_plain = not common.of and not common.zoned and common.name != "char"
+    is_plain = not common.of and not common.zoned and common.name not in ("char", "json")
     if is_plain and not (common.is_float and not all(item.is_constant for item in items)):
         return Operand(f"({value.sql} IN ({', '.join(item.sql for item in items)}))", BOOLEAN)
     parts = [comparison(node, "=", value, item, common) for item in items]

@@ -141,24 +141,31 @@ def _made(translator: Translator, node: exp.Anonymous, values: list[exp.Expr], s
 
 
 def table(translator: Translator, node: exp.Expr, alias: str, scope: Scope) -> Relation:
-    """Write JSON_TABLE with plain columns: the items that a path finds, a row each."""
-    item, fields, columns = translator.fresh("j"), [], []
+    """Write JSON_TABLE: the items that a path finds, a row each, or a row for each item that is nested in one."""
     path = _path(translator, node.args.get("path") or exp.Literal.string("lax $"), scope)
     document = _document(translator, node.this, scope)
-    for place, column in enumerate(node.args["schema"].expressions):
+    found: list[tuple[str, Type]] = []
+    shape = _table_shape(node.args["schema"], found)
+    item = translator.fresh("j")
+    columns = [
+        f"{converted(f'{item}.r[{place + 1}]', VARCHAR, type_)} AS c{place}" for place, (_, type_) in enumerate(found)
+    ]
+    fields = tuple(Field(name, f"{alias}.c{place}", type_) for place, (name, type_) in enumerate(found))
+    rows = f"(SELECT unnest(py_json_table({document}, {path}, {text(json.dumps(shape))})) AS r)"
+    return Relation(f"(SELECT {', '.join(columns)} FROM {rows} AS {item})", fields)
+
+
+def _table_shape(schema: exp.Expr, found: list[tuple[str, Type]]) -> list[object]:
+    """The columns as `runtime.documents.json_table` reads them: a path, null for the ordinality, or what is nested."""
+    shape: list[object] = []
+    for column in schema.expressions:
+        inner = column.args.get("path")
         if column.args.get("nested_schema"):
-            raise error_at(node, "NESTED PATH of JSON_TABLE is not supported by this emulator")
-        name = column.name
-        if column.args.get("ordinality"):
-            sql, type_ = f"{item}.n", BIGINT
+            shape.append([inner.name, _table_shape(column.args["nested_schema"], found)])
+        elif column.args.get("ordinality"):
+            shape.append(None)
+            found.append((column.name, BIGINT))
         else:
-            type_ = read_type(column.args["kind"].sql("trino"))
-            inner = column.args.get("path")
-            inner_path = inner.name if isinstance(inner, exp.Expr) else f'lax $."{name}"'
-            found = f"py_json_value({item}.d, {text(inner_path)}, '{{}}', '[]')"
-            sql = converted(found, VARCHAR, type_)
-        columns.append(f"{sql} AS c{place}")
-        fields.append(Field(name, f"{alias}.c{place}", type_))
-    items = f"py_json_items({document}, {path})"
-    source = f"(SELECT unnest({items}) AS d, unnest(range(1, len({items}) + 1)) AS n)"
-    return Relation(f"(SELECT {', '.join(columns)} FROM {source} AS {item})", tuple(fields))
+            shape.append(inner.name if isinstance(inner, exp.Expr) else f'lax $."{column.name}"')
+            found.append((column.name, read_type(column.args["kind"].sql("trino"))))
+    return shape

@@ -148,7 +148,12 @@ def _json(node: exp.Expr, written: str) -> Operand:
     return Operand(f"py_json_parse({text(written)})", JSON)
 
 
-_TYPED = {"date": _date, "time": _time, "timestamp": _timestamp, "decimal": _decimal, "json": _json}
+def _char(node: exp.Expr, written: str) -> Operand:
+    del node
+    return Operand(text(written), Type("char", (len(written),)))
+
+
+_TYPED = {"char": _char, "date": _date, "time": _time, "timestamp": _timestamp, "decimal": _decimal, "json": _json}
 
 _UNITS = {"second": 1000, "minute": 60000, "hour": 3600000, "day": 86400000}
 _SPANS = ("year", "month", "day", "hour", "minute", "second")

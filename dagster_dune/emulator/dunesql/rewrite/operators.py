@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.functions.texts import joined_char
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts import coerced, suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import row_field
@@ -168,7 +169,7 @@ def _moved(node: exp.Expr, sign: str, time: Operand, interval: Operand) -> Opera
     if time.type.name == "time":
         if is_months:
             raise mismatch(node, sign, time.type, interval.type)
-        return Operand(f"({time.sql} + {duration})", time.type)
+        return Operand(f"({time.sql} + {duration})", Type("time", (max(3, time.type.digits),)))
     if time.type.zoned:
         name = "trino_zoned_add_date" if is_months else "trino_zoned_add_clock"
         return Operand(f"{name}({time.sql}, {duration})", time.type)
@@ -194,26 +195,30 @@ def joined(node: exp.Expr, left: Operand, right: Operand) -> Operand:
     names = {left.type.name, right.type.name}
     if "array" in names:
         return _joined_arrays(node, left, right)
+    if "char" in names and names <= {"char", "varchar"} and left.type.args and right.type.args:
+        return Operand(f"({left.sql} || {right.sql})", joined_char((left.type, right.type)))
     for name in ("varchar", "varbinary"):
         if names <= {name, "unknown", "char"} and name in names:
             sides = [coerced(side, Type(name)) for side in (left, right)]
             lengths = [side.type.args[0] for side in (left, right) if side.type.args and side.type.name == "varchar"]
             type_ = Type(name, (sum(lengths),)) if len(lengths) == 2 else Type(name)
             return Operand(f"({sides[0].sql} || {sides[1].sql})", type_)
-    if names <= {"char"}:
-        return Operand(f"({left.sql} || {right.sql})", Type("char", (left.type.args[0] + right.type.args[0],)))
     raise mismatch(node, "||", left.type, right.type)
 
 
 def _joined_arrays(node: exp.Expr, left: Operand, right: Operand) -> Operand:
     common = common_type(left.type, right.type)
-    if common is not None and left.type.name == right.type.name:
+    if common is not None and (left.type.name == right.type.name or "unknown" in (left.type.name, right.type.name)):
         return Operand(f"trino_array_concat({coerced(left, common).sql}, {coerced(right, common).sql})", common)
     whole, element = (left, right) if left.type.name == "array" else (right, left)
     inside = common_type(whole.type.of[0], element.type)
+    if inside is None and right.type.name == "array":
+        whole, element = right, left
+        inside = common_type(whole.type.of[0], element.type)
     if inside is None:
         raise mismatch(node, "||", left.type, right.type)
-    sides = {True: coerced(whole, array(inside)).sql, False: f"[{coerced(element, inside).sql}]"}
+    one = coerced(element, inside).sql
+    sides = {True: coerced(whole, array(inside)).sql, False: f"CASE WHEN {one} IS NOT NULL THEN [{one}] END"}
     return Operand(f"trino_array_concat({sides[whole is left]}, {sides[whole is not left]})", array(inside))
 
 

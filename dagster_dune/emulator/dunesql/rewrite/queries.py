@@ -10,7 +10,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite import relations
-from dagster_dune.emulator.dunesql.rewrite.aggregation import check_orderable, has_aggregate, order_sql
+from dagster_dune.emulator.dunesql.rewrite.aggregation import check_orderable, has_aggregate, order_sql, window_sql
 from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
 from dagster_dune.emulator.dunesql.rewrite.comparisons import key_sql
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
@@ -26,7 +26,7 @@ from dagster_dune.emulator.dunesql.rewrite.scopes import (
     row_field,
 )
 from dagster_dune.emulator.dunesql.types.coercion import common_type
-from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, Type
+from dagster_dune.emulator.dunesql.types.trino import SKETCHES, UNKNOWN, Type
 from dagster_dune.emulator.sql_errors import SqlError
 
 Item = tuple[str | None, Operand, exp.Expr | None]
@@ -46,7 +46,14 @@ def select(translator: Translator, node: exp.Select, parent: Scope | None) -> Re
     if _is_aggregated(node):
         return _aggregated(translator, node, scope, tail)
     items = _items(translator, node, scope)
+    _check_windows(translator, scope)
     return _finished(translator, node, scope, items, tail)
+
+
+def _check_windows(translator: Translator, scope: Scope) -> None:
+    """A window that nothing is computed over must mean something too."""
+    for window in scope.windows.values():
+        window_sql(translator, window, scope)
 
 
 def _refuse_foreign(node: exp.Select) -> None:
@@ -77,6 +84,7 @@ def _aggregated(translator: Translator, node: exp.Select, scope: Scope, tail: st
     sets = _keys(translator, node, group, scope, grouping) if group is not None else ""
     above = replace(scope, grouping=grouping)
     items = _items(translator, node, above)
+    _check_windows(translator, above)
     having = node.args.get("having")
     test = condition(translator, having.this, above, "HAVING clause").sql if having is not None else ""
     finished = _finished(
@@ -91,15 +99,20 @@ def _aggregated(translator: Translator, node: exp.Select, scope: Scope, tail: st
     return replace(finished, sql=finished.sql.replace(f"{grouping.alias}_below", f"({below}) AS {grouping.alias}"))
 
 
+_SETS = (exp.GroupingSets, exp.Rollup, exp.Cube)
+
+
 def _keys(translator: Translator, node: exp.Select, group: exp.Expr, scope: Scope, grouping: Grouping) -> str:
     """Note what is grouped by; returns GROUP BY."""
     if group.args.get("all") and not group.expressions:
         raise error_at(group, "GROUP BY ALL alone is not Trino's")
     inside = scope.inside("GROUP BY clause")
+    if group.args.get("all") is False and any(isinstance(each, _SETS) for each in group.expressions):
+        raise error_at(group, "GROUP BY DISTINCT of grouping sets is not supported by this emulator")
 
     def key(each: exp.Expr) -> str:
         value = _grouped(translator, node, each, inside)
-        if value.type.find("hyperloglog") or (value.type.has_zones and not value.type.zoned):
+        if value.type.find(*SKETCHES) or (value.type.has_zones and not value.type.zoned):
             raise error_at(each, f"{value.type} cannot be grouped by in this emulator")
         found = grouping.keys.get(value.sql)
         if found is None:
@@ -112,6 +125,8 @@ def _keys(translator: Translator, node: exp.Select, group: exp.Expr, scope: Scop
         parts = (
             each.expressions if isinstance(each, exp.Tuple) else [each.this] if isinstance(each, exp.Paren) else [each]
         )
+        if wrong := next((part for part in parts if not isinstance(part, exp.Column | exp.Dot)), None):
+            raise error_at(wrong, f"GROUP BY expression must be a column reference: {wrong.sql('trino')}")
         return f"({', '.join(map(key, parts))})"
 
     kinds = {exp.GroupingSets: "GROUPING SETS", exp.Rollup: "ROLLUP", exp.Cube: "CUBE"}
@@ -180,10 +195,22 @@ def _items(translator: Translator, node: exp.Select, scope: Scope) -> list[Item]
         elif isinstance(each, exp.Alias):
             items.append((each.alias, translator.expression(each.this, scope), each.this))
         elif isinstance(each, exp.Aliases):
-            raise error_at(each, "A column takes one name")
+            items += _renamed_star(translator, each, scope)
         else:
             items.append((_own_name(each), translator.expression(each, scope), each))
     return items
+
+
+def _renamed_star(translator: Translator, node: exp.Aliases, scope: Scope) -> list[Item]:
+    """``t.* AS (a, b)`` names all the columns that a star stands for."""
+    if not _is_star(node.this):
+        raise error_at(node, "A column takes one name")
+    names, items = [each.name for each in node.expressions], _star(translator, node.this, scope)
+    if len(names) != len(items):
+        raise error_at(
+            node, f"Column alias list has {len(names)} entries but relation has {len(items)} columns available"
+        )
+    return [(name, value, each) for name, (_, value, each) in zip(names, items, strict=True)]
 
 
 def _own_name(node: exp.Expr) -> str | None:
@@ -207,13 +234,13 @@ def _star(translator: Translator, node: exp.Expr, scope: Scope) -> list[Item]:
     qualifier = tuple(part.name.lower() for part in node.parts[:-1]) if isinstance(node, exp.Column) else ()
     fields = [field for field in scope.fields if not qualifier or field.qualifier[-len(qualifier) :] == qualifier]
     fields = [field for field in fields if field.discover is None]
-    if not qualifier:
-        fields = [field for field in fields if not field.is_joined]
     if not fields and qualifier and (value := _row_named(node, scope)) is not None:
         return [
             (name, Operand(f"struct_extract_at({value.sql}, {place + 1})", type_), None)
             for place, (name, type_) in enumerate(zip(value.type.names, value.type.of, strict=True))
         ]
+    if not fields and not _opened(node, scope) and qualifier and scope.parent is not None:
+        return _star(translator, node, scope.parent)
     if not fields and not _opened(node, scope):
         words = (
             f"Table '{'.'.join(qualifier)}' not found"
@@ -263,7 +290,7 @@ def _finished(translator: Translator, node: exp.Select, scope: Scope, items: lis
     fields += tuple(field for each in node.expressions if _is_star(each) for field in _opened(each, scope))
     columns = [f"{_typed(value)} AS c{place}" for place, (_, value, _) in enumerate(items)]
     distinct = "DISTINCT " if node.args.get("distinct") else ""
-    if distinct and any(value.type.find("hyperloglog") or value.type.has_zones for _, value, _ in items):
+    if distinct and any(value.type.find(*SKETCHES) or value.type.has_zones for _, value, _ in items):
         raise error_at(node, "DISTINCT of times in zones is not supported by this emulator; write AT TIME ZONE 'UTC'")
     order = node.args.get("order")
     orders = (

@@ -47,16 +47,21 @@ def _source(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Fi
     joins = node.args.get("joins") or []
     if isinstance(node, exp.Paren):
         return _source(translator, node.this, scope, left)
-    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
+    if isinstance(node, exp.Subquery) and _is_relation(node.this):
         inner = _source(translator, node.this, scope, left)
         relation = Relation(f"({inner.sql})", inner.fields)
-        alias = node.args.get("alias")
-        if alias is not None:
-            raise error_at(node, "A name for several joined tables is not supported; write a SELECT")
+        if node.args.get("alias") is not None:
+            relation = _renamed(node, relation)
         return _with_joins(translator, relation, joins, scope)
     relation = _item(translator, node, scope, left)
     relation = _sampled(translator, node, relation)
     return _with_joins(translator, relation, joins, scope)
+
+
+def _is_relation(node: exp.Expr) -> bool:
+    """Whether what stands in parentheses is no query, but a table with its name and its joins."""
+    is_named = bool(node.args.get("joins") or node.args.get("alias"))
+    return isinstance(node, exp.Table) or (is_named and isinstance(node, exp.Subquery | exp.Unnest | exp.Values))
 
 
 def _item(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Field, ...]) -> Relation:
@@ -148,6 +153,9 @@ def _joined(translator: Translator, left: Relation, join: exp.Expr, scope: Scope
             join, f"{join.args.get('method') or kind} JOIN is not supported: name the columns with ON or USING"
         )
     visible = tuple(field for field in left.fields)
+    if isinstance(join.this, exp.Unnest) and side == "LEFT" and _is_true(join.args.get("on")):
+        right = _unnest(translator, join.this, Scope(fields=visible, parent=scope), keeps_rows=True)
+        return Relation(f"{left.sql} CROSS JOIN {right.sql}", (*left.fields, *right.fields))
     right = _source(translator, join.this, scope, visible)
     both = (*left.fields, *right.fields)
     using = join.args.get("using") or []
@@ -158,6 +166,10 @@ def _joined(translator: Translator, left: Relation, join: exp.Expr, scope: Scope
         if side or kind in ("INNER", "LEFT"):
             raise error_at(join, "A JOIN needs ON or USING; write CROSS JOIN for all pairs")
         return Relation(f"{left.sql} CROSS JOIN {right.sql}", both)
+    is_limited = isinstance(join.this, exp.Unnest) or (isinstance(join.this, exp.Lateral) and side in ("RIGHT", "FULL"))
+    if is_limited and not _is_true(on):
+        name = "UNNEST" if isinstance(join.this, exp.Unnest) else "LATERAL relation"
+        raise error_at(join, f"{side or 'INNER'} JOIN involving {name} is only supported with condition ON TRUE")
     if kind == "CROSS":
         raise error_at(join, "mismatched input 'ON': a CROSS JOIN takes no condition")
     inner = Scope(fields=both, parent=scope, place="JOIN clause")
@@ -165,9 +177,16 @@ def _joined(translator: Translator, left: Relation, join: exp.Expr, scope: Scope
     return Relation(f"{left.sql} {side or 'INNER'} JOIN {right.sql} ON {test.sql}", both)
 
 
+def _is_true(condition: exp.Expr | None) -> bool:
+    return isinstance(condition, exp.Boolean) and bool(condition.this)
+
+
 def _using(join: exp.Expr, left: Relation, right: Relation, side: str, names: list[str]) -> Relation:
-    """Each pair of columns becomes one, which comes first."""
+    """Each pair of columns becomes one, which comes first and has no table's name before it."""
     tests, merged = [], []
+    lowered = [name.lower() for name in names]
+    if twice := next((name for name in names if lowered.count(name.lower()) > 1), None):
+        raise error_at(join, f"Column '{twice}' appears multiple times in USING clause")
     for name in names:
         one, other = (_only(join, relation, name) for relation in (left, right))
         link([Operand(each.sql, each.type) for each in (one, other)])
@@ -178,17 +197,12 @@ def _using(join: exp.Expr, left: Relation, right: Relation, side: str, names: li
         tests.append(comparison(join, "=", pair[0], pair[1], common))
         sql = f"coalesce({pair[0].sql}, {pair[1].sql})" if side == "FULL" else pair[1 if side == "RIGHT" else 0].sql
         merged.append(Field(one.name, sql, common))
-    lowered = {name.lower() for name in names}
-    rest = [
-        replace(field, is_joined=True) if (field.name or "").lower() in lowered else field
-        for field in (*left.fields, *right.fields)
-        if not (not field.qualifier and (field.name or "").lower() in lowered)
-    ]
+    rest = [field for field in (*left.fields, *right.fields) if (field.name or "").lower() not in lowered]
     return Relation(f"{left.sql} {side or 'INNER'} JOIN {right.sql} ON {' AND '.join(tests)}", (*merged, *rest))
 
 
 def _only(join: exp.Expr, relation: Relation, name: str) -> Field:
-    found = [field for field in relation.fields if field.answers(name.lower(), ()) and not field.is_joined]
+    found = [field for field in relation.fields if field.answers(name.lower(), ())]
     if not found and is_open(relation):
         found = [
             Field(name, *field.discover(name.lower(), is_qualified=True), field.qualifier)
@@ -201,25 +215,34 @@ def _only(join: exp.Expr, relation: Relation, name: str) -> Field:
     return found[0]
 
 
-def _unnest(translator: Translator, node: exp.Unnest, scope: Scope) -> Relation:
-    """Each array is a column, each map two, each array of rows one a field; short ones are filled with NULL."""
+def _unnest(translator: Translator, node: exp.Unnest, scope: Scope, *, keeps_rows: bool = False) -> Relation:
+    """Each array is a column, each map two, each array of rows one a field; short ones are filled with NULL.
+
+    A LEFT JOIN keeps the rows beside which there is nothing, with NULL.
+    """
     alias = translator.fresh("t")
-    columns: list[str] = []
+    lists: list[tuple[str, Type]] = []
     fields: list[Field] = []
     lengths = []
     for argument in node.expressions:
         value = translator.expression(argument, scope)
         for name, sql, type_ in _parts(node, value):
-            fields.append(Field(name, f"{alias}.c{len(columns)}", type_))
-            columns.append(f"unnest({sql}) AS c{len(columns)}")
+            fields.append(Field(name, f"{alias}.c{len(lists)}", type_))
+            lists.append((sql, type_))
         lengths.append(
             f"coalesce(CAST({'cardinality' if value.type.name == 'map' else 'len'}({value.sql}) AS BIGINT), 0)"
         )
+    count = f"greatest({', '.join(lengths)})" if len(lengths) > 1 else lengths[0]
     offset = node.args.get("offset")
     if offset:
-        count = f"greatest({', '.join(lengths)})" if len(lengths) > 1 else lengths[0]
-        fields.append(Field(None, f"{alias}.c{len(columns)}", BIGINT))
-        columns.append(f"unnest(range(1, {count} + 1)) AS c{len(columns)}")
+        fields.append(Field(None, f"{alias}.c{len(lists)}", BIGINT))
+        lists.append((f"range(1, {count} + 1)", BIGINT))
+    if keeps_rows:
+        lists = [
+            (f"CASE WHEN {count} = 0 THEN CAST([NULL] AS {type_.duckdb}[]) ELSE {sql} END", type_)
+            for sql, type_ in lists
+        ]
+    columns = [f"unnest({sql}) AS c{place}" for place, (sql, _) in enumerate(lists)]
     relation = Relation(f"LATERAL (SELECT {', '.join(columns)}) AS {alias}", tuple(fields))
     return _renamed(_with_offset_name(node, offset), relation)
 
@@ -254,10 +277,9 @@ def _parts(node: exp.Expr, value: Operand) -> list[tuple[str | None, str, Type]]
 
 def values(translator: Translator, node: exp.Values, scope: Scope) -> Relation:
     """Write VALUES, whose rows must fit each other column by column."""
-    rows = [_row_of(each) for each in node.expressions]
-    if len({len(each) for each in rows}) != 1:
+    cells = [_cells(translator, each, scope) for each in node.expressions]
+    if len({len(each) for each in cells}) != 1:
         raise error_at(node, "Values rows have mismatched sizes")
-    cells = [[translator.expression(cell, scope) for cell in each] for each in rows]
     types = []
     for place in range(len(cells[0])):
         common = common_of(each[place].type for each in cells)
@@ -273,6 +295,16 @@ def values(translator: Translator, node: exp.Values, scope: Scope) -> Relation:
     alias = translator.fresh("t")
     sql = f"SELECT {', '.join(names)} FROM (VALUES {written_rows}) AS {alias}({', '.join(names)})"
     return Relation(sql, tuple(Field(None, name, type_) for name, type_ in zip(names, types, strict=True)))
+
+
+def _cells(translator: Translator, node: exp.Expr, scope: Scope) -> list[Operand]:
+    """The values of a row; an expression that gives a row is meant as its fields."""
+    written = node.expressions[0] if isinstance(node, exp.Tuple) and len(node.expressions) == 1 else node
+    values = [translator.expression(cell, scope) for cell in _row_of(node)]
+    if len(values) > 1 or values[0].type.name != "row" or _is_row(written):
+        return values
+    value = values[0]
+    return [Operand(f"struct_extract_at({value.sql}, {place + 1})", type_) for place, type_ in enumerate(value.type.of)]
 
 
 def _typed(value: Operand) -> str:

@@ -39,8 +39,6 @@ class Field:
         sql: What it is in DuckDB.
         type: Its type.
         qualifier: What may stand before its name: the alias of its table, or the parts of that one's name.
-        is_joined: Whether it is one of a pair that USING has made one column of; it can then be named with its
-            table alone.
         origin: What a column of unknown type is made of, below the query that gives it.
         discover: Of a table whose columns are not known: makes a column of any name.
         use: Of a column of such a table: is told that it is named.
@@ -51,7 +49,6 @@ class Field:
     sql: str
     type: Type
     qualifier: tuple[str, ...] = ()
-    is_joined: bool = False
     origin: str = field(default="", compare=False)
     discover: Discover | None = field(default=None, compare=False)
     use: Use | None = field(default=None, compare=False)
@@ -207,8 +204,6 @@ def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Sco
     if not qualifier and name in scope.aliases:
         return scope.aliases[name]
     answers = [each for each in scope.fields if each.answers(name, qualifier)]
-    if not qualifier:
-        answers = [each for each in answers if not each.is_joined]
     if not answers:
         answers = _discovered(name, qualifier, scope)
     answers = _without_guesses(answers)
@@ -257,7 +252,9 @@ def _without_guesses(answers: list[Field]) -> list[Field]:
 def row_field(node: exp.Expr, value: Operand, name: str) -> Operand:
     """Take a field out of a row by its name."""
     if value.type.name == "row":
-        for place, (field_name, type_) in enumerate(zip(value.type.names, value.type.of, strict=True)):
-            if field_name is not None and field_name.lower() == name:
-                return Operand(f"struct_extract_at({value.sql}, {place + 1})", type_)
+        places = [place for place, each in enumerate(value.type.names) if each is not None and each.lower() == name]
+        if len(places) > 1:
+            raise error_at(node, f"Ambiguous row field reference: {name}")
+        if places:
+            return Operand(f"struct_extract_at({value.sql}, {places[0] + 1})", value.type.of[places[0]])
     raise error_at(node, f"Column '{name}' cannot be resolved: {value.type} has no such field")

@@ -521,9 +521,7 @@ def _cast_type(node: exp.Cast) -> Type:
 
 def _cast(translator: QueryTranslator, node: exp.Cast, scope: Scope) -> Operand:
     value, target = translator.expression(node.this, scope), _cast_type(node)
-    if target.find("hyperloglog", "unknown") or any(
-        not 0 <= t.digits <= 12 for t in (target,) if t.name.startswith("time")
-    ):
+    if target.find("unknown") or any(not 0 <= t.digits <= 12 for t in (target,) if t.name.startswith("time")):
         raise error_at(node, f"Cannot cast {value.type} to {target}")
     if (value.type.zoned and target.name == "timestamp with time zone") or (
         target.name == "timestamp with time zone" and value.type.name == "varchar" and not _is_utc(value)
@@ -605,6 +603,8 @@ def _in(translator: QueryTranslator, node: exp.In, scope: Scope) -> Operand:
     value = translator.expression(node.this, scope)
     if node.args.get("query") is not None:
         return comparisons.in_query(node, value, translator, node.args["query"], scope)
+    if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Values):
+        return comparisons.in_query(node, value, translator, node.expressions[0], scope)
     if node.args.get("unnest") is not None or not node.expressions:
         raise error_at(node, "IN takes a list or a subquery")
     return comparisons.in_list(node, value, _all(translator, node.expressions, scope))

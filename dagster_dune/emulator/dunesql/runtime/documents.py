@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import lru_cache
 from typing import Any
 
@@ -74,12 +74,28 @@ def json_text(text: str) -> str | None:
 
 def _text(value: Any, text: str) -> str:
     """A number with a fraction or an exponent is a double, and so written as a cast writes one."""
-    is_double = isinstance(value, Number) and re.search(r"[.eE]", value)
-    return double_text(float(value)) if is_double else text
+    return double_text(float(value)) if isinstance(value, Number) and not _is_whole(value) else text
+
+
+def _is_whole(number: Number) -> bool:
+    return not re.search(r"[.eE]", number)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+@native("VARCHAR", "VARCHAR")
+def json_canonical(text: str) -> str:
+    """Write JSON with its keys in order, so that equal documents are equal texts."""
+    return dumps(_sorted(loads(text)))
 
 
 _STEP = re.compile(
-    r"""\.(?P<key>[\w$-]+)|\[(?P<position>-?\d+)\]|\[(?P<quote>["'])(?P<quoted>(?:(?!(?P=quote)).)+)(?P=quote)\]"""
+    r"""\.(?P<key>[\w$:/@|# -]+)|\[(?P<position>-?\d+)\]|\[(?P<name>[\w-]+)\]"""
+    r"""|\[(?P<quote>["'])(?P<quoted>(?:(?!(?P=quote)).)+)(?P=quote)\]"""
 )
 
 
@@ -88,16 +104,17 @@ def _simple_path(path: str) -> tuple[str | int, ...]:
     steps: list[str | int] = []
     place = 1
     text = path.strip()
-    if text and not text.startswith("$"):
-        text = f"$.{text}" if not text.startswith("[") else f"${text}"
+    if text.startswith((".", "[")):
+        text = f"${text}"
+    refused = FunctionError(f"Invalid JSON path: '{path}'; this emulator knows keys and positions, $.a.b[0]")
+    if not text.startswith("$"):
+        raise refused
     while place < len(text):
         match = _STEP.match(text, place)
         if match is None:
-            raise FunctionError(f"Invalid JSON path: '{path}'; this emulator knows keys and positions, $.a.b[0]")
-        steps.append(int(match["position"]) if match["position"] else match["key"] or match["quoted"])
+            raise refused
+        steps.append(int(match["position"]) if match["position"] else match["key"] or match["name"] or match["quoted"])
         place = match.end()
-    if not text:
-        raise FunctionError(f"Invalid JSON path: '{path}'")
     return tuple(steps)
 
 
@@ -149,11 +166,12 @@ def json_array_length(text: str) -> int | None:
 
 @native("VARCHAR", "VARCHAR", "BIGINT")
 def json_array_get(text: str, place: int) -> str | None:
-    """Take an element of an array, from 0, or from the end if the place is negative."""
+    """Take an element of an array, from 0, or from the end if the place is negative; a text comes without quotes."""
     value = _read(text)
     if not isinstance(value, list) or not -len(value) <= place < len(value):
         return None
-    return dumps(value[place])
+    found = value[place]
+    return None if found is None else found if isinstance(found, str) else dumps(found)
 
 
 @native("BOOLEAN", "VARCHAR")
@@ -171,8 +189,9 @@ def json_array_contains(text: str, wanted: str, kind: str) -> bool | None:
     value = _read(text)
     if not isinstance(value, list):
         return None
-    if kind == "number":
-        return any(isinstance(item, Number) and Decimal(item) == Decimal(wanted) for item in value)
+    if kind in ("integer", "fraction"):
+        numbers = (item for item in value if isinstance(item, Number) and _is_whole(item) == (kind == "integer"))
+        return any(float(item) == float(wanted) if kind == "fraction" else int(item) == int(wanted) for item in numbers)
     if kind == "boolean":
         return any(isinstance(item, bool) and json.dumps(item) == wanted for item in value)
     return any(isinstance(item, str) and not isinstance(item, Number) and item == wanted for item in value)
@@ -197,7 +216,7 @@ def json_cast(text: str, target: str) -> str | None:
 
 
 def _cast(value: Any, target: Any, whole: str) -> Any:
-    if value is None:
+    if value is MISSING or (value is None and target != "json"):
         return None
     if isinstance(target, str):
         return _cast_scalar(value, target, whole)
@@ -216,7 +235,7 @@ def _cast(value: Any, target: Any, whole: str) -> Any:
     if kind == "row" and isinstance(value, dict):
         lowered = {key.lower(): item for key, item in value.items()}
         return {
-            f"f{place}": _cast(lowered.get((name or "").lower()), type_, whole)
+            f"f{place}": _cast(lowered.get((name or "").lower(), MISSING), type_, whole)
             for place, (name, type_) in enumerate(inside)
         }
     raise FunctionError(f"Cannot cast to {kind}. {whole}")
@@ -261,7 +280,9 @@ def _number(text: str, target: str, *, is_text: bool) -> Any:
     if target in ("uint256", "int256"):
         return str(int(text))
     precision, scale = (int(part) for part in target.removeprefix("decimal(").rstrip(")").split(","))
-    fixed = Decimal(text).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
+    with localcontext() as context:
+        context.prec = 100
+        fixed = Decimal(text).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
     if len(fixed.as_tuple().digits) > precision and fixed != 0:
         raise ValueError(text)
     return str(fixed)
@@ -333,10 +354,34 @@ def json_value(text: str, path: str, options: str, passed: str) -> str | None:
     return _scalar(found[0])
 
 
-@native("VARCHAR[]", "VARCHAR", "VARCHAR")
-def json_items(text: str, path: str) -> list[str]:
-    """List what a path finds, as JSON; nothing where it fails."""
-    return [dumps(item) for item in _found(text, path, {}, "[]") or []]
+@native("VARCHAR[][]", "VARCHAR", "VARCHAR", "VARCHAR")
+def json_table(text: str, path: str, shape: str) -> list[list[str | None]]:
+    """List the rows of JSON_TABLE, whose cells are texts; none where the path fails."""
+    return _table_rows(_found(text, path, {}, "[]") or [], json.loads(shape))
+
+
+def _table_rows(items: list[Any], shape: list[Any]) -> list[list[str | None]]:
+    """A row of each item beside each row that is nested in it; of several nested parts, one after the other."""
+    rows = []
+    for place, item in enumerate(items, start=1):
+        whole, parts = dumps(item), []
+        for column in shape:
+            if isinstance(column, list):
+                parts.append(_table_rows(_found(whole, column[0], {}, "[]") or [], column[1]))
+            else:
+                parts.append([[str(place) if column is None else json_value(whole, column, "{}", "[]")]])
+        nested = [at for at, column in enumerate(shape) if isinstance(column, list)]
+        chosen = [(at, row) for at in nested for row in parts[at]] or [(-1, [])]
+        for at, row in chosen:
+            cells: list[str | None] = []
+            for each, column in enumerate(shape):
+                cells += row if each == at else [None] * _width(column[1]) if each in nested else parts[each][0]
+            rows.append(cells)
+    return rows
+
+
+def _width(shape: list[Any]) -> int:
+    return sum(_width(column[1]) if isinstance(column, list) else 1 for column in shape)
 
 
 @native("VARCHAR", "VARCHAR[]", "VARCHAR[]", "BOOLEAN", nulls=True)

@@ -7,7 +7,6 @@ import math
 import re
 import struct
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
-from statistics import NormalDist
 
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
@@ -231,61 +230,6 @@ def decimal_cast(text: str, precision: int, scale: int) -> str:
     raise FunctionError(f"Cannot cast '{text}' to DECIMAL({precision}, {scale})")
 
 
-@native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
-def normal_cdf(mean: float, deviation: float, value: float) -> float:
-    """The share of a normal distribution below a value."""
-    if deviation <= 0:
-        raise FunctionError("standardDeviation must be > 0")
-    return 0.5 * (1 + math.erf((value - mean) / (deviation * math.sqrt(2))))
-
-
-@native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
-def inverse_normal_cdf(mean: float, deviation: float, share: float) -> float:
-    """The value below which a share of a normal distribution lies."""
-    if not 0 < share < 1:
-        raise FunctionError("p must be 0 > p > 1")
-    if deviation <= 0:
-        raise FunctionError("sd must be > 0")
-    return NormalDist(mean, deviation).inv_cdf(share)
-
-
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function, by Lentz's method."""
-    tiny = 1e-300
-    c, d = 1.0, 1 - (a + b) * x / (a + 1)
-    d = 1 / (d if abs(d) > tiny else tiny)
-    total = d
-    for step in range(1, 1000):
-        even = step * (b - step) * x / ((a + 2 * step - 1) * (a + 2 * step))
-        odd = -(a + step) * (a + b + step) * x / ((a + 2 * step) * (a + 2 * step + 1))
-        for term in (even, odd):
-            d = 1 + term * d
-            d = 1 / (d if abs(d) > tiny else tiny)
-            c = 1 + term / c
-            c = c if abs(c) > tiny else tiny
-            total *= d * c
-        if abs(d * c - 1) < 1e-16:
-            break
-    return total
-
-
-@native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
-def beta_cdf(a: float, b: float, value: float) -> float:
-    """The share of a beta distribution below a value."""
-    if a <= 0 or b <= 0:
-        raise FunctionError("a and b must be > 0")
-    if not 0 <= value <= 1:
-        raise FunctionError("value must be in the interval [0, 1]")
-    if value in (0, 1):
-        return value
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(value) + b * math.log1p(-value)
-    )
-    if value < (a + 1) / (a + b + 2):
-        return front * _beta_fraction(a, b, value) / a
-    return 1 - front * _beta_fraction(b, a, 1 - value) / b
-
-
 @native("VARCHAR", "DOUBLE")
 # Assumption: local-links.
 def format_number(value: float) -> str:
@@ -409,6 +353,22 @@ def truncate(value: float, digits: int) -> float:
     with localcontext() as context:
         context.prec = 400
         return float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)) if digits < 320 else value
+
+
+@native("BIGINT", "DOUBLE", "DOUBLE[]")
+def width_bucket(value: float, bins: list[float | None]) -> int:
+    """Count the bins, whose lower bounds are given in order, up to that of a value."""
+    bounds = [bound if bound is not None else math.nan for bound in bins]
+    if not bounds:
+        raise FunctionError("Bins cannot be an empty array")
+    if math.isnan(value):
+        raise FunctionError("Operand cannot be NaN")
+    for bound in bounds:
+        if not math.isfinite(bound):
+            raise FunctionError(f"Bin value must be finite, got {bound}")
+    if any(one > other for one, other in itertools.pairwise(bounds)):
+        raise FunctionError("Bin values are not sorted in ascending order")
+    return sum(bound <= value for bound in bounds)
 
 
 @native("DOUBLE", "DOUBLE[]")

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from dagster_dune.emulator.dunesql.runtime import binary, documents, numbers, regexes, texts, times
+from dagster_dune.emulator.dunesql.runtime import binary, distributions, documents, numbers, regexes, texts, times
 from dagster_dune.emulator.dunesql.runtime.registry import NATIVES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MODULES = (binary, documents, numbers, regexes, texts, times)
+MODULES = (binary, distributions, documents, numbers, regexes, texts, times)
 """Importing these fills the list."""
 
 

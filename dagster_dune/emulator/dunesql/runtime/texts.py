@@ -33,6 +33,7 @@ def format(pattern: str | None, values: list[str | None], kinds: str) -> str | N
         kind, part = match["kind"], match["part"]
         end = match.end() - (len(part) if part and kind not in "tT" else 0)
         made.append(between)
+        _check_flags(match)
         if kind == "%":
             made.append("%")
         elif kind == "n":
@@ -51,12 +52,8 @@ def format(pattern: str | None, values: list[str | None], kinds: str) -> str | N
 def _formatted(match: re.Match[str], value: str | None, type_: str) -> str:
     kind, flags, precision = match["kind"], match["flags"], match["precision"]
     text = "null"
-    if kind.lower() == "s" and type_ == "timestamp":
-        raise FunctionError(
-            "format writes no timestamp with %s in this emulator; cast it to varchar, or use date_format"
-        )
     if kind.lower() == "s":
-        text = ("null" if value is None else value)[: int(precision) if precision else None]
+        text = ("null" if value is None else _java_text(value, type_))[: int(precision) if precision else None]
     elif kind.lower() == "b":
         text = "false" if value is None else value if type_ == "boolean" else "true"
     elif value is not None:
@@ -65,6 +62,44 @@ def _formatted(match: re.Match[str], value: str | None, type_: str) -> str:
         text = text.upper()
     width = int(match["width"] or 0)
     return text.ljust(width) if "-" in flags else text.rjust(width)
+
+
+def _check_flags(match: re.Match[str]) -> None:
+    """Refuse the flags that Java's conversions do not take, as Java names them."""
+    kind, flags = match["kind"].lower(), match["flags"]
+    has_width = match["width"] is not None
+    problem = ""
+    if len(set(flags)) < len(flags):
+        twice = next(flag for flag in flags if flags.count(flag) > 1)
+        problem = f"DuplicateFormatFlags: Flags = '{twice}'"
+    elif kind == "n" and (has_width or match["precision"]):
+        problem = f"IllegalFormatWidth: {match['width']}" if has_width else "IllegalFormatPrecision"
+    elif kind in "dxo" and match["precision"]:
+        problem = f"IllegalFormatPrecision: {match['precision']}"
+    elif ("-" in flags or "0" in flags) and not has_width and kind != "n":
+        problem = f"MissingFormatWidth: {match[0]}"
+    elif {"-", "0"} <= set(flags) or {"+", " "} <= set(flags):
+        problem = f"IllegalFormatFlags: Flags = '{flags}'"
+    elif wrong := [flag for flag in flags if flag in _WRONG_FLAGS.get(kind, "")]:
+        problem = f"FormatFlagsConversionMismatch: Conversion = {kind}, Flags = {wrong[0]}"
+    if problem:
+        raise FunctionError(f"Invalid format string: {match.string} ({problem})")
+
+
+_WRONG_FLAGS = {"s": "#+ 0,(", "b": "#+ 0,(", "c": "#+ 0,(", "x": "+ ,(", "o": "+ ,(", "d": "#", "e": ",", "g": "#"}
+
+
+def _java_text(value: str, type_: str) -> str:
+    """Write a time as Java's classes do: no second where it is zero, and a fraction of 3, 6 or 9 digits."""
+    if not type_.startswith("time"):
+        return value
+    day, _, clock = value.rpartition(" ") if type_ == "time" else value.partition(" ")
+    hour, minute, second = re.split(r"[ +]", clock)[0].split(":")
+    whole, _, fraction = second.partition(".")
+    fraction = fraction.rstrip("0")
+    fraction = fraction.ljust(-(-len(fraction) // 3) * 3, "0")
+    text = f"{hour}:{minute}" + (f":{whole}" if int(whole) or fraction else "") + (f".{fraction}" if fraction else "")
+    return (f"{day}T" if day else "") + text + ("Z[UTC]" if type_ == "timestamp_with_time_zone" else "")
 
 
 def _number(match: re.Match[str], value: str, type_: str) -> str:  # noqa: C901 - a conversion a line
@@ -174,11 +209,13 @@ def url_part(url: str, part: str) -> str | None:
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def url_parameter(url: str, name: str, _part: str) -> str | None:
     """Take the first parameter of a name out of a URL."""
-    query = url_part(url, "query")
-    for pair in (query or "").split("&"):
+    if url_part(url, "query") is None:
+        return None
+    query = urlsplit(url).query
+    for pair in query.split("&") if query else ():
         key, _, value = pair.partition("=")
-        if key == name and query:
-            return value
+        if unquote_plus(key) == name:
+            return unquote_plus(value)
     return None
 
 
@@ -269,9 +306,11 @@ def split(text: str, delimiter: str, limit: int) -> list[str]:
     """Split a text at a delimiter; the last part holds the rest."""
     if not delimiter:
         raise FunctionError("The delimiter may not be the empty string")
-    if limit == 0:
+    if limit <= 0:
         raise FunctionError("Limit must be positive")
-    return text.split(delimiter, limit - 1) if limit > 0 else text.split(delimiter)
+    if limit >= 2**31:
+        raise FunctionError("Limit is too large")
+    return text.split(delimiter, limit - 1)
 
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")

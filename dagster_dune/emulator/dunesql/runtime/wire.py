@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,7 +10,16 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from dagster_dune.emulator.dunesql.types.trino import DAY_TO_SECOND, MICROS, MOMENT, PICOS, YEAR_TO_MONTH, ZONE, Type
+from dagster_dune.emulator.dunesql.types.trino import (
+    DAY_TO_SECOND,
+    MICROS,
+    MOMENT,
+    PICOS,
+    SKETCHES,
+    YEAR_TO_MONTH,
+    ZONE,
+    Type,
+)
 
 Convert = Callable[[Any], Any]
 
@@ -26,8 +36,7 @@ def _converter(type_: Type) -> Convert:
         element = converter(type_.of[0])
         return lambda value: [element(item) for item in value]
     if type_.name == "map":
-        key, item = (converter(part) for part in type_.of)
-        return lambda value: {_key(key(one)): item(other) for one, other in value.items()}
+        return _map(type_)
     if type_.name == "row":
         return _row(type_)
     if type_.zoned:
@@ -47,8 +56,19 @@ def _converter(type_: Type) -> Convert:
     return _CONVERTERS.get(type_.name, lambda value: value)
 
 
+def _map(type_: Type) -> Convert:
+    """DuckDB's cursor gives lists of keys and values where keys are no scalars."""
+    key, item = (converter(part) for part in type_.of)
+    if not type_.of[0].of and not type_.of[0].zoned and not type_.of[0].is_precise:
+        return lambda value: {_key(key(one)): item(other) for one, other in value.items()}
+    return lambda value: {
+        _key(key(one)): item(other) for one, other in zip(value.get("key", ()), value.get("value", ()), strict=True)
+    }
+
+
 def _key(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """Keys of JSON are texts."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _row(type_: Type) -> Convert:
@@ -111,5 +131,5 @@ _CONVERTERS: dict[str, Convert] = {
     "date": lambda value: value.isoformat() if hasattr(value, "isoformat") else str(value),
     DAY_TO_SECOND: interval_text,
     YEAR_TO_MONTH: _months,
-    "hyperloglog": lambda _: "<hyperloglog>",
+    **{name: f"<{name}>".format for name in SKETCHES},
 }

@@ -1,8 +1,8 @@
 """Signatures of functions: what they take and give, with type variables, and how a call is matched with one.
 
-``(array(T), T) -> bigint`` takes an array and an element of it. A letter stands for any type, ``N`` for any number,
-``decimal(p,s)`` and ``timestamp(p)`` for those of any digits; ``T...`` may come any number of times; what stands in
-square brackets may be left out; ``(T) -> U`` inside is a lambda.
+``(array(T), T) -> bigint`` takes an array and an element of it. A letter stands for any type, ``X`` for another one
+each time, ``N`` for any number, ``decimal(p,s)`` and ``timestamp(p)`` for those of any digits; ``T...`` may come any
+number of times; what stands in square brackets may be left out; ``(T) -> U`` inside is a lambda.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _parameter(text: str) -> Parameter:
         return Parameter(re.sub(r"\(.*?\)", "", text), any_digits=True)
     if re.fullmatch(r"[A-Z]\d?", text):
         return Parameter(text)
-    match = re.fullmatch(r"(array|map|row)\((.*)\)", text)
+    match = re.fullmatch(r"(array|map|row|qdigest)\((.*)\)", text)
     if match and re.search(r"\b[A-Z]\d?\b|\(p", match[2]):
         return Parameter(match[1], tuple(map(_parameter, _split(match[2]))))
     return Parameter(text, type=read_type(text))
@@ -138,6 +138,8 @@ def _bind_digits(name: str, given: Type, *, coerce: bool) -> bool:
         return True
     if not coerce:
         return False
+    if name == "char":
+        return given.name == "varchar" and bool(given.args)
     if name == "decimal":
         return given.is_integer
     if given.name == "unknown":
@@ -148,6 +150,8 @@ def _bind_digits(name: str, given: Type, *, coerce: bool) -> bool:
 
 
 def _bind_variable(name: str, given: Type, bindings: Bindings, *, coerce: bool) -> bool:
+    if name == "X":
+        return True
     if name == "N" and not (given.is_number or given.name == "unknown"):
         return False
     bound = bindings.get(name)
@@ -174,6 +178,8 @@ def resolved(parameter: Parameter, bindings: Bindings, given: Type | None = None
     if parameter.type is not None:
         keeps = given is not None and _same_base(given, parameter.type)
         return given if given is not None and keeps else parameter.type
+    if parameter.name == "X" and given is not None:
+        return given
     if parameter.is_variable:
         return bindings.get(parameter.name, Type("unknown"))
     if parameter.any_digits:
@@ -184,8 +190,8 @@ def resolved(parameter: Parameter, bindings: Bindings, given: Type | None = None
 
 
 def _with_digits(name: str, given: Type | None) -> Type:
-    if given is not None and given.name == name:
-        return given
+    if given is not None and (given.name == name or (name == "char" and given.args)):
+        return Type(name, given.args, zoned=given.zoned)
     if name == "decimal":
         digits = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
         return Type(name, (digits.get(given.name if given else "", 38), 0))

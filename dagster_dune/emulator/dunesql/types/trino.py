@@ -107,7 +107,7 @@ class Type:
     @property
     def duckdb(self) -> str:
         """The type of DuckDB's that holds its values."""
-        if self.name == "array":
+        if self.name in ("array", "qdigest"):
             return f"{self.of[0].duckdb}[]"
         if self.name == "map":
             return f"MAP({self.of[0].duckdb}, {self.of[1].duckdb})"
@@ -156,7 +156,8 @@ _DUCKDB = {
     YEAR_TO_MONTH: "INTEGER",
     "uuid": "UUID",
     "unknown": "INTEGER",
-    "hyperloglog": "BLOB",
+    "hyperloglog": "VARCHAR[]",
+    "tdigest": "DOUBLE[]",
 }
 
 
@@ -177,6 +178,8 @@ BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, REAL, DOUBLE, VARCHAR, VARBINARY, J
         "date", "uint256", "int256", "unknown",
     )
 )  # fmt: skip
+SKETCHES = ("hyperloglog", "tdigest", "qdigest")
+"""Types of approximate aggregates, which hold all values here; nothing compares them."""
 INTERVAL_DAY, INTERVAL_MONTH = Type(DAY_TO_SECOND), Type(YEAR_TO_MONTH)
 
 
