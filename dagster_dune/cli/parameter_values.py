@@ -11,6 +11,8 @@ _ADDRESS = "0x" + "00" * 20
 _BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
     (r"\b(limit|offset|fetch\s+first|top|ntile\()\s*$", "", "1"),
     (r"[-+*/%]\s*$", "", "1"),
+    (r"\bif\s*\(\s*$", r"\s*,", "true"),
+    (r"\b(where|and|or|not|when)\s*\(?\s*$", r"\s*(then|and|or|\)|group|order|limit|$)", "true"),
     (r"interval\s+[+-]?\s*'\s*$", "", "1"),
     (r"interval\s+'[^']*'\s*$", "", "day"),
     (r"date_(trunc|add|diff)\(\s*'$", "", "day"),
@@ -24,6 +26,7 @@ _BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
 )
 """What stands before a parameter, what after it, and a value that fits there."""
 _BY_NAME: tuple[tuple[str, str], ...] = (
+    (r"(^|_)(date|start|end|from|since|until)$", "2024-01-01"),
     (r"chain|network|schema|project|namespace", "ethereum"),
     (r"address|contract|wallet|token|pool|hash|account|solver|owner|user|recipient|sender|creator", _ADDRESS),
     (r"unit$|granularity|interval|resolution|aggregation|frequency", "day"),

@@ -15,14 +15,15 @@ from dagster_dune.emulator.dunesql.compiler import Compiled
 from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
 from dagster_dune.emulator.dunesql.rewrite.translator import translate_discovering
 from dagster_dune.emulator.dunesql.types.trino import Type, array, read_type, row
+from dagster_dune.emulator.engine.well_known_tables import well_known
 from dagster_dune.emulator.sql_errors import SqlError
 
 Schema = dict[str, dict[str, str]]
 """The columns of each table by its full name: names and Trino types."""
 
 _ROUNDS = 8
-_TRIED_COLUMNS = 4
-_TRIALS = 26
+_TRIED_COLUMNS = 5
+_TRIALS = 34
 _ASKED = 6
 _UNUSED = "unused"
 """The column of a table of which no column is read, since a table has one."""
@@ -46,6 +47,7 @@ _HYPOTHESES = tuple(
         (
             "varbinary", "varchar", "double", "uint256", "bigint", "timestamp(3) with time zone", "date", "boolean",
             "array(varbinary)", "array(varchar)", "array(uint256)", "array(double)", "map(varchar, varchar)",
+            "map(varchar, boolean)", "map(varchar, double)",
         ),
     )
 )  # fmt: skip
@@ -91,9 +93,13 @@ class _Tables:
             self.changed.add(table)
         return columns[column]
 
+    def is_well_known(self, place: Place) -> bool:
+        """Whether a column is one of a table of Dune's whose columns are written down."""
+        return place[0] not in self.declared and place[1] in (well_known(place[0]) or ())
+
     def drop(self, place: Place) -> bool:
         """Take a column away again that a name without a table was taken for, since another table has it."""
-        if place[0] in self.declared or place in self.named:
+        if place[0] in self.declared or place in self.named or self.is_well_known(place):
             return False
         self.known.get(place[0], {}).pop(place[1], None)
         self.changed.add(place[0])
@@ -110,7 +116,9 @@ class _Tables:
         before = {
             (table, column): self.known[table][column]
             for table, column in self.linked.get(place, {place}) | {place}
-            if table not in self.declared and column in self.known.get(table, {})
+            if table not in self.declared
+            and column in self.known.get(table, {})
+            and not self.is_well_known((table, column))
         }
         for table, column in before:
             self.known[table][column] = type_
@@ -161,12 +169,15 @@ class _Reading(Discovery):
         self.used: dict[Place, None] = {}
 
     def columns(self, table: str) -> Mapping[str, Type] | None:
-        if table not in self.tables.declared:
-            self.tables.known.setdefault(table, {})
+        if table not in self.tables.known:
+            self.tables.known[table] = dict(well_known(table) or {})
         return self.tables.columns(table)
 
     def is_open(self, table: str) -> bool:
         return table not in self.tables.declared
+
+    def is_well_known(self, table: str) -> bool:
+        return table not in self.tables.declared and well_known(table) is not None
 
     def found(self, table: str, column: str, sql: str, *, is_qualified: bool) -> Type:
         place = (table, column)
@@ -321,8 +332,10 @@ def _mended(given: Sequence[Compiled], tables: _Tables, before: Mapping[int, str
 
 
 def _hypotheses(tables: _Tables, used: Sequence[Place]) -> Iterator[tuple[Place, Type]]:
-    for column in used[:_TRIED_COLUMNS]:
+    for column in sorted(used[:_TRIED_COLUMNS], key=lambda place: _usual(place[1]) is not None):
         if column[0] in tables.declared or column[1] not in tables.known.get(column[0], {}):
+            continue
+        if tables.is_well_known(column):
             continue
         was = tables.known[column[0]][column[1]]
         for type_ in _HYPOTHESES:

@@ -17,6 +17,9 @@ class Discovery(Protocol):
     def is_open(self, table: str) -> bool:
         """Whether a table may have more columns than are known."""
 
+    def is_well_known(self, table: str) -> bool:
+        """Whether the usual columns of a table are known already, so that another name is likelier another table's."""
+
     def found(self, table: str, column: str, sql: str, *, is_qualified: bool) -> Type:
         """Take a column that no table is known to have; `sql` is what is written for it."""
 

@@ -19,6 +19,10 @@ class Discover(Protocol):
     def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
         """What is written for it, and its type."""
 
+    @property
+    def is_well_known(self) -> bool:
+        """Whether the table's usual columns are known already."""
+
     def ordered(self, columns: Sequence[str]) -> None:
         """Note that the table has these columns, in this order."""
 
@@ -223,11 +227,15 @@ def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Sco
 
 
 def _discovered(name: str, qualifier: tuple[str, ...], scope: Scope) -> list[Field]:
-    """Take a column that no table is known to have for one of the first whose columns are not known."""
-    for each in scope.fields:
-        if each.discover is not None and (not qualifier or each.qualifier[-len(qualifier) :] == qualifier):
-            sql, type_ = each.discover(name, is_qualified=bool(qualifier))
-            return [Field(name, sql, type_, each.qualifier)]
+    """Take a column that no table is known to have for one of the first whose columns are not known at all."""
+    found = [
+        (each, each.discover)
+        for each in scope.fields
+        if each.discover is not None and (not qualifier or each.qualifier[-len(qualifier) :] == qualifier)
+    ]
+    for each, discover in sorted(found, key=lambda pair: pair[1].is_well_known)[:1]:
+        sql, type_ = discover(name, is_qualified=bool(qualifier))
+        return [Field(name, sql, type_, each.qualifier)]
     return []
 
 

@@ -144,6 +144,11 @@ class _OpenTable:
         sql = f'{self.alias}."{column}"'
         return sql, self.discovery.found(self.name, column, sql, is_qualified=is_qualified)
 
+    @property
+    def is_well_known(self) -> bool:
+        """Whether its usual columns are known already."""
+        return self.discovery.is_well_known(self.name)
+
     def ordered(self, columns: Sequence[str]) -> None:
         """Note that it has these columns, in this order."""
         self.discovery.ordered(self.name, columns)
