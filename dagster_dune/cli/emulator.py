@@ -55,6 +55,10 @@ Assume = Annotated[
     list[str],
     typer.Option(metavar="ID=OTHER", help="What not to be as it is assumed of Dune; see docs/doctor.md. Repeatable."),
 ]
+HttpAnswers = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="A YAML file of what http_get and http_post give, by their URLs."),
+]
 RateLimit = Annotated[
     Literal["free", "plus", "none"], typer.Option(help="The plan whose limits of requests per minute hold.")
 ]
@@ -74,6 +78,7 @@ def start(
     lenient: Lenient = False,
     allow_host: AllowedHosts = [],  # noqa: B006 - how typer takes it
     assume: Assume = [],  # noqa: B006
+    http_answers: HttpAnswers = None,
 ) -> None:
     """Run a local Dune until Ctrl-C."""
     stopped = threading.Event()
@@ -92,6 +97,7 @@ def start(
         lenient=lenient,
         allowed_hosts=allow_host,
         assume=dict(_assumed(one) for one in assume),
+        http_answers=http_answers,
     ) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}. Ctrl-C stops it. Clients need:")
         typer.echo(f"  export DUNE_API_BASE_URL={emulator.url}")
@@ -114,6 +120,7 @@ def execute(
     lenient: Lenient = False,
     allow_host: AllowedHosts = [],  # noqa: B006 - how typer takes it
     assume: Assume = [],  # noqa: B006
+    http_answers: HttpAnswers = None,
 ) -> NoReturn:
     """Run a command against a local Dune of its own, and pass on its exit code."""
     with _emulator(
@@ -129,6 +136,7 @@ def execute(
         lenient=lenient,
         allowed_hosts=allow_host,
         assume=dict(_assumed(one) for one in assume),
+        http_answers=http_answers,
     ) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}.", err=True)
         code = run_with(command, {API_KEY_VARIABLE: emulator.api_key, "DUNE_API_BASE_URL": emulator.url})

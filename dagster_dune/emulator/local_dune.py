@@ -30,6 +30,7 @@ class LocalDune:
         result_limits: How many rows of an execution are kept, and for how long.
         resource_limits: How much memory and time executions may use.
         assumed: What it is otherwise than is assumed of Dune.
+        http_answers: What `http_get` and `http_post` give, by their requests.
     """
 
     def __init__(
@@ -42,11 +43,12 @@ class LocalDune:
         result_limits: ResultLimits,
         resource_limits: ResourceLimits,
         assumed: Assumed,
+        http_answers: Mapping[str, str],
     ) -> None:
         self.account = Account(team)
         self.faults = Faults()
         self.assumed = assumed
-        self.engine = _open_engine(database, resource_limits.bytes_in_all)
+        self.engine = _open_engine(database, resource_limits.bytes_in_all, http_answers)
         self.executions = ExecutionQueue(
             self.account,
             self.engine,
@@ -101,11 +103,11 @@ class LocalDune:
             self.engine.close()
 
 
-def _open_engine(database: Path | None, max_bytes: int) -> Engine:
+def _open_engine(database: Path | None, max_bytes: int, http_answers: Mapping[str, str]) -> Engine:
     import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
 
     try:
-        return Engine(database, max_bytes)
+        return Engine(database, max_bytes, http_answers)
     except duckdb.Error as error:
         raise DuneConfigurationError(
             f"The database {database} cannot be opened: {error}",

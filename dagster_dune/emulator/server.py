@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dagster_dune.cassettes.cassette import Cassette
+from dagster_dune.emulator.engine.http_answers import answers_of, read_answers
 from dagster_dune.emulator.engine.loaded_tables import read_file
 from dagster_dune.emulator.execution.execution import ResultLimits
 from dagster_dune.emulator.execution.limits import ResourceLimits
@@ -61,6 +62,8 @@ class DuneEmulator:
         allowed_hosts: More names by which clients call this server, where it listens on more than loopback.
         assume: What to be instead of what is assumed of Dune, by the ids of docs/assumptions.md, such as
             ``{"csv-null": "empty"}``; docs/doctor.md has all others.
+        http_answers: What `http_get` and `http_post` of SQL give: texts, or what becomes JSON, by their URLs, or a YAML
+            file of them. SQL of the local Dune reaches no network.
         cassette: A file that ``dagster-dune record`` made, to answer from; any key will do then. See docs/testing.md.
         strict: Whether a request that the cassette does not have is an error, and not answered by the local Dune.
 
@@ -95,6 +98,7 @@ class DuneEmulator:
         lenient: bool = False,
         allowed_hosts: Sequence[str] = (),
         assume: Mapping[str, str] | None = None,
+        http_answers: Mapping[str, object] | str | PathLike[str] | None = None,
         cassette: str | PathLike[str] | None = None,
         strict: bool = True,
     ) -> None:
@@ -117,6 +121,7 @@ class DuneEmulator:
                 "max_execution_seconds and max_execution_bytes must be positive, and max_bytes no less than the latter."
             )
         self._assumed = Assumed(assume or {})
+        self._http_answers = _http_answers(http_answers)
         self._cassette = None if cassette is None else Cassette.read(Path(cassette))
         self._is_strict = strict
         self.host = host
@@ -169,6 +174,7 @@ class DuneEmulator:
                 result_limits=self._result_limits,
                 resource_limits=self._resource_limits,
                 assumed=self._assumed,
+                http_answers=self._http_answers,
             )
         except BaseException:
             listener.close()
@@ -406,6 +412,12 @@ class DuneEmulator:
         if self._server is None:
             raise DuneConfigurationError("The emulator is not running.", hint="Use it in a with block, or call start.")
         return self._server
+
+
+def _http_answers(given: Mapping[str, object] | str | PathLike[str] | None) -> dict[str, str]:
+    if given is None or isinstance(given, Mapping):
+        return answers_of(given or {}, "http_answers")
+    return read_answers(Path(given))
 
 
 def _body(model: type[BodyT], **fields: Any) -> BodyT:

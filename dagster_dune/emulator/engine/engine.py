@@ -16,6 +16,7 @@ from dagster_dune.emulator.dunesql.runtime.registration import register
 from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type
 from dagster_dune.emulator.engine import csv_tables, loaded_tables, sample_tables
 from dagster_dune.emulator.engine.error_messages import located
+from dagster_dune.emulator.engine.http_answers import register_answers
 from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.engine.statements import Statement, failures
 from dagster_dune.emulator.engine.tables import (
@@ -59,6 +60,7 @@ class Engine:
         database: The file that keeps the tables, None for a database in memory.
         max_bytes: How much memory tables, sorts and aggregates of all statements together may take. It writes nothing
             to disk in place of it.
+        http_answers: What `http_get` and `http_post` give, by ``GET`` or ``POST`` and the URL.
 
     Examples:
         >>> from dagster_dune.emulator.dunesql import compile_sql
@@ -68,7 +70,9 @@ class Engine:
         >>> engine.close()
     """
 
-    def __init__(self, database: Path | None, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(
+        self, database: Path | None, max_bytes: int = DEFAULT_MAX_BYTES, http_answers: Mapping[str, str] | None = None
+    ) -> None:
         import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
 
         config = _SAFE | {"memory_limit": f"{max_bytes // 1_000_000}MB"}
@@ -80,6 +84,7 @@ class Engine:
         register(self._connection)
         for file in (*_MACROS, _INFORMATION_SCHEMA):
             self._connection.execute(file.read_text("utf-8"))
+        register_answers(self._connection, http_answers or {})
         sample_tables.load(self._connection)
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")

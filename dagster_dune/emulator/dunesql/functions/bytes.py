@@ -55,6 +55,12 @@ for _prefix in ("bytearray", "varbinary"):
     _add(f"{_prefix}_ltrim", "(varbinary) -> varbinary", "py_bytes_trim($1, 'left')")
     _add(f"{_prefix}_rtrim", "(varbinary) -> varbinary", "py_bytes_trim($1, 'right')")
 
+NETWORK = Registry("dune/live-fetch")
+for _signature in ("(varchar) -> varchar", "(varchar, array(varchar)) -> varchar"):
+    NETWORK.add("http_get", _signature, "trino_http_answer('GET ' || $1)")
+for _signature in ("(varchar, varchar) -> varchar", "(varchar, varchar, array(varchar)) -> varchar"):
+    NETWORK.add("http_post", _signature, "trino_http_answer('POST ' || $1)")
+
 LINKS = Registry("dune/utility")
 _add = LINKS.add
 _add("get_href", "(varchar, varchar) -> varchar", "trino_get_href($1, $2)")
