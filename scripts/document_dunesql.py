@@ -38,6 +38,7 @@ TITLES = {
     "functions/qdigest": "Digests",
     "functions/binary": "Bytes",
     "dune/varbinary": "Dune's bytes",
+    "functions/uuid": "UUIDs",
     "dune/live-fetch": "Answers of other servers",
     "dune/utility": "Links",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,11 +256,12 @@ class Engine:
                 with failures():
                     previous = find_previous(cursor)
                     texts = [(each.key, VARCHAR, "$") for each in previous_columns]
-                    query = translate(
-                        compiled.statement,
-                        lambda name: texts if name == PREVIOUS else stored_columns(cursor, name),
-                        previous=previous,
-                    )
+
+                    @cache
+                    def tables(name: str) -> list[tuple[str, Type, str]] | None:
+                        return texts if name == PREVIOUS else stored_columns(cursor, name)
+
+                    query = translate(compiled.statement, tables, previous=previous)
                     return run(cursor, query)
             except SqlError as error:
                 raise located(error, compiled.statement) from None

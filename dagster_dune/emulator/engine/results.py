@@ -8,16 +8,12 @@ doubles are the texts ``NaN``, ``Infinity`` and ``-Infinity``.
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
-from dagster_dune.emulator.dunesql.runtime.wire import converter
+from dagster_dune.emulator.dunesql.runtime.wire import written_column
 from dagster_dune.emulator.dunesql.types.trino import Type
 
 NULL_IN_CSV = "<nil>"
@@ -66,26 +62,8 @@ class ResultSet:
     rows: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> ResultSet:
-        r"""Make a result of the values that DuckDB's cursor gives.
-
-        Args:
-            columns: The columns.
-            rows: The values of a row in the order of the columns.
-
-        Returns:
-            The same values, ready for JSON.
-
-        Examples:
-            >>> ResultSet.of([Column("hash", "varbinary"), Column("on", "date")], [(b"\x01", date(2024, 1, 2))]).rows
-            [{'hash': '0x01', 'on': '2024-01-02'}]
-        """
-        names = [column.name for column in columns]
-        return cls(tuple(columns), [dict(zip(names, map(json_value, row), strict=True)) for row in rows])
-
-    @classmethod
-    def typed(cls, columns: Sequence[tuple[str, Type]], rows: Iterable[Sequence[Any]]) -> ResultSet:
-        """Make a result of the values that a query gives, each as its type is written.
+    def typed(cls, columns: Sequence[tuple[str, Type]], rows: Sequence[Sequence[Any]]) -> ResultSet:
+        r"""Make a result of the values that a query gives, each as its type is written.
 
         Args:
             columns: The names and types of the columns.
@@ -93,12 +71,15 @@ class ResultSet:
 
         Returns:
             The same values, ready for JSON.
+
+        Examples:
+            >>> ResultSet.typed([("hash", Type("varbinary")), ("n", Type("bigint"))], [(b"\x01", 7)]).rows
+            [{'hash': '0x01', 'n': 7}]
         """
         keys = _keys([name for name, _ in columns])
         named = tuple(Column(name, type_.shown, key) for (name, type_), key in zip(columns, keys, strict=True))
-        writers = [(key, converter(type_)) for key, (_, type_) in zip(keys, columns, strict=True)]
-        made = [{key: write(value) for (key, write), value in zip(writers, row, strict=True)} for row in rows]
-        return cls(named, made)
+        written = [written_column(type_, [row[place] for row in rows]) for place, (_, type_) in enumerate(columns)]
+        return cls(named, [dict(zip(keys, row, strict=True)) for row in zip(*written, strict=True)])
 
     def by_name(self, fold: Callable[[str], str] = str) -> dict[str, Column]:
         """The columns by name, in order; of several of one name, the first."""
@@ -155,71 +136,6 @@ def _keys(names: Sequence[str]) -> list[str]:
             key = f"{name}_{number}"
         keys.append(key)
     return keys
-
-
-def json_value(value: Any) -> Any:
-    """Write a value as Dune's API does.
-
-    Args:
-        value: What DuckDB gave.
-
-    Returns:
-        A value that JSON can hold.
-    """
-    convert = _CONVERTERS.get(type(value))
-    return convert(value) if convert else value
-
-
-def _float(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _bytes(value: bytes) -> str:
-    return "0x" + value.hex()
-
-
-def _decimal(value: Decimal) -> str:
-    return format(value, "f")
-
-
-def _datetime(value: datetime) -> str:
-    if value.tzinfo is None:
-        return value.isoformat(" ", "milliseconds")
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds") + " UTC"
-
-
-def _interval(value: timedelta) -> str:
-    milliseconds = value // timedelta(milliseconds=1)
-    sign, milliseconds = ("-", -milliseconds) if milliseconds < 0 else ("", milliseconds)
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{sign}{hours // 24} {hours % 24:02d}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}"
-
-
-def _list(value: Iterable[Any]) -> list[Any]:
-    return [json_value(item) for item in value]
-
-
-def _dict(value: dict[Any, Any]) -> dict[str, Any]:
-    return {str(json_value(key)): json_value(item) for key, item in value.items()}
-
-
-_CONVERTERS: dict[type, Callable[[Any], Any]] = {
-    float: _float,
-    bytes: _bytes,
-    Decimal: _decimal,
-    datetime: _datetime,
-    date: date.isoformat,
-    time: lambda value: value.isoformat("milliseconds"),
-    timedelta: _interval,
-    UUID: str,
-    list: _list,
-    tuple: _list,
-    dict: _dict,
-}
 
 
 def _csv_value(value: Any) -> str:

@@ -1,5 +1,6 @@
 """SQL that would take the machine down: refused at once, or stopped."""
 
+import threading
 import time
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.dunesql import compile_sql
 from dagster_dune.emulator.dunesql.parse.parser import MOST_CHARACTERS, parse
+from dagster_dune.emulator.execution.limits import memory_bytes
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -59,6 +61,8 @@ def local_dune():
         ("SELECT replace(rpad('a', 10000000, 'a'), 'a', 'bb')", "replace would make 20,000,000 letters"),
         ("SELECT sequence(1, 10000000000)", "more than 10000 entries"),
         ("SELECT combinations(sequence(1, 60), 5)", "combinations exceed max size"),
+        ("SELECT levenshtein_distance(rpad('a', 9999, 'a'), rpad('b', 9999, 'b'))", "Levenshtein"),
+        ("SELECT listagg(rpad('a', 90000, 'a'), ',') FROM UNNEST(sequence(1, 100)) AS t(x)", "1048576 bytes"),
     ],
 )
 def test_a_call_that_would_make_too_much_fails_with_a_reason(local_dune, sql, words):
@@ -75,3 +79,41 @@ def test_a_call_that_would_make_too_much_fails_with_a_reason(local_dune, sql, wo
 def test_a_query_that_does_not_end_is_stopped(sql):
     with DuneEmulator(max_execution_seconds=1) as dune:
         assert "time limit" in failure(dune, sql)
+
+
+LONG = "transform(sequence(1, 10000), x -> rpad('a', 100000, 'a'))"
+MOST_BYTES = 200_000_000
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT concat_ws(',', {LONG})",
+        f"SELECT json_format(CAST({LONG} AS json))",
+        (
+            f"SELECT array_agg(rpad(x, 10000, 'a') || x) FROM (SELECT 'b') AS s(x), {TEN_THOUSAND} AS t(y), "
+            f"{TEN_THOUSAND} AS u(z)"
+        ),
+        "SELECT cardinality(ngrams(sequence(1, 10000), 5000))",
+        "SELECT array_sort(sequence(1, 10000), (a, b) -> IF(a < b, 1, IF(a = b, 0, -1)))",
+        f"SELECT sum(x * y) OVER (ORDER BY x, y) FROM {TEN_THOUSAND} AS a(x), {TEN_THOUSAND} AS b(y)",
+    ],
+)
+def test_a_query_that_takes_all_memory_or_time_is_stopped_and_gives_it_back(sql):
+    """What is being made when the bound is passed comes on top of it: a few times as much at the most."""
+    with DuneEmulator(max_execution_seconds=3, max_execution_bytes=MOST_BYTES, max_bytes=2 * MOST_BYTES) as dune:
+        before, seen, ended = memory_bytes(), [], threading.Event()
+
+        def watch():
+            while not ended.wait(0.05):
+                seen.append(memory_bytes())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            words = failure(dune, sql)
+        finally:
+            ended.set()
+            watcher.join()
+    assert "memory limit" in words or "time limit" in words
+    assert max(seen, default=before) - before < 5 * MOST_BYTES

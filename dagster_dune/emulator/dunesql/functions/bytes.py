@@ -55,6 +55,9 @@ for _prefix in ("bytearray", "varbinary"):
     _add(f"{_prefix}_ltrim", "(varbinary) -> varbinary", "py_bytes_trim($1, 'left')")
     _add(f"{_prefix}_rtrim", "(varbinary) -> varbinary", "py_bytes_trim($1, 'right')")
 
+UUIDS = Registry("functions/uuid")
+UUIDS.add("uuid", "() -> uuid", "uuid()")
+
 NETWORK = Registry("dune/live-fetch")
 for _signature in ("(varchar) -> varchar", "(varchar, array(varchar)) -> varchar"):
     NETWORK.add("http_get", _signature, "trino_http_answer('GET ' || $1)")

@@ -20,7 +20,7 @@ from dagster_dune.emulator.dunesql.functions.registry import Function, Registry
 REGISTRIES: tuple[Registry, ...] = (
     aggregates.AGGREGATES, aggregates.WINDOWS, arrays.CONDITIONS, times.TIMES, texts.STRINGS, texts.URLS,
     texts.REGEXES, texts.FORMATS, numbers.MATH, numbers.BITS, arrays.ARRAYS, arrays.MAPS, json.JSONS, sketches.SKETCHES,
-    sketches.DIGESTS, bytes.BINARY, bytes.DUNE_BYTES, bytes.NETWORK,
+    sketches.DIGESTS, bytes.BINARY, bytes.DUNE_BYTES, bytes.UUIDS, bytes.NETWORK,
     bytes.LINKS,
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, text
@@ -10,6 +11,16 @@ from dagster_dune.emulator.dunesql.types.trino import Type
 STRINGS = Registry("functions/string")
 _add = STRINGS.add
 _add("lower", "(varchar) -> varchar", "lower($1)")
+
+
+def _substr(call: Call) -> str:
+    """A part that is written out, and from the left, is what DuckDB takes it for too."""
+    arguments = [argument.sql for argument in call.arguments]
+    numbers = [re.fullmatch(r"CAST\((\d+) AS BIGINT\)", sql) for sql in arguments[1:]]
+    is_plain = all(numbers) and int((numbers[0] or [0, 0])[1]) > 0
+    return f"{'substring' if is_plain else 'trino_substr'}({', '.join(arguments)})"
+
+
 _add("upper", "(varchar) -> varchar", "trino_upper($1)")
 _add("chr", "(bigint) -> varchar", "py_chr($1)", lambda _: Type("varchar", (1,)))
 _add("codepoint", "(varchar) -> integer", "trino_codepoint($1)")
@@ -18,8 +29,8 @@ _add("length", "(varbinary) -> bigint", "octet_length($1)")
 _add("reverse", "(varchar) -> varchar", "reverse($1)")
 _add("reverse", "(varbinary) -> varbinary", "py_bytes_reverse($1)")
 _add("reverse", "(array(T)) -> array(T)", "list_reverse($1)")
-_add("substr substring", "(varchar, bigint) -> varchar", "trino_substr($1, $2)")
-_add("substr substring", "(varchar, bigint, bigint) -> varchar", "trino_substr($1, $2, $3)")
+_add("substr substring", "(varchar, bigint) -> varchar", _substr)
+_add("substr substring", "(varchar, bigint, bigint) -> varchar", _substr)
 _add("substr substring", "(varbinary, bigint) -> varbinary", "py_bytes_substr($1, $2, 2147483647)")
 _add("substr substring", "(varbinary, bigint, bigint) -> varbinary", "py_bytes_substr($1, $2, $3)")
 _add("left", "(varchar, bigint) -> varchar", "trino_left($1, $2)")

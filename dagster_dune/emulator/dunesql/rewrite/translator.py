@@ -48,7 +48,7 @@ Tables = Callable[[str], Sequence[tuple[str, Type, str]] | None]
 """Gives the columns of a table by its full name: name, type, and what it is in DuckDB where ``$`` is the column."""
 
 MOST_SECONDS = 2.0
-"""How long a translation may take."""
+"""How long a translation may take, in seconds of the processor."""
 
 
 # Assumption: local-incremental-parameters.
@@ -74,12 +74,12 @@ def translate(
         statement: A compiled query; it is not changed.
         tables: What tables there are.
         previous: The full name of the table that holds the previous result of this query, if there is one.
-        seconds: How long it may take.
+        seconds: How long it may take of the processor.
 
     Raises:
         SqlError: It means nothing, or something that is not supported.
     """
-    translator = QueryTranslator(tables, previous, time.monotonic() + seconds, seconds)
+    translator = QueryTranslator(tables, previous, time.thread_time() + seconds, seconds)
     try:
         relation = translator.query(statement, None)
     except RecursionError:
@@ -105,7 +105,7 @@ def translate_discovering(statement: exp.Query, discovery: Discovery) -> None:
             return None
         return [(column, type_, "$") for column, type_ in (columns or {}).items()]
 
-    translator = QueryTranslator(tables, None, time.monotonic() + MOST_SECONDS, MOST_SECONDS, discovery=discovery)
+    translator = QueryTranslator(tables, None, time.thread_time() + MOST_SECONDS, MOST_SECONDS, discovery=discovery)
     token = OBSERVER.set(_Observer(translator, discovery))
     try:
         translator.query(statement, None)
@@ -199,7 +199,7 @@ class QueryTranslator:
 
     def expression(self, node: exp.Expr, scope: Scope) -> Operand:
         """Write an expression."""
-        if time.monotonic() > self.until:
+        if time.thread_time() > self.until:
             raise SqlError(f"The query takes longer than {self.seconds:g} s to compile; this emulator gives up")
         if scope.grouping is not None and (key := self._key(node, scope)) is not None:
             return key

@@ -239,9 +239,16 @@ def soundex(text: str) -> str:
     return (made + "000")[:4]
 
 
+_MOST_STEPS = 1_000_000
+
+
 @native("BIGINT", "VARCHAR", "VARCHAR")
 def levenshtein_distance(left: str, right: str) -> int:
     """Count the letters to change, add or remove from one text to another."""
+    if len(left) * len(right) > _MOST_STEPS:
+        raise FunctionError(
+            f"The combined inputs size exceeded max Levenshtein distance calculation size {_MOST_STEPS}"
+        )
     before = list(range(len(right) + 1))
     for row, letter in enumerate(left, start=1):
         now = [row]

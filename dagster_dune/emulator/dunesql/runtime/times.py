@@ -342,7 +342,7 @@ def _joda(letters: str, t: datetime, zone: str) -> str:
 
 
 def _joda_zone(letters: str, shown: datetime, zone: str) -> str:
-    if letters == "ZZZ" or (letters[0] == "z" and zone == "UTC"):
+    if letters.startswith("ZZZ") or (letters[0] == "z" and zone == "UTC"):
         return zone
     if letters[0] == "z":
         raise FunctionError(f"'{letters}' in format_datetime is not supported by this emulator")
@@ -441,14 +441,14 @@ def _moved(moment: datetime, months: int) -> datetime:
 
 @native("VARCHAR", "BIGINT")
 def human_readable_seconds(seconds: int) -> str:
-    """Write seconds in weeks, days, hours, minutes and seconds."""
+    """Write seconds in weeks, days, hours, minutes and seconds; their sign is left out, as in Trino."""
     parts: list[str] = []
-    sign, rest = ("negative " if seconds < 0 else ""), abs(seconds)
+    rest = abs(seconds)
     for size, name in ((604800, "week"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         count, rest = divmod(rest, size)
         if count or (size == 1 and not parts):
             parts.append(f"{count} {name}{'' if count == 1 else 's'}")
-    return sign + ", ".join(parts)
+    return ", ".join(parts)
 
 
 _DAY = re.compile(r"\s*([+-]?\d{1,6})-(\d{1,2})-(\d{1,2})\s*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -22,6 +22,17 @@ from dagster_dune.emulator.dunesql.types.trino import (
 )
 
 Convert = Callable[[Any], Any]
+_AS_THEY_ARE = frozenset({"boolean", "tinyint", "smallint", "integer", "bigint", "varchar", "char", "json"})
+"""Types whose values JSON holds as the cursor gives them."""
+
+
+def written_column(type_: Type, values: Sequence[Any]) -> Iterable[Any]:
+    """Write the values of a column for JSON; those that JSON holds as they are stay untouched."""
+    if type_.name in _AS_THEY_ARE:
+        return values
+    if type_.name == "double" and math.isfinite(sum(value for value in values if value is not None)):
+        return values
+    return map(converter(type_), values)
 
 
 @lru_cache(maxsize=1024)
@@ -85,8 +96,8 @@ def fraction(value: datetime, digits: int) -> str:
 
 
 def _micros(value: datetime) -> str:
-    """Write a time with six digits after the second; `strftime` writes years before 1000 with fewer than four."""
-    return f"{value.year:04d}-{value:%m-%d %H:%M:%S}.{value.microsecond:06d}"
+    """Write a time with six digits after the second, without its zone."""
+    return value.isoformat(" ", "microseconds")[:26]
 
 
 def _shown(moment: datetime, zone: str, digits: int) -> str:
