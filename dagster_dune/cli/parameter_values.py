@@ -12,6 +12,7 @@ _BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
     (r"\b(limit|offset|fetch\s+first|top|ntile\()\s*$", "", "1"),
     (r"[-+*/%]\s*$", "", "1"),
     (r"\bif\s*\(\s*$", r"\s*,", "true"),
+    (r"\bbetween\s+[^\s]+\s+and\s*$", "", "1"),
     (r"\b(where|and|or|not|when)\s*\(?\s*$", r"\s*(then|and|or|\)|group|order|limit|$)", "true"),
     (r"interval\s+[+-]?\s*'\s*$", "", "1"),
     (r"interval\s+'[^']*'\s*$", "", "day"),

@@ -17,7 +17,7 @@ def outcome(dune, sql):
         status = client.get_execution_status(execution)
         if status.error:
             return status.error.message
-        return next(iter(client.get_rows(execution)[0].values()))
+        return next(iter(client.get_execution_results(execution).result.rows[0].values()))
 
 
 def test_sql_gets_the_answers_of_a_file(tmp_path):
