@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_dune._scheduling.automation_conditions import condition_of, freshness_policy_of
 from dagster_dune._scheduling.partitions import partitions_def_of
 from dagster_dune.catalog.catalog import MaterializedView, Query
-from dagster_dune.catalog.names import Reference, ReferenceKind
+from dagster_dune.catalog.names import KEY_PREFIX, Reference, ReferenceKind, asset_key_parts
 from dagster_dune.metadata import spec_metadata
 
 GROUPS = {
@@ -25,7 +25,6 @@ DESCRIPTIONS = {
     ReferenceKind.UPLOAD: "A table that its team has uploaded to Dune.",
     ReferenceKind.TABLE: "A table that Dune maintains: raw or decoded data of a chain, or a curated dataset.",
 }
-KEY_PREFIX = "dune"
 MAX_TAG_LENGTH = 63
 MAX_SQL_LENGTH = 10_000
 """How many characters of its SQL an asset's description shows."""
@@ -104,12 +103,7 @@ def _team_of(name: str) -> list[str]:
 
 
 def _key(obj: MaterializedView | Query | Reference) -> dg.AssetKey:
-    if isinstance(obj, Query):
-        return dg.AssetKey([KEY_PREFIX, f"{obj.slug}_{obj.query_id}" if obj.slug else obj.sql_name])
-    parts = (obj.name if isinstance(obj, Reference) else obj.sql_name).split(".")
-    if parts[0] != KEY_PREFIX:
-        parts = [KEY_PREFIX, *parts]
-    return dg.AssetKey([re.sub(r"[^A-Za-z0-9_.-]", "_", part) for part in parts])
+    return dg.AssetKey(list(asset_key_parts(obj.name) if isinstance(obj, Reference) else obj.key_parts))
 
 
 def _tag(text: str) -> str:

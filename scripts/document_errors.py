@@ -1,13 +1,18 @@
 """Write docs/errors.md: every message of the library, found in its code, below what is written there by hand.
 
 python -m scripts.document_errors
+
+With a file that tests have written (see tests/support/reached_messages.py), it tells which messages no test reached:
+
+python -m scripts.document_errors .reached
 """
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dagster_dune"
 PAGE = ROOT / "docs" / "errors.md"
 MARK = "<!-- What follows is written by scripts/document_errors.py. -->"
+LIST = ROOT / "tests" / "docs" / "unreached_messages.txt"
 BASE = "DuneError"
 NO_PART = {"emulator"}
 """The local Dune's messages are those of Dune, for which docs/emulator.md stands."""
@@ -64,11 +70,30 @@ def error_classes() -> dict[str, str]:
     return found
 
 
+class Place(NamedTuple):
+    """Where the code makes a message.
+
+    Attributes:
+        file: The module, as seen from the package.
+        first: The first line of the call.
+        last: Its last line.
+    """
+
+    file: str
+    first: int
+    last: int
+
+
 def messages() -> list[Message]:
     """Return every message: of errors and of warnings."""
+    return sorted(set(places().values()))
+
+
+def places() -> dict[Place, Message]:
+    """Return every place that makes a message, with the message."""
     kinds = error_classes()
     helpers = {"_error": 1, "add": 0}
-    found = dict[Message, None]()
+    found = dict[Place, Message]()
     for path, tree in _modules():
         area = path.relative_to(PACKAGE).parts[0] if path.parent != PACKAGE else ""
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
@@ -83,8 +108,30 @@ def messages() -> list[Message]:
                 continue
             if len(call.args) > place and (words := _text(call.args[place])):
                 advice = next((_text(keyword.value) for keyword in call.keywords if keyword.arg == "hint"), "")
-                found[Message(area, kind, words, advice)] = None
-    return sorted(found)
+                at = Place(path.relative_to(PACKAGE).as_posix(), call.lineno, call.end_lineno or call.lineno)
+                found[at] = Message(area, kind, words, advice)
+    return found
+
+
+def unreached(lines: Iterable[str]) -> list[Message]:
+    """Return the messages that no test reached.
+
+    Args:
+        lines: The lines of the code that tests have reached, as ``catalog/names.py:97``.
+    """
+    reached = defaultdict[str, set[int]](set)
+    for line in lines:
+        file, _, number = line.strip().rpartition(":")
+        reached[file].add(int(number))
+    made = {
+        message for place, message in places().items() if reached[place.file] & {*range(place.first, place.last + 1)}
+    }
+    return [message for message in messages() if message not in made]
+
+
+def listed() -> set[str]:
+    """Return the messages of which is known that no test reaches them: each is one less than there should be."""
+    return set(LIST.read_text(encoding="utf-8").splitlines())
 
 
 def _modules() -> Iterator[tuple[Path, ast.Module]]:
@@ -140,5 +187,15 @@ def written() -> str:
     return page(PAGE.read_text(encoding="utf-8").partition(MARK)[0])
 
 
+def told_apart(message: Message) -> str:
+    """A message in one line."""
+    return f"{message.kind or 'warning'}: {' '.join(message.words.split())}"
+
+
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        missing = [told_apart(message) for message in unreached(Path(sys.argv[1]).read_text().splitlines())]
+        new = [line for line in missing if line not in listed()]
+        print(f"{len(messages()) - len(missing)} of {len(messages())} messages were reached by tests.")
+        sys.exit("No test reaches these:\n" + "\n".join(new) if new else 0)
     PAGE.write_text(written(), encoding="utf-8")

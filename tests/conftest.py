@@ -1,7 +1,9 @@
 """What tests share: the local Dune (one in each test process, empty at the start of each test), and how to ask it."""
 
+import os
 import shutil
 import signal
+from pathlib import Path
 
 import dagster as dg
 import httpx
@@ -10,6 +12,7 @@ from deployment import ROOT, Deployment
 from faulty_server import FaultyServer
 from hypothesis import HealthCheck, settings
 from odd_server import OddServer
+from reached_messages import noted
 from waiting import PATIENCE, let_work, wait_until
 
 from dagster_dune.api.client import DuneApiClient
@@ -19,6 +22,7 @@ from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.resource import DuneResource
 
+REACHED = os.environ.get("DAGSTER_DUNE_REACHED")
 EXECUTE = "/api/v1/pipelines/execute"
 
 # Shells start what is in the background with Ctrl-C switched off, and every process of a test would inherit that.
@@ -32,6 +36,16 @@ settings.load_profile("any machine")
 def pytest_collection_modifyitems(items):
     """Modules with a deployment begin first: while they wait for daemons, the others use the processor."""
     items.sort(key=lambda item: "Deployment" not in vars(item.module))
+
+
+@pytest.fixture(scope="session", autouse=bool(REACHED))
+def reached_messages():
+    """What `make test` asks for: see tests/support/reached_messages.py."""
+    lines = set()
+    with noted(lines):
+        yield
+    with Path(REACHED).open("a") as file:
+        file.writelines(f"{line}\n" for line in sorted(lines))
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,9 @@ QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]{0,17})")
 TEAM_TABLE_NAME = re.compile(r"dune\.(?P<team>[\w-]+)\.(?P<kind>result|dataset)_(?P<name>\w+)")
 
 
+KEY_PREFIX = "dune"
+
+
 class ReferenceKind(StrEnum):
     """What a name in a query's FROM clause stands for."""
 
@@ -107,6 +110,22 @@ def materialized_view_name(text: str) -> str:
         else "A materialized view has no name.",
         hint="Write it as Dune lists it: dune.<team>.result_<name>.",
     )
+
+
+def asset_key_parts(name: str) -> tuple[str, ...]:
+    """Return the asset key of what SQL reads by a name, where no translator gives another.
+
+    Args:
+        name: Lower case and without quotes, as in `Reference.name`.
+
+    Examples:
+        >>> asset_key_parts("dune.21co.result_x"), asset_key_parts("dex.trades"), asset_key_parts("query_42")
+        (('dune', '21co', 'result_x'), ('dune', 'dex', 'trades'), ('dune', 'query_42'))
+    """
+    parts = name.split(".")
+    if parts[0] != KEY_PREFIX:
+        parts = [KEY_PREFIX, *parts]
+    return tuple(re.sub(r"[^A-Za-z0-9_.-]", "_", part) for part in parts)
 
 
 def slugify(text: str) -> str | None:

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dagster_dune.api.models import Performance
-from dagster_dune.catalog.names import MAX_QUERY_ID, Reference, materialized_view_name
+from dagster_dune.catalog.names import MAX_QUERY_ID, Reference, asset_key_parts, materialized_view_name
 from dagster_dune.catalog.settings.automation import Automation, Freshness
 from dagster_dune.catalog.settings.parameters import (
     ParameterValue,
@@ -31,6 +31,30 @@ logger = logging.getLogger(__name__)
 
 MAX_KINDS = 8
 OWNER = re.compile(r"team:\S.*|[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def _as_dunesql_names_them(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({Reference.parse(name).name for name in names}))
+
+
+def _as_dagster_takes_them(owners: tuple[str, ...]) -> tuple[str, ...]:
+    for owner in owners:
+        if not OWNER.fullmatch(owner):
+            raise DuneCatalogError(f"{owner!r} is no owner.", hint="Write a mail address, or team:<name>.")
+    return owners
+
+
+def _not_empty(title: str) -> str:
+    if not title.strip():
+        raise DuneCatalogError("A query is given an empty name.", hint="Leave the name out, or write its title.")
+    return title
+
+
+Names = Annotated[tuple[str, ...], AfterValidator(_as_dunesql_names_them)]
+Owners = Annotated[tuple[str, ...], AfterValidator(_as_dagster_takes_them)]
+Kinds = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")], ...], Field(max_length=MAX_KINDS)]
+Title = Annotated[str, AfterValidator(_not_empty)]
+MatviewName = Annotated[str, AfterValidator(materialized_view_name)]
 
 
 class SourceFile(BaseModel):
@@ -81,8 +105,8 @@ class DuneObject(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    deps: tuple[str, ...] = ()
-    references: tuple[str, ...] | None = None
+    deps: Names = ()
+    references: Names | None = None
     sql: str | None = None
     view_parameters: Mapping[str, tuple[Mapping[str, str], ...]] = {}
     performance: Performance | None = None
@@ -90,8 +114,8 @@ class DuneObject(BaseModel):
     tags: tuple[str, ...] = ()
     is_private: bool | None = None
     group: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
-    owners: tuple[str, ...] = ()
-    kinds: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")], ...] = Field(default=(), max_length=MAX_KINDS)
+    owners: Owners = ()
+    kinds: Kinds = ()
     automation: Automation | None = None
     freshness: Freshness | None = None
     fingerprint: str | None = None
@@ -99,19 +123,6 @@ class DuneObject(BaseModel):
     updated_at: datetime | None = None
     is_confirmed: bool | None = None
     differs: str | None = None
-
-    @field_validator("deps", "references")
-    @classmethod
-    def _as_dunesql_names_them(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return names and tuple(sorted({Reference.parse(name).name for name in names}))
-
-    @field_validator("owners")
-    @classmethod
-    def _as_dagster_takes_them(cls, owners: tuple[str, ...]) -> tuple[str, ...]:
-        for owner in owners:
-            if not OWNER.fullmatch(owner):
-                raise DuneCatalogError(f"{owner!r} is no owner.", hint="Write a mail address, or team:<name>.")
-        return owners
 
     @model_validator(mode="before")
     @classmethod
@@ -141,6 +152,11 @@ class DuneObject(BaseModel):
         """The name by which SQL reads this object, lower case."""
         raise NotImplementedError
 
+    @property
+    def key_parts(self) -> tuple[str, ...]:
+        """Its asset key, where no translator gives another."""
+        return asset_key_parts(self.sql_name)
+
 
 class MaterializedView(DuneObject):
     """A materialized view: a table that Dune fills from its backing query when it is refreshed.
@@ -158,13 +174,8 @@ class MaterializedView(DuneObject):
     """
 
     kind: Literal["materialized_view"] = "materialized_view"
-    name: str
+    name: MatviewName
     query_id: int | None = Field(default=None, gt=0, le=MAX_QUERY_ID)
-
-    @field_validator("name")
-    @classmethod
-    def _full_name(cls, name: str) -> str:
-        return materialized_view_name(name)
 
     @model_validator(mode="before")
     @classmethod
@@ -210,18 +221,11 @@ class Query(DuneObject):
 
     kind: Literal["query"] = "query"
     query_id: int = Field(gt=0, le=MAX_QUERY_ID)
-    name: str | None = None
+    name: Title | None = None
     slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
     parameters: tuple[QueryParameter, ...] = ()
     query_parameters: Mapping[str, ParameterValue] = {}
     partitions: QueryPartitions | None = None
-
-    @field_validator("name")
-    @classmethod
-    def _not_empty(cls, name: str | None) -> str | None:
-        if name is not None and not name.strip():
-            raise DuneCatalogError("A query is given an empty name.", hint="Leave the name out, or write its title.")
-        return name
 
     @field_validator("query_parameters")
     @classmethod
@@ -239,6 +243,11 @@ class Query(DuneObject):
     def sql_name(self) -> str:
         """The name by which SQL reads it, as a view."""
         return f"query_{self.query_id}"
+
+    @property
+    def key_parts(self) -> tuple[str, ...]:
+        """Its asset key, where no translator gives another: with the slug, where it has one."""
+        return asset_key_parts(f"{self.slug}_{self.query_id}" if self.slug else self.sql_name)
 
 
 class UnidentifiedQuery(DuneObject):

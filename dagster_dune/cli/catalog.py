@@ -248,5 +248,8 @@ def _tree(catalog: CatalogContents, path: Path) -> Tree:
 def _label(catalog: CatalogContents, name: str) -> str:
     from rich.markup import escape  # noqa: PLC0415  (slow to import)
 
-    title = getattr(catalog[name], "name", None)
-    return f"{escape(name)} [dim]{escape(title)}[/]" if title and title.lower() != name else escape(name)
+    obj = catalog[name]
+    title = getattr(obj, "name", None)
+    key = escape("/".join(obj.key_parts))
+    words = f" [dim]{escape(title)}[/]" if title and title.lower() != name else ""
+    return f"{escape(name)}{words} ({key})"

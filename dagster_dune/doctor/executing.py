@@ -53,7 +53,7 @@ def execute(report: Report, workbench: Workbench, told: Callable[[str], None] = 
     Raises:
         DuneError: What earlier runs have left could not be taken away; nothing was executed.
     """
-    left = clear_account(workbench.client)
+    left = clear_account(workbench.client, workbench.owner)
     if left:
         report.fact("left by an earlier run", ", ".join(left))
     try:

@@ -2,11 +2,11 @@
 
 Everything is told from what the user has by its name: queries begin with `QUERY_MARK`, matviews have `MATVIEW_MARK`
 in theirs. So nothing has to be written down before it is made, and a run that was killed is cleared by the next one.
+What another run has made is left to that one until it has surely ended: see `dagster_dune.doctor.owners`.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,6 +15,7 @@ from typing import TypeVar
 from dagster_dune.api import models
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneNotFoundError
+from dagster_dune.doctor.owners import Owner
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.states import phase_of
 
@@ -48,7 +49,7 @@ class Workbench:
         self.tier: str | None = None
         self.made = 0
         self._max_credits = max_credits
-        self._token = secrets.token_hex(4)
+        self.owner = Owner()
         self._running: set[str] = set()
         self._costs: dict[str, float] = {}
 
@@ -61,7 +62,7 @@ class Workbench:
 
     def query(self, name: str, sql: str, parameters: Sequence[models.Parameter] = ()) -> int:
         """Save a private query."""
-        title = f"{QUERY_MARK}{name} {self._token}"
+        title = f"{QUERY_MARK}{name} {self.owner.mark}"
         self.made += 1
         return self.client.create_query(title, sql, parameters=parameters or None, is_private=True).query_id
 
@@ -70,7 +71,7 @@ class Workbench:
         self.check_budget()
         self.made += 1
         return self.client.upsert_materialized_view(
-            f"{MATVIEW_MARK}{self._token}", query_id, is_private=True, performance=self.tier
+            f"{MATVIEW_MARK}{self.owner.mark}", query_id, is_private=True, performance=self.tier
         )
 
     # --- executing ---
@@ -133,7 +134,7 @@ class Workbench:
     # --- taking away ---
 
     def clear(self) -> list[str]:
-        """Cancel what runs, and take away everything that this run or one before has made.
+        """Cancel what runs, and take away everything that this run or one that has ended has made.
 
         Returns:
             What was taken away, in words.
@@ -141,25 +142,41 @@ class Workbench:
         for execution_id in sorted(self._running):
             _quietly(partial(self.client.cancel_execution, execution_id))
         self._running.clear()
-        return clear_account(self.client)
+        cleared = clear_account(self.client, self.owner)
+        self.owner.close()
+        return cleared
 
 
-def clear_account(client: DuneApiClient) -> list[str]:
-    """Delete every matview of the doctor's, then archive every query of its, whichever run has made them."""
-    matviews = [
+def clear_account(client: DuneApiClient, owner: Owner) -> list[str]:
+    """Delete matviews of the doctor's, then archive its queries, but for those of a run that may go on.
+
+    Args:
+        client: The client.
+        owner: The run that clears.
+
+    Returns:
+        What was taken away, and how much was left to others, in words.
+    """
+    all_matviews = [
         view.sql_id
         for view in client.list_materialized_views()
         if view.sql_id.rpartition(".")[2].startswith(MATVIEW_MARK)
     ]
+    matviews = [name for name in all_matviews if owner.may_clear(name)]
     for name in matviews:
         try:
             client.delete_materialized_view(name)
         except DuneNotFoundError:  # a first attempt has lost its answer
             continue
-    queries = [query.id for query in client.list_queries() if (query.name or "").startswith(QUERY_MARK)]
+    all_queries = [query for query in client.list_queries() if (query.name or "").startswith(QUERY_MARK)]
+    queries = [query.id for query in all_queries if owner.may_clear(query.name or "")]
     for query_id in queries:
         client.update_query(query_id, name=ARCHIVED_NAME, is_archived=True)
-    counts = {"materialized views deleted": len(matviews), "queries archived": len(queries)}
+    counts = {
+        "materialized views deleted": len(matviews),
+        "queries archived": len(queries),
+        "left to a doctor that may still run": len(all_matviews) - len(matviews) + len(all_queries) - len(queries),
+    }
     return [f"{count} {words}" for words, count in counts.items() if count]
 
 

@@ -199,9 +199,9 @@ def test_show_prints_the_tree_and_counts(run):
     lines = run("show", "catalog.json").stdout.splitlines()
     assert lines[:4] == [
         "catalog.json",
-        "└── dune.acme.result_trades",
-        "    └── query_2 Volume by day",
-        "        └── query_3 Top pairs",
+        "└── dune.acme.result_trades (dune/acme/result_trades)",
+        "    └── query_2 Volume by day (dune/volume_by_day_2)",
+        "        └── query_3 Top pairs (dune/top_pairs_3)",
     ]
     assert "longest chain 3" in " ".join(" ".join(lines).split())
 
@@ -219,9 +219,9 @@ def test_show_prints_json_of_a_folder(run, tmp_path):
         "reads": 2,
         "longest chain": 2,
     }
-    assert [(obj["name"], obj["reads"], obj["read_by"]) for obj in shown["objects"]] == [
-        ("query_7", ["dex.trades"], ["query_8"]),
-        ("query_8", ["query_7"], []),
+    assert [(obj["name"], obj["asset_key"], obj["reads"], obj["read_by"]) for obj in shown["objects"]] == [
+        ("query_7", ["dune", "a_7"], ["dex.trades"], ["query_8"]),
+        ("query_8", ["dune", "b_8"], ["query_7"], []),
     ]
     assert shown["others"] == ["dex.trades"]
 

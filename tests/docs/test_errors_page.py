@@ -1,8 +1,14 @@
 """docs/errors.md holds every message of the code, and nothing that the code does not say."""
 
+import logging
+
+import pytest
+from reached_messages import noted
+
 import dagster_dune
+from dagster_dune.catalog.names import Reference
 from dagster_dune.errors import DuneError
-from scripts.document_errors import MARK, PAGE, error_classes, messages, written
+from scripts.document_errors import MARK, PAGE, error_classes, listed, messages, told_apart, unreached, written
 
 
 def test_the_page_is_that_of_the_code():
@@ -22,3 +28,28 @@ def test_the_messages_of_errors_are_found():
     assert len({message.words for message in found if message.kind}) > 150
     assert any(message.advice for message in found)
     assert len({message.area for message in found}) > 8
+
+
+def test_what_tests_reach_is_noted():
+    lines = set()
+    with noted(lines), pytest.raises(DuneError):
+        Reference.parse("x")
+    reached = {told_apart(message) for message in messages()} - {told_apart(message) for message in unreached(lines)}
+    assert reached == {"DuneCatalogError: ... is no name that DuneSQL can read."}
+
+
+def test_warnings_are_noted(tmp_path, caplog):
+    (tmp_path / "x_4100001.sql").write_text("-- no SQL")
+    (tmp_path / "y_4100002.sql").write_text("SELECT 1")
+    lines = set()
+    with noted(lines):
+        dagster_dune.DuneCatalog.from_directory(tmp_path)
+    reached = {told_apart(message) for message in messages()} - {told_apart(message) for message in unreached(lines)}
+    assert "DuneCatalogError: ... holds no SQL." in reached
+    assert "warning: Left out of the catalog: %s" in reached
+    assert [record.module for record in caplog.records if record.levelno == logging.WARNING] == ["left_out"]
+
+
+def test_the_list_of_what_no_test_reaches_names_messages():
+    """`make test` fails where a message is neither reached nor listed; what is listed must still be one."""
+    assert listed() <= {told_apart(message) for message in messages()}

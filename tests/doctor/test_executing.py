@@ -6,17 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
-import dagster as dg
 import pytest
 from typer.testing import CliRunner
 from waiting import PATIENCE, wait_until
 
-from dagster_dune import DuneCatalog, DuneResource, MaterializedView, Query, build_dune_assets
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app
 from dagster_dune.doctor.assumptions import ASSUMPTIONS, BY_ID
 from dagster_dune.doctor.executing import execute
+from dagster_dune.doctor.owners import FORM, Owner
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.doctor.workbench import MATVIEW_MARK, QUERY_MARK, Workbench, clear_account
 from dagster_dune.emulator.faults.assumptions import OTHERS
@@ -164,63 +164,48 @@ def test_a_killed_doctor_is_cleared_by_the_next(dune, seed):
     process.kill()
     process.wait()
     with DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE) as client:
-        clear_account(client)
-        assert clear_account(client) == []
+        owner = Owner()
+        clear_account(client, owner)
+        assert clear_account(client, owner) == []
     assert left(dune) == ([], [])
 
 
-# --- what the integration does where an assumption does not hold: the column "if it is wrong" ---
-
-CATALOG = DuneCatalog(
-    materialized_views=[MaterializedView(name="dune.acme.result_mine_too", query_id=4100)],
-    queries=[Query(query_id=4200, references=["dune.acme.result_mine_too"])],
-)
-SUCCEED = [
-    ("node-words", "other"),
-    ("node-ids", "new"),
-    ("late-nodes", "late"),
-    ("ulid-order", "uuid"),
-    ("node-credits", "missing"),
-    ("failed-pipeline-word", "halted"),
-    ("lineage-form", "refused"),
-]
-FAIL = [
-    ("nodes-form", "refused", "query_id is required"),
-    ("default-tier", "required", "performance is required"),
-    ("null-nodes", "never", "never said a word"),
-    ("node-error", "warning", "Warning: the result is large"),
-]
+def test_two_doctors_at_once_leave_each_other_alone(dune):
+    load(dune)
+    with DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE) as client:
+        first = Workbench(client, max_credits=None)
+        first.matview(first.query("one row", "SELECT 1 AS n"))
+        report = examined(dune)
+        assert [fact.said for fact in report.facts if fact.what == "left by an earlier run"] == [
+            "2 left to a doctor that may still run"
+        ]
+        assert verdicts(report, Verdict.DOES_NOT_HOLD) == set()
+        queries, matviews = left(dune)
+        assert (len(queries), len(matviews)) == (1, 1)
+        assert first.clear() == ["1 materialized views deleted", "1 queries archived"]
+    assert left(dune) == ([], [])
 
 
-def run(assume, **settings):
-    with DuneEmulator(assume=assume) as dune:
-        load(dune)
-        dune.load_query(4200, "Reader", "SELECT a FROM dune.acme.result_mine_too")
-        resource = DuneResource(api_key=dune.api_key, base_url=dune.url, poll_interval=0.05, max_poll_interval=0.1)
-        result = dg.materialize(
-            [build_dune_assets(CATALOG)],
-            resources={"dune": resource.model_copy(update=settings)},
-            raise_on_error=False,
-        )
-        failures = [event.step_failure_data.error.to_string() for event in result.get_step_failure_events()]
-        failures += [str(event.step_failure_data.user_failure_data) for event in result.get_step_failure_events()]
-        return result.success, "".join(failures), dune.executions()
+def test_a_doctor_of_another_machine_is_left_alone_for_hours(tmp_path):
+    here, elsewhere = Owner(tmp_path / "here"), Owner(tmp_path / "elsewhere")
+    assert not here.may_clear(f"{QUERY_MARK}one row {elsewhere.mark}")
+    assert here.may_clear(f"{QUERY_MARK}one row {here.mark}")
+    assert here.may_clear(f"{QUERY_MARK}one row 1a2b3c4d")  # a version that knew no marks
+    for hours, may in ((5, False), (7, True), (-1, False)):
+        begun = datetime.now(UTC) - timedelta(hours=hours)
+        assert here.may_clear(f"dune.acme.{MATVIEW_MARK}{begun.strftime(FORM)}_1a2b3c4d") is may
 
 
-@pytest.mark.parametrize(("id_", "other"), SUCCEED)
-def test_a_run_succeeds_all_the_same(id_, other):
-    success, failures, executions = run({id_: other})
-    assert success, failures
-    assert len(executions) == 2
-
-
-@pytest.mark.parametrize(("id_", "other", "words"), FAIL)
-def test_a_run_fails_as_the_table_says(id_, other, words):
-    success, failures, executions = run({id_: other})
-    assert not success
-    assert words in failures
-    assert len(executions) == (0 if id_ in ("nodes-form", "default-tier") else 2)
-
-
-def test_the_setting_that_is_named_helps():
-    assert run({"default-tier": "required"}, performance="medium")[0]
+def test_a_doctor_that_has_died_here_is_told_by_its_lock(tmp_path):
+    """Its mark is as young as that of one that runs."""
+    words = (
+        "import time; from pathlib import Path; from dagster_dune.doctor.owners import Owner; "
+        f"owner = Owner(Path({str(tmp_path)!r})); print(owner.mark, flush=True); time.sleep(3600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", words], stdout=subprocess.PIPE, text=True)
+    mark = process.stdout.readline().strip()
+    here = Owner(tmp_path)
+    assert not here.may_clear(mark)
+    process.kill()
+    process.wait()
+    assert here.may_clear(mark)

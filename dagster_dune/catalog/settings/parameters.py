@@ -188,7 +188,7 @@ def _checked(query: str, parameter: QueryParameter, value: ParameterValue) -> Wi
 
 def _single(query: str, parameter: QueryParameter, value: ParameterValue) -> str:
     plain = plain_value(value)
-    is_finite = math.isfinite(value) if isinstance(value, float | Decimal) else True
+    is_finite = math.isfinite(value) if isinstance(value, float) else True
     if isinstance(plain, bool) or not isinstance(plain, str | int | float) or not is_finite:
         raise _wrong(query, parameter, value, "a text, a number or a datetime")
     text = str(plain)

@@ -19,12 +19,35 @@ AT_START = re.compile(rf"(?P<id>{ID})(?![0-9])(?P<separator>[ _.-]+|$)")
 AT_END = re.compile(rf"(?:^|[ _.-]+)(?P<id>{ID})$|(?:^|[ _.-]*)[(\[](?P<bracketed>{ID})[)\]]$")
 QUERY_NAME = re.compile(rf"(?:^|[ _.-])query[ _-](?P<id>{ID})(?:[ _.-]|$)", re.IGNORECASE)
 
+MARKDOWN_LINK = re.compile(r"\[([^\[\]]{1,60})\]\(([^()]{1,200})\)")
+
 # A comment's line that says which query the file is. What else links to queries (forked from, see also) does not.
 LINK = re.compile(
-    rf"(?:(?P<label>[a-z _-]{{1,30}}):? ?)?(?:https?://)?(?:www\.)?dune\.com/queries/(?P<id>{ID})(?![0-9])",
+    rf"(?:(?P<label>[a-z _-]{{1,30}}):? ?)?[<(\[]?(?:https?://)?(?:www\.)?dune\.com/queries/(?P<id>{ID})(?![0-9])",
     re.IGNORECASE,
 )
-LABEL = re.compile(r"(?:view |open |run )?(?:on |in )?(?:the )?(?:dune|query)?(?: query)?(?: (?:link|url))?|link|url")
+LABEL_WORDS = frozenset(
+    [
+        "view",
+        "open",
+        "run",
+        "this",
+        "the",
+        "is",
+        "on",
+        "in",
+        "at",
+        "of",
+        "to",
+        "dune",
+        "query",
+        "link",
+        "url",
+        "saved",
+        "live",
+        "published",
+    ]
+)
 NAMED = re.compile(
     r"(?:(?:this is )?dune query(?: id)?|(?:dune|query|dune[ _-]query)[ _-]id|saved (?:on dune )?as)"
     rf"[ :=#]{{1,4}}(?:dune )?(?:query[ _#-])?(?P<id>{ID})(?![0-9])(?P<more>[^:.,;(]*)",
@@ -179,10 +202,9 @@ def ids_in_comment(comment: str) -> Iterator[int]:
     for text in comment.splitlines():
         if len(text) > LONGEST_LINE:
             continue
-        line = " ".join(text.strip(" \t*-#/|=").split())
+        line = MARKDOWN_LINK.sub(r"\1: \2", " ".join(text.strip(" \t*-#/|=").split()))
         if link := LINK.match(line):
-            label = " ".join(re.split(r"[ _-]+", (link["label"] or "").lower().strip(" _-")))
-            if LABEL.fullmatch(label):
+            if LABEL_WORDS.issuperset(filter(None, re.split(r"[ _-]+", (link["label"] or "").lower()))):
                 yield int(link["id"])
         elif named := NAMED.match(line):
             digits = len(named["id"])

@@ -76,6 +76,8 @@ HOSTILE_SQL = {
     "spaces": "--" + " " * 300_000 + "\nSELECT 1",
     "open comments": "/*" * 50_000 + "\nSELECT 1",
     "many comments": "-- x\n" * 50_000 + "SELECT 1",
+    "nearly headers": ("-- dune" + " " * 300 + "\n") * 3_000 + "SELECT 1",
+    "nearly a header": "/* dune" + " " * 100_000 + "\n*/SELECT 1",
     "braces": "SELECT " + "{" * 100_000,
     "parameters": "SELECT " + ", ".join(f"{{{{p{number}}}}}" for number in range(2_000)),
     "parentheses": "SELECT " + deep("(", ")"),

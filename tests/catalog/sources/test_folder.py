@@ -1,5 +1,7 @@
 """Folders of .sql files."""
 
+import re
+
 import pytest
 
 from dagster_dune.catalog.catalog import DuneCatalog
@@ -300,7 +302,7 @@ def test_settings_beside_the_files(tmp_path, write):
         ("queries:\n  x.sql: {id: 0}", r", line 2: queries\.x\.sql\.id in dune\.yml is wrong"),
         ("queries:\n  y.sql: {id: 1}", r", line 2: there is no file y\.sql beside it\. Did you mean x\.sql\?"),
         ("queries:\n  x.sql: {id: 1}\n  x.sql: {id: 2}", r", line 3: 'x\.sql' stands twice in dune\.yml"),
-        ("queries: [x.sql]", r", line 1: queries in dune\.yml is wrong"),
+        ("queries: [x.sql]", r", line 1: queries in dune\.yml is no list of keys and values"),
         ("- x", r", line 1: dune\.yml is no list of keys and values"),
         ("a: b: c", r", line 1: dune\.yml is no YAML"),
     ],
@@ -378,29 +380,29 @@ BAD_FILES = {
     "performance": ("performance: very large", r", line 2: performance in the header is wrong: "),
     "private": ("private: perhaps", r", line 2: private in the header is wrong"),
     "deps": ("deps: dex.trades", r", line 2: deps in the header is wrong"),
-    "dep": ("deps: [trades]", r": 'trades' is no name that DuneSQL can read"),
-    "parameters": ("parameters: [a]", r", line 2: parameters in the header is wrong"),
+    "dep": ("deps: [trades]", r", line 2: in the header: 'trades' is no name that DuneSQL can read"),
+    "parameters": ("parameters: [a]", r", line 2: parameters in the header is no list"),
     "parameter type": ("parameters: {a: {type: bool}}", r", line 2: parameters\.a\.type in the header is wrong"),
     "parameter value": (
         "parameters: {a: {type: number, value: x}}",
-        r": The parameter 'a' of the query must be a number",
+        r", line 2: The parameter 'a' of the query must be a number",
     ),
     "several values": (
         "parameters: {a: {multiple: false, value: [x]}}",
-        r": The parameter 'a' of the query must be a text",
+        r", line 2: The parameter 'a' of the query must be a text",
     ),
     "unused parameter": (
         "parameters: {Start date: x}",
-        r": the header has a parameter 'Start date', but the SQL has no {{Start date}}\. Did you mean 'Start Date'",
+        r", line 2: the header has a parameter 'Start date', but .* Did you mean 'Start Date'",
     ),
-    "matview name": ("matview: result_x", r": 'result_x' is not the full name"),
-    "empty matview name": ("matview:", r": A materialized view has no name"),
+    "matview name": ("matview: result_x", r", line 2: in the header: 'result_x' is not the full name"),
+    "empty matview name": ("matview:", r", line 2: in the header: A materialized view has no name"),
     "parameters of a matview": (
         "matview: dune.acme.result_x\nparameters: {a: x}",
-        r": the materialized view dune\.acme\.result_x is given parameters",
+        r", line 3: the materialized view dune\.acme\.result_x is given parameters",
     ),
-    "name of a matview": ("matview: dune.acme.result_x\nname: X", r": the header has both matview and name"),
-    "empty name": ("name: ' '", r": A query is given an empty name"),
+    "name of a matview": ("matview: dune.acme.result_x\nname: X", r", line 3: the header has both matview and name"),
+    "empty name": ("name: ' '", r", line 2: in the header: A query is given an empty name"),
 }
 
 
@@ -449,3 +451,102 @@ def test_sql_that_cannot_be_parsed_is_named_once_and_still_an_object(tmp_path, w
     assert catalog["query_4100002"].references == ("dex.trades",)
     (record,) = caplog.records
     assert record.getMessage().startswith(f"The SQL of {file}, line 1 cannot be parsed; what it reads")
+
+
+LINES = {
+    "owners: [me]": "'me' is no owner",
+    "matview: foo": "'foo' is not the full name",
+    "deps: [foo]": "'foo' is no name",
+    "name: ' '": "an empty name",
+    "automation: {condition: on_cron, cron: '61 * * * *'}": "is no cron",
+    "automation: {condition: on_cron}": "needs cron",
+    "automation: {cron: '0 6 * * *'}": "automation in the header lacks condition",
+    "freshness: {fail_hours: 1, warn_hours: 2}": "warn_hours",
+    "freshness: soon": "freshness in the header is no list of keys and values. Its keys are: fail_hours, warn",
+    "kinds: [a b]": "kinds in the header is wrong",
+    "checks: {rows: {kind: rows}}": "the check rows of",
+    "parameters: {b: {value: x, type: number}}": "must be a number",
+    "parameters: {c: 1}": "has a parameter 'c'",
+    "partitions: {kind: daily, start: 2024-01-01, parameters: {c: '{partition_key}'}}": "has no parameter 'c'",
+}
+
+
+@pytest.mark.parametrize(("setting", "message"), LINES.items(), ids=LINES)
+@pytest.mark.parametrize("title", ["tags: [x]\n", ""])
+def test_each_wrong_setting_is_told_with_its_line(tmp_path, write, setting, message, title):
+    before = f"-- daily\n/* dune\n{title}description: |\n  two\n  lines\n"
+    file = write("x_4100001.sql", f"{before}{setting}\n*/\nSELECT {{{{b}}}}")
+    with pytest.raises(DuneCatalogError, match=re.escape(message)) as caught:
+        DuneCatalog.from_directory(tmp_path, strict=True)
+    assert f"{file}, line {before.count(chr(10)) + 1}: " in str(caught.value)
+
+
+def test_a_setting_of_dune_yml_is_told_with_its_line(tmp_path, write):
+    write("x_4100001.sql", "SELECT 1")
+    file = write("dune.yml", "queries:\n  x_4100001.sql:\n    tags: [a]\n    owners: [me]\n")
+    with pytest.raises(DuneCatalogError, match=re.escape(f"{file}, line 4: in dune.yml: 'me' is no owner.")):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+def test_a_matview_with_what_is_of_a_query(tmp_path, write):
+    file = write("x.sql", "/* dune\nmatview: dune.acme.result_x\nslug: y\n*/\nSELECT 1")
+    with pytest.raises(DuneCatalogError, match=re.escape(f"{file}, line 3: the header has both matview and slug")):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+    write("x.sql", "/* dune\nparameters: {a: 1}\nmatview: dune.acme.result_x\n*/\nSELECT {{a}}")
+    with pytest.raises(DuneCatalogError, match=re.escape(f"{file}, line 2: the materialized view")):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+@pytest.mark.parametrize("text", ["/* open", "-- x\n/* dune: open", "\u200b", "/* a */ ;;", "\ufeff\ufeff"])
+def test_files_without_sql(tmp_path, write, text):
+    write("x_4100001.sql", text)
+    with pytest.raises(DuneCatalogError, match="holds no SQL"):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("/* Dune\nid: 4711\n*/\nSELECT 1", 1),
+        ("/* dune: id: 4711 */\nSELECT 1", 1),
+        ("-- daily\n/* DUNE\n\nMatview: dune.acme.result_x */\nSELECT 1", 2),
+        ("-- daily\n-- dune\n-- performance: large\nSELECT 1", 2),
+        ("SELECT 1\n/* dune\nid: 4711\n*/", 2),
+    ],
+)
+def test_what_is_nearly_a_header_is_told(tmp_path, write, caplog, text, line):
+    file = write("x_4100001.sql", text)
+    assert only(tmp_path).sql_name == "query_4100001"
+    (message,) = caplog.messages
+    assert message.startswith(f"{file}, line {line}: this comment is not read as a header. ")
+
+
+@pytest.mark.parametrize(
+    "comment", ["/* dune */", "-- Dune", "-- dune\n-- volumes a day", "/* Dunes id: 1 */", "/* dune is id: 1 */"]
+)
+def test_other_comments_are_no_headers(tmp_path, write, caplog, comment):
+    write("x_4100001.sql", f"{comment}\nSELECT 1")
+    assert only(tmp_path).sql_name == "query_4100001"
+    assert caplog.messages == []
+
+
+def test_a_header_and_dune_yml_with_other_ids(tmp_path, write, caplog):
+    file = write("x.sql", "/* dune\nid: 4711\n*/\nSELECT 1")
+    write("dune.yml", "queries: {x.sql: {id: 4712}}")
+    assert only(tmp_path).query_id == 4711
+    assert caplog.messages == [
+        f"{file} is taken for query 4711, as its header says; but dune.yml says 4712. Remove the wrong one."
+    ]
+
+
+def test_external_names_of_dune_yml_are_told_with_their_line(tmp_path, write):
+    write("x_4100001.sql", "SELECT 1")
+    file = write("dune.yml", "ids: suffix\nexternal: [foo]\n")
+    with pytest.raises(DuneCatalogError, match=re.escape(f"{file}, line 2: in dune.yml: 'foo' is no name")):
+        DuneCatalog.from_directory(tmp_path)
+
+
+def test_tabs_in_a_header_are_named(tmp_path, write):
+    write("x_4100001.sql", "/* dune\n\tid: 4711\n*/\nSELECT 1")
+    with pytest.raises(DuneCatalogError, match=r"line 2: the header is no YAML: .* Write spaces in place of tabs"):
+        DuneCatalog.from_directory(tmp_path, strict=True)

@@ -16,8 +16,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
@@ -130,60 +128,69 @@ def _likely_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> lis
 def _read(
     file: Path, settings: Header, allowed: Sequence[IdPlace]
 ) -> tuple[MaterializedView | Query | UnidentifiedQuery, list[DuneCheck]]:
-    name = shown(file)
-    parsed = parse_sql_text(read_text(file), name)
+    parsed = parse_sql_text(read_text(file), shown(file))
     header = parsed.header.over(settings)
-    try:
-        obj = (
-            _query(file, parsed, header, allowed)
-            if header.matview is None
-            else _materialized_view(file, parsed, header, header.matview, allowed)
-        )
+    _warn_of_two_ids(file, parsed.header, settings)
+    obj = (
+        _query(file, parsed, header, allowed)
+        if header.matview is None
+        else _materialized_view(file, parsed, header, header.matview, allowed)
+    )
+    with parsed.at("checks" if header.check is None else "check"):
         return obj, list(checks_of_file(file, header, obj))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DuneCatalogError(f"{name}: {place} is wrong: {first['msg']}.") from error
-    except DuneCatalogError as error:
-        raise DuneCatalogError(f"{name}: {error}") from error
 
 
 def _materialized_view(
     file: Path, parsed: SqlText, header: Header, matview: str, allowed: Sequence[IdPlace]
 ) -> MaterializedView:
-    if header.parameters:
-        raise DuneCatalogError(
-            f"the materialized view {matview} is given parameters, but Dune refreshes matviews without any.",
-            hint="Remove them, or make it a query.",
-        )
-    for key in ("name", "slug", "partitions"):
-        if getattr(header, key) is not None:
+    with parsed.at("parameters"):
+        if header.parameters:
             raise DuneCatalogError(
-                f"the header has both matview and {key}, which is of a query.", hint="Keep one of the two."
+                f"the materialized view {matview} is given parameters, but Dune refreshes matviews without any.",
+                hint="Remove them, or make it a query.",
             )
+    for key in ("name", "slug", "partitions"):
+        with parsed.at(key):
+            if getattr(header, key) is not None:
+                raise DuneCatalogError(
+                    f"the header has both matview and {key}, which is of a query.", hint="Keep one of the two."
+                )
     # A number at the end of the matview's own name is no id: volume_30.sql for dune.acme.result_volume_30.
     is_named_after_it = matview.lower().endswith(file.stem.lower())
     found = identify("" if is_named_after_it else file.stem, header.id, parsed.linked, allowed)
     _warn_of_another_id(file, found)
     if found.id is None and found.candidates:
         logger.warning("%s: nothing says for sure which query backs %s: %s. %s.", file, matview, found.why, WAYS)
-    return MaterializedView(name=matview, query_id=found.id, **_common(file, parsed, header))
+    with parsed.at("matview"):
+        return MaterializedView(name=matview, query_id=found.id, **_common(file, parsed, header))
 
 
 def _query(file: Path, parsed: SqlText, header: Header, allowed: Sequence[IdPlace]) -> Query | UnidentifiedQuery:
     found = identify(file.stem, header.id, parsed.linked, allowed)
     _warn_of_another_id(file, found)
-    query = UnidentifiedQuery(
-        name=header.name,
-        slug=header.slug or (None if found.id and found.slug == "query" else slugify(found.slug)),
-        parameters=_declared_parameters(header, parsed.sql),
-        query_parameters=_values(header),
-        partitions=header.partitions,
-        candidates=found.candidates,
-        why=found.why if found.id is None else "",
-        **_common(file, parsed, header),
-    )
-    return query if found.id is None else query.identified(found.id)
+    parameters = _declared_parameters(parsed, header)
+    with parsed.at("partitions" if header.partitions else "parameters"):
+        query = UnidentifiedQuery(
+            name=header.name,
+            slug=header.slug or (None if found.id and found.slug == "query" else slugify(found.slug)),
+            parameters=parameters,
+            query_parameters=_values(header),
+            partitions=header.partitions,
+            candidates=found.candidates,
+            why=found.why if found.id is None else "",
+            **_common(file, parsed, header),
+        )
+        return query if found.id is None else query.identified(found.id)
+
+
+def _warn_of_two_ids(file: Path, header: Header, settings: Header) -> None:
+    if None not in (header.id, settings.id) and header.id != settings.id:
+        logger.warning(
+            "%s is taken for query %s, as its header says; but dune.yml says %s. Remove the wrong one.",
+            file,
+            header.id,
+            settings.id,
+        )
 
 
 def _warn_of_another_id(file: Path, found: Found) -> None:
@@ -214,17 +221,22 @@ def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
     }
 
 
-def _declared_parameters(header: Header, sql: str) -> tuple[QueryParameter, ...]:
+def _declared_parameters(parsed: SqlText, header: Header) -> tuple[QueryParameter, ...]:
     """Every parameter that the SQL uses, with what the header says about it."""
-    keys = parameter_keys(sql)
+    keys = parameter_keys(parsed.sql)
     for key in header.parameters:
-        if key not in keys:
-            close = get_close_matches(key, keys, n=1)
-            raise DuneCatalogError(
-                f"the header has a parameter {key!r}, but the SQL has no {{{{{key}}}}}.",
-                hint=f"Did you mean {close[0]!r}?" if close else "Remove it, or use it in the SQL.",
-            )
-    return tuple(_parameter(key, header.parameters.get(key, HeaderParameter())) for key in keys)
+        with parsed.at("parameters", key):
+            if key not in keys:
+                close = get_close_matches(key, keys, n=1)
+                raise DuneCatalogError(
+                    f"the header has a parameter {key!r}, but the SQL has no {{{{{key}}}}}.",
+                    hint=f"Did you mean {close[0]!r}?" if close else "Remove it, or use it in the SQL.",
+                )
+    found = []
+    for key in keys:
+        with parsed.at("parameters", key):
+            found.append(_parameter(key, header.parameters.get(key, HeaderParameter())))
+    return tuple(found)
 
 
 def _parameter(key: str, said: HeaderParameter) -> QueryParameter:

@@ -28,6 +28,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from dagster_dune.catalog.objects import Names
 from dagster_dune.catalog.sources.file_ids import IdPlace
 from dagster_dune.catalog.sources.files.header import Header
 from dagster_dune.catalog.sources.files.yaml_text import LONGEST_WORD, YamlText
@@ -55,7 +56,7 @@ class FolderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     queries: dict[str, Any] = {}
-    external: tuple[str, ...] = ()
+    external: Names = ()
     exclude: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     ids: Annotated[tuple[IdPlace, ...], BeforeValidator(_as_list)] = ()
 

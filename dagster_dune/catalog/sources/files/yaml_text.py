@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dagster_dune.errors import DuneCatalogError
 
@@ -22,27 +22,9 @@ MAX_NODES = 100_000
 """What aliases stand for counts as often as it is named."""
 
 LONGEST_WORD = 100
+NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-def read_yaml(text: str, model: type[ModelT], *, source: str, what: str, lines_before: int = 0) -> ModelT:
-    """Read a mapping.
-
-    Args:
-        text: The YAML.
-        model: What it says; unknown keys are forbidden to it.
-        source: The file's name, for messages.
-        what: The part of the file that the text is, for messages.
-        lines_before: The number of lines in the file before it.
-
-    Returns:
-        What the text says.
-
-    Raises:
-        DuneCatalogError: It is no YAML, or holds an unknown key, a key twice or a wrong value.
-    """
-    return YamlText(text, source=source, what=what, lines_before=lines_before).read(model)
 
 
 class YamlText:
@@ -72,9 +54,9 @@ class YamlText:
             line = error.problem_mark.line if error.problem_mark else 0
             if error.problem and "nesting depth" in error.problem:
                 raise self._too_deep(line) from error
-            raise self._error(
-                line, f"{what} is no YAML: {error.problem}.", hint="Quote texts with : or # in them."
-            ) from error
+            has_tab = "\t" in (text.splitlines()[line : line + 1] or [""])[0]
+            hint = "Write spaces in place of tabs." if has_tab else "Quote texts with : or # in them."
+            raise self._error(line, f"{what} is no YAML: {error.problem}.", hint=hint) from error
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position)
             raise self._error(
@@ -101,7 +83,7 @@ class YamlText:
         try:
             return model.model_validate(data)
         except DuneCatalogError as error:
-            line, _ = _find(self._root, keys)
+            line, _ = _find(self._root, (*keys, *_refused(model, data)))
             raise self._error(line, f"in {self._what}: {error}") from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
@@ -161,6 +143,12 @@ class YamlText:
         if len(keys) == len(before):
             what = f"{'.'.join(before)} in {self._what}" if before else self._what
             return self._error(line, f"{what} is no list of keys and values.", hint="Write one 'key: value' a line.")
+        if kind in NO_MAPPING:
+            fields = getattr(_model_at(model, keys[len(before) :]), "model_fields", ())
+            hint = f"Its keys are: {', '.join(fields)}." if fields else "Write one 'key: value' a line below it."
+            return self._error(line, f"{'.'.join(keys)} in {self._what} is no list of keys and values.", hint=hint)
+        if kind == "missing":
+            return self._error(line, f"{'.'.join(keys)} in {self._what} lacks {place[-1]}.", hint="Write it below.")
         return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {message}.")
 
     def _too_deep(self, line: int) -> DuneCatalogError:
@@ -168,6 +156,19 @@ class YamlText:
 
     def _error(self, line: int, message: str, hint: str = "") -> DuneCatalogError:
         return DuneCatalogError(f"{self._source}, line {self._lines_before + line + 1}: {message}", hint=hint)
+
+
+def _refused(model: Any, data: Any) -> list[str]:
+    """The way to what is refused with an error of ours, which knows no place: each key is tried by itself."""
+    for key, value in data.items() if isinstance(data, dict) else ():
+        try:
+            TypeAdapter(model).validate_python({key: value})
+        except DuneCatalogError:
+            is_known = get_origin(model) is dict or key in getattr(model, "model_fields", ())
+            return [key, *_refused(_model_at(model, [key]), value)] if is_known else [key]
+        except ValidationError:
+            continue
+    return []
 
 
 def _model_at(model: Any, keys: Sequence[str]) -> Any:
