@@ -1,4 +1,12 @@
-"""`DuneIOManager`: results of Dune assets as typed arguments of Python assets."""
+"""`DuneIOManager`: results of Dune assets as typed arguments of Python assets.
+
+Dagster's UI shows the docstring of the class, so that its example stands here.
+
+Examples:
+    >>> io = DuneIOManager(dune=DuneResource(api_key="key"))
+    >>> io.uint256
+    'text'
+"""
 
 from __future__ import annotations
 
@@ -38,23 +46,20 @@ class DuneIOManager(dg.ConfigurableIOManager):
     partitioned asset the partitions that the reader's partition maps to, one after another. It stores nothing: Dune
     assets return nothing, and other assets keep their own IO manager. Metadata of the input sets what is read, as
     ``dg.AssetIn(metadata={"columns": ["day", "volume"], "filters": "volume > 0"})`` does. See docs/data.md.
-
-    Args:
-        dune: The account.
-        uint256: How uint256 and int256 are held where the input does not say; see docs/data.md.
-        timestamps: What becomes of timestamps that do not fit where the input does not say.
-        max_bytes: Refuse to read a larger result where the input does not say.
-
-    Examples:
-        >>> io = DuneIOManager(dune=DuneResource(api_key="key"))
-        >>> io.uint256
-        'text'
     """
 
     dune: DuneResource
-    uint256: str = Field(default="text", description="text, decimal, float or binary.")
-    timestamps: str = Field(default="exact", description="exact: an error where one does not fit. cut: the nearest.")
-    max_bytes: int | None = Field(default=None, description="Refuse to read a result with more bytes.")
+    uint256: str = Field(
+        default="text",
+        description="How uint256 and int256 are held where the input does not say: text, decimal, float or binary.",
+    )
+    timestamps: str = Field(
+        default="exact",
+        description="Where the input does not say, exact: an error where one does not fit. cut: the nearest.",
+    )
+    max_bytes: int | None = Field(
+        default=None, description="Refuse to read a result with more bytes, where the input does not say."
+    )
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Refuse to store anything.

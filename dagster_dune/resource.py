@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -192,7 +194,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
         return dg.ResourceDefinition(
             self._open_of_run if self._is_closed_after_use else self._of_run,
             config_schema=resource_fields(type(self), without=self.nested_resources),
-            description=self.__doc__,
+            description=_words_for_users(type(self)),
         )
 
     @property
@@ -381,6 +383,11 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
             cancel_on_termination=self.cancel_on_termination,
             submission_seconds=longest_submission(self.timeout, self.max_retries),
         )
+
+
+def _words_for_users(resource: type) -> str:
+    """What a docstring says before its examples: Dagster's UI shows it where a run is configured."""
+    return re.split(r"\n\n(?:Args|Attributes|Examples|Raises):\n", inspect.getdoc(resource) or "")[0]
 
 
 def _asked_for(sink: PlannedNode) -> tuple[int, Performance | None, Mapping[str, Any] | None]:

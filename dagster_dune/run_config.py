@@ -1,4 +1,12 @@
-"""`DuneRunConfig` and the settings of a `DuneResource`: what can be set for one run, in the launchpad or in a job."""
+"""`DuneRunConfig` and the settings of a `DuneResource`: what can be set for one run, in the launchpad or in a job.
+
+The launchpad shows the docstring of the class, so that its example stands here.
+
+Examples:
+    >>> config = DuneRunConfig(performance="large", query_parameters={"dune/top_pools_4711": {"limit": 10}})
+    >>> config.performance
+    'large'
+"""
 
 from __future__ import annotations
 
@@ -25,11 +33,6 @@ class DuneRunConfig(dg.Config):
     """The settings of one run.
 
     Assets are named by their keys, ``dune/top_pools_4711``, as SQL names them, or by the ids of queries.
-
-    Examples:
-        >>> config = DuneRunConfig(performance="large", query_parameters={"dune/top_pools_4711": {"limit": 10}})
-        >>> config.performance
-        'large'
     """
 
     performance: str | None = Field(

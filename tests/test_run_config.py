@@ -10,6 +10,8 @@ import yaml
 from dagster_dune import (
     DagsterDuneTranslator,
     DuneCatalog,
+    DuneIOManager,
+    DuneResource,
     DuneRunConfig,
     MaterializedView,
     Query,
@@ -166,6 +168,20 @@ def test_what_is_wrong_is_refused_before_any_request(run, dune, config, words):
     told = event.step_failure_data.user_failure_data.description
     assert all(word in told for word in words), told
     assert dune.journal() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        DuneResource(api_key="key").get_resource_definition().description,
+        DuneIOManager(dune=DuneResource(api_key="key")).get_resource_definition().description,
+        DuneRunConfig.to_config_schema().as_field().description,
+    ],
+    ids=["resource", "io manager", "run config"],
+)
+def test_the_launchpad_has_words_for_users(words):
+    assert len(words) > 20
+    assert not [code for code in (">>>", "Args:", "Examples:", "Raises:") if code in words]
 
 
 def test_the_launchpad_describes_every_field():

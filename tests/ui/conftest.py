@@ -85,9 +85,13 @@ def calls(dune):
 def picture(request):
     """A function that saves a part of a page as a picture of the documentation, if pytest has been told to."""
 
-    def save(page, name, height=None, top=0):
+    def save(page, name, height=None, top=0, at=None, window=None):
         if request.config.getoption("--write-images"):
+            if window:
+                page.set_viewport_size(window)
+                page.wait_for_load_state("networkidle")
             window = page.viewport_size
+            top = at.bounding_box()["y"] if at else top
             part = {"x": 0, "y": top, "width": window["width"], "height": height or window["height"]}
             page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", clip=part)
 

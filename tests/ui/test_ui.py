@@ -2,7 +2,7 @@
 
 import pytest
 from example import ALL, BY_DAY, WHOLE, kinds
-from pages import AssetGraph
+from pages import WINDOW, AssetGraph
 from playwright.sync_api import expect
 
 DAY = "2026-06-01"
@@ -83,7 +83,7 @@ def test_events_arrive_while_later_nodes_run(graph, dune, picture):
     run = graph.follow()
     expect(run.event("ASSET_MATERIALIZATION", "result_dex_trades_clean")).to_be_visible()
     expect(run.says("executing 1: dune/weekly_summary_4100041")).to_be_visible()
-    picture(run.page, "run")
+    picture(run.page, "run", window=WINDOW)
     completed = [execution["state"] for execution in dune.executions()].count("QUERY_STATE_COMPLETED")
     assert 0 < completed < 15
     dune.release()
@@ -107,7 +107,7 @@ def test_a_failed_node_says_why_and_stops_only_what_reads_it(graph, dune, projec
     places = [told.find(words) for words in in_order]
     assert -1 not in places
     assert places == sorted(places)
-    picture(run.page, "failed-run")
+    picture(run.page, "failed-run", 172, at=run.event("STEP_FAILURE"), window=WINDOW)  # all but the stack trace
     graph = AssetGraph(graph.page, project.url)
     failed = {"result_traders_daily", "chain_overview_4100033", "weekly_summary_4100041", "weekly_report"}
     for asset in WHOLE:
