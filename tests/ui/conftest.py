@@ -93,6 +93,6 @@ def picture(request):
             window = page.viewport_size
             top = at.bounding_box()["y"] if at else top
             part = {"x": 0, "y": top, "width": window["width"], "height": height or window["height"]}
-            page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", clip=part)
+            page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", clip=part, animations="disabled")
 
     return save
