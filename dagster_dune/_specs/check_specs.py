@@ -15,18 +15,33 @@ from dagster_dune.pipeline.plan import check_gates
 logger = logging.getLogger(__name__)
 
 
-def check_specs(catalog: DuneCatalog, keys: Mapping[str, dg.AssetKey]) -> list[dg.AssetCheckSpec]:
+def check_specs(
+    catalog: DuneCatalog,
+    keys: Mapping[str, dg.AssetKey],
+    deps: Mapping[str, Collection[str]],
+    selected: Collection[str],
+) -> list[dg.AssetCheckSpec]:
     """Return the specs of the checks whose assets are in a definition.
 
     Args:
         catalog: What holds the checks.
         keys: By SQL name, the assets of the definition.
+        deps: By SQL name, what else they depend on, as a translator says.
+        selected: The SQL names that were to become assets.
 
     Raises:
         DuneCatalogError: A gate reads what reads its asset.
     """
     checks = [check for check in catalog.checks if check.asset in keys]
-    check_gates(catalog.graph, keys.keys(), checks)
+    if any(check.is_gate for check in checks):
+        check_gates(catalog.graph.with_deps(deps), keys.keys(), checks)
+    without = [check.label for check in catalog.checks if check.asset in selected and check.asset not in keys]
+    if without:
+        logger.warning(
+            "These checks are left out, because what they check is no asset of its own, but part of what reads it "
+            "(query_views='inline', or the query of a matview): %s. Check that instead.",
+            ", ".join(without),
+        )
     blocking = [check.label for check in checks if check.blocking and not check.is_gate]
     if blocking:
         logger.warning(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dagster as dg
@@ -35,11 +35,22 @@ def asset_specs(
     """
     if include_backing_queries:
         catalog = catalog.with_backing_queries()
-    visible = _visible(catalog, select, inline_query_views, include_backing_queries)
+    selected = {obj.sql_name for obj in catalog} if select is None else set(matching(catalog, select))
+    visible = _visible(catalog, selected - catalog.check_queries, inline_query_views, include_backing_queries)
     if not visible:
         raise DuneCatalogError("The catalog holds no object that could become an asset.", hint="Check it and select.")
     specs = _Specs(catalog, translator, visible)
-    return catalog, specs.all(), check_specs(catalog, {name: specs.key(name) for name in sorted(visible)})
+    all_specs, keys = specs.all(), {name: specs.key(name) for name in sorted(visible)}
+    return catalog, all_specs, check_specs(catalog, keys, _deps_by_name(all_specs, keys), selected)
+
+
+def _deps_by_name(specs: Collection[dg.AssetSpec], keys: Mapping[str, dg.AssetKey]) -> dict[str, list[str]]:
+    """What each asset depends on among the others, by SQL names."""
+    names = {key: name for name, key in keys.items()}
+    return {
+        names[spec.key]: [names[dep.asset_key] for dep in spec.deps if dep.asset_key in names.keys() - {spec.key}]
+        for spec in specs
+    }
 
 
 def upstream_names(graph: CatalogGraph, name: str, visible: Collection[str]) -> set[str]:
@@ -48,15 +59,13 @@ def upstream_names(graph: CatalogGraph, name: str, visible: Collection[str]) -> 
 
 
 def _visible(
-    catalog: DuneCatalog, select: Patterns | None, inline_query_views: bool, include_backing_queries: bool
+    catalog: DuneCatalog, names: set[str], inline_query_views: bool, include_backing_queries: bool
 ) -> set[str]:
     graph = catalog.graph
-    names = {obj.sql_name for obj in catalog} if select is None else set(matching(catalog, select))
-    names -= catalog.check_queries
     if not include_backing_queries:
-        names -= graph.backing_queries
+        names = names - graph.backing_queries
     if inline_query_views:
-        names -= {name for name in names if graph.is_view(name) and graph.read_by_others(name)}
+        names = {name for name in names if not (graph.is_view(name) and graph.read_by_others(name))}
     return names
 
 

@@ -3,6 +3,7 @@
 python tests/chaos/chaos.py 100                  # the seeds 1 to 100, over SQLite
 python tests/chaos/chaos.py 50 --on PostgreSQL   # over a server of its own
 python tests/chaos/chaos.py 20 --protocol off    # what happens where nobody looks at what others do
+python tests/chaos/chaos.py 20 --gates forgotten # what happens where nobody asks what gates have said
 python tests/chaos/chaos.py 20 --webserver       # launched through a webserver and a daemon, which takes longer
 """
 
@@ -25,8 +26,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
+from check_invariants import CHECK_INVARIANTS, Family, executions_of, may_run_again, told_in
 from databases import DATABASES
 from deployment import Deployment
+from disturbances import GATES
 from forked_deployment import ForkedDeployment
 from scenario import EXECUTE, Scenario, draw, load
 from waiting import wait_until
@@ -40,9 +43,10 @@ ATTEMPTS = 4
 AT_ONCE = 8
 FINAL = ("AmbiguousSubmission", "which this one goes back to, was deleted")
 BATCH = 50
+RETRY_NUMBER = "dagster/retry_number"
 
 
-def run_batch(seeds, home, dunes, storage="", *, protocol="on", webserver=False):
+def run_batch(seeds, home, dunes, storage="", *, protocol="on", gates="on", webserver=False):
     """Run some seeds over one deployment and some local Dunes; yields each scenario with the invariants it broke.
 
     Each local Dune has a share of the seeds, and runs one after the other.
@@ -51,7 +55,7 @@ def run_batch(seeds, home, dunes, storage="", *, protocol="on", webserver=False)
     lanes = [scenarios[nth :: len(dunes)] for nth in range(len(dunes))]
     home.mkdir(parents=True, exist_ok=True)
     urls = {scenario.seed: dune.url for dune, lane in zip(dunes, lanes, strict=True) for scenario in lane}
-    (home / "batch.json").write_text(json.dumps({"seeds": seeds, "urls": urls, "protocol": protocol}))
+    (home / "batch.json").write_text(json.dumps({"seeds": seeds, "urls": urls, "protocol": protocol, "gates": gates}))
     location = HERE / "location.py"
     arguments = ["-f", str(location), "-d", str(HERE)]
     kind = Deployment if webserver else ForkedDeployment
@@ -100,11 +104,11 @@ def _drive(scenario, dune, deployment):
     while not runs[-1].is_success and len(run_ids) < ATTEMPTS and not _is_final(deployment, runs[-1].run_id):
         clicks = scenario.siblings if len(run_ids) == 1 else 1
         nth = slice(len(run_ids) - 1, len(run_ids) - 1 + clicks)
-        strategies = scenario.strategies[nth]
-        scenario.log.append(f"{runs[-1].status.value}, then {' and '.join(strategies)}")
+        strategies, automatic = scenario.strategies[nth], scenario.automatic[nth]
+        scenario.log.append(f"{runs[-1].status.value}, then {' and '.join(map(_words, strategies, automatic))}")
         with ThreadPoolExecutor() as hands:
             retry = partial(_retry, deployment, runs[-1].run_id)
-            again = [*hands.map(retry, strategies, scenario.tags[nth])]
+            again = [*hands.map(retry, strategies, scenario.tags[nth], automatic)]
         again = [run_id for run_id in again if run_id]
         if not again:
             scenario.log.append("nothing was left to do")
@@ -119,13 +123,20 @@ def _drive(scenario, dune, deployment):
         runs = sorted((deployment.finish(run_id) for run_id in again), key=lambda run: run.is_success)
     scenario.log.append(runs[-1].status.value)
     evidence = _evidence(scenario, dune, deployment, run_ids, runs[-1])
-    return [words for invariant in INVARIANTS for words in invariant(evidence)]
+    of_checks = (words for invariant in CHECK_INVARIANTS for words in invariant(evidence, evidence.family))
+    return [*(words for invariant in INVARIANTS for words in invariant(evidence)), *of_checks]
 
 
-def _retry(deployment, run_id, strategy, is_tagged):
+def _words(strategy, is_automatic):
+    return f"{strategy} {'by itself' if is_automatic else 'by hand'}"
+
+
+def _retry(deployment, run_id, strategy, is_tagged, is_automatic):
     if isinstance(deployment, ForkedDeployment):
-        return deployment.reexecute(run_id, strategy, is_tagged=is_tagged)
-    return deployment.reexecute(run_id, strategy)
+        return deployment.reexecute(run_id, strategy, is_tagged=is_tagged, is_automatic=is_automatic)
+    tags = deployment.instance.get_run_by_id(run_id).tags
+    number = {RETRY_NUMBER: str(int(tags.get(RETRY_NUMBER, 0)) + 1)} if is_automatic else {}
+    return deployment.reexecute(run_id, strategy, **number)
 
 
 def _days(scenario):
@@ -182,6 +193,7 @@ class Evidence:
     attempts: int
     reason: str
     journal: str
+    family: Family
 
     @property
     def completed(self):
@@ -194,9 +206,11 @@ class Evidence:
 
 def _evidence(scenario, dune, deployment, run_ids, last):
     events = [event for run_id in run_ids for event in deployment.materializations(run_id)]
+    executions = dune.executions()
+    told = told_in(deployment.instance, run_ids, _sql_name)
     return Evidence(
         scenario=scenario,
-        executions=dune.executions(),
+        executions=executions,
         materialized=[
             (_sql_name(event.asset_key), event.metadata["dagster-dune/execution_id"].value) for event in events
         ],
@@ -204,19 +218,25 @@ def _evidence(scenario, dune, deployment, run_ids, last):
         attempts=len(run_ids),
         reason=deployment.failure_text(last.run_id),
         journal=str(dune.journal()),
+        family=Family(scenario, [*executions_of(dune, executions)], told),
     )
 
 
 def _paid_once(evidence):
-    """Nothing that ended well is executed again, unless everything was asked for again."""
+    """Nothing that ended well is executed again, unless everything was asked for again, or a gate said no."""
     times = Counter((_name(execution), str(execution["parameters"])) for execution in evidence.completed)
-    asked = 1 + sum(line.count("ALL_STEPS") for line in evidence.scenario.log)
-    yield from (f"{name} ended well {count} times, {asked} asked for" for name, count in times.items() if count > asked)
+    everything = 1 + sum(line.count("ALL_STEPS") for line in evidence.scenario.log)
+    anew = may_run_again(evidence.family)
+    for name, count in times.items():
+        if count > (asked := everything + anew[name[0]]):
+            yield f"{name} ended well {count} times, {asked} asked for"
 
 
 def _ran_what_was_selected(evidence):
     ran = {_name(execution) for execution in evidence.executions}
-    yield from (f"{name} was executed, but not selected" for name in ran - set(evidence.scenario.selection))
+    checks = {drawn.check.sql_name for drawn in evidence.scenario.checks if drawn.is_selected}
+    selected = {*evidence.scenario.selection, *checks}
+    yield from (f"{name} was executed, but not selected" for name in ran - selected)
 
 
 def _materialized_what_ran(evidence):
@@ -226,7 +246,7 @@ def _materialized_what_ran(evidence):
 
 def _lost_nothing(evidence):
     materialized = {name for name, _ in evidence.materialized}
-    ended_well = {_name(execution) for execution in evidence.completed}
+    ended_well = {_name(execution) for execution in evidence.completed} & set(evidence.scenario.selection)
     if evidence.scenario.loses_parent:
         return  # with its events
     if evidence.succeeded:
@@ -240,7 +260,8 @@ def _ended_with_a_reason(evidence):
         return
     if not evidence.reason:
         yield "the last run failed without a reason"
-    if not evidence.scenario.failing and not evidence.scenario.storage:
+    can_fail = evidence.scenario.failing or any(drawn.can_fail_a_run for drawn in evidence.scenario.checks)
+    if not can_fail and not evidence.scenario.storage:
         yield f"nothing was to fail, but {evidence.attempts} attempts did: {evidence.reason[:300]}"
 
 
@@ -274,6 +295,7 @@ def main():
     parser.add_argument("start", type=int, nargs="?", default=1)
     parser.add_argument("--on", choices=DATABASES, default="SQLite")
     parser.add_argument("--protocol", choices=["on", "off"], default="on")
+    parser.add_argument("--gates", choices=["on", *GATES], default="on")
     parser.add_argument("--webserver", action="store_true")
     options = parser.parse_args()
     found, failed, end = Counter(), 0, options.start + options.count
@@ -289,6 +311,7 @@ def main():
                 dunes,
                 server.storage(),
                 protocol=options.protocol,
+                gates=options.gates,
                 webserver=options.webserver,
             )
             for scenario, broken in batch:
@@ -305,6 +328,7 @@ def main():
 def _drawn(scenario):
     yield scenario.kill or "no kill"
     yield from (f"{kind} at {path.rsplit('/', 1)[-1]}" for kind, _, path, _ in scenario.faults)
+    yield from (f"check of kind {drawn.check.kind}" for drawn in scenario.checks)
     yield from (
         "storage" if words.startswith("storage") else words for words, is_so in scenario.traits.items() if is_so
     )

@@ -11,7 +11,10 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from dagster_dune import DuneApiClient
+from dagster_dune._execution import step
+from dagster_dune._execution.checks.gates import Ruling
 from dagster_dune._execution.submissions import policy, protocol, sender, submission_record
+from dagster_dune.pipeline import plan
 
 CURRENT = threading.local()
 PATIENCE_SECONDS = 2.0
@@ -116,3 +119,23 @@ def turn_the_protocol_off():
 
     sender.submitting = sends_at_once
     protocol._open = lambda *_: []
+
+
+def take_the_edges_of_gates_away():
+    """Let what reads a gate's asset run beside the gate."""
+    of_plan = plan.node_dependencies
+
+    def without_gates(graph, selection, checks):
+        gates = {name for name, check in checks.items() if check.is_gate}
+        return {name: upstream - gates for name, upstream in of_plan(graph, selection, checks).items()}
+
+    plan.node_dependencies = without_gates
+
+
+def forget_what_gates_have_said():
+    """Let each attempt go on as if no gate had said no before it."""
+    step.ruling = lambda instance, run_id, assets, plan, hear, resume: Ruling(plan, plan)
+
+
+GATES = {"without edges": take_the_edges_of_gates_away, "forgotten": forget_what_gates_have_said}
+"""Ways to break gates, to show that the scenarios notice."""

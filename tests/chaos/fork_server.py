@@ -16,6 +16,7 @@ import dagster as dg
 HERE = Path(__file__).parent
 LOGS = Path(os.environ["DAGSTER_HOME"], "runs")
 REQUEST_TAG = "chaos/request"
+RETRY_NUMBER = "dagster/retry_number"
 ROOT, PARENT = "dagster/root_run_id", "dagster/parent_run_id"
 RESUMED, ASSET_RESUMED = "dagster/is_resume_retry", "dagster/is_asset_resume_retry"
 
@@ -57,21 +58,26 @@ def _carry_out(request):
         os._exit(0)
 
 
-def _execute(instance, id, job, tags, parent, strategy, is_tagged):  # noqa: A002
-    """Launch a job; or try a run again, with the tags that Dagster's UI sets, or with the fields alone."""
+def _execute(instance, id, job, tags, parent, strategy, is_tagged, is_automatic):  # noqa: A002
+    """Launch a job; or try a run again, with the tags that Dagster sets, or with the fields alone."""
     recon = dg.build_reconstructable_job("location", "job_named", (job,), {}, str(HERE))
     tags = {**tags, REQUEST_TAG: id}
     if strategy is None:
         dg.execute_job(recon, instance, tags=tags)
         return
     run = instance.get_run_by_id(parent)
+    if is_automatic:
+        tags[RETRY_NUMBER] = str(int(run.tags.get(RETRY_NUMBER, 0)) + 1)
     inherited = {key: value for key, value in run.tags.items() if key != RESUMED}
     related = {ROOT: run.root_run_id or run.tags.get(ROOT, parent), PARENT: parent}
     if strategy == "FROM_ASSET_FAILURE":
-        if missing := _missing(instance, run, recon):
+        assets, checks = _missing(instance, run)
+        if assets or checks:
             tags = {**inherited, **related, ASSET_RESUMED: "true", **tags}
-            dg.execute_job(recon, instance, tags=tags, asset_selection=missing)
+            dg.execute_job(_selecting(instance, recon, assets, checks), instance, tags=tags)
         return
+    if run.asset_selection is not None:
+        recon = _selecting(instance, recon, run.asset_selection, run.asset_check_selection)
     if is_tagged:
         tags = {**inherited, **related, **({RESUMED: "true"} if strategy == "FROM_FAILURE" else {}), **tags}
     else:
@@ -84,11 +90,31 @@ def _execute(instance, id, job, tags, parent, strategy, is_tagged):  # noqa: A00
     dg.execute_job(recon, instance, tags=tags, reexecution_options=again)
 
 
-def _missing(instance, run, recon):
-    """What Dagster selects for a run from asset failure: what the run has not materialized."""
-    selected = run.asset_selection or recon.get_definition().asset_layer.selected_asset_keys
-    records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-    return sorted(set(selected) - {record.event_log_entry.asset_materialization.asset_key for record in records})
+def _selecting(instance, recon, assets, checks):
+    """A job of some assets and checks. `execute_job` takes no checks: the run is stored with them as the UI does."""
+    add_run = instance.run_storage.add_run
+
+    def add(run):
+        return add_run(run._replace(asset_selection=assets, asset_check_selection=checks))
+
+    instance.run_storage.add_run = add
+    return recon.get_subset(asset_selection=assets, asset_check_selection=checks)
+
+
+def _missing(instance, run):
+    """What Dagster selects for a run from asset failure: what has no event, and assets whose blocking check failed."""
+
+    def events(kind):
+        records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType(kind)).records
+        return [record.event_log_entry.dagster_event for record in records]
+
+    assets = {event.asset_key for event in events("ASSET_MATERIALIZATION_PLANNED")}
+    checks = {event.event_specific_data.asset_check_key for event in events("ASSET_CHECK_EVALUATION_PLANNED")}
+    made = {event.asset_key for event in events("ASSET_MATERIALIZATION")}
+    said = [event.asset_check_evaluation_data for event in events("ASSET_CHECK_EVALUATION")]
+    closed = {one.asset_check_key.asset_key for one in said if one.blocking and not one.passed}
+    done = {one.asset_check_key for one in said} - {key for key in checks if key.asset_key in closed}
+    return frozenset((assets - made) | (assets & closed)), frozenset(checks - done)
 
 
 if __name__ == "__main__":

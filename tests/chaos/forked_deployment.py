@@ -14,7 +14,7 @@ from deployment import ROOT, Deployment
 from waiting import wait_until
 
 HERE = Path(__file__).parent
-REQUEST = {"tags": {}, "parent": None, "strategy": None, "is_tagged": True}
+REQUEST = {"tags": {}, "parent": None, "strategy": None, "is_tagged": True, "is_automatic": False}
 
 
 class ForkedDeployment(Deployment):
@@ -69,10 +69,10 @@ class ForkedDeployment(Deployment):
         assert run_id, "no run was made: see the logs of the fork server"
         return run_id
 
-    def reexecute(self, run_id, strategy, *, is_tagged=True):
+    def reexecute(self, run_id, strategy, *, is_tagged=True, is_automatic=False):
         """Try a run again, and return the new run's id; None where nothing is left to do."""
         job = self.instance.get_run_by_id(run_id).job_name
-        return self._request(job=job, parent=run_id, strategy=strategy, is_tagged=is_tagged)
+        return self._request(job=job, parent=run_id, strategy=strategy, is_tagged=is_tagged, is_automatic=is_automatic)
 
     def terminate(self, run_id):
         """Terminate a run as Dagster's launchers do, and return whether it had not ended yet."""

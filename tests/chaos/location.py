@@ -1,16 +1,14 @@
 """The code location of a chaos batch: a few definitions and one job a seed, each against a local Dune of its own."""
 
 import json
-import operator
 import os
-from functools import reduce
 from pathlib import Path
 
 import dagster as dg
 import disturbances
 from scenario import draw
 
-from dagster_dune import DuneResource, build_dune_asset_selection, build_dune_assets
+from dagster_dune import DuneResource, build_dune_assets
 
 BATCH = json.loads(Path(os.environ["DAGSTER_HOME"], "batch.json").read_text())
 
@@ -49,17 +47,22 @@ ASSETS = {
 
 
 def selection(scenario):
-    """What the scenario selects of each of its definitions."""
-    parts = [
-        build_dune_asset_selection([assets], [name for name in scenario.selection if name in catalog])
-        for assets, catalog in zip(ASSETS[scenario.name], scenario.catalogs, strict=True)
+    """What the scenario selects of its definitions: assets, and checks apart from them."""
+    keys = {spec.metadata["dagster-dune/name"]: spec.key for of in ASSETS[scenario.name] for spec in of.specs}
+    checks = [
+        dg.AssetCheckKey(keys[drawn.check.asset], drawn.check.name) for drawn in scenario.checks if drawn.is_selected
     ]
-    return reduce(operator.or_, parts)
+    assets = dg.AssetSelection.assets(*(keys[name] for name in scenario.selection)).without_checks()
+    if not checks:
+        return assets
+    return (assets | dg.AssetSelection.checks(*checks)) if scenario.selection else dg.AssetSelection.checks(*checks)
 
 
 disturbances.disturb({scenario.name: scenario for scenario in SCENARIOS})
 if BATCH["protocol"] == "off":
     disturbances.turn_the_protocol_off()
+if BATCH["gates"] != "on":
+    disturbances.GATES[BATCH["gates"]]()
 
 defs = dg.Definitions(
     assets=[assets for of_scenario in ASSETS.values() for assets in of_scenario],

@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass, field
 
+from drawn_checks import DrawnCheck, draw_checks
+
 from dagster_dune import DuneCatalog, MaterializedView, Query, QueryPartitions
 
 STATUS = "/api/v1/pipelines/executions/*/status"
@@ -69,6 +71,8 @@ class Scenario:
         has_step_retries: Whether a step is tried again within its run.
         killed_retry: Whether a retry is killed, and not the first run.
         tags: Whether each retry gets the tags that Dagster's UI sets, or is known by its fields alone.
+        automatic: Whether each retry is one that Dagster itself makes, and nobody by hand.
+        checks: The checks of all definitions.
     """
 
     seed: int
@@ -88,6 +92,8 @@ class Scenario:
     has_step_retries: bool = False
     killed_retry: bool = False
     tags: list[bool] = field(default_factory=lambda: [True] * 8)
+    automatic: list[bool] = field(default_factory=lambda: [False] * 8)
+    checks: list[DrawnCheck] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     @property
@@ -100,6 +106,7 @@ class Scenario:
         ]
         parts += [words for words, is_so in self.traits.items() if is_so]
         parts += [f"{name} fails {times}x" for name, times in self.failing.items()]
+        parts += [str(drawn) for drawn in self.checks]
         parts += [f"{kind} {settings} at {path.rsplit('/', 1)[-1]}" for kind, _, path, settings in self.faults]
         if self.kill:
             who = "a retry's" if self.killed_retry else "the first"
@@ -118,6 +125,9 @@ class Scenario:
             "step retries": self.has_step_retries,
             "kill in a retry": bool(self.kill) and self.killed_retry,
             "retries without tags": not all(self.tags[:3]),
+            "automatic retries": any(self.automatic[:3]),
+            "checks": bool(self.checks),
+            "checks alone": not self.selection,
         }
 
     def catalog_of(self, name):
@@ -137,7 +147,7 @@ def draw(seed):
         faults.append(("GET", EXECUTION, chance.choice(POLLING_FAULTS[:7])))
     if chance.random() < 0.15:  # most of them end a scenario: nobody may send again
         faults.append(("POST", EXECUTE, chance.choice(SUBMISSION_FAULTS)))
-    return Scenario(
+    scenario = Scenario(
         seed=seed,
         catalogs=[catalog for catalog, _ in graphs],
         selection=selection,
@@ -156,6 +166,22 @@ def draw(seed):
         killed_retry=chance.random() < 0.3,
         tags=[chance.random() < 0.6 for _ in range(8)],
     )
+    return _with_checks(chance, scenario) if chance.random() < 0.7 else scenario
+
+
+def _with_checks(chance, scenario):
+    if not scenario.days and chance.random() < 0.1:
+        scenario.selection, scenario.failing = [], {}
+    scenario.catalogs, scenario.checks = draw_checks(chance, scenario.catalogs, scenario.selection, scenario.days)
+    if not scenario.selection and not any(drawn.is_selected for drawn in scenario.checks):
+        chance.choice(scenario.checks).is_selected = True
+    scenario.kill_after += chance.uniform(0.0, 2.0)
+    scenario.automatic = [chance.random() < 0.4 for _ in range(8)]
+    for nth, is_automatic in enumerate(scenario.automatic):
+        if is_automatic and chance.random() < 0.4:  # the tag dagster/retry_strategy
+            scenario.strategies[nth] = "ALL_STEPS"
+    scenario.tags = [*map(max, scenario.tags, scenario.automatic)]  # Dagster's own retries have tags
+    return scenario
 
 
 def _graph(chance, first, days):
@@ -183,6 +209,8 @@ def load(scenario, dune):
     """Save a scenario's objects in a local Dune, and arm its faults."""
     for catalog in scenario.catalogs:
         _load_objects(scenario, catalog, dune)
+    for drawn in scenario.checks:
+        drawn.load(dune)
     for name, times in scenario.failing.items():
         node = name if name.startswith("dune.") else int(name.removeprefix("query_"))
         dune.inject("failing_node", node=node, times=times)
@@ -192,9 +220,14 @@ def load(scenario, dune):
 
 def _load_objects(scenario, catalog, dune):
     day = {"key": "day", "type": "text", "value": "2020-01-01"}
+    of_checks = {check.sql_name for check in catalog.checks}
     for obj in catalog.with_backing_queries().queries:
+        if obj.sql_name in of_checks:
+            continue
         if scenario.days and obj.sql_name in catalog:
-            dune.load_query(obj.query_id, obj.sql_name, "SELECT '{{day}}' AS day, 1 AS n", parameters=[day])
+            dune.load_query(
+                obj.query_id, obj.sql_name, "SELECT COUNT(*) AS n FROM (SELECT '{{day}}' AS day) AS t", parameters=[day]
+            )
             continue
         reads = catalog[obj.sql_name].deps if obj.sql_name in catalog else obj.deps
         parts = [f"SELECT n FROM {name}" for name in reads if name in scenario.selection] or ["SELECT 1 AS n"]

@@ -18,6 +18,7 @@ from dagster_dune.emulator.server import DuneEmulator
 LOCATION = ROOT / "tests" / "support" / "durable_location.py"
 EXECUTE = "/api/v1/pipelines/execute"
 PLAIN = ["dune/acme/result_one_100", "dune/acme/result_two_100", "dune/three_102"]
+CHECKED = ["dune/acme/result_one_300", "dune/acme/result_two_300", "dune/three_302"]
 RETRIED = ["dune/acme/result_one_200", "dune/acme/result_two_200", "dune/three_202"]
 
 
@@ -220,6 +221,78 @@ def test_a_plain_sigterm_cancels_nothing(deployment, calls, polled, held, local_
     again = run if run.is_success else deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert again.is_success
     assert len(calls()) == 1
+
+
+def ended(dune):
+    """How often each query of a check has ended on Dune, by its id."""
+    ids = [
+        one["query_id"] for one in dune.executions() if one["state"] in ("QUERY_STATE_COMPLETED", "QUERY_STATE_FAILED")
+    ]
+    return {id_: ids.count(id_) for id_ in (303, 304)}
+
+
+def said(deployment, run_id):
+    """What each check has said in a run."""
+    records = deployment.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = [record.event_log_entry.dagster_event.asset_check_evaluation_data for record in records.records]
+    return sorted((one.asset_check_key.name, one.passed) for one in found)
+
+
+def test_a_kill_between_a_checks_answer_and_its_event_pays_for_no_check_twice(deployment, calls, local_dune):
+    local_dune.inject("delay", method="GET", path="/api/v1/execution/*/results", seconds=3600)
+    run_id = deployment.launch(job="checked_job")
+    wait_until(lambda: len(local_dune.executions()) == 5 and ended(local_dune) == {303: 1, 304: 1})
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+    assert ("value", True) not in said(deployment, run_id)
+
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert again.is_success
+    assert deployment.materialized(again.run_id) == CHECKED
+    assert said(deployment, again.run_id) == [("gate", True), ("value", True)]
+    assert ended(local_dune) == {303: 1, 304: 1}
+    assert len(calls()) == 1
+
+
+@pytest.mark.parametrize("strategy", ["FROM_FAILURE", "FROM_ASSET_FAILURE"])
+def test_a_kill_between_a_gates_no_and_its_event(deployment, calls, local_dune, strategy):
+    """The value is asked for first, so that the gate's answer waits behind it."""
+    local_dune.inject("failing_node", node=304, message="Cannot cast 'gate closed: 1 negative' to BIGINT")
+    local_dune.inject("delay", method="GET", path="/api/v1/execution/*/results", seconds=3600)
+    local_dune.hold(304)
+    run_id = deployment.launch(job="checked_job")
+    wait_until(lambda: ended(local_dune)[303])
+    local_dune.release()
+    wait_until(lambda: ended(local_dune) == {303: 1, 304: 1})
+    os.kill(deployment.step_process(run_id), signal.SIGKILL)
+    assert deployment.finish(run_id).is_failure
+    assert said(deployment, run_id) == []
+
+    again = deployment.finish(deployment.reexecute(run_id, strategy))
+    assert again.is_failure
+    assert ("gate", False) in said(deployment, again.run_id)
+    assert ended(local_dune) == {303: 1, 304: 1}
+    assert len(calls()) == 1
+    assert "said no" in deployment.failure_text(again.run_id) or "is closed" in deployment.failure_text(again.run_id)
+
+
+def test_a_terminated_run_cancels_its_checks_and_these_alone_are_sent_again(deployment, calls, local_dune):
+    local_dune.hold(303)
+    local_dune.hold(304)
+    run_id = deployment.launch(job="checked_job")
+    local_dune.wait_until_held(303)
+    local_dune.wait_until_held(304)
+    wait_until(lambda: deployment.materialized(run_id))
+    assert deployment.terminate(run_id)
+    assert deployment.finish(run_id).status is dg.DagsterRunStatus.CANCELED
+    local_dune.release()
+    cancelled = {one["query_id"] for one in local_dune.executions() if one["state"] == "QUERY_STATE_CANCELLED"}
+    assert cancelled == {303, 304}
+
+    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
+    assert again.is_success
+    assert said(deployment, again.run_id) == [("gate", True), ("value", True)]
+    assert [len(started(body)) for body in calls()] == [5, 4]
 
 
 @pytest.mark.parametrize(("word", "requests"), [("resubmit", 2), ("adopt", 1)])

@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 
 from dagster_dune import (
+    DagsterDuneTranslator,
     DuneCatalog,
     DuneCatalogError,
     DuneCheck,
@@ -63,6 +64,7 @@ def test_checks_of_assets_that_are_not_selected_are_left_out():
         ({**GATE, "kind": "value", "at_least": 2, "at_most": 1}, "can never pass"),
         ({**GATE, "kind": "value", "equals": 2, "at_most": 1}, "has equals beside"),
         ({**GATE, "kind": "value", "change_at_most": "much"}, 'Write it as "20%"'),
+        ({"asset": A, "name": "x", "kind": "credits", "at_most": -1}, "can never pass: at_most=-1 is below zero"),
         ({"asset": A, "name": "x", "kind": "row_count"}, "needs at_least or at_most or factor_at_most"),
         ({"asset": A, "name": "x", "kind": "seconds", "at_least": 1, "at_most": 2}, "does not take at_least"),
     ],
@@ -84,6 +86,44 @@ def test_a_gate_that_reads_a_reader_of_its_asset_is_refused():
     checked = catalog(queries=[Query(query_id=5, deps=[A, B])])
     with pytest.raises(DuneCatalogError, match=f"The gate gate of {A} reads what reads"):
         build_dune_assets(checked, checks=[DuneCheck(**GATE)])
+
+
+class Later(DagsterDuneTranslator):
+    """Lets B depend on A, which its SQL does not read."""
+
+    def get_asset_spec(self, obj):
+        spec = super().get_asset_spec(obj)
+        return spec.merge_attributes(deps=[A.split(".")]) if getattr(obj, "sql_name", "") == B else spec
+
+
+def test_a_gate_that_reads_what_a_translator_makes_a_reader_is_refused():
+    apart = DuneCatalog(
+        materialized_views=[MaterializedView(name=A), MaterializedView(name=B)],
+        queries=[Query(query_id=5, deps=[A, B])],
+        checks=[DuneCheck(**GATE)],
+    )
+    build_dune_assets(apart)
+    with pytest.raises(DuneCatalogError, match=f"The gate gate of {A} reads what reads"):
+        build_dune_assets(apart, translator=Later())
+
+
+def test_checks_of_what_is_inlined_are_left_out_with_a_warning(caplog):
+    views = [Query(query_id=7, deps=[A]), Query(query_id=8, deps=["query_7"])]
+    checks = [DuneCheck(**{**GATE, "asset": "query_7"})]
+    build_dune_assets(catalog(queries=views), checks=checks)
+    assert "left out" not in caplog.text
+    assert not list(build_dune_assets(catalog(queries=views), checks=checks, query_views="inline").check_keys)
+    assert "left out, because what they check is no asset of its own" in caplog.text
+    assert "check gate of query_7" in caplog.text
+
+
+def test_a_folder_says_what_a_query_checks_where_a_tag_says_something_else(caplog):
+    query = Query(query_id=5, deps=[A])
+    for_folder = catalog(queries=[query], checks=[DuneCheck(**{**GATE, "name": "zeros"})])
+    of_account = catalog(queries=[query], checks=[DuneCheck(asset=B, name="aaa", kind="rows", query_id=5)])
+    merged = DuneCatalog.merge(for_folder, of_account)
+    assert [(check.asset, check.name, check.kind) for check in merged.checks] == [(A, "zeros", "gate")]
+    assert "Left out" not in caplog.text
 
 
 def test_a_component_takes_checks_in_yaml(tmp_path):

@@ -1,8 +1,10 @@
-"""A chain of two matviews and a query, and beside it the same with a retry policy."""
+"""A chain of two matviews and a query; the same with a retry policy; and the same with a check and a gate."""
 
 import dagster as dg
 
-from dagster_dune import DuneCatalog, DuneResource, MaterializedView, Query, build_dune_assets
+from dagster_dune import DuneCatalog, DuneCheck, DuneResource, MaterializedView, Query, build_dune_assets
+
+CHECKED = "dune.acme.result_one_300"
 
 
 def chain(first):
@@ -18,8 +20,10 @@ def chain(first):
 
 
 def load(dune):
-    """Save the objects of both chains in a local Dune."""
-    for first in (100, 200):
+    """Save the objects of the chains, and the checks, in a local Dune."""
+    dune.load_query(303, "value", f"SELECT n FROM {CHECKED}")
+    dune.load_query(304, "gate", f"SELECT n FROM {CHECKED}")
+    for first in (100, 200, 300):
         one, two = f"dune.acme.result_one_{first}", f"dune.acme.result_two_{first}"
         dune.load_query(first, "one", "SELECT 1 AS n")
         dune.load_query(first + 1, "two", f"SELECT n + 1 AS n FROM {one}")
@@ -30,12 +34,21 @@ def load(dune):
 
 plain = build_dune_assets(chain(100), name="plain")
 retried = build_dune_assets(chain(200), name="retried", retry_policy=dg.RetryPolicy(max_retries=1))
+checked = build_dune_assets(
+    chain(300),
+    name="checked",
+    checks=[
+        DuneCheck(asset=CHECKED, name="value", kind="value", query_id=303, at_least=1),
+        DuneCheck(asset=CHECKED, name="gate", kind="gate", query_id=304),
+    ],
+)
 
 defs = dg.Definitions(
-    assets=[plain, retried],
+    assets=[plain, retried, checked],
     jobs=[
         dg.define_asset_job("plain_job", selection=dg.AssetSelection.assets(plain)),
         dg.define_asset_job("retried_job", selection=dg.AssetSelection.assets(retried)),
+        dg.define_asset_job("checked_job", selection=dg.AssetSelection.assets(checked)),
     ],
     resources={
         "dune": DuneResource(

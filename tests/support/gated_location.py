@@ -14,6 +14,8 @@ CATALOG = DuneCatalog(
     queries=[Query(query_id=3), Query(query_id=4, deps=[B])],
     checks=[],
 )
+TOO_MUCH = DuneCheck(asset=A, name="too_much", kind="rows", query_id=15, blocking=True)
+ENOUGH = DuneCheck(asset=A, name="enough", kind="row_count", at_least=1, at_most=2, blocking=True)
 GATE = DuneCheck(asset=A, name="gate", kind="gate", query_id=14)
 
 
@@ -30,12 +32,13 @@ def load(dune):
     dune.load_query(3, "other", "SELECT missing FROM dex.trades")
     dune.load_query(4, "last", f"SELECT total FROM {B}")
     dune.load_query(14, "gate", GATE_SQL)
+    dune.load_query(15, "too_much", f"SELECT amount FROM {A} WHERE amount > 100")
     dune.load_materialized_view(A, 1)
     dune.load_materialized_view(B, 2)
 
 
-def definitions(**options):
-    assets = build_dune_assets(CATALOG, checks=[GATE], **options)
+def definitions(checks=(GATE,), **options):
+    assets = build_dune_assets(CATALOG, checks=checks, **options)
     return dg.Definitions(
         assets=[assets],
         jobs=[dg.define_asset_job("gated", selection=dg.AssetSelection.all())],
@@ -50,6 +53,11 @@ def gated():
 
 def retried():
     return definitions(retry_policy=dg.RetryPolicy(max_retries=2)).resolve_job_def("gated")
+
+
+def blocked():
+    """The same, with two blocking checks beside the gate."""
+    return definitions([GATE, TOO_MUCH, ENOUGH]).resolve_job_def("gated")
 
 
 def anew():

@@ -1,13 +1,13 @@
 """What an attempt may run once a gate has said no before it.
 
 An automatic retry asks no gate again: it runs neither the gate's asset, nor the gate, nor what the gate held back, and
-fails as the attempt before it did. Who tries again by hand wants all of these anew. What reads the asset is never run
-without the gate while the gate's latest answer is no.
+fails as the attempt before it did. Who tries again by hand wants all of these anew, and so what another blocking check
+has said no of. What reads the asset is never run without the gate while the gate's latest answer is no.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import dagster as dg
@@ -66,8 +66,9 @@ def ruling(
     Raises:
         DunePlanError: It is to run what a gate held back, without the gate.
     """
-    gates = {key: check for key, check in assets.checks.items() if check.is_gate}
-    if not gates:
+    blocking = {key: check for key, check in assets.checks.items() if check.blocking}
+    gates = {key: check for key, check in blocking.items() if check.is_gate}
+    if not gates and blocking.keys().isdisjoint(assets.selected_checks):
         return Ruling(plan, plan)
     history = GateHistory.of(instance, run_id, assets.definition)
     in_plan = {node.check.label for node in plan.nodes if node.check}
@@ -77,6 +78,10 @@ def ruling(
     for key, gate in gates.items():
         if gate.label not in in_plan:
             _refuse_past(key, gate, plan, assets, history, hear)
+    asked = {key: check for key, check in blocking.items() if check.label in in_plan or key in assets.selected_checks}
+    plan = _with_identities(plan, asked, history)
+    for key, gate in gates.items():
+        if gate.label not in in_plan:
             continue
         names = {gate.sql_name or "", gate.asset, *_behind(plan, gate.sql_name)}
         now = history.last_answer(key, history.generation)
@@ -84,8 +89,6 @@ def ruling(
             closed[gate.label] = f"It said no in run {now.run_id}, and an automatic retry does not ask again."
             removed |= names
             continue
-        # What else checks the asset, or reads it, is of the rows that it had.
-        plan = _with_identity(plan, {*names, *_behind(plan, gate.asset)}, gate, history, key)
         if now is None and history.is_automatic and not (resume and history.resumes):
             nodes = PipelinePlan(tuple(node for node in plan.nodes if node.sql_name == gate.sql_name))
             if unheard := _unheard_no(nodes, history, key, history.generation, hear):
@@ -192,28 +195,30 @@ def _alone(gate: DuneCheck, assets: DuneAssetSet, history: GateHistory) -> Pipel
     return PipelinePlan(tuple(replace(node, id=number) for number, node in enumerate(nodes, start=1)))
 
 
-def _with_identity(
-    plan: PipelinePlan, names: set[str], gate: DuneCheck, history: GateHistory, key: dg.AssetCheckKey
+def _with_identities(
+    plan: PipelinePlan, checks: Mapping[dg.AssetCheckKey, DuneCheck], history: GateHistory
 ) -> PipelinePlan:
-    """Give a gate, its asset and what waits for it another identity after a no, so that they run anew, together.
+    """Give what a blocking check has said no of another identity, so that by hand it runs anew, and together.
 
-    The attempts of one generation share what they run, so that each has the identity of what that has sent.
+    That is the check, its asset, and whatever else checks or reads the rows that the asset had. The attempts of one
+    generation share what they run, so that each has the identity of what that has sent.
     """
-    gate_nodes = [node for node in plan.nodes if node.sql_name == gate.sql_name]
-    noes = history.noes(key)
-    for run_id in (*noes, ""):
-        if history.has_sent(key, [replace(node, anew_after=run_id).digest for node in gate_nodes]):
-            return _anew(plan, names, run_id)
-    return _anew(plan, names, noes[0] if noes else "")
-
-
-def _anew(plan: PipelinePlan, names: set[str], run_id: str) -> PipelinePlan:
-    """Give nodes another identity than they had up to the answer of a run, so that nothing of them is taken over."""
-    if not run_id:
-        return plan
-    return PipelinePlan(
-        tuple(replace(node, anew_after=run_id) if node.sql_name in names else node for node in plan.nodes)
-    )
+    noes = history.noes(*checks)
+    rank = {run_id: place for place, run_id in enumerate(["", *reversed(noes)])}
+    identities: dict[str, str] = {}
+    for key, check in checks.items():
+        own = {check.sql_name, check.asset} - {None}
+        nodes = [node for node in plan.nodes if node.sql_name == (check.sql_name or check.asset)]
+        sent = (
+            run_id
+            for run_id in (*noes, "")
+            if history.has_sent(key, [replace(node, anew_after=run_id).digest for node in nodes])
+        )
+        latest = next(iter(history.noes(key)), "")
+        run_id = next(sent, latest)
+        for name in own.union(*(_behind(plan, name) for name in own)):
+            identities[name] = max(identities.get(name, ""), run_id, key=rank.__getitem__)
+    return PipelinePlan(tuple(replace(node, anew_after=identities.get(node.sql_name, "")) for node in plan.nodes))
 
 
 def _without(plan: PipelinePlan, names: set[str]) -> tuple[PlannedNode, ...]:

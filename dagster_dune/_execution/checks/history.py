@@ -79,15 +79,15 @@ class GateHistory:
         """The latest answer of a gate in some runs."""
         return next((answer for answer in self._answers[key] if answer.run_id in runs), None)
 
-    def noes(self, key: dg.AssetCheckKey) -> list[str]:
-        """The runs of other generations that a gate has said no in, the latest first."""
-        return [
-            answer.run_id for answer in self._answers[key] if not answer.passed and answer.run_id not in self.generation
-        ]
+    def noes(self, *keys: dg.AssetCheckKey) -> list[str]:
+        """The runs of other generations that some checks have said no in, the latest first."""
+        answers = [answer for key in keys for answer in self._answers[key] if answer.run_id not in self.generation]
+        answers.sort(key=lambda answer: answer.order, reverse=True)
+        return list(dict.fromkeys(answer.run_id for answer in answers if not answer.passed))
 
     def has_sent(self, key: dg.AssetCheckKey, digests: Collection[str]) -> bool:
-        """Whether the generation has sent, or taken over, some of a gate's nodes."""
-        pipelines = {answer.pipeline for answer in self._answers[key] if answer.run_id in self.generation}
+        """Whether the generation has sent, or taken over, some of the nodes that a check is asked in."""
+        pipelines = {answer.pipeline for answer in self._answers[key] if answer.run_id in self.generation} - {None}
         return any(
             submission.holds_any(digests)
             and (submission.run_id in self.generation or submission.pipeline_execution_id in pipelines)

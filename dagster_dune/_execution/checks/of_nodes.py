@@ -23,18 +23,17 @@ PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 2.0
 
 T = TypeVar("T")
+ValueBefore = Callable[[str], float | None]
 
 
-def answer_of_node(
-    check: DuneCheck, outcome: Outcome, client: DuneApiClient, value_before: Callable[[], float | None]
-) -> CheckAnswer:
+def answer_of_node(check: DuneCheck, outcome: Outcome, client: DuneApiClient, value_before: ValueBefore) -> CheckAnswer:
     """Read the answer of a check from the end of its node.
 
     Args:
         check: The check, of a kind with a query.
         outcome: How its node ended.
         client: Reads the count of the rows where the outcome lacks it, and the few rows that are asked for.
-        value_before: Reads the value that the check last had.
+        value_before: Reads the value that the check last had, in another execution than the one that it is given.
 
     Raises:
         NoAnswerError: The node failed to run, was skipped, or answered something else than its kind asks for.
@@ -131,7 +130,7 @@ def _cell(value: Any) -> str | int | float | bool | None:
 
 
 def _of_value(
-    check: DuneCheck, count: int, execution_id: str, client: DuneApiClient, value_before: Callable[[], float | None]
+    check: DuneCheck, count: int, execution_id: str, client: DuneApiClient, value_before: ValueBefore
 ) -> CheckAnswer:
     if count != 1:
         raise NoAnswerError(f"A check of kind value returns one row, and this one returned {count}.")
@@ -148,7 +147,7 @@ def _of_value(
     number = _number(value)
     if not bounds:
         raise NoAnswerError(f"It returned {value!r}, which is no boolean, and has no bounds for numbers.")
-    return _within_bounds(check, number, value_before())
+    return _within_bounds(check, number, value_before(execution_id))
 
 
 def _number(value: Any) -> float:
@@ -161,6 +160,7 @@ def _number(value: Any) -> float:
 def _within_bounds(check: DuneCheck, number: float, before: float | None) -> CheckAnswer:
     broken = broken_bounds(check, number)
     if not math.isfinite(number):  # Dagster's pages cannot read such a number
+        broken += ["no change of it can be told"] if check.max_change is not None else []
         return CheckAnswer(not broken, f"The value is {number:g}{': ' if broken else ''}{'; '.join(broken)}.")
     metadata: dict[str, Any] = {VALUE: number}
     if check.max_change is not None and before is not None:

@@ -7,7 +7,7 @@ count one as done. It is lost, as an asset can be, and fails the step.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError
 from dagster_dune._execution.checks.of_known import answer_of_known, metadata_before
-from dagster_dune._execution.checks.of_nodes import answer_of_node, patiently
+from dagster_dune._execution.checks.of_nodes import ValueBefore, answer_of_node, patiently
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.settings.checks import DuneCheck
@@ -27,6 +27,7 @@ from dagster_dune.metadata import (
     EXECUTION_ID,
     PIPELINE_EXECUTION_ID,
     VALUE,
+    VALUE_BEFORE,
     details_metadata,
     outcome_metadata,
 )
@@ -96,15 +97,19 @@ class CheckResults:
             yield from self._known(key, self._last_told(key))
 
     def _last_told(self, key: dg.AssetKey) -> dict[str, Mapping[str, Any]]:
-        """What the last materialization tells: of each partition that the run is of, or of the asset."""
+        """What the last materialization tells: of each partition that the run is of, or of the asset.
+
+        Nothing where one of them was never made: a result of the others would be taken for one of all.
+        """
         partitions = self._assets.partitions.get(self._assets.names[key], ())
         names = [name for partition in partitions for name in partition.keys]
         told = {}
         for name in names or [""]:
             of_asset = dg.AssetRecordsFilter(key, asset_partitions=[name] if name else None)
             (record,) = self._instance.fetch_materializations(of_asset, limit=1).records or (None,)
-            if record and record.asset_materialization:
-                told[name] = record.asset_materialization.metadata
+            if not record or not record.asset_materialization:
+                return {}
+            told[name] = record.asset_materialization.metadata
         return told
 
     def settle(self, outcome: Outcome, pipeline: str | None) -> Iterator[CheckEvent]:
@@ -177,14 +182,17 @@ class CheckResults:
                         self._assets.keys[check.asset], description=description, metadata=metadata, partition=partition
                     )
 
-    def _value_before(self, check: DuneCheck, key: dg.AssetCheckKey) -> Callable[[], float | None]:
-        def read() -> float | None:
+    def _value_before(self, check: DuneCheck, key: dg.AssetCheckKey) -> ValueBefore:
+        def read(execution_id: str) -> float | None:
             if check.max_change is None:
                 return None
             record = self._instance.event_log_storage.get_asset_check_summary_records([key])[key]
             before = record.last_completed_check_execution_record
             event = before.event.dagster_event if before and before.event else None
-            value = event.asset_check_evaluation_data.metadata.get(VALUE) if event else None
+            told = event.asset_check_evaluation_data.metadata if event else {}
+            # An attempt that takes an execution over tells it anew, and must say the same of it.
+            is_same = EXECUTION_ID in told and told[EXECUTION_ID].value == execution_id
+            value = told.get(VALUE_BEFORE if is_same else VALUE)
             number = value.value if isinstance(value, dg.FloatMetadataValue | dg.IntMetadataValue) else None
             return None if number is None else float(number)
 

@@ -35,6 +35,8 @@ BOUNDS: Mapping[str, tuple[str, ...]] = {
     "seconds": ("at_most",),
 }
 """By kind, the settings that it takes beside those that all take."""
+KNOWN_NUMBERS = ("row_count", "credits", "seconds")
+"""The kinds of numbers that are never below zero."""
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "row_count": ("at_least", "at_most", "factor_at_most"),
     "columns": ("columns",),
@@ -155,6 +157,8 @@ class DuneCheck(BaseModel):
     def _check_bounds(self) -> None:
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise self._wrong(f"can never pass: at_least={self.at_least:g} is more than at_most={self.at_most:g}.")
+        if self.kind in KNOWN_NUMBERS and self.at_most is not None and self.at_most < 0:
+            raise self._wrong(f"can never pass: at_most={self.at_most:g} is below zero.")
         if self.equals is not None and (self.at_least is not None or self.at_most is not None):
             raise self._wrong("has equals beside at_least or at_most.", "Keep one of the two.")
         if self.change_at_most is not None and not PERCENT.fullmatch(self.change_at_most.strip()):

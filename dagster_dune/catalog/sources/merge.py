@@ -86,9 +86,11 @@ def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftO
 
 
 def _checks(folder: CatalogContents, account: CatalogContents) -> tuple[DuneCheck, ...]:
-    """The checks of both; where both have one of a name, the folder's."""
-    said = {(check.asset, check.name): check for check in (*account.checks, *folder.checks)}
-    return tuple(said[key] for key in sorted(said))
+    """The checks of both; where both have one of a name, or say what a query checks, the folder's."""
+    names = {(check.asset, check.name) for check in folder.checks}
+    queries = {check.query_id for check in folder.checks} - {None}
+    others = [c for c in account.checks if (c.asset, c.name) not in names and c.query_id not in queries]
+    return tuple(sorted([*folder.checks, *others], key=lambda check: (check.asset, check.name)))
 
 
 def _identified(

@@ -261,6 +261,81 @@ def test_a_value_that_is_no_number_is_within_no_bounds(load, run, dune):
     assert "it must be at most 10" in found.description
 
 
+def test_infinity_is_no_change_that_could_be_allowed(load, run, dune):
+    load(1)
+    dune.load_query(13, "infinity", "SELECT infinity() AS n")
+    check = DuneCheck(asset=A, name="v", kind="value", query_id=13, change_at_most="20%")
+    found = evaluations(run(assets(check)))["v"]
+    assert not found.passed
+    assert "no change of it can be told" in found.description
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT 1 AS n WHERE false", "returned 0"),
+        ("SELECT n FROM (VALUES 1, 2) AS t (n)", "returned 2"),
+        ("SELECT 1 AS n, 2 AS m", "one row with one column"),
+        ("SELECT CAST(NULL AS bigint) AS n", "neither a boolean nor a number"),
+        ("SELECT CAST(NULL AS boolean) AS n", "neither a boolean nor a number"),
+        ("SELECT true AS n", "has bounds, which are for numbers"),
+    ],
+)
+def test_what_is_no_value_is_no_answer(load, run, dune, sql, words):
+    load(1)
+    dune.load_query(13, "value", sql)
+    result = run(assets(DuneCheck(asset=A, name="v", kind="value", query_id=13, at_most=5)))
+    assert not result.success
+    assert evaluations(result) == {}
+    assert words in failure(result).description
+
+
+def test_a_change_from_zero_is_none_or_too_much(load, run):
+    definition = assets(DuneCheck(asset=A, name="steady", kind="value", query_id=13, change_at_most="20%"))
+    found = []
+    for amount in (0, 0, 1):
+        load(amount)
+        found.append(evaluations(run(definition))["steady"].passed)
+    assert found == [True, True, False]
+
+
+def test_an_execution_that_is_told_again_is_compared_with_the_value_before_it(load, run, dune, instance, resource):
+    """Not with itself, which would let every retry pass."""
+    definition = assets(DuneCheck(asset=A, name="steady", kind="value", query_id=13, change_at_most="20%"))
+    load(100)
+    run(definition)
+    load(500)
+    dune.load_query(2, "totals", "SELECT missing FROM dex.trades")
+    failed = run(definition)
+    assert not evaluations(failed)["steady"].passed
+    load(500)
+    again = dg.materialize(
+        [definition],
+        resources={"dune": resource},
+        instance=instance,
+        raise_on_error=False,
+        tags={
+            "dagster/parent_run_id": failed.run_id,
+            "dagster/root_run_id": failed.run_id,
+            "dagster/is_resume_retry": "true",
+        },
+    )
+    found = evaluations(again)["steady"]
+    before = evaluations(failed)["steady"]
+    assert found.metadata["dagster-dune/execution_id"] == before.metadata["dagster-dune/execution_id"]
+    assert found.metadata["dagster-dune/value_before"].value == 100
+    assert not found.passed
+
+
+def test_checks_count_among_max_nodes(load, resource_with, instance, dune):
+    load(1)
+    result = dg.materialize(
+        [assets(*CHECKS, GATE)], resources={"dune": resource_with(max_nodes=5)}, instance=instance, raise_on_error=False
+    )
+    assert "6 nodes would run, which is more than max_nodes=5" in failure(result).description
+    assert dune.journal() == []
+
+
 def test_a_value_is_compared_with_the_one_before(load, run):
     definition = assets(DuneCheck(asset=A, name="steady", kind="value", query_id=13, change_at_most="20%"))
     found = []

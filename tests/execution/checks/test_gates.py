@@ -116,14 +116,48 @@ def test_a_step_retry_sends_nothing_that_the_gate_held_back(world):
     assert world.sent() == [[14, 3, 4, A, B]]
 
 
-@pytest.mark.parametrize("how", [RESUMES, EVERYTHING])
+@pytest.mark.parametrize("how", [RESUMES, RESUMES_ASSETS, EVERYTHING])
 def test_by_hand_the_asset_the_gate_and_its_readers_run_anew(world, closed, how):
+    """From asset failure Dagster selects the gate's asset again, though it was materialized."""
     world.dune.load_query(3, "other", "SELECT 1 AS one")
     location.amounts(world.dune, 1)
     again = world.run(closed, tags=how)
     assert again.success
     assert world.sent() == [[14, 3, 4, A, B]]
     assert materialized(again) == {"result_amounts", "result_totals", "query_3", "query_4"}
+
+
+@pytest.mark.parametrize("how", [RESUMES, RESUMES_ASSETS, EVERYTHING])
+@pytest.mark.parametrize("bad", [[500], [1, 1, 1]])
+def test_by_hand_what_another_blocking_check_said_no_of_runs_anew(world, how, bad):
+    """Its query, or a check without one: by itself nothing, by hand the asset and what checks and reads it."""
+    world.dune.load_query(3, "other", "SELECT 1 AS one")
+    location.amounts(world.dune, *bad)
+    first = world.run(job=location.blocked)
+    assert world.sent() == [[14, 15, 3, 4, A, B]]
+    retry = world.run(first, job=location.blocked, tags={**RESUMES, **AUTOMATIC})
+    assert not retry.success
+    assert "1 blocking check failed" in failure(retry)
+    assert world.sent() == []
+    location.amounts(world.dune, 1)
+    again = world.run(retry, job=location.blocked, tags={**AUTOMATIC, **how})
+    assert again.success
+    assert world.sent() == [[14, 15, 3, 4, A, B] if how == EVERYTHING else [14, 15, 4, A, B]]
+
+
+def test_by_hand_again_after_the_noes_of_two_checks(world):
+    """The later no of one counts also where the other said no before."""
+    world.dune.load_query(3, "other", "SELECT 1 AS one")
+    location.amounts(world.dune, -1, 500)
+    first = world.run(job=location.blocked)
+    assert world.sent() == [[14, 15, 3, 4, A, B]]
+    location.amounts(world.dune, -1)
+    second = world.run(first, job=location.blocked, tags=RESUMES)
+    assert world.sent() == [[14, 15, 4, A, B]]
+    location.amounts(world.dune, 1)
+    third = world.run(second, job=location.blocked, tags=RESUMES)
+    assert world.sent() == [[14, 15, 4, A, B]]
+    assert third.success
 
 
 def test_by_hand_again_after_another_no(world, closed):

@@ -1,0 +1,244 @@
+"""What must hold for checks and gates after a scenario, whatever went wrong in it."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import dagster as dg
+
+from dagster_dune import DuneApiClient
+
+EVENTS = (dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+
+
+@dataclass
+class Execution:
+    """One execution on Dune, with the times and the words that its status tells."""
+
+    name: str
+    day: str | None
+    id: str
+    pipeline: str
+    submitted_at: float
+    ended_at: float | None
+    answer: str
+    """"yes" where it completed, "no" where a gate said no, else "none"."""
+
+
+@dataclass
+class Told:
+    """One event of a run: a materialization, or the result of a check."""
+
+    at: float
+    run_id: str
+    asset: str
+    check: str | None
+    passed: bool | None
+    metadata: dict
+
+
+def executions_of(dune, overview):
+    """Read how each execution ended."""
+    with DuneApiClient(dune.api_key, dune.url) as client:
+        for one in overview:
+            status = client.get_execution_status(one["execution_id"])
+            closed = status.error is not None and "gate closed:" in (status.error.message or "")
+            yield Execution(
+                name=one["materialized_view"] or f"query_{one['query_id']}",
+                day=one["parameters"].get("day"),
+                id=one["execution_id"],
+                pipeline=one["pipeline_execution_id"],
+                submitted_at=status.submitted_at.timestamp(),
+                ended_at=status.execution_ended_at and status.execution_ended_at.timestamp(),
+                answer="no" if closed else "yes" if one["state"] == "QUERY_STATE_COMPLETED" else "none",
+            )
+
+
+def told_in(instance, run_ids, sql_name):
+    """The events of some runs that still exist, in the order in which they were stored."""
+    found = []
+    for run_id in run_ids:
+        for kind in EVENTS:
+            for record in instance.get_records_for_run(run_id, of_type=kind).records:
+                event = record.event_log_entry.dagster_event
+                if kind is EVENTS[0]:
+                    key, check, passed = event.asset_key, None, None
+                    metadata = event.step_materialization_data.materialization.metadata
+                else:
+                    said = event.asset_check_evaluation_data
+                    key, check, passed = said.asset_check_key.asset_key, said.asset_check_key.name, said.passed
+                    metadata = said.metadata
+                values = {name: value.value for name, value in metadata.items()}
+                found.append(Told(record.timestamp, run_id, sql_name(key), check, passed, values))
+    return sorted(found, key=lambda told: told.at)
+
+
+class Family:
+    """What is left of a scenario with checks: its executions, and what was told of them."""
+
+    def __init__(self, scenario, executions, told):
+        self.scenario, self.executions, self.told = scenario, executions, told
+        self.gates = [drawn for drawn in scenario.checks if drawn.is_asked]
+
+    def of(self, name):
+        """The executions of an object, or of a check's query."""
+        return [one for one in self.executions if one.name == name]
+
+    def noes(self, drawn):
+        """The pipelines that a check has said no in."""
+        if drawn.check.is_gate:
+            return {one.pipeline for one in self.of(drawn.check.sql_name) if one.answer == "no"}
+        completed = {one.pipeline for one in self.of(drawn.check.sql_name or drawn.check.asset) if one.answer == "yes"}
+        return set() if drawn.passes else completed
+
+    def readers(self, gate):
+        """The selected objects that must not run past a gate."""
+        catalog = self.scenario.catalog_of(gate.check.asset)
+        behind = set()
+        while True:
+            more = {
+                name
+                for name in self.scenario.selection
+                if name in catalog and _reads(catalog, name, self.scenario.selection) & {gate.check.asset, *behind}
+            }
+            if more <= behind:
+                return behind
+            behind |= more
+
+    def anew(self, gate):
+        """What runs anew, by hand, once a blocking check has said no."""
+        names = {gate.check.asset, *self.readers(gate)}
+        return names | {drawn.check.sql_name for drawn in self.scenario.checks if drawn.check.asset in names}
+
+
+def _reads(catalog, name, selection):
+    """What an object waits for: the nearest selected objects, and what is read on the way to them."""
+    found, ahead = set(), list(catalog[name].deps)
+    while ahead:
+        upstream = ahead.pop()
+        if upstream not in found:
+            found.add(upstream)
+            if upstream not in selection and upstream.startswith("query_"):
+                ahead += catalog[upstream].deps
+    return found
+
+
+def may_run_again(family):
+    """How many more times than once each name may end well, because blocking checks have said no."""
+    times = Counter()
+    for drawn in family.scenario.checks:
+        if drawn.is_selected and drawn.check.blocking:
+            for name in family.anew(drawn):
+                times[name] += len(family.noes(drawn))
+    return times
+
+
+def nothing_is_asked_twice(evidence, family):
+    """A gate that has said no is asked again by hand alone."""
+    by_hand = sum(line.count("by hand") for line in evidence.scenario.log)
+    for gate in family.gates:
+        answers = sorted(family.of(gate.check.sql_name), key=lambda one: one.submitted_at)
+        pipelines = dict.fromkeys(one.pipeline for one in answers if one.answer != "none")
+        noes = [pipeline in family.noes(gate) for pipeline in pipelines]
+        if (again := sum(noes[:-1])) > by_hand:
+            yield f"{gate.check.label} was asked again {again} times after a no, {by_hand} times by hand"
+
+
+def nothing_runs_past_a_gate(_, family):
+    """What reads a gate's asset starts only after the gate has said yes, and not after a later no."""
+    for gate in family.gates:
+        answers = family.of(gate.check.sql_name)
+        for name in family.readers(gate):
+            for run in family.of(name):
+                of_gate = [one for one in answers if one.day is None or run.day is None or one.day == run.day]
+                if words := _past(run, of_gate):
+                    yield f"{name} ({run.id}) ran past {gate.check.label}: {words}"
+
+
+def _past(run, of_gate):
+    beside = [one for one in of_gate if one.pipeline == run.pipeline]
+    if beside:
+        late = [one for one in beside if one.answer != "yes" or one.ended_at > run.submitted_at]
+        return f"{late[0].id} of the same pipeline said {late[0].answer}" if late else ""
+    before = defaultdict(list)
+    for one in of_gate:
+        if one.answer != "none" and one.ended_at <= run.submitted_at:
+            before[one.day].append(one)
+    if not before:
+        return "which had no answer"
+    last = [max(ones, key=lambda one: one.ended_at) for ones in before.values()]
+    return next((f"{one.id} said no before" for one in last if one.answer == "no"), "")
+
+
+def results_are_true(evidence, family):
+    """A check is told as what its execution has said; where nothing has, it is not told."""
+    drawn_by_name = {(drawn.check.asset, drawn.check.name): drawn for drawn in evidence.scenario.checks}
+    for told in family.told:
+        if told.check is None:
+            continue
+        drawn = drawn_by_name[told.asset, told.check]
+        where = f"the {drawn.check.label} was told as {'passed' if told.passed else 'failed'}"
+        if not drawn.is_selected:
+            yield f"{where}, and is not selected"
+        else:
+            yield from (f"{where}, {words}" for words in _untrue(told, drawn, family))
+
+
+def _untrue(told, drawn, family):
+    answers = family.of(drawn.check.sql_name)
+    table = told.metadata.get("dagster-dune/by_partition")
+    if table and len(table.records) < family.scenario.days:
+        yield f"of {len(table.records)} partitions alone"
+    if drawn.query is None:
+        if told.passed != drawn.passes:
+            yield "which it did not"
+        return
+    if table is None:
+        parts = [({one.answer for one in answers if one.id == told.metadata["dagster-dune/execution_id"]}, told.passed)]
+    else:
+        parts = [
+            ({one.answer for one in answers if one.day == row.data["partition"]}, row.data["passed"])
+            for row in table.records
+        ]
+    for said, passed in parts:
+        wanted = ("yes" if passed else "no") if drawn.check.is_gate else "yes"
+        if wanted not in said or (not drawn.check.is_gate and passed != drawn.passes):
+            yield f"and its execution said {said}"
+
+
+def results_follow_materializations(evidence, family):
+    """No result of a check is told before its asset's materialization is."""
+    if evidence.scenario.loses_parent:
+        return  # with its events
+    for told in family.told:
+        if told.check is None or told.asset not in evidence.scenario.selection:
+            continue
+        made = [one for one in family.told if one.check is None and one.asset == told.asset]
+        in_run = [one for one in made if one.run_id == told.run_id]
+        if not made or min(one.at for one in in_run or made) > told.at:
+            yield f"check {told.check} of {told.asset} was told before its materialization, in run {told.run_id}"
+
+
+def answers_are_told(evidence, family):
+    """A success has a result of each selected check, and what has an answer is told of."""
+    scenario = evidence.scenario
+    if scenario.loses_parent:
+        return
+    told = {(one.asset, one.check) for one in family.told}
+    for drawn in scenario.checks:
+        key = (drawn.check.asset, drawn.check.name)
+        if key in told or not drawn.is_selected:
+            continue
+        if evidence.succeeded:
+            yield f"the {drawn.check.label} has no result in a success"
+        said = {one.answer for one in family.of(drawn.check.sql_name)}
+        if not evidence.ambiguous and not scenario.days and ("no" in said or "yes" in said):
+            yield f"the {drawn.check.label} has an answer, and no result"
+
+
+CHECK_INVARIANTS = (
+    nothing_is_asked_twice,
+    nothing_runs_past_a_gate,
+    results_are_true,
+    results_follow_materializations,
+    answers_are_told,
+)
