@@ -25,12 +25,24 @@ def edges(body):
 
 
 def graph_edges():
-    """The asset graph's edges between Dune assets, by SQL name."""
-    return {
+    """The asset graph's edges between Dune assets, by SQL name, with checks, and what waits for gates."""
+    edges = {
         NAMES[key]: {NAMES[dep.asset_key] for dep in spec.deps if NAMES.get(dep.asset_key) in CATALOG}
         for key, spec in SPECS.items()
         if NAMES[key] in CATALOG and key in DAILY
     }
+    for check in CATALOG.checks:
+        if check.is_gate:
+            edges = {
+                name: reads | ({check.sql_name} if check.asset in reads else set()) for name, reads in edges.items()
+            }
+    return edges | {check.sql_name: {check.asset} for check in CATALOG.checks if check.sql_name}
+
+
+def test_the_example_has_a_check_of_each_sort():
+    kinds = {check.kind for check in CATALOG.checks}
+    assert kinds >= {"rows", "value", "gate"}
+    assert any(check.sql_name is None for check in CATALOG.checks)
 
 
 def steps(deployment, run_id):

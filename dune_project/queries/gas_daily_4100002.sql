@@ -3,6 +3,8 @@ matview: dune.acme.result_gas_daily
 description: What Ethereum's users paid for gas each day, in ETH.
 tags: [ethereum, staging]
 group: staging
+checks:
+  about_as_many_days: {kind: row_count, at_least: 1, factor_at_most: 2}
 */
 SELECT
   block_date,

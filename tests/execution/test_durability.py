@@ -254,28 +254,6 @@ def test_a_kill_between_a_checks_answer_and_its_event_pays_for_no_check_twice(de
     assert len(calls()) == 1
 
 
-@pytest.mark.parametrize("strategy", ["FROM_FAILURE", "FROM_ASSET_FAILURE"])
-def test_a_kill_between_a_gates_no_and_its_event(deployment, calls, local_dune, strategy):
-    """The value is asked for first, so that the gate's answer waits behind it."""
-    local_dune.inject("failing_node", node=304, message="Cannot cast 'gate closed: 1 negative' to BIGINT")
-    local_dune.inject("delay", method="GET", path="/api/v1/execution/*/results", seconds=3600)
-    local_dune.hold(304)
-    run_id = deployment.launch(job="checked_job")
-    wait_until(lambda: ended(local_dune)[303])
-    local_dune.release()
-    wait_until(lambda: ended(local_dune) == {303: 1, 304: 1})
-    os.kill(deployment.step_process(run_id), signal.SIGKILL)
-    assert deployment.finish(run_id).is_failure
-    assert said(deployment, run_id) == []
-
-    again = deployment.finish(deployment.reexecute(run_id, strategy))
-    assert again.is_failure
-    assert ("gate", False) in said(deployment, again.run_id)
-    assert ended(local_dune) == {303: 1, 304: 1}
-    assert len(calls()) == 1
-    assert "said no" in deployment.failure_text(again.run_id) or "is closed" in deployment.failure_text(again.run_id)
-
-
 def test_a_terminated_run_cancels_its_checks_and_these_alone_are_sent_again(deployment, calls, local_dune):
     local_dune.hold(303)
     local_dune.hold(304)

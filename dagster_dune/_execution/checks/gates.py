@@ -207,7 +207,7 @@ def _with_identities(
     rank = {run_id: place for place, run_id in enumerate(["", *reversed(noes)])}
     identities: dict[str, str] = {}
     for key, check in checks.items():
-        own = {check.sql_name, check.asset} - {None}
+        own = [name for name in (check.sql_name, check.asset) if name]
         nodes = [node for node in plan.nodes if node.sql_name == (check.sql_name or check.asset)]
         sent = (
             run_id
@@ -216,7 +216,7 @@ def _with_identities(
         )
         latest = next(iter(history.noes(key)), "")
         run_id = next(sent, latest)
-        for name in own.union(*(_behind(plan, name) for name in own)):
+        for name in {*own, *_behind(plan, check.sql_name), *_behind(plan, check.asset)}:
             identities[name] = max(identities.get(name, ""), run_id, key=rank.__getitem__)
     return PipelinePlan(tuple(replace(node, anew_after=identities.get(node.sql_name, "")) for node in plan.nodes))
 
