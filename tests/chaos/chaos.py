@@ -41,6 +41,7 @@ API_KEY = "chaos-key-that-must-appear-nowhere"
 NODE_SECONDS = 0.7
 ATTEMPTS = 4
 AT_ONCE = 8
+NOTHING_LEFT = "nothing was left to do"
 FINAL = ("AmbiguousSubmission", "which this one goes back to, was deleted")
 BATCH = 50
 RETRY_NUMBER = "dagster/retry_number"
@@ -111,7 +112,7 @@ def _drive(scenario, dune, deployment):
             again = [*hands.map(retry, strategies, scenario.tags[nth], automatic)]
         again = [run_id for run_id in again if run_id]
         if not again:
-            scenario.log.append("nothing was left to do")
+            scenario.log.append(NOTHING_LEFT)
             break
         if scenario.loses_parent and len(run_ids) == 1:
             deployment.instance.delete_run(run_ids[0])
@@ -122,6 +123,7 @@ def _drive(scenario, dune, deployment):
         # The one that has succeeded goes last: it is what the invariants ask for.
         runs = sorted((deployment.finish(run_id) for run_id in again), key=lambda run: run.is_success)
     scenario.log.append(runs[-1].status.value)
+    dune.clear_faults()  # what is read from here on is evidence
     evidence = _evidence(scenario, dune, deployment, run_ids, runs[-1])
     of_checks = (words for invariant in CHECK_INVARIANTS for words in invariant(evidence, evidence.family))
     return [*(words for invariant in INVARIANTS for words in invariant(evidence)), *of_checks]
@@ -249,6 +251,8 @@ def _lost_nothing(evidence):
     ended_well = {_name(execution) for execution in evidence.completed} & set(evidence.scenario.selection)
     if evidence.scenario.loses_parent:
         return  # with its events
+    if evidence.scenario.log[-2:] == [NOTHING_LEFT, "CANCELED"]:
+        return  # its step was to be tried again when it was terminated, which Dagster takes for no failure
     if evidence.succeeded:
         yield from (f"{name} is missing in a success" for name in set(evidence.scenario.selection) - materialized)
     if not evidence.ambiguous:
@@ -256,7 +260,7 @@ def _lost_nothing(evidence):
 
 
 def _ended_with_a_reason(evidence):
-    if evidence.succeeded or evidence.ambiguous or "nothing was left to do" in evidence.scenario.log:
+    if evidence.succeeded or evidence.ambiguous or NOTHING_LEFT in evidence.scenario.log:
         return
     if not evidence.reason:
         yield "the last run failed without a reason"

@@ -1,5 +1,6 @@
 """What the daemon does once users have asked for it in Dagster's UI: backfills, schedules, sensors."""
 
+import pytest
 from example import BY_DAY, kinds
 from pages import AutomationPage, PartitionsPage
 from playwright.sync_api import expect
@@ -28,6 +29,7 @@ def test_a_backfill_is_one_call_with_a_node_a_day(page, project, calls, picture)
     picture(page, "backfill", 1360)
 
 
+@pytest.mark.usefixtures("daemon_anew")
 def test_a_schedule_ticks_once_it_is_switched_on(page, project, calls):
     schedule = AutomationPage(page, project.url, project.location_name, "schedules", "every_minute")
     with schedule.switched_on():
