@@ -251,3 +251,23 @@ class RunPage:
     def terminate(self):
         self.page.get_by_role("button", name="Terminate").click()
         self.page.get_by_role("dialog").get_by_role("button", name="Terminate").click()
+
+
+class ChecksPage:
+    """The checks of one asset: their latest results, and what these hold."""
+
+    def __init__(self, page, url, asset):
+        self.page = page
+        page.goto(f"{url}/assets/{asset}?view=checks")
+
+    def open(self, name):
+        """Look at the results of one check."""
+        self.page.get_by_text(name, exact=True).first.click()
+
+    def metadata(self, key):
+        return self.page.get_by_role("row", name=key)
+
+    def table(self):
+        """Open the table of a result's metadata."""
+        self.metadata("offending_rows_sample").get_by_text("Show table").first.click()
+        return self.page.get_by_role("dialog")
