@@ -279,7 +279,7 @@ def test_what_is_said_to_a_step_alone_wins_there(run_split, calls):
         (
             {"dune_assets_2": {"asset_performance": {"dune/acme/result_daily": "large"}}},
             None,
-            "which is not selected. Selected are dune/by_chain_10.",
+            "which is not selected.\nSelected are dune/by_chain_10.",
         ),
         (
             {"dune_assets": {"query_parameters": {"query_10": {"chain": "bnb"}}}},
