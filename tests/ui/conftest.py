@@ -2,14 +2,12 @@
 
 import json
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 from deployment import ROOT, Deployment
 from pages import WINDOW
 from playwright.sync_api import expect, sync_playwright
-from waiting import PATIENCE
 
 from dagster_dune.cli import load_folder
 
@@ -54,7 +52,7 @@ def page(browser):
 def deployment_of_session(dune_emulator_of_session, tmp_path_factory):
     home = tmp_path_factory.mktemp("dagster") / "home"
     with Deployment(home, dune_emulator_of_session, ["-f", str(LOCATION)], LOCATION.name, forks=False) as started:
-        started.daemon = started.start("dagster-daemon", "run")
+        started.start("dagster-daemon", "run")
         started.start_webserver()
         started.graphql("mutation { setNuxSeen }")  # no invitation to the community in front of every page
         yield started
@@ -71,15 +69,6 @@ def project(deployment_of_session, dune):
     for run in instance.get_runs():
         deployment_of_session.finish(run.run_id)
         instance.delete_run(run.run_id)
-
-
-@pytest.fixture
-def daemon_anew(project):
-    """Ends the daemon after the test, and with it a tick that is still under way, and starts another one."""
-    yield
-    project.daemon.send_signal(signal.SIGINT)
-    project.daemon.wait(PATIENCE)
-    project.daemon = project.start("dagster-daemon", "run")
 
 
 @pytest.fixture

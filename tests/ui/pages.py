@@ -266,8 +266,3 @@ class ChecksPage:
 
     def metadata(self, key):
         return self.page.get_by_role("row", name=key)
-
-    def table(self):
-        """Open the table of a result's metadata."""
-        self.metadata("offending_rows_sample").get_by_text("Show table").first.click()
-        return self.page.get_by_role("dialog")
