@@ -22,7 +22,7 @@ from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
 from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
-from dagster_dune.api.key import HiddenText, checked_variable
+from dagster_dune.api.key import DEFAULT_VARIABLE, HiddenText, checked_variable
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
 from dagster_dune.api.retries import longest_submission
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from dagster_dune.pipeline.details import Details
 
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
-
-API_KEY_VARIABLE = "DUNE_API_KEY"
 
 
 def _checked_tier(performance: str) -> None:
@@ -183,7 +181,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
     @classmethod
     def configure_at_launch(cls, **settings: Any) -> DuneResource:  # type: ignore[override]  # no part is missing here
         """Return a resource whose key is that of DUNE_API_KEY, unless a run's configuration names another variable."""
-        return cls(**{"api_key": dg.EnvVar(API_KEY_VARIABLE), **settings})
+        return cls(**{"api_key": dg.EnvVar(DEFAULT_VARIABLE), **settings})
 
     def get_resource_definition(self) -> dg.ResourceDefinition:  # type: ignore[override]  # with fewer defaults
         """Return the definition that Dagster takes: with none of this resource's values as defaults of a run."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from dagster_dune.api.key import DEFAULT_VARIABLE
 from dagster_dune.cli.env_file import variables_of_env_file
 from dagster_dune.cli.subprocesses import STOP_SIGNALS, run_with
 from dagster_dune.errors import DuneError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 emulator_app = typer.Typer(help="A local Dune: the same HTTP API, real SQL on DuckDB.", no_args_is_help=True)
 
-API_KEY_VARIABLE = "DUNE_API_KEY"
 DEFAULT_KEY = "emulator-key"
 
 Host = Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")]
@@ -128,7 +128,7 @@ def execute(
         tables,
         host=host,
         port=port,
-        api_key=api_key or variables_of_env_file().get(API_KEY_VARIABLE) or DEFAULT_KEY,
+        api_key=api_key or variables_of_env_file().get(DEFAULT_VARIABLE) or DEFAULT_KEY,
         database=database,
         execution_seconds=execution_seconds,
         team=team,
@@ -139,7 +139,7 @@ def execute(
         http_answers=http_answers,
     ) as emulator:
         typer.echo(f"Dune is emulated at {emulator.url} for team {team}.", err=True)
-        code = run_with(command, {API_KEY_VARIABLE: emulator.api_key, "DUNE_API_BASE_URL": emulator.url})
+        code = run_with(command, {DEFAULT_VARIABLE: emulator.api_key, "DUNE_API_BASE_URL": emulator.url})
     sys.exit(code)
 
 

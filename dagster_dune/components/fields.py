@@ -17,7 +17,7 @@ from dagster.components.resolved.core_models import (
 from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic.json_schema import SkipJsonSchema
 
-from dagster_dune.api.key import checked_variable
+from dagster_dune.api.key import DEFAULT_VARIABLE, checked_variable
 from dagster_dune.assets import QueryViews
 from dagster_dune.catalog.document import missing_document
 from dagster_dune.catalog.settings.checks import DuneCheck
@@ -27,11 +27,10 @@ from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
 
-API_KEY_VARIABLE = "DUNE_API_KEY"
 Names = list[str | int] | str | int
 
 
-def shared_resource(api_key_env: str = API_KEY_VARIABLE, **settings: Any) -> DuneResource:
+def shared_resource(api_key_env: str = DEFAULT_VARIABLE, **settings: Any) -> DuneResource:
     """Return the resource of these settings, one object a process: Dagster refuses two of one key in a code location.
 
     Args:
@@ -154,7 +153,7 @@ ResourceModel = create_model(
     __doc__="An account of Dune. Its key is not written here, but named by its variable of the environment.",
     api_key_env=(
         str,
-        Field(default=API_KEY_VARIABLE, description="The variable of the environment that holds the API key."),
+        Field(default=DEFAULT_VARIABLE, description="The variable of the environment that holds the API key."),
     ),
     # Refused with words of our own: Dagster's would show it.
     api_key=(Annotated[Any, SkipJsonSchema()], None),  # type: ignore[type-arg]  # generic for type checkers alone
@@ -205,7 +204,7 @@ def refuse_written_key(said: BaseModel | None, place: Path) -> None:
     if written["api_key"] is not None:
         raise DuneConfigurationError(
             f"The component in {place} has an API key in resource.api_key; it is not shown here.",
-            hint=f"Name its variable of the environment instead (api_key_env: {API_KEY_VARIABLE}, the default), and "
+            hint=f"Name its variable of the environment instead (api_key_env: {DEFAULT_VARIABLE}, the default), and "
             "replace the key, which stands in a file (dune.com/settings/api).",
         )
     if "{{" not in written["api_key_env"]:
