@@ -164,7 +164,6 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         if model is not None:
             for name, field in model.model_fields.items():
                 field.description = field.description or cls.model_fields[name].description
-            model.model_config["hide_input_in_errors"] = True  # a key that was written by mistake is not told
             model.model_rebuild(force=True)
         return model
 
