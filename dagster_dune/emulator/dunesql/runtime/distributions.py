@@ -26,6 +26,11 @@ def inverse_normal_cdf(mean: float, deviation: float, share: float) -> float:
     return NormalDist(mean, deviation).inv_cdf(share)
 
 
+def _check_shape(a: float, b: float) -> None:
+    if a <= 0 or b <= 0:
+        raise FunctionError("a and b must be > 0")
+
+
 def _beta_fraction(a: float, b: float, x: float) -> float:
     """The continued fraction of the incomplete beta function, by Lentz's method."""
     tiny = 1e-300
@@ -49,8 +54,7 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
 @native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
 def beta_cdf(a: float, b: float, value: float) -> float:
     """The share of a beta distribution below a value."""
-    if a <= 0 or b <= 0:
-        raise FunctionError("a and b must be > 0")
+    _check_shape(a, b)
     if not 0 <= value <= 1:
         raise FunctionError("value must be in the interval [0, 1]")
     if value in (0, 1):
@@ -66,8 +70,7 @@ def beta_cdf(a: float, b: float, value: float) -> float:
 @native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
 def inverse_beta_cdf(a: float, b: float, share: float) -> float:
     """The value below which a share of a beta distribution lies, found by halving."""
-    if a <= 0 or b <= 0:
-        raise FunctionError("a and b must be > 0")
+    _check_shape(a, b)
     if not 0 <= share <= 1:
         raise FunctionError("p must be 0 >= p >= 1")
     if share in (0, 1):
