@@ -39,6 +39,21 @@ def loaded(sandbox, attributes, component=DuneComponent):
         return defs
 
 
+def refused(sandbox, attributes):
+    """The error that these attributes, in YAML, are refused with."""
+    defs_path = sandbox.scaffold_component(DuneComponent)
+    (defs_path / "defs.yaml").write_text(f"type: {TYPE}\nattributes:\n  {attributes}\n")
+    with pytest.raises(Exception) as raised, sandbox.load_component_and_build_defs(defs_path):  # noqa: PT011
+        pass
+    return raised.value
+
+
+def first_cause(error):
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 # --- Dagster's own tests of components ---
 
 
@@ -322,13 +337,7 @@ def test_the_schema_knows_where_a_mistake_is(attributes, place):
 
 
 def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
-    defs_path = sandbox.scaffold_component(DuneComponent)
-    (defs_path / "defs.yaml").write_text(f"type: {TYPE}\nattributes:\n  account: false\n  queries: queris\n")
-    with pytest.raises(Exception) as raised, sandbox.load_component_and_build_defs(defs_path):  # noqa: PT011
-        pass
-    error = raised.value
-    while error.__cause__ is not None:
-        error = error.__cause__
+    error = first_cause(refused(sandbox, "account: false\n  queries: queris"))
     assert "defs.yaml:4 - attributes.queries" in str(error)
     assert "There is no folder" in str(error)
     assert "Give the folder that holds the .sql files." in str(error)
@@ -363,13 +372,7 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
     ],
 )
 def test_what_is_wrong_at_load_is_told_with_its_line(sandbox, attributes, line, words):
-    defs_path = sandbox.scaffold_component(DuneComponent)
-    (defs_path / "defs.yaml").write_text(f"type: {TYPE}\nattributes:\n  queries: queries\n  {attributes}\n")
-    with pytest.raises(Exception) as raised, sandbox.load_component_and_build_defs(defs_path):  # noqa: PT011
-        pass
-    error = raised.value
-    while error.__cause__ is not None:
-        error = error.__cause__
+    error = first_cause(refused(sandbox, f"queries: queries\n  {attributes}"))
     assert f"defs.yaml:{line} - attributes" in str(error)
     assert words in str(error)
     assert "Traceback" not in str(error) or "env." in attributes or "form" in attributes or "views" in attributes
@@ -387,11 +390,7 @@ def test_what_is_wrong_at_load_is_told_with_its_line(sandbox, attributes, line, 
 )
 def test_a_key_in_yaml_is_refused_and_shown_nowhere(sandbox, monkeypatch, resource, words):
     monkeypatch.setenv("KEY_OF_A_TEST", "zq7-a-very-secret-key")
-    defs_path = sandbox.scaffold_component(DuneComponent)
-    (defs_path / "defs.yaml").write_text(f"type: {TYPE}\nattributes:\n  queries: queries\n  resource: {resource}\n")
-    with pytest.raises(Exception) as raised, sandbox.load_component_and_build_defs(defs_path):  # noqa: PT011
-        pass
-    told = "".join(traceback.format_exception(raised.value))
+    told = "".join(traceback.format_exception(refused(sandbox, f"queries: queries\n  resource: {resource}")))
     assert words in told
     assert "zq7" not in told
 
