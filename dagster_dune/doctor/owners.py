@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import os
 import re
 import secrets
 import tempfile
@@ -75,5 +76,7 @@ class Owner:
 
 
 def _folder_of_user() -> Path:
-    user = hashlib.sha256(getpass.getuser().encode()).hexdigest()[:12]
+    # A container may run as a user without a name.
+    name = str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()
+    user = hashlib.sha256(name.encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"dagster-dune-doctor-{user}"
