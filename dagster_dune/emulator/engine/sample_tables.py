@@ -53,21 +53,32 @@ class _Copy:
                 return
             make(connection)
             self._made += 1
-            if self._made > 1:
-                self._folder = TemporaryDirectory(prefix="dagster-dune-")
-                self._transfer(connection, is_read=False)
+            if self._made == 2:
+                self._keep(connection)
+
+    def _keep(self, connection: DuckDBPyConnection) -> None:
+        """Write the copy. Where there is no place for one, each database has its rows drawn."""
+        import duckdb  # noqa: PLC0415 - heavy, and loaded by whoever has made the connection
+
+        try:
+            self._folder = TemporaryDirectory(prefix="dagster-dune-")
+            self._transfer(connection, is_read=False)
+        except (OSError, duckdb.Error):
+            self._folder = None
 
     def _transfer(self, connection: DuckDBPyConnection, *, is_read: bool) -> None:
         file = str(Path(self._folder.name if self._folder else "", "sample_tables.db")).replace("'", "''")
         (own,) = connection.execute("SELECT current_database()").fetchone() or ("",)
         connection.execute(f"ATTACH '{file}' AS \"{_COPY_NAME}\"" + (" (READ_ONLY)" if is_read else ""))
         source, target = (_COPY_NAME, own) if is_read else (own, _COPY_NAME)
-        for schema, table in connection.execute(_TABLES, [source]).fetchall():
-            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{target}"."{schema}"')
-            connection.execute(
-                f'CREATE OR REPLACE TABLE "{target}"."{schema}"."{table}" AS FROM "{source}"."{schema}"."{table}"'
-            )
-        connection.execute(f'DETACH "{_COPY_NAME}"')
+        try:
+            for schema, table in connection.execute(_TABLES, [source]).fetchall():
+                connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{target}"."{schema}"')
+                connection.execute(
+                    f'CREATE OR REPLACE TABLE "{target}"."{schema}"."{table}" AS FROM "{source}"."{schema}"."{table}"'
+                )
+        finally:
+            connection.execute(f'DETACH "{_COPY_NAME}"')
 
 
 def _version() -> str:

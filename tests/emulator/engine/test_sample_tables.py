@@ -1,5 +1,7 @@
 """The sample data: the same every time, and consistent in itself."""
 
+import tempfile
+
 import duckdb
 import pytest
 
@@ -43,6 +45,16 @@ def test_it_is_the_same_every_time(tables):
             assert tables(sql) == again.execute(sql).fetchall()
         assert len(again.execute("SELECT * FROM duckdb_databases() WHERE NOT internal").fetchall()) == 1
         again.close()
+
+
+def test_without_a_place_for_a_copy_rows_are_drawn_each_time(monkeypatch, tmp_path):
+    monkeypatch.setattr(sample, "_COPY", type(sample._COPY)())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    for _ in range(4):
+        connection = loaded()
+        assert connection.execute("SELECT count(*) FROM dex.trades").fetchall() == [(30_000,)]
+        assert len(connection.execute("SELECT * FROM duckdb_databases() WHERE NOT internal").fetchall()) == 1
+        connection.close()
 
 
 def test_an_older_sample_is_replaced(tmp_path):
