@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 import uuid
 from pathlib import Path
 
 import dagster as dg
-from deployment import ROOT, Deployment
+from attempt import REQUEST_TAG
+from deployment import Deployment
+from forks import ForkedProcess, ForkServer
 from waiting import wait_until
 
 HERE = Path(__file__).parent
@@ -22,40 +21,23 @@ class ForkedDeployment(Deployment):
 
     def start_server(self):
         """Start the process that runs fork from."""
-        said = (self.home / "fork_server.log").open("wb")
-        self._server = subprocess.Popen(
-            [sys.executable, HERE / "fork_server.py"],
-            env=self.environment,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            start_new_session=True,
-        )
-        self._ended = set()
-        self._lock = threading.Lock()
-        threading.Thread(target=self._read, daemon=True).start()
-        wait_until(lambda: self._ended or self._server.poll() is not None)
-        assert self._server.poll() is None, (self.home / "fork_server.log").read_text()
+        paths = os.pathsep.join([str(HERE), self.environment["PYTHONPATH"]])
+        self._server = ForkServer({**self.environment, "PYTHONPATH": paths}, "location", "attempt")
+        self._workers = {}
 
     def __exit__(self, *_):
-        os.killpg(self._server.pid, signal.SIGKILL)
-        self._server.wait()
+        self._server.close()
         super().__exit__()
-
-    def _read(self):
-        for line in self._server.stdout:
-            self._ended.add(json.loads(line))
 
     def _request(self, **request):
         request = {"id": uuid.uuid4().hex, **REQUEST, **request}
-        with self._lock:
-            self._server.stdin.write(json.dumps(request).encode() + b"\n")
-            self._server.stdin.flush()
-        made = dg.RunsFilter(tags={"chaos/request": request["id"]})
+        log = self.home / f"{request['id']}.log"
+        worker = ForkedProcess(self._server, ["attempt:main", json.dumps(request)], self.environment, log)
+        self._workers[request["id"]] = worker
+        made = dg.RunsFilter(tags={REQUEST_TAG: request["id"]})
 
         def find():
-            has_ended = request["id"] in self._ended
+            has_ended = worker.poll() is not None
             return self.instance.get_runs(made) or (["none"] if has_ended else [])
 
         run = wait_until(find)[0]
@@ -66,7 +48,7 @@ class ForkedDeployment(Deployment):
     def launch(self, *, job, tags=None):
         """Launch a job, and return the run's id."""
         run_id = self._request(job=job, tags=tags or {})
-        assert run_id, "no run was made: see the logs of the fork server"
+        assert run_id, "no run was made: see the logs in DAGSTER_HOME"
         return run_id
 
     def reexecute(self, run_id, strategy, *, is_tagged=True, is_automatic=False):
@@ -88,7 +70,7 @@ class ForkedDeployment(Deployment):
 
         def look():
             run = self.instance.get_run_by_id(run_id)
-            has_worker = run.tags["chaos/request"] not in self._ended
+            has_worker = self._workers[run.tags[REQUEST_TAG]].poll() is None
             if not run.is_finished and not has_worker and not (run := self.instance.get_run_by_id(run_id)).is_finished:
                 self.instance.report_run_failed(run, "The run worker has ended unexpectedly.")
             return run.is_finished and run

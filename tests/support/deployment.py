@@ -93,7 +93,8 @@ class Deployment:
             **dict.fromkeys(TIMEOUTS, str(PATIENCE)),
         }
         if forks:
-            self.environment[SOCKET] = fork_server()
+            self._forks = fork_server()
+            self.environment[SOCKET] = self._forks.address
         self.instance = dg.DagsterInstance.from_config(str(home))
         self._processes = []
 
@@ -116,7 +117,7 @@ class Deployment:
 
     def _begin(self, log, command):
         if SOCKET in self.environment:
-            process = ForkedProcess(command, self.environment, self.home / log)
+            process = ForkedProcess(self._forks, command, self.environment, self.home / log)
         else:
             with (self.home / log).open("wb") as out:
                 command = [BIN / command[0], *command[1:]]

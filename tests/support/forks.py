@@ -39,46 +39,63 @@ def ask(address, **request):
         return json.loads(b"".join(iter(functools.partial(connection.recv, 2**16), b"")))
 
 
+class ForkServer:
+    """A process that others fork from.
+
+    Args:
+        environment: Its environment; this process's own if None.
+        modules: What it imports beside Dagster and this package.
+
+    Attributes:
+        address: Where it is asked.
+    """
+
+    def __init__(self, environment=None, *modules):
+        self._folder = tempfile.mkdtemp(prefix="forks-")
+        self.address = f"{self._folder}/socket"
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, self.address, *modules],
+            cwd=Path(__file__).parents[2],
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
+        wait_until(lambda: Path(self.address).exists() or self._process.poll() is not None)
+        assert self._process.poll() is None, "the server that processes fork from has ended"
+
+    def close(self):
+        """Kill it, and every process that has forked from it."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 @functools.cache
 def fork_server():
-    """The address of this process's own server, which ends with it."""
-    folder = tempfile.mkdtemp(prefix="forks-")
-    address = f"{folder}/socket"
-    server = subprocess.Popen(
-        [sys.executable, __file__, address],
-        cwd=Path(__file__).parents[2],
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-    )
-
-    def end():
-        server.kill()
-        server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(end)
-    wait_until(lambda: Path(address).exists() or server.poll() is not None)
-    assert server.poll() is None, "the server that processes fork from has ended"
-    return address
+    """This process's own, which ends with it."""
+    server = ForkServer()
+    atexit.register(server.close)
+    return server
 
 
 class ForkedProcess:
-    """One of Dagster's programs; what is used of `subprocess.Popen`.
+    """What is used of `subprocess.Popen`, for a process that forks.
 
     Args:
-        command: The program and its arguments.
+        server: What it forks from.
+        command: One of Dagster's programs, or ``module:function``, and its arguments.
         env: Its environment.
         log: The path of the file that it writes to.
     """
 
-    def __init__(self, command, env, log):
-        self._server = fork_server()
+    def __init__(self, server, command, env, log):
+        self._address = server.address
         log.touch()
-        self.pid = ask(self._server, command=command, environment=env, log=str(log))
+        self.pid = ask(self._address, command=command, environment=env, log=str(log))
 
     def poll(self):
         """How it ended; None while it runs."""
-        return ask(self._server, poll=self.pid)
+        return ask(self._address, poll=self.pid)
 
     def wait(self, seconds):
         """Wait until it has ended."""
@@ -179,6 +196,7 @@ class _Server:
         if (pid := os.fork()) == 0:
             self._listener.close()
             raise _Forked(action)
+        self._ended.pop(pid, None)  # of a process that had this number before
         return pid
 
     def _reap(self):
@@ -191,7 +209,6 @@ class _Server:
 
 
 def _settle_in(environment, log):
-    os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)
@@ -218,20 +235,24 @@ def _fail_unfinished(run_id, environment, log):
 
 @functools.cache
 def _program(name):
+    module, _, function = name.partition(":")
+    if function:
+        return getattr(importlib.import_module(module), function)
     (point,) = entry_points(group="console_scripts", name=name)
     return point.load()
 
 
 def main():
     """Fork for whoever asks, until the process that has started this one ends."""
-    for name in IMPORTED:
+    address, *modules = sys.argv[1:]
+    for name in (*IMPORTED, *modules):
         importlib.import_module(name)
     for name in PROGRAMS:
         _program(name)
     # Dagster asks for "spawn", which is right for users, and 3 s of imports for each step.
     of_method = multiprocessing.get_context
     multiprocessing.get_context = lambda _=None: of_method("fork")
-    _Server(sys.argv[1]).serve()
+    _Server(address).serve()
 
 
 if __name__ == "__main__":

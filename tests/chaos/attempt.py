@@ -1,61 +1,25 @@
-"""Runs of a chaos batch, each in a process that forks from this one instead of importing everything anew.
+"""One attempt of a chaos batch: a job is launched, or a run tried again, in a process of its own.
 
-It reads a request a line from stdin, and writes a line when the process that carries it out has ended. The processes
-are those that Dagster makes too: a run worker, and one a step, which can be killed apart.
+The processes are those that Dagster makes too: a run worker, and one a step, which can be killed apart.
 """
 
 import json
-import multiprocessing
-import os
-import select
 import sys
 from pathlib import Path
 
 import dagster as dg
 
 HERE = Path(__file__).parent
-LOGS = Path(os.environ["DAGSTER_HOME"], "runs")
 REQUEST_TAG = "chaos/request"
 RETRY_NUMBER = "dagster/retry_number"
 ROOT, PARENT = "dagster/root_run_id", "dagster/parent_run_id"
 RESUMED, ASSET_RESUMED = "dagster/is_resume_retry", "dagster/is_asset_resume_retry"
 
-# Dagster asks for "spawn", which is right for users, and 3 s of imports for each step.
-_of_method = multiprocessing.get_context
-multiprocessing.get_context = lambda _=None: _of_method("fork")
 
-
-def serve():
-    """Fork for each request, and tell of each process that has ended."""
-    requests, children = open(0, "rb", buffering=0), {}  # noqa: SIM115
-    while True:
-        if select.select([requests], [], [], 0.05)[0]:
-            line = requests.readline()
-            if not line:
-                return
-            request = json.loads(line)
-            sys.stdout.flush()
-            if (child := os.fork()) == 0:
-                _carry_out(request)
-            children[child] = request["id"]
-        while children and (ended := os.waitpid(-1, os.WNOHANG)[0]):
-            print(json.dumps(children.pop(ended)), flush=True)
-
-
-def _carry_out(request):
-    log = os.open(LOGS / f"{request['id']}.log", os.O_WRONLY | os.O_CREAT)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    try:
-        with dg.DagsterInstance.get() as instance:
-            _execute(instance, **request)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+def main():
+    """Carry out the request that is given as JSON."""
+    with dg.DagsterInstance.get() as instance:
+        _execute(instance, **json.loads(sys.argv[1]))
 
 
 def _execute(instance, id, job, tags, parent, strategy, is_tagged, is_automatic):  # noqa: A002
@@ -115,12 +79,3 @@ def _missing(instance, run):
     closed = {one.asset_check_key.asset_key for one in said if one.blocking and not one.passed}
     done = {one.asset_check_key for one in said} - {key for key in checks if key.asset_key in closed}
     return frozenset((assets - made) | (assets & closed)), frozenset(checks - done)
-
-
-if __name__ == "__main__":
-    sys.path[:0] = [str(HERE)]
-    LOGS.mkdir(exist_ok=True)
-    import location  # noqa: F401  (so that each process has it from here)
-
-    print(json.dumps("ready"), flush=True)
-    serve()
