@@ -215,11 +215,10 @@ class Step:
             self._tell_taken_over(step, origin)
         submission = step.submission
         ids = {node.id: submission.node_ids[node.digest] for node in plan.nodes if node.digest in step.digests}
-        pipeline = submission.pipeline_execution_id or ""
         lost, closed = set[str](), set[str]()
 
         def told() -> Iterator[Outcome]:
-            for outcome in self._outcomes(plan.renumbered(ids), pipeline):
+            for outcome in self._outcomes(plan.renumbered(ids), submission):
                 is_lost = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
                 if is_lost and outcome.node.selected:
                     lost.add(outcome.node.digest)
@@ -229,7 +228,7 @@ class Step:
                     yield outcome
 
         try:
-            yield from stream.of(told(), pipeline)
+            yield from stream.of(told(), submission.pipeline_execution_id)
         except DuneNotFoundError as error:
             raise self._unknown(submission) from error
         return frozenset(lost)
@@ -290,10 +289,18 @@ class Step:
         run = self._instance.get_run_by_id(self._run_id)
         return run is not None and not run.is_finished
 
-    def _outcomes(self, plan: PipelinePlan, pipeline: str) -> Iterator[Outcome]:
+    def _outcomes(self, plan: PipelinePlan, submission: Submission) -> Iterator[Outcome]:
+        pipeline = submission.pipeline_execution_id or ""
         try:
-            polling, names = self._settings.polling, self._assets.selection
-            for outcomes in follow(self._client, plan, pipeline, polling=polling, log=self._log, names=names):
+            for outcomes in follow(
+                self._client,
+                plan,
+                pipeline,
+                polling=self._settings.polling,
+                log=self._log,
+                names=self._assets.selection,
+                size=len(submission.node_ids),
+            ):
                 yield from self._detailed(outcomes)
         except DunePipelineTimeout:
             self._cancel(plan, pipeline)

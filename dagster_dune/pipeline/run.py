@@ -61,6 +61,7 @@ def follow(
     polling: Polling,
     log: logging.Logger,
     names: Mapping[str, str] | None = None,
+    size: int | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[Outcome]]:
@@ -70,11 +71,12 @@ def follow(
 
     Args:
         client: The client to ask with.
-        plan: What was submitted.
+        plan: The nodes to follow.
         pipeline_execution_id: The id that Dune answered with.
         polling: How often to ask, and how long to be patient.
         log: Where progress and oddities are told.
         names: By SQL name, what users know an object as; its SQL name where nothing is said.
+        size: How many nodes the pipeline has; those of the plan if None.
         clock: The time in seconds.
         sleep: Waits for some seconds.
 
@@ -86,7 +88,7 @@ def follow(
         DunePipelineTimeout: The pipeline took longer than `timeout`.
         DuneApiError: Dune could not be asked for longer than `failure_tolerance`, or refuses the question.
     """
-    settlement = Settlement(plan)
+    settlement = Settlement(plan, size)
     poller = _Poller(client, pipeline_execution_id, polling, log, clock)
     told_words = set[str]()
     progress = Progress(log, pipeline_execution_id, clock, names)

@@ -6,6 +6,7 @@ more: the pipeline has ended, and something upstream of it failed.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -69,15 +70,17 @@ class Settlement:
     """What is known of one pipeline's nodes, from the first status answer to the last outcome.
 
     Args:
-        plan: The nodes that were submitted.
+        plan: The nodes that are wanted.
+        size: How many nodes the pipeline has, those that nobody here wants among them; those of the plan if None.
 
     Attributes:
         changed: Whether the last answer brought anything new.
         unknown_words: Status words that we do not know, each with the name of the first node that had it.
     """
 
-    def __init__(self, plan: PipelinePlan) -> None:
+    def __init__(self, plan: PipelinePlan, size: int | None = None) -> None:
         self.plan = plan
+        self._size = len(plan.nodes) if size is None else size
         self.changed = False
         self.unknown_words: dict[str, str] = {}
         self._seen = {node.id: _Seen() for node in plan.nodes}
@@ -125,8 +128,10 @@ class Settlement:
         """
         before = (self._over, dict(self._seen))
         # Assumption: null-nodes.
-        for execution in status.node_executions:
-            self._observe(execution)
+        names = [_reported_name(execution) for execution in status.node_executions]
+        repeats = Counter(names)
+        for execution, name in zip(status.node_executions, names, strict=True):
+            self._observe(execution, self._node_id(execution.id, name, repeats))
         self._over = self._over or phase_of(status.status, status.error).has_ended
         self._pipeline_error = status.error or self._pipeline_error
         self.changed = before != (self._over, self._seen)
@@ -157,9 +162,8 @@ class Settlement:
             self._seen[node.id] = replace(self._seen[node.id], word=execution.state, error=message, phase=phase)
         return self._settle()
 
-    def _observe(self, execution: NodeExecution) -> None:
+    def _observe(self, execution: NodeExecution, node_id: int | None) -> None:
         progress = execution.progress
-        node_id = self._node_id(execution)
         if progress is None or node_id is None or self._seen[node_id].phase.has_ended:
             return
         phase = phase_of(progress.status, progress.error)
@@ -168,14 +172,21 @@ class Settlement:
         execution_id = progress.execution_id or self._seen[node_id].execution_id
         self._seen[node_id] = _Seen(progress.status, progress.error, execution_id, phase)
 
-    def _node_id(self, execution: NodeExecution) -> int | None:
-        """Find whose status this is: the id decides, unless the name that stands beside it is another node's."""
+    def _node_id(self, reported_id: int, name: str | None, repeats: Counter[str | None]) -> int | None:
+        """Find whose status this is: the id decides, unless the name that stands beside it is another node's.
+
+        A name alone decides only where it can be one node's: partitions of one query are nodes of one name, and those
+        of the pipeline that are not wanted here have names too.
+        """
         # Assumption: node-ids.
-        planned = self.plan.by_id.get(execution.id)
-        named = self._ids_by_name.get(_reported_name(execution) or "", [])
+        planned = self.plan.by_id.get(reported_id)
+        named = self._ids_by_name.get(name or "", [])
         if planned and (not named or planned.id in named):
             return planned.id
-        return named[0] if len(named) == 1 else None
+        if len(named) != 1 or repeats[name] > 1:
+            return None
+        is_listed_whole = repeats.total() >= self._size
+        return named[0] if is_listed_whole or self.plan.by_id[named[0]].partition is None else None
 
     @property
     def _out_of_patience(self) -> bool:

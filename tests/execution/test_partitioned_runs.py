@@ -193,6 +193,22 @@ def test_a_retry_sends_the_failed_partition_alone(account, resource_with, instan
     assert instance.get_materialized_partitions(key) == set(DAYS)
 
 
+@pytest.mark.parametrize(("days", "broken"), [(2, [1]), (2, [2]), (4, [1, 2, 4]), (4, [3])])
+def test_days_that_fail_again_and_again_cost_the_others_nothing(
+    account, break_on, resource_with, instance, calls, dune, days, broken
+):
+    """From the third attempt on, the first pipeline is followed for the days alone that no later one holds."""
+    run(resource_with(), instance, "dune/acme/result_base")
+    break_on(*(DAYS[day - 1] for day in broken))
+    assets = build_dune_assets(CATALOG, retry_policy=dg.RetryPolicy(max_retries=3))
+    span = {START: DAYS[0], END: DAYS[days - 1]}
+    run(resource_with(retry_failed_nodes=True), instance, EACH, assets=assets, tags=span)
+    of_days = [one for one in dune.executions() if one["query_id"] == 10]
+    completed = [one["parameters"]["day"] for one in of_days if one["state"] == "QUERY_STATE_COMPLETED"]
+    assert sorted(completed) == [day for nth, day in enumerate(DAYS[:days], 1) if nth not in broken]
+    assert [len(asked(body)) for body in calls()[1:]] == [days, *[len(broken)] * 3]
+
+
 @pytest.mark.parametrize("form", ["nodes", "lineage"])
 def test_a_partitioned_query_without_a_partition_is_refused(account, resource, instance, calls, form):
     result = run(resource, instance, EACH, assets=build_dune_assets(CATALOG, pipeline_form=form))

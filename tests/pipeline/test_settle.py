@@ -1,12 +1,15 @@
 """Status answers become outcomes: each node settles once, in the end, and rightly."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_dune.api.models import ExecutionStatus, PipelineStatus
+from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, PipelineStatus, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.pipeline.plan import plan_pipeline
+from dagster_dune.catalog.settings.partitions import Partition
+from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, plan_pipeline
 from dagster_dune.pipeline.settle import PATIENCE, Result, Settlement
 from dagster_dune.pipeline.states import PHASES, Phase, phase_of
 
@@ -237,3 +240,42 @@ def test_names_as_dune_may_write_them(written, id_, settles):
     nodes = [{"id": id_, "materialized_view_refresh_status": done}]
     status = PipelineStatus.model_validate({"status": "executing", "node_executions": nodes})
     assert results(settlement.update(status)) == ({settles: Result.SUCCEEDED} if settles else {})
+
+
+WORDS = {"completed": Result.SUCCEEDED, "failed": Result.FAILED, "executing": None}
+PIPELINE = st.lists(st.tuples(st.sampled_from([10, 11]), st.sampled_from(list(WORDS))), min_size=1, max_size=6)
+
+
+@given(PIPELINE, st.data())
+def test_a_part_of_a_pipeline_hears_its_own_words_alone(nodes, data):
+    """Partitions of one query are nodes of one name; an attempt may follow some of them, and not all may be listed."""
+    target = QueryExecution(query_id=1)
+    planned = [
+        PlannedNode(id_, f"query_{query}", (), target, partition=Partition((str(id_),)))
+        for id_, (query, _) in enumerate(nodes, 1)
+    ]
+    said = [
+        {"id": id_, "query_execution_status": {"query_id": query, "status": word, "execution_id": f"e{id_}"}}
+        for id_, (query, word) in enumerate(nodes, 1)
+    ]
+    wanted = data.draw(st.lists(st.sampled_from(planned), min_size=1, unique_by=lambda node: node.id))
+    listed = data.draw(st.lists(st.sampled_from(said), unique_by=lambda node: node["id"]))
+    settlement = Settlement(PipelinePlan(tuple(wanted)), len(nodes))
+    status = PipelineStatus.model_validate({"status": "executing", "node_executions": listed})
+    outcomes = {outcome.node.id: (outcome.result, outcome.execution_id) for outcome in settlement.update(status)}
+    ids = {node.id for node in wanted} & {node["id"] for node in listed}
+    assert outcomes == {id_: (result, f"e{id_}") for id_ in ids if (result := WORDS[nodes[id_ - 1][1]])}
+
+
+def test_other_ids_than_sent_are_borne_where_names_tell_a_part_of_a_pipeline():
+    """The lineage form, in which Dune numbers the nodes: its last one may be of a partition."""
+    view = PlannedNode(1, "dune.acme.result_a", (), MaterializedViewRefresh(name="dune.acme.result_a"))
+    query = PlannedNode(2, "query_1", (1,), QueryExecution(query_id=1), partition=Partition(("2024-01-01",)))
+    nodes = [
+        {"id": 7, "materialized_view_refresh_status": {"name": "dune.acme.result_a", "status": "completed"}},
+        {"id": 9, "query_execution_status": {"query_id": 1, "status": "failed"}},
+    ]
+    status = PipelineStatus.model_validate({"status": "executing", "node_executions": nodes})
+    assert results(Settlement(PipelinePlan((view, query))).update(status)) == {1: Result.SUCCEEDED, 2: Result.FAILED}
+    alone = PipelinePlan((replace(query, dependencies=()),))
+    assert results(Settlement(alone, 2).update(status)) == {2: Result.FAILED}

@@ -21,7 +21,7 @@ from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, plan_pipeline
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase
 
-Hear = Callable[[PipelinePlan, str], Iterator[Outcome]]
+Hear = Callable[[PipelinePlan, Submission], Iterator[Outcome]]
 """Follows nodes of a pipeline to their ends, and takes over nothing."""
 
 
@@ -136,7 +136,7 @@ def _unheard_no(
     """The latest submission in which a gate said no on Dune, though no attempt has lived to tell it."""
     for submission in history.untold(key, nodes.digests, runs):
         ids = {node.id: submission.node_ids[node.digest] for node in nodes.nodes if node.digest in submission.node_ids}
-        outcomes = list(hear(nodes.renumbered(ids), submission.pipeline_execution_id or ""))
+        outcomes = list(hear(nodes.renumbered(ids), submission))
         if any(says_no(outcome) for outcome in outcomes):
             return submission
     return None

@@ -291,9 +291,10 @@ def readers_of(world, parent, tags):
 def hear(world):
     """Ask the local Dune as a step does."""
 
-    def of(plan, pipeline):
+    def of(plan, submission):
+        pipeline, polling = submission.pipeline_execution_id, Polling(0.01, 0.1)
         with DuneApiClient(world.dune.api_key, world.dune.url, timeout=60, max_retries=0) as client:
-            for outcomes in follow(client, plan, pipeline, polling=Polling(0.01, 0.1), log=LOG):
+            for outcomes in follow(client, plan, pipeline, polling=polling, log=LOG, size=len(submission.node_ids)):
                 yield from outcomes
 
     return of
