@@ -10,6 +10,8 @@ import reexecuted_job
 from sibling_runs import ONE
 from waiting import wait_until
 
+from dagster_dune._execution.submissions.family import Family, Origin
+
 BOTH = ["dune/acme/result_one", "dune/query_2"]
 BROKEN, MENDED = f"SELECT CAST('x' AS BIGINT) AS n FROM {ONE}", f"SELECT n FROM {ONE}"
 
@@ -61,6 +63,18 @@ def test_what_ended_well_is_taken_over_where_no_tag_says_so(dune, start, failed,
     assert (succeeded, keys) == (True, BOTH)
     assert completed(dune) == {ONE: 1, "query_2": 1}
     assert not any(key.startswith("dagster/") and "retry" in key for key in lasting.get_run_by_id(again).tags)
+
+
+def test_a_step_that_succeeds_after_its_retry_was_made_changes_nothing(start, failed, lasting):
+    """A step's process may outlive its run; the retry, which no tag tells of, was made before the step ended well."""
+    child, succeeded, _ = start(failed, "from failure").result()
+    assert succeeded
+    for kind in (dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.STEP_SUCCESS):
+        for record in lasting.get_records_for_run(child, of_type=kind).records:
+            lasting.report_dagster_event(record.event_log_entry.dagster_event, failed)
+    assert Family.of(lasting, child).origin is Origin.FROM_FAILURE
+    other, _, _ = start(failed, "everything").result()
+    assert Family.of(lasting, other).origin is Origin.EVERYTHING
 
 
 def test_everything_again_and_a_step_that_succeeded_run_anew(dune, start, failed):

@@ -117,17 +117,28 @@ class Family:
         )
 
     def _repeats_what_did_not_succeed(self, parent: dg.DagsterRun) -> bool:
-        """Whether a run that has no tags is one from failure: only then does its plan know the parent's state."""
+        """Whether a run that has no tags is one from failure: only then does its plan know the parent's state.
+
+        Such a run repeats no step that had succeeded when it was made. One that has succeeded since, in a process that
+        outlived its run, has given outputs that the plan does not know of.
+        """
         plan_id = self.run.execution_plan_snapshot_id
         if PARENT_RUN_TAG in self.run.tags or plan_id is None:
             return False
         plan = self.instance.get_execution_plan_snapshot(plan_id)
-        if plan.initial_known_state is None or plan.initial_known_state.parent_state is None:
+        state = plan.initial_known_state and plan.initial_known_state.parent_state
+        if not state:
             return False
         succeeded = {
             record.event_log_entry.step_key for record in self._records(parent, dg.DagsterEventType.STEP_SUCCESS)
         }
-        return succeeded.isdisjoint(plan.step_keys_to_execute)
+        since = {
+            event.step_key
+            for record in self._records(parent, dg.DagsterEventType.STEP_OUTPUT)
+            if (event := record.event_log_entry.get_dagster_event()).step_output_data.step_output_handle
+            not in state.produced_outputs
+        }
+        return (succeeded - since).isdisjoint(plan.step_keys_to_execute)
 
     def _records(
         self, run: dg.DagsterRun, kind: dg.DagsterEventType, limit: int | None = None
