@@ -4,8 +4,6 @@ There is no ``from __future__ import annotations`` here: Dagster makes the YAML'
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -22,6 +20,7 @@ from dagster_dune.catalog.selection import listed
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.sources.files.folder import read_directory
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
+from dagster_dune.components.automation import automation_of
 from dagster_dune.components.fields import (
     DocumentPath,
     FolderPath,
@@ -41,13 +40,10 @@ from dagster_dune.components.scaffolder import DuneScaffolder
 from dagster_dune.components.shared_assets import siblings, without_claimed
 from dagster_dune.components.state import document_catalog, read_state, refreshed, selected_names, write_state
 from dagster_dune.components.translation import ResolvedTranslation
-from dagster_dune.components.yaml_errors import Written
 from dagster_dune.definitions import build_dune_definitions
 from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
-from dagster_dune.schedules import build_schedule_from_dune_selection
-from dagster_dune.sensors import build_dune_refresh_sensor
 from dagster_dune.translator import DagsterDuneTranslator
 
 logger = logging.getLogger(__name__)
@@ -348,7 +344,11 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             **self._op_options,
         )
         own = without_claimed(defs, context.component_tree, self._op_name)
-        return dg.Definitions.merge(own, self._automation(own))
+        made = [asset for asset in own.assets or () if isinstance(asset, dg.AssetsDefinition)]
+        name = "dune_refresh_sensor" if self._op_name == DEFAULT_NAME else f"{self._op_name}_refresh_sensor"
+        return dg.Definitions.merge(
+            own, automation_of(made, self.schedules, self.refresh_sensor, name=name, resource_key=self.resource_key)
+        )
 
     def _others(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":
         """The other components of the project.
@@ -375,22 +375,6 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             "backfill_policy": self.backfill_policy,
         }
         return {**fields, **given, "op_tags": tags or None}
-
-    def _automation(self, defs: dg.Definitions) -> dg.Definitions:
-        assets = [asset for asset in defs.assets or () if isinstance(asset, dg.AssetsDefinition)]
-        schedules = [_built(build_schedule_from_dune_selection, assets, said) for said in self.schedules]
-        sensors = []
-        if self.refresh_sensor is not None:
-            name = "dune_refresh_sensor" if self._op_name == DEFAULT_NAME else f"{self._op_name}_refresh_sensor"
-            defaults = {"name": name, "resource_key": self.resource_key}
-            sensors = [_built(build_dune_refresh_sensor, assets, self.refresh_sensor, defaults)]
-        return dg.Definitions(schedules=schedules, sensors=sensors)
-
-
-def _built(build: Callable[..., Any], assets: Any, said: Any, defaults: Mapping[str, Any] | None = None) -> Any:
-    """Call a function of the assets with what was said in YAML, where its errors are told, or in Python."""
-    with said.located() if isinstance(said, Written) else nullcontext():
-        return build(assets, **{**(defaults or {}), **said})
 
 
 class _ComponentTranslator(DagsterDuneTranslator):

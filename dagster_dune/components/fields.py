@@ -1,4 +1,4 @@
-"""How the fields of `DuneComponent` are written in YAML.
+"""What becomes of the fields of `DuneComponent` that are written in YAML.
 
 There is no ``from __future__ import annotations`` here: Dagster makes the YAML's schema of the annotations.
 """
@@ -6,28 +6,30 @@ There is no ``from __future__ import annotations`` here: Dagster makes the YAML'
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import dagster as dg
-from dagster.components.resolved.core_models import (
-    MultiRunBackfillPolicyModel,
-    SingleRunBackfillPolicyModel,
-    resolve_backfill_policy,
-)
-from pydantic import BaseModel, Field, ValidationError, create_model
-from pydantic.json_schema import SkipJsonSchema
+from dagster.components.resolved.core_models import resolve_backfill_policy
+from pydantic import BaseModel, ValidationError
 
 from dagster_dune.api.key import DEFAULT_VARIABLE, checked_variable
 from dagster_dune.assets import QueryViews
 from dagster_dune.catalog.document import missing_document
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.sources.files.folder import check_folder
+from dagster_dune.components.models import (
+    BackfillPolicyModel,
+    CheckModel,
+    OpModel,
+    RefreshSensorModel,
+    ResourceModel,
+    RetriesModel,
+    ScheduleModel,
+)
 from dagster_dune.components.yaml_errors import Written, exact, located
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
-
-Names = list[str | int] | str | int
 
 
 def shared_resource(api_key_env: str = DEFAULT_VARIABLE, **settings: Any) -> DuneResource:
@@ -43,152 +45,6 @@ def shared_resource(api_key_env: str = DEFAULT_VARIABLE, **settings: Any) -> Dun
 @cache
 def _resource_of(api_key_env: str, settings: tuple[tuple[str, Any], ...]) -> DuneResource:
     return DuneResource(api_key=dg.EnvVar(api_key_env), **dict(settings))
-
-
-# --- what can be written ---
-
-
-class RetriesModel(dg.Model):
-    """How a step is tried again."""
-
-    max_retries: int = Field(default=1, description="How often it is tried again at the most.")
-    delay: float | None = Field(default=None, description="How many seconds later.")
-
-
-BackfillPolicyModel = SingleRunBackfillPolicyModel | MultiRunBackfillPolicyModel
-
-
-class OpModel(dg.Model):
-    """The step that runs the assets. What stands here wins over the component's own fields of the same meaning."""
-
-    name: str | None = Field(default=None, description="The step's name; one that no other component has.")
-    tags: dict[str, Any] | None = Field(default=None, description="Further tags of the step, beside op_tags.")
-    description: str | None = Field(
-        default=None,
-        description="What the step does, in Markdown. Assets without a description of their own have it too.",
-    )
-    pool: str | None = Field(default=None, description="The pool that bounds how many pipelines run at once.")
-    retry_policy: RetriesModel | None = Field(default=None, description="When Dagster tries the step again.")
-    backfill_policy: BackfillPolicyModel | None = Field(
-        default=None, description="How many runs a backfill of partitioned queries makes."
-    )
-
-
-class ScheduleModel(dg.Model):
-    """A job of part of the assets, and when it is launched. Each tick is one pipeline call."""
-
-    job_name: str = Field(description="The name of the job that the schedule launches.")
-    cron_schedule: list[str] | str = Field(description="When: five cron fields, such as 0 6 * * *, or several of them.")
-    select: Names = Field(
-        default="*",
-        description="What it materializes: SQL names, ids of queries, globs, tag:<tag> or kind:<kind>.",
-    )
-    exclude: Names = Field(default=[], description="What to leave out of that, in the same words.")
-    schedule_name: str | None = Field(default=None, description="The schedule's name; made of the job's if left out.")
-    execution_timezone: str | None = Field(
-        default=None, description="The time zone of the cron fields, such as Europe/Berlin; UTC if left out."
-    )
-    default_status: Literal["STOPPED", "RUNNING"] = Field(
-        default="STOPPED", description="Whether it is on from the start, before anyone turns it on in the UI."
-    )
-    tags: dict[str, str] | None = Field(default=None, description="Tags of the runs.")
-    config: dict[str, Any] | None = Field(
-        default=None,
-        description="The configuration of the runs: performance, asset_performance, query_parameters, pipeline_form.",
-    )
-    skip_if_running: bool = Field(
-        default=False,
-        description="Whether a tick is skipped while a run of the job is under way. Two runs over one matview pay "
-        "twice.",
-    )
-    partitions_per_tick: int = Field(default=1, description="How many of the last partitions a tick runs, in one call.")
-    repeat_unpartitioned: bool = Field(
-        default=False,
-        description="Whether the job may hold both partitioned and other assets. A backfill pays for the latter once a "
-        "partition.",
-    )
-
-
-class RefreshSensorModel(dg.Model):
-    """A sensor that shows refreshes which Dagster did not start. Looking costs no credits."""
-
-    name: str | None = Field(default=None, description="The sensor's name; made of the component's if left out.")
-    select: Names = Field(
-        default="*", description="What it watches: SQL names, ids of queries, globs, tag:<tag> or kind:<kind>."
-    )
-    exclude: Names = Field(default=[], description="What to leave out of that, in the same words.")
-    include_parametrised: bool = Field(
-        default=False,
-        description="Whether queries with parameters are watched, whatever values they were executed with.",
-    )
-    include_partitioned: bool = Field(
-        default=False, description="Whether partitioned assets are watched; what is found is of no partition."
-    )
-    minimum_interval_seconds: int = Field(default=60, description="The seconds between two looks.")
-    max_requests_per_tick: int = Field(default=30, description="How many requests one look may take.")
-    max_seconds_per_tick: float = Field(default=30.0, description="How long one look may take.")
-    reads_per_minute: int = Field(default=40, description="How many reads a minute the plan on Dune allows.")
-    default_status: Literal["STOPPED", "RUNNING"] = Field(
-        default="STOPPED", description="Whether it is on from the start, before anyone turns it on in the UI."
-    )
-
-
-def _as_written(model: type[BaseModel], descriptions: Mapping[str, str]) -> dict[str, Any]:
-    """A model's fields as YAML may hold them: text everywhere, for templates such as {{ env.DUNE_TIMEOUT }}."""
-    return {
-        name: (
-            field.annotation if field.annotation is str else field.annotation | str,
-            Field(
-                default=... if field.is_required() else field.default,
-                description=field.description or descriptions.get(name),
-            ),
-        )
-        for name, field in model.model_fields.items()
-    }
-
-
-ResourceModel = create_model(
-    "ResourceModel",
-    __base__=dg.Model,
-    __doc__="An account of Dune. Its key is not written here, but named by its variable of the environment.",
-    api_key_env=(
-        str,
-        Field(default=DEFAULT_VARIABLE, description="The variable of the environment that holds the API key."),
-    ),
-    # Refused with words of our own: Dagster's would show it.
-    api_key=(Annotated[Any, SkipJsonSchema()], None),  # type: ignore[type-arg]  # generic for type checkers alone
-    **{name: field for name, field in _as_written(DuneResource, {}).items() if name != "api_key"},
-)
-
-CHECK_DESCRIPTIONS = {
-    "asset": "What is checked, as SQL names it: dune.<team>.result_<name> or query_<id>.",
-    "name": "The check's name among those of its asset: letters, digits and underscores.",
-    "kind": "rows, value or gate, which are queries; row_count, columns, freshness, credits or seconds, which cost "
-    "nothing.",
-    "query_id": "The query of a kind that has one.",
-    "severity": "What a failure means: ERROR or WARN.",
-    "blocking": "Whether a failure fails the run, and holds back what Dagster would run after it.",
-    "description": "What it is, in Markdown.",
-    "metadata": "What Dagster shows with it.",
-    "sample_rows": "How many of the offending rows are read and shown, 0 to 100.",
-    "at_least": "The least number that passes.",
-    "at_most": "The greatest number that passes.",
-    "equals": "The number that passes.",
-    "change_at_most": "How far the number may be from the one before, such as 20%.",
-    "factor_at_most": "By what factor the row count may differ from the mean of the last runs.",
-    "last": "How many runs that mean is of.",
-    "columns": "The columns that the result must have, with their types as Dune names them.",
-    "max_age_hours": "How many hours ago the execution may have ended.",
-}
-CheckModel = create_model(
-    "CheckModel",
-    __base__=dg.Model,
-    __doc__="A check of one asset after it has run.",
-    **_as_written(DuneCheck, CHECK_DESCRIPTIONS),
-)
-
-
-# --- what becomes of it ---
 
 
 def refuse_written_key(said: BaseModel | None, place: Path) -> None:
