@@ -1,5 +1,6 @@
 """Runs as Dagster stores them, and what an attempt makes of them."""
 
+import uuid
 from datetime import timedelta
 
 import dagster as dg
@@ -37,7 +38,7 @@ def home(tmp_path):
 def make_run(instance, job):
     """A function that stores a run, perhaps as the child of another, with its tags inherited as Dagster does."""
 
-    def make(parent=None, status=dg.DagsterRunStatus.FAILURE, tags=None, selection=None, is_tagged=True):
+    def make(parent=None, status=dg.DagsterRunStatus.FAILURE, tags=None, selection=None, checks=None, is_tagged=True):
         inherited = {}
         if parent:
             parent = instance.get_run_by_id(parent.run_id) or parent
@@ -45,7 +46,7 @@ def make_run(instance, job):
                 inherited = {key: value for key, value in parent.tags.items() if key != "dagster/is_resume_retry"}
                 root = parent.root_run_id or parent.run_id
                 inherited |= {"dagster/parent_run_id": parent.run_id, "dagster/root_run_id": root}
-        return instance.create_run_for_job(
+        run = instance.create_run_for_job(
             job,
             status=status,
             tags={**inherited, **(tags or {})},
@@ -53,6 +54,9 @@ def make_run(instance, job):
             root_run_id=(parent.root_run_id or parent.run_id) if parent else None,
             asset_selection=selection,
         )
+        if checks is None:
+            return run
+        return instance.run_storage.add_run(run._replace(run_id=str(uuid.uuid4()), asset_check_selection=checks))
 
     return make
 
@@ -85,6 +89,28 @@ def materialize(instance):
             run.job_name,
             step_key="dune_assets",
             event_specific_data=dg.deserialize_value(data),
+        )
+        instance.report_dagster_event(event, run.run_id)
+
+    return write
+
+
+@pytest.fixture
+def evaluate(instance):
+    """A function that writes down what a check has said in a run."""
+
+    def write(run, passed, blocking):
+        event = dg.DagsterEvent(
+            "ASSET_CHECK_EVALUATION",
+            run.job_name,
+            step_key="dune_assets",
+            event_specific_data=dg.AssetCheckEvaluation(
+                asset_key=dg.AssetMaterialization("dune/query_1").asset_key,
+                check_name="check",
+                passed=passed,
+                metadata={},
+                blocking=blocking,
+            ),
         )
         instance.report_dagster_event(event, run.run_id)
 

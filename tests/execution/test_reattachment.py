@@ -74,6 +74,44 @@ def test_from_asset_failure_twice_with_the_same_selection_takes_over(make_run, s
     assert (told.taken_over, told.sent) == (BOTH, [])
 
 
+ONE_CHECK, BOTH_CHECKS = (
+    frozenset(dg.AssetCheckKey(dg.AssetKey(["dune", "query_1"]), name) for name in names) for names in ("a", "ab")
+)
+
+
+def test_from_asset_failure_twice_with_other_checks_takes_over(instance, make_run, submit, attempt):
+    """Of checks alone, or of assets that are none of the parent's, the checks are all that differs."""
+    parent = make_run(tags=ASSET_RESUMED, selection=frozenset(), checks=BOTH_CHECKS)
+    submit(parent)
+    child = make_run(parent, selection=frozenset(), checks=ONE_CHECK)
+    assert Family.of(instance, child.run_id).origin is Origin.FROM_ASSET_FAILURE
+    assert attempt(child, TWO).taken_over == {"P1": [(2, "query_2")]}
+
+
+def test_all_checks_are_no_others_than_those_that_nobody_has_named(instance, make_run):
+    parent = make_run()
+    child = make_run(parent, checks=ONE_CHECK)
+    assert Family.of(instance, child.run_id).origin is Origin.EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("passed", "blocking", "origin"),
+    [
+        (False, True, Origin.FROM_ASSET_FAILURE),
+        (False, False, Origin.EVERYTHING),
+        (True, True, Origin.EVERYTHING),
+    ],
+)
+def test_from_asset_failure_twice_after_a_blocking_check_said_no(
+    instance, make_run, materialize, evaluate, passed, blocking, origin
+):
+    """Dagster selects its asset again, so that the selection may be the same though something was materialized."""
+    parent = make_run(tags=ASSET_RESUMED)
+    materialize(parent)
+    evaluate(parent, passed, blocking)
+    assert Family.of(instance, make_run(parent).run_id).origin is origin
+
+
 @pytest.mark.parametrize("tags", [RESUMED, ASSET_RESUMED])
 def test_a_retry_of_a_run_that_succeeds_meanwhile_takes_over(instance, make_run, submit, attempt, tags):
     """Dagster accepts a re-execution from asset failure of a run that has not ended."""

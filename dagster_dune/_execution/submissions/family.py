@@ -106,15 +106,29 @@ class Family:
 
     def _repeats_what_is_missing(self, parent: dg.DagsterRun) -> bool:
         """Whether a run is one from asset failure. The tag that says so is inherited."""
-        if self.run.asset_selection != parent.asset_selection:
+        if self._selects_otherwise(parent):
             return True
         if ASSET_RESUME_RETRY_TAG not in self.run.tags:
             return False
-        # Where both have the tag and the same selection, it can be one only if the parent has materialized nothing of
-        # it; and then it is the same as a run of everything.
-        return ASSET_RESUME_RETRY_TAG not in parent.tags or not self._records(
-            parent, dg.DagsterEventType.ASSET_MATERIALIZATION, limit=1
-        )
+        # Where both have the tag and the same selection, it can be one only if Dagster counts nothing of it as done in
+        # the parent; and then it is the same as a run of everything.
+        return ASSET_RESUME_RETRY_TAG not in parent.tags or not self._counts_as_done(parent)
+
+    def _selects_otherwise(self, parent: dg.DagsterRun) -> bool:
+        """Whether a run has other assets than its parent, or other checks, where both name them."""
+        if self.run.asset_selection != parent.asset_selection:
+            return True
+        checks, before = self.run.asset_check_selection, parent.asset_check_selection
+        return checks is not None and before is not None and checks != before
+
+    def _counts_as_done(self, run: dg.DagsterRun) -> set[dg.AssetKey | None]:
+        """The assets that a run has materialized or checked, but for those that a blocking check has said no of."""
+        made = {event.asset_key for event in self._events(run, dg.DagsterEventType.ASSET_MATERIALIZATION)}
+        said = [
+            event.asset_check_evaluation_data for event in self._events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        ]
+        refused = {one.asset_check_key.asset_key for one in said if one.blocking and not one.passed}
+        return {*made, *(one.asset_check_key.asset_key for one in said)} - refused
 
     def _repeats_what_did_not_succeed(self, parent: dg.DagsterRun) -> bool:
         """Whether a run that has no tags is one from failure: only then does its plan know the parent's state.
@@ -140,10 +154,12 @@ class Family:
         }
         return (succeeded - since).isdisjoint(plan.step_keys_to_execute)
 
-    def _records(
-        self, run: dg.DagsterRun, kind: dg.DagsterEventType, limit: int | None = None
-    ) -> Sequence[dg.EventLogRecord]:
-        return self.instance.get_records_for_run(run.run_id, of_type=kind, limit=limit).records
+    def _records(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Sequence[dg.EventLogRecord]:
+        return self.instance.get_records_for_run(run.run_id, of_type=kind).records
+
+    def _events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
+        events = (record.event_log_entry.dagster_event for record in self._records(run, kind))
+        return (event for event in events if event is not None)
 
 
 def make_findable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
