@@ -22,7 +22,7 @@ def main():
         _execute(instance, **json.loads(sys.argv[1]))
 
 
-def _execute(instance, id, job, tags, parent, strategy, is_tagged, is_automatic):  # noqa: A002
+def _execute(instance, id, job, tags, parent, strategy, is_tagged, is_automatic, assets):  # noqa: A002
     """Launch a job; or try a run again, with the tags that Dagster sets, or with the fields alone."""
     recon = dg.build_reconstructable_job("location", "job_named", (job,), {}, str(HERE))
     tags = {**tags, REQUEST_TAG: id}
@@ -39,6 +39,11 @@ def _execute(instance, id, job, tags, parent, strategy, is_tagged, is_automatic)
         if assets or checks:
             tags = {**inherited, **related, ASSET_RESUMED: "true", **tags}
             dg.execute_job(_selecting(instance, recon, assets, checks), instance, tags=tags)
+        return
+    if assets:
+        selected = frozenset(dg.AssetKey(["dune", *name.removeprefix("dune.").split(".")]) for name in assets)
+        recon = _selecting(instance, recon, selected, frozenset())
+        dg.execute_job(recon, instance, tags={**inherited, **related, **tags})
         return
     if run.asset_selection is not None:
         recon = _selecting(instance, recon, run.asset_selection, run.asset_check_selection)

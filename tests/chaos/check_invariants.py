@@ -72,11 +72,23 @@ def told_in(instance, run_ids, sql_name):
     return sorted(found, key=lambda told: told.at)
 
 
-class Family:
-    """What is left of a scenario with checks: its executions, and what was told of them."""
+@dataclass
+class Retry:
+    """A run that tries another one again, and when it was asked for."""
 
-    def __init__(self, scenario, executions, told):
+    run_id: str
+    parent: str
+    at: float
+    is_automatic: bool
+
+
+class Family:
+    """What is left of a scenario with checks: its executions, what was told of them, and the retries."""
+
+    def __init__(self, scenario, executions, told, retries):
         self.scenario, self.executions, self.told = scenario, executions, told
+        self.retries = {retry.run_id: retry for retry in retries}
+        self.by_hand = [retry for retry in retries if not retry.is_automatic]
         self.gates = [drawn for drawn in scenario.checks if drawn.is_asked]
 
     def of(self, name):
@@ -90,24 +102,32 @@ class Family:
         completed = {one.pipeline for one in self.of(drawn.check.sql_name or drawn.check.asset) if one.answer == "yes"}
         return set() if drawn.passes else completed
 
-    def readers(self, gate):
-        """The selected objects that must not run past a gate."""
-        catalog = self.scenario.catalog_of(gate.check.asset)
-        behind = set()
-        while True:
-            more = {
-                name
-                for name in self.scenario.selection
-                if name in catalog and _reads(catalog, name, self.scenario.selection) & {gate.check.asset, *behind}
-            }
-            if more <= behind:
-                return behind
-            behind |= more
+    def goes_back_to(self, run_id):
+        """The runs that a retry goes back to."""
+        line = []
+        while (retry := self.retries.get(run_id)) and retry.parent not in line:
+            line.append(run_id := retry.parent)
+        return line
 
     def anew(self, gate):
         """What runs anew, by hand, once a blocking check has said no."""
-        names = {gate.check.asset, *self.readers(gate)}
+        names = {gate.check.asset, *readers(self.scenario, gate)}
         return names | {drawn.check.sql_name for drawn in self.scenario.checks if drawn.check.asset in names}
+
+
+def readers(scenario, gate):
+    """The selected objects that must not run past a gate."""
+    catalog = scenario.catalog_of(gate.check.asset)
+    behind = set()
+    while True:
+        more = {
+            name
+            for name in scenario.selection
+            if name in catalog and _reads(catalog, name, scenario.selection) & {gate.check.asset, *behind}
+        }
+        if more <= behind:
+            return behind
+        behind |= more
 
 
 def _reads(catalog, name, selection):
@@ -128,26 +148,44 @@ def may_run_again(family):
     for drawn in family.scenario.checks:
         if drawn.is_selected and drawn.check.blocking:
             for name in family.anew(drawn):
-                times[name] += len(family.noes(drawn))
+                times[name] += min(len(family.noes(drawn)), len(family.by_hand))
     return times
 
 
 def nothing_is_asked_twice(evidence, family):
     """A gate that has said no is asked again by hand alone."""
-    by_hand = sum(line.count("by hand") for line in evidence.scenario.log)
     for gate in family.gates:
-        answers = sorted(family.of(gate.check.sql_name), key=lambda one: one.submitted_at)
-        pipelines = dict.fromkeys(one.pipeline for one in answers if one.answer != "none")
-        noes = [pipeline in family.noes(gate) for pipeline in pipelines]
-        if (again := sum(noes[:-1])) > by_hand:
-            yield f"{gate.check.label} was asked again {again} times after a no, {by_hand} times by hand"
+        answers = sorted(family.of(gate.check.sql_name), key=lambda one: one.submitted_at, reverse=True)
+        asked = {one.pipeline: one.submitted_at for one in answers if one.answer != "none"}
+        said_no = 0
+        for pipeline, at in sorted(asked.items(), key=lambda one: one[1]):
+            by_hand = sum(retry.at < at for retry in family.by_hand)
+            if said_no > by_hand:
+                yield f"{gate.check.label} was asked again in {pipeline} after {said_no} noes, {by_hand} times by hand"
+            said_no += pipeline in family.noes(gate)
+
+
+def nobody_is_told_an_old_no(_, family):
+    """Who tries again by hand, after the no of a gate was told, is not told the same no."""
+    gates = {(gate.check.asset, gate.check.name) for gate in family.gates}
+    noes = [told for told in family.told if (told.asset, told.check) in gates and not told.passed]
+    for told in noes:
+        retry, pipeline = family.retries.get(told.run_id), told.metadata.get("dagster-dune/pipeline_execution_id")
+        if retry is None or retry.is_automatic or pipeline is None:
+            continue
+        before = family.goes_back_to(told.run_id)
+        for old in noes:
+            is_same = (old.asset, old.check) == (told.asset, told.check)
+            is_same = is_same and old.metadata.get("dagster-dune/pipeline_execution_id") == pipeline
+            if is_same and old.run_id in before and old.at < retry.at:
+                yield f"by hand, run {told.run_id} was told the no of {told.check} in {pipeline}, as {old.run_id} was"
 
 
 def nothing_runs_past_a_gate(_, family):
     """What reads a gate's asset starts only after the gate has said yes, and not after a later no."""
     for gate in family.gates:
         answers = family.of(gate.check.sql_name)
-        for name in family.readers(gate):
+        for name in readers(family.scenario, gate):
             for run in family.of(name):
                 of_gate = [one for one in answers if one.day is None or run.day is None or one.day == run.day]
                 if words := _past(run, of_gate):
@@ -237,6 +275,7 @@ def answers_are_told(evidence, family):
 
 CHECK_INVARIANTS = (
     nothing_is_asked_twice,
+    nobody_is_told_an_old_no,
     nothing_runs_past_a_gate,
     results_are_true,
     results_follow_materializations,

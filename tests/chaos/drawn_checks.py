@@ -9,7 +9,19 @@ OFFSET = 50
 """The ids of a definition's checks start so far behind those of its objects."""
 
 KINDS = ("gate", "gate", "gate", "rows", "value", "row_count", "columns", "freshness", "credits", "seconds")
-GATES = ((), (), ("no",), ("no",), ("no", "no"), ("broken",), ("broken", "no"), ("no", "broken"), ("no",) * 99)
+GATES = (
+    (),
+    (),
+    ("no",),
+    ("no",),
+    ("no",),
+    ("no", "no"),
+    ("no", "no"),
+    ("broken",),
+    ("broken", "no"),
+    ("no", "broken"),
+    ("no",) * 99,
+)
 """What a gate says, execution by execution, before it says yes."""
 
 KNOWN = {
@@ -104,8 +116,8 @@ def draw_checks(chance, catalogs, selection, days):
 def _draw(chance, catalog, selection, days, number):
     objects = [*catalog.materialized_views, *catalog.queries]
     read = [obj for obj in objects if any(obj.sql_name in catalog[name].deps for name in selection if name in catalog)]
-    kind = chance.choice(KINDS)
-    obj = chance.choice(read if read and kind == "gate" and chance.random() < 0.7 else objects)
+    kind = "gate" if number == 0 and chance.random() < 0.6 else chance.choice(KINDS)
+    obj = chance.choice(read if read and kind == "gate" and chance.random() < 0.9 else objects)
     passes = kind == "gate" or chance.random() < 0.7
     has_asset = obj.sql_name in selection
     # A partitioned check needs its asset in the run. One of what a run knows has no answer without it.

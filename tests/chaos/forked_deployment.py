@@ -13,7 +13,7 @@ from forks import ForkedProcess, ForkServer
 from waiting import wait_until
 
 HERE = Path(__file__).parent
-REQUEST = {"tags": {}, "parent": None, "strategy": None, "is_tagged": True, "is_automatic": False}
+REQUEST = {"tags": {}, "parent": None, "strategy": None, "is_tagged": True, "is_automatic": False, "assets": []}
 
 
 class ForkedDeployment(Deployment):
@@ -55,6 +55,11 @@ class ForkedDeployment(Deployment):
         """Try a run again, and return the new run's id; None where nothing is left to do."""
         job = self.instance.get_run_by_id(run_id).job_name
         return self._request(job=job, parent=run_id, strategy=strategy, is_tagged=is_tagged, is_automatic=is_automatic)
+
+    def reexecute_assets(self, run_id, names):
+        """Try some assets of a run again by hand, without their checks, and return the new run's id."""
+        job = self.instance.get_run_by_id(run_id).job_name
+        return self._request(job=job, parent=run_id, strategy="ASSETS", assets=sorted(names))
 
     def terminate(self, run_id):
         """Terminate a run as Dagster's launchers do, and return whether it had not ended yet."""

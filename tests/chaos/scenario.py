@@ -72,6 +72,7 @@ class Scenario:
         killed_retry: Whether a retry is killed, and not the first run.
         tags: Whether each retry gets the tags that Dagster's UI sets, or is known by its fields alone.
         automatic: Whether each retry is one that Dagster itself makes, and nobody by hand.
+        reads_past: Whether what a closed gate has held back is tried by hand without the gate, before any retry.
         checks: The checks of all definitions.
     """
 
@@ -93,6 +94,7 @@ class Scenario:
     killed_retry: bool = False
     tags: list[bool] = field(default_factory=lambda: [True] * 8)
     automatic: list[bool] = field(default_factory=lambda: [False] * 8)
+    reads_past: bool = False
     checks: list[DrawnCheck] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
@@ -126,6 +128,7 @@ class Scenario:
             "kill in a retry": bool(self.kill) and self.killed_retry,
             "retries without tags": not all(self.tags[:3]),
             "automatic retries": any(self.automatic[:3]),
+            "readers without their gate": self.reads_past,
             "checks": bool(self.checks),
             "checks alone": not self.selection,
         }
@@ -166,7 +169,7 @@ def draw(seed):
         killed_retry=chance.random() < 0.3,
         tags=[chance.random() < 0.6 for _ in range(8)],
     )
-    return _with_checks(chance, scenario) if chance.random() < 0.7 else scenario
+    return _after_a_no(_with_checks(chance, scenario)) if chance.random() < 0.7 else scenario
 
 
 def _with_checks(chance, scenario):
@@ -181,6 +184,18 @@ def _with_checks(chance, scenario):
         if is_automatic and chance.random() < 0.4:  # the tag dagster/retry_strategy
             scenario.strategies[nth] = "ALL_STEPS"
     scenario.tags = [*map(max, scenario.tags, scenario.automatic)]  # Dagster's own retries have tags
+    return scenario
+
+
+def _after_a_no(scenario):
+    """Where a gate says no, draw what makes a forgotten no matter: who tries again, and whether without the gate."""
+    if not any(drawn.is_asked and drawn.answers[:1] == ("no",) for drawn in scenario.checks):
+        return scenario
+    chance = random.Random(f"after a no, {scenario.seed}")
+    scenario.reads_past = chance.random() < 0.5
+    if chance.random() < 0.5:
+        scenario.automatic[0] = scenario.tags[0] = True
+        scenario.strategies[0] = chance.choice(["FROM_FAILURE", "ALL_STEPS", "ALL_STEPS"])
     return scenario
 
 
