@@ -32,7 +32,8 @@ VARIABLES = (dg.EnvVar, type(dg.EnvVar.int("")))
 class DuneRunConfig(dg.Config):
     """The settings of one run.
 
-    Assets are named by their keys, ``dune/top_pools_4711``, as SQL names them, or by the ids of queries.
+    Assets are named by their keys, ``dune/top_pools_4711``, as SQL names them, or by the ids of queries; checks with a
+    query by theirs, or as ``dune/top_pools_4711:no_negatives``.
     """
 
     performance: str | None = Field(
@@ -94,13 +95,13 @@ def configs_of(context: dg.AssetExecutionContext, config: DuneRunConfig | None) 
 def overrides_of(
     configs: Sequence[DuneRunConfig], assets: DuneAssetSet, elsewhere: Mapping[str, str]
 ) -> dict[str, Override]:
-    """Return what a run's configuration changes, by the SQL names of the selected objects.
+    """Return what a run's configuration changes, by the SQL names of the selected objects and of the checks' queries.
 
     Args:
         configs: What is said to the definition and, after it, to this step alone.
-        assets: What this step is to materialize.
-        elsewhere: By SQL name, the assets that other steps of the same definition materialize in this run. What the
-            configuration of the definition says of them is theirs to heed.
+        assets: What this step is to materialize and to check.
+        elsewhere: By SQL name, what other steps of the same definition run in this run. What the configuration of the
+            definition says of them is theirs to heed.
 
     Raises:
         DunePlanError: It names what can be no tier, or an asset that is not selected.
@@ -114,7 +115,7 @@ def overrides_of(
             tiers[_name(key, assets, others, "asset_performance")] = _tier(tier)
         for key, given in config.query_parameters.items():
             values.setdefault(_name(key, assets, others, "query_parameters"), {}).update(given)
-    return {name: Override(tiers.get(name, everywhere), values.get(name, {})) for name in assets.selection}
+    return {name: Override(tiers.get(name, everywhere), values.get(name, {})) for name in assets.nodes}
 
 
 def form_of(configs: Sequence[DuneRunConfig], default: PipelineForm) -> PipelineForm:
@@ -207,8 +208,8 @@ def _tier(text: str) -> Performance:
 
 
 def _name(key: str, assets: DuneAssetSet, elsewhere: Mapping[str, str], field: str) -> str:
-    """The SQL name of an asset, however the user has written it."""
-    names: Mapping[str, str] = {label: name for name, label in {**elsewhere, **assets.selection}.items()}
+    """The SQL name of an asset or of a check's query, however the user has written it."""
+    names: Mapping[str, str] = {label: name for name, label in {**elsewhere, **assets.nodes}.items()}
     for name in (key, f"query_{key}"):
         if name in names.values():
             return name

@@ -10,6 +10,7 @@ import yaml
 from dagster_dune import (
     DagsterDuneTranslator,
     DuneCatalog,
+    DuneCheck,
     DuneIOManager,
     DuneResource,
     DuneRunConfig,
@@ -203,6 +204,56 @@ def test_saved_defaults_of_unset_parameters_are_shown():
     assert spec.metadata["dagster-dune/default_parameters"].value == {"chain": "ethereum"}
     assert spec.metadata["dagster-dune/query_parameters"].value == {"limit": "5"}
     assert spec.metadata["dagster-dune/partition_parameters"].value == {"day": "{partition_key}"}
+
+
+# --- checks ---
+
+CHECKED = DuneCatalog(
+    materialized_views=[MaterializedView(name=DAILY, query_id=1)],
+    queries=[Query(query_id=20, deps=[DAILY], parameters=[QueryParameter(key="least", type="number", default="0")])],
+    checks=[DuneCheck(asset=DAILY, name="small", kind="rows", query_id=20)],
+)
+
+
+@pytest.fixture
+def run_checked(dune, resource, instance):
+    dune.load_query(1, "daily", "SELECT amount FROM (VALUES 1, 2) AS t (amount)")
+    least = [{"key": "least", "type": "number", "value": "0"}]
+    dune.load_query(20, "small", f"SELECT amount FROM {DAILY} WHERE amount < {{{{least}}}}", parameters=least)
+    dune.load_materialized_view(DAILY, 1)
+
+    def go(**config):
+        return dg.materialize(
+            [build_dune_assets(CHECKED)],
+            resources={"dune": resource},
+            instance=instance,
+            raise_on_error=False,
+            run_config={"ops": {"dune_assets": {"config": config}}},
+        )
+
+    return go
+
+
+@pytest.mark.parametrize("name", ["query_20", "20", "dune/acme/result_daily:small"])
+def test_a_run_sets_the_tier_and_the_parameters_of_checks_too(run_checked, calls, name):
+    result = run_checked(performance="large", asset_performance={name: "medium"}, query_parameters={name: {"least": 2}})
+    assert targets(calls) == [
+        {"name": DAILY, "performance": "large"},
+        {"query_id": 20, "performance": "medium", "query_parameters": {"least": "2"}},
+    ]
+    (found,) = result.get_asset_check_evaluations()
+    assert not found.passed
+
+
+def test_the_tier_of_a_run_is_that_of_its_checks(run_checked, calls):
+    assert run_checked(performance="large").success
+    assert [target["performance"] for target in targets(calls)] == ["large", "large"]
+
+
+def test_what_no_check_of_the_run_is_called_is_refused(run_checked, dune):
+    (event,) = run_checked(asset_performance={"dune/acme/result_daily:smal": "large"}).get_step_failure_events()
+    assert "Did you mean dune/acme/result_daily:small?" in event.step_failure_data.user_failure_data.description
+    assert dune.journal() == []
 
 
 # --- a definition that Dagster splits into steps ---

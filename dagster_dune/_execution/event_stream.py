@@ -267,7 +267,7 @@ def failure_of(error: DuneError, *, retryable: bool, assets: DuneAssetSet | None
     message = str(error).removesuffix(error.hint).rstrip() if error.hint else str(error)
     lines = [f"{type(error).__name__}: {message}"]
     if assets is not None and isinstance(error, DuneApiError):
-        lines.append(assets_named(assets.catalog, assets.selection, error.dune_message))
+        lines.append(assets_named(assets.catalog, assets.nodes, error.dune_message))
     lines.append(error.hint)
     return dg.Failure(description="\n".join(line for line in lines if line), allow_retries=retryable)
 

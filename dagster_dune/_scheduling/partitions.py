@@ -94,6 +94,24 @@ def check_one_definition(specs: dict[str, dg.AssetSpec]) -> None:
             )
 
 
+def check_partitions_of_check(label: str, query: Query, checked: MaterializedView | Query) -> None:
+    """Check that the query of a check has the partitions of what it checks, or none.
+
+    Raises:
+        DuneCatalogError: It has others: a check runs for those of its asset.
+    """
+    if query.partitions is None:
+        return
+    own, theirs = partitions_def_of(query.partitions), checked.partitions if isinstance(checked, Query) else None
+    if theirs is None or partitions_def_of(theirs) != own:
+        what = f"those of {checked.sql_name} ({partitions_def_of(theirs)})" if theirs else "none"
+        raise DuneCatalogError(
+            f"The query of the {label}, {query.sql_name}, has partitions ({own}), and what it checks has "
+            f"{'others, ' if theirs else ''}{what}.",
+            hint="A check runs for the partitions of its asset. Give its query the same `partitions`, or none.",
+        )
+
+
 def partitions_of_step(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, list[Partition]]:
     """Return which partitions a step is of, by the assets that it makes or checks; none where its run is of none."""
     if not (context.has_partition_key or context.has_partition_key_range):

@@ -55,8 +55,8 @@ class DuneAssetSet:
         selected: The assets that this step is to materialize.
         deps: By asset, the assets that it depends on.
         partitions: By the SQL names of partitioned queries, which partitions of them this step is to materialize.
-        elsewhere: By SQL name, with its key as users write it, what other steps of this definition materialize in the
-            same run.
+        elsewhere: By SQL name, with its key as users write it, what other steps of this definition run in the same run:
+            assets, and the checks of these.
         checks: What each of its checks is.
         selected_checks: The checks that this step is to evaluate.
     """
@@ -82,7 +82,8 @@ class DuneAssetSet:
         partitions = {assets.names[key]: parts for key, parts in partitions_of_step(context).items()}
         selected_checks = frozenset(key for key in context.selected_asset_check_keys if key in assets.checks)
         others = (context.job_def.asset_layer.selected_asset_keys & assets.names.keys()) - assets.selected
-        elsewhere = {assets.names[key]: key.to_user_string() for key in others}
+        of_others = {key: check for key, check in assets.checks.items() if key.asset_key in others}
+        elsewhere = {assets.names[key]: key.to_user_string() for key in others} | _named(of_others)
         return replace(assets, partitions=partitions, elsewhere=elsewhere, selected_checks=selected_checks)
 
     @classmethod
@@ -121,6 +122,11 @@ class DuneAssetSet:
         return {self.names[key]: key.to_user_string() for key in self.selected}
 
     @property
+    def nodes(self) -> dict[str, str]:
+        """The SQL name of each selected asset and of each selected check's query, with its key as users write it."""
+        return self.selection | _named({key: self.checks[key] for key in self.selected_checks})
+
+    @property
     def deps_by_name(self) -> dict[str, list[str]]:
         """The edges between assets of this definition, by SQL names."""
         return {
@@ -147,3 +153,8 @@ class DuneAssetSet:
     def object(self, name: str) -> MaterializedView | Query | Reference:
         """What a SQL name stands for: an object of the catalog, or something that is not in it."""
         return self.catalog[name] if name in self.catalog else Reference.parse(name)
+
+
+def _named(checks: Mapping[dg.AssetCheckKey, DuneCheck]) -> dict[str, str]:
+    """The SQL name of each query of a check, with the check's key as users write it."""
+    return {check.sql_name: key.to_user_string() for key, check in checks.items() if check.sql_name}

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import dagster as dg
 
+from dagster_dune._scheduling.partitions import check_partitions_of_check
 from dagster_dune.catalog.catalog import DuneCatalog, Query
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import check_spec_metadata
@@ -30,9 +31,13 @@ def check_specs(
         selected: The SQL names that were to become assets.
 
     Raises:
-        DuneCatalogError: A gate reads what reads its asset.
+        DuneCatalogError: A gate reads what reads its asset, or a check has other partitions than that.
     """
     checks = [check for check in catalog.checks if check.asset in keys]
+    for check in checks:
+        query = catalog[check.sql_name] if check.sql_name else None
+        if isinstance(query, Query):
+            check_partitions_of_check(check.label, query, catalog[check.asset])
     if any(check.is_gate for check in checks):
         check_gates(catalog.graph.with_deps(deps), keys.keys(), checks)
     without = [check.label for check in catalog.checks if check.asset in selected and check.asset not in keys]

@@ -14,6 +14,7 @@ from dagster_dune import (
     DuneAuthenticationError,
     DuneCatalog,
     DuneCatalogError,
+    DuneCheck,
     DuneConfigurationError,
     DuneConnectionError,
     DuneError,
@@ -81,6 +82,33 @@ def test_the_assets_that_dune_means_are_named(dune, resource, instance):
     assert asset == "Among the selected assets this is dune/pairs_1002."
     assert advice in DuneNotFoundError.default_hint
     assert "dune/ten_10" not in said
+
+
+def test_a_check_that_dune_means_is_named(dune, resource, instance):
+    check = DuneCheck(asset="query_10", name="few", kind="rows", query_id=1002)
+    dune.load_query(10, "ten", "SELECT 1 AS one")
+    assets = build_dune_assets(DuneCatalog(queries=[Query(query_id=10, slug="ten")]), checks=[check])
+    result = dg.materialize([assets], resources={"dune": resource}, instance=instance, raise_on_error=False)
+    (failed,) = result.get_step_failure_events()
+    said = failed.step_failure_data.user_failure_data.description
+    assert "Among the selected assets this is dune/ten_10:few." in said
+
+
+def test_the_line_and_the_page_of_a_check_that_is_broken_are_told(dune, resource, instance, tmp_path):
+    (tmp_path / "ten_10.sql").write_text("/* dune\nid: 10\n*/\nSELECT 1 AS one")
+    (tmp_path / "checks").mkdir()
+    file = tmp_path / "checks" / "few_1002.sql"
+    file.write_text("/* dune\nid: 1002\ncheck: query_10\n*/\n" + BODY)
+    catalog = DuneCatalog.from_directory(tmp_path)
+    dune.load_query(10, "ten", "SELECT 1 AS one")
+    dune.load_query(1002, "few", catalog["query_1002"].sql)
+    result = dg.materialize(
+        [build_dune_assets(catalog)], resources={"dune": resource}, instance=instance, raise_on_error=False
+    )
+    (failed,) = result.get_step_failure_events()
+    said = failed.step_failure_data.user_failure_data.description
+    assert f"In the file: {file}, line 7" in said
+    assert "On Dune: https://dune.com/queries/1002" in said
 
 
 def test_nothing_else_is_named():

@@ -11,6 +11,7 @@ from dagster_dune import (
     DuneResource,
     MaterializedView,
     Query,
+    QueryPartitions,
     build_dune_assets,
     build_dune_definitions,
 )
@@ -86,6 +87,35 @@ def test_a_gate_that_reads_a_reader_of_its_asset_is_refused():
     checked = catalog(queries=[Query(query_id=5, deps=[A, B])])
     with pytest.raises(DuneCatalogError, match=f"The gate gate of {A} reads what reads"):
         build_dune_assets(checked, checks=[DuneCheck(**GATE)])
+
+
+DAILY = {"kind": "daily", "start": "2026-01-01"}
+OTHERS = [
+    {"kind": "hourly", "start": "2026-01-01"},
+    {**DAILY, "timezone": "Europe/Berlin"},
+    {"kind": "static", "keys": ["base", "bnb"]},
+    {"kind": "dynamic", "name": "chains"},
+]
+
+
+def partitioned(query_id, of, **fields):
+    partitions = QueryPartitions(**of, parameters={"part": "{partition_key}"}) if of else None
+    return Query(query_id=query_id, partitions=partitions, **fields)
+
+
+@pytest.mark.parametrize("of_asset", [None, *OTHERS])
+@pytest.mark.parametrize("kind", ["gate", "rows", "value"])
+def test_a_check_has_the_partitions_of_its_asset_or_none(of_asset, kind):
+    """Else each run would fail, or ask it for partitions that it has not."""
+    check = DuneCheck(**{**GATE, "kind": kind, "asset": "query_7", **({"equals": 1} if kind == "value" else {})})
+    for of_check in (None, of_asset):
+        queries = [partitioned(7, of_asset), partitioned(5, of_check, deps=["query_7"])]
+        assert build_dune_assets(DuneCatalog(queries=queries), checks=[check]).check_specs_by_output_name
+    queries = [partitioned(7, of_asset), partitioned(5, DAILY, deps=["query_7"])]
+    with pytest.raises(DuneCatalogError) as error:
+        build_dune_assets(DuneCatalog(queries=queries), checks=[check])
+    assert "The query of the check gate of query_7, query_5, has partitions" in str(error.value)
+    assert ("others, those of query_7" if of_asset else "what it checks has none") in str(error.value)
 
 
 class Later(DagsterDuneTranslator):

@@ -26,7 +26,9 @@ T = TypeVar("T")
 ValueBefore = Callable[[str], float | None]
 
 
-def answer_of_node(check: DuneCheck, outcome: Outcome, client: DuneApiClient, value_before: ValueBefore) -> CheckAnswer:
+def answer_of_node(
+    check: DuneCheck, outcome: Outcome, client: DuneApiClient, value_before: ValueBefore, sample_rows: int
+) -> CheckAnswer:
     """Read the answer of a check from the end of its node.
 
     Args:
@@ -34,6 +36,7 @@ def answer_of_node(check: DuneCheck, outcome: Outcome, client: DuneApiClient, va
         outcome: How its node ended.
         client: Reads the count of the rows where the outcome lacks it, and the few rows that are asked for.
         value_before: Reads the value that the check last had, in another execution than the one that it is given.
+        sample_rows: How many of the offending rows to read.
 
     Raises:
         NoAnswerError: The node failed to run, was skipped, or answered something else than its kind asks for.
@@ -47,7 +50,7 @@ def answer_of_node(check: DuneCheck, outcome: Outcome, client: DuneApiClient, va
             raise NoAnswerError("Dune names no execution of it.")
         count = _row_count(outcome, execution_id, client)
         if check.kind == "rows":
-            return _of_rows(check, count, execution_id, client)
+            return _of_rows(count, execution_id, client, sample_rows)
         return _of_value(check, count, execution_id, client, value_before)
     closed = gate_answer(outcome.reason) if check.kind == "gate" and outcome.result is Result.FAILED else None
     if closed is None:
@@ -101,10 +104,10 @@ def patiently(read: Callable[[], T | None]) -> T | None:
         time.sleep(pause)
 
 
-def _of_rows(check: DuneCheck, count: int, execution_id: str, client: DuneApiClient) -> CheckAnswer:
+def _of_rows(count: int, execution_id: str, client: DuneApiClient, sample_rows: int) -> CheckAnswer:
     metadata: dict[str, Any] = {OFFENDING_ROWS: count}
-    if count and check.sample_rows:
-        metadata |= _sample(check.sample_rows, execution_id, client)
+    if count and sample_rows:
+        metadata |= _sample(sample_rows, execution_id, client)
     said = "No row offends." if count == 0 else f"{count} {'row offends' if count == 1 else 'rows offend'}."
     return CheckAnswer(count == 0, said, metadata)
 
@@ -117,6 +120,23 @@ def _sample(limit: int, execution_id: str, client: DuneApiClient) -> dict[str, A
         return {DETAILS_MISSING: f"The offending rows could not be read. {error}"}
     rows = page.result.rows if page.result else ()
     return {OFFENDING_SAMPLE: _table(rows)} if rows else {}
+
+
+def sampled_rows(answer: CheckAnswer) -> Sequence[Mapping[str, Any]]:
+    """Return the offending rows that an answer shows."""
+    table = answer.metadata.get(OFFENDING_SAMPLE)
+    return [record.data for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
+
+
+def offending_rows_of(answers: Mapping[str, CheckAnswer]) -> dict[str, Any]:
+    """Return what there is to see of the offending rows of several partitions, each row with its partition."""
+    counts = [answer.metadata[OFFENDING_ROWS] for answer in answers.values() if OFFENDING_ROWS in answer.metadata]
+    rows = [(label, row) for label, answer in answers.items() for row in sampled_rows(answer)]
+    told = {OFFENDING_ROWS: sum(counts)} if counts else {}
+    if rows:
+        column = "partition_key" if "partition" in rows[0][1] else "partition"
+        told[OFFENDING_SAMPLE] = _table([{column: label, **row} for label, row in rows])
+    return told
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:

@@ -16,7 +16,13 @@ import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError
 from dagster_dune._execution.checks.of_known import answer_of_known, metadata_before
-from dagster_dune._execution.checks.of_nodes import ValueBefore, answer_of_node, patiently
+from dagster_dune._execution.checks.of_nodes import (
+    ValueBefore,
+    answer_of_node,
+    offending_rows_of,
+    patiently,
+    sampled_rows,
+)
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.settings.checks import DuneCheck
@@ -30,6 +36,7 @@ from dagster_dune.metadata import (
     VALUE_BEFORE,
     details_metadata,
     outcome_metadata,
+    page_of_query,
 )
 from dagster_dune.pipeline.plan import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
@@ -151,12 +158,14 @@ class CheckResults:
         key = self._assets.check_keys[check.asset, check.name]
         answers: dict[str, CheckAnswer] = {}
         missing: list[tuple[_Node, str]] = []
+        sample_rows, value_before = check.sample_rows, self._value_before(check, key)
         for node in sorted(nodes, key=lambda node: node.outcome.node.id):
             try:
-                answer = answer_of_node(check, node.outcome, self._client, self._value_before(check, key))
+                answer = answer_of_node(check, node.outcome, self._client, value_before, sample_rows)
             except (NoAnswerError, DuneError) as error:
                 missing.append((node, str(error)))
                 continue
+            sample_rows -= len(sampled_rows(answer))
             answers[node.label] = replace(
                 answer, metadata={**outcome_metadata(node.outcome, node.pipeline), **answer.metadata}
             )
@@ -171,6 +180,8 @@ class CheckResults:
         """No result: it would count as one. What is known of a node that ran is an observation of its asset."""
         reasons = [f"{node.label}: {reason}" if node.label else reason for node, reason in missing]
         reasons += [f"{label}: {answer.description}" for label, answer in answers.items() if not answer.passed]
+        has_failed = any(node.outcome.result is Result.FAILED for node, _ in missing)
+        reasons += [f"On Dune: {page_of_query(check.query_id)}"] if has_failed and check.query_id else []
         self.lost[check.label] = " ".join(reasons)
         self._log.error("The %s has no result: %s", check.label, self.lost[check.label])
         for node, reason in missing:
@@ -274,4 +285,4 @@ def _joined(answers: Mapping[str, CheckAnswer]) -> CheckAnswer:
     said = f"{len(failed)} of {len(answers)} partitions failed: {', '.join(failed)}." if failed else "All passed."
     pipelines = {answer.metadata.get(PIPELINE_EXECUTION_ID) for answer in answers.values()}
     pipeline = {PIPELINE_EXECUTION_ID: pipelines.pop()} if len(pipelines) == 1 and None not in pipelines else {}
-    return CheckAnswer(not failed, said, {BY_PARTITION: table, **pipeline})
+    return CheckAnswer(not failed, said, {BY_PARTITION: table, **offending_rows_of(answers), **pipeline})

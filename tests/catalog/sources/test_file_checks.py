@@ -57,6 +57,16 @@ check:
     assert catalog["query_22222"].performance == "large"
 
 
+@pytest.mark.parametrize(
+    "key", ["group: x", "owners: [team:dex]", "kinds: [x]", "automation: eager", "freshness: {fail_hours: 3}"]
+)
+def test_what_a_header_says_of_assets_alone_is_told_and_leaves_the_check(folder, caplog, key):
+    header = f"/* dune\ncheck: {A}\n{key}\n*/\n"
+    check = only(folder({**AMOUNTS, "negative_22222.sql": f"{header}SELECT * FROM {A} WHERE amount < 0"}))
+    assert check.name == "negative"
+    assert f"negative_22222.sql is a check, and no asset: nothing heeds {key.partition(':')[0]}" in caplog.text
+
+
 def test_a_folder_of_checks_needs_no_header_where_one_object_is_read(folder):
     check = only(folder({**AMOUNTS, "checks/negative_22222.sql": f"SELECT * FROM {A} WHERE amount < 0"}))
     assert (check.asset, check.name, check.kind) == (A, "negative", "rows")

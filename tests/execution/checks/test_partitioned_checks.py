@@ -114,6 +114,28 @@ def test_several_partitions_are_one_result_that_says_which_failed(run, calls):
     assert materialized(result, EACH) == DAYS
 
 
+def test_offending_rows_of_several_partitions_are_shown_with_theirs(run, dune):
+    """As many in all as are asked for, so that a long backfill reads no more than one day."""
+    result = run(rows(sample_rows=1), tags=FOUR_DAYS)
+    found = evaluation(result).metadata
+    assert found["dagster-dune/offending_rows"].value == 2
+    assert [record.data for record in found["dagster-dune/offending_rows_sample"].records] == [
+        {"partition": "2024-01-02", "n": 1}
+    ]
+    assert len(result_reads(dune)) == 1
+
+
+def test_and_all_of_them_where_there_are_fewer(run, dune):
+    found = evaluation(run(rows(sample_rows=10), tags=FOUR_DAYS)).metadata
+    sample = found["dagster-dune/offending_rows_sample"].records
+    assert [record.data["partition"] for record in sample] == ["2024-01-02", "2024-01-04"]
+    assert len(result_reads(dune)) == 2
+
+
+def result_reads(dune):
+    return [entry for entry in dune.journal() if entry["path"].endswith("/results")]
+
+
 def test_a_check_of_its_own_range_is_one_node(run, calls):
     result = run(rows(21), tags=FOUR_DAYS)
     assert result.success

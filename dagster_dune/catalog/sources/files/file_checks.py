@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from dagster_dune.catalog.settings.checks import QUERY_KINDS, DuneCheck
 from dagster_dune.catalog.sources.files.header import Header, HeaderCheck
 from dagster_dune.errors import DuneCatalogError
 
+logger = logging.getLogger(__name__)
+
 FOLDER = "checks"
+OF_ASSETS = ("group", "owners", "kinds", "automation", "freshness")
+"""What a header says of assets alone."""
 
 
 def checks_of_file(
@@ -48,6 +53,8 @@ def _of_query(file: Path, header: Header, obj: MaterializedView | Query | Uniden
             f"the file is a check, and nothing says which query it is ({obj.why or 'no id'}).",
             hint="Write the id into the file's name or its header.",
         )
+    if unheeded := [key for key in OF_ASSETS if getattr(header, key)]:
+        logger.warning("%s is a check, and no asset: nothing heeds %s.", file.name, ", ".join(unheeded))
     said = header.check or HeaderCheck()
     if said.kind not in QUERY_KINDS:
         raise DuneCatalogError(
