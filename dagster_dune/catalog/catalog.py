@@ -153,7 +153,7 @@ class DuneCatalog(CatalogContents):
         """
         checks = (*self.checks, *checks)
         names = {obj.sql_name for obj in self} | {check.sql_name for check in checks if check.sql_name}
-        check_consistent(checks, names, set(self.external) - names)
+        check_consistent(checks, names, set(self.external) - names, self.graph.backed)
         queries = [
             Query(query_id=check.query_id, deps=[check.asset])
             for check in checks

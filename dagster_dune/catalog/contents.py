@@ -129,7 +129,7 @@ class CatalogContents(BaseModel):
         for obj in self:
             self._check_deps(obj, known)
         self.graph.upstream_first()  # raises where there is a circle
-        check_consistent(self.checks, seen, known - seen)
+        check_consistent(self.checks, seen, known - seen, self.graph.backed)
         return self
 
     @property

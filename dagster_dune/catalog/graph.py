@@ -22,6 +22,9 @@ class CatalogGraph:
 
     A backing query has a place here though it is no object: ``query_<id>`` of a backing query inlines the SQL of its
     matview, so whoever reads it reads what that SQL reads, and not the matview.
+
+    Attributes:
+        backed: By the name of each backing query, its matview.
     """
 
     def __init__(self, materialized_views: Iterable[MaterializedView], queries: Iterable[Query]) -> None:
@@ -30,17 +33,21 @@ class CatalogGraph:
         for query in queries:
             self._add(query.sql_name, {*query.deps, *(query.references or ())})
             self._views.add(query.sql_name)
-        backing = set[str]()
+        self.backed: dict[str, str] = {}
         for matview in materialized_views:
             backing_query = f"query_{matview.query_id}" if matview.query_id else None
             reads = {*matview.deps, *(matview.references or self._reads.get(backing_query or "", ()))}
             self._add(matview.sql_name, reads)
             if backing_query:
-                backing.add(backing_query)
+                self.backed[backing_query] = matview.sql_name
                 if backing_query not in self._reads:
                     self._add(backing_query, reads)
                     self._views.add(backing_query)
-        self.backing_queries: frozenset[str] = frozenset(backing)
+
+    @property
+    def backing_queries(self) -> frozenset[str]:
+        """The names of the queries behind matviews."""
+        return frozenset(self.backed)
 
     def _add(self, name: str, reads: set[str]) -> None:
         # An object that reads its own last result (an incremental query) does not depend on this run's.
@@ -56,7 +63,7 @@ class CatalogGraph:
             DuneCatalogError: They close a circle.
         """
         graph = CatalogGraph((), ())
-        graph.backing_queries = self.backing_queries
+        graph.backed = self.backed
         graph._views = self._views
         graph._reads = dict(self._reads)
         for name, names in deps.items():

@@ -23,7 +23,11 @@ GATE = {"asset": A, "name": "gate", "kind": "gate", "query_id": 5}
 
 def catalog(**fields):
     return DuneCatalog(
-        materialized_views=[MaterializedView(name=A), MaterializedView(name=B, deps=[A], automation="eager")], **fields
+        materialized_views=[
+            MaterializedView(name=A, query_id=1),
+            MaterializedView(name=B, deps=[A], automation="eager"),
+        ],
+        **fields,
     )
 
 
@@ -68,6 +72,15 @@ def test_checks_of_assets_that_are_not_selected_are_left_out():
         ({"asset": A, "name": "x", "kind": "credits", "at_most": -1}, "can never pass: at_most=-1 is below zero"),
         ({"asset": A, "name": "x", "kind": "row_count"}, "needs at_least or at_most or factor_at_most"),
         ({"asset": A, "name": "x", "kind": "seconds", "at_least": 1, "at_most": 2}, "does not take at_least"),
+        (
+            {"asset": A, "name": "x", "kind": "row_count", "at_least": 2.1, "at_most": 2.9},
+            "no number of rows is 2.1 to",
+        ),
+        ({"asset": A, "name": "x", "kind": "row_count", "at_least": 2, "last": 3}, "has last without factor_at_most"),
+        ({"asset": A, "name": "x", "kind": "columns", "columns": {"n": "bigint", "m": " "}}, "of which type m is"),
+        ({**GATE, "query_id": 1}, f"is query_1, which is the query of {A}, and would be paid for twice"),
+        ({**GATE, "asset": "query_1"}, f"the query of {A}. Check {A} instead."),
+        ({**GATE, "asset": "query_6"}, "is of query_6, which is not in the catalog. Name a matview or a query"),
     ],
 )
 def test_what_cannot_be_is_refused_at_load(settings, words):
@@ -173,9 +186,12 @@ def test_tags_on_dune_make_checks(dune, client, caplog):
     dune.load_materialized_view(A, 1)
     dune.load_query(2, "no zeros", f"SELECT * FROM {A} WHERE x = 0", tags=[f"check:{A}"])
     dune.load_query(3, "other", f"SELECT * FROM {A}", tags=["check:dune.acme.result_gone"])
+    dune.load_query(4, "b", f"SELECT * FROM {A}", tags=[f"Check: {A}"])
+    dune.load_materialized_view(B, 4)
     found = DuneCatalog.from_api(client)
     assert [(check.asset, check.name, check.kind, check.query_id) for check in found.checks] == [
         (A, "no_zeros", "rows", 2)
     ]
     assert "check other is of dune.acme.result_gone" in caplog.text
-    assert {key.path[-1] for key in build_dune_assets(found).keys} == {"result_a", "other_3"}
+    assert f"The tag 'Check: {A}' of {B}: a matview is refreshed, and a check is a query." in caplog.text
+    assert {key.path[-1] for key in build_dune_assets(found).keys} == {"result_a", "result_b", "other_3"}

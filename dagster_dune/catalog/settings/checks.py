@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
@@ -153,10 +154,17 @@ class DuneCheck(BaseModel):
         needed = NEEDED.get(self.kind, ())
         if needed and all(getattr(self, setting) in (None, {}) for setting in needed):
             raise self._wrong(f"needs {' or '.join(needed)}.")
+        if "last" in self.model_fields_set and self.factor_at_most is None and self.kind == "row_count":
+            raise self._wrong("has last without factor_at_most, which says what to do with the mean of those runs.")
+        if untyped := [name for name, type_ in self.columns.items() if not type_.strip()]:
+            raise self._wrong(f"does not say of which type {untyped[0]} is.", "Types are as Dune names them: bigint.")
 
     def _check_bounds(self) -> None:
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise self._wrong(f"can never pass: at_least={self.at_least:g} is more than at_most={self.at_most:g}.")
+        if self.at_least is not None and self.at_most is not None:
+            if self.at_least > self.at_most:
+                raise self._wrong(f"can never pass: at_least={self.at_least:g} is more than at_most={self.at_most:g}.")
+            if self.kind == "row_count" and math.ceil(self.at_least) > self.at_most:
+                raise self._wrong(f"can never pass: no number of rows is {self.at_least:g} to {self.at_most:g}.")
         if self.kind in KNOWN_NUMBERS and self.at_most is not None and self.at_most < 0:
             raise self._wrong(f"can never pass: at_most={self.at_most:g} is below zero.")
         if self.equals is not None and (self.at_least is not None or self.at_most is not None):
@@ -214,15 +222,21 @@ def gate_answer(message: str) -> str | None:
     return None if found is None else found["why"].strip() or "it gives no reason"
 
 
-def check_consistent(checks: Iterable[DuneCheck], known: Iterable[str], external: Iterable[str]) -> None:
+def check_consistent(
+    checks: Iterable[DuneCheck], known: Iterable[str], external: Iterable[str], backed: Mapping[str, str]
+) -> None:
     """Check some checks against each other, and against what there is to check.
+
+    Args:
+        checks: The checks.
+        known: The SQL names of the objects that there are, the queries of the checks among them.
+        external: Those of what belongs to others.
+        backed: By the name of each query behind a matview, the matview.
 
     Raises:
         DuneCatalogError: One is of an unknown asset, is a gate on one of others, has the name or the query of another
-            one, or checks a check.
+            one, is the query of a matview, or checks a check.
     """
-    from difflib import get_close_matches  # noqa: PLC0415  (needed for an error alone)
-
     known, external = set(known), set(external)
     names: set[tuple[str, str]] = set()
     queries: dict[str, DuneCheck] = {}
@@ -230,28 +244,56 @@ def check_consistent(checks: Iterable[DuneCheck], known: Iterable[str], external
         if (check.asset, check.name) in names:
             raise DuneCatalogError(f"There are two checks {check.name} of {check.asset}.", hint="Rename one of them.")
         names.add((check.asset, check.name))
-        if check.sql_name is not None and check.sql_name not in known:
-            raise DuneCatalogError(
-                f"The {check.label} is {check.sql_name}, which is not in the catalog.",
-                hint="Add the query to the catalog, or give build_dune_assets the check (checks=).",
-            )
-        if check.sql_name is not None and (other := queries.setdefault(check.sql_name, check)) is not check:
-            raise DuneCatalogError(
-                f"{check.sql_name} is both the {other.label} and the {check.label}, and would be paid for twice.",
-                hint="One query is one check.",
-            )
-        if check.asset in external:
-            what = "a gate on" if check.is_gate else "of"
-            raise DuneCatalogError(
-                f"The check {check.name} is {what} {check.asset}, which belongs to others: no run of yours makes it.",
-                hint="Check what you make of it.",
-            )
-        if check.asset not in known:
-            close = get_close_matches(check.asset, sorted(known), n=1, cutoff=0.85)
-            raise DuneCatalogError(
-                f"The check {check.name} is of {check.asset}, which is not in the catalog.",
-                hint=f"Did you mean {close[0]}?" if close else "Name a matview or a query of the catalog.",
-            )
+        if check.sql_name is not None:
+            _check_query(check, known, backed, queries.setdefault(check.sql_name, check))
+        _check_asset(check, known, external, backed)
     for name, check in queries.items():
         if checked := next((other for other in names if other[0] == name), None):
             raise DuneCatalogError(f"{name} is the {check.label}, and is checked by {checked[1]} itself.")
+
+
+def _check_query(check: DuneCheck, known: Collection[str], backed: Mapping[str, str], first: DuneCheck) -> None:
+    """Check the query of a check; the first check that it is of is given, too."""
+    if check.sql_name not in known:
+        raise DuneCatalogError(
+            f"The {check.label} is {check.sql_name}, which is not in the catalog.",
+            hint="Add the query to the catalog, or give build_dune_assets the check (checks=).",
+        )
+    if first is not check:
+        raise DuneCatalogError(
+            f"{check.sql_name} is both the {first.label} and the {check.label}, and would be paid for twice.",
+            hint="One query is one check.",
+        )
+    if check.sql_name in backed:
+        raise DuneCatalogError(
+            f"The {check.label} is {check.sql_name}, which is the query of {backed[check.sql_name]}, and would be paid "
+            "for twice.",
+            hint="Save what the check asks as a query of its own, which may read the matview.",
+        )
+
+
+def _check_asset(
+    check: DuneCheck, known: Collection[str], external: Collection[str], backed: Mapping[str, str]
+) -> None:
+    """Check that there is what a check is of."""
+    from difflib import get_close_matches  # noqa: PLC0415  (needed for an error alone)
+
+    if check.asset in backed and check.asset not in known:
+        raise DuneCatalogError(
+            f"The check {check.name} is of {check.asset}, the query of {backed[check.asset]}.",
+            hint=f"Check {backed[check.asset]} instead.",
+        )
+    if check.asset in external:
+        what = "a gate on" if check.is_gate else "of"
+        raise DuneCatalogError(
+            f"The check {check.name} is {what} {check.asset}, which belongs to others: no run of yours makes it.",
+            hint="Check what you make of it.",
+        )
+    if check.asset not in known:
+        # Ids that look alike have nothing to do with each other.
+        alike = [] if check.asset.startswith("query_") else sorted(known)
+        close = get_close_matches(check.asset, alike, n=1, cutoff=0.85)
+        raise DuneCatalogError(
+            f"The check {check.name} is of {check.asset}, which is not in the catalog.",
+            hint=f"Did you mean {close[0]}?" if close else "Name a matview or a query of the catalog.",
+        )

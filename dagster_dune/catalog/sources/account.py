@@ -300,10 +300,11 @@ class _Account:
             for query_id, query in sorted(self.queries.items())
             if query.sql_name in wanted and query_id not in backing_ids
         ]
+        views = [as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews]
         catalog = consistent(
-            [as_materialized_view(info, self.queries.get(info.query_id or 0)) for info in matviews],
+            views,
             queries,
-            checks=checks_of_tags(queries, self._left_out),
+            checks=checks_of_tags([*views, *queries], self._left_out),
             left_out=self._left_out,
         )
         return self._with_the_rest_as_external(catalog)

@@ -123,10 +123,9 @@ def consistent(
     """
     objects: dict[str, MaterializedView | Query] = {obj.sql_name: obj for obj in matviews}
     objects |= {obj.sql_name: obj for obj in queries}
-    backed = {f"query_{obj.query_id}": obj.sql_name for obj in matviews if obj.query_id}
     graph = CatalogGraph(matviews, queries)
     for ring in graph.rings():
-        names = sorted({name if name in objects else backed[name] for name in ring})
+        names = sorted({name if name in objects else graph.backed[name] for name in ring})
         left_out.add(_ring(graph, ring, [objects[name] for name in names]), names)
         for name in names:
             del objects[name]
@@ -146,7 +145,7 @@ def consistent(
     kept: list[DuneCheck] = []
     for check in checks:
         with left_out.if_wrong():
-            check_consistent([*kept, check], objects, all_external)
+            check_consistent([*kept, check], objects, all_external, graph.backed)
             kept.append(check)
     return CatalogContents(
         materialized_views=tuple(obj for obj in objects.values() if isinstance(obj, MaterializedView)),

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dagster_dune.catalog.objects import Query
+from dagster_dune.catalog.objects import MaterializedView, Query
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.sources.left_out import LeftOut
+from dagster_dune.errors import DuneCatalogError
 
 TAG = "check:"
 
 
-def checks_of_tags(queries: Iterable[Query], left_out: LeftOut) -> Iterator[DuneCheck]:
+def checks_of_tags(objects: Iterable[MaterializedView | Query], left_out: LeftOut) -> Iterator[DuneCheck]:
     """Find the checks among some queries: of kind rows, named as their queries are.
 
     Args:
-        queries: Queries of an account.
+        objects: The objects of an account; a matview has the tags of its query, which cannot be a check.
         left_out: Where to say which tags name nothing; the query of such a tag stays an object like any other.
     """
-    for query in queries:
-        for tag in query.tags:
-            if tag.lower().startswith(TAG):
-                check = None
-                with left_out.if_wrong(f"The tag {tag!r} of {query.sql_name}"):
-                    name = query.slug or query.sql_name
-                    check = DuneCheck(asset=tag[len(TAG) :], name=name, kind="rows", query_id=query.query_id)
-                if check:
-                    yield check
+    for obj in objects:
+        for tag in obj.tags:
+            if not tag.lower().startswith(TAG):
+                continue
+            check = None
+            with left_out.if_wrong(f"The tag {tag!r} of {obj.sql_name}"):
+                check = _of_tag(tag[len(TAG) :], obj)
+            if check:
+                yield check
+
+
+def _of_tag(asset: str, obj: MaterializedView | Query) -> DuneCheck:
+    if isinstance(obj, MaterializedView):
+        raise DuneCatalogError(
+            "a matview is refreshed, and a check is a query.",
+            hint="Tag a query of its own, which may read the matview.",
+        )
+    return DuneCheck(asset=asset.strip(), name=obj.slug or obj.sql_name, kind="rows", query_id=obj.query_id)

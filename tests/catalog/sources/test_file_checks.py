@@ -67,8 +67,9 @@ def test_what_a_header_says_of_assets_alone_is_told_and_leaves_the_check(folder,
     assert f"negative_22222.sql is a check, and no asset: nothing heeds {key.partition(':')[0]}" in caplog.text
 
 
-def test_a_folder_of_checks_needs_no_header_where_one_object_is_read(folder):
-    check = only(folder({**AMOUNTS, "checks/negative_22222.sql": f"SELECT * FROM {A} WHERE amount < 0"}))
+@pytest.mark.parametrize("below", ["checks", "checks/daily", "dex/checks/of/amounts"])
+def test_a_folder_of_checks_needs_no_header_where_one_object_is_read(folder, below):
+    check = only(folder({**AMOUNTS, f"{below}/negative_22222.sql": f"SELECT * FROM {A} WHERE amount < 0"}))
     assert (check.asset, check.name, check.kind) == (A, "negative", "rows")
 
 

@@ -20,19 +20,20 @@ OF_ASSETS = ("group", "owners", "kinds", "automation", "freshness")
 
 
 def checks_of_file(
-    file: Path, header: Header, obj: MaterializedView | Query | UnidentifiedQuery
+    file: Path, folder: Path, header: Header, obj: MaterializedView | Query | UnidentifiedQuery
 ) -> Iterator[DuneCheck]:
     """Find what a file says about checks.
 
     Args:
-        file: The file; in a folder named ``checks`` it is a check in any case.
+        file: The file; in or below a folder named ``checks`` it is a check in any case.
+        folder: The folder that is read.
         header: Its header and ``dune.yml``.
         obj: What it is otherwise.
 
     Raises:
         DuneCatalogError: A check is wrong, or nothing says what it checks.
     """
-    if header.check is not None or file.parent.name == FOLDER:
+    if header.check is not None or FOLDER in (folder.name, *file.relative_to(folder).parent.parts):
         yield _of_query(file, header, obj)
     for name, check in header.checks.items():
         if check.kind in QUERY_KINDS or check.asset is not None:

@@ -71,7 +71,7 @@ def read_directory(
         for file in settings.files:
             header, allowed = settings.queries.get(file, Header()), settings.ids.get(file, ())
             with left_out.if_wrong(names=_likely_names(file, header, allowed)):
-                obj, of_file = _read(file, header, allowed)
+                obj, of_file = _read(file, path, header, allowed)
                 checks += of_file
                 if isinstance(obj, UnidentifiedQuery):
                     unidentified.append(obj)
@@ -126,7 +126,7 @@ def _likely_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> lis
 
 
 def _read(
-    file: Path, settings: Header, allowed: Sequence[IdPlace]
+    file: Path, folder: Path, settings: Header, allowed: Sequence[IdPlace]
 ) -> tuple[MaterializedView | Query | UnidentifiedQuery, list[DuneCheck]]:
     parsed = parse_sql_text(read_text(file), shown(file))
     header = parsed.header.over(settings)
@@ -137,7 +137,7 @@ def _read(
         else _materialized_view(file, parsed, header, header.matview, allowed)
     )
     with parsed.at("checks" if header.check is None else "check"):
-        return obj, list(checks_of_file(file, header, obj))
+        return obj, list(checks_of_file(file, folder, header, obj))
 
 
 def _materialized_view(
