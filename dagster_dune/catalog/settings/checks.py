@@ -264,7 +264,7 @@ def _check_query(check: DuneCheck, known: Collection[str], backed: Mapping[str, 
             f"{check.sql_name} is both the {first.label} and the {check.label}, and would be paid for twice.",
             hint="One query is one check.",
         )
-    if check.sql_name in backed:
+    if check.sql_name and check.sql_name in backed:
         raise DuneCatalogError(
             f"The {check.label} is {check.sql_name}, which is the query of {backed[check.sql_name]}, and would be paid "
             "for twice.",
