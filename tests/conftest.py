@@ -34,8 +34,8 @@ settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items):
-    """Modules with a deployment begin first: while they wait for daemons, the others use the processor."""
-    items.sort(key=lambda item: "Deployment" not in vars(item.module))
+    """What has a deployment begins first: while it waits for daemons, the others use the processor."""
+    items.sort(key=lambda item: item.get_closest_marker("deployments") is None)
 
 
 @pytest.fixture(scope="session", autouse=bool(REACHED))

@@ -14,6 +14,8 @@ from waiting import wait_until
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.schedules import RANGE_END_TAG, RANGE_START_TAG
 
+pytestmark = pytest.mark.deployments
+
 LOCATION = Path(partitioned_location.__file__)
 MATVIEW, EACH, SPAN = ["dune", "acme", "result_base"], ["dune", "each_10"], ["dune", "span_11"]
 CHECKED, READER = ["dune", "checked_12"], ["dune", "reader_13"]

@@ -15,6 +15,8 @@ from dagster_dune import DuneApiClient
 from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.emulator.server import DuneEmulator
 
+pytestmark = pytest.mark.deployments
+
 LOCATION = ROOT / "tests" / "support" / "durable_location.py"
 EXECUTE = "/api/v1/pipelines/execute"
 PLAIN = ["dune/acme/result_one_100", "dune/acme/result_two_100", "dune/three_102"]

@@ -44,19 +44,6 @@ def account(dune):
     return dune
 
 
-@pytest.fixture(scope="module")
-def instance_of_module():
-    with dg.DagsterInstance.local_temp(overrides={"telemetry": {"enabled": False}}) as on_disk:
-        yield on_disk
-
-
-@pytest.fixture
-def instance(instance_of_module):
-    """An instance on disk, without any runs and events."""
-    instance_of_module.wipe()
-    return instance_of_module
-
-
 @pytest.fixture
 def outside(client, finish):
     """A function that does something on Dune as another client does, and waits until the execution has ended."""
@@ -496,6 +483,7 @@ def test_a_partitioned_query_is_left_out_unless_asked_for(account, daemon, outsi
         build_dune_refresh_sensor([partitioned], select="10")
 
 
+@pytest.mark.deployments
 def test_the_daemon_reports_what_happened_outside(dune, calls, tmp_path, outside):
     load(dune)
     refreshed = outside(DAILY)

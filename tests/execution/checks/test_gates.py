@@ -26,12 +26,11 @@ LOG = logging.getLogger(__name__)
 
 
 @pytest.fixture
-def world(dune, calls, monkeypatch, tmp_path):
+def world(dune, calls, monkeypatch, instance):
     monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
     monkeypatch.setenv("DUNE_API_BASE_URL", dune.url)
     location.load(dune)
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        yield World(dune, calls, instance)
+    return World(dune, calls, instance)
 
 
 class World:
