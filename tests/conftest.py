@@ -34,8 +34,8 @@ settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items):
-    """What has a deployment begins first: while it waits for daemons, the others use the processor."""
-    items.sort(key=lambda item: item.get_closest_marker("deployments") is None)
+    """What has processes of its own begins first: while it waits for them, the others use the processor."""
+    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
 
 
 @pytest.fixture(scope="session", autouse=bool(REACHED))

@@ -14,7 +14,7 @@ from waiting import wait_until
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.schedules import RANGE_END_TAG, RANGE_START_TAG
 
-pytestmark = pytest.mark.deployments
+pytestmark = pytest.mark.processes
 
 LOCATION = Path(partitioned_location.__file__)
 MATVIEW, EACH, SPAN = ["dune", "acme", "result_base"], ["dune", "each_10"], ["dune", "span_11"]

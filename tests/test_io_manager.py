@@ -112,6 +112,7 @@ def test_partitions_are_read_one_by_one_and_as_a_range(resources, instance):
     assert result.output_for_node("two_days") == ["2026-01-02", "2026-01-03"]
 
 
+@pytest.mark.processes
 def test_results_are_read_across_processes(queries, dune, monkeypatch, tmp_path):
     monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
     monkeypatch.setenv("DUNE_API_BASE_URL", dune.url)

@@ -50,7 +50,7 @@ def steps(deployment, run_id):
     return {stats.step_key for stats in deployment.instance.get_run_step_stats(run_id)}
 
 
-@pytest.mark.deployments
+@pytest.mark.processes
 def test_runs_from_the_webserver_are_one_call_each_of_what_was_selected(project, calls, dune):
     everything = project.finish(project.launch(job="daily_dune"))
     assert everything.is_success
@@ -74,7 +74,7 @@ def test_runs_from_the_webserver_are_one_call_each_of_what_was_selected(project,
     assert_key_is_nowhere(project, dune)
 
 
-@pytest.mark.deployments
+@pytest.mark.processes
 def test_the_scheduled_job_ticked_by_the_daemon_is_one_call(dune, calls, tmp_path, load_project):
     location = ROOT / "tests" / "support" / "scheduled_location.py"
     load_project(dune)

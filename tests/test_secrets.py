@@ -77,7 +77,7 @@ class EverythingAsked:
         return "{ " + " ".join(asked) + " }" if asked else ""
 
 
-@pytest.mark.deployments
+@pytest.mark.processes
 def test_the_key_is_in_nothing_that_dagster_tells_or_stores(tmp_path):
     with DuneEmulator(api_key=KEY) as dune:
         load(dune)

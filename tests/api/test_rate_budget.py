@@ -158,6 +158,7 @@ def test_a_limit_can_be_set_and_must_be_one():
         DuneApiClient("a-key", reads_per_minute=0)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("tells", [True, False])
 def test_ten_runs_in_processes_of_their_own_on_40_reads_a_minute_all_finish_and_none_waits_more_than_its_share(tells):
     with DuneEmulator(rate_limit="free", rate_limit_seconds=WINDOW, rate_limit_headers=tells) as dune:

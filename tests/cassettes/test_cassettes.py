@@ -67,6 +67,7 @@ def cli(*words, **variables):
     return subprocess.run(command, check=False, env=environment | variables, capture_output=True, text=True, cwd=ROOT)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("keep", [[], ["--keep"]])
 def test_a_run_and_its_replay_have_equal_events(real, tmp_path, keep):
     file = str(tmp_path / "run.json")
@@ -88,6 +89,7 @@ def test_a_run_and_its_replay_have_equal_events(real, tmp_path, keep):
     assert bool(keep) == ("acme" in text)
 
 
+@pytest.mark.processes
 def test_the_demo_recorded_and_replayed(tmp_path):
     with DuneEmulator() as dune:
         load_folder(dune, ROOT / "dune_project" / "queries")

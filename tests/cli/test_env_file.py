@@ -50,6 +50,7 @@ def test_it_wins_over_the_environment_as_it_does_for_dg(cli, dune, monkeypatch):
     assert "401" in done.stderr + done.stdout
 
 
+@pytest.mark.processes
 def test_a_command_that_reads_it_again_reaches_the_local_dune(cli):
     done = cli("DUNE_API_KEY=a-key-of-the-real-dune\nOWN=1\n", "emulator", "exec", "--", sys.executable, "-c", ASK)
     assert (done.returncode, done.stdout.strip()) == (0, "200"), done.stderr
@@ -59,6 +60,7 @@ def test_a_command_that_reads_it_again_reaches_the_local_dune(cli):
     assert shown["DUNE_API_BASE_URL"].startswith("http://127.0.0.1:")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("said", "options", "name"),
     [
@@ -80,6 +82,7 @@ def test_a_file_that_is_no_text_is_told(cli):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.processes
 def test_without_one_nothing_is_set(cli):
     shown = json.loads(cli(None, "emulator", "exec", "--", sys.executable, "-c", SHOW).stdout)
     assert shown["DUNE_API_KEY"] == "emulator-key"

@@ -324,6 +324,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.processes
 def test_a_script_that_runs_a_job_by_a_pointer_reads_the_account(account, tmp_path):
     script = tmp_path / "loaded_again.py"
     script.write_text(LOADED_AGAIN)

@@ -43,6 +43,7 @@ def project(tmp_path, dune, monkeypatch):
     return tmp_path / "project"
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not DG.exists(), reason="dg is not installed")
 def test_with_state_in_a_file_somebody_refreshes_before_anything_is_seen(project, dune, tmp_path):
     dune.load_query(1, "First", "SELECT 1 AS n")

@@ -285,6 +285,7 @@ def project(tmp_path):
     return tmp_path
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not (BIN / "dg").exists(), reason="dg is not installed")
 def test_dg_lists_and_explains_the_component(project):
     _, listed = dg_command(project, "list", "components")

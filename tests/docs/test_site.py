@@ -34,6 +34,7 @@ def test_every_public_name_is_in_the_reference():
     assert sorted(named) == sorted(set(dagster_dune.__all__) - modules - {"__version__"})
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not GENERATOR.exists(), reason="Zensical is not installed: make docs installs it")
 def test_it_builds_and_a_broken_link_ends_the_build(tmp_path):
     for name in ("docs", "dagster_dune"):

@@ -31,11 +31,13 @@ def dune_emulator_settings():
 """
 
 
+@pytest.mark.processes
 def test_one_server_a_session_and_a_reset_a_test(pytester):
     pytester.makepyfile(USE)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
 
 
+@pytest.mark.processes
 def test_settings_can_be_overridden(pytester):
     pytester.makeconftest(SETTINGS)
     pytester.makepyfile(

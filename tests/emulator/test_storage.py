@@ -246,6 +246,7 @@ def test_a_file_of_another_version(opened, database):
     assert opened().http.get("/queries").json()["total"] == 0
 
 
+@pytest.mark.processes
 def test_the_command_keeps_the_account(database):
     file = database
     with command(file) as (process, url):

@@ -15,7 +15,7 @@ from dagster_dune import DuneApiClient
 from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.emulator.server import DuneEmulator
 
-pytestmark = pytest.mark.deployments
+pytestmark = pytest.mark.processes
 
 LOCATION = ROOT / "tests" / "support" / "durable_location.py"
 EXECUTE = "/api/v1/pipelines/execute"

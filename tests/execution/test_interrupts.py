@@ -15,6 +15,8 @@ from waiting import wait_until
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated
 from dagster_dune.emulator.server import DuneEmulator
 
+pytestmark = pytest.mark.processes
+
 LOCATION = ROOT / "tests" / "support" / "durable_location.py"
 
 

@@ -12,6 +12,8 @@ from waiting import wait_until
 
 from dagster_dune._execution.submissions.family import Family, Origin
 
+pytestmark = pytest.mark.processes
+
 BOTH = ["dune/acme/result_one", "dune/query_2"]
 BROKEN, MENDED = f"SELECT CAST('x' AS BIGINT) AS n FROM {ONE}", f"SELECT n FROM {ONE}"
 

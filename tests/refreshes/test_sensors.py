@@ -483,7 +483,7 @@ def test_a_partitioned_query_is_left_out_unless_asked_for(account, daemon, outsi
         build_dune_refresh_sensor([partitioned], select="10")
 
 
-@pytest.mark.deployments
+@pytest.mark.processes
 def test_the_daemon_reports_what_happened_outside(dune, calls, tmp_path, outside):
     load(dune)
     refreshed = outside(DAILY)

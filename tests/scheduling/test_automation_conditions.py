@@ -111,7 +111,7 @@ def last_tick(instance):
     return max((each.last_tick_timestamp or 0 for each in data if each), default=0)
 
 
-@pytest.mark.deployments
+@pytest.mark.processes
 def test_an_eager_graph_is_one_call_when_its_upstream_changes(dune, tmp_path, calls):
     automated_location.load_account(dune)
     with Deployment(tmp_path / "home", dune, ["-f", str(LOCATION)], LOCATION.name) as deployment:

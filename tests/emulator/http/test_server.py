@@ -41,6 +41,7 @@ print([thread.name for thread in threading.enumerate()], open_files() - before)
 """
 
 
+@pytest.mark.processes
 def test_a_stopped_emulator_leaves_no_thread_and_no_socket(endless, tmp_path):
     script = tmp_path / "leftovers.py"  # DuckDB takes `python -c` for a person, and shows how far it is
     script.write_text(LEFTOVERS)

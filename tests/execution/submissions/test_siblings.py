@@ -10,6 +10,8 @@ import sibling_runs
 from sibling_runs import ONE
 from waiting import wait_until
 
+pytestmark = pytest.mark.processes
+
 RESUMED = {"dagster/is_resume_retry": "true"}
 
 

@@ -91,6 +91,7 @@ with dg.DagsterInstance.from_config(home) as instance:
 """
 
 
+@pytest.mark.processes
 def test_twenty_definitions_and_200_writes_at_once_lose_nothing(stored, job, tmp_path):
     """Two processes, each with ten definitions that write five intents and five answers."""
     run = stored.create_run_for_job(job)
