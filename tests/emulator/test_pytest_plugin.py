@@ -1,5 +1,7 @@
 """The pytest plugin, in pytest runs of its own."""
 
+import pytest
+
 pytest_plugins = ["pytester"]
 
 USE = """
