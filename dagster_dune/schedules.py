@@ -34,7 +34,7 @@ def build_dune_asset_selection(
         A selection; its methods ``upstream`` and ``downstream`` widen it.
 
     Raises:
-        DuneCatalogError: A pattern matches nothing.
+        DuneCatalogError: A pattern matches nothing, or no asset is selected.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query, build_dune_assets
@@ -141,9 +141,19 @@ def _keys(assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patt
     keys = set[dg.AssetKey]()
     definitions = [DuneAssetSet.of_definition(definition) for definition in assets]
     check_patterns([dune.catalog for dune in definitions], select, exclude)
+    found = set[str]()
     for dune in definitions:
         names = matching(dune.catalog, select, strict=False) - matching(dune.catalog, exclude, strict=False)
         keys |= {dune.keys[name] for name in names if name in dune.keys}
+        found |= names & dune.catalog.check_queries
+    if not keys:
+        checks = f" but checks ({', '.join(sorted(found)[:5])})" if found else ""
+        raise DuneCatalogError(
+            f"{', '.join(listed(select))} selects no asset{checks}.",
+            hint="A check runs with what it checks: select that. Alone, it is dg.AssetSelection.checks(...)."
+            if found
+            else "Select what these definitions make.",
+        )
     return keys
 
 

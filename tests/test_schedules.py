@@ -8,6 +8,7 @@ import pytest
 from dagster_dune import (
     DuneCatalog,
     DuneCatalogError,
+    DuneCheck,
     DuneConfigurationError,
     DuneResource,
     DuneRunConfig,
@@ -55,6 +56,19 @@ def test_a_selection_can_be_widened():
 def test_a_pattern_that_matches_nothing_is_an_error():
     with pytest.raises(DuneCatalogError, match="result_nope"):
         build_dune_asset_selection([ASSETS], "result_nope")
+
+
+def test_a_pattern_that_matches_checks_alone_selects_nothing_and_is_an_error():
+    """A job of nothing would be launched, and succeed."""
+    check = DuneCheck(asset="query_1", name="few", kind="rows", query_id=5)
+    queries = [Query(query_id=1), Query(query_id=5, deps=["query_1"], tags=["qa"])]
+    checked = build_dune_assets(DuneCatalog(queries=queries, checks=[check]))
+    for select in ("query_5", "tag:qa", ["5", "tag:qa"]):
+        with pytest.raises(DuneCatalogError, match=r"selects no asset but checks \(query_5\)"):
+            build_schedule_from_dune_selection([checked], "qa", "0 6 * * *", select=select)
+    with pytest.raises(DuneCatalogError, match="query_1 selects no asset"):
+        build_dune_asset_selection([checked], "query_1", exclude="*")
+    assert build_dune_asset_selection([checked]).resolve([checked]) == checked.keys
 
 
 def schedule_over(**options):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import dagster as dg
-from dagster.components.resolved.core_models import resolve_backfill_policy
 from pydantic import BaseModel, ValidationError
 
 from dagster_dune.api.key import DEFAULT_VARIABLE, checked_variable
@@ -104,6 +103,26 @@ def _retry_policy(context: dg.ResolutionContext, retries: RetriesModel | None) -
     return None if retries is None else dg.RetryPolicy(**context.resolve_value(retries.model_dump()))
 
 
+def _backfill_policy(context: dg.ResolutionContext, said: BackfillPolicyModel | None) -> dg.BackfillPolicy | None:
+    if said is None:
+        return None
+    given = Written(context, said)
+    size = given.get("max_partitions_per_run")
+    if given["type"] == "multi_run":
+        with given.located("max_partitions_per_run"):
+            return dg.BackfillPolicy.multi_run(_positive(1 if size is None else size))
+    if size is not None:
+        with given.located("max_partitions_per_run"):
+            raise DuneConfigurationError("A backfill of one run has all partitions.", hint="Use type: multi_run.")
+    return dg.BackfillPolicy.single_run()
+
+
+def _positive(number: int) -> int:
+    if number < 1:
+        raise DuneConfigurationError(f"{number} is no number of partitions that a run could have.")
+    return number
+
+
 def _op(context: dg.ResolutionContext, op: OpModel | None) -> dict[str, Any]:
     """The arguments of `build_dune_assets` that an op sets."""
     if op is None:
@@ -112,7 +131,7 @@ def _op(context: dg.ResolutionContext, op: OpModel | None) -> dict[str, Any]:
     if op.retry_policy:
         given["retry_policy"] = _retry_policy(context.at_path("retry_policy"), op.retry_policy)
     if op.backfill_policy:
-        given["backfill_policy"] = resolve_backfill_policy(context.at_path("backfill_policy"), op.backfill_policy)
+        given["backfill_policy"] = _backfill_policy(context.at_path("backfill_policy"), op.backfill_policy)
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -190,9 +209,7 @@ FolderPath = Annotated[Path | None, dg.Resolver(_folder, model_field_type=str | 
 DocumentPath = Annotated[Path | None, dg.Resolver(_document, model_field_type=str | None)]
 ResolvedDuneResource = Annotated[DuneResource | None, _resolver(_resource, ResourceModel)]
 ResolvedRetryPolicy = Annotated[dg.RetryPolicy | None, _resolver(_retry_policy, RetriesModel)]
-ResolvedBackfillPolicy = Annotated[
-    dg.BackfillPolicy | None, dg.Resolver(resolve_backfill_policy, model_field_type=BackfillPolicyModel | None)
-]
+ResolvedBackfillPolicy = Annotated[dg.BackfillPolicy | None, _resolver(_backfill_policy, BackfillPolicyModel)]
 ResolvedQueryViews = Annotated[QueryViews, _one_of(*get_args(QueryViews))]
 ResolvedPipelineForm = Annotated[PipelineForm, _one_of(*get_args(PipelineForm))]
 ResolvedOp = Annotated[Mapping[str, object], _resolver(_op, OpModel)]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import dagster as dg
-from dagster.components.resolved.core_models import MultiRunBackfillPolicyModel, SingleRunBackfillPolicyModel
 from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import SkipJsonSchema
 
@@ -25,7 +24,15 @@ class RetriesModel(dg.Model):
     delay: float | None = Field(default=None, description="How many seconds later.")
 
 
-BackfillPolicyModel = SingleRunBackfillPolicyModel | MultiRunBackfillPolicyModel
+class BackfillPolicyModel(dg.Model):
+    """How many runs a backfill of partitioned queries makes."""
+
+    type: Literal["single_run", "multi_run"] = Field(
+        description="single_run: one run, and so one call, of all partitions. multi_run: several of them."
+    )
+    max_partitions_per_run: int | None = Field(
+        default=None, description="How many partitions a run of multi_run has; 1 if left out."
+    )
 
 
 class OpModel(dg.Model):

@@ -22,6 +22,19 @@ WORDS = {
     "for_query": "What to change of queries alone, after what holds for all assets.",
     "for_table": "What to change of external assets alone, after what holds for all assets.",
 }
+DAGSTERS_WORDS = {
+    "key": "The asset's key, such as dune/acme/volumes.",
+    "type": "Which partitions there are.",
+    "start_date": "When the first partition begins.",
+    "end_date": "When the last partition ends; never if left out.",
+    "timezone": "The time zone of the partitions, such as Europe/Berlin; UTC if left out.",
+    "minute_offset": "At which minute of the hour a partition begins.",
+    "hour_offset": "At which hour of the day a partition begins.",
+    "day_offset": "On which day of the week or month a partition begins.",
+    "fmt": "How keys of partitions are written, such as %Y-%m-%d.",
+    "cron_schedule": "When partitions begin, as five cron fields.",
+    "partition_keys": "The keys of the partitions.",
+}
 _fields: dict[str, Any] = {
     name: (AssetModel | str | None, Field(default=None, description=words)) for name, words in WORDS.items()
 }
@@ -60,6 +73,8 @@ def _translation(context: dg.ResolutionContext, said: BaseModel | str | None) ->
 ResolvedTranslation = Annotated[
     TranslationFn[Any] | None,
     dg.Resolver(
-        _translation, model_field_type=TranslationModel | str | None, json_schema_extra=exact(TranslationModel)
+        _translation,
+        model_field_type=TranslationModel | str | None,
+        json_schema_extra=exact(TranslationModel, words=DAGSTERS_WORDS),
     ),
 ]

@@ -57,7 +57,7 @@ class Written(dict[str, Any]):
         return located(self._context, self._said, *place)
 
 
-def exact(model: type[BaseModel], *, many: bool = False) -> dict[str, Any]:
+def exact(model: type[BaseModel], *, many: bool = False, words: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return what to change in the schema of a field, so that its mistakes are told line by line.
 
     Dagster lets every field be a template too, so that its schema is a choice; and of a choice, a check says no more
@@ -66,8 +66,10 @@ def exact(model: type[BaseModel], *, many: bool = False) -> dict[str, Any]:
     Args:
         model: What the field holds.
         many: Whether it holds a list of these.
+        words: What to say of fields of Dagster's own that say nothing themselves.
     """
     schema = model.model_json_schema()
+    _describe(schema, words or {})
     names = {
         name: {word: field[word] for word in ("title", "description", "default") if word in field}
         for name, field in schema["properties"].items()
@@ -81,6 +83,16 @@ def exact(model: type[BaseModel], *, many: bool = False) -> dict[str, Any]:
         "if": {"type": outline["type"]},
         "then": whole,
     }
+
+
+def _describe(part: Any, words: Mapping[str, str]) -> None:
+    """Say what fields are that say nothing themselves, here and below."""
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _describe(inner, words)
+    fields = part.get("properties") if isinstance(part, dict) else None
+    for name, field in fields.items() if isinstance(fields, dict) else ():
+        if name in words and not field.get("description"):
+            field["description"] = words[name]
 
 
 def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:

@@ -91,7 +91,9 @@ def picture(request):
                 page.set_viewport_size(window)
                 page.wait_for_load_state("networkidle")
             window = page.viewport_size
-            top = at.bounding_box()["y"] if at else top
+            if at:
+                at.scroll_into_view_if_needed()
+                top = at.bounding_box()["y"]
             part = {"x": 0, "y": top, "width": window["width"], "height": height or window["height"]}
             page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", clip=part, animations="disabled")
 

@@ -355,6 +355,25 @@ def test_checks_of_what_the_run_knows(load, run, calls, settings, passed, words)
     assert sent(calls) == [[A, B]]
 
 
+def test_dagsters_own_checks_work_on_our_metadata(load, dune, resource, instance):
+    """They are steps of their own, after the one call."""
+    own = [
+        *dg.build_metadata_bounds_checks(assets=[KEY_A], metadata_key="dagster/row_count", min_value=2),
+        *dg.build_metadata_bounds_checks(assets=[KEY_A], metadata_key="dagster-dune/credits", max_value=1000),
+        *dg.build_column_schema_change_checks(assets=[KEY_A]),
+    ]
+
+    def said():
+        result = dg.materialize([assets(), *own], resources={"dune": resource}, instance=instance)
+        return {name: found.passed for name, found in evaluations(result).items()}
+
+    names = ("dagster_row_count_bounds_check", "dagster_dune_credits_bounds_check", "column_schema_change")
+    load(1, 2)
+    assert said() == dict.fromkeys(names, True)
+    dune.load_query(1, "amounts", "SELECT amount, 1 AS more FROM (VALUES (1)) AS t (amount)")
+    assert said() == dict(zip(names, (False, True, False), strict=True))
+
+
 def test_a_row_count_is_compared_with_the_mean_of_the_last_runs(load, run):
     definition = assets(DuneCheck(asset=A, name="steady", kind="row_count", factor_at_most=2, last=2))
     found = []
