@@ -9,7 +9,7 @@ import typer
 from dagster_dune.cli.cassettes import record, replay
 from dagster_dune.cli.catalog import catalog_app
 from dagster_dune.cli.doctor import doctor
-from dagster_dune.cli.emulator import emulator_app
+from dagster_dune.cli.emulator.commands import emulator_app
 from dagster_dune.cli.env_file import read_env_file
 from dagster_dune.cli.pipelines import cancel, status
 from dagster_dune.cli.results import results

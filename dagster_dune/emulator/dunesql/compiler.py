@@ -10,7 +10,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.parse.incremental import is_previous
 from dagster_dune.emulator.dunesql.parse.parameters import substitute
 from dagster_dune.emulator.dunesql.parse.parser import parse
-from dagster_dune.emulator.dunesql.resolve.names import cte_names, table_name
+from dagster_dune.emulator.dunesql.resolve.names import CteNames, table_name
 from dagster_dune.emulator.dunesql.resolve.views import View, inline_views
 
 
@@ -49,9 +49,10 @@ def compile_sql(sql: str, *, parameters: Mapping[str, str], views: Callable[[int
         ['dex.trades']
     """
     statement = inline_views(parse(substitute(sql, parameters)), views)
-    tables = {table_name(table) for table in statement.find_all(exp.Table) if _is_stored(table)}
+    known = CteNames()
+    tables = {
+        table_name(table)
+        for table in statement.find_all(exp.Table)
+        if table.db or not (is_previous(table) or known.hold(table))
+    }
     return Compiled(statement, frozenset(tables))
-
-
-def _is_stored(table: exp.Table) -> bool:
-    return bool(table.db) or not (is_previous(table) or table.name.lower() in cte_names(table))

@@ -14,6 +14,7 @@ from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, is_increme
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.rewrite.translator import Translated, translate
 from dagster_dune.emulator.dunesql.runtime.registration import register
+from dagster_dune.emulator.dunesql.runtime.wire import text_sql
 from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type
 from dagster_dune.emulator.engine import csv_tables, loaded_tables, sample_tables
 from dagster_dune.emulator.engine.error_messages import located
@@ -327,5 +328,10 @@ def _rows(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:
 
 
 def _result(cursor: DuckDBPyConnection, sql: str, columns: Sequence[tuple[str, Type]]) -> ResultSet:
-    rows = cursor.execute(sql).fetchall()
-    return ResultSet.typed(columns, rows)
+    """Fetch rows; times become texts in DuckDB, which writes a column of them at once."""
+    texts = {place: text for place, (_, type_) in enumerate(columns) if (text := text_sql(f"c{place}", type_))}
+    if texts:
+        names = [f"c{place}" for place in range(len(columns))]
+        written = ", ".join(texts.get(place, name) for place, name in enumerate(names))
+        sql = f"SELECT {written} FROM ({sql}) AS dune_rows({', '.join(names)})"  # noqa: S608 - ours
+    return ResultSet.typed(columns, cursor.execute(sql).fetchall(), texts.keys())

@@ -84,6 +84,19 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"executing the UDF: \w*FunctionError: (?P<message>.*)", re.DOTALL), itemgetter("message")),
     (re.compile(r"Division by zero"), itemgetter(0)),
     (
+        re.compile(r"More than one row returned by a subquery used as an expression"),
+        lambda _: "Scalar sub-query has returned multiple rows",
+    ),
+    (
+        re.compile(r"Max expression depth limit|[Ss]tack (?:overflow|depth)|[Mm]emory exhausted at or near"),
+        lambda _: "The query is nested too deep for this emulator",
+    ),
+    (re.compile(r"(?:Overflow|Out of Range) in \w+ of DECIMAL"), lambda _: "Decimal overflow"),
+    (
+        re.compile(r"BIGNUM value (?P<value>\S+) is out of range for type (?P<type>\w+)"),
+        lambda match: f"{match['value']} is out of range for {_type_name(match['type'])}",
+    ),
+    (
         re.compile(r"struct_extract with an integer key|for struct_extract out of range"),
         lambda _: "A field of a row is a position from 1 to the number of its fields, written out",
     ),

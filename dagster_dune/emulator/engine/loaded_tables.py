@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dagster_dune.emulator.dunesql.types.trino import Type, read_type
 from dagster_dune.emulator.engine.tables import Record, TableColumn, create_typed, insert
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -148,7 +149,8 @@ def load(
     """
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {_REGISTRY} (schema_name VARCHAR, table_name VARCHAR)")
     create_typed(cursor, table, columns)
-    records: list[Record] = [{column.name: _text(row.get(column.name)) for column in columns} for row in rows]
+    types = {column.name: read_type(column.type) for column in columns}
+    records: list[Record] = [{name: _text(row.get(name), type_) for name, type_ in types.items()} for row in rows]
     insert(cursor, table, columns, records)
     cursor.execute(f"INSERT INTO {_REGISTRY} VALUES ($1, $2)", list(name))  # noqa: S608 - a constant
 
@@ -164,7 +166,9 @@ def remove_all(cursor: DuckDBPyConnection) -> bool:
     return bool(loaded)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, type_: Type) -> str | None:
+    if type_.of and not isinstance(value, str | None):
+        return json.dumps(_nested(value, type_))
     match value:
         case None:
             return None
@@ -172,6 +176,16 @@ def _text(value: Any) -> str | None:
             return "true" if value else "false"
         case bytes():
             return "0x" + value.hex()
-        case list() | tuple():
-            return json.dumps([_text(item) for item in value])
     return str(value)
+
+
+def _nested(value: Any, type_: Type) -> Any:
+    """Lists of texts, as `tables.insert` reads them: of a map its pairs, of a row its fields in their order."""
+    if value is None or not type_.of:
+        return _text(value, type_)
+    if type_.name == "map":
+        return [[_nested(part, of) for part, of in zip(pair, type_.of, strict=True)] for pair in value.items()]
+    if type_.name == "row":
+        parts = [value.get(name) for name in type_.names] if isinstance(value, Mapping) else value
+        return [_nested(part, of) for part, of in zip(parts, type_.of, strict=True)]
+    return [_nested(item, type_.of[0]) for item in value]

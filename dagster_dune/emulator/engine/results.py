@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +62,15 @@ class ResultSet:
     rows: list[dict[str, Any]]
 
     @classmethod
-    def typed(cls, columns: Sequence[tuple[str, Type]], rows: Sequence[Sequence[Any]]) -> ResultSet:
+    def typed(
+        cls, columns: Sequence[tuple[str, Type]], rows: Sequence[Sequence[Any]], texts: Container[int] = ()
+    ) -> ResultSet:
         r"""Make a result of the values that a query gives, each as its type is written.
 
         Args:
             columns: The names and types of the columns.
             rows: The values of a row in the order of the columns.
+            texts: The places of columns whose values are written already.
 
         Returns:
             The same values, ready for JSON.
@@ -78,7 +81,11 @@ class ResultSet:
         """
         keys = _keys([name for name, _ in columns])
         named = tuple(Column(name, type_.shown, key) for (name, type_), key in zip(columns, keys, strict=True))
-        written = [written_column(type_, [row[place] for row in rows]) for place, (_, type_) in enumerate(columns)]
+        values = ([row[place] for row in rows] for place in range(len(columns)))
+        written = [
+            column if place in texts else written_column(type_, column)
+            for place, ((_, type_), column) in enumerate(zip(columns, values, strict=True))
+        ]
         return cls(named, [dict(zip(keys, row, strict=True)) for row in zip(*written, strict=True)])
 
     def by_name(self, fold: Callable[[str], str] = str) -> dict[str, Column]:

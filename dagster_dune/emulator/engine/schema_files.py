@@ -1,10 +1,15 @@
-"""Files that declare tables: YAML, CSV with a line a column, Parquet."""
+"""Files that declare tables: YAML, CSV with a line a column, Parquet.
+
+YAML may say more under names that no table has: `parameters`, the values of the parameters of files; `compared`, what
+the SQL compares columns with; `rows`, how many rows each table has.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +24,47 @@ SAVED_QUERY = re.compile(r"query_([1-9][0-9]*)")
 _HEADER = ("table", "column", "type")
 
 
-def read_schema(path: Path) -> Schema:
+@dataclass(frozen=True)
+class SchemaFile:
+    """What a schema file says.
+
+    Attributes:
+        tables: The columns of each table, by its full name in lower case.
+        parameters: For SQL files, by their paths in the folder, the values of their parameters.
+        compared: For columns of tables, texts that the SQL compares them with.
+        rows: How many rows each table has.
+    """
+
+    tables: Schema
+    parameters: dict[str, dict[str, str]] = field(default_factory=dict)
+    compared: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    rows: int = 0
+
+
+def read_schema(path: Path) -> SchemaFile:
     """Read a schema file.
 
     Args:
         path: YAML with a mapping of columns for each table; CSV with the columns ``table``, ``column`` and ``type``;
             or a Parquet file, which declares the one table that it is named after (``ethereum.logs.parquet``).
 
-    Returns:
-        The columns of each table, by its full name in lower case.
-
     Raises:
         SqlError: It is no such file, or names no type that there is.
     """
     kind = path.suffix.lower()
     if kind == ".csv":
-        return _checked(path, _csv_columns(path))
+        return SchemaFile(_checked(path, _csv_columns(path)))
     if kind == ".parquet":
-        return _checked(path, _parquet_columns(path))
-    return _checked(path, _yaml_columns(path))
+        return SchemaFile(_checked(path, _parquet_columns(path)))
+    return _read_yaml(path)
 
 
-def write_schema(schema: Schema) -> str:
-    """Write a schema as YAML, as `read_schema` reads it."""
+def write_schema(file: SchemaFile) -> str:
+    """Write a schema file as YAML, as `read_schema` reads it."""
     import yaml  # noqa: PLC0415 - slow to import
 
-    return str(yaml.safe_dump(dict(sorted(schema.items())), sort_keys=False, allow_unicode=True))
+    more = {name: value for name, value in asdict(file).items() if name != "tables" and value}
+    return str(yaml.safe_dump({**more, **dict(sorted(file.tables.items()))}, sort_keys=False, allow_unicode=True))
 
 
 def _checked(path: Path, columns: Iterable[tuple[str, str, str]]) -> Schema:
@@ -60,7 +80,7 @@ def _checked(path: Path, columns: Iterable[tuple[str, str, str]]) -> Schema:
     return schema
 
 
-def _yaml_columns(path: Path) -> list[tuple[str, str, str]]:
+def _read_yaml(path: Path) -> SchemaFile:
     import yaml  # noqa: PLC0415 - slow to import
 
     try:
@@ -69,12 +89,30 @@ def _yaml_columns(path: Path) -> list[tuple[str, str, str]]:
         raise SqlError(f"{path} cannot be read as YAML: {error}") from None
     if not isinstance(content, dict):
         raise SqlError(f"{path} must map the full name of each table to its columns")
+    rows = content.pop("rows", 0)
+    if not isinstance(rows, int) or rows < 0:
+        raise SqlError(f"{path}: rows must be a number of rows, not {rows!r}")
+    parameters = _nested(path, content, "parameters", "the path of each file to its parameters")
+    compared = _nested(path, content, "compared", "the full name of each table to its columns")
     found = []
     for table, columns in content.items():
         if not isinstance(columns, dict):
             raise SqlError(f"{path}: {table} must map the name of each column to its type")
         found += [(str(table), str(column), str(type_)) for column, type_ in columns.items()]
-    return found
+    return SchemaFile(
+        _checked(path, found),
+        {file: {str(name): str(value) for name, value in each.items()} for file, each in parameters.items()},
+        {table.lower(): {str(c): [str(v) for v in values] for c, values in each.items()}
+         for table, each in compared.items()},
+        rows,
+    )  # fmt: skip
+
+
+def _nested(path: Path, content: dict[str, Any], name: str, what: str) -> dict[str, dict[str, Any]]:
+    found = content.pop(name, {})
+    if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
+        raise SqlError(f"{path}: {name} must map {what}")
+    return {str(key): each for key, each in found.items()}
 
 
 def _csv_columns(path: Path) -> list[tuple[str, str, str]]:

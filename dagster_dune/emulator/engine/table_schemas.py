@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from dagster_dune.emulator.dunesql.compiler import Compiled
 from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
 from dagster_dune.emulator.dunesql.rewrite.translator import translate_discovering
-from dagster_dune.emulator.dunesql.types.trino import Type, array, read_type, row
+from dagster_dune.emulator.dunesql.types.trino import Type, read_type, row
 from dagster_dune.emulator.engine.well_known_tables import well_known
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -25,16 +25,19 @@ _ROUNDS = 8
 _TRIED_COLUMNS = 5
 _TRIALS = 34
 _ASKED = 6
+_KEPT_TEXTS = 5
 _UNUSED = "unused"
 """The column of a table of which no column is read, since a table has one."""
 _OF_TYPES = re.compile(
     r"Cannot (apply|negate|cast|use|unnest)|same type|incompatible types|Unexpected parameters|must evaluate"
+    r"|is not a valid"
 )
 """What an error says that another type of a column may help against."""
 _USUAL: tuple[tuple[str, str], ...] = (
     (r"(evt_|call_|min_|max_)?block_number|(evt_|tx_)?index|nonce|decimals", "bigint"),
     (r"(evt_|call_)?block_date|day|date|week|month", "date"),
     (r"(evt_|call_)?block_time|time|timestamp|minute|hour|created_at|updated_at", "timestamp(3) with time zone"),
+    (r".*trace_address", "array(bigint)"),
     (r".*(hash|address|_contract|topic\d|_uid)", "varbinary"),
     (r"data|bytecode|input|output|from|to|taker|maker|tx_from|tx_to", "varbinary"),
     (r".*(_usd|price|_ratio|_rate|percent|fee|volume)|.*amount", "double"),
@@ -67,6 +70,7 @@ class _Tables:
     named: set[Place] = field(default_factory=set)
     linked: dict[Place, set[Place]] = field(default_factory=dict)
     orders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    compared: dict[Place, dict[str, None]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
 
     def columns(self, table: str) -> dict[str, Type] | None:
@@ -131,17 +135,17 @@ class _Tables:
     def observe(self, place: Place, target: Type) -> None:
         if target.name == "unknown" or self.type_of(place).name != "unknown":
             return
-        self.known[place[0]][place[1]] = _widest(place[1], _filled(target))
+        self.known[place[0]][place[1]] = _widest(place[1], _filled(target, place[1]))
         self.changed.add(place[0])
 
 
-def _filled(type_: Type) -> Type:
-    """The same type with texts in place of what is unknown inside."""
+def _filled(type_: Type, column: str) -> Type:
+    """The same type without what is unknown inside: a list of `amounts` holds what an `amount` is, else texts."""
     if type_.name == "unknown":
-        return Type("varchar")
-    if type_.name == "array":
-        return array(_filled(type_.of[0]))
-    return Type(type_.name, type_.args, tuple(map(_filled, type_.of)), type_.names, type_.zoned)
+        singular = (column.removesuffix(ending) for ending in ("es", "s") if column.endswith(ending))
+        return next((usual for name in singular if (usual := _usual(name)) is not None), Type("varchar"))
+    of = tuple(_filled(part, column) for part in type_.of)
+    return Type(type_.name, type_.args, of, type_.names, type_.zoned)
 
 
 def _widest(column: str, target: Type) -> Type:
@@ -216,22 +220,37 @@ class _Reading(Discovery):
             for place in places:
                 self.tables.observe(place, target)
 
+    def compared(self, sql: str, text: str) -> None:
+        if (place := self.places.get(sql)) is not None:
+            self.tables.compared.setdefault(place, {})[text] = None
+
     def _use(self, place: Place) -> None:
         self.used.pop(place, None)
         self.used[place] = None
 
 
-def infer(
-    queries: Iterable[Compiled], known: Mapping[str, Mapping[str, str]] | None = None
-) -> tuple[Schema, dict[int, str]]:
+@dataclass(frozen=True)
+class Inferred:
+    """What queries tell of the tables that they read.
+
+    Attributes:
+        schema: The columns of the tables that are not declared.
+        problems: Why a query cannot be read, by its place.
+        compared: Texts that columns are compared with.
+    """
+
+    schema: Schema
+    problems: dict[int, str]
+    compared: dict[str, dict[str, list[str]]]
+
+
+def infer(queries: Iterable[Compiled], known: Mapping[str, Mapping[str, str]] | None = None) -> Inferred:
     """Find the columns of the tables that queries read.
 
     Args:
         queries: The queries, each complete in itself.
         known: Tables whose columns are declared; nothing is added to them.
 
-    Returns:
-        The columns of all other tables, and why a query cannot be read, by its place.
     """
     declared = {
         name: {column: read_type(type_) for column, type_ in columns.items()} for name, columns in (known or {}).items()
@@ -258,7 +277,22 @@ def infer(
         for name in sorted(tables.known)
         if name not in tables.declared
     }
-    return schema, problems
+    return Inferred(schema, problems, _compared(tables))
+
+
+def _compared(tables: _Tables) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {}
+    for (table, column), texts in sorted(tables.compared.items()):
+        if fitting := [text for text in texts if _fits(text, tables.type_of((table, column)))][:_KEPT_TEXTS]:
+            found.setdefault(table, {})[column] = fitting
+    return found
+
+
+def _fits(text: str, type_: Type) -> bool:
+    """Whether a text can be a value of a type."""
+    if type_.name == "varbinary":
+        return bool(re.fullmatch(r"0x([0-9a-f]{2})*", text))
+    return type_.name == "varchar" or (type_.is_number and bool(re.fullmatch(r"\d{1,9}", text)))
 
 
 def _shown(columns: Mapping[str, Type], order: Sequence[str]) -> dict[str, str]:

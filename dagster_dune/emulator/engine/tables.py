@@ -285,9 +285,26 @@ def _hexadecimal(value: str, column: TableColumn) -> str:
 
 
 def _read(column: TableColumn, position: int) -> str:
-    if column.type == "varbinary":
+    type_ = read_type(column.type.strip().lower())
+    if type_.of:
+        return _read_nested(f"CAST(row[{position}] AS JSON)", type_, 0)
+    if type_.name == "varbinary":
         return f"unhex(row[{position}])"
-    stored = read_type(column.type.strip().lower()).duckdb
-    if stored.endswith("[]"):
-        return f"CAST(from_json(row[{position}], '[\"VARCHAR\"]') AS {stored})"
-    return f"CAST(row[{position}] AS {stored})"
+    return f"CAST(row[{position}] AS {type_.duckdb})"
+
+
+def _read_nested(sql: str, type_: Type, depth: int) -> str:
+    """Read JSON whose scalars are texts, whose maps are lists of pairs, and whose rows are lists."""
+    name = f"dune_x{depth}"
+    if type_.name == "array":
+        return f"list_transform(CAST({sql} AS JSON[]), lambda {name}: {_read_nested(name, type_.of[0], depth + 1)})"
+    if type_.name in ("map", "row"):
+        parts = [_read_nested(f"json_extract({name}, '$[{at}]')", of, depth + 1) for at, of in enumerate(type_.of)]
+        if type_.name == "map":
+            pairs = f"list_transform(CAST({sql} AS JSON[]), lambda {name}: {{'k': {parts[0]}, 'v': {parts[1]}}})"
+            return f"map_from_entries({pairs})"
+        fields = ", ".join(f"f{at} := {part}" for at, part in enumerate(parts))
+        whole = f"CASE WHEN json_type({name}) = 'ARRAY' THEN struct_pack({fields}) END"
+        return f"list_extract(list_transform([{sql}], lambda {name}: {whole}), 1)"
+    scalar = f"json_extract_string({sql}, '$')"
+    return f"unhex(replace({scalar}, '0x', ''))" if type_.name == "varbinary" else f"CAST({scalar} AS {type_.duckdb})"

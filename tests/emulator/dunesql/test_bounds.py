@@ -8,6 +8,7 @@ import pytest
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.dunesql import compile_sql
 from dagster_dune.emulator.dunesql.parse.parser import MOST_CHARACTERS, parse
+from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.execution.limits import memory_bytes
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.emulator.sql_errors import SqlError
@@ -69,16 +70,40 @@ def test_a_call_that_would_make_too_much_fails_with_a_reason(local_dune, sql, wo
     assert words in failure(local_dune, sql)
 
 
+def test_a_query_that_does_not_end_is_stopped():
+    sql = f"SELECT count(*) FROM {TEN_THOUSAND} AS a(x), {TEN_THOUSAND} AS b(y), {TEN_THOUSAND} AS c(z)"
+    with DuneEmulator(max_execution_seconds=1) as dune:
+        assert "time limit" in failure(dune, sql)
+
+
+def test_a_recursion_that_does_not_end_is_stopped(local_dune):
+    sql = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r"
+    assert failure(local_dune, sql) == "Recursion depth limit exceeded (10)"
+
+
 @pytest.mark.parametrize(
     "sql",
     [
-        f"SELECT count(*) FROM {TEN_THOUSAND} AS a(x), {TEN_THOUSAND} AS b(y), {TEN_THOUSAND} AS c(z)",
-        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r",
+        f"SELECT {' + '.join(['1'] * 20_000)}",
+        f"SELECT {' || '.join([chr(39) + 'a' + chr(39)] * 5_000)}",
+        f"SELECT {'CASE WHEN false THEN 2 ELSE ' * 2_000}1{' END' * 2_000}",
+        f"SELECT {'NOT ' * 2_000}true",
+        " UNION ALL ".join(["SELECT 1"] * 2_000),
     ],
+    ids=["sum", "text", "case", "not", "union"],
 )
-def test_a_query_that_does_not_end_is_stopped(sql):
-    with DuneEmulator(max_execution_seconds=1) as dune:
-        assert "time limit" in failure(dune, sql)
+def test_what_the_database_cannot_nest_is_refused_in_our_words(local_dune, sql):
+    assert failure(local_dune, sql) == "The query is nested too deep for this emulator"
+
+
+def test_long_chains_of_conditions_are_no_nesting():
+    engine = Engine(None)
+    try:
+        for word, rows in (("AND", [{"_col0": 1}]), ("OR", [])):
+            sql = f"SELECT 1 WHERE {f' {word} '.join(['1 = 1' if rows else '1 = 2'] * 5_000)}"
+            assert engine.select(compile_sql(sql, parameters={}, views={}.get)).run().rows == rows
+    finally:
+        engine.close()
 
 
 LONG = "transform(sequence(1, 10000), x -> rpad('a', 100000, 'a'))"

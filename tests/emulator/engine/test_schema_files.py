@@ -3,23 +3,25 @@
 import duckdb
 import pytest
 
-from dagster_dune.emulator.engine.schema_files import read_schema, write_schema
+from dagster_dune.emulator.engine.schema_files import SchemaFile, read_schema, write_schema
 from dagster_dune.emulator.sql_errors import SqlError
 
 
 def test_yaml_and_csv_say_the_same(tmp_path):
     schema = {"acme.later": {"zebra": "varchar", "apple": "array(double)"}, "acme.a": {"x": "uint256"}}
-    (tmp_path / "tables.yaml").write_text(write_schema(schema))
+    (tmp_path / "tables.yaml").write_text(write_schema(SchemaFile(schema)))
     lines = ["table,column,type", "acme.Later,zebra,varchar", "acme.later,apple,array(double)", "acme.a,x,uint256"]
     (tmp_path / "tables.csv").write_text("\n".join(lines))
-    assert read_schema(tmp_path / "tables.yaml") == read_schema(tmp_path / "tables.csv") == schema
-    assert list(read_schema(tmp_path / "tables.yaml")["acme.later"]) == ["zebra", "apple"]
+    assert read_schema(tmp_path / "tables.yaml") == read_schema(tmp_path / "tables.csv") == SchemaFile(schema)
+    assert list(read_schema(tmp_path / "tables.yaml").tables["acme.later"]) == ["zebra", "apple"]
 
 
 def test_a_parquet_file_declares_the_table_it_is_named_after(tmp_path):
     file = tmp_path / "ethereum.logs.parquet"
     duckdb.execute(f"COPY (SELECT 1 AS n, 'x'::BLOB AS topic0, [1.5::DOUBLE] AS shares) TO '{file}'")
-    assert read_schema(file) == {"ethereum.logs": {"n": "integer", "topic0": "varbinary", "shares": "array(double)"}}
+    assert read_schema(file).tables == {
+        "ethereum.logs": {"n": "integer", "topic0": "varbinary", "shares": "array(double)"}
+    }
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,23 @@ def _extreme(call: Call) -> str:
     """NaN is neither the greatest nor the least, unless there is nothing else."""
     value, *count = (argument.sql for argument in call.arguments)
     type_ = call.arguments[0].type
-    if type_.name in ("map", "json") or (type_.is_float and count):
+    if type_.name in ("map", "json"):
         raise RefusedError(f"{call.name} of {type_} is not supported by this emulator")
+    if type_.is_float and count:
+        return _extreme_numbers(call)
     if type_.is_float:
         return f"coalesce(«{call.name}({value})|NOT isnan({value})», «{call.name}({value})»)"
     return f"«{call.name}({', '.join([value, *count])})»"
+
+
+def _extreme_numbers(call: Call) -> str:
+    """The first of all numbers in their order, and NaN after them."""
+    sort = "list_reverse_sort" if call.name == "max" else "list_sort"
+    numbers = f"{sort}(list_filter(dune_all.v, lambda dune_x: NOT isnan(dune_x)))"
+    whole = f"list_concat({numbers}, list_filter(dune_all.v, lambda dune_x: isnan(dune_x)))"
+    made = f"nullif(list_slice({whole}, 1, trino_row_count(dune_all.n)), [])"
+    packed = f"struct_pack(v := «list({call.arguments[0].sql})», n := «any_value({call.arguments[1].sql})»)"
+    return f"list_extract(list_transform([{packed}], lambda dune_all: {made}), 1)"
 
 
 _add("max min", "(T) -> T", _extreme)
@@ -110,7 +122,8 @@ def _percentile(call: Call) -> str:
     if weights:
         lists = f"«list(CAST({value} AS DOUBLE))», «list(CAST({weights[0]} AS DOUBLE))»"
         return f"CAST(py_weighted_percentile({lists}, {share}) AS {call.result.duckdb})"
-    return f"«quantile_disc({value}, {share})»"
+    checked = "trino_shares" if call.arguments[-1].type.name == "array" else "trino_share"
+    return f"«quantile_disc({value}, {checked}({share}))»"
 
 
 for _number in ("bigint", "double", "real"):
@@ -159,7 +172,7 @@ for _name in ("percent_rank", "cume_dist"):
     _add(_name, "() -> double", f"«{_name}()»")
 _add("ntile", "(bigint) -> bigint", "«ntile($1)»")
 _add("first_value last_value", "(T) -> T", lambda call: f"«{call.name}({call.arguments[0].sql})»")
-_add("nth_value", "(T, bigint) -> T", "«nth_value($1, $2)»")
+_add("nth_value", "(T, bigint) -> T", "«nth_value($1, trino_position($2))»")
 for _name in ("lag", "lead"):
     _add(_name, "(T) -> T", f"«{_name}($1)»")
     _add(_name, "(T, bigint) -> T", f"«{_name}($1, trino_offset($2))»")

@@ -5,10 +5,10 @@ Most work on what clocks show: `shown` writes that as a TIMESTAMP, whatever the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, text
+from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, bound, text
 from dagster_dune.emulator.dunesql.types.trino import (
     DAY_TO_SECOND,
     MICROS,
@@ -21,7 +21,8 @@ from dagster_dune.emulator.dunesql.types.trino import (
 
 TIMES = Registry("functions/datetime")
 _add = TIMES.add
-_DATES, _CLOCKS = ("day", "week", "month", "quarter", "year"), ("millisecond", "second", "minute", "hour")
+_DATES, CLOCKS = ("day", "week", "month", "quarter", "year"), ("millisecond", "second", "minute", "hour")
+"""Units of dates, and units that only times have."""
 _KINDS = ("date", "timestamp(p)", "timestamp(p) with time zone")
 
 
@@ -41,19 +42,36 @@ def _last(types: Sequence[Type]) -> Type:
     return replace(type_, args=(max(3, type_.digits),)) if type_.name.startswith("timestamp") else type_
 
 
-def _unit(call: Call) -> str:
-    unit = (call.arguments[0].literal or "").lower()
-    type_ = call.arguments[-1].type.name
-    allowed = _DATES if type_ == "date" else _CLOCKS if type_ == "time" else (*_CLOCKS, *_DATES)
-    if call.arguments[0].literal is None:
-        raise RefusedError(f"The unit of {call.name} must be written out as a text in this emulator")
-    if unit not in allowed:
-        raise RefusedError(f"'{call.arguments[0].literal}' is not a valid {type_.upper()} field")
-    return unit
+def _units(type_: Type) -> tuple[str, ...]:
+    return _DATES if type_.name == "date" else CLOCKS if type_.name == "time" else (*CLOCKS, *_DATES)
 
 
-def _truncated(call: Call) -> str:
-    unit, value = _unit(call), call.arguments[1]
+def _by_unit(write: Callable[[str, Call], str]) -> Callable[[Call], str]:
+    """Write a call by its unit: the one that is written out, or a branch for each where the rows tell it."""
+
+    def whole(call: Call) -> str:
+        given, *others = call.arguments
+        units, kind = _units(call.arguments[-1].type), call.arguments[-1].type.name.upper()
+        if given.literal is not None:
+            if given.literal.lower() not in units:
+                raise RefusedError(f"'{given.literal}' is not a valid {kind} field")
+            return write(given.literal.lower(), call)
+
+        def branches(v: str) -> str:
+            inside = [replace(each, sql=f"{v}.v{place}") for place, each in enumerate(others, start=1)]
+            made = [f"WHEN '{unit}' THEN {write(unit, replace(call, arguments=(given, *inside)))}" for unit in units]
+            failed = f"CAST(trino_fail('''' || {v}.v0 || ''' is not a valid {kind} field') AS VARCHAR)"
+            last = f"CASE WHEN {v}.v0 IS NOT NULL THEN CAST({failed} AS {call.result.duckdb}) END"
+            return f"CASE lower({v}.v0) {' '.join(made)} ELSE {last} END"
+
+        packed = ", ".join(f"v{place} := {value.sql}" for place, value in enumerate(call.arguments))
+        return bound(f"struct_pack({packed})", branches)
+
+    return whole
+
+
+def _truncated(unit: str, call: Call) -> str:
+    value = call.arguments[1]
     if value.type.zoned:
         name = "trino_zoned_trunc_date" if unit in _DATES else "trino_zoned_trunc_clock"
         return f"{name}({text(unit)}, {value.sql})"
@@ -65,8 +83,8 @@ def _truncated(call: Call) -> str:
     return f"CAST({made} AS {call.result.duckdb})" if value.type.name == "date" else made
 
 
-def _added(call: Call) -> str:
-    unit, (_, count, value) = _unit(call), call.arguments
+def _added(unit: str, call: Call) -> str:
+    _, count, value = call.arguments
     kind = "INTEGER" if unit in _DATES else "BIGINT"
     duration = f"to_{unit}s(CAST({count.sql} AS {kind}))"
     if value.type.zoned:
@@ -78,8 +96,8 @@ def _added(call: Call) -> str:
     return f"CAST({made} AS {call.result.duckdb})" if value.type.name == "date" else made
 
 
-def _difference(call: Call) -> str:
-    unit, (_, start, end) = _unit(call), call.arguments
+def _difference(unit: str, call: Call) -> str:
+    _, start, end = call.arguments
     if start.type.name == "time":
         return f"py_date_diff({text(unit)}, DATE '1970-01-01' + {start.sql}, DATE '1970-01-01' + {end.sql})"
     if start.type.zoned and unit in _DATES:
@@ -95,10 +113,10 @@ def _difference(call: Call) -> str:
 
 
 for _kind in (*_KINDS, "time(p)"):
-    _add("date_trunc", f"(varchar, {_kind}) -> {_kind}", _truncated, _last)
+    _add("date_trunc", f"(varchar, {_kind}) -> {_kind}", _by_unit(_truncated), _last)
 for _kind in (*_KINDS, "time(p)"):
-    _add("date_add", f"(varchar, bigint, {_kind}) -> {_kind}", _added, _last)
-    _add("date_diff", f"(varchar, {_kind}, {_kind}) -> bigint", _difference)
+    _add("date_add", f"(varchar, bigint, {_kind}) -> {_kind}", _by_unit(_added), _last)
+    _add("date_diff", f"(varchar, {_kind}, {_kind}) -> bigint", _by_unit(_difference))
 
 _PARTS = {
     "year": "year", "quarter": "quarter", "month": "month", "week": "week", "week_of_year": "week", "day": "day",

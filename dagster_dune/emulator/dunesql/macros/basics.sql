@@ -4,6 +4,13 @@
 -- Fails the statement where it is evaluated. A failing cast, unlike error(), may stand inside TRY.
 CREATE OR REPLACE MACRO trino_fail(message) AS list_extract([NULL], CAST('trino: ' || message AS BIGINT));
 
+CREATE OR REPLACE MACRO trino_position(x) AS CASE WHEN x < 1 THEN trino_fail('Offset must be at least 1') ELSE x END;
+CREATE OR REPLACE MACRO trino_share(x) AS
+  CASE WHEN x < 0 OR x > 1 THEN trino_fail('Percentile must be between 0 and 1') ELSE x END;
+CREATE OR REPLACE MACRO trino_shares(list) AS
+  CASE WHEN list_min(list) < 0 OR list_max(list) > 1 THEN CAST([trino_fail('Percentile must be between 0 and 1')] AS DOUBLE[]) ELSE list END;
+CREATE OR REPLACE MACRO trino_row_count(x) AS
+  CASE WHEN x <= 0 THEN trino_fail('third argument of max_n/min_n must be a positive integer') ELSE x END;
 CREATE OR REPLACE MACRO trino_offset(x) AS CASE WHEN x < 0 THEN trino_fail('Offset must be at least 0') ELSE x END;
 
 -- The clock stands still at the end of the sample data.

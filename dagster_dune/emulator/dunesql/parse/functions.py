@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.dialects.trino import Trino
 
 from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
 
@@ -20,6 +21,19 @@ _SPECIAL = frozenset({"coalesce", "nullif", "try", "row", "date", "grouping", *J
 
 NAMES = (frozenset(FUNCTIONS) - _BY_SYNTAX) | _SPECIAL
 """The functions that get the mark."""
+
+_KEPT = frozenset(
+    {
+        "and", "any", "array", "case", "cast", "char", "columns", "current_date", "current_time", "current_timestamp",
+        "exists", "extract", "first", "if", "json_table", "last", "like", "localtime", "localtimestamp", "mod", "or",
+        "time", "timestamp", "try_cast", "unnest",
+    }
+)  # fmt: skip
+"""Words before a parenthesis that the parser is to read itself."""
+FOREIGN = frozenset(name.lower() for name in (*Trino.parser_class.FUNCTIONS, *Trino.parser_class.FUNCTION_PARSERS)) - (
+    NAMES | _BY_SYNTAX | _KEPT
+)
+"""Functions of other databases that the parser knows; they get the mark too, and so mean nothing."""
 
 
 def function_name(node: exp.Expr) -> str:

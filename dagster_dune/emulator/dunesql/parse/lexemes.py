@@ -64,6 +64,8 @@ def as_trino(tokens: Sequence[Token], sql: str) -> list[Token]:
             _refuse(tokens, position)
             if callers and callers[-1] in _CASTS:
                 _refuse_foreign_type(tokens, position)
+            if token.token_type == TokenType.JOIN and not (position and _is_join_word(tokens[position - 1])):
+                made.append(with_text(token, TokenType.INNER, "INNER"))
             made.append(token)
     return made
 
@@ -97,9 +99,77 @@ def _number(token: Token, sql: str) -> Token:
     return Token(TokenType.NUMBER, text, token.line, moved, token.start, match.end() - 1, token.comments)
 
 
+def _is_join_word(token: Token) -> bool:
+    """Whether a word says which JOIN follows; a plain one is an INNER JOIN, which the parser would take for a comma."""
+    return token.token_type in _JOIN_WORDS
+
+
+_JOIN_WORDS = frozenset(
+    {
+        TokenType.INNER, TokenType.LEFT, TokenType.RIGHT, TokenType.FULL, TokenType.OUTER, TokenType.CROSS,
+        TokenType.NATURAL, TokenType.SEMI, TokenType.ANTI, TokenType.ASOF, TokenType.STRAIGHT_JOIN,
+    }
+)  # fmt: skip
+_NO_ITEM_BEFORE = frozenset(
+    {TokenType.SELECT, TokenType.DISTINCT, TokenType.COMMA, TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.ORDER_BY,
+     TokenType.GROUP_BY, TokenType.PARTITION_BY, TokenType.WITH, TokenType.VALUES, TokenType.FROM}
+)  # fmt: skip
+_NO_ITEM_AFTER = frozenset(
+    {TokenType.FROM, TokenType.COMMA, TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.WHERE, TokenType.GROUP_BY,
+     TokenType.ORDER_BY, TokenType.HAVING, TokenType.LIMIT, TokenType.UNION, TokenType.SEMICOLON}
+)  # fmt: skip
+_LOOKED_AT = 1000
+_CLOCK_WORDS = frozenset(
+    {TokenType.CURRENT_TIMESTAMP, TokenType.CURRENT_TIME, TokenType.LOCALTIMESTAMP, TokenType.LOCALTIME}
+)
+
+
+def _refuse_foreign_syntax(tokens: Sequence[Token], position: int) -> None:
+    """What the parser takes and Trino does not: see https://trino.io/docs/current/sql/select.html."""
+    token, kind = tokens[position], tokens[position].token_type
+    before = tokens[position - 1].token_type if position else None
+    after, second = (
+        tokens[place].token_type if place < len(tokens) else None for place in (position + 1, position + 2)
+    )
+    words = ""
+    if kind == TokenType.COMMA and (before in _NO_ITEM_BEFORE | {None} or after in _NO_ITEM_AFTER | {None}):
+        words = "something is missing beside the comma"
+    elif kind == TokenType.COMMA and position > 1 and tokens[position - 2].token_type == TokenType.LIMIT:
+        words = "write OFFSET 1 LIMIT 2"
+    elif kind == TokenType.STRING and before == TokenType.ALIAS:
+        words = "a name stands in double quotes"
+    elif kind == TokenType.CURRENT_DATE and after == TokenType.L_PAREN:
+        words = "write CURRENT_DATE without parentheses"
+    elif kind in _CLOCK_WORDS and (after, second) == (TokenType.L_PAREN, TokenType.R_PAREN):
+        words = "write it without parentheses, or with a number of digits in them"
+    elif kind == TokenType.WITH and after in (TokenType.ROLLUP, TokenType.CUBE):
+        words = "write GROUP BY ROLLUP (...) or CUBE (...)"
+    elif kind == TokenType.STRING and before == TokenType.L_PAREN and _text(tokens, position - 2) == "extract":
+        words = "the field of EXTRACT stands without quotes"
+    if words:
+        raise error_at_token(token, f"mismatched input '{token.text}': {words}")
+    if _text(tokens, position) == "position" and after == TokenType.L_PAREN and _has_comma(tokens, position + 1):
+        raise error_at_token(token, "Function 'position' is not registered: write POSITION(text IN other)")
+
+
+def _text(tokens: Sequence[Token], position: int) -> str:
+    return tokens[position].text.lower() if position >= 0 else ""
+
+
+def _has_comma(tokens: Sequence[Token], position: int) -> bool:
+    """Whether there is a comma before an IN inside of the parentheses that open here."""
+    depth = 0
+    for token in tokens[position : position + _LOOKED_AT]:
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
+        if depth == 0 or (depth == 1 and token.token_type in (TokenType.IN, TokenType.COMMA)):
+            return token.token_type == TokenType.COMMA
+    return False
+
+
 def _refuse(tokens: Sequence[Token], position: int) -> None:
     token, kind, text = tokens[position], tokens[position].token_type, tokens[position].text
     before = tokens[position - 1] if position else None
+    _refuse_foreign_syntax(tokens, position)
     if kind == TokenType.DCOLON:
         raise error_at_token(token, "mismatched input '::': write CAST(value AS type)")
     if kind == TokenType.OFFSET and position > 1 and tokens[position - 2].token_type == TokenType.LIMIT:

@@ -12,7 +12,7 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 
-from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, MARK, NAMES
+from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, FOREIGN, MARK, NAMES
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
 from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token, with_text
@@ -31,11 +31,16 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.Extract, exp.Trim, exp.Substring,
     exp.StrPosition, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Dot, exp.ColumnDef,
     exp.JSONTable, exp.JSONSchema, exp.JSONColumnDef, exp.UnicodeString, exp.TableSample, exp.Normalize, exp.Struct,
-    exp.GroupConcat, exp.IntervalSpan, exp.Aliases, exp.Localtimestamp, exp.Slice, exp.OverflowTruncateBehavior,
+    exp.GroupConcat, exp.IntervalSpan, exp.Aliases, exp.Localtimestamp, exp.Localtime, exp.Slice,
+    exp.OverflowTruncateBehavior,
 )  # fmt: skip
 """The syntax that `rewrite` knows, beside the functions."""
 
 
+_INSTEAD: dict[type[exp.Expr], str] = {
+    exp.CurrentTime: "current_time is a time with time zone, a type that this emulator does not have: write localtime",
+}
+"""What is said of syntax that is not on the list, in place of its name alone."""
 MOST_CHARACTERS = 500_000
 """How long the text of a query may be, which bounds the time that parsing takes: it grows with the text alone."""
 _UNKNOWN = "Function '{}' is not registered, or not supported by this emulator"
@@ -102,6 +107,7 @@ def _marked(tokens: list[Token]) -> list[Token]:
     marked: list[Token] = []
     type_end = 0
     arrays: list[bool] = []
+    closings = _closings(tokens)
     for position, token in enumerate(tokens):
         if token.token_type == TokenType.L_BRACKET:
             arrays.append(position > 0 and tokens[position - 1].token_type == TokenType.ARRAY)
@@ -112,7 +118,7 @@ def _marked(tokens: list[Token]) -> list[Token]:
             marked.append(with_text(token, TokenType.R_PAREN, ")") if is_array else token)
             continue
         if _begins_type(tokens, position):
-            type_end = _closing(tokens, position + 1)
+            type_end = closings.get(position + 1, len(tokens))
         if position < type_end:
             marked.append(token)
             continue
@@ -121,7 +127,8 @@ def _marked(tokens: list[Token]) -> list[Token]:
         if following == TokenType.L_BRACKET and token.token_type == TokenType.ARRAY:
             marked.append(with_text(token, TokenType.VAR, f"{MARK}{ARRAY_CALL}"))
         elif following == TokenType.L_PAREN and previous not in _BEFORE_NO_CALL:
-            marked.append(_marked_call(token))
+            is_cte = _is_cte(tokens, position, closings.get(position + 1, len(tokens)))
+            marked.append(token if is_cte else _marked_call(token))
         elif following == TokenType.STRING and token.text.lower() in _LITERALS and previous != TokenType.DOT:
             marked += _typed_literal(token)
         elif token.token_type == TokenType.STRING and position and tokens[position - 1].text.lower() in _LITERALS:
@@ -138,20 +145,30 @@ def _begins_type(tokens: list[Token], position: int) -> bool:
     return tokens[position].text.lower() in _TYPES and tokens[position + 1].token_type == TokenType.L_PAREN
 
 
-def _closing(tokens: list[Token], position: int) -> int:
-    """Find where the parenthesis that opens at a position is closed."""
-    depth = 0
-    for index in range(position, len(tokens)):
-        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(tokens[index].token_type, 0)
-        if depth == 0:
-            return index
-    return len(tokens)
+def _closings(tokens: list[Token]) -> dict[int, int]:
+    """Where each parenthesis that opens is closed."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for position, token in enumerate(tokens):
+        if token.token_type == TokenType.L_PAREN:
+            opened.append(position)
+        elif token.token_type == TokenType.R_PAREN and opened:
+            found[opened.pop()] = position
+    return found
+
+
+def _is_cte(tokens: list[Token], position: int, end: int) -> bool:
+    """Whether ``name (columns) AS (`` stands here, which is no call."""
+    follows = [token.token_type for token in tokens[end + 1 : end + 3]]
+    return follows == [TokenType.ALIAS, TokenType.L_PAREN] and position > 0 and (
+        tokens[position - 1].text.lower() in ("with", "recursive", ",")
+    )  # fmt: skip
 
 
 def _marked_call(token: Token) -> Token:
     name = token.text.lower()
     is_quoted = token.token_type == TokenType.IDENTIFIER and name not in _QUOTED
-    if is_quoted or name not in NAMES:
+    if (is_quoted or name not in NAMES) and name not in FOREIGN:
         if name.startswith(MARK):
             raise error_at_token(token, _UNKNOWN.format(name))
         return token
@@ -175,7 +192,8 @@ def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
         elif not isinstance(node, _SYNTAX):
             if isinstance(node, exp.Func) and "start" in node.meta:
                 raise _unknown(node, sql[node.meta["start"] : node.meta["end"] + 1])
-            raise error_at(node, f"{node.key.upper()} is not supported by this emulator")
+            words = _INSTEAD.get(type(node)) or f"{node.key.upper()} is not supported by this emulator"
+            raise error_at(node, words)
 
 
 def _check_call(call: exp.Anonymous) -> None:

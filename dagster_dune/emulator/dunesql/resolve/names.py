@@ -49,12 +49,23 @@ def table_name(table: exp.Table) -> str:
     return ".".join(part.name for part in table.parts).lower()
 
 
-def cte_names(node: exp.Expr) -> set[str]:
-    """Collect the lower-case names of the common table expressions that a node can see."""
-    names: set[str] = set()
-    parent: exp.Expr | None = node
-    while parent is not None:
-        if isinstance(parent, exp.Query):
-            names.update(cte.alias.lower() for cte in parent.ctes)
-        parent = parent.parent
-    return names
+class CteNames:
+    """The common table expressions of a statement; what each WITH names is read once."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, frozenset[str]] = {}
+
+    def hold(self, table: exp.Table) -> bool:
+        """Whether a table without a schema is one of those that it can see."""
+        name = table.name.lower()
+        parent: exp.Expr | None = table
+        while parent is not None:
+            if isinstance(parent, exp.Query) and name in self._of(parent):
+                return True
+            parent = parent.parent
+        return False
+
+    def _of(self, query: exp.Query) -> frozenset[str]:
+        if id(query) not in self._names:
+            self._names[id(query)] = frozenset(cte.alias.lower() for cte in query.ctes)
+        return self._names[id(query)]

@@ -15,7 +15,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.parse.parameters import substitute
 from dagster_dune.emulator.dunesql.parse.parser import parse
 from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
-from dagster_dune.emulator.dunesql.resolve.names import cte_names
+from dagster_dune.emulator.dunesql.resolve.names import CteNames
 from dagster_dune.emulator.sql_errors import SqlError
 
 _VIEW = re.compile(r"query_(?P<id>[1-9][0-9]*)(?:\((?P<arguments>.*)\))?", re.IGNORECASE | re.DOTALL)
@@ -100,9 +100,10 @@ class _Inliner:
         self.ctes: dict[str, exp.CTE] = {}
 
     def replace_in(self, statement: exp.Query, readers: tuple[int, ...]) -> None:
+        known = CteNames()
         for table in list(statement.find_all(exp.Table)):
             match = _VIEW.fullmatch(table.name)
-            if match is None or table.db or table.name.lower() in cte_names(table):
+            if match is None or table.db or known.hold(table):
                 continue
             name = self.define(table, int(match["id"]), match["arguments"] or "", readers)
             if not table.alias:

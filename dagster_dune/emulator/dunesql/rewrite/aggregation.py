@@ -184,9 +184,9 @@ def _windowed(translator: Translator, parts: _Parts, scope: Scope) -> Operand:
     assert parts.window is not None  # noqa: S101 - the caller has looked
     if parts.ignores_nulls and parts.name not in WINDOWS:
         raise error_at(parts.node, f"Cannot specify null treatment clause for {parts.name} function")
-    if parts.distinct:
-        raise error_at(parts.node, f"DISTINCT in window function parameters is not supported: {parts.name}")
-    if parts.order:
+    if parts.distinct and parts.name in WINDOWS:
+        raise error_at(parts.node, f"Cannot specify DISTINCT for {parts.name} function")
+    if parts.order and parts.name != "listagg":
         raise error_at(parts.node, f"Window function with ORDER BY is not supported: {parts.name}")
     if parts.filter is not None:
         raise error_at(parts.node, f"FILTER is not yet supported for window functions: {parts.name}")
@@ -242,7 +242,7 @@ def window_sql(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 
 
 def _frame(translator: Translator, spec: exp.Expr, scope: Scope, order: Sequence[exp.Expr]) -> str:
-    kind = spec.args.get("kind") or "RANGE"
+    kind = (spec.args.get("kind") or "RANGE").upper()
 
     def edge(name: str) -> str:
         value, side = spec.args.get(name), spec.args.get(f"{name}_side") or ""

@@ -9,15 +9,18 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
 from dagster_dune.emulator.dunesql.functions.registry import Call, Function, Operand, RefusedError, write
+from dagster_dune.emulator.dunesql.functions.times import CLOCKS
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted, suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.signatures import Bindings, Parameter, Signature, bind, resolved
-from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type, array
+from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type, array, timestamp_tz
 
 _COSTS = {"tinyint": 1, "smallint": 2, "integer": 3, "bigint": 4, "decimal": 5, "real": 6, "double": 7, "int256": 9,
           "uint256": 8, "char": 0, "date": 1, "timestamp": 2, "timestamp with time zone": 3, "varchar": 1}  # fmt: skip
+
+_OF_UNITS = ("date_trunc", "date_add", "date_diff")
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,10 @@ def _shown(signature: Signature) -> str:
 def _prepared(node: exp.Expr, name: str, values: list[Operand | None]) -> list[Operand | None]:
     """Arrays whose elements are joined become texts first; an element beside arrays becomes an array."""
     first = values[0] if values else None
+    if name in _OF_UNITS and first is not None and (first.literal or "").lower() in CLOCKS:
+        for value in (values[-1], *(values[1:2] if name == "date_diff" else ())):
+            if value is not None:  # dates have no such unit
+                suppose(value, timestamp_tz(3))
     if name == "array_join" and first is not None and first.type.name == "array":
         element = first.type.of[0]
         if element.of or element.name == "varbinary":

@@ -6,6 +6,7 @@ See https://trino.io/docs/current/functions/conversion.html. A pair of types tha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Protocol
@@ -71,8 +72,16 @@ class _Observer(Protocol):
     def link(self, sqls: Sequence[str]) -> None:
         """Values are of one type."""
 
+    def compare(self, sql: str, text: str) -> None:
+        """A value is compared with one that is written out."""
+
 
 OBSERVER: ContextVar[_Observer | None] = ContextVar("OBSERVER", default=None)
+
+
+def is_observed() -> bool:
+    """Whether there is an observer, which finds out what values of unknown type are."""
+    return OBSERVER.get() is not None
 
 
 def suppose(value: Operand, target: Type) -> None:
@@ -87,6 +96,18 @@ def link(values: Sequence[Operand]) -> None:
     observer = OBSERVER.get()
     if observer is not None and any(value.type.name == "unknown" for value in values):
         observer.link([value.sql for value in values])
+
+
+def note_compared(value: Operand, others: Sequence[Operand]) -> None:
+    """Tell the observer, if there is one, which texts, bytes or whole numbers a value may be equal to."""
+    observer = OBSERVER.get()
+    if observer is None or value.is_constant:
+        return
+    for other in others:
+        bytes_ = re.fullmatch(r"unhex\('(.*)'\)", other.sql)
+        written = f"0x{bytes_[1].lower()}" if bytes_ else other.sql if other.type.is_integer else ""
+        if text_ := other.literal or (written if other.is_constant else ""):
+            observer.compare(value.sql, text_)
 
 
 def coerced(value: Operand, target: Type) -> Operand:

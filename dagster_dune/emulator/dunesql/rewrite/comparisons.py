@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link, note_compared
 from dagster_dune.emulator.dunesql.rewrite.operators import mismatch
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of, common_type
@@ -24,6 +24,9 @@ _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>"}
 def compared(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Operand:
     """Write ``left sign right``."""
     link([left, right])
+    if sign == "=":
+        note_compared(left, [right])
+        note_compared(right, [left])
     common = common_type(left.type, right.type)
     if common is None:
         raise mismatch(node, sign, left.type, right.type)
@@ -154,6 +157,7 @@ def between(node: exp.Between, value: Operand, low: Operand, high: Operand) -> O
 
 def in_list(node: exp.In, value: Operand, items: Sequence[Operand]) -> Operand:
     """Write ``value IN (...)``."""
+    note_compared(value, items)
     common = common_of((value.type, *(item.type for item in items)))
     if common is None:
         other = next(item.type for item in items if common_type(value.type, item.type) is None or True)

@@ -40,3 +40,6 @@ class Discovery(Protocol):
 
     def link(self, sqls: Sequence[str]) -> None:
         """Note that values are of one type."""
+
+    def compared(self, sql: str, text: str) -> None:
+        """Note that a column is compared with a text, bytes or a whole number that is written out."""

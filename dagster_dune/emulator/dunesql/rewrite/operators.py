@@ -24,6 +24,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     INTERVAL_MONTH,
     MICROS,
     MOMENT,
+    UNKNOWN,
     VARCHAR,
     Type,
     array,
@@ -233,7 +234,7 @@ def subscript(node: exp.Expr, container: Operand, key: Operand, position: int | 
         if position is None or not 1 <= position <= len(type_.of):
             raise error_at(node, "A field of a row is a position from 1 to the number of its fields, written out")
         return Operand(f"struct_extract_at({container.sql}, {position})", type_.of[position - 1])
-    suppose(container, Type("map", of=(VARCHAR, VARCHAR)) if key.type.name == "varchar" else array(VARCHAR))
+    suppose(container, Type("map", of=(VARCHAR, VARCHAR)) if key.type.name == "varchar" else array(UNKNOWN))
     raise error_at(node, f"Cannot use {key.type} for subscript of {type_}")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain, combinations, product
+from math import prod
 
 from sqlglot import exp
 
@@ -14,6 +16,7 @@ from dagster_dune.emulator.dunesql.rewrite.aggregation import check_orderable, h
 from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
 from dagster_dune.emulator.dunesql.rewrite.comparisons import key_sql
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.correlation import check_correlation
 from dagster_dune.emulator.dunesql.rewrite.scopes import (
     Field,
     Grouping,
@@ -44,10 +47,13 @@ def select(translator: Translator, node: exp.Select, parent: Scope | None) -> Re
     if where is not None:
         tail += f" WHERE {condition(translator, where.this, scope.inside('WHERE clause'), 'WHERE clause').sql}"
     if _is_aggregated(node):
-        return _aggregated(translator, node, scope, tail)
-    items = _items(translator, node, scope)
-    _check_windows(translator, scope)
-    return _finished(translator, node, scope, items, tail)
+        made = _aggregated(translator, node, scope, tail)
+    else:
+        items = _items(translator, node, scope)
+        _check_windows(translator, scope)
+        made = _finished(translator, node, scope, items, tail)
+    check_correlation(node, scope.outer)
+    return made
 
 
 def _check_windows(translator: Translator, scope: Scope) -> None:
@@ -99,16 +105,11 @@ def _aggregated(translator: Translator, node: exp.Select, scope: Scope, tail: st
     return replace(finished, sql=finished.sql.replace(f"{grouping.alias}_below", f"({below}) AS {grouping.alias}"))
 
 
-_SETS = (exp.GroupingSets, exp.Rollup, exp.Cube)
-
-
 def _keys(translator: Translator, node: exp.Select, group: exp.Expr, scope: Scope, grouping: Grouping) -> str:
     """Note what is grouped by; returns GROUP BY."""
-    if group.args.get("all") and not group.expressions:
+    if group.args.get("all") and not group.expressions and not any(group.args.get(name) for name in _SET_CLAUSES):
         raise error_at(group, "GROUP BY ALL alone is not Trino's")
     inside = scope.inside("GROUP BY clause")
-    if group.args.get("all") is False and any(isinstance(each, _SETS) for each in group.expressions):
-        raise error_at(group, "GROUP BY DISTINCT of grouping sets is not supported by this emulator")
 
     def key(each: exp.Expr) -> str:
         value = _grouped(translator, node, each, inside)
@@ -121,48 +122,64 @@ def _keys(translator: Translator, node: exp.Select, group: exp.Expr, scope: Scop
             translator.note_origin(found.sql, value.sql)
         return found.sql.partition(".")[2]
 
-    def several(each: exp.Expr) -> str:
+    def several(each: exp.Expr) -> _Set:
         parts = (
             each.expressions if isinstance(each, exp.Tuple) else [each.this] if isinstance(each, exp.Paren) else [each]
         )
         if wrong := next((part for part in parts if not isinstance(part, exp.Column | exp.Dot)), None):
             raise error_at(wrong, f"GROUP BY expression must be a column reference: {wrong.sql('trino')}")
-        return f"({', '.join(map(key, parts))})"
+        return tuple(map(key, parts))
 
-    kinds = {exp.GroupingSets: "GROUPING SETS", exp.Rollup: "ROLLUP", exp.Cube: "CUBE"}
-    plain = [each for each in group.expressions if type(each) not in kinds]
-    sets = [each for each in group.expressions if type(each) in kinds]
-    sets += [
-        each
-        for name in ("grouping_sets", "rollup", "cube")
-        for each in group.args.get(name) or []
-        if type(each) in kinds
-    ]
-    pieces = [key(each) for each in plain if not isinstance(each, exp.Tuple) or each.expressions]
-    is_empty = len(pieces) < len(plain)
-    pieces += [f"{kinds[type(each)]} ({', '.join(_set(part, several) for part in each.expressions)})" for each in sets]
-    zoned = [sql for sql, operand in grouping.keys.items() if operand.type.zoned]
-    if zoned:
-        return _by_moments(group, grouping, pieces)
-    return f" GROUP BY {', '.join(pieces)}" if pieces else " GROUP BY ()" if is_empty else ""
+    elements = [*group.expressions, *(each for name in _SET_CLAUSES for each in group.args.get(name) or [])]
+    elements.sort(key=lambda each: isinstance(each, _SETS))
+    choices = [_choices(each, key, several) for each in elements]
+    if any(operand.type.zoned for operand in grouping.keys.values()):
+        return _by_moments(group, grouping, is_plain=all(len(choice) == 1 for choice in choices))
+    sets = [f"({', '.join(each)})" for each in _grouping_sets(group, choices)]
+    return (
+        f" GROUP BY GROUPING SETS ({', '.join(sets)})" if len(sets) > 1 else f" GROUP BY {sets[0].strip('()') or '()'}"
+    )
 
 
-def _set(part: exp.Expr, several: Callable[[exp.Expr], str]) -> str:
-    for kind, name in ((exp.Rollup, "ROLLUP"), (exp.Cube, "CUBE")):
-        if isinstance(part, kind):
-            return f"{name} ({', '.join(several(each) for each in part.expressions)})"
-    return several(part)
+_Set = tuple[str, ...]
+_SETS = (exp.GroupingSets, exp.Rollup, exp.Cube)
+_SET_CLAUSES = ("grouping_sets", "rollup", "cube")
+_MOST_SETS = 2048
 
 
-def _by_moments(group: exp.Expr, grouping: Grouping, pieces: list[str]) -> str:
+def _choices(each: exp.Expr, key: Callable[[exp.Expr], str], several: Callable[[exp.Expr], _Set]) -> list[_Set]:
+    """The sets of columns, one after the other, that an element of GROUP BY stands for."""
+    if isinstance(each, exp.GroupingSets):
+        parts = ((_choices(p, key, several) if isinstance(p, _SETS) else [several(p)]) for p in each.expressions)
+        return list(chain.from_iterable(parts))
+    if isinstance(each, exp.Rollup):
+        names = [several(part) for part in each.expressions]
+        return [tuple(chain.from_iterable(names[:size])) for size in range(len(names), -1, -1)]
+    if isinstance(each, exp.Cube):
+        names = [several(part) for part in each.expressions]
+        if 2 ** len(names) > _MOST_SETS:
+            raise error_at(each, f"Query has {2 ** len(names)} grouping sets but can only have at most {_MOST_SETS}")
+        sizes = range(len(names), -1, -1)
+        return [tuple(chain.from_iterable(some)) for size in sizes for some in combinations(names, size)]
+    if isinstance(each, exp.Tuple):
+        return [tuple(map(key, each.expressions))]
+    return [(key(each),)]
+
+
+def _grouping_sets(group: exp.Expr, choices: Sequence[list[_Set]]) -> list[_Set]:
+    """Each choice of one element with each of the others; DISTINCT leaves out what is there already."""
+    if (count := prod(map(len, choices))) > _MOST_SETS:
+        raise error_at(group, f"Query has {count} grouping sets but can only have at most {_MOST_SETS}")
+    sets = [tuple(dict.fromkeys(chain.from_iterable(chosen))) for chosen in product(*choices)]
+    is_distinct = group.args.get("all") is False
+    return list({frozenset(each): each for each in reversed(sets)}.values())[::-1] if is_distinct else sets
+
+
+def _by_moments(group: exp.Expr, grouping: Grouping, *, is_plain: bool) -> str:
     """Times in zones are equal where their moments are; one of the zones is kept."""
-    if any("(" in piece for piece in pieces):
+    if not is_plain:
         raise error_at(group, "Times in zones cannot stand in GROUPING SETS in this emulator; write AT TIME ZONE 'UTC'")
-    by = []
-    for sql in list(grouping.keys):
-        operand = grouping.keys[sql]
-        by.append(key_sql(sql, operand.type))
-    return f" GROUP BY {', '.join(by)}"
+    return f" GROUP BY {', '.join(key_sql(sql, operand.type) for sql, operand in grouping.keys.items())}"
 
 
 def _grouped(translator: Translator, node: exp.Select, each: exp.Expr, scope: Scope) -> Operand:
@@ -330,12 +347,14 @@ def _order(translator: Translator, each: exp.Expr, scope: Scope, items: list[Ite
         place = same[0] if same else None
         if place is None:
             check_orderable(inner, [value])
-            return order_sql(key_sql(value.sql, value.type), each)
+            sql = f"CASE WHEN true THEN {value.sql} END" if value.literal is not None else value.sql
+            return order_sql(key_sql(sql, value.type), each)
     check_orderable(inner, [items[place][1]])
     if is_distinct:
         return order_sql(str(place + 1), each)
     item = items[place][1]
-    return order_sql(str(place + 1) if item.is_constant else key_sql(item.sql, item.type), each)
+    is_constant = item.is_constant or item.literal is not None
+    return order_sql(str(place + 1) if is_constant else key_sql(item.sql, item.type), each)
 
 
 def _ordinal(node: exp.Expr, count: int) -> int | None:
@@ -395,6 +414,8 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
     name = _OPERATIONS[type(node)]
     if node.args.get("by_name"):
         raise error_at(node, f"{name} BY NAME is not Trino's")
+    if any(node.this.args.get(clause) for clause in ("order", "limit", "offset")) and not _is_closed(node.this):
+        raise error_at(node.this, f"mismatched input '{name}': put the query before it in parentheses")
     left, right = (translator.query(side, parent) for side in (node.this, node.expression))
     left, right = _like(left, right), _like(right, left)
     more = tuple(each for side in (left, right) if is_open(side) for each in side.fields if each.discover)
@@ -415,6 +436,10 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
     sql = f"({sides[0]}) {name}{' ALL' if is_all else ''} ({sides[1]})"
     fields = tuple(replace(field, type=type_) for field, type_ in zip(left.fields, types, strict=not more)) + more
     return _with_order(translator, node, Relation(sql, fields))
+
+
+def _is_closed(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Subquery | exp.Paren)
 
 
 def _like(side: Relation, other: Relation) -> Relation:

@@ -10,12 +10,13 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite import documents
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced, is_observed, link, suppose
 from dagster_dune.emulator.dunesql.rewrite.comparisons import comparison
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.correlation import check_values
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, is_open, passed_on
 from dagster_dune.emulator.dunesql.types.coercion import common_of, common_type
-from dagster_dune.emulator.dunesql.types.trino import BIGINT, VARCHAR, Type, array
+from dagster_dune.emulator.dunesql.types.trino import BIGINT, UNKNOWN, VARCHAR, Type, array
 
 
 def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
@@ -32,8 +33,13 @@ def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relatio
     clause = node.args.get("from_")
     if clause is None:
         return Relation("", ())
-    relation = _source(translator, clause.this, scope, ())
-    return _with_joins(translator, relation, node.args.get("joins") or [], scope)
+    joins = node.args.get("joins") or []
+    if node.args.get("sample") is not None and joins:
+        raise error_at(
+            node, "TABLESAMPLE of a query beside a JOIN is not supported by this emulator; put it in a query"
+        )
+    relation = _sampled(translator, node, _source(translator, clause.this, scope, ()))
+    return _with_joins(translator, relation, joins, scope)
 
 
 def _with_joins(translator: Translator, relation: Relation, joins: Sequence[exp.Expr], scope: Scope) -> Relation:
@@ -262,7 +268,8 @@ def _parts(node: exp.Expr, value: Operand) -> list[tuple[str | None, str, Type]]
     if value.type.name == "map":
         key, item = value.type.of
         return [(None, f"map_keys({value.sql})", key), (None, f"map_values({value.sql})", item)]
-    if value.type.name == "unknown":
+    if value.type.name == "unknown" and is_observed():
+        suppose(value, array(UNKNOWN))
         value = coerced(value, array(VARCHAR))
     if value.type.name != "array":
         raise error_at(node, f"Cannot unnest type: {value.type}")
@@ -277,6 +284,7 @@ def _parts(node: exp.Expr, value: Operand) -> list[tuple[str | None, str, Type]]
 
 def values(translator: Translator, node: exp.Values, scope: Scope) -> Relation:
     """Write VALUES, whose rows must fit each other column by column."""
+    check_values(node)
     cells = [_cells(translator, each, scope) for each in node.expressions]
     if len({len(each) for each in cells}) != 1:
         raise error_at(node, "Values rows have mismatched sizes")

@@ -109,6 +109,8 @@ class Scope:
         grouping: The aggregation below, where only its keys and aggregates can be named.
         windows: Windows with names.
         place: The clause, for messages, where neither aggregates nor windows can stand; empty elsewhere.
+        aliases: The columns of a SELECT list, by their names.
+        outer: Is told the columns in the query that belong to a query around it.
     """
 
     fields: Sequence[Field] = ()
@@ -118,6 +120,7 @@ class Scope:
     windows: dict[str, exp.Expr] = field(default_factory=dict)
     place: str = ""
     aliases: dict[str, Operand] = field(default_factory=dict)
+    outer: list[exp.Expr] = field(default_factory=list, compare=False)
 
     @property
     def source(self) -> Scope:
@@ -180,9 +183,13 @@ def resolve(column: exp.Column, scope: Scope) -> Operand:
     """
     parts = tuple(part.name.lower() for part in column.parts)
     current: Scope | None = scope
+    left: list[Scope] = []
     while current is not None:
         if (found := _found(column, parts, current)) is not None:
+            for each in left:
+                each.outer.append(column)
             return found
+        left.append(current)
         current = current.parent
     written = ".".join(part.name for part in column.parts)
     raise error_at(column, f"Column '{written}' cannot be resolved")

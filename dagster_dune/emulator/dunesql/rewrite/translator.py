@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES, FUNCTIONS, WINDOWS
 from dagster_dune.emulator.dunesql.functions.registry import Operand, RefusedError
 from dagster_dune.emulator.dunesql.functions.times import at_zone
-from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, function_name
+from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, MARK, function_name
 from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, definitions, is_previous
 from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
 from dagster_dune.emulator.dunesql.resolve.names import quoted, table_name
@@ -130,6 +131,10 @@ class _Observer:
         """Values of unknown type must be of one type."""
         self.discovery.link([self.translator.origin(sql) for sql in sqls])
 
+    def compare(self, sql: str, text: str) -> None:
+        """A value is compared with one that is written out."""
+        self.discovery.compared(self.translator.origin(sql), text)
+
 
 @dataclass(frozen=True)
 class _OpenTable:
@@ -156,11 +161,14 @@ class _OpenTable:
 
 @dataclass
 class _Cte:
-    """A common table expression: written where it is read first, and put at the head of its query."""
+    """A common table expression: written where it is read first, and put at the head of its query.
+
+    The steps of a recursive one are common table expressions before it.
+    """
 
     name: str
     relation: Relation
-    is_recursive: bool = False
+    steps: tuple[str, ...] = ()
     is_read: bool = False
 
 
@@ -199,6 +207,8 @@ class QueryTranslator:
 
     def expression(self, node: exp.Expr, scope: Scope) -> Operand:
         """Write an expression."""
+        if isinstance(node, exp.Predicate) and (inner := _inner_predicate(node)) is not None:
+            raise error_at(inner, "mismatched input: one comparison stands beside another; put one in parentheses")
         if time.thread_time() > self.until:
             raise SqlError(f"The query takes longer than {self.seconds:g} s to compile; this emulator gives up")
         if scope.grouping is not None and (key := self._key(node, scope)) is not None:
@@ -260,6 +270,8 @@ class QueryTranslator:
         return Relation(_headed(relation.sql, [cte for cte in own.values() if cte.is_read]), relation.fields)
 
     def _cte(self, node: exp.CTE, own: dict[str, _Cte], *, recursive: bool) -> _Cte:
+        if node.args.get("materialized") is not None:
+            raise error_at(node, "mismatched input 'MATERIALIZED': a WITH query is AS (...)")
         name = self.fresh("w")
         columns = [column.name for column in node.args["alias"].columns]
         is_recursive = recursive and any(
@@ -295,8 +307,11 @@ class QueryTranslator:
                 raise error_at(node, f"{words} is not coercible to recursion base relation output type ({first.type})")
             parts.append(f"{coerced(Operand(f'{alias}.{later.sql}', later.type), first.type).sql} AS {first.sql}")
         stepped = f"SELECT {', '.join(parts)} FROM ({step.sql}) AS {alias}"
-        joined = "UNION" if union.args.get("distinct") else "UNION ALL"
-        return _Cte(name, Relation(f"({start.sql}) {joined} ({stepped})", start.fields), is_recursive=True)
+        if not re.search(rf"\b{name} AS ", step.sql):
+            joined = "UNION" if union.args.get("distinct") else "UNION ALL"
+            return _Cte(name, Relation(f"({start.sql}) {joined} ({stepped})", start.fields))
+        steps, whole = _unrolled(name, start, stepped, is_distinct=bool(union.args.get("distinct")))
+        return _Cte(name, Relation(whole, start.fields), steps)
 
     def _body(self, node: exp.Expr, parent: Scope | None) -> Relation:
         if isinstance(node, exp.Select):
@@ -324,6 +339,9 @@ class QueryTranslator:
                         self.note_origin(f"{alias}.{each.sql}", each.origin)
                     fields = tuple(passed_on(each, alias) for each in cte.relation.fields)
                     return Relation(f"{cte.name} AS {alias}", fields)
+        if isinstance(node.this, exp.Func):
+            called = node.this.name.lower().removeprefix(MARK)
+            raise error_at(node, f"Function '{called}' is not registered, or not supported by this emulator")
         name = table_name(node)
         columns = self.tables(name) if node.db else None
         if columns is None:
@@ -388,12 +406,34 @@ def _mark_read(cte: _Cte) -> None:
 def _headed(sql: str, ctes: Sequence[_Cte]) -> str:
     if not ctes:
         return sql
-    written = ", ".join(
-        f"{cte.name}({', '.join(each.sql for each in cte.relation.fields)}) AS ({cte.relation.sql})" for cte in ctes
-    )
-    kind = "RECURSIVE " if any(cte.is_recursive for cte in ctes) else ""
+    written = [
+        text
+        for cte in ctes
+        for text in (
+            *cte.steps,
+            f"{cte.name}({', '.join(each.sql for each in cte.relation.fields)}) AS ({cte.relation.sql})",
+        )
+    ]
     body = f"SELECT * FROM ({sql}) AS dune_body" if sql.startswith("WITH ") else sql
-    return f"WITH {kind}{written} {body}"
+    return f"WITH {', '.join(written)} {body}"
+
+
+# Assumption: local-recursion-depth.
+_MOST_STEPS = 10
+
+
+def _unrolled(name: str, start: Relation, step: str, *, is_distinct: bool) -> tuple[tuple[str, ...], str]:
+    """Write a recursive query as Trino runs it: so many steps, each over the rows of the one before, and no more."""
+    names = ", ".join(each.sql for each in start.fields)
+    reads = re.compile(rf"\b{name} AS ")
+    texts = [start.sql, *(reads.sub(f"{name}_{number} AS ", step) for number in range(_MOST_STEPS + 1))]
+    steps = tuple(f"{name}_{number}({names}) AS MATERIALIZED ({text})" for number, text in enumerate(texts))
+    parts = [f"SELECT {names} FROM {name}_{number}" for number in range(_MOST_STEPS + 1)]
+    words = f"'trino: Recursion depth limit exceeded ({_MOST_STEPS})'"
+    row = f"left(coalesce(CAST({start.fields[0].sql} AS VARCHAR), ''), 0)"
+    parts.append(f"SELECT {names} FROM {name}_{_MOST_STEPS + 1} WHERE CAST({words} || {row} AS BIGINT) = 0")
+    whole = " UNION ALL ".join(parts)
+    return steps, f"SELECT DISTINCT {names} FROM ({whole}) AS dune_steps" if is_distinct else whole
 
 
 def _with_names(node: exp.CTE, relation: Relation, columns: list[str]) -> Relation:
@@ -440,6 +480,12 @@ def _binary(translator: QueryTranslator, node: exp.Binary, scope: Scope) -> Oper
         except ValueError as error:
             raise error_at(each, str(error)) from None
     return value
+
+
+def _inner_predicate(node: exp.Expr) -> exp.Expr | None:
+    """A predicate that stands beside another without parentheses: ``a = b IN (1)`` means nothing in Trino."""
+    sides = (node.this, node.args.get("expression"))
+    return next((each for each in sides if isinstance(each, _PREDICATES)), None)
 
 
 def _comparison(translator: QueryTranslator, node: exp.Binary, scope: Scope) -> Operand:
@@ -663,10 +709,16 @@ def _local_now(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Ope
     return Operand(f"CAST({moment.sql} AS TIMESTAMP)", timestamp(moment.type.digits))
 
 
+def _local_clock(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
+    moment = _local_now(translator, node, scope)
+    return Operand(f"CAST({moment.sql} AS TIME)", Type("time", moment.type.args))
+
+
 def _paren(translator: QueryTranslator, node: exp.Paren, scope: Scope) -> Operand:
     return translator.expression(node.this, scope)
 
 
+_PREDICATES: tuple[type[exp.Expr], ...] = (*comparisons.SIGNS, exp.In, exp.Between, exp.Like, exp.Is)
 _CHAINED = (*operators.SIGNS, exp.DPipe)
 Writer = Callable[..., Operand]
 """Is given the translator, a node of the one kind that it writes, and the scope."""
@@ -727,6 +779,7 @@ _WRITERS: dict[type[exp.Expr], Writer] = {
     exp.CurrentDate: lambda _, __, ___: Operand("trino_today()", DATE),
     exp.CurrentTimestamp: _now,
     exp.Localtimestamp: _local_now,
+    exp.Localtime: _local_clock,
     exp.Anonymous: _anonymous,
     exp.Window: aggregation.aggregate,
     exp.Filter: aggregation.aggregate,

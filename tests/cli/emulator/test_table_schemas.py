@@ -8,8 +8,9 @@ from typer.testing import CliRunner
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli.app import app
-from dagster_dune.cli.parameter_values import sample_values
-from dagster_dune.cli.table_schemas import folder_schema, load_tables
+from dagster_dune.cli.emulator.parameter_values import sample_values
+from dagster_dune.cli.emulator.server_options import ServerOptions
+from dagster_dune.cli.emulator.table_schemas import folder_schema, load_tables
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.emulator.sql_errors import SqlError
 from dagster_dune.errors import DuneError
@@ -191,3 +192,61 @@ def test_values_that_do_not_fit_are_exchanged(tmp_path):
     )
     assert problems == []
     assert tables["acme.t"]["code"] == "varchar"
+
+
+SWAPS = """
+SELECT kind, count(*) AS n FROM acme.swaps
+WHERE kind IN ('buy', 'sell') AND project_contract_address = 0x{{contract}} AND version = 3 AND day >= date '{{from}}'
+GROUP BY 1 ORDER BY 1
+"""
+
+
+def test_the_file_has_the_values_of_parameters_and_what_columns_are_compared_with(tmp_path):
+    tables, problems = tables_of(tmp_path, swaps_4100001=SWAPS.replace("0x{{contract}}", "{{contract}}"))
+    assert problems == []
+    assert tables["parameters"] == {"swaps_4100001.sql": {"contract": "0x" + "00" * 20, "from": "2024-01-01"}}
+    assert tables["compared"] == {
+        "acme.swaps": {"kind": ["buy", "sell"], "project_contract_address": ["0x" + "00" * 20], "version": ["3"]}
+    }
+
+
+def test_values_of_parameters_that_are_known_are_taken(tmp_path):
+    (tmp_path / "known.yaml").write_text("parameters: {swaps_4100001.sql: {contract: 'ab', from: '2026-01-01'}}")
+    (tmp_path / "swaps_4100001.sql").write_text(SWAPS)
+    text, problems = folder_schema(tmp_path, tmp_path / "known.yaml")
+    assert problems == []
+    assert yaml.safe_load(text)["parameters"]["swaps_4100001.sql"] == {"contract": "ab", "from": "2026-01-01"}
+
+
+def test_drawn_rows_are_found_by_the_query_that_they_are_drawn_for(tmp_path):
+    (tmp_path / "swaps_4100001.sql").write_text(SWAPS)
+    (tmp_path / "reader_4100002.sql").write_text("SELECT sum(n) AS n FROM query_77 WHERE side = 'x'")
+    (tmp_path / "known.yaml").write_text("parameters: {swaps_4100001.sql: {contract: ab, from: '2026-01-01'}}")
+    text, problems = folder_schema(tmp_path, tmp_path / "known.yaml", rows=6)
+    assert (problems, yaml.safe_load(text)["rows"]) == ([], 6)
+    (tmp_path / "tables.yaml").write_text(text)
+    options = ServerOptions(queries=tmp_path, tables=tmp_path / "tables.yaml")
+    with options.running(0, "key") as dune, DuneApiClient(dune.api_key, dune.url) as client:
+        for query, expected in (
+            (4100001, ({"kind": "buy", "n": 3}, {"kind": "sell", "n": 3})),
+            (4100002, ({"n": 31.5},)),
+        ):
+            execution = client.execute_query(query).execution_id
+            while not client.get_execution_status(execution).is_execution_finished:
+                time.sleep(0.01)
+            assert client.get_execution_results(execution).result.rows == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rows: many", "rows must be a number"),
+        ("rows: -1", "rows must be a number"),
+        ("parameters: [1]", "parameters must map"),
+        ("compared: {a.b: 1}", "compared must map"),
+    ],
+)
+def test_a_file_whose_other_parts_mean_nothing(tmp_path, text, words):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(DuneError, match=words):
+        folder_schema(tmp_path, tmp_path / "bad.yaml")

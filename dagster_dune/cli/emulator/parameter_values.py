@@ -19,6 +19,8 @@ _BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
     (r"date_(trunc|add|diff)\(\s*'$", "", "day"),
     (r"(timestamp|date)\s*\(?\s*'$", "", "2024-01-01"),
     (r"cast\(\s*'$", r"'\s*as\s+(timestamp|date)", "2024-01-01"),
+    (r"cast\(\s*$", r"\s*as\s+(timestamp|date)", "TIMESTAMP '2024-01-01'"),
+    (r"cast\(\s*'?$", r"'?\s*as\s+(\w*int\w*|double|real|decimal)", "1"),
     (r"(from|join)\s+$", r"(?![\w.])", "ethereum.transactions"),
     (r"[\w.]$", "", "ethereum"),
     (r"(from|join)\s+$", "", "ethereum"),

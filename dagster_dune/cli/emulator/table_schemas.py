@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagster_dune.cli.parameter_values import other_values, sample_values
+from dagster_dune.cli.emulator.parameter_values import other_values, sample_values
 from dagster_dune.emulator.dunesql import View, compile_sql
-from dagster_dune.emulator.engine.schema_files import SAVED_QUERY, read_schema, write_schema
+from dagster_dune.emulator.engine.drawn_rows import draw_rows
+from dagster_dune.emulator.engine.schema_files import SAVED_QUERY, SchemaFile, read_schema, write_schema
 from dagster_dune.emulator.engine.table_schemas import Schema, infer, unreadable
 from dagster_dune.emulator.sql_errors import SqlError
 from dagster_dune.errors import DuneError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dagster_dune.emulator.server import DuneEmulator
 
 _ID = re.compile(r"(?:^|_)(\d{5,})$")
-_MISSING = "dune.missing_queries"
+_MISSING = "missing_queries"
 _HINT = "Write it as `dagster-dune emulator schema` does."
 
 
@@ -39,17 +40,23 @@ class FolderSql:
     values: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path) -> FolderSql:
-        """Read the ``.sql`` files of a folder."""
+    def read(cls, folder: Path, known: Mapping[str, Mapping[str, str]] | None = None) -> FolderSql:
+        """Read the ``.sql`` files of a folder.
+
+        Args:
+            folder: Where.
+            known: For files, by their paths in the folder, values of their parameters.
+        """
         texts = {file: file.read_text("utf-8", errors="replace") for file in sorted(folder.rglob("*.sql"))}
-        return cls(folder, texts, {file: sample_values(text) for file, text in texts.items()})
+        given = {file: (known or {}).get(file.relative_to(folder).as_posix(), {}) for file in texts}
+        return cls(folder, texts, {file: {**sample_values(text), **given[file]} for file, text in texts.items()})
 
     def view(self, query_id: int) -> View:
         """The query of an id; one that the folder does not hold reads a table of which nothing is known."""
         for file, text in self.texts.items():
             if (match := _ID.search(file.stem)) is not None and int(match[1]) == query_id:
                 return View(text, self.values[file])
-        return View(f'SELECT * FROM "{_MISSING}".query_{query_id}')  # noqa: S608 - a number
+        return View(stub_sql(f"query_{query_id}"))
 
     def compiled(self, file: Path) -> Compiled:
         """Compile a file; where its parameters do not fit it, try other values for them.
@@ -73,33 +80,30 @@ class FolderSql:
         return compile_sql(self.texts[file], parameters=values, views=self.view)
 
 
-def folder_schema(folder: Path, declared: Path | None = None) -> tuple[str, list[str]]:
+def folder_schema(folder: Path, declared: Path | None = None, rows: int = 0) -> tuple[str, list[str]]:
     """Find the tables that the ``.sql`` files of a folder read.
 
     Args:
         folder: Where the files are, in folders of it too.
-        declared: A file of tables whose columns are known.
+        declared: A file of tables whose columns are known, and of values of parameters.
+        rows: How many rows each table is to have.
 
     Returns:
-        The tables as YAML, and a line for each file that cannot be read.
+        The tables and the values of parameters as YAML, and a line for each file that cannot be read.
 
     Raises:
         DuneError: The file of known tables is none.
     """
-    schema, problems = found_schema(FolderSql.read(folder), declared)
-    return write_schema(schema), [f"{file.relative_to(folder)}: {words}" for file, words in problems.items()]
+    known = _read(declared) if declared else SchemaFile({})
+    sql = FolderSql.read(folder, known.parameters)
+    found, problems = found_schema(sql, known)
+    text = write_schema(replace(found, rows=rows or known.rows))
+    return text, [f"{file.relative_to(folder)}: {words}" for file, words in problems.items()]
 
 
-def found_schema(sql: FolderSql, declared: Path | None = None) -> tuple[Schema, dict[Path, str]]:
-    """Find the tables that queries read, those of a file included, and why a query cannot be read.
-
-    Raises:
-        DuneError: The file of known tables is none.
-    """
-    try:
-        known = read_schema(declared) if declared else {}
-    except SqlError as error:
-        raise DuneError(str(error), hint=_HINT) from None
+def found_schema(sql: FolderSql, known: SchemaFile | None = None) -> tuple[SchemaFile, dict[Path, str]]:
+    """Find the tables that queries read, those of a file included, and why a query cannot be read."""
+    known = known or SchemaFile({})
     compiled: dict[Path, Compiled] = {}
     problems: dict[Path, str] = {}
     for file in sql.texts:
@@ -107,13 +111,23 @@ def found_schema(sql: FolderSql, declared: Path | None = None) -> tuple[Schema, 
             compiled[file] = sql.compiled(file)
         except SqlError as error:
             problems[file] = str(error)
-    declared_stubs = {_table_of(name): columns for name, columns in known.items()}
-    schema, unread = infer(compiled.values(), declared_stubs)
+    declared = {_table_of(name): columns for name, columns in known.tables.items()}
+    inferred = infer(compiled.values(), declared)
     files = list(compiled)
-    problems |= {files[place]: words for place, words in unread.items()}
-    problems = _with_other_values(sql, compiled, {**declared_stubs, **schema}, problems)
-    named = {_name_of(table): columns for table, columns in schema.items()}
-    return {**known, **named}, problems
+    problems |= {files[place]: words for place, words in inferred.problems.items()}
+    problems = _with_other_values(sql, compiled, {**declared, **inferred.schema}, problems)
+    named = {_name_of(table): columns for table, columns in inferred.schema.items()}
+    compared = {_name_of(table): columns for table, columns in inferred.compared.items()}
+    parameters = {file.relative_to(sql.folder).as_posix(): values for file, values in sql.values.items() if values}
+    found = SchemaFile({**known.tables, **named}, parameters, {**compared, **known.compared}, known.rows)
+    return found, problems
+
+
+def _read(file: Path) -> SchemaFile:
+    try:
+        return read_schema(file)
+    except SqlError as error:
+        raise DuneError(str(error), hint=_HINT) from None
 
 
 def _with_other_values(
@@ -134,28 +148,31 @@ def _with_other_values(
     return left
 
 
-def load_tables(emulator: DuneEmulator, file: Path) -> None:
-    """Make the tables of a file, without rows; ``query_123`` becomes a saved query that has no rows.
+def load_tables(emulator: DuneEmulator, file: Path) -> dict[str, dict[str, str]]:
+    """Make the tables of a file, with as many rows as it says; ``query_123`` becomes a saved query that has these.
+
+    Returns:
+        For SQL files, the values of their parameters.
 
     Raises:
         DuneError: The file is none, or a table cannot be made.
     """
+    given = _read(file)
     try:
-        for name, columns in read_schema(file).items():
+        for name, columns in given.tables.items():
+            rows = draw_rows(columns, given.rows, given.compared.get(name))
+            table = _table_of(name)
+            emulator.load_table(table, rows, columns=columns)
             if (match := SAVED_QUERY.fullmatch(name)) is not None:
-                emulator.load_query(int(match[1]), name, stub_sql(columns))
-            else:
-                emulator.load_table(name, [], columns=columns)
+                emulator.load_query(int(match[1]), name, stub_sql(name))
     except SqlError as error:
         raise DuneError(str(error), hint=_HINT) from None
+    return given.parameters
 
 
-def stub_sql(columns: Mapping[str, str]) -> str:
-    """A query without rows that has the columns of one that is not known."""
-    made = ", ".join(
-        f'CAST(NULL AS {type_}) AS "{column.replace(chr(34), chr(34) * 2)}"' for column, type_ in columns.items()
-    )
-    return f"SELECT {made or 'NULL AS nothing'} WHERE false"
+def stub_sql(name: str) -> str:
+    """The SQL of a query that is not known, which reads a table of its columns."""
+    return f"SELECT * FROM {_table_of(name)}"  # noqa: S608 - a number is all that is not ours
 
 
 def _table_of(name: str) -> str:

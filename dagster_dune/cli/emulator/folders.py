@@ -1,0 +1,73 @@
+"""A folder of SQL, as the saved queries and matviews of a local Dune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagster_dune.errors import DuneError
+
+if TYPE_CHECKING:
+    from dagster_dune.catalog.settings.parameters import QueryParameter
+    from dagster_dune.emulator.server import DuneEmulator
+
+
+def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    """Save a folder's queries in a running emulator, and create its matviews, which have no rows yet.
+
+    Args:
+        emulator: Where.
+        folder: A catalog.
+        values: For files, by their paths in the folder, values for parameters that have no default.
+
+    Raises:
+        DuneError: The folder is no catalog, or a matview's backing query is not known.
+    """
+    from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView  # noqa: PLC0415  (slow to import)
+
+    catalog = DuneCatalog.from_directory(folder)
+    if catalog.unidentified:
+        raise DuneError(
+            f"{catalog.unidentified[0].source} is a query without an id.", hint="Name the file <name>_<id>.sql."
+        )
+    for obj in catalog.with_backing_queries():
+        if isinstance(obj, MaterializedView):
+            if obj.query_id is None:
+                raise DuneError(
+                    f"The matview {obj.name} has no query id.", hint="Put it into the file's name: x_<id>.sql."
+                )
+            continue
+        given = dict((values or {}).get(_path_in(folder, obj.source.path), {})) if obj.source else {}
+        emulator.load_query(
+            obj.query_id,
+            obj.name or obj.slug or obj.sql_name,
+            obj.sql or "",
+            parameters=_parameters(obj.parameters, given),
+            tags=obj.tags,
+            description=obj.description,
+        )
+    for matview in catalog.materialized_views:
+        try:
+            emulator.load_materialized_view(matview.name, matview.query_id or 0)
+        except DuneError as error:
+            raise DuneError(f"The matview {matview.name}: {error}.", hint="Dune would not create it either.") from error
+
+
+def _path_in(folder: Path, file: str) -> str:
+    return Path(file).resolve().relative_to(folder.resolve()).as_posix()
+
+
+def _parameters(declared: Sequence[QueryParameter], values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The parameters that a file declares, and those that it does not but that a value is known of."""
+    keys = {parameter.key for parameter in declared}
+    known = [
+        {
+            "key": parameter.key,
+            "type": parameter.type,
+            "value": values.get(parameter.key) if parameter.default is None else parameter.default,
+            "enumOptions": list(parameter.options),
+        }
+        for parameter in declared
+    ]
+    return known + [{"key": key, "type": "text", "value": value} for key, value in values.items() if key not in keys]
