@@ -29,6 +29,7 @@ _BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
 )
 """What stands before a parameter, what after it, and a value that fits there."""
 _BY_NAME: tuple[tuple[str, str], ...] = (
+    (r"^(num|number|count|limit|n|min|max|top)(_|\b)|_(num|number|count|limit)$", "1"),
     (r"(^|_)(date|start|end|from|since|until)$", "2024-01-01"),
     (r"chain|network|schema|project|namespace", "ethereum"),
     (r"address|contract|wallet|token|pool|hash|account|solver|owner|user|recipient|sender|creator", _ADDRESS),

@@ -270,8 +270,10 @@ def infer(queries: Iterable[Compiled], known: Mapping[str, Mapping[str, str]] | 
         waiting = [place for place, query in enumerate(given) if tables.changed & query.tables]
         if not waiting:
             break
+    tables.changed = set()
     _settle(tables, everything=True)
-    problems = _mended(given, tables, problems)
+    unsure = {place for place, query in enumerate(given) if place in problems or tables.changed & query.tables}
+    problems = _mended(given, tables, problems, unsure)
     schema = {
         name: _shown(tables.columns(name) or {}, tables.orders.get(name, ()))
         for name in sorted(tables.known)
@@ -335,10 +337,12 @@ def _settle(tables: _Tables, *, everything: bool = False) -> None:
                 tables.changed.add(name)
 
 
-def _mended(given: Sequence[Compiled], tables: _Tables, before: Mapping[int, str]) -> dict[int, str]:
+def _mended(given: Sequence[Compiled], tables: _Tables, before: Mapping[int, str], unsure: set[int]) -> dict[int, str]:
     """Try other types where a query means nothing, and keep what helps it and harms no other."""
     problems = dict(before)
     for place, query in enumerate(given):
+        if place not in unsure:
+            continue
         trials = _TRIALS
         words, used = _attempt(query, tables)
         while words is not None and trials > 0 and _OF_TYPES.search(words):

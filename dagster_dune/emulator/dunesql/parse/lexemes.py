@@ -123,6 +123,8 @@ _CLOCK_WORDS = frozenset(
     {TokenType.CURRENT_TIMESTAMP, TokenType.CURRENT_TIME, TokenType.LOCALTIMESTAMP, TokenType.LOCALTIME}
 )
 
+_JUDGED = frozenset({TokenType.COMMA, TokenType.STRING, TokenType.CURRENT_DATE, TokenType.WITH, *_CLOCK_WORDS})
+
 
 def _refuse_foreign_syntax(tokens: Sequence[Token], position: int) -> None:
     """What the parser takes and Trino does not: see https://trino.io/docs/current/sql/select.html."""
@@ -169,7 +171,8 @@ def _has_comma(tokens: Sequence[Token], position: int) -> bool:
 def _refuse(tokens: Sequence[Token], position: int) -> None:
     token, kind, text = tokens[position], tokens[position].token_type, tokens[position].text
     before = tokens[position - 1] if position else None
-    _refuse_foreign_syntax(tokens, position)
+    if kind in _JUDGED or (len(text) == len("position") and text.lower() == "position"):
+        _refuse_foreign_syntax(tokens, position)
     if kind == TokenType.DCOLON:
         raise error_at_token(token, "mismatched input '::': write CAST(value AS type)")
     if kind == TokenType.OFFSET and position > 1 and tokens[position - 2].token_type == TokenType.LIMIT:

@@ -198,7 +198,9 @@ def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
 
 def _check_call(call: exp.Anonymous) -> None:
     name = call.name.lower()
-    if not name.startswith(MARK) and name not in _QUANTIFIERS:
+    is_marked = name.startswith(MARK)
+    name = name.removeprefix(MARK)
+    if name in FOREIGN if is_marked else name not in _QUANTIFIERS:
         raise _unknown(call, name)
 
 

@@ -94,8 +94,12 @@ def suppose(value: Operand, target: Type) -> None:
 def link(values: Sequence[Operand]) -> None:
     """Tell the observer, if there is one, that values are of one type."""
     observer = OBSERVER.get()
-    if observer is not None and any(value.type.name == "unknown" for value in values):
-        observer.link([value.sql for value in values])
+    if observer is None or not any(value.type.name == "unknown" for value in values):
+        return
+    observer.link([value.sql for value in values])
+    if (known := next((value.type for value in values if value.type.name != "unknown"), None)) is not None:
+        for value in values:
+            suppose(value, known)
 
 
 def note_compared(value: Operand, others: Sequence[Operand]) -> None:

@@ -176,6 +176,8 @@ def in_query(node: exp.Expr, value: Operand, translator: Translator, query: exp.
     relation = translator.query(query, scope)
     found = relation.fields
     given = row(tuple(field.type for field in found)) if len(found) > 1 else found[0].type
+    if len(found) == 1:
+        link([value, Operand(found[0].origin or found[0].sql, found[0].type)])
     common = common_type(value.type, given)
     if common is None or (len(found) > 1 and value.type.name != "row"):
         raise error_at(
