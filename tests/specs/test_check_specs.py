@@ -193,5 +193,8 @@ def test_tags_on_dune_make_checks(dune, client, caplog):
         (A, "no_zeros", "rows", 2)
     ]
     assert "check other is of dune.acme.result_gone" in caplog.text
+    assert DuneCatalog.from_api(client, select=A).checks == found.checks
+    assert DuneCatalog.from_api(client, select=B).checks == ()
+    assert DuneCatalog.from_api(client, select=A, exclude="2").checks == ()
     assert f"The tag 'Check: {A}' of {B}: a matview is refreshed, and a check is a query." in caplog.text
     assert {key.path[-1] for key in build_dune_assets(found).keys} == {"result_a", "result_b", "other_3"}

@@ -28,7 +28,7 @@ from dagster_dune.catalog.selection import Patterns, listed
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.sources.api_objects import as_materialized_view, as_query
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
-from dagster_dune.catalog.sources.tag_checks import checks_of_tags
+from dagster_dune.catalog.sources.tag_checks import checked_by, checks_of_tags
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 
 RATE_LIMIT_SECONDS = 15.0
@@ -189,22 +189,31 @@ class _Account:
     # --- reading ---
 
     def read(self, wanted: set[str], exclude: Patterns) -> None:
-        """Read the wanted objects' queries, and in turn the query views that they read; these join the wanted."""
+        """Read the wanted objects' queries, and in turn the query views that they read.
+
+        These join the wanted, and so does what checks any of them.
+        """
         if not self._can_read:
             return
         excluded = self._excluded(exclude)
+        wanted |= self._checks_of(wanted) - excluded
         ahead = {query_id for name in wanted if (query_id := self._query_id(name))}
         tried = set[int]()
         while ahead:
             self._read_all(sorted(ahead))
             tried |= ahead
             views = self._views_of(ahead) - tried
-            wanted |= {name for view in views if (name := f"query_{view}") not in excluded}
-            ahead = {view for view in views if f"query_{view}" not in excluded}
+            joining = {f"query_{view}" for view in views} - excluded
+            joining |= self._checks_of(joining) - excluded - wanted
+            wanted |= joining
+            ahead = {int(name.removeprefix("query_")) for name in joining}
 
     def _query_id(self, name: str) -> int | None:
         info = self.matviews.get(name)
         return info.query_id if info else int(name.removeprefix("query_"))
+
+    def _checks_of(self, names: set[str]) -> set[str]:
+        return {query.sql_name for query in self._listed.queries if not names.isdisjoint(checked_by(query))}
 
     def _views_of(self, query_ids: Iterable[int]) -> set[int]:
         read = {

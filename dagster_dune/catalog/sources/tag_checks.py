@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
+from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.sources.left_out import LeftOut
@@ -28,6 +30,14 @@ def checks_of_tags(objects: Iterable[MaterializedView | Query], left_out: LeftOu
                 check = _of_tag(tag[len(TAG) :], obj)
             if check:
                 yield check
+
+
+def checked_by(query: Query) -> Iterator[str]:
+    """The SQL names of what the tags of a query say that it checks."""
+    for tag in query.tags:
+        if tag.lower().startswith(TAG):
+            with suppress(DuneCatalogError):
+                yield Reference.parse(tag[len(TAG) :].strip()).name
 
 
 def _of_tag(asset: str, obj: MaterializedView | Query) -> DuneCheck:
