@@ -258,6 +258,7 @@ class ChecksPage:
 
     def __init__(self, page, url, asset):
         self.page = page
+        page.set_viewport_size(WINDOW)
         page.goto(f"{url}/assets/{asset}?view=checks")
 
     def open(self, name):
