@@ -54,7 +54,7 @@ def event_metadata(query_id: int, details: bool) -> dict[str, object]:
     """What a run tells of one node of this account."""
     from dagster_dune.api.models import ExecutionStatus, QueryExecution  # noqa: PLC0415
     from dagster_dune.metadata import outcome_metadata  # noqa: PLC0415
-    from dagster_dune.pipeline.plan import PlannedNode  # noqa: PLC0415
+    from dagster_dune.pipeline.nodes import PlannedNode  # noqa: PLC0415
     from dagster_dune.pipeline.settle import Outcome, Result  # noqa: PLC0415
     from dagster_dune.pipeline.states import Phase  # noqa: PLC0415
 

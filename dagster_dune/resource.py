@@ -27,7 +27,8 @@ from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is
 from dagster_dune.api.retries import longest_submission
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
 from dagster_dune.pipeline.lineage_form import plan_lineage, refuse_checks, sink_node
-from dagster_dune.pipeline.plan import Override, PipelinePlan, PlannedNode, plan_pipeline
+from dagster_dune.pipeline.nodes import Override, PipelinePlan, PlannedNode
+from dagster_dune.pipeline.plan import plan_pipeline
 from dagster_dune.run_config import (
     DuneRunConfig,
     PipelineForm,

@@ -23,7 +23,7 @@ from dagster_dune.api.key import HiddenText, checked_variable
 from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
 from dagster_dune.catalog.settings.parameters import plain_value
 from dagster_dune.errors import DuneConfigurationError, DunePlanError
-from dagster_dune.pipeline.plan import Override
+from dagster_dune.pipeline.nodes import Override
 
 PipelineForm = Literal["nodes", "lineage"]
 VARIABLES = (dg.EnvVar, type(dg.EnvVar.int("")))

@@ -17,7 +17,7 @@ from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import CHECK, doubts_of, outcome_metadata, page_of_query
-from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.translator import DagsterDuneTranslator
 

@@ -15,11 +15,21 @@ from dagster_dune._execution.checks.gates import is_answer, ruling
 from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated, tell_terminal, undisturbed
-from dagster_dune._execution.submissions import protocol
 from dagster_dune._execution.submissions.family import Family, Origin, make_findable
 from dagster_dune._execution.submissions.policy import look, policy_of
-from dagster_dune._execution.submissions.protocol import Attempt, Policy, View
+from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
 from dagster_dune._execution.submissions.sender import Sender
+from dagster_dune._execution.submissions.steps import (
+    AwaitEnd,
+    Follow,
+    HasEnded,
+    Look,
+    Policy,
+    Skip,
+    Submit,
+    View,
+    Wait,
+)
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune._specs.asset_set import DuneAssetSet
@@ -30,7 +40,7 @@ from dagster_dune.errors import DuneError, DunePipelineError, DunePipelineTimeou
 from dagster_dune.metadata import RESUBMIT_TAG
 from dagster_dune.pipeline.cancel import cancel_pipeline
 from dagster_dune.pipeline.details import Details
-from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.run import Polling, follow, has_ended
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase
@@ -113,7 +123,7 @@ class Step:
             ruled = ruling(self._instance, self._run_id, self._assets, plan, self._outcomes, resume=resume)
             checks.closed.update(ruled.closed)
             for submission, digests in ruled.taken_over:
-                step = protocol.Follow(submission, digests, sends_again=False)
+                step = Follow(submission, digests, sends_again=False)
                 yield from self._follow(ruled.whole, step, Origin.EVERYTHING, stream)
             yield from stream.of(ruled.held_back, None)
             if ruled.plan.nodes:
@@ -150,23 +160,23 @@ class Step:
                 step = steps.send(came)
             except StopIteration:
                 return
-            if isinstance(step, protocol.Follow):
+            if isinstance(step, Follow):
                 came = yield from self._follow(plan, step, family.origin, stream)
-            elif isinstance(step, protocol.Skip):
+            elif isinstance(step, Skip):
                 yield from stream.of(_skipped(plan, step), None)
-            elif isinstance(step, protocol.Submit):
+            elif isinstance(step, Submit):
                 came = self._submit(plan, step, policy, family.origin, send)
-            elif isinstance(step, protocol.Look):
+            elif isinstance(step, Look):
                 came, just_read = self._look(policy, just_read), None
             else:
                 came = self._do(step)
 
-    def _do(self, step: protocol.Step) -> object:
-        if isinstance(step, protocol.Wait):
+    def _do(self, step: object) -> object:
+        if isinstance(step, Wait):
             return self._wait(step.reason)
-        if isinstance(step, protocol.HasEnded):
+        if isinstance(step, HasEnded):
             return self._has_ended(step.submission)
-        if not isinstance(step, protocol.AwaitEnd):
+        if not isinstance(step, AwaitEnd):
             raise TypeError(step)
         self._await_end(step.submission)
         return None
@@ -208,7 +218,7 @@ class Step:
             time.sleep(self._settings.polling.max_interval)
 
     def _follow(
-        self, plan: PipelinePlan, step: protocol.Follow, origin: Origin, stream: EventStream
+        self, plan: PipelinePlan, step: Follow, origin: Origin, stream: EventStream
     ) -> Generator[DuneEvent, None, frozenset[str]]:
         """Follow some nodes of a pipeline, and return the digests of those that did not succeed."""
         if step.submission.id not in self._senders:
@@ -233,7 +243,7 @@ class Step:
             raise self._unknown(submission) from error
         return frozenset(lost)
 
-    def _tell_taken_over(self, step: protocol.Follow, origin: Origin) -> None:
+    def _tell_taken_over(self, step: Follow, origin: Origin) -> None:
         submission = step.submission
         self._took_over = True
         same = submission.run_id == self._run_id
@@ -252,7 +262,7 @@ class Step:
     def _submit(
         self,
         plan: PipelinePlan,
-        step: protocol.Submit,
+        step: Submit,
         policy: Policy,
         origin: Origin,
         send: Callable[[], PipelineSubmitted] | None,
@@ -274,7 +284,7 @@ class Step:
         try:
             is_sent = sender.carry_out(step, policy)
         except AmbiguousSubmission as error:
-            raise error.with_hint(protocol.resubmission_hint(record.id)) from error
+            raise error.with_hint(resubmission_hint(record.id)) from error
         except BaseException:
             if sender.pipeline:
                 undisturbed(partial(self._interrupted, rest, sender.pipeline))
@@ -340,7 +350,7 @@ class Step:
             self._log.info("Pipeline %s is stopped.", pipeline)
 
 
-def _skipped(plan: PipelinePlan, step: protocol.Skip) -> list[Outcome]:
+def _skipped(plan: PipelinePlan, step: Skip) -> list[Outcome]:
     """The outcomes of nodes that are not sent, because of others that did not succeed."""
     lost = {node.id: node.label for node in plan.nodes if node.digest in step.because_of}
     blockers = dict[int, frozenset[str]]()

@@ -18,7 +18,7 @@ from dagster_dune._execution.submissions.submission_record import UNDER_WAY, sub
 from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, QueryExecution
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.metadata import COLUMN_SCHEMA, ENDED_AT, EXECUTION_ID, outcome_metadata
-from dagster_dune.pipeline.plan import PlannedNode
+from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase, phase_of
 

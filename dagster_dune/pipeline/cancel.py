@@ -12,7 +12,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import deadline, seconds_left
 from dagster_dune.api.models import MaterializedViewRefresh, NodeExecution, PipelineStatus, QueryExecution
 from dagster_dune.errors import DuneError
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.settle import Settlement
 
 PATIENCE_SECONDS = 20.0

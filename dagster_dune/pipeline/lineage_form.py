@@ -14,7 +14,7 @@ from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DunePlanError
-from dagster_dune.pipeline.plan import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target, parts_of
+from dagster_dune.pipeline.nodes import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target, parts_of
 
 # Assumption: lineage-form.
 FORM = 'pipeline_form="lineage"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from dagster_dune.pipeline.plan import PlannedNode
+from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Settlement
 
 LONGEST_SILENCE = 60.0

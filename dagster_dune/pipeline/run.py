@@ -19,7 +19,7 @@ from dagster_dune.api.errors import (
 from dagster_dune.api.models import PipelineStatus
 from dagster_dune.api.rate_budget import Purpose, reads_for
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
-from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.progress import Progress
 from dagster_dune.pipeline.settle import Outcome, Settlement
 from dagster_dune.pipeline.states import Phase, phase_of

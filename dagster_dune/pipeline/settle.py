@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from dagster_dune.api.models import ExecutionStatus, NodeExecution, PipelineStatus
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.states import Phase, phase_of
 
 # Assumption: late-nodes.

@@ -11,7 +11,7 @@ from dagster_dune.api.deadline import deadline
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError
 from dagster_dune.api.models import QueryExecution
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.run import Polling, follow
 
 DRIP = Odd(b" " * 100_000, drip=0.01)

@@ -18,7 +18,7 @@ from dagster_dune.api.rate_budget import Purpose, RateBudget
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.pipeline.details import LATER, NO_ROOM, Details
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.run import Polling, follow
 
 NODES = 1000
@@ -33,7 +33,7 @@ from dagster_dune.api import rate_budget, retries
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.models import QueryExecution
 from dagster_dune.pipeline.details import Details
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.run import Polling, follow
 
 url, rate_budget.WINDOW_SECONDS = sys.argv[1], float(sys.argv[2])

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from dagster_dune import DuneApiClient
 from dagster_dune._execution import step
 from dagster_dune._execution.checks.gates import Ruling
-from dagster_dune._execution.submissions import policy, protocol, sender, submission_record
+from dagster_dune._execution.submissions import policy, protocol, sender, steps, submission_record
 from dagster_dune.pipeline import plan
 
 CURRENT = threading.local()
@@ -108,12 +108,12 @@ def turn_the_protocol_off():
     submitting = protocol.submitting
 
     def sends_at_once(own_id, digests, seen, policy):
-        steps = submitting(own_id, digests, seen, policy)
-        step, came = next(steps), None
+        walk = submitting(own_id, digests, seen, policy)
+        step, came = next(walk), None
         while True:
-            came = protocol.View(()) if isinstance(step, protocol.Look) else (yield step)
+            came = steps.View(()) if isinstance(step, steps.Look) else (yield step)
             try:
-                step = steps.throw(came) if isinstance(came, Exception) else steps.send(came)
+                step = walk.throw(came) if isinstance(came, Exception) else walk.send(came)
             except StopIteration as end:
                 return end.value
 

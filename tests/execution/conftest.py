@@ -9,7 +9,8 @@ import pytest
 from dagster_dune import DuneCatalog, DuneResource, Query, build_dune_assets
 from dagster_dune._execution.submissions.family import Family
 from dagster_dune._execution.submissions.policy import look, policy_of
-from dagster_dune._execution.submissions.protocol import Attempt, AwaitEnd, Follow, HasEnded, Look, Submit, Wait
+from dagster_dune._execution.submissions.protocol import Attempt
+from dagster_dune._execution.submissions.steps import AwaitEnd, Follow, HasEnded, Look, Submit, Wait
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.pipeline.plan import plan_pipeline

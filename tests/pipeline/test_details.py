@@ -12,7 +12,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.models import QueryExecution
 from dagster_dune.pipeline import details as details_module
 from dagster_dune.pipeline.details import Details
-from dagster_dune.pipeline.plan import PlannedNode
+from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase
 

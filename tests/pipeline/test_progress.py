@@ -8,7 +8,8 @@ from dagster_dune.api.models import PipelineStatus, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog, Query
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, plan_pipeline
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.plan import plan_pipeline
 from dagster_dune.pipeline.progress import Progress
 from dagster_dune.pipeline.settle import Settlement
 

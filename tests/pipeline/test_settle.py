@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, PipelineStatus, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.settings.partitions import Partition
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, plan_pipeline
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.plan import plan_pipeline
 from dagster_dune.pipeline.settle import PATIENCE, Result, Settlement
 from dagster_dune.pipeline.states import PHASES, Phase, phase_of
 

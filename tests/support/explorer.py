@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from dagster_dune import DuneCatalog, Query
-from dagster_dune._execution.submissions.protocol import (
-    Attempt,
+from dagster_dune._execution.submissions.protocol import Attempt, submitting
+from dagster_dune._execution.submissions.steps import (
     AwaitEnd,
     Close,
     Follow,
@@ -29,7 +29,6 @@ from dagster_dune._execution.submissions.protocol import (
     Submit,
     View,
     Wait,
-    submitting,
 )
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.api.errors import AmbiguousSubmission, DuneBadRequestError

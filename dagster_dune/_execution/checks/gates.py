@@ -17,7 +17,8 @@ from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.settings.checks import DuneCheck, gate_answer
 from dagster_dune.errors import DunePlanError
-from dagster_dune.pipeline.plan import PipelinePlan, PlannedNode, plan_pipeline
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.plan import plan_pipeline
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase
 

@@ -38,7 +38,7 @@ from dagster_dune.metadata import (
     outcome_metadata,
     page_of_query,
 )
-from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 
 CheckEvent = dg.AssetCheckResult | dg.AssetObservation

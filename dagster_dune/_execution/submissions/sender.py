@@ -9,22 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.submissions.protocol import (
-    Close,
-    Intend,
-    Look,
-    NotSent,
-    Policy,
-    Send,
-    Step,
-    Submit,
-    View,
-    submitting,
-)
+from dagster_dune._execution.submissions.protocol import submitting
+from dagster_dune._execution.submissions.steps import Close, Intend, Look, NotSent, Policy, Send, Step, Submit, View
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.api.models import PipelineSubmitted
-from dagster_dune.pipeline.plan import PipelinePlan
+from dagster_dune.pipeline.nodes import PipelinePlan
 
 LAST_SECONDS = 30.0
 """How long the end of a step waits for an answer to be written down, where that has not worked until then."""

@@ -27,7 +27,7 @@ import dagster as dg
 from dagster_dune._execution.submissions.legacy_record import legacy_submissions
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.metadata import SUBMISSION_KEY
-from dagster_dune.pipeline.plan import DIGEST_LENGTH, PipelinePlan
+from dagster_dune.pipeline.nodes import DIGEST_LENGTH, PipelinePlan
 
 NODES_AN_EVENT = 2000
 """With 18 characters a node, an event stays below the 64 kB that some databases end a text at."""

@@ -10,7 +10,8 @@ from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.settings.parameters import QueryParameter
 from dagster_dune.catalog.settings.partitions import Partition, QueryPartitions
 from dagster_dune.errors import DuneCatalogError, DunePlanError
-from dagster_dune.pipeline.plan import Override, plan_pipeline
+from dagster_dune.pipeline.nodes import Override
+from dagster_dune.pipeline.plan import plan_pipeline
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = QueryPartitions(kind="daily", start="2024-01-01", parameters={"day": "{partition_key}"})

@@ -1,0 +1,140 @@
+"""What an attempt asks for, step by step, and what it knows: the words of `protocol`. Pure: no clock, no storage."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from dagster_dune._execution.submissions.submission import State, Submission
+from dagster_dune.errors import DunePipelineError
+
+
+# Assumption: no-idempotency.
+@dataclass(frozen=True)
+class View:
+    """What a look at the family shows.
+
+    Attributes:
+        submissions: Every submission of the definition, in no order.
+        gone: Members of the family that exist no more, and whose records are gone with them.
+    """
+
+    submissions: Sequence[Submission]
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an attempt may take over, and what its user has said.
+
+    Attributes:
+        run_id: The run that the attempt belongs to.
+        resumes: Whether it takes over what earlier runs of the family have started, also where it has ended.
+        joins: Whether it takes over what still runs. Where it does not, it waits for the end.
+        retries_failed: Whether it sends again what this very run has seen fail.
+        oldest: What was submitted before is not taken over once it has ended.
+        adopted: By submission, the pipeline that the user has found on Dune where the answer is lost.
+        released: The submissions, and the runs that are gone, that the user has let go.
+    """
+
+    run_id: str
+    resumes: bool
+    joins: bool
+    retries_failed: bool
+    oldest: datetime
+    adopted: Mapping[str, str] = field(default_factory=dict)
+    released: Collection[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Look:
+    """Read the family afresh. Sent: a `View`."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Wait a drawn, growing time. Sent: False, without any wait, where all waits together have taken long enough.
+
+    Attributes:
+        reason: What is waited for.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class HasEnded:
+    """Ask whether a submission's pipeline has ended. Sent: the answer."""
+
+    submission: Submission
+
+
+@dataclass(frozen=True)
+class AwaitEnd:
+    """Wait until a submission's pipeline has ended, however long that takes. Sent: nothing."""
+
+    submission: Submission
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Follow some nodes of a pipeline to their ends, and report them. Sent: the digests of those that did not succeed.
+
+    Attributes:
+        submission: What started the pipeline.
+        digests: The nodes.
+        sends_again: Whether nodes that do not succeed go into a new pipeline, so that they are not reported yet.
+    """
+
+    submission: Submission
+    digests: frozenset[str]
+    sends_again: bool
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Report nodes as skipped, because of others that did not succeed. Sent: nothing."""
+
+    digests: frozenset[str]
+    because_of: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Carry out `submitting` so that nothing can interrupt it. Sent: the submission, or None where it was withdrawn.
+
+    Attributes:
+        digests: The nodes to send.
+        seen: The submissions of these nodes whose ends are known, or that the user has let go.
+    """
+
+    digests: frozenset[str]
+    seen: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Intend:
+    """Write the intent. Sent: whether the storage has acknowledged it."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send the request, if the run still waits for it. Sent: the pipeline's execution id."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """Write what became of the intent. Sent: nothing."""
+
+    state: State
+    pipeline_execution_id: str | None = None
+
+
+class NotSent(DunePipelineError):  # noqa: N818  (a reason, not a fault)
+    """Nobody waits for the pipeline any more, so that it was not sent."""
+
+
+Step: TypeAlias = Look | Wait | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close
+Steps: TypeAlias = Generator[Step, Any, None]

@@ -1,0 +1,181 @@
+"""The nodes of one pipeline: what each runs, its identity over all attempts, and how the request carries it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from dagster_dune.api.models import (
+    MaterializedViewRefresh,
+    Performance,
+    Pipeline,
+    PipelineNode,
+    QueryExecution,
+)
+from dagster_dune.catalog.catalog import MaterializedView, Query
+from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.parameters import ParameterValue, check_as_written, checked_values, joined
+from dagster_dune.catalog.settings.partitions import Partition
+from dagster_dune.errors import DunePlanError
+
+DIGEST_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Override:
+    """What one run changes of a catalog object.
+
+    Attributes:
+        performance: The tier; the object's own if None.
+        query_parameters: Values beside, and instead of, the object's own.
+    """
+
+    performance: Performance | None = None
+    query_parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+
+
+UNCHANGED = Override()
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """One node of a pipeline, and what it stands for.
+
+    Attributes:
+        id: Its number in the pipeline, from 1.
+        sql_name: The catalog object it runs, as SQL names it.
+        dependencies: The ids of the nodes that must complete before it.
+        target: What Dune is asked to do.
+        selected: Whether it was asked for. False only where Dune chooses the nodes itself (the lineage form).
+        partition: What part of the object it runs; None where that has no partitions.
+        check: The check that it is; None where it is an asset.
+        anew_after: The run up to which nothing of it counts, where it must run anew; empty elsewhere.
+    """
+
+    id: int
+    sql_name: str
+    dependencies: tuple[int, ...]
+    target: MaterializedViewRefresh | QueryExecution
+    selected: bool = True
+    partition: Partition | None = None
+    check: DuneCheck | None = None
+    anew_after: str = ""
+
+    @property
+    def label(self) -> str:
+        """What it runs, as messages name it."""
+        name = self.check.label if self.check else self.sql_name
+        return f"{name} ({self.partition.label})" if self.partition else name
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of what runs, for which partition and with which parameters, on any tier: 12 hexadecimal digits."""
+        what = self.target.model_dump(mode="json", exclude={"performance"}, exclude_none=True)
+        if isinstance(self.target, QueryExecution) and self.target.query_parameters:
+            what["query_parameters"] = {key: _as_recorded(value) for key, value in self.target.query_parameters.items()}
+        if self.partition:
+            what["partition"] = self.partition.keys
+        if self.anew_after:
+            what["anew_after"] = self.anew_after
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
+
+    def to_wire(self) -> PipelineNode:
+        """The node as the request carries it."""
+        if isinstance(self.target, MaterializedViewRefresh):
+            return PipelineNode(id=self.id, dependencies=self.dependencies, materialized_view_refresh=self.target)
+        return PipelineNode(id=self.id, dependencies=self.dependencies, query_execution=self.target)
+
+
+@dataclass(frozen=True)
+class PipelinePlan:
+    """The nodes of one pipeline in topological order: what a node depends on stands before it."""
+
+    nodes: tuple[PlannedNode, ...]
+
+    @cached_property
+    def by_id(self) -> Mapping[int, PlannedNode]:
+        """The nodes by their ids."""
+        return {node.id: node for node in self.nodes}
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The digest of each node."""
+        return tuple(node.digest for node in self.nodes)
+
+    def restricted(self, digests: Collection[str]) -> PipelinePlan:
+        """Return the plan of some of its nodes alone, with ids from 1; what they lose is taken as done."""
+        kept = [node.id for node in self.nodes if node.digest in digests]
+        return self.renumbered({node_id: number for number, node_id in enumerate(kept, start=1)})
+
+    def renumbered(self, ids: Mapping[int, int]) -> PipelinePlan:
+        """Return the plan of the nodes with these ids, under the new ids that stand beside them."""
+        return PipelinePlan(
+            tuple(
+                replace(node, id=ids[node.id], dependencies=tuple(ids[up] for up in node.dependencies if up in ids))
+                for node in self.nodes
+                if node.id in ids
+            )
+        )
+
+    def to_wire(self) -> Pipeline:
+        """The pipeline as the request carries it."""
+        return Pipeline(nodes=tuple(node.to_wire() for node in self.nodes))
+
+
+def parts_of(obj: MaterializedView | Query, partitions: Sequence[Partition]) -> tuple[Partition | None, ...]:
+    """Return what of an object runs, a node each: some of its partitions, or all of it where it has none.
+
+    Raises:
+        DunePlanError: It has partitions, and none is given.
+    """
+    if not isinstance(obj, Query) or obj.partitions is None:
+        return (None,)
+    if not partitions:
+        raise DunePlanError(
+            f"{obj.sql_name} is partitioned, and this run is of no partition; nothing was sent.",
+            hint="Launch it with a partition or a range of them, as a backfill, or from a schedule of partitions; a "
+            "check, together with its asset.",
+        )
+    return obj.partitions.together(partitions)
+
+
+def node_target(
+    obj: MaterializedView | Query,
+    performance: Performance | None,
+    override: Override = UNCHANGED,
+    partition: Partition | None = None,
+) -> MaterializedViewRefresh | QueryExecution:
+    """Return what Dune is asked to do for one object; whatever is not set is left out of the request.
+
+    Raises:
+        DuneCatalogError: A parameter's value is not one that the query takes.
+        DunePlanError: A matview is given parameters, or a parameter a value beside that of the partition.
+    """
+    # Assumption: default-tier.
+    tier = override.performance or obj.performance or performance
+    if isinstance(obj, MaterializedView):
+        if override.query_parameters:
+            raise DunePlanError(f"{obj.name} is a matview, which Dune refreshes without parameters.")
+        return MaterializedViewRefresh(name=obj.name, performance=tier)
+    check_as_written(obj.sql_name, obj.parameters, override.query_parameters)
+    values = {**obj.query_parameters, **override.query_parameters}
+    if partition and obj.partitions:
+        of_partition = obj.partitions.values_of(partition)
+        if twice := sorted(of_partition.keys() & override.query_parameters.keys()):
+            raise DunePlanError(
+                f"The run's configuration sets {', '.join(map(repr, twice))} of {obj.sql_name}, as its partition does.",
+                hint="Leave it out, and choose the partition.",
+            )
+        values |= of_partition
+    texts = checked_values(obj.sql_name, obj.parameters, values)
+    # Assumption: repeated-query.
+    return QueryExecution(query_id=obj.query_id, performance=tier, query_parameters=texts or None)
+
+
+def _as_recorded(value: Any) -> Any:
+    """A value as records have it: before several were sent as a list, they were one text with commas."""
+    return joined(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value
