@@ -56,7 +56,7 @@ def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     packed = zlib.decompressobj(wbits=31)
     is_whole = True
-    for chunk in chunks:
+    for chunk in _short(chunks):
         rest = chunk
         while rest:
             if packed.eof:
@@ -71,6 +71,13 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 yield piece
     if not is_whole:
         raise UnreadableAnswer("its gzip ends too early")
+
+
+def _short(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same chunks, none longer than a piece: zlib copies what it has not unpacked yet, again and again."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), PIECE_BYTES):
+            yield chunk[start : start + PIECE_BYTES]
 
 
 def bounded(pieces: Iterable[bytes], limit: float) -> Iterator[bytes]:

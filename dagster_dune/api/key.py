@@ -142,18 +142,27 @@ class ApiKey:
         return content
 
     def blotted_stream(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """The same for what comes piece by piece, in which the key may be cut in two."""
-        held_back = max((len(form) - 1 for form in self._forms), default=0)
-        tail, seen = b"", 0
-        for piece in pieces:
-            content = _without(tail + piece, self._forms if seen < HEAD_OF_STREAM else self._plain)
+        """The same for what comes piece by piece, in which the key may be cut in two.
+
+        Large pieces are handed on as they came, without a copy.
+        """
+        overlap = max((len(form) - 1 for form in self._forms), default=0)
+        held, seen = b"", 0
+        for piece in _head_apart(pieces):
+            forms = self._forms if seen < HEAD_OF_STREAM else self._plain
             seen += len(piece)
-            end = max(0, len(content) - held_back)
-            tail = content[end:]
+            if overlap <= min(len(held), len(piece)) and not _holds(_seam(held, piece, overlap), forms):
+                if held:
+                    yield held
+                held = _without(piece, forms)
+                continue
+            content = _without(held + piece, forms)
+            end = max(0, len(content) - overlap)
+            held = content[end:]
             if end:
                 yield content[:end]
-        if tail:
-            yield tail
+        if held:
+            yield held
 
     def blotted_json(self, value: Any) -> Any:
         """The same for each text in a JSON value."""
@@ -238,6 +247,27 @@ def _forms(text: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     encoded = {in_hex, in_hex.upper(), *_in_base64(text)}
     by_length = [sorted((form.encode() for form in forms), key=len, reverse=True) for forms in (plain | encoded, plain)]
     return tuple(by_length[0]), tuple(by_length[1])
+
+
+def _head_apart(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same pieces, cut where the head of the stream ends."""
+    left = HEAD_OF_STREAM
+    for piece in pieces:
+        if 0 < left < len(piece):
+            yield piece[:left]
+            yield piece[left:]
+        else:
+            yield piece
+        left -= len(piece)
+
+
+def _seam(one: bytes, other: bytes, overlap: int) -> bytes:
+    """Where two pieces meet, as far as a form of the key could lie in both."""
+    return one[len(one) - overlap :] + other[:overlap]
+
+
+def _holds(content: bytes, forms: Iterable[bytes]) -> bool:
+    return any(form in content for form in forms)
 
 
 def _without(content: bytes, forms: Iterable[bytes]) -> bytes:

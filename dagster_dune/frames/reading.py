@@ -120,14 +120,14 @@ class ResultReader:
 
     def _range(self, offset: int, count: int) -> list[pa.RecordBatch]:
         """Read some rows: one page, or more where Dune gives shorter ones than it was asked for."""
-        batches, end = [], offset + count
+        batches, end = list[pa.RecordBatch](), offset + count
         while offset < end:
             page = self._pages.read(offset, end - offset)
             # Assumption: page-size.
-            after = offset + page.batch.num_rows
+            after = offset + page.num_rows
             if page.next_offset != (None if after == self._total else after):
                 raise self._pages.wrong(page, offset)
-            batches.append(page.batch)
+            batches += page.batches
             offset = after
         return batches
 
@@ -138,7 +138,7 @@ class ResultReader:
             while coming is not None:
                 page = coming.result()
                 coming = self._coming(pool, page.next_offset)
-                yield page.batch
+                yield from page.batches
 
     def _coming(self, pool: _Pool, offset: int | None) -> Future[Page] | None:
         limit = self._options.limit

@@ -6,32 +6,57 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from dagster_dune.errors import DuneResultError
 from dagster_dune.frames.types.columns import Column, arrow_schema
-from dagster_dune.frames.types.values import from_text
+from dagster_dune.frames.types.texts import from_text
+
+T = TypeVar("T")
 
 # Assumption: csv-null.
 NULL_IN_CSV = "<nil>"
 """What stands in CSV for NULL. An empty field is an empty text."""
 
 BLOCK_BYTES = 2**20
-"""How much is taken apart at once."""
+"""How much is taken apart at once: as much again, and more, is needed beside it."""
 
 
-Run = Callable[[Callable[[], pa.RecordBatch]], pa.RecordBatch]
+class Run(Protocol):
+    """Does some work, such as in another thread, and returns what it returns."""
+
+    def __call__(self, work: Callable[[], T], /) -> T:
+        """Do it."""
 
 
-def read_csv(pieces: Iterable[bytes], columns: Sequence[Column], run: Run = lambda work: work()) -> pa.RecordBatch:
+def _at_once(work: Callable[[], T]) -> T:
+    return work()
+
+
+class Block(NamedTuple):
+    """Some whole rows: a text up to its end, and how many quotes there are."""
+
+    text: bytearray
+    end: int
+    quotes: int
+
+
+def read_csv(
+    pieces: Iterable[bytes], columns: Sequence[Column], split: Run = _at_once, convert: Run = _at_once
+) -> list[pa.RecordBatch]:
     """Read a page in CSV; its header must name the columns.
 
     Args:
         pieces: Its bytes, cut anywhere.
         columns: The columns that it must have.
-        run: Does the work on each block, such as in another thread.
+        split: Takes a block apart into texts, such as in another thread.
+        convert: Makes the texts what their columns are declared.
+
+    Returns:
+        Its rows, a batch for each block; none where it has no rows.
 
     Raises:
         DuneResultError: It is no page of such a result.
@@ -42,59 +67,55 @@ def read_csv(pieces: Iterable[bytes], columns: Sequence[Column], run: Run = lamb
     for block in _blocks(pieces):
         start = 0
         if places is None:
-            start = _end_of_header(block)
-            places = _places(block[:start], columns)
-        if start < len(block):
-            batches.append(run(partial(_rows, block, start, places, columns, schema)))
+            start = _end_of_header(block.text)
+            places = _places(block.text[:start], columns)
+        if start < block.end:
+            texts = [split(partial(_texts, block, start, len(columns)))]
+            batches.append(convert(partial(_rows, texts, places, columns, schema)))
     if places is None:
         _places(b"", columns)
-    if not batches:
-        return pa.RecordBatch.from_pylist([], schema=schema)
-    return run(partial(_together, batches))
+    for run in (split, convert):  # what their threads have freed, which allocators would keep
+        run(pa.default_memory_pool().release_unused)
+    return batches
 
 
-def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """Make one batch, and give what the blocks took back to the system: allocators would keep as much again."""
-    whole = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
-    batches.clear()
-    pa.default_memory_pool().release_unused()
-    return whole
-
-
-def _rows(
-    block: bytearray, start: int, places: Sequence[int], columns: Sequence[Column], schema: pa.Schema
-) -> pa.RecordBatch:
-    texts = _texts(block, start, len(columns))
+def _rows(taken: list[pa.Table], places: Sequence[int], columns: Sequence[Column], schema: pa.Schema) -> pa.RecordBatch:
+    """Make a batch of the texts of a block, which are taken, so that nobody holds them longer."""
+    texts = taken.pop()
     arrays = [from_text(_one_piece(texts.column(place)), column) for place, column in zip(places, columns, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _blocks(pieces: Iterable[bytes]) -> Iterator[bytearray]:
+def _blocks(pieces: Iterable[bytes]) -> Iterator[Block]:
     """Cut a page into blocks of whole rows."""
     held, wanted = bytearray(), BLOCK_BYTES
     for piece in pieces:
         held += piece
         if len(held) < wanted:
             continue
-        end = _end_of_rows(held)
-        if end:
-            block, held = held, held[end:]
-            del block[end:]
+        block = _whole_rows(held)
+        wanted = BLOCK_BYTES if block.end else 2 * len(held)
+        if block.end:
+            held = held[block.end :]
             yield block
-        wanted = BLOCK_BYTES if end else 2 * len(held)
     if held:
-        yield held
+        yield Block(held, len(held), _quotes(held, 0, len(held)))
 
 
-def _end_of_rows(text: bytearray) -> int:
+def _whole_rows(text: bytearray) -> Block:
     """Where the last whole row ends: after a line break that stands in no quotes, so that those before it are even."""
     end = text.rfind(b"\n")
-    quotes = text.count(b'"', 0, end + 1)
+    quotes = _quotes(text, 0, end + 1)
     while end >= 0 and quotes % 2:
         before = text.rfind(b"\n", 0, end)
         quotes -= text.count(b'"', before + 1, end + 1)
         end = before
-    return end + 1
+    return Block(text, end + 1, quotes)
+
+
+def _quotes(text: bytearray, start: int, end: int) -> int:
+    """How many quotes there are. Looking for the first one is quicker than counting, and most texts have none."""
+    return text.count(b'"', start, end) if text.find(b'"', start, end) >= 0 else 0
 
 
 def _end_of_header(text: bytearray) -> int:
@@ -120,13 +141,13 @@ def _places(header: bytes | bytearray, columns: Sequence[Column]) -> list[int]:
     return [names.index(name) for name in expected]
 
 
-def _texts(block: bytearray, start: int, width: int) -> pa.Table:
+def _texts(block: Block, start: int, width: int) -> pa.Table:
     """The rows of a block as texts."""
     names = [str(place) for place in range(width)]
-    quotes = block.count(b'"', start)
+    quotes = block.quotes - block.text.count(b'"', 0, start)
     if quotes % 2:
         raise DuneResultError("A page of the result ends within quotes: it has not come whole.")
-    rows = pa.py_buffer(block)[start:]
+    rows = pa.py_buffer(block.text)[start : block.end]
     try:
         return arrow_csv.read_csv(
             pa.BufferReader(rows),

@@ -26,21 +26,25 @@ from dagster_dune.frames.pages.json_pages import JsonPage, read_json
 from dagster_dune.frames.types.columns import Column
 from dagster_dune.pipeline.readable import EXPIRY_HINT
 
-PARSERS = 1
 T = TypeVar("T")
 
 
 class Page(NamedTuple):
     """Some rows, and where the next page begins; None on the last."""
 
-    batch: pa.RecordBatch
+    batches: list[pa.RecordBatch]
     next_offset: int | None
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows it has."""
+        return sum(batch.num_rows for batch in self.batches)
 
 
 class PageReader:
     """Reads pages of one execution, in any order and several at once, within a ``with`` block.
 
-    What comes is made into batches in one thread: allocators keep for each thread what it has freed.
+    What comes is taken apart in one thread and converted in another: allocators keep for each thread what it has freed.
 
     Args:
         client: A client of Dune's API.
@@ -69,16 +73,21 @@ class PageReader:
         self._format = _format(options, columns)
         self._real_nil: dict[str, bool] = {}
         self._asking = threading.Lock()
-        self._parser = ThreadPoolExecutor(PARSERS, thread_name_prefix="dune-parser")
+        self._splitter = ThreadPoolExecutor(1, thread_name_prefix="dune-splitter")
+        self._converter = ThreadPoolExecutor(1, thread_name_prefix="dune-converter")
 
     def __enter__(self) -> PageReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._parser.shutdown()
+        self._splitter.shutdown()
+        self._converter.shutdown()
 
-    def _run(self, work: Callable[[], T]) -> T:
-        return self._parser.submit(work).result()
+    def _split(self, work: Callable[[], T]) -> T:
+        return self._splitter.submit(work).result()
+
+    def _convert(self, work: Callable[[], T]) -> T:
+        return self._converter.submit(work).result()
 
     def read(self, offset: int, limit: int) -> Page:
         """Read one page.
@@ -93,11 +102,11 @@ class PageReader:
         """
         page = self._csv(offset, limit) if self._format == "csv" else self._json(offset, limit)
         # Assumption: filtered-offset.
-        if page.next_offset not in (None, offset + page.batch.num_rows) or page.next_offset == offset:
+        if page.next_offset not in (None, offset + page.num_rows) or page.next_offset == offset:
             raise self.wrong(page, offset)
-        if page.batch.num_rows > limit:
+        if page.num_rows > limit:
             raise DuneResultError(
-                f"The page at row {offset:,} of execution {self._execution_id} has {page.batch.num_rows:,} rows, but "
+                f"The page at row {offset:,} of execution {self._execution_id} has {page.num_rows:,} rows, but "
                 f"{limit:,} were asked for."
             )
         return page
@@ -117,7 +126,7 @@ class PageReader:
         """Make the error of a page that does not go on where it must."""
         of_all = "" if self._total is None else f", of {self._total:,} rows"
         return DuneResultError(
-            f"The page at row {offset:,} of execution {self._execution_id} has {page.batch.num_rows:,} rows and says "
+            f"The page at row {offset:,} of execution {self._execution_id} has {page.num_rows:,} rows and says "
             f"that the next one begins at {page.next_offset}{of_all}.",
             hint="A page is short, came twice, or the result changed: read it again.",
         )
@@ -127,19 +136,19 @@ class PageReader:
     def _csv(self, offset: int, limit: int) -> Page:
         def parse(stream: CsvStream) -> tuple[Page, int]:
             self._check_address(stream.next_uri)
-            batch = read_csv(stream, self._columns, self._run)
-            return Page(batch, stream.next_offset), stream.bytes_read
+            batches = read_csv(stream, self._columns, self._split, self._convert)
+            return Page(batches, stream.next_offset), stream.bytes_read
 
         with _expiring(self._execution_id):
             page, size = self._client.read_execution_csv(
                 self._execution_id, parse, limit=limit, offset=offset, **self._choice()
             )
         self._export.add(size)
-        return page._replace(batch=self._with_real_texts(page.batch, offset, limit))
+        return page._replace(batches=self._with_real_texts(page.batches, offset, limit))
 
     def _json(self, offset: int, limit: int) -> Page:
         page = self._json_page(self._columns, offset=offset, limit=limit)
-        return Page(page.batch, page.next_offset)
+        return Page([page.batch], page.next_offset)
 
     def _json_page(self, shape: Sequence[Column], *, is_extra: bool = False, **options: Any) -> JsonPage:
         with _expiring(self._execution_id):
@@ -147,7 +156,7 @@ class PageReader:
                 self._execution_id, format="json", **(self._choice() | options)
             )
         self._export.add(len(page.body), extra=is_extra)
-        read = self._run(partial(read_json, page.body, shape))
+        read = self._convert(partial(read_json, page.body, shape))
         self._check_address(page.next_uri or read.next_uri)
         if read.execution_id not in (None, self._execution_id):
             raise self._foreign(str(read.execution_id))
@@ -183,21 +192,20 @@ class PageReader:
 
     # --- NULL, or the text <nil> ---
 
-    def _with_real_texts(self, batch: pa.RecordBatch, offset: int, limit: int) -> pa.RecordBatch:
+    def _with_real_texts(self, batches: list[pa.RecordBatch], offset: int, limit: int) -> list[pa.RecordBatch]:
         """Read text columns again as JSON where CSV may show a text as NULL."""
-        if not self._options.exact:
-            return batch
-        for place, column in enumerate(self._columns):
-            shown = batch.column(place)
-            if column.type.is_text and shown.null_count and self._holds_nil(column):
+        for place, column in enumerate(self._columns if self._options.exact else ()):
+            has_null = any(batch.column(place).null_count for batch in batches)
+            if column.type.is_text and has_null and self._holds_nil(column):
+                batch = pa.concat_batches(batches)
                 page = self._json_page([column], offset=offset, limit=limit, columns=[column.name], is_extra=True)
-                texts = page.batch.column(0)
+                shown, texts = batch.column(place), page.batch.column(0)
                 if len(texts) != len(shown) or pc.all(pc.equal(texts, shown)).as_py() is False:
                     raise DuneResultError(
                         f"Column {column.name!r} of execution {self._execution_id} differs between CSV and JSON."
                     )
-                batch = batch.set_column(place, batch.schema.field(place), texts)
-        return batch
+                batches = [batch.set_column(place, batch.schema.field(place), texts)]
+        return batches
 
     def _holds_nil(self, column: Column) -> bool:
         """Whether some row holds the text ``<nil>``: asked once a column."""

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.types.values import WIDE_RANGES
+from dagster_dune.frames.types.texts import WIDE_RANGES
 from dagster_dune.frames.uploads.schema import WIDE, is_bytes, is_text
 
 CSV: Literal["text/csv"] = "text/csv"

@@ -3,6 +3,7 @@
 import json
 import random
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,12 +11,17 @@ from result_server import as_csv, json_page
 
 from dagster_dune import DuneResultError
 from dagster_dune.frames.pages import csv_pages
-from dagster_dune.frames.pages.csv_pages import read_csv
 from dagster_dune.frames.pages.json_pages import read_json
-from dagster_dune.frames.types.columns import Choices, columns_of
+from dagster_dune.frames.types.columns import Choices, arrow_schema, columns_of
 
 TWO = columns_of(["a", "b"], ["bigint", "varchar"], Choices())
 TEXTS = columns_of(["a", "b"], ["varchar", "varchar"], Choices())
+
+
+def read_csv(pieces, columns):
+    """All rows of a page in one batch."""
+    batches = csv_pages.read_csv(pieces, columns)
+    return pa.concat_batches(batches) if batches else pa.RecordBatch.from_pylist([], arrow_schema(columns))
 
 
 def in_pieces(body, seed):

@@ -11,12 +11,18 @@ from hypothesis import strategies as st
 from result_server import as_csv, json_page
 
 from dagster_dune import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.pages.csv_pages import read_csv
+from dagster_dune.frames.pages import csv_pages
 from dagster_dune.frames.pages.json_pages import read_json
 from dagster_dune.frames.types.columns import Choices, arrow_schema, columns_of
 from dagster_dune.frames.types.dune_types import parse_type
 
 DECIMAL = decimal.Context(prec=100)
+
+
+def read_csv(pieces, columns):
+    """All rows of a page in one batch."""
+    batches = csv_pages.read_csv(pieces, columns)
+    return pa.concat_batches(batches) if batches else pa.RecordBatch.from_pylist([], arrow_schema(columns))
 
 
 def column(type_, **choices):

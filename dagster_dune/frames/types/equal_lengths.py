@@ -1,0 +1,82 @@
+"""Texts of one length as a matrix of their bytes: most hashes and times are such, and numpy reads all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Matrix = npt.NDArray[np.uint8]
+
+
+def matrix_of(texts: pa.Array) -> Matrix | None:
+    """The bytes of each text that is not NULL, a row each, as they stand in memory.
+
+    Args:
+        texts: An array of strings.
+
+    Returns:
+        The matrix; None where their lengths differ, or there are none.
+
+    Examples:
+        >>> matrix_of(pa.array(["0xab", None, "0xcd"])).tobytes()
+        b'0xab0xcd'
+        >>> matrix_of(pa.array(["a", "bc"])) is None
+        True
+    """
+    offsets = offsets_of(texts)
+    size, count = int(offsets[-1] - offsets[0]), len(texts) - texts.null_count
+    if not size or size % count:
+        return None
+    width = size // count
+    expected: Any = width if not texts.null_count else width * _is_valid(texts)
+    if not (np.diff(offsets) == expected).all():
+        return None
+    return content_of(texts).reshape(count, width)
+
+
+def with_content(texts: pa.Array, type_: pa.DataType, content: bytes) -> pa.Array:
+    """An array with as many values as there are texts, NULL where they are, of another content.
+
+    Args:
+        texts: Those of a matrix.
+        type_: The type of the new values: string or binary.
+        content: The bytes of all that are not NULL, as many of each.
+    """
+    offsets = offsets_of(texts)
+    count = len(texts) - texts.null_count
+    old, new = int(offsets[-1] - offsets[0]) // count, len(content) // count
+    starts = ((offsets - offsets[0]) // old * new).astype(np.int32)
+    return pa.Array.from_buffers(
+        type_,
+        len(texts),
+        [validity_of(texts), pa.py_buffer(starts), pa.py_buffer(content)],
+        null_count=texts.null_count,
+    )
+
+
+def content_of(texts: pa.Array) -> npt.NDArray[np.uint8]:
+    """The bytes of all texts, one after another."""
+    offsets, data = offsets_of(texts), texts.buffers()[2]
+    return np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]] if data else np.zeros(0, np.uint8)
+
+
+def offsets_of(texts: pa.Array) -> npt.NDArray[np.int32]:
+    """Where each text begins in memory, and where the last one ends."""
+    buffer = texts.buffers()[1]
+    return (
+        np.frombuffer(buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1] if buffer else np.zeros(1, "i4")
+    )
+
+
+def validity_of(array: pa.Array) -> pa.Buffer | None:
+    """Which values are no NULL, a bit each."""
+    if not array.null_count:
+        return None
+    return pa.py_buffer(np.packbits(_is_valid(array), bitorder="little"))
+
+
+def _is_valid(array: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False))

@@ -1,0 +1,212 @@
+"""Texts of values as arrays of Arrow: the one way for both of Dune's formats, so that they agree."""
+
+from __future__ import annotations
+
+import re
+from binascii import unhexlify
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dagster_dune.errors import DuneResultError
+from dagster_dune.frames.types import times
+from dagster_dune.frames.types.columns import Column
+from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType
+from dagster_dune.frames.types.equal_lengths import content_of, matrix_of, offsets_of, validity_of, with_content
+
+WIDE_RANGES = {"uint256": (0, 2**256 - 1), "int256": (-(2**255), 2**255 - 1)}
+
+LOWER = np.uint8(0x20)
+PREFIX = np.frombuffer(b"0x", np.uint8)
+UTC = np.frombuffer(b" UTC", np.uint8)
+FIRST_MOMENT = pa.scalar("0001-01-01").cast(pa.timestamp("us"))
+FIRST_DATE = pa.scalar("0001-01-01").cast(pa.date32())
+"""Arrow reads the year 0, which no date of Python and pandas has."""
+
+
+def from_text(texts: pa.Array, column: Column) -> pa.Array:
+    """Make an array of the texts of a column.
+
+    Args:
+        texts: As Dune writes the values in CSV.
+        column: The column.
+
+    Raises:
+        DuneResultError: A value is none of the column's type, or does not fit what was asked for.
+    """
+    return values_of(texts, column.type, column)
+
+
+def values_of(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    """Make an array of texts of a type that is a column's, or inside it; see `from_text`."""
+    convert = _CONVERTERS.get(type_.name)
+    return convert(texts, type_, column) if convert else texts
+
+
+def _cast(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    target = column.arrow_type_of(type_)
+    try:
+        return pc.cast(texts, target)
+    except pa.ArrowInvalid as error:
+        raise wrong(column, type_, _first_that_fails(texts, target), target) from error
+
+
+def _first_that_fails(texts: pa.Array, target: pa.DataType) -> str:
+    """Find the value that a cast stumbled over, by halves."""
+    while len(texts) > 1:
+        half = len(texts) // 2
+        try:
+            pc.cast(texts[:half], target)
+        except pa.ArrowInvalid:
+            texts = texts[:half]
+        else:
+            texts = texts[half:]
+    return str(texts[0])
+
+
+def _integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    if (content_of(texts) | LOWER == ord("x")).any():  # hexadecimal: Arrow would read it
+        raise wrong(column, type_, next(text for text in texts.to_pylist() if text and "x" in text.lower()))
+    return _cast(texts, type_, column)
+
+
+def _booleans(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    is_true = pc.equal(texts, "true")
+    others = pc.filter(texts, pc.invert(pc.or_(is_true, pc.equal(texts, "false"))))
+    if len(others):
+        raise wrong(column, type_, others[0])
+    return is_true
+
+
+def _bytes(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    """Read ``0x`` and hexadecimal digits, all values at once."""
+    rows = matrix_of(texts)
+    if rows is not None and rows.shape[1] > 2 and rows.shape[1] % 2 == 0 and (rows[:, :2] == PREFIX).all():
+        with suppress(ValueError):
+            return with_content(texts, pa.binary(), unhexlify(rows[:, 2:].tobytes()))
+    if pc.all(pc.starts_with(texts, "0x")).as_py() is False:
+        raise wrong(column, type_, pc.filter(texts, pc.invert(pc.starts_with(texts, "0x")))[0])
+    digits = pc.fill_null(pc.utf8_slice_codeunits(texts, 2), "")
+    offsets, data = offsets_of(digits), digits.buffers()[2]
+    try:
+        packed = unhexlify(memoryview(data)[offsets[0] : offsets[-1]]) if data else b""
+    except ValueError:
+        packed = None
+    if packed is None or (offsets % 2 != offsets[0] % 2).any():
+        raise wrong(column, type_, next(text for text in texts.to_pylist() if text and not _is_hexadecimal(text)))
+    starts = ((offsets - offsets[0]) // 2).astype(np.int32)
+    return pa.Array.from_buffers(
+        pa.binary(),
+        len(texts),
+        [validity_of(texts), pa.py_buffer(starts), pa.py_buffer(packed)],
+        null_count=texts.null_count,
+    )
+
+
+def _is_hexadecimal(text: str) -> bool:
+    return re.fullmatch(r"0x([0-9a-fA-F]{2})*", text) is not None
+
+
+def _wide_integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    if column.uint256 == "text":
+        return texts
+    if column.uint256 != "binary":
+        return _integers(texts, type_, column)
+    lowest, highest = WIDE_RANGES[type_.name]
+    values: list[bytes | None] = []
+    for text in texts.to_pylist():
+        if text is None:
+            values.append(None)
+            continue
+        number = int(text) if re.fullmatch(r"-?[0-9]{1,78}", text) else highest + 1
+        if not lowest <= number <= highest:
+            raise wrong(column, type_, text)
+        values.append(number.to_bytes(32, "big", signed=number < 0))
+    return pa.array(values, pa.binary(32))
+
+
+def _times(read: Callable[[str], int], texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    """Read times one by one: those that Arrow cannot read itself."""
+    target = column.arrow_type_of(type_)
+    values: list[int | None] = []
+    for text in texts.to_pylist():
+        try:
+            values.append(None if text is None else read(text))
+        except ValueError as error:
+            raise wrong(column, type_, text, target, str(error)) from error
+    kind = pa.int32() if target == pa.date32() else pa.int64()
+    return pa.array(values, kind).cast(target)
+
+
+def _dates(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    with suppress(pa.ArrowInvalid):  # written as a midnight
+        dates = pc.cast(texts, pa.date32())
+        if not pc.any(pc.less(dates, FIRST_DATE)).as_py():
+            return dates
+    return _times(times.days, texts, type_, column)
+
+
+def _timestamps(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    target = column.arrow_type_of(type_)
+    plain = _without_utc(texts)
+    if plain is not texts or type_.name == "timestamp":
+        with suppress(pa.ArrowInvalid):  # finer, or written in another way
+            moments = pc.cast(plain, pa.timestamp("us"))
+            if not pc.any(pc.less(moments, FIRST_MOMENT)).as_py():
+                return moments.cast(target)
+    return _times(partial(times.microseconds, cut=column.timestamps == "cut"), texts, type_, column)
+
+
+def _without_utc(texts: pa.Array) -> pa.Array:
+    """The same texts without the zone at their ends, if all have that one."""
+    rows = matrix_of(texts)
+    if rows is not None and rows.shape[1] > 4:
+        return with_content(texts, pa.string(), rows[:, :-4].tobytes()) if (rows[:, -4:] == UTC).all() else texts
+    return pc.utf8_slice_codeunits(texts, 0, -4) if pc.all(pc.ends_with(texts, " UTC")).as_py() else texts
+
+
+def _clock_times(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    return _times(partial(times.clock_microseconds, cut=column.timestamps == "cut"), texts, type_, column)
+
+
+_CONVERTERS: dict[str, Callable[[pa.Array, DuneType, Column], pa.Array]] = {
+    "boolean": _booleans,
+    "tinyint": _integers,
+    "smallint": _integers,
+    "integer": _integers,
+    "bigint": _integers,
+    "real": _cast,
+    "double": _cast,
+    "decimal": _cast,
+    "varbinary": _bytes,
+    "date": _dates,
+    "time": _clock_times,
+    "timestamp": _timestamps,
+    TIMESTAMP_ZONED: _timestamps,
+    "interval day to second": partial(_times, times.interval_microseconds),
+    "uint256": _wide_integers,
+    "int256": _wide_integers,
+}
+
+
+def wrong(
+    column: Column, type_: DuneType, value: object, target: pa.DataType | None = None, why: str = ""
+) -> DuneResultError:
+    """Make the error of a value that is none of its column's type."""
+    shown = str(value)
+    shown = shown if len(shown) <= 100 else f"{shown[:100]}..."
+    into = f" that {target} can hold" if target is not None else ""
+    hints = []
+    if type_.name in ("uint256", "int256"):
+        hints.append('uint256="text" holds every value exactly.')
+    elif "time" in type_.name and "cut" in why:
+        hints.append('timestamps="cut" takes the nearest that fits.')
+    reason = f" ({why})" if why else ""
+    return DuneResultError(
+        f"Column {column.name!r} is declared {type_.text}, but {shown!r} is no value of it{into}{reason}.",
+        hint=" ".join(hints),
+    )
