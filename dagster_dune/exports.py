@@ -1,5 +1,6 @@
 """`build_dune_export`: the result of a Dune asset as Parquet files, or as a table of DuckDB."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from dagster_dune.resource import DuneResource
 def build_dune_export(
     asset_key: dg.AssetKey | str | Sequence[str],
     *,
-    to: str,
+    to: str | os.PathLike[str],
     table: str | None = None,
     key: dg.AssetKey | str | Sequence[str] | None = None,
     partitions_def: dg.PartitionsDefinition[str] | None = None,
@@ -52,9 +53,9 @@ def build_dune_export(
         >>> export.key.to_user_string()
         'dune/top_pools_42_parquet'
     """
-    upstream = dg.AssetKey.from_coercible(asset_key)
-    if table is not None and "://" in to:
-        raise DuneConfigurationError(f"A DuckDB file is a local one, not {to!r}.", hint="Export to Parquet instead.")
+    upstream, place = dg.AssetKey.from_coercible(asset_key), os.fspath(to)
+    if table is not None and "://" in place:
+        raise DuneConfigurationError(f"A DuckDB file is a local one, not {place!r}.", hint="Export to Parquet instead.")
     kind = "parquet" if table is None else "duckdb"
     own_key = (
         dg.AssetKey.from_coercible(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])
@@ -68,14 +69,14 @@ def build_dune_export(
         group_name=group_name,
         required_resource_keys={resource_key},
         pool=pool,
-        description=f"The result of {upstream.to_user_string()} in {to}.",
+        description=f"The result of {upstream.to_user_string()} in {place}.",
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         dune: DuneResource = getattr(context.resources, resource_key)
         rows = 0
         for partition in context.partition_keys if partitions_def else [None]:
             name = own_key.path[-1] if partition is None else quote(partition, safe="")
-            target = to if table is not None else f"{to.rstrip('/')}/{name}.parquet"
+            target = place if table is not None else f"{place.rstrip('/')}/{name}.parquet"
             rows += dune.export(
                 context,
                 upstream,
@@ -85,7 +86,7 @@ def build_dune_export(
                 storage_options=storage_options,
                 **options,
             ).rows
-        place = {"dagster/uri": to} if table is None else {"dagster/uri": to, "dagster/table_name": table}
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows, **place})
+        named = {} if table is None else {"dagster/table_name": table}
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows, "dagster/uri": place, **named})
 
     return export

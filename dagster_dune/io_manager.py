@@ -100,6 +100,7 @@ class DuneIOManager(dg.ConfigurableIOManager):
             as_=context.dagster_type.typing_type,
             log=context.log,
             on_export=tell,
+            closes_client=True,
             **self._options(context.definition_metadata or {}),
         )
 

@@ -95,7 +95,8 @@ class ResultMethods:
             _add_metadata(context, export_metadata(name, executions, export.rows, export.bytes))
 
         log = None if context is None or isinstance(context, dg.DagsterInstance) else context.log
-        return get_result(self.get_client(), executions, as_=as_, log=log, on_export=tell, **options)
+        client = self.get_client()
+        return get_result(client, executions, as_=as_, log=log, on_export=tell, closes_client=True, **options)
 
     @overload
     def run_query(

@@ -149,20 +149,21 @@ class ApiKey:
         overlap = max((len(form) - 1 for form in self._forms), default=0)
         held, seen = b"", 0
         for piece in _head_apart(pieces):
-            forms = self._forms if seen < HEAD_OF_STREAM else self._plain
-            seen += len(piece)
-            if overlap <= min(len(held), len(piece)) and not _holds(_seam(held, piece, overlap), forms):
-                if held:
-                    yield held
-                held = _without(piece, forms)
-                continue
-            content = _without(held + piece, forms)
+            is_apart = overlap <= min(len(held), len(piece)) and not self._is_in(_seam(held, piece, overlap), seen)
+            content = self._without_it(piece if is_apart else held + piece, seen)
             end = max(0, len(content) - overlap)
-            held = content[end:]
-            if end:
-                yield content[:end]
+            whole, held = (held, content) if is_apart else (content[:end], content[end:])
+            seen += len(piece)
+            if whole:
+                yield whole
         if held:
             yield held
+
+    def _is_in(self, content: bytes, seen: int) -> bool:
+        return any(form in content for form in (self._forms if seen < HEAD_OF_STREAM else self._plain))
+
+    def _without_it(self, content: bytes, seen: int) -> bytes:
+        return _without(content, self._forms if seen < HEAD_OF_STREAM else self._plain)
 
     def blotted_json(self, value: Any) -> Any:
         """The same for each text in a JSON value."""
@@ -264,10 +265,6 @@ def _head_apart(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def _seam(one: bytes, other: bytes, overlap: int) -> bytes:
     """Where two pieces meet, as far as a form of the key could lie in both."""
     return one[len(one) - overlap :] + other[:overlap]
-
-
-def _holds(content: bytes, forms: Iterable[bytes]) -> bool:
-    return any(form in content for form in forms)
 
 
 def _without(content: bytes, forms: Iterable[bytes]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -59,6 +60,7 @@ def get_result(
     as_: Any = "arrow",
     log: Log | None = None,
     on_export: Callable[[Export], None] | None = None,
+    closes_client: bool = False,
     **options: Any,
 ) -> Any:
     """Read the rows of an execution, or of the latest one of a query, as a frame. Exports are charged by size.
@@ -74,6 +76,7 @@ def get_result(
             arrow_stream, pandas, duckdb.
         log: Where rows and bytes are told.
         on_export: Called with what has been read, when all of it has.
+        closes_client: Whether the client is closed when all has been read, or reading has failed.
         options: ``columns``, ``filters``, ``sort_by``, ``limit``, ``sample``, ``uint256``, ``timestamps``, ``exact``,
             ``max_bytes``, ``allow_partial_results``, ``concurrency``, ``wire``.
 
@@ -85,23 +88,31 @@ def get_result(
         DuneConfigurationError: An option is none, or the package of the frame is not installed.
         DuneApiError: Dune could not be asked.
     """
-    target = target_of(as_)
-    reader = open_reader(client, execution_id, query_id=query_id, digits=target.digits, **options)
-    log = log or _log
-    expected, size = reader.expected_rows, reader.export.total_bytes
-    log.info("Reading %s: %s rows, %s bytes in all.", reader.name, _figure(expected), _figure(size))
+    with ExitStack() as stack:
+        if closes_client:
+            stack.callback(client.close)
+        target = target_of(as_)
+        reader = open_reader(client, execution_id, query_id=query_id, digits=target.digits, **options)
+        log = log or _log
+        expected, size = reader.expected_rows, reader.export.total_bytes
+        log.info("Reading %s: %s rows, %s bytes in all.", reader.name, _figure(expected), _figure(size))
+        batches = _told(reader, log, on_export, stack.pop_all())
+    return target.build(reader.schema, batches)
 
-    def batches() -> Iterator[pa.RecordBatch]:
+
+def _told(
+    reader: ResultReader | ResultReaders, log: Log, on_export: Callable[[Export], None] | None, until: ExitStack
+) -> Iterator[pa.RecordBatch]:
+    """Read the rows, and tell how much they were; what they need is closed after the last one."""
+    with until:
         yield from reader.batches()
-        export = reader.export
-        log.info("Read %s rows of %s, %s bytes.", f"{export.rows:,}", reader.name, f"{export.bytes:,}")
-        if export.extra_bytes:
-            words = "%s bytes of them told NULL from the text '<nil>'; exact=False saves them."
-            log.info(words, f"{export.extra_bytes:,}")
-        if on_export:
-            on_export(export)
-
-    return target.build(reader.schema, batches())
+    export = reader.export
+    log.info("Read %s rows of %s, %s bytes.", f"{export.rows:,}", reader.name, f"{export.bytes:,}")
+    if export.extra_bytes:
+        words = "%s bytes of them told NULL from the text '<nil>'; exact=False saves them."
+        log.info(words, f"{export.extra_bytes:,}")
+    if on_export:
+        on_export(export)
 
 
 def _figure(number: int | None) -> str:

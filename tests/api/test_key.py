@@ -9,6 +9,8 @@ import traceback
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from odd_server import Odd
 from waiting import PATIENCE
 
@@ -83,6 +85,19 @@ def test_it_is_found_where_a_stream_cuts_it(size):
     text = f"a{KEY}b,{KEY}{KEY[:9]}".encode() + b"\n" * 50
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
     assert b"".join(ApiKey(KEY).blotted_stream(pieces)) == f"a********b,********{KEY[:9]}".encode() + b"\n" * 50
+
+
+@given(
+    st.lists(st.sampled_from([b"x" * 9, b"x" * 70_000, b"y" * 40, KEY.encode(), KEY.encode()[:9], KEY.encode()[9:]])),
+    st.data(),
+)
+@settings(deadline=None)
+def test_no_cut_of_a_stream_lets_it_through(parts, data):
+    text = b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    found = b"".join(ApiKey(KEY).blotted_stream(pieces))
+    assert found == text.replace(KEY.encode(), b"********")
 
 
 @pytest.mark.parametrize(

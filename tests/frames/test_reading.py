@@ -355,6 +355,19 @@ def test_the_look_keeps_the_filters_of_the_caller():
         assert asked == ["(t = 'x' OR t = 'y') AND \"a b\" = '<nil>'"]
 
 
+def test_where_the_look_is_refused_the_column_is_read_as_json():
+    def refuse(path, options, answer):
+        if "filters" in options:
+            answer.update(status=400, body=b'{"error": "a geometry cannot be compared with a text"}')
+
+    with ResultServer(["g"], ["geometry"], [["POINT (0 0)"], [None]]) as server:
+        server.change = refuse
+        with pytest.warns(UserWarning, match="geometry"):
+            table, reader = read(server)
+    assert table.column(0).to_pylist() == ["POINT (0 0)", None]
+    assert reader.export.extra_bytes > 0
+
+
 def test_without_null_there_is_no_look():
     with ResultServer(["t"], ["varchar"], [["x"]] * 3) as server:
         read(server)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_dune.api.client import CsvStream, DuneApiClient
-from dagster_dune.api.errors import DuneNotFoundError
+from dagster_dune.api.errors import DuneBadRequestError, DuneNotFoundError
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv
@@ -220,8 +220,11 @@ class PageReader:
                     )
                 is_nil = f"{_quoted(name)} = '{NULL_IN_CSV}'"
                 filters = f"({self._options.filters}) AND {is_nil}" if self._options.filters else is_nil
-                found = self._json_page([column], offset=0, limit=1, columns=[name], filters=filters, is_extra=True)
-                self._real_nil[name] = found.batch.num_rows > 0
+                try:
+                    found = self._json_page([column], offset=0, limit=1, columns=[name], filters=filters, is_extra=True)
+                    self._real_nil[name] = found.batch.num_rows > 0
+                except DuneBadRequestError:  # a type that compares with no text: JSON tells for each value
+                    self._real_nil[name] = True
             return self._real_nil[name]
 
 

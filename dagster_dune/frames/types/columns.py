@@ -146,11 +146,18 @@ def columns_of(names: Sequence[str], types: Sequence[str], choices: Choices) -> 
 
     Returns:
         A column for each name.
+
+    Raises:
+        DuneConfigurationError: A choice is for a column that is not there.
     """
     columns = tuple(
         Column(name, parse_type(type_), choices.uint256_of(name), choices.timestamps, choices.digits)
         for name, type_ in zip(names, types, strict=True)
     )
+    if isinstance(choices.uint256, Mapping) and (strange := choices.uint256.keys() - set(names)):
+        raise DuneConfigurationError(
+            f"uint256 names {min(strange)!r}, which is no column of the result.", hint=f"It has {', '.join(names)}."
+        )
     unknown = sorted({column.type.text for column in columns if not column.type.is_known})
     if unknown:
         text = ", ".join(unknown)

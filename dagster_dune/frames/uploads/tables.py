@@ -170,6 +170,7 @@ class _Writer:
         return sum(body.rows for body in self._bodies)
 
     def run(self) -> TableWritten:
+        self._check_credits(creates=False)
         there = next((upload for upload in self._client.list_uploads() if upload.full_name == self._name), None)
         is_new = self._must_be_created(there)
         self._check_credits(creates=is_new)

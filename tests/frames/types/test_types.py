@@ -127,7 +127,8 @@ def test_a_decimal_that_is_too_short_names_column_and_value(digits, number):
     [
         ("bigint", "1.5"), ("bigint", "0x10"), ("tinyint", "128"), ("boolean", "yes"), ("double", "x"),
         ("decimal(3,1)", "1.25"), ("varbinary", "ab"), ("varbinary", "0xabc"), ("varbinary", "0xgg"),
-        ("date", "2024-02-30"), ("date", "2024-01-01 01:00:00"), ("time", "25:00:00"), ("timestamp", "yesterday"),
+        ("date", "2024-02-30"), ("date", "2024-01-01 01:00:00"), ("date", "0000-01-01"),
+        ("timestamp", "0000-12-31 00:00:00"), ("bigint", "0X1"), ("time", "25:00:00"), ("timestamp", "yesterday"),
         ("timestamp with time zone", "2024-01-01 00:00:00 Mars/Olympus"), ("interval day to second", "1"),
     ],
 )  # fmt: skip
@@ -151,6 +152,7 @@ def test_bytes_hold_256_bits_and_no_more(text):
     ("text", "nearest"),
     [
         ("2024-01-01 00:00:00.123456789 UTC", dt.datetime(2024, 1, 1, 0, 0, 0, 123456, UTC)),
+        ("0000-12-31 23:59:59.999 UTC", dt.datetime.min.replace(tzinfo=UTC)),
         ("+10000-01-01 00:00:00.000 UTC", dt.datetime.max.replace(tzinfo=UTC)),
         ("-0001-01-01 00:00:00.000 UTC", dt.datetime.min.replace(tzinfo=UTC)),
     ],
@@ -160,6 +162,38 @@ def test_timestamps_that_do_not_fit_are_errors_or_cut(text, nearest):
     with pytest.raises(DuneResultError, match=r"Column 'c'.*timestamps=\"cut\""):
         read_both(type_, text)
     assert read_both(type_, text, timestamps="cut").as_py() == nearest
+
+
+@pytest.mark.parametrize(
+    ("type_", "texts"),
+    [
+        ("varbinary", ["0xab", None, "0x00", None]),
+        ("varbinary", [None, "0xab", "0x00ff"]),
+        ("varbinary", ["0x", "0x"]),
+        ("timestamp", ["2024-01-02 03:04:05.678 UTC", None, "2024-01-02 03:04:05.679 UTC"]),
+        ("timestamp with time zone", ["2024-01-02 03:04:05.678 UTC", "2024-01-02 03:04:05.6 UTC", None]),
+        ("timestamp with time zone", ["2024-01-02 03:04:05.678 UTC", "2024-01-02 04:04:05.6 +01:00"]),
+        ("bigint", [None, "-7", "12"]),
+    ],
+)
+def test_texts_of_one_length_and_of_several_are_read_alike(type_, texts):
+    rows = [[text] for text in texts]
+    (whole,) = read_csv([as_csv(["c"], rows)], column(type_)).columns
+    assert whole.to_pylist() == [read_both(type_, text).as_py() for text in texts]
+    assert whole.equals(read_json(json_page(["c"], rows), column(type_)).batch.column(0))
+    assert whole.null_count == texts.count(None)
+    whole.validate(full=True)
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize(
+    ("type_", "good", "bad"),
+    [("varbinary", "0xab", "0xag"), ("varbinary", "0xab", "xxab"), ("timestamp", "2024-01-02 UTC", "2024-01-02 UTx")],
+)
+def test_one_wrong_value_among_those_of_one_length_is_named(place, type_, good, bad):
+    rows = [[bad if number == place else good] for number in range(3)]
+    with pytest.raises(DuneResultError, match=f"'{bad}' is no value of it"):
+        read_csv([as_csv(["c"], rows)], column(type_))
 
 
 def test_nested_types_hold_the_types_inside_them():
@@ -193,6 +227,8 @@ def test_unknown_types_are_text_with_one_warning():
 def test_a_choice_that_is_none_is_refused():
     with pytest.raises(DuneConfigurationError, match="uint256='int' for a column"):
         Choices(uint256={"a": "int"})
+    with pytest.raises(DuneConfigurationError, match=r"'amuont', which is no column of the result.*It has c"):
+        column("uint256", uint256={"amuont": "decimal"})
     with pytest.raises(DuneConfigurationError, match="timestamps='round'"):
         Choices(timestamps="round")
 

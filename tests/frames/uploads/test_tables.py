@@ -163,6 +163,12 @@ def test_the_price_is_known_before_the_first_request(client, dune):
     assert client.get_usage().billing_periods[0].credits_used - before == written.credits == 11
 
 
+def test_what_costs_too_much_in_any_case_is_refused_before_any_request(faulty):
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneUploadError, match="would cost 1 credits"):
+        write_table(client, FRAME, NAME, max_credits=0.5)
+    assert faulty.requests == []
+
+
 # --- refused before the first request ---
 
 
