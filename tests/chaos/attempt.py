@@ -53,7 +53,7 @@ def _execute(instance, id, job, tags, parent, strategy, is_tagged, is_automatic,
         tags = {**{key: value for key, value in inherited.items() if "partition" in key}, **tags}
     again = dg.ReexecutionOptions(parent)
     if strategy == "FROM_FAILURE":
-        if not instance.get_records_for_run(parent, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records:
+        if not _unfinished(instance, run):
             return
         again = dg.ReexecutionOptions.from_failure(parent, instance)
     dg.execute_job(recon, instance, tags=tags, reexecution_options=again)
@@ -68,6 +68,14 @@ def _selecting(instance, recon, assets, checks):
 
     instance.run_storage.add_run = add
     return recon.get_subset(asset_selection=assets, asset_check_selection=checks)
+
+
+def _unfinished(instance, run):
+    """The steps that Dagster selects for a run from failure: those that failed, were interrupted or never begun."""
+    done = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_SKIPPED)
+    records = [record for kind in done for record in instance.get_records_for_run(run.run_id, of_type=kind).records]
+    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    return set(plan.step_keys_to_execute) - {record.event_log_entry.step_key for record in records}
 
 
 def _missing(instance, run):
