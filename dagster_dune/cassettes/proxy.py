@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from dagster_dune.api.key import ApiKey
 from dagster_dune.cassettes.anonymous import Anonymous
 from dagster_dune.cassettes.cassette import BASE, Asked, Cassette, Interaction
 from dagster_dune.cassettes.requests import KEY_HEADER, KEY_OPTION, anonymous_request, body_of, request_of
+from dagster_dune.errors import DuneConfigurationError
 
 KEPT_HEADERS = (
     "content-type",
@@ -25,7 +27,6 @@ KEPT_HEADERS = (
     "x-dune-next-uri",
 )
 NOT_HANDED_ON = ("host", "connection", "content-length", "accept-encoding", "transfer-encoding", "keep-alive")
-BLOT = "********"
 PATIENCE_SECONDS = 600.0
 
 
@@ -58,8 +59,8 @@ class Recorder:
         parsed = body_of(body)
         if self._anonymous:
             asked = anonymous_request(self._anonymous, asked)
-            is_csv = isinstance(parsed, str) and asked.path.endswith("/csv")
-            parsed = self._anonymous.csv(parsed) if is_csv else self._anonymous.json(parsed)
+            headers = {name: self._anonymous.header(name, value) for name, value in headers.items()}
+            parsed = self._anonymous.answered(asked.path, parsed)
         interaction = Interaction(
             asked, status, headers, parsed, round(began_at - self._begin, 4), round(now - began_at, 4)
         )
@@ -104,10 +105,11 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
 
         def _hand_on(self) -> None:
             began_at = time.monotonic()
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = _body(self)
             headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_HANDED_ON}
             keys = [value for name, value in headers.items() if name.lower() == KEY_HEADER]
             keys += [value for name, value in parse_qsl(urlsplit(self.path).query) if name == KEY_OPTION]
+            blotted = _without(keys)
             headers["Accept-Encoding"] = "identity"
             try:
                 answer = client.request(self.command, base_url + self.path, content=body, headers=headers)
@@ -123,9 +125,9 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
                 text.replace(base_url, own),
             )
             if urlsplit(self.path).path.startswith("/api/"):
-                asked = request_of(self.command, _without(self.path, keys), _without(body.decode(), keys).encode())
-                kept = {name: _without(value.replace(base_url, BASE), keys) for name, value in kept.items()}
-                recorder.note(asked, answer.status_code, kept, _without(text.replace(base_url, BASE), keys), began_at)
+                asked = request_of(self.command, blotted(self.path), blotted(body.decode(errors="replace")).encode())
+                kept = {name: blotted(value.replace(base_url, BASE)) for name, value in kept.items()}
+                recorder.note(asked, answer.status_code, kept, blotted(text.replace(base_url, BASE)), began_at)
 
         def _answer(self, status: int, headers: dict[str, str], text: str) -> None:
             body = text.encode()
@@ -141,7 +143,29 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _without(text: str, keys: list[str]) -> str:
-    for key in keys:
-        text = text.replace(key, BLOT) if key else text
-    return text
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    """The body of a request, with a length or in chunks."""
+    if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length") or 0))
+    pieces = []
+    while size := int(request.rfile.readline().partition(b";")[0], 16):
+        pieces.append(request.rfile.read(size))
+        request.rfile.readline()
+    while request.rfile.readline().strip():  # trailers
+        continue
+    return b"".join(pieces)
+
+
+def _without(texts: list[str]) -> Callable[[str], str]:
+    """What takes the keys of a request out of texts, in whatever form."""
+    keys = list[ApiKey]()
+    for text in texts:
+        with suppress(DuneConfigurationError):  # what can be no key is none
+            keys.append(ApiKey(text))
+
+    def blotted(text: str) -> str:
+        for key in keys:
+            text = key.blotted(text)
+        return text
+
+    return blotted

@@ -14,7 +14,8 @@ KEY_HEADER, KEY_OPTION = "x-dune-api-key", "api_key"
 
 def anonymous_request(anonymous: Anonymous, asked: Asked) -> Asked:
     """A request without what is the account's."""
-    return Asked(asked.method, anonymous.path(asked.path), anonymous.options(asked.options), anonymous.json(asked.body))
+    sent = anonymous.sent(asked.path, asked.body)
+    return Asked(asked.method, anonymous.path(asked.path), anonymous.options(asked.options), sent)
 
 
 def body_of(text: str) -> Any:

@@ -1,5 +1,6 @@
 """Recording and replaying: equal events, no keys, names, SQL or rows, and an error for what was not recorded."""
 
+import base64
 import json
 import os
 import re
@@ -13,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from dagster_dune.api import models
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import DuneBadRequestError
+from dagster_dune.api.errors import DuneApiError, DuneBadRequestError
 from dagster_dune.cassettes.anonymous import Anonymous
 from dagster_dune.cassettes.cassette import Cassette
 from dagster_dune.cassettes.proxy import recording
+from dagster_dune.catalog.settings.checks import GATE_MARKER, gate_answer
 from dagster_dune.cli import app, load_folder
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError
@@ -189,6 +192,121 @@ def test_the_fixture_leads_there(real, tmp_path, dune_replay):
     with DuneApiClient(os.environ["DUNE_API_KEY"], replay.url) as client:
         client.whoami()
     assert Cassette.read(file).interactions[0].asked.path == "/api/whoami"
+
+
+# --- what a cassette must not hold, whichever way it comes ---
+
+COLUMN, CELL, OWNER = "hidden_column", "hidden cell", "hidden_owner"
+HIDDEN = (COLUMN, CELL, "hidden", KEY)
+
+
+def upload(client):
+    """Make a table, fill it in both forms, and take it away."""
+    columns = [models.TableColumn(name=COLUMN, type="varchar")]
+    created = client.create_upload("acme", "hidden_table", columns, description="hidden words")
+    client.insert_rows("acme", "hidden_table", f"{COLUMN}\n{CELL} 1\n{CELL} 2\n")
+    for rows in (1, 2):
+        lines = "".join(json.dumps({COLUMN: f"{CELL} {row}"}) + "\n" for row in range(rows))
+        client.insert_rows("acme", "hidden_table", lines, "application/x-ndjson")
+    client.upload_csv("hidden_csv", f"{COLUMN}\n{CELL}\n")
+    with pytest.raises(DuneApiError):
+        client.insert_rows("acme", "hidden_other", f"{COLUMN}\n1\n")
+    client.delete_upload("acme", "hidden_table")
+    return created
+
+
+def test_uploads_are_recorded_without_names_and_rows(real, tmp_path):
+    file = tmp_path / "uploads.json"
+    with recording(real.url) as (address, recorder), DuneApiClient(KEY, address) as client:
+        created = upload(client)
+    recorder.cassette().write(file)
+    assert [word for word in (*HIDDEN, "acme") if word in file.read_text()] == []
+    with DuneEmulator(cassette=file) as replay, DuneApiClient("k", replay.url) as client:
+        assert upload(client).full_name == created.full_name
+
+
+def pages(client, execution):
+    """Read a result with a filter in pages, as both formats name the next one."""
+    options = {"filters": f"{COLUMN} like '{CELL}%' and n > 1", "limit": "2"}
+    key, found = {"X-Dune-Api-Key": KEY}, []
+    uri = httpx.URL(f"{client.base_url}/api/v1/execution/{execution}/results", params=options)
+    while uri:
+        page = httpx.get(uri, headers=key).raise_for_status().json()
+        found.append(page["result"]["metadata"]["row_count"])
+        uri = page.get("next_uri")
+    uri = httpx.URL(f"{client.base_url}/api/v1/execution/{execution}/results/csv", params=options)
+    while uri:
+        answer = httpx.get(uri, headers=key).raise_for_status()
+        found.append(len(answer.text.splitlines()) - 1)
+        uri = answer.headers.get("x-dune-next-uri")
+    return found
+
+
+def test_addresses_of_next_pages_name_nothing_and_can_be_followed(real, tmp_path, finish):
+    file = tmp_path / "pages.json"
+    sql = f"SELECT n, '{CELL}' || CAST(n AS varchar) AS {COLUMN} FROM UNNEST(sequence(1, 8)) AS s(n)"
+    with recording(real.url) as (address, recorder), DuneApiClient(KEY, address) as client:
+        execution = client.execute_sql(sql).execution_id
+        finish(client, execution)
+        recorded = pages(client, execution)
+    recorder.cassette().write(file)
+    assert len(recorded) > 4
+    assert [word for word in HIDDEN if word in file.read_text()] == []
+    with DuneEmulator(cassette=file) as replay, DuneApiClient("k", replay.url) as client:
+        assert pages(client, execution) == recorded
+
+
+ODD_ANSWERS = {
+    "fields that are new": '{"query_id": 7, "team": "hidden", "plan": {"label": "hidden words", "list": ["hidden"]}}',
+    "a web page": "<html><body>Signed in as hidden</body></html>",
+    "half an answer": '{"query_id": 7, "name": "hidden',
+    "several lines of JSON": '{"name": "hidden"}\n{"name": "hidden"}',
+    "a number without end": '{"hidden": ' + "9" * 5_000 + "}",
+    "types": '{"column_types": ["row(hidden_field bigint, \\"hidden 2\\" map(varchar, uint256))"]}',
+    "an address elsewhere": '{"next_uri": "https://elsewhere.example/hidden?filters=hidden"}',
+    "rows that are none": '{"result": {"rows": ["hidden", {"a": {"hidden": "hidden"}}, 12]}}',
+    "a sentence": '{"error": "of `hidden x` and \\"hidden\\" (hidden.schema.tab): cast to date: hidden"}',
+    "a sentence with a name that came before": '{"name": "hidden_name", "error": {"message": "unknown (hidden_name)"}}',
+    "a date and words": '{"rows": [{"a": "2024-01-31 hidden words"}]}',
+    "the key": f'{{"seen": "{KEY}", "basic": "{base64.b64encode(KEY.encode()).decode()}", "error": "of {KEY[:20]}"}}',
+}
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=ODD_ANSWERS.keys())
+@pytest.mark.parametrize("status", [200, 502])
+def test_whatever_is_answered_names_nothing(faulty, tmp_path, answer, status):
+    file = tmp_path / "odd.json"
+    faulty.replies = [(status, answer)]
+    with recording(faulty.url) as (address, recorder):
+        came = httpx.get(f"{address}/api/v1/query/7?columns={COLUMN}", headers={"X-Dune-Api-Key": KEY})
+    assert came.text == answer.replace(faulty.url, address)
+    recorder.cassette().write(file)
+    words = [*HIDDEN, KEY[:20], base64.b64encode(KEY.encode()).decode()[:20]]
+    assert [word for word in words if word in file.read_text()] == []
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_body_without_a_length_is_handed_on(faulty, status):
+    faulty.replies = [(status, "{}")]
+    with recording(faulty.url, keeps_names=True) as (address, recorder):
+        assert httpx.post(f"{address}/api/v1/query", content=iter([b'{"a":', b" 1}"])).status_code == status
+    assert faulty.bodies == [b'{"a": 1}']
+    assert recorder.cassette().interactions[0].asked.body == {"a": 1}
+
+
+def test_what_is_replaced_stays_as_it_is():
+    anonymous = Anonymous("salt")
+    texts = ["a name", "dune.acme.result_x", 'dune."21co".dataset_y']
+    for text in texts:
+        assert anonymous.name(anonymous.name(text)) == anonymous.name(text) != text
+    assert anonymous.json({"query_sql": anonymous.json({"query_sql": "SELECT 1"})["query_sql"]})[
+        "query_sql"
+    ].startswith("SELECT 'sql_")
+
+
+def test_a_gate_that_says_no_still_says_it():
+    shown = Anonymous("salt").sentence(f"Cannot cast '{GATE_MARKER} 3 hidden amounts' to bigint")
+    assert gate_answer(shown).startswith("name_")
 
 
 VALUES = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.booleans(), st.none())

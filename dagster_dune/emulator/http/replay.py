@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -68,10 +69,14 @@ class ReplayMiddleware:
                 return None
             words = f"The cassette has no answer to {asked.text}. {self._cassette.nearest(asked)}"
             return JSONResponse({"error": words}, 400)
-        text = played.answer if isinstance(played.answer, str) else json.dumps(played.answer)
-        text = "" if played.answer is None else text.replace(BASE, str(request.base_url).rstrip("/"))
-        if self._anonymous:
-            text = self._anonymous.with_real_names(text)
         base = str(request.base_url).rstrip("/")
+        text = self._text(asked.path, played.answer).replace(BASE, base)
         headers = {name: value.replace(BASE, base) for name, value in played.headers.items()}
         return Response(text, played.status, headers=headers)
+
+    def _text(self, path: str, answer: Any) -> str:
+        """What was recorded, with the names that were asked with."""
+        if self._anonymous and isinstance(answer, str):
+            return self._anonymous.csv_with_real_names(answer) if path.endswith("/csv") else answer
+        answer = self._anonymous.with_real_names(answer) if self._anonymous else answer
+        return answer if isinstance(answer, str) else "" if answer is None else json.dumps(answer)

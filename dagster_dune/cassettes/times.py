@@ -1,0 +1,43 @@
+"""Times in rows, replaced by others of the same form."""
+
+from __future__ import annotations
+
+import re
+
+TIME = re.compile(
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-[0-9]{2}"
+    r"(?P<separator>[T ])?(?(separator)[0-9]{2}:[0-9]{2}(?P<seconds>:[0-9]{2})?(?P<fraction>\.[0-9]+)?)"
+    r"(?P<zone>(?(separator) ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?)"
+)
+
+
+def other_time(text: str, drawn: str) -> str | None:
+    """Return another time of the same form; None where a text is no time.
+
+    Args:
+        text: The text.
+        drawn: Hexadecimal digits that the other one is made of; the same time if empty.
+
+    Examples:
+        >>> other_time("2024-01-31 12:30:45.123 UTC", "0123456789abcdef" * 4)
+        '2011-10-18 15:07:59.478 UTC'
+        >>> other_time("2024-01-31 was a Wednesday", "00") is None
+        True
+    """
+    found = TIME.fullmatch(text)
+    if found is None:
+        return None
+    if not drawn:
+        return text
+    numbers = [int(drawn[place : place + 2], 16) for place in range(0, 12, 2)]
+    year, month, day, hour, minute, second = numbers
+    made = f"20{year % 30:02d}-{month % 12 + 1:02d}-{day % 28 + 1:02d}"
+    if found["separator"]:
+        made += f"{found['separator']}{hour % 24:02d}:{minute % 60:02d}"
+        made += f":{second % 60:02d}" if found["seconds"] else ""
+        made += (
+            "." + "".join(str(int(digit, 16) % 10) for digit in drawn[12 : 11 + len(found["fraction"])])
+            if found["fraction"]
+            else ""
+        )
+    return made + found["zone"]
