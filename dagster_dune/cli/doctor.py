@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
     from dagster_dune.doctor.report import Report
 
+ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 STYLES = {"holds": "green", "does not hold": "bold red", "not tried": "dim"}
 
 
@@ -44,12 +45,14 @@ def doctor(
     """Ask the account whether what is assumed about Dune holds (DUNE_API_KEY, DUNE_API_BASE_URL).
 
     It reads alone, and costs no credits, unless --execute is given, which asks first. Exits with 0 where all that was
-    tried holds, with 1 where something does not, and with 2 where nothing could be found out.
+    tried holds, with 1 where something does not, and with 2 where it could not do its work.
     """
     from rich.console import Console  # noqa: PLC0415  (help is quick without)
 
     from dagster_dune.doctor.report import Report  # noqa: PLC0415
 
+    if save:
+        _check_place(save)
     report = Report()
     try:
         with _client(report) as client:
@@ -59,16 +62,25 @@ def doctor(
     except DuneError as error:
         report.failure = str(error)
     except KeyboardInterrupt:
-        report.failure = "It was stopped; what it had made is taken away."
+        report.failure = "It was stopped."
     report.close(executes=execute)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
     else:
         _show(report, Console(highlight=False))
     if save:
-        save.write_text(json.dumps(report.to_save(), indent=2) + "\n")
-        typer.echo(f"{save} holds requests and answers without keys, names, SQL and rows.", err=True)
+        _save(report, save)
     raise typer.Exit(report.exit_code)
+
+
+def _check_place(file: Path) -> None:
+    """Before anything is asked or charged, check that the report can be kept.
+
+    Raises:
+        typer.BadParameter: It cannot.
+    """
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise typer.BadParameter(f"{file} cannot be written: its folder is not there, or closed to you.")
 
 
 def _client(report: Report) -> DuneApiClient:
@@ -77,8 +89,9 @@ def _client(report: Report) -> DuneApiClient:
     from dagster_dune.doctor.reading import address_in_words, observed  # noqa: PLC0415
 
     base_url = os.environ.get("DUNE_API_BASE_URL") or DEFAULT_BASE_URL
-    report.fact("address", address_in_words(base_url), is_private=True)
-    return DuneApiClient(os.environ.get("DUNE_API_KEY", ""), base_url, max_retries=2, observe=observed(report))
+    client = DuneApiClient(os.environ.get("DUNE_API_KEY", ""), base_url, max_retries=2, observe=observed(report))
+    report.fact("address", address_in_words(base_url), is_private=True)  # now that it is known to hold no key
+    return client
 
 
 def _examine(client: DuneApiClient, report: Report, folder: Path | None, catalog: Path | None) -> None:
@@ -92,7 +105,7 @@ def _examine(client: DuneApiClient, report: Report, folder: Path | None, catalog
 
 
 def _execute(client: DuneApiClient, report: Report, max_credits: float, interval: float, *, yes: bool) -> None:
-    """Try what takes executions, if the user agrees. SIGTERM ends it as Ctrl-C does."""
+    """Try what takes executions, if the user agrees. What stops it otherwise ends it as Ctrl-C does."""
     from dagster_dune.doctor.executing import EXECUTIONS, execute  # noqa: PLC0415
     from dagster_dune.doctor.workbench import Workbench  # noqa: PLC0415
 
@@ -102,25 +115,44 @@ def _execute(client: DuneApiClient, report: Report, max_credits: float, interval
         "end. Nothing that you have is changed.",
         err=True,
     )
-    if not yes and not typer.confirm("Go on?", err=True):
-        raise typer.Exit(2)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not yes and not _agreed():
+        report.failure = "Nothing was executed, since nobody has agreed to it; --yes does not ask."
+        return
+    for number in ENDS:
+        signal.signal(number, signal.default_int_handler)
     execute(
         report, Workbench(client, max_credits=max_credits, interval=interval), lambda words: typer.echo(words, err=True)
     )
 
 
+def _save(report: Report, file: Path) -> None:
+    try:
+        file.write_text(json.dumps(report.to_save(), indent=2) + "\n")
+    except OSError as error:
+        typer.echo(f"{file} cannot be written: {error.strerror}.", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"{file} holds requests and answers without keys, names, SQL and rows.", err=True)
+
+
+def _agreed() -> bool:
+    try:
+        return typer.confirm("Go on?", err=True)
+    except typer.Abort:  # nobody can be asked, or Ctrl-C
+        return False
+
+
 def _show(report: Report, console: Console) -> None:
     from rich.table import Table  # noqa: PLC0415  (help is quick without)
+    from rich.text import Text  # noqa: PLC0415
 
     facts = Table(title="The account", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     for fact in report.facts:
-        facts.add_row(fact.what, fact.said, style="yellow" if fact.is_trouble else None)
+        facts.add_row(Text(fact.what), Text(fact.said), style="yellow" if fact.is_trouble else None)
     console.print(facts)
+    if not report.failure or report.has_tried:
+        console.print(_findings(report))
     if report.failure:
         console.print(report.failure, style="red", markup=False)
-        return
-    console.print(_findings(report))
 
 
 def _findings(report: Report) -> Table:

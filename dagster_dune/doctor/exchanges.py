@@ -72,6 +72,11 @@ class Exchange:
         )
 
     @property
+    def is_success(self) -> bool:
+        """Whether its status says that all is well."""
+        return 200 <= self.status < 300
+
+    @property
     def json(self) -> Any:
         """The answer's body, where it is JSON; None otherwise."""
         return parsed(self.body)

@@ -19,6 +19,9 @@ from dagster_dune.doctor.workbench import Workbench, clear_account
 from dagster_dune.errors import DuneError
 
 EXECUTIONS = 17
+LEFT = "private objects with dagster-dune doctor in their names: run doctor --execute again, which clears them"
+
+PARTS_OF_A_MATVIEW = 3
 
 PLAIN = "SELECT 1 AS n"
 WORD = "SELECT '{{word}}' AS word"
@@ -60,9 +63,17 @@ def execute(report: Report, workbench: Workbench, told: Callable[[str], None] = 
         _Experiments(report, workbench, told).run()
     finally:
         told("Taking away what was made.")
-        cleared = workbench.clear()
-    report.fact("made, and taken away", ", ".join(cleared) or "nothing")
+        _take_away(report, workbench)
+
+
+def _take_away(report: Report, workbench: Workbench) -> None:
     report.fact("cost", f"{workbench.credits:g} credits, as far as executions say")
+    try:
+        cleared = workbench.clear()
+    except (DuneError, KeyboardInterrupt) as error:
+        report.fact("made, and still there", f"{LEFT} ({type(error).__name__})", is_trouble=True)
+        raise
+    report.fact("made, and taken away", ", ".join(cleared) or "nothing")
 
 
 class _Experiments:
@@ -151,5 +162,8 @@ class _Experiments:
 
 def _quoted(name: str) -> str:
     """A matview's name as SQL has it, in full."""
-    catalog, team, table = (name if name.startswith("dune.") else f"dune.{name}").split(".")
+    parts = (name if name.startswith("dune.") else f"dune.{name}").replace('"', "").split(".")
+    if len(parts) != PARTS_OF_A_MATVIEW:
+        raise DuneError("the matview has a name that SQL cannot read")
+    catalog, team, table = parts
     return f'{catalog}."{team}".{table}'

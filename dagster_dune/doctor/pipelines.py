@@ -150,6 +150,8 @@ class PipelineExperiments:
         seen = f"the text {'is' if refusal in message else 'is not'} in it: {without_names(message) or 'no error'}"
         self._report.judge("failed-cast-text", refusal in message, seen)
         started = second.execution_id is not None
+        if second.execution_id:
+            self._workbench.note(second.execution_id)
         self._report.judge("failure-stops-dependents", not started, f"it {'started' if started else 'did not start'}")
         if not started:
             is_silent = phase_of(second.status, second.error) is Phase.WAITING
@@ -195,7 +197,10 @@ class PipelineExperiments:
                 return
             raise
         self._report.holds("lineage-form", "a pipeline of a query was taken")
-        self._words(self._followed(pipeline))
+        course = self._followed(pipeline)
+        self._words(course)
+        for execution_id in _executions(course.last):
+            self._workbench.note(execution_id)
 
     # --- how ---
 

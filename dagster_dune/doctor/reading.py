@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import TypeVar
@@ -32,6 +32,7 @@ from dagster_dune.errors import DuneError
 BETWEEN = ("via", "x-cache", "cf-cache-status", "x-forwarded-for", "x-proxy", "x-squid-error", "x-bluecoat-via", "age")
 SKEW_SECONDS = 30
 LISTED = 1_000
+PIPELINES = "pipelines"
 NO_PIPELINE = "01JB0000000000000000000000"
 DATASETS_LOOKED_AT = 10
 
@@ -55,16 +56,17 @@ class Reading:
         self._missing: dict[str, list[str]] = {}
         self._there: list[str] = []
         self._absent: list[str] = []
+        self._latest: str | None = None
 
     def examine(self) -> None:
         """Ask for everything.
 
         Raises:
-            DuneError: Dune does not take the key, or does not answer.
+            DuneError: Dune does not take the key, or does not answer; or whatever answers is not Dune.
         """
         asked_at = self._clock()
         self._owner()
-        self._way(asked_at)
+        self._way(asked_at, self._clock())
         self._usage()
         self._account()
         self._executions()
@@ -82,12 +84,12 @@ class Reading:
             return
         self._report.fact("key", f"belongs to {owner.customer_id}, made by user {owner.created_by}", is_private=True)
 
-    def _way(self, asked_at: float) -> None:
+    def _way(self, asked_at: float, told_at: float) -> None:
         """Clock, proxies and limits: what the headers of the first answer betray."""
         if not self._report.exchanges:
             return
         headers = self._report.exchanges[0].headers
-        skew = _skew(headers.get("date"), asked_at)
+        skew = _skew(headers.get("date"), asked_at, told_at)
         if skew is not None:
             late = abs(skew) > SKEW_SECONDS
             words = f"{skew:+.0f} s against Dune's"
@@ -132,9 +134,10 @@ class Reading:
         if matviews:
             name = matviews[0].sql_id
             with self._tried("one materialized view"):
-                self._read(
+                matview = self._read(
                     "materialized view", lambda: self._client.get_materialized_view(name), models.MaterializedViewInfo
                 )
+                self._latest = next(iter(matview.last_execution_ids or ()), None)
         queries = list[models.QueryOverview]()
         with self._tried("queries"):
             queries = self._list("queries", self._client.list_queries(), models.QueryList)
@@ -149,8 +152,7 @@ class Reading:
             self._report.fact("uploads", f"{len(uploads)}")
         with self._tried("datasets"):
             found = islice(self._client.search_datasets("dex trades", page_size=DATASETS_LOOKED_AT), DATASETS_LOOKED_AT)
-            list(found)
-            self._compare("datasets", models.DatasetsFound)
+            self._list("datasets", found, models.DatasetsFound)
         more = "or more" if len(queries) == LISTED else ""
         self._report.fact(
             "account", f"{len(matviews)} materialized views, {len(queries)} {more} queries".replace("  ", " ")
@@ -167,13 +169,8 @@ class Reading:
 
     def _executions(self) -> None:
         """Of the latest refresh: its status, and the shape of its result; rows are not read."""
-        latest = [
-            ids[0]
-            for exchange in self._report.exchanges
-            if isinstance(exchange.json, dict) and (ids := exchange.json.get("last_execution_ids"))
-        ]
-        if latest:
-            execution_id = latest[0]
+        execution_id = self._latest
+        if execution_id is not None:
             with self._tried("an execution"):
                 self._read("execution", lambda: self._client.get_execution_status(execution_id), models.ExecutionStatus)
             with self._tried("a result's shape"):
@@ -182,16 +179,21 @@ class Reading:
                     lambda: self._client.get_execution_results(execution_id, limit=0, allow_partial_results=True),
                     models.ExecutionResults,
                 )
-        with self._tried("pipelines"):
+        with self._tried(PIPELINES):
             with suppress(DuneNotFoundError):
                 self._client.get_pipeline_status(NO_PIPELINE)
-            self._there.append("pipelines")
+            self._there.append(PIPELINES)
 
     def _endpoints(self) -> None:
         self._limits()
-        self._report.fact("endpoints", f"answer: {', '.join(dict.fromkeys(self._there))}")
+        self._report.fact("endpoints", f"answer: {', '.join(dict.fromkeys(self._there)) or 'none'}")
         if self._absent:
             self._report.fact("not to be had", "; ".join(self._absent), is_trouble=True)
+        if set(self._there) <= {PIPELINES}:  # of which the answer that it is not known is one
+            raise DuneError(
+                "Nothing that this address was asked was answered as Dune does.",
+                hint="Check DUNE_API_BASE_URL, what stands between this machine and Dune, and what the key may do.",
+            )
         for answer, fields in self._unknown.items():
             self._report.fact(f"new in {answer}", f"fields that are not read: {in_words(fields)}")
         for answer, fields in self._missing.items():
@@ -200,22 +202,25 @@ class Reading:
     # --- how ---
 
     def _read(self, name: str, ask: Callable[[], T], model: type[DuneModel]) -> T:
+        before = len(self._report.exchanges)
         answer = ask()
         self._there.append(name)
-        self._compare(name, model)
+        self._compare(name, model, before)
         return answer
 
     def _list(self, name: str, items: Iterable[T], model: type[DuneModel]) -> list[T]:
+        before = len(self._report.exchanges)
         found = list(islice(items, LISTED))
         self._there.append(name)
-        self._compare(name, model)
+        self._compare(name, model, before)
         return found
 
-    def _compare(self, name: str, model: type[DuneModel]) -> None:
-        answer = self._report.exchanges[-1].json
-        if unknown := unknown_fields(model, answer):
+    def _compare(self, name: str, model: type[DuneModel], before: int) -> None:
+        """Whether the model reads whole what has come since, each page of it."""
+        answers = [exchange.json for exchange in self._report.exchanges[before:] if exchange.is_success]
+        if unknown := sorted({field for answer in answers for field in unknown_fields(model, answer)}):
             self._unknown[name] = unknown
-        if missing := missing_fields(model, answer):
+        if missing := sorted({field for answer in answers for field in missing_fields(model, answer)}):
             self._missing[name] = missing
 
     def _tried(self, what: str) -> _Tried:
@@ -257,14 +262,18 @@ def _words(error: DuneError) -> str:
     return without_names(str(error))
 
 
-def _skew(date: str | None, asked_at: float) -> float | None:
-    """How many seconds this machine's clock is ahead of that of an answer; None where that says no time."""
+def _skew(date: str | None, asked_at: float, told_at: float) -> float | None:
+    """How many seconds this machine's clock is surely ahead of that of an answer; None where that says no time.
+
+    Dune's time is one between the question and its answer, which may have taken long.
+    """
     try:
         theirs = parsedate_to_datetime(date or "")
     except (ValueError, TypeError):
         return None
     theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
-    return (datetime.fromtimestamp(asked_at, UTC) - theirs).total_seconds()
+    ahead, behind = asked_at - theirs.timestamp(), told_at - theirs.timestamp()
+    return ahead if ahead > 0 else min(behind, 0.0)
 
 
 def address_in_words(base_url: str) -> str:

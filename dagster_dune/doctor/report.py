@@ -115,8 +115,13 @@ class Report:
         self.findings = {assumption.id: self.findings[assumption.id] for assumption in ASSUMPTIONS}
 
     @property
+    def has_tried(self) -> bool:
+        """Whether anything was found out of any assumption."""
+        return any(finding.verdict is not Verdict.NOT_TRIED for finding in self.findings.values())
+
+    @property
     def exit_code(self) -> int:
-        """0 where all that was tried holds, 1 where something does not, 2 where nothing could be found out."""
+        """0 where all that was tried holds, 1 where something does not, 2 where the doctor could not do its work."""
         if self.failure:
             return 2
         broken = any(finding.verdict is Verdict.DOES_NOT_HOLD for finding in self.findings.values())

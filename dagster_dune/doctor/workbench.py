@@ -97,19 +97,16 @@ class Workbench:
             DuneError: It takes too long.
         """
         self._running.add(execution_id)
-
-        def is_over(status: models.ExecutionStatus) -> bool:
-            return bool(status.is_execution_finished) or phase_of(status.state).has_ended
-
-        status = self.wait(lambda: self.client.get_execution_status(execution_id), is_over)
+        status = self.wait(lambda: self.client.get_execution_status(execution_id), _is_over)
         self.note(execution_id, status)
         return status
 
     def note(self, execution_id: str, status: models.ExecutionStatus | None = None) -> models.ExecutionStatus:
-        """Take down what an execution that has ended cost."""
+        """Take down what an execution cost."""
         status = status or self.client.get_execution_status(execution_id)
         self._costs[execution_id] = status.execution_cost_credits or 0.0
-        self._running.discard(execution_id)
+        if _is_over(status):
+            self._running.discard(execution_id)
         return status
 
     def watch(self, execution_id: str) -> None:
@@ -178,6 +175,10 @@ def clear_account(client: DuneApiClient, owner: Owner) -> list[str]:
         "left to a doctor that may still run": len(all_matviews) - len(matviews) + len(all_queries) - len(queries),
     }
     return [f"{count} {words}" for words, count in counts.items() if count]
+
+
+def _is_over(status: models.ExecutionStatus) -> bool:
+    return bool(status.is_execution_finished) or phase_of(status.state).has_ended
 
 
 def _quietly(action: Callable[[], object]) -> None:

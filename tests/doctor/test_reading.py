@@ -151,12 +151,12 @@ def test_a_folder_and_a_document_are_compared(ask, dune, account, tmp_path):
     header = "/* dune\nmatview: dune.acme.result_secret_volume\n*/\n"
     same = tmp_path / "q" / "same_470007.sql"
     same.write_text(header + NAMES[2])
-    assert facts(ask("--json", "--folder", str(same.parent)))["folder"] == "1 objects, all as on Dune"
+    assert facts(ask("--json", "--folder", str(same.parent)))["folder"] == "1 objects; all as on Dune"
     (same.parent / "gone_470008.sql").write_text("SELECT 1")
     (same.parent / "nameless.sql").write_text("SELECT 3")
     same.write_text(header + "SELECT 2 AS b")
     said = facts(ask("--json", "--folder", str(same.parent)))["folder"]
-    assert "3 objects, 1 of them without an id" in said
+    assert "3 objects; 1 of them without an id" in said
     assert "not on Dune: query_470008" in said
     assert "other SQL on Dune: dune.acme.result_secret_volume" in said
 
