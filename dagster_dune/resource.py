@@ -151,16 +151,16 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
 
     @field_validator("timeout", "poll_interval", "max_poll_interval", "stall_timeout", "details_timeout", "run_timeout")
     @classmethod
-    def _positive(cls, seconds: float | None) -> float | None:
+    def _positive(cls, seconds: float | None, info: ValidationInfo) -> float | None:
         if seconds is not None and seconds <= 0:
-            raise DuneConfigurationError(f"A duration must be a positive number of seconds, not {seconds}.")
+            raise DuneConfigurationError(f"{info.field_name} must be a positive number of seconds, not {seconds}.")
         return seconds
 
     @field_validator("max_retries", "poll_failure_tolerance", "resume_max_age")
     @classmethod
-    def _not_negative(cls, number: float) -> float:
+    def _not_negative(cls, number: float, info: ValidationInfo) -> float:
         if number < 0:
-            raise DuneConfigurationError(f"A number of retries and a tolerance cannot be negative, as {number} is.")
+            raise DuneConfigurationError(f"{info.field_name} must not be negative, but is {number}.")
         return number
 
     @field_validator("reads_per_minute")

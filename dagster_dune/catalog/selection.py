@@ -82,7 +82,8 @@ def matches_any(query: UnidentifiedQuery, patterns: Patterns) -> bool:
 
 
 def _normalized(pattern: str) -> str:
-    return pattern.strip().replace('"', "").lower()
+    kind, colon, name = pattern.replace('"', "").lower().partition(":")
+    return f"{kind.strip()}{colon}{name.strip()}"
 
 
 def _labels(obj: MaterializedView | Query) -> set[str]:
@@ -95,12 +96,12 @@ def _labels(obj: MaterializedView | Query) -> set[str]:
 
 
 def _tags(obj: DuneObject) -> set[str]:
-    return {f"tag:{tag.lower()}" for tag in obj.tags}
+    return {_normalized(f"tag:{tag}") for tag in obj.tags}
 
 
 def _matches(label: str, wanted: str) -> bool:
     """Whether a pattern matches; a pattern of names matches no tag, though ``*`` would."""
-    return fnmatchcase(label, wanted) and (":" in label) == (":" in wanted)
+    return label == wanted or (fnmatchcase(label, wanted) and (":" in label) == (":" in wanted))
 
 
 def _nothing_matches(pattern: str, wanted: str, labels: set[str]) -> DuneCatalogError:

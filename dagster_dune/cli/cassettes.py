@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from dagster_dune.cli.emulator.server_options import emulator_class
 from dagster_dune.cli.subprocesses import run_with
 from dagster_dune.errors import DuneError
+
+if TYPE_CHECKING:
+    from dagster_dune.cassettes.proxy import Recorder
 
 Command = Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")]
 ANY_KEY = "replay-key"
@@ -33,13 +37,9 @@ def record(
         with recording(base_url, keeps_names=keep) as (address, recorder):
             code = run_with(command, {"DUNE_API_BASE_URL": address})
         recorder.cassette().write(output)
+        _check_recorded(recorder)
     except (DuneError, OSError) as error:
-        raise _failed(str(error)) from error
-    if not recorder.count:
-        raise _failed(
-            "No request came through the recording: the command asks Dune for nothing, or it has a base_url of its own "
-            "in its code or configuration, which wins over DUNE_API_BASE_URL. Take it out to record."
-        )
+        raise _failed(error) from error
     typer.echo(f"{output}: {recorder.count} requests and their answers, without keys.", err=True)
     sys.exit(code)
 
@@ -53,22 +53,26 @@ def replay(
 ) -> NoReturn:
     """Run a command against what was recorded, and pass on its exit code. Any key will do; none is compared."""
     try:
-        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (an extra)
-    except ImportError as error:
-        words = f"Replaying needs more packages ({error.name}): pip install 'dagster-dune[emulator]'."
-        raise _failed(words) from error
-    try:
-        with DuneEmulator(cassette=cassette, strict=not fall_back) as emulator:
+        with emulator_class()(cassette=cassette, strict=not fall_back) as emulator:
             key = os.environ.get("DUNE_API_KEY") or ANY_KEY
             code = run_with(command, {"DUNE_API_BASE_URL": emulator.url, "DUNE_API_KEY": key})
             asked = len(emulator.journal())
     except (DuneError, OSError) as error:
-        raise _failed(str(error)) from error
+        raise _failed(error) from error
     if not asked:
         typer.echo("No request came to the replay: a base_url in code wins over DUNE_API_BASE_URL.", err=True)
     sys.exit(code)
 
 
-def _failed(words: str) -> typer.Exit:
-    typer.echo(words, err=True)
+def _check_recorded(recorder: Recorder) -> None:
+    if not recorder.count:
+        raise DuneError(
+            "No request came through the recording: the command asks Dune for nothing, or it has a base_url of its own "
+            "in its code or configuration, which wins over DUNE_API_BASE_URL.",
+            hint="Take it out to record.",
+        )
+
+
+def _failed(error: Exception) -> typer.Exit:
+    typer.echo(str(error), err=True)
     return typer.Exit(1)

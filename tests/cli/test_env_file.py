@@ -1,11 +1,15 @@
 """The file `.env` of the working directory: what it says holds for our commands as it does for dg's."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dagster_dune.cli.env_file import check_env_file
+from dagster_dune.errors import DuneConfigurationError
 
 BIN = Path(sys.executable).parent
 SHOW = (
@@ -86,3 +90,21 @@ def test_a_file_that_is_no_text_is_told(cli):
 def test_without_one_nothing_is_set(cli):
     shown = json.loads(cli(None, "emulator", "exec", "--", sys.executable, "-c", SHOW).stdout)
     assert shown["DUNE_API_KEY"] == "emulator-key"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"\xff\xfe", "The file .env of this directory cannot be read: 'utf-8' codec"),
+        (
+            b"DUNE_API_BASE_URL=https://api.dune.com",
+            "The file .env of this directory sets DUNE_API_BASE_URL, and dg and",
+        ),
+    ],
+)
+def test_a_file_that_is_in_the_way_is_named(tmp_path, monkeypatch, said, words):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DUNE_API_BASE_URL", "")
+    (tmp_path / ".env").write_bytes(said)
+    with pytest.raises(DuneConfigurationError, match=re.escape(words)):
+        check_env_file({"DUNE_API_BASE_URL": "http://127.0.0.1:1"})

@@ -85,3 +85,13 @@ def test_a_pipeline_that_dune_does_not_know_is_told(invoke):
     unknown = invoke("status", "01J00000000000000000000000")
     assert unknown.exit_code == 1
     assert "404" in unknown.output
+
+
+def test_a_run_that_has_sent_nothing(invoke, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    with dg.DagsterInstance.get() as instance:
+        run = dg.materialize([dg.asset(name="plain")(lambda: None)], instance=instance)
+    done = invoke("cancel", run.run_id)
+    assert done.exit_code == 1
+    assert f"Run {run.run_id} has started no pipeline. A retry may have taken another run's over" in done.output

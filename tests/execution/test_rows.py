@@ -150,6 +150,15 @@ def test_without_any_instance_is_a_clear_error(resource, monkeypatch):
             list(resource.get_rows(context, KEY))
 
 
+def test_a_script_has_a_client_of_variables(dune, monkeypatch):
+    monkeypatch.setenv("MY_KEY", dune.api_key)
+    monkeypatch.setenv("MY_URL", dune.url)
+    resource = DuneResource(api_key=dg.EnvVar("MY_KEY"), base_url=dg.EnvVar("MY_URL"))
+    for scripted in (resource, resource.model_copy(), resource.model_copy(update={"api_key": dg.EnvVar("MY_KEY")})):
+        with scripted.get_client() as client:
+            assert client.whoami().customer_id == "team_1"
+
+
 def test_a_variable_that_is_not_set_is_named_in_a_script(monkeypatch):
     monkeypatch.delenv("MY_KEY", raising=False)
     with pytest.raises(DuneConfigurationError, match="The environment variable MY_KEY, which holds the api_key"):

@@ -97,6 +97,48 @@ def test_the_sql_is_shown_beside_the_querys_own_words():
     assert descriptions["query_2"] is None
 
 
+TAGS = {
+    "dex": "dex",
+    "Qualité": "Qualite",
+    "цена": "цена".encode("idna").decode(),
+    "日次": "日次".encode("idna").decode(),
+    "[prod]": "prod",
+    'a "b"': "a_b",
+    "  two words  ": "two_words",
+    "a/b:c": "a_b_c",
+    "x" * 100: "x" * 63,
+    "ы" * 100: None,
+    "🔥": "",
+    "...": "",
+}
+
+
+@pytest.mark.parametrize(("tag", "shown"), TAGS.items(), ids=[f"{tag[:9]}" for tag in TAGS])
+def test_tags_of_every_alphabet(tag, shown):
+    catalog = DuneCatalog(queries=[Query(query_id=1, tags=[tag, "other"])])
+    (spec,) = build_dune_assets(catalog).specs
+    tags = [name for name in spec.tags if not name.startswith("dagster") and name != "other"]
+    assert tags == ([shown] if shown else [] if shown == "" else tags)
+    assert len(tags) == (shown != "")
+    selected = build_dune_assets(catalog, select=[f"tag:{tag}"])
+    assert len(list(selected.keys)) == 1
+
+
+def test_titles_are_shown_of_queries_and_of_matviews(dune, client):
+    dune.load_query(1, "Trades by day", "SELECT 1 AS a")
+    dune.load_query(2, "Объём", "SELECT a FROM dune.acme.result_trades")
+    dune.load_query(3, "Pairs", "SELECT 3 AS a", description="The best.")
+    dune.load_materialized_view("dune.acme.result_trades", 1)
+    dune.load_materialized_view("dune.acme.result_volume", 2)
+    dune.load_materialized_view("dune.acme.result_pairs", 3)
+    specs = build_dune_assets(DuneCatalog.from_api(client)).specs
+    assert {spec.key.path[-1]: spec.description.split("\n")[0] for spec in specs} == {
+        "result_trades": "Trades by day",
+        "result_volume": "Объём",
+        "result_pairs": "The best.",
+    }
+
+
 def test_loading_warns_of_nothing(tmp_path, recwarn):
     (tmp_path / "x_4100001.sql").write_text("SELECT 1")
     build_dune_assets(DuneCatalog.from_directory(tmp_path))

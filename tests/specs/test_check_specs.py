@@ -198,3 +198,26 @@ def test_tags_on_dune_make_checks(dune, client, caplog):
     assert DuneCatalog.from_api(client, select=A, exclude="2").checks == ()
     assert f"The tag 'Check: {A}' of {B}: a matview is refreshed, and a check is a query." in caplog.text
     assert {key.path[-1] for key in build_dune_assets(found).keys} == {"result_a", "result_b", "other_3"}
+
+
+OTHER = {"asset": B, "name": "other", "kind": "rows", "query_id": 5}
+
+
+@pytest.mark.parametrize(
+    ("checks", "words"),
+    [
+        ([{**GATE, "query_id": 77}], "The check gate of dune.acme.result_a is query_77, which is not in the catalog."),
+        (
+            [GATE, OTHER],
+            "query_5 is both the check gate of dune.acme.result_a and the check other of dune.acme.result_b",
+        ),
+        (
+            [GATE, {**OTHER, "asset": "query_5", "query_id": 6}],
+            "query_5 is the check gate of dune.acme.result_a, and is ",
+        ),
+    ],
+)
+def test_a_catalog_refuses_checks_that_contradict_it(checks, words):
+    with pytest.raises(DuneCatalogError) as error:
+        catalog(queries=[Query(query_id=5), Query(query_id=6)], checks=[DuneCheck(**check) for check in checks])
+    assert words in str(error.value)

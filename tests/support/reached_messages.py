@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster_dune
+from dagster_dune.catalog.sources.left_out import LeftOut
 from dagster_dune.errors import DuneError
 
 PACKAGE = str(Path(dagster_dune.__file__).parent) + "/"
@@ -17,7 +18,7 @@ PACKAGE = str(Path(dagster_dune.__file__).parent) + "/"
 @contextmanager
 def noted(lines):
     """Put the lines that make errors and warnings into a set, as ``catalog/names.py:97``."""
-    make, warn = DuneError.__init__, logging.Logger.warning
+    make, warn, leave_out = DuneError.__init__, logging.Logger.warning, LeftOut.add
 
     def note():
         frame = sys._getframe(2)
@@ -34,8 +35,12 @@ def noted(lines):
         note()
         warn(self, *args, **options | {"stacklevel": options.get("stacklevel", 1) + 1})
 
-    DuneError.__init__, logging.Logger.warning = making, warning
+    def leaving_out(self, *args, **options):  # which is told at the end, where it is an error
+        note()
+        leave_out(self, *args, **options)
+
+    DuneError.__init__, logging.Logger.warning, LeftOut.add = making, warning, leaving_out
     try:
         yield
     finally:
-        DuneError.__init__, logging.Logger.warning = make, warn
+        DuneError.__init__, logging.Logger.warning, LeftOut.add = make, warn, leave_out

@@ -26,6 +26,8 @@ LINK = re.compile(
     rf"(?:(?P<label>[a-z _-]{{1,30}}):? ?)?[<(\[]?(?:https?://)?(?:www\.)?dune\.com/queries/(?P<id>{ID})(?![0-9])",
     re.IGNORECASE,
 )
+DECORATION = re.compile(r"^[^\w\[(<]+")
+AFTER_LINK = re.compile(r"^[^\s,;]*[\s,;&|+>)\]]*")
 LABEL_WORDS = frozenset(
     [
         "view",
@@ -46,6 +48,8 @@ LABEL_WORDS = frozenset(
         "saved",
         "live",
         "published",
+        "and",
+        "or",
     ]
 )
 NAMED = re.compile(
@@ -143,7 +147,8 @@ def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequ
         shown = " and ".join(map(str, dates))
         return Found(None, stem, tuple(dates), f"{shown} in its name may be a date")
     short = [str(number.id) for number in numbers]
-    return Found(None, stem, why=f"{' and '.join(short)} in its name is too short for an id" if short else "")
+    are = "are" if len(short) > 1 else "is"
+    return Found(None, stem, why=f"{' and '.join(short)} in its name {are} too short for an id" if short else "")
 
 
 def numbers_in(stem: str) -> Iterator[Number]:
@@ -202,14 +207,22 @@ def ids_in_comment(comment: str) -> Iterator[int]:
     for text in comment.splitlines():
         if len(text) > LONGEST_LINE:
             continue
-        line = MARKDOWN_LINK.sub(r"\1: \2", " ".join(text.strip(" \t*-#/|=").split()))
-        if link := LINK.match(line):
-            if LABEL_WORDS.issuperset(filter(None, re.split(r"[ _-]+", (link["label"] or "").lower()))):
-                yield int(link["id"])
+        line = MARKDOWN_LINK.sub(r"\1: \2", " ".join(DECORATION.sub("", text).split()))
+        if LINK.match(line):
+            yield from _linked(line)
         elif named := NAMED.match(line):
             digits = len(named["id"])
             if digits >= SHORTEST_SURE_ID or (digits == SHORTEST_NAMED_ID and not named["more"].strip()):
                 yield int(named["id"])
+
+
+def _linked(line: str) -> Iterator[int]:
+    """The links of a line that begins with one, up to the first that is given another meaning."""
+    while link := LINK.match(line):
+        if not LABEL_WORDS.issuperset(filter(None, re.split(r"[ _-]+", (link["label"] or "").lower()))):
+            return
+        yield int(link["id"])
+        line = AFTER_LINK.sub("", line[link.end() :])
 
 
 def _allowed(numbers: Sequence[Number], linked: Sequence[int], allowed: Sequence[IdPlace]) -> int | None:

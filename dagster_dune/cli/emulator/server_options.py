@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_type_hi
 import typer
 
 from dagster_dune.cli.emulator.folders import load_folder
-from dagster_dune.errors import DuneError
+from dagster_dune.errors import DuneConfigurationError, DuneError
 
 if TYPE_CHECKING:
     from dagster_dune.emulator.server import DuneEmulator
@@ -63,11 +63,7 @@ class ServerOptions:
     def running(self, port: int, api_key: str) -> Iterator[DuneEmulator]:
         """Run a local Dune that answers once everything is loaded; what goes wrong ends the command."""
         try:
-            from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (an extra)
-        except ImportError as error:
-            fail(f"The emulator needs more packages ({error.name}): pip install 'dagster-dune[emulator]'.")
-        try:
-            emulator = DuneEmulator(
+            emulator = emulator_class()(
                 host=self.host,
                 port=port,
                 api_key=api_key,
@@ -111,6 +107,22 @@ def takes_server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_options
 
 
+def emulator_class() -> type[DuneEmulator]:
+    """Return the local Dune, whose packages are an extra.
+
+    Raises:
+        DuneConfigurationError: They are not installed.
+    """
+    try:
+        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415
+    except ImportError as error:
+        raise DuneConfigurationError(
+            f"The local Dune needs {error.name}, which is not installed.",
+            hint="Run: pip install 'dagster-dune[emulator]'.",
+        ) from error
+    return DuneEmulator
+
+
 def fail(message: str) -> NoReturn:
     """End the command with a message."""
     typer.secho(message, err=True, fg=typer.colors.RED)
@@ -120,7 +132,9 @@ def fail(message: str) -> NoReturn:
 def _assumed(text: str) -> tuple[str, str]:
     id_, equals, other = text.partition("=")
     if not equals:
-        fail(f"--assume {text}: write ID=OTHER, such as csv-null=empty.")
+        raise DuneConfigurationError(
+            f"--assume {text} does not say what holds instead.", hint="Write ID=OTHER, such as csv-null=empty."
+        )
     return id_, other
 
 

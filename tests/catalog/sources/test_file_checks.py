@@ -100,6 +100,14 @@ def test_checks_stand_in_the_document_and_survive_a_merge(folder, tmp_path):
         ({"x_22222.sql": "/* dune\ncheck: dune.acme.result_amount\n*/\nSELECT 1 AS x"}, f"Did you mean {A}?"),
         ({"x_22222.sql": "/* dune\ncheck: dex.trades\n*/\nSELECT 1 AS x"}, "is nothing that Dune runs"),
         ({"x.sql": f"/* dune\ncheck: {A}\n*/\nSELECT 1 AS x"}, "nothing says which query it is"),
+        (
+            {"x_22222.sql": f"/* dune\nmatview: dune.acme.result_x\ncheck: {A}\n*/\nSELECT 1 AS x"},
+            "line 3: dune.acme.result_x is a matview, and a check is a query. Remove matview or check.",
+        ),
+        (
+            {"x.sql": "/* dune\nchecks: {some: {kind: row_count, at_least: 1}}\n*/\nSELECT 1 AS x"},
+            "line 2: the file has checks, and nothing says which query it is (no id).",
+        ),
         ({"x_22222.sql": f"/* dune\ncheck: {{asset: {A}, kind: credits}}\n*/\nSELECT 1 AS x"}, "has no query"),
         ({"x_22222.sql": f"/* dune\ncheck: {{asset: {A}, at_least: 3}}\n*/\nSELECT 1 AS x"}, "does not take at_least"),
         (

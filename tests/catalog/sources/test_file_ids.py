@@ -57,6 +57,7 @@ def test_what_is_not_taken_is_a_candidate_and_told():
     assert "4100001 in its name or 4100002 in its name or 4100003 in a comment" in found.why
     assert identify("top_100", None, []).candidates == ()
     assert "100 in its name is too short" in identify("top_100", None, []).why
+    assert identify("2024-01-31", None, []).why == "2024 and 31 in its name are too short for an id"
     assert identify("name", None, []).why == ""
 
 
@@ -109,6 +110,12 @@ COMMENTS = {
     "This query: https://dune.com/queries/4711": [4711],
     "Link to the query: https://dune.com/queries/4711": [4711],
     "saved at https://dune.com/queries/4711": [4711],
+    "🔗 https://dune.com/queries/4711": [4711],
+    "• @query https://dune.com/queries/4711": [4711],
+    "https://dune.com/queries/4711 and https://dune.com/queries/4712": [4711, 4712],
+    "https://dune.com/queries/4711/8, dune.com/queries/4712?x=1 | https://dune.com/queries/4713": [4711, 4712, 4713],
+    "https://dune.com/queries/4711 (forked from https://dune.com/queries/4712)": [4711],
+    "https://dune.com/queries/4711, which replaces https://dune.com/queries/4712": [4711],
     # other words on other queries
     "forked from https://dune.com/queries/4711": [],
     "See also: https://dune.com/queries/4711": [],

@@ -1,6 +1,8 @@
 """Folders of .sql files."""
 
+import os
 import re
+import shutil
 
 import pytest
 
@@ -375,11 +377,19 @@ BAD_FILES = {
     "parameter twice": ("parameters:\n  a: 1\n  a: 2", r", line 4: 'a' stands twice"),
     "no YAML": ("id: 1\nname: a: b", r", line 3: the header is no YAML"),
     "no mapping": ("- id", r", line 2: the header is no list of keys and values"),
-    "id": ("id: abc", r", line 2: id in the header is wrong"),
+    "id": ("id: abc", r", line 2: id in the header must be a whole number, not 'abc'\. Write its digits alone\."),
     "negative id": ("id: -1", r", line 2: id in the header is wrong"),
     "performance": ("performance: very large", r", line 2: performance in the header is wrong: "),
-    "private": ("private: perhaps", r", line 2: private in the header is wrong"),
-    "deps": ("deps: dex.trades", r", line 2: deps in the header is wrong"),
+    "private": ("private: perhaps", r", line 2: private in the header must be true or false, not 'perhaps'"),
+    "deps": (
+        "deps: dex.trades",
+        r", line 2: deps in the header must be a list, not 'dex\.trades'\. Write it as \[a, b\]\.",
+    ),
+    "a key in capitals": ("ID: 4100001", r", line 2: the header has no key 'ID'\. Did you mean 'id'\?"),
+    "hours": (
+        "freshness: {fail_hours: a day}",
+        r", line 2: freshness\.fail_hours in the header must be a number, not 'a day'",
+    ),
     "dep": ("deps: [trades]", r", line 2: in the header: 'trades' is no name that DuneSQL can read"),
     "parameters": ("parameters: [a]", r", line 2: parameters in the header is no list"),
     "parameter type": ("parameters: {a: {type: bool}}", r", line 2: parameters\.a\.type in the header is wrong"),
@@ -550,3 +560,28 @@ def test_tabs_in_a_header_are_named(tmp_path, write):
     write("x_4100001.sql", "/* dune\n\tid: 4711\n*/\nSELECT 1")
     with pytest.raises(DuneCatalogError, match=r"line 2: the header is no YAML: .* Write spaces in place of tabs"):
         DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+def test_a_date_in_a_matviews_file_name_is_no_id_of_its_query(tmp_path, write, caplog):
+    file = write("volume_20240131.sql", "/* dune\nmatview: dune.acme.result_volume\n*/\nSELECT 1 AS n")
+    assert only(tmp_path).query_id is None
+    assert (
+        f"{file}: nothing says for sure which query backs dune.acme.result_volume: 20240131 in its name" in caplog.text
+    )
+
+
+def test_a_folder_that_cannot_be_read_is_left_out(tmp_path, write, caplog):
+    """Its path is longer than any that a system takes, so that not even the superuser reads it."""
+    write("x_4100001.sql")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=folder)
+        inner = os.open("d" * 250, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    try:
+        assert only(tmp_path).sql_name == "query_4100001"
+    finally:
+        shutil.rmtree(tmp_path / ("d" * 250))
+    assert re.search(r"Left out of the catalog: The folder .*d{250} cannot be read: ", caplog.text)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from dagster_dune.errors import DuneCatalogError
 
@@ -20,6 +21,14 @@ LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the quick one, where l
 MAX_DEPTH = 50
 MAX_NODES = 100_000
 """What aliases stand for counts as often as it is named."""
+
+EXPECTED = {
+    "tuple": ("a list", "Write it as [a, b]."),
+    "int": ("a whole number", "Write its digits alone."),
+    "float": ("a number", "Write its digits alone."),
+    "bool": ("true or false", ""),
+}
+"""What is meant where a value is of another type, by what pydantic calls it, and how that is written."""
 
 LONGEST_WORD = 100
 NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
@@ -87,7 +96,7 @@ class YamlText:
             raise self._error(line, f"in {self._what}: {error}") from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise self._wrong(model, keys, first["loc"], first["type"], first["msg"]) from error
+            raise self._wrong(model, keys, first) from error
 
     def line_of(self, *keys: str) -> int:
         """Return the line of the file on which a key stands, counted from 1."""
@@ -131,13 +140,12 @@ class YamlText:
                 raise self._error(line, f"{key.value!r} stands twice in {self._what}.", hint="Remove one.")
             seen.add(key.value)
 
-    def _wrong(
-        self, model: type[BaseModel], before: tuple[str, ...], place: tuple[int | str, ...], kind: str, message: str
-    ) -> DuneCatalogError:
+    def _wrong(self, model: type[BaseModel], before: tuple[str, ...], error: ErrorDetails) -> DuneCatalogError:
+        place, kind = error["loc"], error["type"]
         line, keys = _find(self._root, (*before, *place))
         if kind == "extra_forbidden":
             valid = _model_at(model, keys[len(before) : -1]).model_fields
-            close = get_close_matches(keys[-1][:LONGEST_WORD], valid, n=1)
+            close = get_close_matches(keys[-1][:LONGEST_WORD].lower(), valid, n=1)
             hint = (f"Did you mean {close[0]!r}? " if close else "") + f"The keys are: {', '.join(valid)}."
             return self._error(line, f"{self._what} has no key {'.'.join(keys)[:LONGEST_WORD]!r}.", hint=hint)
         if len(keys) == len(before):
@@ -149,7 +157,11 @@ class YamlText:
             return self._error(line, f"{'.'.join(keys)} in {self._what} is no list of keys and values.", hint=hint)
         if kind == "missing":
             return self._error(line, f"{'.'.join(keys)} in {self._what} lacks {place[-1]}.", hint="Write it below.")
-        return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {message}.")
+        if expected := EXPECTED.get(kind.removesuffix("_type").removesuffix("_parsing")):
+            given = f", not {error['input'][:LONGEST_WORD]!r}" if isinstance(error["input"], str) else ""
+            words, hint = expected
+            return self._error(line, f"{'.'.join(keys)} in {self._what} must be {words}{given}.", hint=hint)
+        return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {error['msg']}.")
 
     def _too_deep(self, line: int) -> DuneCatalogError:
         return self._error(line, f"{self._what} is nested too deeply.", hint="Write one 'key: value' a line.")

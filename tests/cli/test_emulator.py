@@ -1,0 +1,117 @@
+"""``dagster-dune emulator start`` and ``exec``: what they tell whoever starts them."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+from waiting import PATIENCE
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.cli import load_folder
+from dagster_dune.cli.emulator import emulator_class
+from dagster_dune.cli.subprocesses import run_with
+from dagster_dune.errors import DuneConfigurationError, DuneError
+
+COMMAND = [sys.executable, "-c", "from dagster_dune.cli import app; app()", "emulator"]
+SHOW = "import os; print(os.environ['DUNE_API_BASE_URL'], os.environ['DUNE_API_KEY'])"
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A function that starts a local Dune, and returns its process and what it says until clients may come."""
+    processes = []
+
+    def start(*words):
+        process = subprocess.Popen([*COMMAND, "start", "--port", "0", *words], stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process, [process.stdout.readline().rstrip() for _ in range(3)]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("key", ["emulator-key", "a key; with $HOME, 'quotes' and \"more\" \\"])
+def test_the_lines_of_start_can_be_pasted(started, key):
+    process, (said, *lines) = started("--api-key", key, "--team", "my_team")
+    assert "for team my_team" in said
+    shell = subprocess.run(
+        ["bash", "-euc", "\n".join([*lines, f"exec {shlex.join([sys.executable, '-c', SHOW])}"])],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    url, _, pasted = shell.stdout.rstrip("\n").partition(" ")
+    assert pasted == key
+    assert url in said
+    with DuneApiClient(pasted, url, timeout=PATIENCE) as client:
+        assert client.whoami().customer_id
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+
+
+def test_exec_says_where_it_is_on_the_error_stream_and_passes_the_exit_code_on():
+    code = f"{SHOW}; raise SystemExit(7)"
+    done = subprocess.run(
+        [*COMMAND, "exec", "--", sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 7
+    url, key = done.stdout.split()
+    assert done.stderr.startswith(f"Dune is emulated at {url} for team acme.")
+    assert key == "emulator-key"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--assume", "csv-null"], "--assume csv-null does not say what holds instead. Write ID=OTHER"),
+        (["--assume", "csv-null=purple"], "csv-null"),
+        (["--assume", "nothing=other"], "nothing"),
+    ],
+)
+def test_what_is_wrong_is_one_line(words, message):
+    done = subprocess.run([*COMMAND, "exec", *words, "--", "true"], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"nameless.sql": "SELECT 1"}, "nameless.sql, line 1 is a query without an id. Name the file <name>_<id>.sql."),
+        (
+            {"x.sql": "/* dune\nmatview: dune.acme.result_x\n*/\nSELECT 1"},
+            "The matview dune.acme.result_x has no query id",
+        ),
+        (
+            {"x_4100001.sql": "/* dune\nmatview: dune.stranger.result_x\n*/\nSELECT 1 AS n"},
+            "The matview dune.stranger.result_x: ",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_be_saved_is_said(dune, tmp_path, files, words):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DuneError) as error:
+        load_folder(dune, tmp_path)
+    assert words in str(error.value)
+
+
+def test_a_command_that_cannot_be_run_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DuneError, match=r"no-such-command cannot be run: No such file or directory\."):
+        run_with(["no-such-command"], {})
+
+
+def test_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dagster_dune.emulator.server", None)
+    with pytest.raises(
+        DuneConfigurationError, match=r"needs .*, which is not installed\. Run: pip install 'dagster-dune"
+    ):
+        emulator_class()
