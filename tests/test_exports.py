@@ -80,3 +80,10 @@ def test_what_was_never_materialized_cannot_be_exported(resource, instance, tmp_
 def test_a_table_is_in_a_local_file():
     with pytest.raises(DuneConfigurationError, match="local"):
         build_dune_export(NUMBERS, to="s3://bucket/a.duckdb", table="t")
+
+
+def test_a_table_elsewhere_than_on_this_machine_is_refused_at_load():
+    with pytest.raises(
+        DuneConfigurationError, match=r"A DuckDB file is a local one, not 's3://.*Export to Parquet instead"
+    ):
+        build_dune_export(NUMBERS, to="s3://bucket/x.duckdb", table="numbers")

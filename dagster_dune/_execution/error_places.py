@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.sources.files.header import code_line_of
+from dagster_dune.catalog.sources.files.sql_text import code_line_of
 
 LINE = re.compile(r"\bline (\d{1,6}):(\d{1,6})\b")
 LONGEST_REASON = 2000

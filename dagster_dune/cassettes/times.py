@@ -20,7 +20,7 @@ def other_time(text: str, drawn: str) -> str | None:
 
     Examples:
         >>> other_time("2024-01-31 12:30:45.123 UTC", "0123456789abcdef" * 4)
-        '2011-10-18 15:07:59.478 UTC'
+        '2001-12-14 07:17:51.234 UTC'
         >>> other_time("2024-01-31 was a Wednesday", "00") is None
         True
     """

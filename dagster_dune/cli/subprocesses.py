@@ -24,7 +24,10 @@ def run_with(command: Sequence[str], variables: Mapping[str, str]) -> int:
         process = subprocess.Popen(command, env={**os.environ, **variables})  # noqa: S603  (what the user has asked for)
     except OSError as error:
         raise DuneError(f"{command[0]} cannot be run: {error.strerror}.") from error
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda number, _: process.send_signal(number))
-    code = process.wait()
+    before = {number: signal.signal(number, lambda number, _: process.send_signal(number)) for number in STOP_SIGNALS}
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return code if code >= 0 else 128 - code

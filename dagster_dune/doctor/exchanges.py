@@ -29,7 +29,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 WORD = re.compile(r"[A-Za-z_][A-Za-z_ ]{0,40}(\([0-9]+(, ?[0-9]+)?\))?")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z| UTC|[+-][0-9:]+)?)?")
 NAMING = re.compile(
-    r"'[^']*'|\"[^\"]*\"|`[^`]*`|\b\w+(?:\.[\w\"-]+)+|\b[0-9A-HJKMNP-TV-Z]{26}\b|\b0x[0-9a-fA-F]+|\b\w*[0-9]{3,}\w*"
+    r"'[^']*'|\"[^\"]*\"|`[^`]*`|\b(?![0-9]+\.[0-9]+\b)\w+(?:\.[\w\"-]+)+|\b[0-9A-HJKMNP-TV-Z]{26}\b|\b0x[0-9a-fA-F]+|\b\w*[0-9]{3,}\w*"
 )
 SHOWN_ITEMS = 3
 PATH_WORDS = re.compile(r"[a-z][a-z-]*|v1")

@@ -122,6 +122,7 @@ class _Experiments:
         make = self._workbench.query
         plain = make("one row", PLAIN)
         matview = self._workbench.matview(plain)
+        in_sql = _quoted(matview.name)
         first = matview.execution_id
         if first:
             self._workbench.ended(first)
@@ -141,7 +142,7 @@ class _Experiments:
             word=make("a parameter", WORD, [word]),
             failing=make("one that fails", FAILING),
             slow=make("one that is slow", SLOW),
-            reader=make("one that reads", f"SELECT n FROM {_quoted(matview.name)}"),  # noqa: S608 (a name of Dune's)
+            reader=make("one that reads", f"SELECT n FROM {in_sql}"),  # noqa: S608 (a name of Dune's)
             matview=matview.name,
         )
 

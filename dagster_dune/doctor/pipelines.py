@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
 from dagster_dune.api import models
 from dagster_dune.api.errors import DuneApiError, DuneNotFoundError
+from dagster_dune.doctor.course import Course, executions
 from dagster_dune.doctor.exchanges import without_names
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.doctor.workbench import Workbench
@@ -20,59 +20,6 @@ KNOWN_WITHIN = 10.0
 ANSWERS_AFTER_THE_END = 12
 LOOKS_AT_WHAT_STARTS = 3
 NOBODYS_QUERY = 2**31 - 1
-
-
-@dataclass
-class Course:
-    """How a pipeline went.
-
-    Attributes:
-        words: The pipeline's own words, in the order in which they came.
-        node_words: Those of its nodes.
-        known_after: The seconds until it was known.
-        late_answers: How many answers after its end it took until each started node had ended.
-        last: The last answer.
-        was_listed: Whether any answer had nodes.
-    """
-
-    words: list[str] = field(default_factory=list)
-    node_words: list[str] = field(default_factory=list)
-    known_after: float = 0.0
-    late_answers: int = 0
-    last: models.PipelineStatus = field(default_factory=models.PipelineStatus)
-    was_listed: bool = False
-
-    def take(self, status: models.PipelineStatus) -> None:
-        """Take in an answer."""
-        self.last = status
-        self.was_listed = self.was_listed or bool(status.node_executions)
-        _append(self.words, status.status or "")
-        for node in status.node_executions:
-            _append(self.node_words, (node.progress and node.progress.status) or "")
-
-    def node(self, number: int) -> models.QueryExecutionStatus | models.MaterializedViewRefreshStatus | None:
-        """What the last answer says of a node, by its place in the request, from 1."""
-        by_id = {node.id: node.progress for node in self.last.node_executions}
-        if number in by_id:
-            return by_id[number]
-        nodes = self.last.node_executions
-        return nodes[number - 1].progress if len(nodes) >= number else None
-
-    @property
-    def phase(self) -> Phase:
-        """What its last word means."""
-        return phase_of(self.last.status, self.last.error)
-
-    @property
-    def running(self) -> list[str]:
-        """The executions of started nodes that have not ended, by their own words."""
-        return [
-            node.progress.execution_id
-            for node in self.last.node_executions
-            if node.progress
-            and node.progress.execution_id
-            and phase_of(node.progress.status, node.progress.error) in (Phase.WAITING, Phase.RUNNING)
-        ]
 
 
 class PipelineExperiments:
@@ -163,8 +110,8 @@ class PipelineExperiments:
         if found and found.verdict is Verdict.DOES_NOT_HOLD:
             raise DuneError("no answer lists its nodes")
         pipeline = self._submit([self._query(1, slow), self._query(2, plain, [1])])
-        status = self._workbench.wait(lambda: self._status(pipeline), lambda status: bool(_executions(status)))
-        execution_id = _executions(status)[0]
+        status = self._workbench.wait(lambda: self._status(pipeline), lambda status: bool(executions(status)))
+        execution_id = executions(status)[0]
         self._workbench.watch(execution_id)
         self._workbench.wait(
             lambda: self._client.get_execution_status(execution_id),
@@ -180,7 +127,7 @@ class PipelineExperiments:
         self._words(course, is_cancelled=True)
         canceled = phase_of(own.state) is Phase.CANCELED
         self._report.judge("canceled-spelling", canceled, f"its execution is {own.state}")
-        others = [id_ for id_ in _executions(course.last) if id_ != execution_id]
+        others = [id_ for id_ in executions(course.last) if id_ != execution_id]
         for other in others:
             self._client.cancel_execution(other)
         seen = f"the dependent {'started' if others else 'did not start'}"
@@ -199,7 +146,7 @@ class PipelineExperiments:
         self._report.holds("lineage-form", "a pipeline of a query was taken")
         course = self._followed(pipeline)
         self._words(course)
-        for execution_id in _executions(course.last):
+        for execution_id in executions(course.last):
             self._workbench.note(execution_id)
 
     # --- how ---
@@ -269,10 +216,9 @@ class PipelineExperiments:
             self._report.holds("node-words", ", ".join(course.node_words))
 
     def _costs_and_errors(self, course: Course) -> None:
-        executions = _executions(course.last)
-        if not executions:
+        told = [self._workbench.note(id_) for id_ in executions(course.last)]
+        if not told:
             raise DuneError("no node named its execution")
-        told = [self._workbench.note(id_) for id_ in executions]
         without = sum(status.execution_cost_credits is None for status in told)
         self._report.judge("node-credits", not without, f"{len(told) - without} of {len(told)} executions say it")
         warned = [
@@ -297,13 +243,3 @@ class PipelineExperiments:
             return self._client.get_query_results(query_id, limit=0).execution_id
         except DuneNotFoundError:
             return None
-
-
-def _executions(status: models.PipelineStatus) -> list[str]:
-    nodes = [node.progress for node in status.node_executions]
-    return [progress.execution_id for progress in nodes if progress and progress.execution_id]
-
-
-def _append(words: list[str], word: str) -> None:
-    if word and word not in words:
-        words.append(word)

@@ -276,3 +276,19 @@ def assert_no_key_in(caught):
     texts = ["".join(traceback.format_exception(caught))]
     texts += [text for link in chain for text in (str(link), repr(link), repr(vars(link)))]
     assert not any(KEY in text for text in texts)
+
+
+def test_a_text_that_no_address_can_hold_is_named(client, faulty):
+    with pytest.raises(
+        DuneConfigurationError, match=r"GET /api/v1/execution/01X/results cannot be written as a request"
+    ):
+        client.get_execution_results("01X", filters="\ud800")
+    assert faulty.requests == []
+
+
+def test_a_proxy_that_needs_another_package_is_named(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.delenv("https_proxy", raising=False)
+    words = r"The proxy .* cannot be used: .*httpx\[socks\], or name another"
+    with DuneApiClient(KEY) as client, pytest.raises(DuneConfigurationError, match=words):
+        client.whoami()

@@ -166,6 +166,14 @@ def test_a_base_url_in_code_is_noticed(real, tmp_path):
     assert "base_url" in done.stderr
 
 
+def test_a_command_that_asks_nothing_is_noticed(real, tmp_path, monkeypatch):
+    monkeypatch.setenv("DUNE_API_BASE_URL", real.url)
+    done = CliRunner().invoke(app, ["record", "-o", str(tmp_path / "no.json"), "--", "true"])
+    assert done.exit_code == 1
+    assert "No request came through the recording" in done.output
+    assert "Take it out to record." in done.output
+
+
 def test_exit_codes_are_passed_on(real, tmp_path):
     code = "import sys; from dagster_dune import get_client; sys.exit(7)"
     code = "import os, sys, httpx; httpx.get(os.environ['DUNE_API_BASE_URL'] + '/api/whoami'); sys.exit(7)"

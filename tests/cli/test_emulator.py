@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.cli import load_folder
+from dagster_dune.cli import app, load_folder
 from dagster_dune.cli.emulator import emulator_class
 from dagster_dune.cli.subprocesses import run_with
 from dagster_dune.errors import DuneConfigurationError, DuneError
@@ -69,7 +70,6 @@ def test_exec_says_where_it_is_on_the_error_stream_and_passes_the_exit_code_on()
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--assume", "csv-null"], "--assume csv-null does not say what holds instead. Write ID=OTHER"),
         (["--assume", "csv-null=purple"], "csv-null"),
         (["--assume", "nothing=other"], "nothing"),
     ],
@@ -115,3 +115,9 @@ def test_the_extra_is_named(monkeypatch):
         DuneConfigurationError, match=r"needs .*, which is not installed\. Run: pip install 'dagster-dune"
     ):
         emulator_class()
+
+
+def test_what_else_is_assumed_has_two_sides():
+    done = CliRunner().invoke(app, ["emulator", "exec", "--assume", "csv-null", "--", "true"])
+    assert done.exit_code == 1
+    assert "--assume csv-null does not say what holds instead. Write ID=OTHER" in done.output

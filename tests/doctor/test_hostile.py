@@ -197,3 +197,57 @@ def test_without_the_right_to_save_queries_the_rest_is_tried(dune):
     assert report.findings["last-executions"].seen.startswith("403: ")
     assert report.findings["nodes-form"].verdict is Verdict.NOT_TRIED
     assert report.exit_code == 0
+
+
+# --- experiments that do not come off ---
+
+ODD_ENDS = {
+    "SQL that ends otherwise": (
+        {"method": "GET", "path": "/api/v1/execution/*/status"},
+        {"execution_id": "x", "state": "QUERY_STATE_EXPIRED", "is_execution_finished": True},
+        {"csv-null": "the SQL ended as QUERY_STATE_EXPIRED"},
+    ),
+    "SQL that does not end": (
+        {"method": "GET", "path": "/api/v1/execution/*/status"},
+        {"execution_id": "x", "state": "QUERY_STATE_EXECUTING"},
+        {"csv-null": "it did not come about within 0.2 s", "nodes-form": "what it takes did not come about"},
+    ),
+    "a pipeline that nobody refuses": (
+        {"method": "POST", "path": "/api/v1/pipelines/execute"},
+        {"pipeline_execution_id": "01JB0000000000000000000000"},
+        {
+            "refused-not-started": "a pipeline with an unknown query was not refused",
+            "late-nodes": "what it takes did not come about",
+        },
+    ),
+    "a pipeline that does not end": (
+        {"method": "GET", "path": "/api/v1/pipelines/executions/*/status"},
+        {"status": "executing", "node_executions": []},
+        {"failed-pipeline-word": "the pipeline did not end within 0.2 s"},
+    ),
+    "a matview of another name": (
+        {"method": "POST", "path": "/api/v1/materialized-views"},
+        {"name": "dune.acme.some.thing", "execution_id": ""},
+        {"last-executions": "the matview has a name that SQL cannot read"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("place", "body", "seen"), ODD_ENDS.values(), ids=ODD_ENDS.keys())
+def test_an_experiment_that_does_not_come_off_says_why(dune, place, body, seen):
+    dune.inject("status", **place, times=None, status=200, body=body)
+    report = Report()
+    with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
+        execute(report, Workbench(client, max_credits=None, interval=0.05, timeout=0.2))
+    report.close(executes=True)
+    assert {id_: report.findings[id_].seen for id_ in seen} == seen
+    assert report.findings["page-size"].verdict in (Verdict.HOLDS, Verdict.NOT_TRIED)
+
+
+def test_a_query_that_ends_before_it_is_cancelled(dune):
+    dune.inject("status", method="POST", path="/api/v1/execution/*/cancel", times=None, status=200, body={})
+    report = Report()
+    with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
+        execute(report, Workbench(client, max_credits=None, interval=0.05))
+    assert report.findings["canceled-spelling"].seen == "the slow query ended before it was cancelled"
+    assert report.findings["lineage-form"].verdict is Verdict.HOLDS

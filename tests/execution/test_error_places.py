@@ -24,7 +24,7 @@ from dagster_dune import (
     build_dune_assets,
 )
 from dagster_dune._execution.error_places import LONGEST_REASON, assets_named, line_in_file
-from dagster_dune.catalog.sources.files.header import code_line_of
+from dagster_dune.catalog.sources.files.sql_text import code_line_of
 
 HEADERS = {
     "no header": "",

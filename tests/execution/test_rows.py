@@ -188,6 +188,13 @@ def test_a_result_that_dune_has_forgotten_is_an_error(dune, materialized, resour
         list(resource.get_rows(materialized, KEY))
 
 
+def test_a_page_without_rows_is_an_error(dune, materialized, resource):
+    body = {"execution_id": "x", "state": "QUERY_STATE_COMPLETED", "is_execution_finished": True}
+    dune.inject("status", path="*/results*", times=None, status=200, body=body)
+    with pytest.raises(DuneResultError, match=r"A page of execution .* came without rows\. Results expire 90 days"):
+        list(resource.get_rows(materialized, KEY))
+
+
 @pytest.fixture
 def ranged(dune, resource, instance):
     dune.load_query(

@@ -251,6 +251,8 @@ def test_a_wrong_page_is_an_error_and_never_another_frame(server, fault):
         (b'"next_offset": 60', b'"next_offset": 10', "the next one begins at 10"),
         (b'"next_offset": 60', b'"next_uri": "https://api.dune.com/api/v1/execution/01JOTHER/results"', "01JOTHER"),
         (b'"rows"', b'"lines"', "the next one begins at 60"),
+        (b'"result"', b'"results"', r"A page of the result has no rows \(state QUERY_STATE_COMPLETED\)"),
+        (b'"text 52"', b'"\\ud800"', "Column 't' holds a text that is no Unicode"),
     ],
 )
 def test_a_wrong_page_of_json_is_an_error(server, old, new, words):
@@ -324,6 +326,39 @@ def test_a_failed_page_is_read_again_and_no_other(server):
     assert sorted(offsets) == sorted([str(n) for n in range(0, 100, 10)] + ["50"])
 
 
+def test_a_short_read_is_an_error(server):
+    with DuneApiClient("key", server.url, timeout=PATIENCE) as client:
+        reader = ResultReader(client, server.ID, ReadOptions())
+        batches = reader.batches()
+        next(batches)
+        reader.export.rows -= 1  # as if one had not come
+        with pytest.raises(DuneResultError, match="99 rows of execution 01JEXECUTION came, of 100"):
+            list(batches)
+
+
+def test_a_sample_of_more_rows_is_an_error(server):
+    def give_all(path, options, answer):
+        if options.pop("sample_count", None):
+            answer["body"] = server.answer(path, options)["body"]
+
+    server.change = give_all
+    with pytest.raises(
+        DuneResultError, match="A sample of 100 rows of execution 01JEXECUTION came, but 7 were asked for"
+    ):
+        read(server, sample=7)
+
+
+def test_what_dune_does_not_know_or_describe_is_an_error(server):
+    server.types = ["bigint"]
+    with pytest.raises(
+        DuneResultError, match="Dune names 2 columns and 1 types for the result of execution 01JEXECUTION"
+    ):
+        read(server)
+    server.change = lambda path, options, answer: answer.update(status=404, body=b'{"error": "no"}')
+    with pytest.raises(DuneResultError, match="Dune does not know execution 01JEXECUTION"):
+        read(server)
+
+
 # --- NULL, and the text <nil> ---
 
 
@@ -338,6 +373,19 @@ def test_null_and_the_text_nil_are_told_apart():
         table, reader = read(server, exact=False)
         assert table.column(0)[57].as_py() is None
         assert reader.export.extra_bytes == 0
+
+
+def test_texts_that_differ_between_the_formats_are_an_error():
+    texts = [["<nil>" if n == 57 else None if n % 2 else "x"] for n in range(100)]
+    with ResultServer(["t"], ["varchar"], texts) as server:
+
+        def change_json(path, options, answer):
+            if path.endswith("/results") and "filters" not in options:
+                answer["body"] = answer["body"].replace(b'"x"', b'"y"')
+
+        server.change = change_json
+        with pytest.raises(DuneResultError, match="Column 't' of execution 01JEXECUTION differs between CSV and JSON"):
+            read(server)
 
 
 def test_where_no_text_is_nil_one_look_is_enough(server):

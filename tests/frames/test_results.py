@@ -84,12 +84,32 @@ def test_the_latest_result_of_a_query(client, dune, finish):
         ({"execution_id": "x", "as_": dict}, r"builtins.dict.*polars.DataFrame"),
         ({"execution_id": "x", "as_": "excel"}, "'excel'"),
         ({"execution_id": "x", "colums": ["a"]}, "Options of reading are columns"),
+        ({"execution_id": []}, "There is no execution to read"),
+        ({"execution_id": ["x", "y"], "limit": 1}, "limit and sample are of one execution"),
+        ({"execution_id": "x", "page_size": 0}, "page_size must be at least 1, not 0"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_before_any_request(faulty, options, words):
     with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneConfigurationError, match=words):
         get_result(client, **options)
     assert faulty.requests == []
+
+
+def test_several_results_together_are_no_larger_than_max_bytes(client, execution):
+    size = client.get_execution_status(execution).result_metadata.total_result_set_bytes
+    with pytest.raises(
+        DuneResultError, match=rf"The results of 2 executions have {2 * size} bytes, more than max_bytes"
+    ):
+        get_result(client, [execution, execution], max_bytes=size)
+
+
+def test_a_latest_result_without_an_execution_is_an_error(faulty):
+    faulty.replies = [(200, '{"state": "QUERY_STATE_COMPLETED"}')]
+    with (
+        DuneApiClient("key", faulty.url) as client,
+        pytest.raises(DuneResultError, match="names no execution for the latest result of query 7"),
+    ):
+        get_result(client, query_id=7)
 
 
 def test_names_that_are_not_their_own_are_renamed_where_they_must_be():
@@ -192,6 +212,31 @@ def test_status_requests_that_fail_are_borne_for_a_while(faulty):
         faulty.replies = [(200, '{"execution_id": "01X"}'), (503, "{}")]
         with pytest.raises(DuneResultError, match="may go on running"):
             run_sql(client, "SELECT 1", waiting=Waiting(failure_tolerance=0))
+
+
+def test_a_result_that_was_cut_short_is_told(faulty, caplog):
+    faulty.replies = [
+        (200, '{"execution_id": "01X", "state": "QUERY_STATE_PENDING"}'),
+        (200, '{"execution_id": "01X", "state": "QUERY_STATE_COMPLETED_PARTIAL"}'),
+        (200, '{"execution_id": "01X", "state": "QUERY_STATE_COMPLETED_PARTIAL"}'),
+    ]
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneResultError):
+        run_sql(client, "SELECT 1").result()
+    assert "allow_partial_results=True reads what there is" in caplog.text
+
+
+def test_what_could_not_be_cancelled_is_told(client, dune, endless, monkeypatch, caplog):
+    dune.inject(
+        "status", method="POST", path="/api/v1/execution/*/cancel", times=None, status=403, body={"error": "no"}
+    )
+
+    def interrupted(_):
+        raise Interrupt
+
+    monkeypatch.setattr(client, "get_execution_status", interrupted)
+    with pytest.raises(Interrupt):
+        run_sql(client, endless)
+    assert "may go on running, it could not be cancelled. Dune answered 403" in caplog.text
 
 
 # --- every type, through every target ---

@@ -321,3 +321,14 @@ def test_a_query_that_can_no_longer_be_read_stays_as_it_was(faulty, faulty_clien
     assert [(query.sql_name, query.sql) for query in catalog.queries] == [("query_1", "SELECT 1"), ("query_3", None)]
     assert "Query 1 stays as it was read before" in caplog.text
     assert "Left out of the catalog: Query 2: " in caplog.text
+
+
+def test_an_object_that_no_catalog_holds_is_left_out_with_its_name(faulty, faulty_client, caplog):
+    faulty.replies = [
+        ok(materialized_views=[{"sql_id": "dune.acme.result_x", "query_id": -5}, {"sql_id": "dune.acme.result_y"}]),
+        ok(queries=[], total=0),
+    ]
+    assert [obj.sql_name for obj in DuneCatalog.from_api(faulty_client)] == ["dune.acme.result_y"]
+    assert (
+        "The materialized view 'dune.acme.result_x': query_id is wrong: Input should be greater than 0." in caplog.text
+    )

@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
-from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.catalog import DuneCatalog, Query
 from dagster_dune.catalog.settings.parameters import QueryParameter
+from dagster_dune.catalog.sources.files.sql_text import parse_sql_text
 from dagster_dune.errors import DuneCatalogError
 
 
@@ -585,3 +586,12 @@ def test_a_folder_that_cannot_be_read_is_left_out(tmp_path, write, caplog):
     finally:
         shutil.rmtree(tmp_path / ("d" * 250))
     assert re.search(r"Left out of the catalog: The folder .*d{250} cannot be read: ", caplog.text)
+
+
+def test_what_a_model_refuses_is_told_with_its_line():
+    parsed = parse_sql_text("-- daily\n\nSELECT 1", "x.sql")
+    with (
+        pytest.raises(DuneCatalogError, match=r"x\.sql, line 3: query_id is wrong: Input should be greater than 0\."),
+        parsed.at(),
+    ):
+        Query(query_id=-1)

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dagster_dune import DuneApiClient, DuneConfigurationError
+from dagster_dune import AmbiguousSubmission, DuneApiClient, DuneConfigurationError
 from dagster_dune.frames.results import get_result, run_sql
 from dagster_dune.frames.uploads.schema import RESERVED, WIDE, DuneUploadError, table_columns, table_parts
 from dagster_dune.frames.uploads.tables import write_table
@@ -224,6 +224,7 @@ def test_types_that_no_table_takes_name_column_type_and_cast(type_, cast):
         (pa.table({"u": [1]}), {"u": "varchar"}, "It can be bigint"),
         (pa.table({"u": [1]}), {"v": "uint256"}, "'v', which is no column"),
         (pa.table({"at": pa.array([1], pa.timestamp("us"))}), {}, "finer than a millisecond"),
+        (pa.table({"at": pa.array([4 * 10**14], pa.timestamp("ms"))}), {}, "a year that is none of 0 to 9999"),
         ({"a": 1}, {}, "A dict is no frame"),
         ([], {}, "no columns"),
     ],
@@ -302,6 +303,26 @@ def test_rows_that_are_there_twice_are_an_error_that_says_so(client):
     )
     with pytest.raises(DuneUploadError, match="has 3 rows with the marker 'm', not 0 and not the 2"):
         write_table(client, FRAME, NAME, **marking)
+
+
+def test_a_part_of_a_lost_insert_is_an_error_that_says_so(client, monkeypatch):
+    insert = client.insert_rows
+
+    def insert_one_and_lose_the_answer(*args):
+        insert("acme", "labels", b'{"address":"0x01","label":"x","dagster_marker":"m"}\n', "application/x-ndjson")
+        raise AmbiguousSubmission("lost", method="POST", path="/insert")
+
+    monkeypatch.setattr(client, "insert_rows", insert_one_and_lose_the_answer)
+    with pytest.raises(DuneUploadError, match="has 1 rows with the marker 'm', where 0 or 2 could be"):
+        write_table(client, FRAME, NAME, mode="append", marker="m", settle_seconds=0.1)
+
+
+def test_fewer_rows_than_were_sent_are_an_error(client, dune):
+    dune.inject("status", method="POST", path=INSERT, status=200, body={"rows_written": 1, "bytes_written": 9})
+    with pytest.raises(
+        DuneUploadError, match=r"Dune has written 1 of 2 rows to dune.acme.labels. The table is not whole"
+    ):
+        write_table(client, FRAME, NAME)
 
 
 def test_a_late_double_is_found_after_the_append(client, monkeypatch):

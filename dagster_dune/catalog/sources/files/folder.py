@@ -1,6 +1,6 @@
 """A folder of ``.sql`` files as a catalog: one file a query, or the backing query of one matview.
 
-A query's id stands in its header (see `header` beside this module), in the folder's ``dune.yml`` (see
+A query's id stands in its header (see `sql_text` beside this module), in the folder's ``dune.yml`` (see
 `folder_settings`), in its file's name, or in a comment at its start that links to it (see
 `dagster_dune.catalog.sources.file_ids`). A file without one waits for `DuneCatalog.merge` to find it in the account. A
 file whose header or settings have a `matview` is that materialized view.
@@ -24,7 +24,8 @@ from dagster_dune.catalog.settings.parameters import ParameterValue, QueryParame
 from dagster_dune.catalog.sources.file_ids import WAYS, Found, IdPlace, identify
 from dagster_dune.catalog.sources.files.file_checks import checks_of_file
 from dagster_dune.catalog.sources.files.folder_settings import read_settings, read_text, shown
-from dagster_dune.catalog.sources.files.header import Header, HeaderParameter, SqlText, parse_sql_text
+from dagster_dune.catalog.sources.files.header import Header, HeaderParameter
+from dagster_dune.catalog.sources.files.sql_text import SqlText, parse_sql_text
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
 from dagster_dune.catalog.sql.references import parameter_keys
 from dagster_dune.errors import DuneCatalogError

@@ -1,28 +1,11 @@
-"""What the comments at the start of a ``.sql`` file say about its query.
-
-The header is a block comment whose first line is the word ``dune``, and whose other lines are YAML::
-
-    /* dune
-    id: 4711
-    performance: large
-    parameters:
-      chain: ethereum
-    */
-    SELECT * FROM dex.trades WHERE blockchain = '{{chain}}'
-
-Every value is taken as the text that stands there: YAML would read ``0x10`` as 16, and lose digits of long numbers.
-"""
+"""What the header of a ``.sql`` file, and ``dune.yml``, may say about a query."""
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.names import MAX_QUERY_ID
@@ -31,16 +14,6 @@ from dagster_dune.catalog.settings.automation import Automation, Freshness
 from dagster_dune.catalog.settings.checks import CheckKind, DuneCheck
 from dagster_dune.catalog.settings.parameters import ParameterType
 from dagster_dune.catalog.settings.partitions import QueryPartitions
-from dagster_dune.catalog.sources.file_ids import ids_in_comment
-from dagster_dune.catalog.sources.files.yaml_text import YamlText
-from dagster_dune.errors import DuneCatalogError
-
-logger = logging.getLogger(__name__)
-
-COMMENT = re.compile(r"\s*(?:--(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/)", re.DOTALL)
-HEADER_START = re.compile(r"\s*dune[ \t]*\n")
-UNCLOSED_HEADER = re.compile(r"\s*/\*\s*dune[ \t]*\n")
-UNCLOSED_COMMENT = re.compile(r"\s*/\*")
 
 
 class _HeaderPart(BaseModel):
@@ -164,142 +137,3 @@ class Header(_HeaderPart):
                 "checks": {**other.checks, **self.checks},
             }
         )
-
-
-KEYS = "|".join(Header.model_fields)
-BLOCK = rf"/\*\s*(?!(?-i:dune)[ \t]*\n)dune\b(?:[ \t]*[:,;-])?\s*(?:{KEYS})[ \t]*:"
-LINES = rf"--[ \t]*dune(?:[ \t]*[:;])?[ \t]*\n[ \t]*--[ \t]*(?:{KEYS})[ \t]*:"
-NEARLY_A_HEADER = re.compile(rf"(?:\s*--[^\n]*\n)*?\s*(?P<what>{BLOCK}|{LINES})", re.IGNORECASE)
-LATE_HEADER = re.compile(rf"(?P<what>/\*\s*dune[ \t]*\n\s*(?:{KEYS})[ \t]*:)")
-
-
-@dataclass(frozen=True)
-class SqlText:
-    """A file's text, taken apart.
-
-    Attributes:
-        source: The file's name, for messages.
-        header: What its header says.
-        sql: The rest of the text.
-        line: The line at which that starts.
-        code_line: The line at which its first word stands that is in no comment.
-        linked: The queries that comments at the start name, as ``-- query link: https://dune.com/queries/4711``.
-        yaml: The header's text; None without one.
-    """
-
-    source: str
-    header: Header
-    sql: str
-    line: int
-    code_line: int
-    linked: tuple[int, ...]
-    yaml: YamlText | None = None
-
-    @contextmanager
-    def at(self, *keys: str) -> Iterator[None]:
-        """Say of what is wrong where it stands: the line of a key of the header, else that of the SQL.
-
-        Raises:
-            DuneCatalogError: What is done inside has raised one, or a ValidationError.
-        """
-        try:
-            yield
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise DuneCatalogError(f"{self._place(*keys)}: {place} is wrong: {first['msg']}.") from error
-        except DuneCatalogError as error:
-            raise DuneCatalogError(f"{self._place(*keys)}: {error}") from error
-
-    def _place(self, *keys: str) -> str:
-        is_there = self.yaml is not None and bool(keys) and keys[0] in self.header.model_fields_set
-        return f"{self.source}, line {self.yaml.line_of(*keys) if self.yaml and is_there else self.code_line}"
-
-
-def parse_sql_text(text: str, source: str) -> SqlText:
-    r"""Take the text of a ``.sql`` file apart.
-
-    Args:
-        text: The text, with ``\n`` at the ends of its lines.
-        source: The file's name, for messages.
-
-    Returns:
-        Its header, its SQL without the header, and the queries that it links to.
-
-    Raises:
-        DuneCatalogError: The header is not closed, stands twice, is no YAML, or holds an unknown key or a wrong value;
-            or there is no SQL.
-
-    Examples:
-        >>> parsed = parse_sql_text("/* dune\nid: 4711\n*/\nSELECT 1", "one.sql")
-        >>> parsed.header.id, parsed.sql
-        (4711, 'SELECT 1')
-    """
-    comments = list(_leading_comments(text))
-    end = comments[-1].end() if comments else 0
-    if UNCLOSED_HEADER.match(text, end):
-        raise DuneCatalogError(f"{_place(source, text, end)}: the header is not closed.", hint="Write */ after it.")
-    if UNCLOSED_COMMENT.match(text, end):
-        raise DuneCatalogError(
-            f"{_place(source, text, end)}: the comment is not closed, so that the file holds no SQL.",
-            hint="Write */ after it.",
-        )
-    if not any(letter.isprintable() and letter not in " ;" for letter in text[end:]):
-        raise DuneCatalogError(f"{source} holds no SQL.", hint="Write the query, or remove the file.")
-    headers = [comment for comment in comments if HEADER_START.match(comment["block"] or "")]
-    others = [comment for comment in comments if comment not in headers]
-    linked = tuple(dict.fromkeys(found for comment in others for found in ids_in_comment(_words(comment))))
-    code_line = _line(text, end)
-    if nearly := NEARLY_A_HEADER.match(text) or LATE_HEADER.search(text, end):
-        logger.warning(
-            "%s: this comment is not read as a header. One begins with a line /* dune above the SQL, ends with */, and "
-            "holds lines key: value.",
-            _place(source, text, nearly.start("what")),
-        )
-    if not headers:
-        return SqlText(source, Header(), text.strip(), _line(text, 0), code_line, linked)
-    if len(headers) > 1:
-        second = _place(source, text, headers[1].end())
-        raise DuneCatalogError(f"{second}: this is the file's second header.", hint="Join the two.")
-    yaml = _header_text(source, text, headers[0].start("block"), headers[0]["block"])
-    header = yaml.read(Header)
-    before, after = text[: headers[0].start()], text[headers[0].end() :]
-    line = _line(text, 0 if before.strip() else headers[0].end())
-    return SqlText(source, header, f"{before}\n{after}".strip(), line, code_line, linked, yaml)
-
-
-def code_line_of(text: str) -> int:
-    r"""Return the line of the first word that is in no comment, counted from 1.
-
-    Examples:
-        >>> code_line_of("-- daily\n/* two\nlines */\n\nSELECT 1")
-        5
-    """
-    comments = list(_leading_comments(text))
-    return _line(text, comments[-1].end() if comments else 0)
-
-
-def _header_text(source: str, text: str, start: int, block: str) -> YamlText:
-    yaml = HEADER_START.sub(lambda first: "\n" * first[0].count("\n"), block, count=1)
-    return YamlText(yaml, source=source, what="the header", lines_before=text.count("\n", 0, start))
-
-
-def _leading_comments(text: str) -> Iterator[re.Match[str]]:
-    comment = COMMENT.match(text)
-    while comment:
-        yield comment
-        comment = COMMENT.match(text, comment.end())
-
-
-def _words(comment: re.Match[str]) -> str:
-    return comment["line"] or comment["block"] or ""
-
-
-def _place(source: str, text: str, position: int) -> str:
-    return f"{source}, line {_line(text, position)}"
-
-
-def _line(text: str, position: int) -> int:
-    """The line of the first text at or after a position."""
-    start = len(text) - len(text[position:].lstrip())
-    return text.count("\n", 0, start) + 1
