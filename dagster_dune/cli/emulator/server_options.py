@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial, wraps
@@ -44,10 +44,10 @@ class ServerOptions:
         bool, typer.Option("--lenient", help="Take requests with fields that the emulator does not know, as Dune does.")
     ] = False
     allow_host: Annotated[
-        Sequence[str] | None, typer.Option(help="Another name by which clients call this server. Repeatable.")
+        list[str] | None, typer.Option(help="Another name by which clients call this server. Repeatable.")
     ] = None
     assume: Annotated[
-        Sequence[str] | None,
+        list[str] | None,
         typer.Option(
             metavar="ID=OTHER", help="What not to be as it is assumed of Dune; see docs/doctor.md. Repeatable."
         ),

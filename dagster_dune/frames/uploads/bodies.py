@@ -116,7 +116,8 @@ def _timestamps(array: pa.Array, column: TableColumn) -> pa.Array:
             hint="Cut them to milliseconds.",
         ) from error
     texts = pc.cast(plain, pa.string())
-    if pc.any(pc.greater(pc.utf8_length(texts), 24)).as_py() or pc.any(pc.starts_with(texts, "-")).as_py():
+    longest = len("9999-12-31 23:59:59.999") + (array.type.tz is not None)
+    if pc.any(pc.greater(pc.utf8_length(texts), longest)).as_py() or pc.any(pc.starts_with(texts, "-")).as_py():
         raise DuneConfigurationError(f"Column {column.name!r} has a year that is none of 0 to 9999.")
     return texts
 

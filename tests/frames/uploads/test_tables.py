@@ -225,6 +225,7 @@ def test_types_that_no_table_takes_name_column_type_and_cast(type_, cast):
         (pa.table({"u": [1]}), {"v": "uint256"}, "'v', which is no column"),
         (pa.table({"at": pa.array([1], pa.timestamp("us"))}), {}, "finer than a millisecond"),
         (pa.table({"at": pa.array([4 * 10**14], pa.timestamp("ms"))}), {}, "a year that is none of 0 to 9999"),
+        (pa.table({"at": pa.array([4 * 10**14], pa.timestamp("ms", "UTC"))}), {}, "a year that is none of 0 to 9999"),
         ({"a": 1}, {}, "A dict is no frame"),
         ([], {}, "no columns"),
     ],

@@ -12,7 +12,7 @@ from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app, load_folder
-from dagster_dune.cli.emulator import emulator_class
+from dagster_dune.cli.emulator.server_options import emulator_class
 from dagster_dune.cli.subprocesses import run_with
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
