@@ -19,6 +19,7 @@ _BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
     (r"date_(trunc|add|diff)\(\s*'$", "", "day"),
     (r"(timestamp|date)\s*\(?\s*'$", "", "2024-01-01"),
     (r"cast\(\s*'$", r"'\s*as\s+(timestamp|date)", "2024-01-01"),
+    (r"else\s+'$", r"'\s*end\s+as\s+(timestamp|date)", "2024-01-01"),
     (r"cast\(\s*$", r"\s*as\s+(timestamp|date)", "TIMESTAMP '2024-01-01'"),
     (r"cast\(\s*'?$", r"'?\s*as\s+(\w*int\w*|double|real|decimal)", "1"),
     (r"(from|join)\s+$", r"(?![\w.])", "ethereum.transactions"),
@@ -81,6 +82,8 @@ def _by_context(sql: str, match: re.Match[str]) -> str | None:
     before, after = sql[max(0, match.start() - 60) : match.start()].lower(), sql[match.end() : match.end() + 60].lower()
     if re.search(r"[\w\s]=\s*'$", before) and re.search(r"query_\d+\([^)]*$", before):
         return None
+    if re.search(r"split_part\(\s*'$", before) and (parted := re.match(r"'\s*,\s*'([^']+)'", after)):
+        return f"1{parted[1]}1"
     for left, right, value in _BY_CONTEXT:
         if re.search(left, before) and re.match(right, after):
             return value

@@ -35,8 +35,8 @@ _OF_TYPES = re.compile(
 """What an error says that another type of a column may help against."""
 _USUAL: tuple[tuple[str, str], ...] = (
     (r"(evt_|call_|min_|max_)?block_number|(evt_|tx_)?index|nonce|decimals", "bigint"),
-    (r"(evt_|call_)?block_date|day|date|week|month", "date"),
-    (r"(evt_|call_)?block_time|time|timestamp|minute|hour|created_at|updated_at", "timestamp(3) with time zone"),
+    (r"day|date|week|month|.*_date", "date"),
+    (r"time|timestamp|minute|hour|.*_(at|time|timestamp)", "timestamp(3) with time zone"),
     (r".*trace_address", "array(bigint)"),
     (r".*(hash|address|_contract|topic\d|_uid)", "varbinary"),
     (r"data|bytecode|input|output|from|to|taker|maker|tx_from|tx_to", "varbinary"),
@@ -132,10 +132,11 @@ class _Tables:
     def type_of(self, place: Place) -> Type:
         return self.known.get(place[0], {}).get(place[1], Type("varchar"))
 
-    def observe(self, place: Place, target: Type) -> None:
+    def observe(self, place: Place, target: Type, *, is_exact: bool = False) -> None:
         if target.name == "unknown" or self.type_of(place).name != "unknown":
             return
-        self.known[place[0]][place[1]] = _widest(place[1], _filled(target, place[1]))
+        filled = _filled(target, place[1])
+        self.known[place[0]][place[1]] = filled if is_exact and filled.is_integer else _widest(place[1], filled)
         self.changed.add(place[0])
 
 
@@ -205,9 +206,9 @@ class _Reading(Discovery):
     def ordered(self, table: str, columns: Sequence[str]) -> None:
         self.tables.orders[table] = tuple(columns)
 
-    def observe(self, sql: str, target: Type) -> None:
+    def observe(self, sql: str, target: Type, *, is_exact: bool = False) -> None:
         if sql in self.places:
-            self.tables.observe(self.places[sql], target)
+            self.tables.observe(self.places[sql], target, is_exact=is_exact)
 
     def link(self, sqls: Sequence[str]) -> None:
         places = [self.places[sql] for sql in sqls if sql in self.places]
@@ -270,6 +271,7 @@ def infer(queries: Iterable[Compiled], known: Mapping[str, Mapping[str, str]] | 
         waiting = [place for place, query in enumerate(given) if tables.changed & query.tables]
         if not waiting:
             break
+    problems = _mended(given, tables, problems, set(problems))
     tables.changed = set()
     _settle(tables, everything=True)
     unsure = {place for place, query in enumerate(given) if place in problems or tables.changed & query.tables}
@@ -347,7 +349,7 @@ def _mended(given: Sequence[Compiled], tables: _Tables, before: Mapping[int, str
         words, used = _attempt(query, tables)
         while words is not None and trials > 0 and _OF_TYPES.search(words):
             mended = None
-            for column, type_ in _hypotheses(tables, used):
+            for column, type_ in _hypotheses(tables, used, words):
                 trials -= 1
                 was = tables.set_type(column, type_)
                 new_words, new_used = _attempt(query, tables)
@@ -362,7 +364,6 @@ def _mended(given: Sequence[Compiled], tables: _Tables, before: Mapping[int, str
             if mended is None:
                 break
             words, used = mended
-        _settle(tables, everything=True)
         if words is None:
             problems.pop(place, None)
         else:
@@ -370,14 +371,19 @@ def _mended(given: Sequence[Compiled], tables: _Tables, before: Mapping[int, str
     return problems
 
 
-def _hypotheses(tables: _Tables, used: Sequence[Place]) -> Iterator[tuple[Place, Type]]:
-    for column in sorted(used[:_TRIED_COLUMNS], key=lambda place: _usual(place[1]) is not None):
+def _hypotheses(tables: _Tables, used: Sequence[Place], words: str) -> Iterator[tuple[Place, Type]]:
+    """Other types for the columns that were used last, those first of whose type the error speaks."""
+
+    def unlikely(place: Place) -> tuple[bool, bool]:
+        return str(tables.type_of(place)) not in words, _usual(place[1]) is not None
+
+    for column in sorted(used[:_TRIED_COLUMNS], key=unlikely):
         if column[0] in tables.declared or column[1] not in tables.known.get(column[0], {}):
             continue
         if tables.is_well_known(column):
             continue
         was = tables.known[column[0]][column[1]]
-        for type_ in _HYPOTHESES:
+        for type_ in sorted(_HYPOTHESES, key=lambda type_: type_.is_number != was.is_number):
             if type_ != was:
                 yield column, type_
 

@@ -16,6 +16,7 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.calls import bound_call, written
+from dagster_dune.emulator.dunesql.rewrite.casts import derived
 from dagster_dune.emulator.dunesql.rewrite.conditions import condition
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.trino import BIGINT, SKETCHES
@@ -78,8 +79,9 @@ def aggregate(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
         raise error_at(parts.node, f"Window function {parts.name} requires an OVER clause")
     if scope.grouping is None:
         raise error_at(parts.node, f"{parts.name} cannot stand here: aggregates belong to a SELECT")
-    sql, operand = _call(translator, parts, scope.source.inside("An aggregate"))
-    return scope.grouping.add(_modified(sql, parts, translator, scope.source.inside("An aggregate"), ""), operand.type)
+    sql, operand, sources = _call(translator, parts, scope.source.inside("An aggregate"))
+    whole = _modified(sql, parts, translator, scope.source.inside("An aggregate"), "")
+    return derived(scope.grouping.add(whole, operand.type), sources)
 
 
 def grouping(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
@@ -135,11 +137,11 @@ def _unwrapped(parts: _Parts) -> _Parts:
     return replace(parts, arguments=arguments)
 
 
-def _call(translator: Translator, parts: _Parts, scope: Scope) -> tuple[str, Operand]:
+def _call(translator: Translator, parts: _Parts, scope: Scope) -> tuple[str, Operand, list[Operand]]:
     found = bound_call(translator, parts.node, parts.name, parts.arguments, scope)
     if parts.distinct and any(argument.type.find(*SKETCHES) for argument in found.call.arguments):
         raise error_at(parts.node, f"DISTINCT can only be applied to comparable types: {parts.name}")
-    return written(parts.node, found), Operand("", found.call.result)
+    return written(parts.node, found), Operand("", found.call.result), found.like_result
 
 
 def _modified(sql: str, parts: _Parts, translator: Translator, scope: Scope, over: str) -> str:
@@ -195,9 +197,9 @@ def _windowed(translator: Translator, parts: _Parts, scope: Scope) -> Operand:
     inside = scope.inside("A window function")
     if scope.grouping is not None:
         inside = replace(scope, place="")
-    sql, operand = _call(translator, parts, inside)
+    sql, operand, sources = _call(translator, parts, inside)
     over = f" OVER ({window_sql(translator, parts.window, scope)})"
-    return Operand(_modified(sql, parts, translator, inside, over), operand.type)
+    return derived(Operand(_modified(sql, parts, translator, inside, over), operand.type), sources)
 
 
 def _check_offset(parts: _Parts, scope: Scope) -> None:

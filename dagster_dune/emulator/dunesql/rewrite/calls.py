@@ -11,7 +11,7 @@ from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
 from dagster_dune.emulator.dunesql.functions.registry import Call, Function, Operand, RefusedError, write
 from dagster_dune.emulator.dunesql.functions.times import CLOCKS
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted, suppose
+from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted, derived, suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.signatures import Bindings, Parameter, Signature, bind, resolved
@@ -36,6 +36,13 @@ class Bound:
     call: Call
 
     @property
+    def like_result(self) -> list[Operand]:
+        """The arguments that have the type of the result."""
+        signature, arguments = self.function.signature, self.call.arguments
+        names = [signature.parameter(place).name for place in range(len(arguments))]
+        return [each for name, each in zip(names, arguments, strict=True) if name == signature.result.name]
+
+    @property
     def sql(self) -> str:
         """What is written."""
         return write(self.function, self.call)
@@ -44,7 +51,7 @@ class Bound:
 def call(translator: Translator, node: exp.Expr, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> Operand:
     """Write a call of a function of one row."""
     found = bound_call(translator, node, name, arguments, scope)
-    return Operand(written(node, found), found.call.result)
+    return derived(Operand(written(node, found), found.call.result), found.like_result)
 
 
 def written(node: exp.Expr, found: Bound) -> str:
@@ -157,10 +164,18 @@ def _bound(
             return None
         if value.type != target and (value.type.name, target.name) != ("varchar", "varchar"):
             cost += 1 + _COSTS.get(target.name, 10)
+        if value.type.name == "unknown" and _takes_integers_alone(function.name, len(values), place):
+            suppose(value, target, is_exact=True)
         ready.append(coerced(value, target))
     types = [value.type for value in ready]
     result = function.result(types) if function.result else resolved(signature.result, bindings)
     return cost, Bound(function, Call(function.name, tuple(ready), _with_zone(result, types)))
+
+
+def _takes_integers_alone(name: str, count: int, place: int) -> bool:
+    """Whether an argument of a function is a whole number in each of its signatures."""
+    shapes = [each.signature.parameter(place) for each in FUNCTIONS[name] if each.signature.takes(count)]
+    return all(shape.type is not None and shape.type.is_integer for shape in shapes)
 
 
 def _with_zone(result: Type, types: Sequence[Type]) -> Type:

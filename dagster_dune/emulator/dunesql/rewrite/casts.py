@@ -66,8 +66,11 @@ _TARGETS: dict[str, tuple[str, ...]] = {
 class _Observer(Protocol):
     """Wants to know which types values of unknown type are taken for: `engine.table_schemas` does."""
 
-    def observe(self, sql: str, target: Type) -> None:
-        """A value of unknown type is taken for one of a type."""
+    def observe(self, sql: str, target: Type, *, is_exact: bool) -> None:
+        """A value of unknown type is taken for one of a type, and for no wider one if it is exact."""
+
+    def derive(self, sql: str, origin: str) -> None:
+        """A value of unknown type has the type of another one."""
 
     def link(self, sqls: Sequence[str]) -> None:
         """Values are of one type."""
@@ -84,11 +87,22 @@ def is_observed() -> bool:
     return OBSERVER.get() is not None
 
 
-def suppose(value: Operand, target: Type) -> None:
+def suppose(value: Operand, target: Type, *, is_exact: bool = False) -> None:
     """Tell the observer, if there is one, what a value of unknown type may be taken for."""
     observer = OBSERVER.get()
     if observer is not None and value.type.name == "unknown":
-        observer.observe(value.sql, target)
+        observer.observe(value.sql, target, is_exact=is_exact)
+
+
+def derived(value: Operand, sources: Sequence[Operand]) -> Operand:
+    """Tell the observer, if there is one, that a value of unknown type has the type of others; returns the value."""
+    observer = OBSERVER.get()
+    if observer is not None and value.type.name == "unknown":
+        for source in sources:
+            if source.type.name == "unknown" and source.sql != value.sql:
+                observer.derive(value.sql, source.sql)
+                break
+    return value
 
 
 def link(values: Sequence[Operand]) -> None:

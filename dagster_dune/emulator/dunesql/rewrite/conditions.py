@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
+from dagster_dune.emulator.dunesql.rewrite.casts import coerced, derived, link
 from dagster_dune.emulator.dunesql.rewrite.comparisons import compared
 from dagster_dune.emulator.dunesql.rewrite.operators import mismatch
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
@@ -62,7 +62,7 @@ def case(translator: Translator, node: exp.Case, scope: Scope) -> Operand:
         tests = [condition(translator, branch.this, scope, "CASE WHEN clause").sql for branch in node.args["ifs"]]
     branches = " ".join(f"WHEN {test} THEN {result.sql}" for test, result in zip(tests, results, strict=False))
     last = f" ELSE {results[-1].sql}" if default is not None else ""
-    return Operand(f"CASE {branches}{last} END", common)
+    return derived(Operand(f"CASE {branches}{last} END", common), results)
 
 
 def conditional(translator: Translator, node: exp.If, scope: Scope) -> Operand:
@@ -73,7 +73,7 @@ def conditional(translator: Translator, node: exp.If, scope: Scope) -> Operand:
         values.append(translator.expression(node.args["false"], scope))
     values, common = one_type(node, values, "Result types for IF")
     last = f" ELSE {values[1].sql}" if len(values) > 1 else ""
-    return Operand(f"CASE WHEN {test.sql} THEN {values[0].sql}{last} END", common)
+    return derived(Operand(f"CASE WHEN {test.sql} THEN {values[0].sql}{last} END", common), values)
 
 
 def coalesce(node: exp.Expr, values: Sequence[Operand]) -> Operand:
@@ -81,7 +81,7 @@ def coalesce(node: exp.Expr, values: Sequence[Operand]) -> Operand:
     if len(values) < 2:
         raise error_at(node, "The 'coalesce' function must have at least two arguments")
     values, common = one_type(node, values, "All COALESCE operands")
-    return Operand(f"coalesce({', '.join(value.sql for value in values)})", common)
+    return derived(Operand(f"coalesce({', '.join(value.sql for value in values)})", common), values)
 
 
 def nullif(node: exp.Expr, first: Operand, second: Operand) -> Operand:
@@ -90,7 +90,7 @@ def nullif(node: exp.Expr, first: Operand, second: Operand) -> Operand:
         same = compared(node, "=", first, second)
     except Exception:
         raise mismatch(node, "NULLIF", first.type, second.type) from None
-    return Operand(f"CASE WHEN {same.sql} THEN NULL ELSE {first.sql} END", first.type)
+    return derived(Operand(f"CASE WHEN {same.sql} THEN NULL ELSE {first.sql} END", first.type), [first])
 
 
 def negation(translator: Translator, node: exp.Not, scope: Scope) -> Operand:

@@ -35,8 +35,8 @@ class Discovery(Protocol):
     def ordered(self, table: str, columns: Sequence[str]) -> None:
         """Note that a table has these columns, in this order."""
 
-    def observe(self, sql: str, target: Type) -> None:
-        """Note which type a value of unknown type is taken for."""
+    def observe(self, sql: str, target: Type, *, is_exact: bool = False) -> None:
+        """Note which type a value of unknown type is taken for, and that it can be no wider one if it is exact."""
 
     def link(self, sqls: Sequence[str]) -> None:
         """Note that values are of one type."""

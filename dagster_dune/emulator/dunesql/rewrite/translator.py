@@ -28,7 +28,7 @@ from dagster_dune.emulator.dunesql.rewrite import (
     queries,
     relations,
 )  # fmt: skip
-from dagster_dune.emulator.dunesql.rewrite.casts import OBSERVER, NoCastError, coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.casts import OBSERVER, NoCastError, coerced, converted, derived
 from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, is_open, passed_on, resolve
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce
@@ -125,9 +125,13 @@ class _Observer:
     translator: QueryTranslator
     discovery: Discovery
 
-    def observe(self, sql: str, target: Type) -> None:
+    def observe(self, sql: str, target: Type, *, is_exact: bool) -> None:
         """A value of unknown type is taken for one of a type."""
-        self.discovery.observe(self.translator.origin(sql), target)
+        self.discovery.observe(self.translator.origin(sql), target, is_exact=is_exact)
+
+    def derive(self, sql: str, origin: str) -> None:
+        """A value of unknown type has the type of another one."""
+        self.translator.note_origin(sql, origin)
 
     def link(self, sqls: Sequence[str]) -> None:
         """Values of unknown type must be of one type."""
@@ -197,7 +201,7 @@ class QueryTranslator:
 
     def note_origin(self, sql: str, origin: str) -> None:
         """Note what a column of unknown type is made of."""
-        if origin and self.discovery is not None:
+        if origin and self.discovery is not None and self.origin(origin) != sql:
             self.origins[sql] = origin
 
     def origin(self, sql: str) -> str:
@@ -532,7 +536,7 @@ def _all(translator: QueryTranslator, nodes: Sequence[exp.Expr], scope: Scope) -
 
 def _try(translator: QueryTranslator, node: exp.Anonymous, scope: Scope) -> Operand:
     value = translator.expression(node.expressions[0], scope)
-    return Operand(f"TRY({value.sql})", value.type)
+    return derived(Operand(f"TRY({value.sql})", value.type), [value])
 
 
 def _row(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
@@ -686,7 +690,8 @@ def _subquery(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Oper
         alias = translator.fresh("q")
         made = ", ".join(f"f{place} := {alias}.{each.sql}" for place, each in enumerate(relation.fields))
         return Operand(f"(SELECT struct_pack({made}) FROM ({relation.sql}) AS {alias})", types)
-    return Operand(f"({relation.sql})", relation.fields[0].type)
+    only = relation.fields[0]
+    return derived(Operand(f"({relation.sql})", only.type), [Operand(only.origin, only.type)] if only.origin else [])
 
 
 def _exists(translator: QueryTranslator, node: exp.Exists, scope: Scope) -> Operand:
