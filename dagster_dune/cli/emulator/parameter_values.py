@@ -26,6 +26,7 @@ _BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
     (r"[\w.]$", "", "ethereum"),
     (r"(from|join)\s+$", "", "ethereum"),
     (r"(address|contract|wallet|owner|token\w*|pool\w*)\"?\s*(=|<>|!=|in\s*\()\s*$", "", _ADDRESS),
+    (r"(code|name|symbol|label|category|project|environment)s?\"?\s+(not\s+)?in\s*\(\s*$", r"\s*\)", "'x'"),
     (r"(<|>|<=|>=)\s*$", "", "1"),
 )
 """What stands before a parameter, what after it, and a value that fits there."""

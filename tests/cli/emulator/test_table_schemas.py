@@ -179,11 +179,31 @@ def test_a_query_that_the_folder_does_not_hold_becomes_one_without_rows(tmp_path
         ("SELECT * FROM t_{{x}}.trades", "ethereum"),
         ("SELECT * FROM t WHERE pool_address = {{x}}", "0x" + "00" * 20),
         ("SELECT * FROM t LIMIT {{x}}", "1"),
+        ("SELECT * FROM t WHERE app_code NOT IN ({{x}})", "'x'"),
+        ("SELECT cast(split_part('{{x}}', ' : ', 1) AS int)", "1 : 1"),
+        ("SELECT cast(CASE '{{x}}' WHEN 'now' THEN '2024-01-02' ELSE '{{x}}' END AS timestamp)", "2024-01-01"),
+        ("SELECT cast({{x}} AS date)", "TIMESTAMP '2024-01-01'"),
         ("-- {{x}} is a number\nSELECT * FROM t WHERE d > timestamp '{{x}}'", "2024-01-01"),
     ],
 )
 def test_the_value_of_a_parameter_fits_where_it_stands(sql, value):
     assert sample_values(sql) == {"x": value}
+
+
+def test_types_are_told_through_functions_that_pass_them_on(tmp_path):
+    tables, problems = tables_of(
+        tmp_path,
+        a_4100001="SELECT max_by(total, at) - lag(max(total)) OVER (ORDER BY day) AS d FROM acme.a GROUP BY day",
+        b_4100002="SELECT coalesce(b.owner, IF(b.odd > 1, b.keeper)) = 0x01 AS mine FROM acme.b b",
+        c_4100003="SELECT date_add('day', c.days, (SELECT max(c.start_date) FROM acme.c c)) AS s FROM acme.c c",
+        d_4100004="SELECT date_diff('hour', opened, closed) AS h, n + 1 AS m FROM acme.d, UNNEST(amounts) AS t(n)",
+    )
+    assert problems == []
+    assert tables["acme.a"]["total"] == "double"
+    assert (tables["acme.b"]["owner"], tables["acme.b"]["keeper"]) == ("varbinary", "varbinary")
+    assert (tables["acme.c"]["days"], tables["acme.c"]["start_date"]) == ("bigint", "date")
+    assert {tables["acme.d"][name] for name in ("opened", "closed")} == {"timestamp(3) with time zone"}
+    assert tables["acme.d"]["amounts"] == "array(double)"
 
 
 def test_values_that_do_not_fit_are_exchanged(tmp_path):

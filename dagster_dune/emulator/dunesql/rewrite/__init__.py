@@ -1,5 +1,6 @@
 """Rewrite: a tree comes in, its names are looked up and its types told; DuckDB's SQL of the same meaning goes out.
 
-`translator` gives each kind of node to the function that writes it; `queries`, `relations` and `aggregation` write
-queries, `literals`, `operators`, `comparisons`, `conditions`, `casts`, `calls` and `documents` expressions.
+`translator` begins. `queries` writes SELECT and its clauses, what stands in FROM, set operations and WITH;
+`expressions` writes all else, each kind of node by the function that `expressions.writers` lists. What names mean in a
+place is a `scopes.Scope`.
 """

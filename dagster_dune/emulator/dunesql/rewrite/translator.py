@@ -10,38 +10,22 @@ from functools import partial
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES, FUNCTIONS, WINDOWS
 from dagster_dune.emulator.dunesql.functions.registry import Operand, RefusedError
-from dagster_dune.emulator.dunesql.functions.times import at_zone
-from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, function_name
 from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, definitions, is_previous
 from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
 from dagster_dune.emulator.dunesql.resolve.names import quoted, table_name
-from dagster_dune.emulator.dunesql.rewrite import (
-    aggregation,
-    calls,
-    comparisons,
-    conditions,
-    documents,
-    literals,
-    operators,
-    queries,
-    relations,
-)  # fmt: skip
-from dagster_dune.emulator.dunesql.rewrite.casts import OBSERVER, NoCastError, coerced, converted, derived
 from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
-from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, is_open, passed_on, resolve
+from dagster_dune.emulator.dunesql.rewrite.expressions import aggregation, calls
+from dagster_dune.emulator.dunesql.rewrite.expressions.casts import OBSERVER, NoCastError, coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.expressions.writers import WRITERS, inner_predicate
+from dagster_dune.emulator.dunesql.rewrite.queries import relations, select
+from dagster_dune.emulator.dunesql.rewrite.queries.ctes import Cte, headed, mark_read, unrolled, with_names
+from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, passed_on
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce
 from dagster_dune.emulator.dunesql.types.trino import (
-    BOOLEAN,
-    DATE,
     UNKNOWN,
     Type,
-    array,
     read_type,
-    row,
-    timestamp,
-    timestamp_tz,
 )  # fmt: skip
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -166,19 +150,6 @@ class _OpenTable:
 
 
 @dataclass
-class _Cte:
-    """A common table expression: written where it is read first, and put at the head of its query.
-
-    The steps of a recursive one are common table expressions before it.
-    """
-
-    name: str
-    relation: Relation
-    steps: tuple[str, ...] = ()
-    is_read: bool = False
-
-
-@dataclass
 class QueryTranslator:
     """Translates one query."""
 
@@ -186,7 +157,7 @@ class QueryTranslator:
     previous: str | None
     until: float
     seconds: float
-    ctes: list[dict[str, _Cte]] = field(default_factory=list)
+    ctes: list[dict[str, Cte]] = field(default_factory=list)
     made: int = 0
     written: dict[tuple[int, int], Operand] = field(default_factory=dict)
     kept: list[object] = field(default_factory=list)
@@ -214,7 +185,7 @@ class QueryTranslator:
 
     def expression(self, node: exp.Expr, scope: Scope) -> Operand:
         """Write an expression."""
-        if isinstance(node, exp.Predicate) and (inner := _inner_predicate(node)) is not None:
+        if isinstance(node, exp.Predicate) and (inner := inner_predicate(node)) is not None:
             raise error_at(inner, "mismatched input: one comparison stands beside another; put one in parentheses")
         self.asked += 1
         if self.asked % _ASKED_EVERY == 0 and time.thread_time() > self.until:
@@ -248,7 +219,7 @@ class QueryTranslator:
         return self.written[key]
 
     def _written(self, node: exp.Expr, scope: Scope) -> Operand:
-        write = _WRITERS.get(type(node))
+        write = WRITERS.get(type(node))
         if write is None:
             raise error_at(node, f"{node.key.upper()} is not supported by this emulator")
         return write(self, node, scope)
@@ -264,7 +235,7 @@ class QueryTranslator:
         clause = node.args.get("with_")
         if clause is None:
             return self._body(node, parent)
-        own: dict[str, _Cte] = {}
+        own: dict[str, Cte] = {}
         self.ctes.append(own)
         try:
             for each in clause.expressions:
@@ -275,9 +246,9 @@ class QueryTranslator:
             relation = self._body(node, parent)
         finally:
             self.ctes.pop()
-        return Relation(_headed(relation.sql, [cte for cte in own.values() if cte.is_read]), relation.fields)
+        return Relation(headed(relation.sql, [cte for cte in own.values() if cte.is_read]), relation.fields)
 
-    def _cte(self, node: exp.CTE, own: dict[str, _Cte], *, recursive: bool) -> _Cte:
+    def _cte(self, node: exp.CTE, own: dict[str, Cte], *, recursive: bool) -> Cte:
         if node.args.get("materialized") is not None:
             raise error_at(node, "mismatched input 'MATERIALIZED': a WITH query is AS (...)")
         name = self.fresh("w")
@@ -289,21 +260,19 @@ class QueryTranslator:
             return self._recursive(node, own, name, columns)
         before = {each.name: each.is_read for each in own.values()}
         relation = self.query(node.this, None)
-        reads = [each for each in own.values() if each.is_read and not before[each.name]]
+        reads = tuple(each for each in own.values() if each.is_read and not before[each.name])
         for each in reads:
             each.is_read = False
-        made = _Cte(name, _with_names(node, relation, columns))
-        made.__dict__["reads"] = reads
-        return made
+        return Cte(name, with_names(node, relation, columns), reads=reads)
 
-    def _recursive(self, node: exp.CTE, own: dict[str, _Cte], name: str, columns: list[str]) -> _Cte:
+    def _recursive(self, node: exp.CTE, own: dict[str, Cte], name: str, columns: list[str]) -> Cte:
         union = node.this
         while isinstance(union, exp.Subquery) and not union.args.get("with_"):
             union = union.this
         if not isinstance(union, exp.Union) or not columns:
             raise error_at(node, "A recursive query must name its columns, and be a UNION of its start and its step")
-        start = _with_names(node, self.query(union.this, None), columns)
-        own[node.alias.lower()] = _Cte(name, start)
+        start = with_names(node, self.query(union.this, None), columns)
+        own[node.alias.lower()] = Cte(name, start)
         step = self.query(union.expression, None)
         if len(step.fields) != len(start.fields):
             raise error_at(node, "The step of a recursive query must have the columns of its start")
@@ -317,19 +286,19 @@ class QueryTranslator:
         stepped = f"SELECT {', '.join(parts)} FROM ({step.sql}) AS {alias}"
         if not re.search(rf"\b{name} AS ", step.sql):
             joined = "UNION" if union.args.get("distinct") else "UNION ALL"
-            return _Cte(name, Relation(f"({start.sql}) {joined} ({stepped})", start.fields))
-        steps, whole = _unrolled(name, start, stepped, is_distinct=bool(union.args.get("distinct")))
-        return _Cte(name, Relation(whole, start.fields), steps)
+            return Cte(name, Relation(f"({start.sql}) {joined} ({stepped})", start.fields))
+        steps, whole = unrolled(name, start, stepped, is_distinct=bool(union.args.get("distinct")))
+        return Cte(name, Relation(whole, start.fields), steps)
 
     def _body(self, node: exp.Expr, parent: Scope | None) -> Relation:
         if isinstance(node, exp.Select):
-            return queries.select(self, node, parent)
+            return select.select(self, node, parent)
         if isinstance(node, exp.Union | exp.Except | exp.Intersect):
-            return queries.set_operation(self, node, parent)
+            return select.set_operation(self, node, parent)
         if isinstance(node, exp.Values):
             return relations.values(self, node, parent or Scope())
         if isinstance(node, exp.Subquery):
-            return queries.parenthesized(self, node, parent)
+            return select.parenthesized(self, node, parent)
         if isinstance(node, exp.Table):
             return self._body(exp.select("*").from_(node.copy()), parent)
         raise error_at(node, f"{node.key.upper()} is not supported by this emulator")
@@ -342,7 +311,7 @@ class QueryTranslator:
         if not node.db:
             for level in reversed(self.ctes):
                 if (cte := level.get(node.name.lower())) is not None:
-                    _mark_read(cte)
+                    mark_read(cte)
                     for each in cte.relation.fields:
                         self.note_origin(f"{alias}.{each.sql}", each.origin)
                     fields = tuple(passed_on(each, alias) for each in cte.relation.fields)
@@ -399,400 +368,3 @@ def _fields(columns: Sequence[tuple[str, Type, str]], alias: str) -> tuple[Field
         Field(name, sql.replace("$", f'{alias}."' + name.replace('"', '""') + '"'), type_)
         for name, type_, sql in columns
     )
-
-
-def _mark_read(cte: _Cte) -> None:
-    if not cte.is_read:
-        cte.is_read = True
-        for each in cte.__dict__.get("reads", ()):
-            _mark_read(each)
-
-
-def _headed(sql: str, ctes: Sequence[_Cte]) -> str:
-    if not ctes:
-        return sql
-    written = [
-        text
-        for cte in ctes
-        for text in (
-            *cte.steps,
-            f"{cte.name}({', '.join(each.sql for each in cte.relation.fields)}) AS ({cte.relation.sql})",
-        )
-    ]
-    body = f"SELECT * FROM ({sql}) AS dune_body" if sql.startswith("WITH ") else sql
-    return f"WITH {', '.join(written)} {body}"
-
-
-# Assumption: local-recursion-depth.
-_MOST_STEPS = 10
-
-
-def _unrolled(name: str, start: Relation, step: str, *, is_distinct: bool) -> tuple[tuple[str, ...], str]:
-    """Write a recursive query as Trino runs it: so many steps, each over the rows of the one before, and no more."""
-    names = ", ".join(each.sql for each in start.fields)
-    reads = re.compile(rf"\b{name} AS ")
-    texts = [start.sql, *(reads.sub(f"{name}_{number} AS ", step) for number in range(_MOST_STEPS + 1))]
-    steps = tuple(f"{name}_{number}({names}) AS MATERIALIZED ({text})" for number, text in enumerate(texts))
-    parts = [f"SELECT {names} FROM {name}_{number}" for number in range(_MOST_STEPS + 1)]
-    words = f"'trino: Recursion depth limit exceeded ({_MOST_STEPS})'"
-    row = f"left(coalesce(CAST({start.fields[0].sql} AS VARCHAR), ''), 0)"
-    parts.append(f"SELECT {names} FROM {name}_{_MOST_STEPS + 1} WHERE CAST({words} || {row} AS BIGINT) = 0")
-    whole = " UNION ALL ".join(parts)
-    return steps, f"SELECT DISTINCT {names} FROM ({whole}) AS dune_steps" if is_distinct else whole
-
-
-def _with_names(node: exp.CTE, relation: Relation, columns: list[str]) -> Relation:
-    if is_open(relation):
-        return Relation(relation.sql, relation.fields)
-    if columns and len(columns) != len(relation.fields):
-        raise error_at(
-            node, f"Column alias list has {len(columns)} entries but relation has {len(relation.fields)} columns"
-        )
-    fields = tuple(
-        replace(each, name=columns[place] if columns else each.name) for place, each in enumerate(relation.fields)
-    )
-    return Relation(relation.sql, fields)
-
-
-# What writes each kind of node.
-
-
-def _column(translator: QueryTranslator, node: exp.Column, scope: Scope) -> Operand:
-    del translator
-    return resolve(node, scope)
-
-
-def _identifier(translator: QueryTranslator, node: exp.Identifier, scope: Scope) -> Operand:
-    """A parameter of a lambda, which the parser does not take for a column."""
-    column = exp.column(node.copy())
-    column.meta.update(node.meta)
-    return _column(translator, column, scope)
-
-
-def _binary(translator: QueryTranslator, node: exp.Binary, scope: Scope) -> Operand:
-    """Write a chain of operators from its left end, without going deeper for each."""
-    chain: list[exp.Expr] = [node]
-    while scope.grouping is None and type(chain[-1].this) in _CHAINED:
-        chain.append(chain[-1].this)
-    value = translator.expression(chain[-1].this, scope)
-    for each in reversed(chain):
-        right = translator.expression(each.expression, scope)
-        if isinstance(each, exp.DPipe):
-            value = operators.joined(each, value, right)
-            continue
-        try:
-            value = operators.arithmetic(each, operators.SIGNS[type(each)], value, right)
-        except ValueError as error:
-            raise error_at(each, str(error)) from None
-    return value
-
-
-def _inner_predicate(node: exp.Expr) -> exp.Expr | None:
-    """A predicate that stands beside another without parentheses: ``a = b IN (1)`` means nothing in Trino."""
-    sides = (node.this, node.args.get("expression"))
-    return next((each for each in sides if isinstance(each, _PREDICATES)), None)
-
-
-def _comparison(translator: QueryTranslator, node: exp.Binary, scope: Scope) -> Operand:
-    sign = comparisons.SIGNS[type(node)]
-    left = translator.expression(node.this, scope)
-    other = node.expression
-    is_all = isinstance(other, exp.All) or _quantifier(other) == "all"
-    if is_all or isinstance(other, exp.Any) or _quantifier(other):
-        query = other.this if isinstance(other, exp.Any | exp.All) else other.expressions[0]
-        return comparisons.quantified(node, sign, left, query, is_all=is_all, translator=translator, scope=scope)
-    return comparisons.compared(node, sign, left, translator.expression(other, scope))
-
-
-def _quantifier(node: exp.Expr) -> str:
-    name = node.name.lower() if isinstance(node, exp.Anonymous) else ""
-    is_query = bool(name) and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Query | exp.Values)
-    return name if name in ("all", "any", "some") and is_query else ""
-
-
-def _negation(translator: QueryTranslator, node: exp.Neg, scope: Scope) -> Operand:
-    inner = node.this
-    if isinstance(inner, exp.Literal) and not inner.is_string:
-        return literals.number(f"-{inner.name.replace('_', '')}")
-    return operators.negated(node, translator.expression(inner, scope))
-
-
-def _anonymous(translator: QueryTranslator, node: exp.Anonymous, scope: Scope) -> Operand:
-    name = function_name(node)
-    if name in _SPECIAL:
-        return _SPECIAL[name](translator, node, scope)
-    if name in AGGREGATES or name in WINDOWS:
-        return aggregation.aggregate(translator, node, scope)
-    if name not in FUNCTIONS:
-        raise error_at(
-            node, f"Function '{name or node.name.lower()}' is not registered, or not supported by this emulator"
-        )
-    return translator.function(node, name, node.expressions, scope)
-
-
-def _all(translator: QueryTranslator, nodes: Sequence[exp.Expr], scope: Scope) -> list[Operand]:
-    return [translator.expression(node, scope) for node in nodes]
-
-
-def _try(translator: QueryTranslator, node: exp.Anonymous, scope: Scope) -> Operand:
-    value = translator.expression(node.expressions[0], scope)
-    return derived(Operand(f"TRY({value.sql})", value.type), [value])
-
-
-def _row(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
-    values = _all(translator, node.expressions, scope)
-    fields = ", ".join(f"f{place} := {_typed(value)}" for place, value in enumerate(values))
-    return Operand(f"struct_pack({fields})", row(tuple(value.type for value in values)))
-
-
-def _typed(value: Operand) -> str:
-    return f"CAST({value.sql} AS {value.type.duckdb})" if value.is_constant else value.sql
-
-
-def _array(translator: QueryTranslator, node: exp.Anonymous, scope: Scope) -> Operand:
-    values, common = conditions.one_type(node, _all(translator, node.expressions, scope), "All ARRAY elements")
-    return Operand(f"CAST([{', '.join(value.sql for value in values)}] AS {common.duckdb}[])", array(common))
-
-
-def _literal_call(translator: QueryTranslator, node: exp.Anonymous, scope: Scope) -> Operand:
-    del translator, scope
-    kind, written = (part.name for part in node.expressions)
-    made = literals.typed_literal(node, kind, written)
-    assert made is not None  # noqa: S101 - the parser marks those that there are
-    return made
-
-
-def _date(translator: QueryTranslator, node: exp.Anonymous, scope: Scope) -> Operand:
-    value = translator.expression(node.expressions[0], scope)
-    return Operand(converted(value.sql, value.type, DATE), DATE)
-
-
-def _cast_type(node: exp.Cast) -> Type:
-    written = node.to.sql("trino")
-    try:
-        return read_type(written)
-    except ValueError:
-        raise error_at(node, f"Unknown type: {written.lower()}") from None
-
-
-def _cast(translator: QueryTranslator, node: exp.Cast, scope: Scope) -> Operand:
-    value, target = translator.expression(node.this, scope), _cast_type(node)
-    if target.find("unknown") or any(not 0 <= t.digits <= 12 for t in (target,) if t.name.startswith("time")):
-        raise error_at(node, f"Cannot cast {value.type} to {target}")
-    if (value.type.zoned and target.name == "timestamp with time zone") or (
-        target.name == "timestamp with time zone" and value.type.name == "varchar" and not _is_utc(value)
-    ):
-        target = timestamp_tz(target.digits, zoned=True)
-    if isinstance(node, exp.TryCast):
-        return Operand(f"TRY({converted(value.sql, value.type, target)})", target)
-    literal = value.literal if target.name == "varchar" else None
-    return Operand(converted(value.sql, value.type, target), target, literal=literal)
-
-
-def _is_utc(value: Operand) -> bool:
-    """Whether a text that becomes a time with a zone is sure to name UTC or none."""
-    if value.literal is None:
-        return False
-    text = value.literal.strip()
-    return (
-        text.upper().endswith(("UTC", "Z"))
-        or text[10:].replace(":", "").replace(".", "").replace(" ", "").isdigit()
-        or len(text) <= 10
-    )
-
-
-def _at_time_zone(translator: QueryTranslator, node: exp.AtTimeZone, scope: Scope) -> Operand:
-    value, zone = translator.expression(node.this, scope), translator.expression(node.args["zone"], scope)
-    if value.type.name == "unknown":
-        return Operand("CAST(NULL AS TIMESTAMPTZ)", timestamp_tz(3))
-    if value.type.name not in ("timestamp", "timestamp with time zone") or zone.type.name != "varchar":
-        raise error_at(
-            node, f"Type of value must be a time or timestamp with or without time zone (actual {value.type})"
-        )
-    sql, type_ = at_zone(value, zone, value.type.digits)
-    return Operand(sql, type_)
-
-
-def _extract(translator: QueryTranslator, node: exp.Extract, scope: Scope) -> Operand:
-    name = node.name.lower()
-    if name not in _EXTRACTED:
-        raise error_at(node, f"EXTRACT({name.upper()} FROM ...) is not supported: Invalid EXTRACT field")
-    return translator.function(node, name, [node.expression], scope)
-
-
-_EXTRACTED = ("year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy",
-              "year_of_week", "yow", "hour", "minute", "second", "timezone_hour", "timezone_minute")  # fmt: skip
-
-
-def _trim(translator: QueryTranslator, node: exp.Trim, scope: Scope) -> Operand:
-    name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(node.text("position").upper(), "trim")
-    arguments = [node.this, *([node.expression] if node.args.get("expression") else [])]
-    return translator.function(node, name, arguments, scope)
-
-
-def _substring(translator: QueryTranslator, node: exp.Substring, scope: Scope) -> Operand:
-    arguments = [node.this, node.args["start"], *([node.args["length"]] if node.args.get("length") else [])]
-    return translator.function(node, "substr", arguments, scope)
-
-
-def _position(translator: QueryTranslator, node: exp.StrPosition, scope: Scope) -> Operand:
-    return translator.function(node, "strpos", [node.this, node.args["substr"]], scope)
-
-
-def _normalize(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
-    form = (node.args.get("form") or exp.Var(this="NFC")).name.upper()
-    if form not in ("NFC", "NFD", "NFKC", "NFKD"):
-        raise error_at(node, f"'{form}' is no normal form: write NFC, NFD, NFKC or NFKD")
-    return translator.function(node, "normalize", [node.this, exp.Literal.string(form)], scope)
-
-
-def _subscript(translator: QueryTranslator, node: exp.Bracket, scope: Scope) -> Operand:
-    keys = node.expressions
-    if len(keys) != 1 or isinstance(keys[0], exp.Slice):
-        raise error_at(node, "A subscript must be one position or one key")
-    position = int(keys[0].name) if isinstance(keys[0], exp.Literal) and keys[0].is_int else None
-    container = translator.expression(node.this, scope)
-    return operators.subscript(node, container, translator.expression(keys[0], scope), position)
-
-
-def _in(translator: QueryTranslator, node: exp.In, scope: Scope) -> Operand:
-    value = translator.expression(node.this, scope)
-    if node.args.get("query") is not None:
-        return comparisons.in_query(node, value, translator, node.args["query"], scope)
-    if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Values):
-        return comparisons.in_query(node, value, translator, node.expressions[0], scope)
-    if node.args.get("unnest") is not None or not node.expressions:
-        raise error_at(node, "IN takes a list or a subquery")
-    return comparisons.in_list(node, value, _all(translator, node.expressions, scope))
-
-
-def _between(translator: QueryTranslator, node: exp.Between, scope: Scope) -> Operand:
-    if node.args.get("symmetric"):
-        raise error_at(node, "BETWEEN SYMMETRIC is not Trino's")
-    return comparisons.between(node, *_all(translator, [node.this, node.args["low"], node.args["high"]], scope))
-
-
-def _like(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
-    escape = translator.expression(node.expression, scope) if isinstance(node, exp.Escape) else None
-    inner = node.this if isinstance(node, exp.Escape) else node
-    if not isinstance(inner, exp.Like):
-        raise error_at(node, f"{inner.key.upper()} is not Trino's")
-    made = comparisons.like(
-        node, translator.expression(inner.this, scope), translator.expression(inner.expression, scope), escape
-    )
-    return Operand(f"(NOT {made.sql})", BOOLEAN) if inner.args.get("negate") else made
-
-
-def _subquery(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
-    relation = translator.query(node, scope)
-    if len(relation.fields) != 1:
-        types = row(tuple(each.type for each in relation.fields))
-        alias = translator.fresh("q")
-        made = ", ".join(f"f{place} := {alias}.{each.sql}" for place, each in enumerate(relation.fields))
-        return Operand(f"(SELECT struct_pack({made}) FROM ({relation.sql}) AS {alias})", types)
-    only = relation.fields[0]
-    return derived(Operand(f"({relation.sql})", only.type), [Operand(only.origin, only.type)] if only.origin else [])
-
-
-def _exists(translator: QueryTranslator, node: exp.Exists, scope: Scope) -> Operand:
-    return Operand(f"EXISTS ({translator.query(node.this, scope).sql})", BOOLEAN)
-
-
-def _dot(translator: QueryTranslator, node: exp.Dot, scope: Scope) -> Operand:
-    return operators.dereference(node, translator.expression(node.this, scope))
-
-
-def _now(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
-    del translator, scope
-    digits = int(node.this.name) if isinstance(node.this, exp.Literal) else 3
-    if digits > 6:
-        raise error_at(node, "current_timestamp of more than 6 digits is not supported by this emulator")
-    return Operand("trino_now()", timestamp_tz(digits))
-
-
-def _local_now(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
-    moment = _now(translator, node, scope)
-    return Operand(f"CAST({moment.sql} AS TIMESTAMP)", timestamp(moment.type.digits))
-
-
-def _local_clock(translator: QueryTranslator, node: exp.Expr, scope: Scope) -> Operand:
-    moment = _local_now(translator, node, scope)
-    return Operand(f"CAST({moment.sql} AS TIME)", Type("time", moment.type.args))
-
-
-def _paren(translator: QueryTranslator, node: exp.Paren, scope: Scope) -> Operand:
-    return translator.expression(node.this, scope)
-
-
-_PREDICATES: tuple[type[exp.Expr], ...] = (*comparisons.SIGNS, exp.In, exp.Between, exp.Like, exp.Is)
-_CHAINED = (*operators.SIGNS, exp.DPipe)
-Writer = Callable[..., Operand]
-"""Is given the translator, a node of the one kind that it writes, and the scope."""
-
-_SPECIAL: dict[str, Writer] = {
-    "coalesce": lambda t, n, s: conditions.coalesce(n, _all(t, n.expressions, s)),
-    "nullif": lambda t, n, s: conditions.nullif(n, *_all(t, n.expressions, s)),
-    "try": _try,
-    "row": _row,
-    ARRAY_CALL: _array,
-    "date": _date,
-    "literal": _literal_call,
-    "grouping": aggregation.grouping,
-    "json_exists": documents.exists,
-    "json_query": documents.query,
-    "json_value": documents.value,
-    "json_object": documents.made_object,
-    "json_array": documents.made_array,
-}
-
-_WRITERS: dict[type[exp.Expr], Writer] = {
-    exp.Literal: lambda _, node, __: literals.literal(node),
-    exp.Null: lambda _, __, ___: literals.null(),
-    exp.Boolean: lambda _, n, __: literals.boolean(n),
-    exp.HexString: lambda _, n, __: literals.hexadecimal(n),
-    exp.UnicodeString: lambda _, n, __: literals.unicode_text(n),
-    exp.Interval: lambda _, n, __: literals.interval(n),
-    exp.Column: _column,
-    exp.Identifier: _identifier,
-    exp.Paren: _paren,
-    **dict.fromkeys(operators.SIGNS, _binary),
-    **dict.fromkeys(comparisons.SIGNS, _comparison),
-    exp.Neg: _negation,
-    exp.DPipe: _binary,
-    exp.And: conditions.connected,
-    exp.Or: conditions.connected,
-    exp.Not: conditions.negation,
-    exp.Is: conditions.is_test,
-    exp.Case: conditions.case,
-    exp.If: conditions.conditional,
-    exp.In: _in,
-    exp.Between: _between,
-    exp.Like: _like,
-    exp.Escape: _like,
-    exp.Exists: _exists,
-    exp.Cast: _cast,
-    exp.TryCast: _cast,
-    exp.AtTimeZone: _at_time_zone,
-    exp.Extract: _extract,
-    exp.Trim: _trim,
-    exp.Substring: _substring,
-    exp.StrPosition: _position,
-    exp.Normalize: _normalize,
-    exp.Bracket: _subscript,
-    exp.Tuple: _row,
-    exp.Struct: _row,
-    exp.Dot: _dot,
-    exp.CurrentDate: lambda _, __, ___: Operand("trino_today()", DATE),
-    exp.CurrentTimestamp: _now,
-    exp.Localtimestamp: _local_now,
-    exp.Localtime: _local_clock,
-    exp.Anonymous: _anonymous,
-    exp.Window: aggregation.aggregate,
-    exp.Filter: aggregation.aggregate,
-    exp.WithinGroup: aggregation.aggregate,
-    exp.GroupConcat: aggregation.aggregate,
-    exp.Subquery: _subquery,
-    exp.Select: _subquery,
-    exp.Union: _subquery,
-    exp.Values: _subquery,
-}

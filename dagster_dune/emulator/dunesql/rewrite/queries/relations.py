@@ -9,11 +9,11 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite import documents
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced, is_observed, link, suppose
-from dagster_dune.emulator.dunesql.rewrite.comparisons import comparison
-from dagster_dune.emulator.dunesql.rewrite.conditions import condition
-from dagster_dune.emulator.dunesql.rewrite.correlation import check_values
+from dagster_dune.emulator.dunesql.rewrite.expressions import documents
+from dagster_dune.emulator.dunesql.rewrite.expressions.casts import coerced, is_observed, link, suppose
+from dagster_dune.emulator.dunesql.rewrite.expressions.comparisons import comparison
+from dagster_dune.emulator.dunesql.rewrite.expressions.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.queries.correlation import check_values
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, is_open, passed_on
 from dagster_dune.emulator.dunesql.types.coercion import common_of, common_type
 from dagster_dune.emulator.dunesql.types.trino import BIGINT, UNKNOWN, VARCHAR, Type, array

@@ -12,7 +12,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.functions.texts import joined_char
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced, suppose
+from dagster_dune.emulator.dunesql.rewrite.expressions.casts import coerced, suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import row_field
 from dagster_dune.emulator.dunesql.types.coercion import as_decimal, can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.trino import (

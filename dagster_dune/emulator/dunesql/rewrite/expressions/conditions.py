@@ -8,9 +8,9 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced, derived, link
-from dagster_dune.emulator.dunesql.rewrite.comparisons import compared
-from dagster_dune.emulator.dunesql.rewrite.operators import mismatch
+from dagster_dune.emulator.dunesql.rewrite.expressions.casts import coerced, derived, link
+from dagster_dune.emulator.dunesql.rewrite.expressions.comparisons import compared
+from dagster_dune.emulator.dunesql.rewrite.expressions.operators import mismatch
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of
 from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, Type

@@ -13,7 +13,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES
 from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.aggregation import has_aggregate
+from dagster_dune.emulator.dunesql.rewrite.expressions.aggregation import has_aggregate
 
 _WORDS = "Given correlated subquery is not supported"
 

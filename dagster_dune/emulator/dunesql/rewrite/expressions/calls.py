@@ -11,7 +11,7 @@ from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
 from dagster_dune.emulator.dunesql.functions.registry import Call, Function, Operand, RefusedError, write
 from dagster_dune.emulator.dunesql.functions.times import CLOCKS
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted, derived, suppose
+from dagster_dune.emulator.dunesql.rewrite.expressions.casts import NoCastError, coerced, converted, derived, suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.signatures import Bindings, Parameter, Signature, bind, resolved

@@ -15,9 +15,9 @@ from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES, WINDOWS
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.calls import bound_call, written
-from dagster_dune.emulator.dunesql.rewrite.casts import derived
-from dagster_dune.emulator.dunesql.rewrite.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.expressions.calls import bound_call, written
+from dagster_dune.emulator.dunesql.rewrite.expressions.casts import derived
+from dagster_dune.emulator.dunesql.rewrite.expressions.conditions import condition
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.trino import BIGINT, SKETCHES
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, text
 from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts import NoCastError, coerced, converted, json_sql
+from dagster_dune.emulator.dunesql.rewrite.expressions.casts import NoCastError, coerced, converted, json_sql
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator
 from dagster_dune.emulator.dunesql.types.trino import BIGINT, VARCHAR, Type, read_type
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, combinations, product
-from math import prod
+from functools import partial
 
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite import relations
-from dagster_dune.emulator.dunesql.rewrite.aggregation import check_orderable, has_aggregate, order_sql, window_sql
-from dagster_dune.emulator.dunesql.rewrite.casts import coerced, link
-from dagster_dune.emulator.dunesql.rewrite.comparisons import key_sql
-from dagster_dune.emulator.dunesql.rewrite.conditions import condition
-from dagster_dune.emulator.dunesql.rewrite.correlation import check_correlation
+from dagster_dune.emulator.dunesql.rewrite.expressions.aggregation import (
+    check_orderable,
+    has_aggregate,
+    order_sql,
+    window_sql,
+)
+from dagster_dune.emulator.dunesql.rewrite.expressions.casts import coerced, link
+from dagster_dune.emulator.dunesql.rewrite.expressions.comparisons import key_sql
+from dagster_dune.emulator.dunesql.rewrite.expressions.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.queries import relations
+from dagster_dune.emulator.dunesql.rewrite.queries.correlation import check_correlation
+from dagster_dune.emulator.dunesql.rewrite.queries.grouping import group_by
 from dagster_dune.emulator.dunesql.rewrite.scopes import (
     Field,
     Grouping,
@@ -87,7 +92,9 @@ def _aggregated(translator: Translator, node: exp.Select, scope: Scope, tail: st
     """Two queries: below, the keys and the aggregates; above, what is made of them."""
     grouping = Grouping(translator.fresh("g"))
     group = node.args.get("group")
-    sets = _keys(translator, node, group, scope, grouping) if group is not None else ""
+    inside = scope.inside("GROUP BY clause")
+    value_of = partial(_grouped, translator, node, inside)
+    sets = group_by(translator, group, grouping, value_of) if group is not None else ""
     above = replace(scope, grouping=grouping)
     items = _items(translator, node, above)
     _check_windows(translator, above)
@@ -105,84 +112,7 @@ def _aggregated(translator: Translator, node: exp.Select, scope: Scope, tail: st
     return replace(finished, sql=finished.sql.replace(f"{grouping.alias}_below", f"({below}) AS {grouping.alias}"))
 
 
-def _keys(translator: Translator, node: exp.Select, group: exp.Expr, scope: Scope, grouping: Grouping) -> str:
-    """Note what is grouped by; returns GROUP BY."""
-    if group.args.get("all") and not group.expressions and not any(group.args.get(name) for name in _SET_CLAUSES):
-        raise error_at(group, "GROUP BY ALL alone is not Trino's")
-    inside = scope.inside("GROUP BY clause")
-
-    def key(each: exp.Expr) -> str:
-        value = _grouped(translator, node, each, inside)
-        if value.type.find(*SKETCHES) or (value.type.has_zones and not value.type.zoned):
-            raise error_at(each, f"{value.type} cannot be grouped by in this emulator")
-        found = grouping.keys.get(value.sql)
-        if found is None:
-            name = f"dune_k{len(grouping.keys)}"
-            found = grouping.keys[value.sql] = Operand(f"{grouping.alias}.{name}", value.type)
-            translator.note_origin(found.sql, value.sql)
-        return found.sql.partition(".")[2]
-
-    def several(each: exp.Expr) -> _Set:
-        parts = (
-            each.expressions if isinstance(each, exp.Tuple) else [each.this] if isinstance(each, exp.Paren) else [each]
-        )
-        if wrong := next((part for part in parts if not isinstance(part, exp.Column | exp.Dot)), None):
-            raise error_at(wrong, f"GROUP BY expression must be a column reference: {wrong.sql('trino')}")
-        return tuple(map(key, parts))
-
-    elements = [*group.expressions, *(each for name in _SET_CLAUSES for each in group.args.get(name) or [])]
-    elements.sort(key=lambda each: isinstance(each, _SETS))
-    choices = [_choices(each, key, several) for each in elements]
-    if any(operand.type.zoned for operand in grouping.keys.values()):
-        return _by_moments(group, grouping, is_plain=all(len(choice) == 1 for choice in choices))
-    sets = [f"({', '.join(each)})" for each in _grouping_sets(group, choices)]
-    return (
-        f" GROUP BY GROUPING SETS ({', '.join(sets)})" if len(sets) > 1 else f" GROUP BY {sets[0].strip('()') or '()'}"
-    )
-
-
-_Set = tuple[str, ...]
-_SETS = (exp.GroupingSets, exp.Rollup, exp.Cube)
-_SET_CLAUSES = ("grouping_sets", "rollup", "cube")
-_MOST_SETS = 2048
-
-
-def _choices(each: exp.Expr, key: Callable[[exp.Expr], str], several: Callable[[exp.Expr], _Set]) -> list[_Set]:
-    """The sets of columns, one after the other, that an element of GROUP BY stands for."""
-    if isinstance(each, exp.GroupingSets):
-        parts = ((_choices(p, key, several) if isinstance(p, _SETS) else [several(p)]) for p in each.expressions)
-        return list(chain.from_iterable(parts))
-    if isinstance(each, exp.Rollup):
-        names = [several(part) for part in each.expressions]
-        return [tuple(chain.from_iterable(names[:size])) for size in range(len(names), -1, -1)]
-    if isinstance(each, exp.Cube):
-        names = [several(part) for part in each.expressions]
-        if 2 ** len(names) > _MOST_SETS:
-            raise error_at(each, f"Query has {2 ** len(names)} grouping sets but can only have at most {_MOST_SETS}")
-        sizes = range(len(names), -1, -1)
-        return [tuple(chain.from_iterable(some)) for size in sizes for some in combinations(names, size)]
-    if isinstance(each, exp.Tuple):
-        return [tuple(map(key, each.expressions))]
-    return [(key(each),)]
-
-
-def _grouping_sets(group: exp.Expr, choices: Sequence[list[_Set]]) -> list[_Set]:
-    """Each choice of one element with each of the others; DISTINCT leaves out what is there already."""
-    if (count := prod(map(len, choices))) > _MOST_SETS:
-        raise error_at(group, f"Query has {count} grouping sets but can only have at most {_MOST_SETS}")
-    sets = [tuple(dict.fromkeys(chain.from_iterable(chosen))) for chosen in product(*choices)]
-    is_distinct = group.args.get("all") is False
-    return list({frozenset(each): each for each in reversed(sets)}.values())[::-1] if is_distinct else sets
-
-
-def _by_moments(group: exp.Expr, grouping: Grouping, *, is_plain: bool) -> str:
-    """Times in zones are equal where their moments are; one of the zones is kept."""
-    if not is_plain:
-        raise error_at(group, "Times in zones cannot stand in GROUPING SETS in this emulator; write AT TIME ZONE 'UTC'")
-    return f" GROUP BY {', '.join(key_sql(sql, operand.type) for sql, operand in grouping.keys.items())}"
-
-
-def _grouped(translator: Translator, node: exp.Select, each: exp.Expr, scope: Scope) -> Operand:
+def _grouped(translator: Translator, node: exp.Select, scope: Scope, each: exp.Expr) -> Operand:
     if isinstance(each, exp.Literal) and not each.is_string:
         place = int(each.name) if each.name.isdigit() else 0
         items = node.expressions
