@@ -118,7 +118,10 @@ def _name(node: PipelineNode) -> str:
 def _target(node: PipelineNode) -> MaterializedViewRefresh | QueryExecution:
     target = node.materialized_view_refresh or node.query_execution
     if target is None:
-        raise DunePlanError(f"Dune's pipeline has a node {node.id} that is neither a matview nor a query.")
+        raise DunePlanError(
+            f"Dune's pipeline of the query has a node {node.id} that is neither a matview nor a query.",
+            hint='Use pipeline_form="nodes".',
+        )
     return target
 
 

@@ -415,6 +415,26 @@ class TestLineageForm:
         assert SHARE in told
         assert "allow_extra_refreshes" in told
 
+    @pytest.mark.parametrize(
+        ("after", "kind", "words"),
+        [
+            (2, {}, "has a node 3 that is neither a matview nor a query"),
+            (7, {"query_execution": {"query_id": 11}}, "a dependency on a node that it does not hold"),
+        ],
+    )
+    def test_a_pipeline_of_dunes_that_makes_no_sense_is_refused_before_any_cost(
+        self, account, dune, resource, instance, calls, after, kind, words
+    ):
+        matviews = [{"id": 1, "name": DAILY}, {"id": 2, "name": SHARE}]
+        nodes = [{"id": view["id"], "materialized_view_refresh": {"name": view["name"]}} for view in matviews]
+        body = {"pipeline": {"nodes": [*nodes, {"id": 3, "dependencies": [after], **kind}]}}
+        dune.inject("status", method="GET", path="/api/v1/query/11/pipeline", times=None, status=200, body=body)
+        result = run(LINEAGE_ASSETS, resource, instance, selection=dg.AssetSelection.assets(*DEEP))
+        assert calls() == []
+        told = failure(result).user_failure_data.description
+        assert words in told
+        assert 'Use pipeline_form="nodes".' in told
+
     def test_allowed_extra_refreshes_are_told_to_dagster(self, account, resource, instance, calls):
         assets = build_dune_assets(CATALOG, pipeline_form="lineage", allow_extra_refreshes=True)
         result = run(assets, resource, instance, selection="dune/query_11")
