@@ -22,7 +22,7 @@ from dagster_dune.metadata import export_metadata
 from dagster_dune.resource import DuneResource
 
 if TYPE_CHECKING:
-    from dagster_dune.frames.options import Export
+    from dagster_dune.paging.options import Export
 
 READ_OPTIONS = (
     "columns",

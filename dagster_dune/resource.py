@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validat
 
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
 from dagster_dune._execution.results import ResultMethods
-from dagster_dune._execution.rows import ReadContext, executions_of, place_of, rows_of
+from dagster_dune._execution.rows import ReadContext, executions_of, place_of
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
@@ -26,6 +26,8 @@ from dagster_dune.api.key import DEFAULT_VARIABLE, HiddenText, checked_variable
 from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
 from dagster_dune.api.retries import longest_submission
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
+from dagster_dune.paging.json_rows import rows_of
+from dagster_dune.paging.options import ReadOptions
 from dagster_dune.pipeline.lineage_form import plan_lineage, refuse_checks, sink_node
 from dagster_dune.pipeline.nodes import Override, PipelinePlan, PlannedNode
 from dagster_dune.pipeline.plan import plan_pipeline
@@ -320,21 +322,22 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
 
         Raises:
             DuneResultError: The asset was never materialized from Dune, or is partitioned and no partition is named; a
-                partition was made by one execution together with others; or the result has expired (after 90 days).
+                partition was made by one execution together with others; the result has expired (after 90 days); or a
+                page is not what it must be.
             DuneConfigurationError: There is no instance, or an option is none.
             DuneApiError: The result could not be read.
         """
+        options = ReadOptions(
+            columns=columns,
+            page_size=page_size,
+            concurrency=1,
+            allow_partial_results=allow_partial_results,
+            ignore_max_credits_per_request=ignore_max_credits_per_request,
+        )
         with place_of(context) as place:
             executions = executions_of(place, asset_key, partition_key, partition_keys)
         with self.get_client() as client:
-            yield from rows_of(
-                client,
-                executions,
-                columns=columns,
-                page_size=page_size,
-                allow_partial_results=allow_partial_results,
-                ignore_max_credits_per_request=ignore_max_credits_per_request,
-            )
+            yield from rows_of(client, executions, options)
 
     def _plan(self, assets: DuneAssetSet, overrides: Mapping[str, Override]) -> PipelinePlan:
         if not assets.selected and assets.selected_checks and not assets.query_checks:

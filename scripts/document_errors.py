@@ -59,6 +59,7 @@ AREAS = {
     "_specs": "Assets of a catalog",
     "_scheduling": "Partitions and automation",
     "_refreshes": "The refresh sensor",
+    "paging": "Pages of a result",
     "frames": "Results and tables",
     "components": "The component",
     "cassettes": "Recordings",

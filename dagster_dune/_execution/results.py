@@ -12,9 +12,9 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.metadata import export_metadata, upload_metadata
 
 if TYPE_CHECKING:
-    from dagster_dune.frames.options import Export
     from dagster_dune.frames.results import DuneResult
     from dagster_dune.frames.uploads.tables import TableWritten
+    from dagster_dune.paging.options import Export
 
 FrameT = TypeVar("FrameT")
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
@@ -76,7 +76,7 @@ class ResultMethods:
             partition_keys: Several partitions, whose rows follow each other.
             options: ``columns``, ``filters``, ``sort_by``, ``limit``, ``sample``, ``uint256``, ``timestamps``,
                 ``exact``, ``max_bytes``, ``allow_partial_results``, ``ignore_max_credits_per_request``, ``page_size``;
-                see `dagster_dune.frames.options.ReadOptions`.
+                see `dagster_dune.paging.options.ReadOptions`.
 
         Returns:
             The frame. A ``RecordBatchReader`` reads while it is read from.

@@ -1,8 +1,8 @@
-"""The rows that a materialization stands for, read from Dune by the execution that made them."""
+"""Which executions made what a materialization stands for: those whose rows are read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -10,11 +10,8 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
-from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.metadata import EXECUTION_ID
-from dagster_dune.pipeline.readable import EXPIRY_HINT, check_readable
 
 ReadContext: TypeAlias = (
     dg.AssetExecutionContext
@@ -96,38 +93,6 @@ def _instance_at_home() -> Iterator[dg.DagsterInstance]:
         ) from error
     with instance:
         yield instance
-
-
-def rows_of(
-    client: DuneApiClient,
-    executions: Iterable[str],
-    *,
-    columns: Sequence[str] | None,
-    page_size: int,
-    allow_partial_results: bool,
-    ignore_max_credits_per_request: bool,
-) -> Iterator[dict[str, Any]]:
-    """Read the rows of executions, one after the other, page by page.
-
-    Raises:
-        DuneResultError: One of them has no rows to read: it has expired, failed, or not completed.
-    """
-    for execution_id in executions:
-        pages = client.iter_execution_pages(
-            execution_id,
-            page_size=page_size,
-            columns=columns,
-            allow_partial_results=allow_partial_results,
-            ignore_max_credits_per_request=ignore_max_credits_per_request,
-        )
-        try:
-            for page in pages:
-                check_readable(page, execution_id, allow_partial=allow_partial_results)
-                if page.result is None:
-                    raise DuneResultError(f"A page of execution {execution_id} came without rows.", hint=EXPIRY_HINT)
-                yield from page.result.rows
-        except DuneNotFoundError as error:
-            raise DuneResultError(f"Dune has no result of execution {execution_id}.", hint=EXPIRY_HINT) from error
 
 
 def executions_of(

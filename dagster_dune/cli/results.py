@@ -11,7 +11,7 @@ import typer
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
 if TYPE_CHECKING:
-    from dagster_dune.frames.options import Export
+    from dagster_dune.paging.options import Export
 
 
 def results(

@@ -16,8 +16,8 @@ import pyarrow as pa
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.exports import Source
 from dagster_dune.frames.extras import needed
-from dagster_dune.frames.options import Export
 from dagster_dune.frames.targets import unique_names
+from dagster_dune.paging.options import Export
 
 WAIT_SECONDS = 300.0
 PAUSE_SECONDS = 0.1

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.extras import needed
-from dagster_dune.frames.options import Export
 from dagster_dune.frames.targets import unique_names
+from dagster_dune.paging.options import Export
 
 ROW_GROUP_ROWS = 100_000
 LEFTOVER_SECONDS = 86_400.0

@@ -14,11 +14,11 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted, Performance
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.executing import Log, Waiting, execute
-from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.reading import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
 from dagster_dune.frames.types.columns import ARROW_DIGITS
+from dagster_dune.paging.options import Export, ReadOptions
 
 FrameT = TypeVar("FrameT")
 _log = logging.getLogger(__name__)

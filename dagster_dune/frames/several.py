@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.reading import ResultReader
 from dagster_dune.frames.types.columns import ARROW_DIGITS
+from dagster_dune.paging.options import Export, ReadOptions
 
 
 class ResultReaders:

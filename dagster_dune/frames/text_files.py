@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from dagster_dune.frames.exports import Source, whole_file
-from dagster_dune.frames.options import Export
 from dagster_dune.frames.targets import unique_names
+from dagster_dune.paging.options import Export
 
 
 def write_csv(source: Source, to: str | os.PathLike[str]) -> Export:

@@ -5,7 +5,7 @@ import shutil
 import dagster as dg
 import pytest
 
-from dagster_dune import DuneBadRequestError, DuneCatalog, DuneResource, Query, build_dune_assets
+from dagster_dune import DuneCatalog, DuneResource, DuneResultError, Query, build_dune_assets
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.sensors import build_dune_refresh_sensor
 
@@ -35,7 +35,7 @@ def test_rows_of_a_cut_off_result_are_read_on_demand(resource, instance):
 
     @dg.asset(deps=[KEY])
     def reader(context: dg.AssetExecutionContext, dune: DuneResource):
-        with pytest.raises(DuneBadRequestError, match="allow_partial_results"):
+        with pytest.raises(DuneResultError, match="allow_partial_results"):
             list(dune.get_rows(context, KEY))
         seen.extend(dune.get_rows(context, KEY, allow_partial_results=True))
 

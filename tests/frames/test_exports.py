@@ -19,11 +19,12 @@ import pytest
 from result_server import ResultServer
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
-from dagster_dune.frames import exports, reading
+from dagster_dune.frames import exports
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.exports import write_parquet
 from dagster_dune.frames.results import open_reader
 from dagster_dune.frames.types.columns import SHORT_DIGITS
+from dagster_dune.paging import execution_pages
 
 KILLS = int(os.environ.get("DAGSTER_DUNE_KILLS", "5"))
 NAMES = ["n", "u", "d", "i"]
@@ -33,7 +34,7 @@ ROWS = [[str(n), str(2**256 - n), f"{n}.50", "1 00:00:00.000"] for n in range(1,
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(reading, "MAX_DATAPOINTS", 40)
+    monkeypatch.setattr(execution_pages, "MAX_DATAPOINTS", 40)
     monkeypatch.setattr(exports, "ROW_GROUP_ROWS", 20)
     with ResultServer(NAMES, TYPES, ROWS) as running:
         yield running
@@ -182,11 +183,12 @@ def test_partitions_that_are_written_at_once_are_all_there(source, tmp_path):
 EXPORT = """
 import sys
 from dagster_dune import DuneApiClient
-from dagster_dune.frames import exports, reading
+from dagster_dune.frames import exports
+from dagster_dune.paging import execution_pages
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.exports import write_parquet
 from dagster_dune.frames.results import open_reader
-reading.MAX_DATAPOINTS, exports.ROW_GROUP_ROWS = 40, 10
+execution_pages.MAX_DATAPOINTS, exports.ROW_GROUP_ROWS = 40, 10
 url, execution, folder = sys.argv[1:]
 with DuneApiClient("key", url) as client:
     print("begin", flush=True)

@@ -10,9 +10,9 @@ from result_server import ResultServer
 from waiting import PATIENCE
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
-from dagster_dune.frames import reading
-from dagster_dune.frames.options import ReadOptions
 from dagster_dune.frames.reading import ResultReader
+from dagster_dune.paging import execution_pages
+from dagster_dune.paging.options import ReadOptions
 
 NAMES, TYPES = ["n", "t"], ["bigint", "varchar"]
 ROWS = [[str(n), None if n % 3 == 0 else f"text {n}"] for n in range(1, 101)]
@@ -21,7 +21,7 @@ VALUES = [[n, None if n % 3 == 0 else f"text {n}"] for n in range(1, 101)]
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch):
-    monkeypatch.setattr(reading, "MAX_DATAPOINTS", 20)  # 10 rows of 2 columns
+    monkeypatch.setattr(execution_pages, "MAX_DATAPOINTS", 20)  # 10 rows of 2 columns
 
 
 @pytest.fixture

@@ -1,44 +1,27 @@
-"""Pages of one execution: each is asked for, read while it comes, and refused where it cannot be the one asked for.
-
-Addresses of next pages are never followed: each request names its own offset, so that the key goes nowhere else.
-"""
+"""Pages of one execution as record batches, in either format; NULL told from the text ``<nil>``."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_dune.api.client import CsvStream, DuneApiClient
-from dagster_dune.api.errors import DuneBadRequestError, DuneNotFoundError
+from dagster_dune.api.errors import DuneBadRequestError
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.options import Export, ReadOptions
 from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv
 from dagster_dune.frames.pages.json_pages import JsonPage, read_json
 from dagster_dune.frames.types.columns import Column
-from dagster_dune.pipeline.readable import EXPIRY_HINT
+from dagster_dune.paging.options import Export, ReadOptions
+from dagster_dune.paging.requests import Page, PageRequests
 
 T = TypeVar("T")
-
-
-class Page(NamedTuple):
-    """Some rows, and where the next page begins; None on the last."""
-
-    batches: list[pa.RecordBatch]
-    next_offset: int | None
-
-    @property
-    def num_rows(self) -> int:
-        """How many rows it has."""
-        return sum(batch.num_rows for batch in self.batches)
 
 
 class PageReader:
@@ -51,7 +34,7 @@ class PageReader:
         execution_id: The execution.
         options: Which rows and columns.
         columns: The columns that each page must have.
-        total: The rows of the whole result; None where that is not known.
+        requests: What asks for pages.
         export: Where what comes is counted.
     """
 
@@ -61,14 +44,14 @@ class PageReader:
         execution_id: str,
         options: ReadOptions,
         columns: Sequence[Column],
-        total: int | None,
+        requests: PageRequests,
         export: Export,
     ) -> None:
         self._client = client
         self._execution_id = execution_id
         self._options = options
         self._columns = columns
-        self._total = total
+        self._requests = requests
         self._export = export
         self._format = _format(options, columns)
         self._real_nil: dict[str, bool] = {}
@@ -89,7 +72,7 @@ class PageReader:
     def _convert(self, work: Callable[[], T]) -> T:
         return self._converter.submit(work).result()
 
-    def read(self, offset: int, limit: int) -> Page:
+    def read(self, offset: int, limit: int) -> Page[pa.RecordBatch]:
         """Read one page.
 
         Args:
@@ -97,98 +80,35 @@ class PageReader:
             limit: The number of its rows at the most.
 
         Raises:
-            DuneResultError: It is no such page.
+            DuneResultError: It is no page of this result.
             DuneApiError: It could not be read.
         """
-        page = self._csv(offset, limit) if self._format == "csv" else self._json(offset, limit)
-        # Assumption: filtered-offset.
-        if page.next_offset not in (None, offset + page.num_rows) or page.next_offset == offset:
-            raise self.wrong(page, offset)
-        if page.num_rows > limit:
-            raise DuneResultError(
-                f"The page at row {offset:,} of execution {self._execution_id} has {page.num_rows:,} rows, but "
-                f"{limit:,} were asked for."
-            )
-        return page
+        if self._format == "json":
+            return _page_of(self._json_page(self._columns, offset=offset, limit=limit))
 
-    def read_sample(self) -> pa.RecordBatch:
-        """Read rows drawn at random, which come all at once."""
-        page = self._json_page(self._columns, sample_count=self._options.sample)
-        wanted = self._options.sample or 0
-        if page.batch.num_rows > wanted:
-            raise DuneResultError(
-                f"A sample of {page.batch.num_rows:,} rows of execution {self._execution_id} came, but {wanted:,} were "
-                "asked for."
-            )
-        return page.batch
-
-    def wrong(self, page: Page, offset: int) -> DuneResultError:
-        """Make the error of a page that does not go on where it must."""
-        of_all = "" if self._total is None else f", of {self._total:,} rows"
-        return DuneResultError(
-            f"The page at row {offset:,} of execution {self._execution_id} has {page.num_rows:,} rows and says "
-            f"that the next one begins at {page.next_offset}{of_all}.",
-            hint="A page is short, came twice, or the result changed: read it again.",
-        )
-
-    # --- the two formats ---
-
-    def _csv(self, offset: int, limit: int) -> Page:
-        def parse(stream: CsvStream) -> tuple[Page, int]:
-            self._check_address(stream.next_uri)
+        def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], int | None, int]:
+            self._requests.check_address(stream.next_uri)
             batches = read_csv(stream, self._columns, self._split, self._convert)
-            return Page(batches, stream.next_offset), stream.bytes_read
+            return batches, stream.next_offset, stream.bytes_read
 
-        with _expiring(self._execution_id):
-            page, size = self._client.read_execution_csv(
-                self._execution_id, parse, limit=limit, offset=offset, **self._choice()
+        with self._requests.expiring():
+            batches, next_offset, size = self._client.read_execution_csv(
+                self._execution_id, parse, limit=limit, offset=offset, **self._requests.choice()
             )
         self._export.add(size)
-        return page._replace(batches=self._with_real_texts(page.batches, offset, limit))
+        num_rows = sum(batch.num_rows for batch in batches)
+        return Page(self._with_real_texts(batches, offset, limit), num_rows, next_offset)
 
-    def _json(self, offset: int, limit: int) -> Page:
-        page = self._json_page(self._columns, offset=offset, limit=limit)
-        return Page([page.batch], page.next_offset)
+    def read_sample(self) -> Page[pa.RecordBatch]:
+        """Read rows drawn at random, which come all at once."""
+        return _page_of(self._json_page(self._columns, sample_count=self._options.sample))
 
     def _json_page(self, shape: Sequence[Column], *, is_extra: bool = False, **options: Any) -> JsonPage:
-        with _expiring(self._execution_id):
-            page = self._client.download_execution_results(
-                self._execution_id, format="json", **(self._choice() | options)
-            )
-        self._export.add(len(page.body), extra=is_extra)
-        read = self._convert(partial(read_json, page.body, shape))
-        self._check_address(page.next_uri or read.next_uri)
-        if read.execution_id not in (None, self._execution_id):
-            raise self._foreign(str(read.execution_id))
-        counted = self._options.filters is None and "filters" not in options and self._options.sample is None
-        if counted and self._total is not None and read.total_row_count not in (None, self._total):
-            raise DuneResultError(
-                f"Execution {self._execution_id} had {self._total:,} rows, and has {read.total_row_count:,} now.",
-                hint="Read it again.",
-            )
+        body, next_uri = self._requests.json(is_extra=is_extra, **options)
+        read = self._convert(partial(read_json, body, shape))
+        is_whole = self._options.filters is None and "filters" not in options and self._options.sample is None
+        self._requests.check_json(read.said, next_uri, is_whole=is_whole)
         return read
-
-    def _choice(self) -> dict[str, Any]:
-        """What each request asks for beside its place."""
-        options = self._options
-        return {
-            "columns": options.columns,
-            "filters": options.filters,
-            "sort_by": options.sort_by,
-            "allow_partial_results": options.allow_partial_results,
-            "ignore_max_credits_per_request": options.ignore_max_credits_per_request,
-        }
-
-    def _check_address(self, next_uri: str | None) -> None:
-        path = urlsplit(next_uri or "").path
-        if "/execution/" in path and f"/execution/{self._execution_id}/" not in path:
-            raise self._foreign(path)
-
-    def _foreign(self, other: str) -> DuneResultError:
-        return DuneResultError(
-            f"A page of another execution came ({other}), not of {self._execution_id}.",
-            hint="Look at what stands between this machine and Dune: a proxy may keep answers.",
-        )
 
     # --- NULL, or the text <nil> ---
 
@@ -239,12 +159,8 @@ def _format(options: ReadOptions, columns: Sequence[Column]) -> Literal["csv", "
     return "json" if nested or options.wire == "json" else "csv"
 
 
-@contextmanager
-def _expiring(execution_id: str) -> Iterator[None]:
-    try:
-        yield
-    except DuneNotFoundError as error:
-        raise DuneResultError(f"Dune has no result of execution {execution_id}.", hint=EXPIRY_HINT) from error
+def _page_of(page: JsonPage) -> Page[pa.RecordBatch]:
+    return Page([page.batch], page.batch.num_rows, page.said.next_offset)
 
 
 def _quoted(name: str) -> str:

@@ -10,20 +10,13 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import pyarrow as pa
 
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
-
-Uint256 = Literal["text", "decimal", "float", "binary"]
-"""How a uint256 or int256 is held: as exact text, as a decimal that fails where it is too short, as the nearest double,
-or as 32 bytes, the most significant first (an int256 in two's complement)."""
-
-Timestamps = Literal["exact", "cut"]
-"""What becomes of a timestamp finer than a microsecond or outside the years 1 to 9999: an error, or the nearest that
-fits, digits cut off."""
+from dagster_dune.paging.options import Timestamps, Uint256
 
 ARROW_DIGITS = 76
 SHORT_DIGITS = 38

@@ -7,11 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dagster_dune.api.endpoints.base import comma_separated
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.types.columns import Timestamps, Uint256
 
 CONCURRENT_PAGES = 6
 Wire = Literal["auto", "csv", "json"]
+
+Uint256 = Literal["text", "decimal", "float", "binary"]
+"""How a uint256 or int256 is held: as exact text, as a decimal that fails where it is too short, as the nearest double,
+or as 32 bytes, the most significant first (an int256 in two's complement)."""
+
+Timestamps = Literal["exact", "cut"]
+"""What becomes of a timestamp finer than a microsecond or outside the years 1 to 9999: an error, or the nearest that
+fits, digits cut off."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +32,8 @@ class ReadOptions:
         sort_by: In which order, such as ``amount desc, chain``.
         limit: How many rows at the most.
         sample: How many rows, drawn at random; excludes `filters`, `limit` and `page_size`.
-        uint256: How uint256 and int256 are held; see `dagster_dune.frames.types.columns.Uint256`.
-        timestamps: What becomes of timestamps that do not fit; see `dagster_dune.frames.types.columns.Timestamps`.
+        uint256: How uint256 and int256 are held; see `Uint256`.
+        timestamps: What becomes of timestamps that do not fit; see `Timestamps`.
         exact: Whether a NULL is told from the text ``<nil>`` where Dune's CSV does not.
         max_bytes: Refuse to read a larger result: Dune charges exports by size.
         allow_partial_results: Whether to read what there is of a result that Dune has cut short.
@@ -64,7 +72,8 @@ class ReadOptions:
             raise DuneConfigurationError("sample and concurrency must be at least 1.")
         if self.page_size is not None and self.page_size < 1:
             raise DuneConfigurationError(f"page_size must be at least 1, not {self.page_size}.")
-        if isinstance(self.columns, str) or (self.columns is not None and not self.columns):
+        comma_separated(self.columns)
+        if self.columns is not None and not self.columns:
             raise DuneConfigurationError(
                 f"columns must be a list of at least one name, not {self.columns!r}.", hint="Leave it out to read all."
             )

@@ -1,0 +1,222 @@
+"""The way through the pages of one execution: several at once, given in order, counted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from contextvars import copy_context
+from typing import Generic, TypeVar
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.errors import DuneNotFoundError
+from dagster_dune.api.models import ExecutionStatus, ResultMetadata
+from dagster_dune.errors import DuneResultError
+from dagster_dune.paging.options import Export, ReadOptions
+from dagster_dune.paging.requests import Page, PageRequests
+from dagster_dune.pipeline.readable import EXPIRY_HINT, check_readable
+from dagster_dune.pipeline.states import Phase, phase_of
+
+MAX_DATAPOINTS = 250_000
+"""Dune caps a page at so many values; see https://docs.dune.com/api-reference/executions/endpoint/get-execution-result."""
+
+PAGE_BYTES = 8 * 2**20
+"""About how large a page is at the most, however wide its rows are: several stand in memory."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class ExecutionPages(ABC, Generic[T]):
+    """Reads the pages of one execution, once.
+
+    Args:
+        client: A client, which must stay open until all has been read.
+        execution_id: An execution that has completed.
+        options: Which rows and columns.
+
+    Attributes:
+        status: What Dune said of the execution before the first page.
+        names: The names of the columns that are read.
+        types: Their declared types.
+        export: What has been read so far.
+
+    Raises:
+        DuneResultError: It has not completed, has failed or expired, or is larger than `max_bytes`.
+    """
+
+    def __init__(self, client: DuneApiClient, execution_id: str, options: ReadOptions) -> None:
+        self._options = options
+        self._client = client
+        self.execution_id = execution_id
+        self.status = _readable(client, execution_id, allow_partial=options.allow_partial_results)
+        metadata = self.status.result_metadata or ResultMetadata()
+        self._total = None if phase_of(self.status.state) is Phase.PARTIAL else metadata.total_row_count
+        self.names, self.types = _names_and_types(execution_id, metadata)
+        self._width = len(self.names if options.columns is None else options.columns)
+        _check_known(options.columns, self.names)
+        self.export = Export(total_bytes=metadata.total_result_set_bytes)
+        self._requests = PageRequests(client, execution_id, options, self._total, self.export)
+        self._check_size()
+
+    @abstractmethod
+    def _page(self, offset: int, limit: int) -> Page[T]:
+        """Read one page: so many rows at the most, after so many."""
+
+    @abstractmethod
+    def _sample(self) -> Page[T]:
+        """Read rows drawn at random, which come all at once."""
+
+    @property
+    def name(self) -> str:
+        """What it reads, for messages."""
+        return f"execution {self.execution_id}"
+
+    @property
+    def expected_rows(self) -> int | None:
+        """How many rows there will be; None where only reading them tells."""
+        if self._total is None or self._options.filters is not None:
+            return None
+        limits = [limit for limit in (self._options.limit, self._options.sample) if limit is not None]
+        return min([self._total, *limits])
+
+    def pages(self) -> Generator[Page[T]]:
+        """Read the pages, in the order of the rows.
+
+        Raises:
+            DuneResultError: A page is not what it must be; what has been given until then is not the whole result.
+            DuneApiError: A page could not be read.
+        """
+        expected = self.expected_rows
+        source = self._sampled() if self._options.sample else self._serial() if expected is None else self._parallel()
+        with closing(source):
+            for page in source:
+                self.export.rows += page.num_rows
+                yield page
+        if expected is not None and self.export.rows != expected and not self._options.sample:
+            raise DuneResultError(
+                f"{self.export.rows:,} rows of execution {self.execution_id} came, of {expected:,}.",
+                hint="Read it again; nothing of a short read should be kept.",
+            )
+
+    # --- three ways through the pages ---
+
+    def _parallel(self) -> Generator[Page[T]]:
+        """Read the pages that the row count tells of, a few at once."""
+        total, size = self.expected_rows or 0, self._page_size
+        with _Pool(self._options.concurrency) as pool:
+            pages: deque[Future[list[Page[T]]]] = deque()
+            for offset in range(0, total, size):
+                pages.append(pool.start(self._range, offset, min(size, total - offset)))
+                if len(pages) >= self._options.concurrency:
+                    yield from pages.popleft().result()
+            while pages:
+                yield from pages.popleft().result()
+
+    def _range(self, offset: int, count: int) -> list[Page[T]]:
+        """Read some rows: one page, or more where Dune gives shorter ones than it was asked for."""
+        pages, end = list[Page[T]](), offset + count
+        while offset < end:
+            page = self._checked(offset, end - offset)
+            # Assumption: page-size.
+            after = offset + page.num_rows
+            if page.next_offset != (None if after == self._total else after):
+                raise self._requests.wrong(page, offset)
+            pages.append(page)
+            offset = after
+        return pages
+
+    def _serial(self) -> Generator[Page[T]]:
+        """Read page after page until Dune names no next one; each comes while the one before it is used."""
+        with _Pool(1) as pool:
+            coming = self._coming(pool, 0)
+            while coming is not None:
+                page = coming.result()
+                coming = self._coming(pool, page.next_offset)
+                yield page
+
+    def _coming(self, pool: _Pool, offset: int | None) -> Future[Page[T]] | None:
+        limit = self._options.limit
+        if offset is None or (limit is not None and offset >= limit):
+            return None
+        left = self._page_size if limit is None else min(self._page_size, limit - offset)
+        return pool.start(self._checked, offset, left)
+
+    def _sampled(self) -> Generator[Page[T]]:
+        page, wanted = self._sample(), self._options.sample or 0
+        if page.num_rows > wanted:
+            raise DuneResultError(
+                f"A sample of {page.num_rows:,} rows of execution {self.execution_id} came, but {wanted:,} were "
+                "asked for."
+            )
+        yield page
+
+    def _checked(self, offset: int, limit: int) -> Page[T]:
+        page = self._page(offset, limit)
+        self._requests.check(page, offset, limit)
+        return page
+
+    # --- before the first page ---
+
+    @property
+    def _page_size(self) -> int:
+        if self._options.page_size:
+            return self._options.page_size
+        size = MAX_DATAPOINTS // self._width
+        if self._total and self.export.total_bytes:
+            size = min(size, PAGE_BYTES * self._total // self.export.total_bytes)
+        return max(1, size)
+
+    def _check_size(self) -> None:
+        most = self._options.max_bytes
+        if most is None:
+            return
+        size = self.export.total_bytes
+        if size is None:
+            raise DuneResultError(f"Dune does not say how large the result of execution {self.execution_id} is.")
+        if self._total and self.expected_rows is not None:
+            size = size * self.expected_rows // self._total
+        if size > most:
+            raise DuneResultError(
+                f"The result of execution {self.execution_id} has about {size:,} bytes, more than max_bytes={most:,}.",
+                hint="Nothing was read. Name fewer columns in the SQL, set limit, or raise max_bytes.",
+            )
+
+
+class _Pool(ThreadPoolExecutor):
+    """A pool that keeps its user's deadline, and drops what waits when its user leaves."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, thread_name_prefix="dune-pages")
+
+    def start(self, read: Callable[..., R], *arguments: object) -> Future[R]:
+        """Read something in one of its threads."""
+        return self.submit(copy_context().run, read, *arguments)
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown(wait=True, cancel_futures=True)
+
+
+def _readable(client: DuneApiClient, execution_id: str, *, allow_partial: bool) -> ExecutionStatus:
+    try:
+        status = client.get_execution_status(execution_id)
+    except DuneNotFoundError as error:
+        raise DuneResultError(f"Dune does not know execution {execution_id}.", hint=EXPIRY_HINT) from error
+    check_readable(status, execution_id, allow_partial=allow_partial)
+    return status
+
+
+def _names_and_types(execution_id: str, metadata: ResultMetadata) -> tuple[Sequence[str], Sequence[str]]:
+    names, types = metadata.column_names, metadata.column_types
+    if not names or len(names) != len(types):
+        raise DuneResultError(
+            f"Dune names {len(names)} columns and {len(types)} types for the result of execution {execution_id}."
+        )
+    return names, types
+
+
+def _check_known(wanted: Sequence[str] | None, names: Sequence[str]) -> None:
+    if unknown := [name for name in wanted or () if name not in names]:
+        raise DuneResultError(f"The result has no column {unknown[0]!r}.", hint=f"It has {', '.join(names)}.")

@@ -1,0 +1,52 @@
+"""Rows as JSON has them, a page when it is asked for: what needs no types, and no Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic_core import from_json
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.errors import DuneResultError
+from dagster_dune.paging.execution_pages import ExecutionPages
+from dagster_dune.paging.options import ReadOptions
+from dagster_dune.paging.requests import Page, envelope_of
+
+
+class JsonRows(ExecutionPages[dict[str, Any]]):
+    """Reads the rows of one execution as mappings of column name to JSON value."""
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Read them; see `ExecutionPages.pages`."""
+        for page in self.pages():
+            yield from page.parts
+
+    def _page(self, offset: int, limit: int) -> Page[dict[str, Any]]:
+        return self._read(is_whole=self._options.filters is None, offset=offset, limit=limit)
+
+    def _sample(self) -> Page[dict[str, Any]]:
+        return self._read(is_whole=False, sample_count=self._options.sample)
+
+    def _read(self, *, is_whole: bool, **options: Any) -> Page[dict[str, Any]]:
+        body, next_uri = self._requests.json(**options)
+        try:
+            page = from_json(body)
+        except ValueError as error:
+            raise DuneResultError(f"A page of the result is no JSON: {error}.") from error
+        said = envelope_of(page)
+        self._requests.check_json(said, next_uri, is_whole=is_whole)
+        if not all(isinstance(row, dict) for row in said.rows):
+            raise DuneResultError(f"A page of execution {self.execution_id} has rows that are no objects.")
+        return Page(said.rows, len(said.rows), said.next_offset)
+
+
+def rows_of(client: DuneApiClient, execution_ids: Sequence[str], options: ReadOptions) -> Iterator[dict[str, Any]]:
+    """Read the rows of executions, one after the other.
+
+    Raises:
+        DuneResultError: One of them has no rows to read, or a page is not what it must be.
+        DuneApiError: A page could not be read.
+    """
+    for execution_id in execution_ids:
+        yield from JsonRows(client, execution_id, options).rows()

@@ -1,0 +1,110 @@
+"""Rows as JSON has them: a page when it is asked for, never fewer rows or others, and without Arrow."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from result_server import ResultServer
+from waiting import PATIENCE
+
+from dagster_dune import DuneApiClient, DuneConnectionError, DuneResultError
+from dagster_dune.api.deadline import deadline
+from dagster_dune.paging.json_rows import JsonRows, rows_of
+from dagster_dune.paging.options import ReadOptions
+
+NAMES, TYPES = ["n", "t"], ["bigint", "varchar"]
+VALUES = [[n, None if n % 3 == 0 else f"text {n}"] for n in range(1, 31)]
+ROWS = [dict(zip(NAMES, row, strict=True)) for row in VALUES]
+
+
+@pytest.fixture
+def server():
+    with ResultServer(NAMES, TYPES, VALUES, VALUES) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    with DuneApiClient("key", server.url, timeout=PATIENCE, max_retries=0) as client:
+        yield client
+
+
+def options(**given):
+    return ReadOptions(page_size=10, concurrency=1, **given)
+
+
+def asked(server):
+    return [request for _, request in server.requests if "offset" in request]
+
+
+def test_a_page_is_read_when_it_is_asked_for(server, client):
+    rows = rows_of(client, [server.ID], options())
+    assert [next(rows) for _ in range(10)] == ROWS[:10]
+    assert len(asked(server)) == 1
+    assert next(rows) == ROWS[10]
+    assert len(asked(server)) == 2
+    assert list(rows) == ROWS[11:]
+    assert [request["offset"] for request in asked(server)] == ["0", "10", "20"]
+
+
+def test_columns_filters_limit_and_samples(server, client):
+    assert list(JsonRows(client, server.ID, options(columns=["n"], limit=12)).rows()) == [
+        {"n": n} for n in range(1, 13)
+    ]
+    assert list(JsonRows(client, server.ID, options(filters="t = 'text 5'")).rows()) == [ROWS[4]]
+    assert len(list(JsonRows(client, server.ID, ReadOptions(sample=4)).rows())) == 4
+    with pytest.raises(DuneResultError, match=r"no column 'x'.*It has n, t"):
+        JsonRows(client, server.ID, options(columns=["x"]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b'"total_row_count": 30', b'"total_row_count": 29', "had 30 rows, and has 29"),
+        (ResultServer.ID.encode(), b"01JOTHER", "another execution"),
+        (b'"next_offset": 20', b'"next_offset": 10', "the next one begins at 10"),
+        (b'"next_offset": 20', b'"next_offset": null', "the next one begins at None"),
+        (b'"next_offset": 20', b'"next_offset": 30', "the next one begins at 30"),
+        (b'"rows"', b'"lines"', "says that the next one begins at 20"),
+        (b'"result"', b'"answer"', "has no rows"),
+        (b'"rows": [{', b'"rows": [7, {', "no objects"),
+        (b'"rows": [{', b'"rows": [{"n": 1}, {', "has 11 rows"),
+    ],
+)
+def test_a_wrong_page_is_an_error_and_never_other_rows(server, client, old, new, words):
+    def replace(path, request, answer):
+        if request.get("offset") == "10":
+            assert old in answer["body"]
+            answer["body"] = answer["body"].replace(old, new)
+
+    server.change = replace
+    with pytest.raises(DuneResultError, match=words):
+        list(JsonRows(client, server.ID, options()).rows())
+
+
+@pytest.mark.parametrize("state", ["QUERY_STATE_EXECUTING", "QUERY_STATE_FAILED", "QUERY_STATE_COMPLETED_PARTIAL"])
+def test_what_has_no_rows_is_told_before_the_first_page(server, client, state):
+    server.state = state
+    with pytest.raises(DuneResultError, match=state):
+        list(rows_of(client, [server.ID], options()))
+    assert asked(server) == []
+
+
+def test_a_deadline_holds_for_pages_that_threads_read(server, client):
+    server.change = lambda path, request, answer: time.sleep(1) if "offset" in request else None
+    with deadline(0.3), pytest.raises(DuneConnectionError):
+        list(rows_of(client, [server.ID], options()))
+
+
+def test_no_arrow_is_needed():
+    program = """
+import sys
+sys.modules["pyarrow"] = sys.modules["numpy"] = None
+import dagster_dune.paging.json_rows
+from dagster_dune import DuneResource
+assert DuneResource.get_rows
+print("ok")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "ok\n"
