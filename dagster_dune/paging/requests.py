@@ -58,8 +58,10 @@ def envelope_of(page: object) -> Envelope:
     result = page.get("result") if isinstance(page, dict) else None
     rows = result.get("rows") if isinstance(result, dict) else None
     if not isinstance(page, dict) or not isinstance(result, dict) or not isinstance(rows, list | None):
-        state = page.get("state") if isinstance(page, dict) else None
-        raise DuneResultError(f"A page of the result has no rows (state {state}).", hint=EXPIRY_HINT)
+        told = page.get("execution_id") if isinstance(page, dict) else None
+        raise DuneResultError(
+            f"A page of {f'execution {told}' if told else 'the result'} came without rows.", hint=EXPIRY_HINT
+        )
     metadata = result.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     next_uri = page.get("next_uri")

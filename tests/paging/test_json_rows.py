@@ -67,7 +67,7 @@ def test_columns_filters_limit_and_samples(server, client):
         (b'"next_offset": 20', b'"next_offset": null', "the next one begins at None"),
         (b'"next_offset": 20', b'"next_offset": 30', "the next one begins at 30"),
         (b'"rows"', b'"lines"', "says that the next one begins at 20"),
-        (b'"result"', b'"answer"', "has no rows"),
+        (b'"result"', b'"answer"', "came without rows"),
         (b'"rows": [{', b'"rows": [7, {', "no objects"),
         (b'"rows": [{', b'"rows": [{"n": 1}, {', "has 11 rows"),
     ],
