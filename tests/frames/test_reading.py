@@ -251,7 +251,7 @@ def test_a_wrong_page_is_an_error_and_never_another_frame(server, fault):
         (b'"next_offset": 60', b'"next_offset": 10', "the next one begins at 10"),
         (b'"next_offset": 60', b'"next_uri": "https://api.dune.com/api/v1/execution/01JOTHER/results"', "01JOTHER"),
         (b'"rows"', b'"lines"', "the next one begins at 60"),
-        (b'"result"', b'"results"', r"A page of the result has no rows \(state QUERY_STATE_COMPLETED\)"),
+        (b'"result"', b'"results"', r"A page of execution 01JEXECUTION came without rows"),
         (b'"text 52"', b'"\\ud800"', "Column 't' holds a text that is no Unicode"),
     ],
 )
