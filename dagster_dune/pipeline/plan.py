@@ -55,6 +55,7 @@ def plan_pipeline(
         DuneCatalogError: A name is not in the catalog, or the extra edges close a circle.
 
     Examples:
+        >>> from dagster_dune import MaterializedView, Query
         >>> catalog = DuneCatalog(
         ...     materialized_views=[MaterializedView(name="dune.acme.result_daily")],
         ...     queries=[Query(query_id=7, deps=["dune.acme.result_daily"]), Query(query_id=8, deps=["query_7"])],

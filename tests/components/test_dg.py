@@ -349,7 +349,7 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
     [
         ("resource:\n    timeout: 3\n    base_url: ftp://x", 6, "'ftp://x' is not an http(s) address"),
         ("resource:\n    timeout: fast", 5, "Input should be a valid number"),
-        ("resource:\n    timeout: '{{ -3 }}'", 5, "A duration must be a positive number"),
+        ("resource:\n    timeout: '{{ -3 }}'", 5, "timeout must be a positive number of seconds, not -3.0"),
         ("resource:\n    timeout: '{{ env.NOT_THERE }}'", 5, "NOT_THERE"),
         ("document: catalog.json", 4, "There is no catalog file"),
         ("backfill_policy:\n    type: single_run\n    max_partitions_per_run: 3", 6, "one run has all partitions"),
