@@ -29,7 +29,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 from check_invariants import CHECK_INVARIANTS, Family, Retry, executions_of, may_run_again, readers, told_in
 from databases import DATABASES
 from deployment import Deployment
-from disturbances import GATES
+from disturbances import GATES, PROTOCOLS
 from forked_deployment import ForkedDeployment
 from scenario import EXECUTE, Scenario, draw, load
 from waiting import wait_until
@@ -319,7 +319,7 @@ def main():
     parser.add_argument("count", type=int, nargs="?", default=10)
     parser.add_argument("start", type=int, nargs="?", default=1)
     parser.add_argument("--on", choices=DATABASES, default="SQLite")
-    parser.add_argument("--protocol", choices=["on", "off"], default="on")
+    parser.add_argument("--protocol", choices=["on", *PROTOCOLS], default="on")
     parser.add_argument("--gates", choices=["on", *GATES], default="on")
     parser.add_argument("--webserver", action="store_true")
     options = parser.parse_args()

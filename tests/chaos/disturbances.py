@@ -1,7 +1,7 @@
 """What goes wrong inside a step's process: storage that fails, clocks that differ, names as Dune may write them.
 
-The disturbances stand between the product and what it calls; `turn_the_protocol_off` shows that the scenarios would
-break a product that did not look at what others do.
+The disturbances stand between the product and what it calls; `PROTOCOLS` and `GATES` show that the scenarios would
+break a product that did not look at what others do, or that went past gates.
 """
 
 import os
@@ -103,7 +103,7 @@ def _write_odd_names():
     DuneApiClient.get_pipeline_status = status
 
 
-def turn_the_protocol_off():
+def decide_by_the_first_look():
     """Let attempts decide by what they see at first, and take no notice of open intents."""
     submitting = protocol.submitting
 
@@ -119,6 +119,15 @@ def turn_the_protocol_off():
 
     sender.submitting = sends_at_once
     protocol._open = lambda *_: []
+
+
+def look_at_nothing():
+    """Let attempts send whatever they want, whatever others, or they themselves, have sent."""
+    step.look = lambda *_: steps.View(())
+
+
+PROTOCOLS = {"first look": decide_by_the_first_look, "off": look_at_nothing}
+"""Ways to go without the protocol, to show that the scenarios notice."""
 
 
 def take_the_edges_of_gates_away():

@@ -59,8 +59,8 @@ def selection(scenario):
 
 
 disturbances.disturb({scenario.name: scenario for scenario in SCENARIOS})
-if BATCH["protocol"] == "off":
-    disturbances.turn_the_protocol_off()
+if BATCH["protocol"] != "on":
+    disturbances.PROTOCOLS[BATCH["protocol"]]()
 if BATCH["gates"] != "on":
     disturbances.GATES[BATCH["gates"]]()
 
