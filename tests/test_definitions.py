@@ -172,6 +172,7 @@ def test_a_bad_catalog_is_refused_with_a_clear_message(make, words):
         ({"base_url": "ftp://dune.com"}, "not an http"),
         ({"performance": "very large"}, "the name of a tier, not 'very large'"),
         ({"max_retries": -1}, "max_retries must not be negative, but is -1"),
+        ({"reads_per_minute": 0}, "reads_per_minute must be at least 1, but is 0"),
     ],
 )
 def test_bad_settings_are_refused_at_construction_without_showing_the_key(settings, words, monkeypatch):

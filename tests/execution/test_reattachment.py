@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from dagster_dune import AmbiguousSubmission, DuneCatalog, MaterializedView, Query
+from dagster_dune._execution.submissions import submission_record
 from dagster_dune._execution.submissions.family import Family, Origin, make_findable
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord, submissions_of
@@ -294,6 +295,23 @@ def test_runs_that_dagster_has_tagged_get_no_tag_of_ours(instance, make_run):
     for run in (parent, child):
         make_findable(instance, run)
         assert not any(key.startswith(".dagster/") for key in instance.get_run_by_id(run.run_id).tags)
+
+
+def test_a_run_that_cannot_be_made_findable_sends_nothing(instance, make_run, monkeypatch):
+    child = make_run(make_run(), is_tagged=False)
+    monkeypatch.setattr(submission_record, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(instance, "add_run_tags", lambda *_: None)
+    with pytest.raises(
+        DunePipelineError, match=f"could not be written to run {child.run_id}, so that nothing was sent"
+    ):
+        make_findable(instance, child)
+
+
+def test_a_run_that_was_deleted_while_it_ran_sends_nothing(instance, make_run):
+    run = make_run()
+    instance.delete_run(run.run_id)
+    with pytest.raises(DunePipelineError, match=f"does not know run {run.run_id}, which this step belongs to"):
+        Family.of(instance, run.run_id)
 
 
 def test_where_the_parent_is_gone_what_can_be_read_is_taken_over_and_nothing_is_sent(

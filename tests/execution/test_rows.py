@@ -70,6 +70,12 @@ def test_from_contexts_that_a_test_builds(materialized, resource):
         assert resource.get_result(context, KEY).to_pylist() == FIVE, context
 
 
+def test_a_materialization_that_somebody_else_has_reported_names_no_execution(instance, resource):
+    instance.report_runless_asset_event(dg.AssetMaterialization(KEY))
+    with pytest.raises(DuneResultError, match="numbers_1 names no execution on Dune"):
+        list(resource.get_rows(instance, KEY))
+
+
 seen = Counter()
 
 

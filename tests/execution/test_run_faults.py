@@ -10,6 +10,7 @@ from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.api import rate_budget
+from dagster_dune.pipeline import cancel
 
 DAILY = "dune.acme.result_daily"
 CATALOG = DuneCatalog(
@@ -33,6 +34,10 @@ def account(dune):
 
 def run(resource, instance, assets=ASSETS):
     return dg.materialize([assets], resources={"dune": resource}, instance=instance, raise_on_error=False)
+
+
+def lines(instance, run_id):
+    return [record.event_log_entry.user_message for record in instance.get_records_for_run(run_id).records]
 
 
 def failure(result):
@@ -87,6 +92,28 @@ def test_faults_of_status_requests_are_borne(
     assert len(result.get_asset_materialization_events()) == 3
     assert len(calls()) == 1
     assert started(dune) == ONCE
+
+
+def test_an_execution_that_cannot_be_asked_is_asked_again(dune, resource_with, instance):
+    dune.inject("wrong_word", method="GET", path=STATUS, times=10_000, word="napping", node=10)
+    dune.inject("status", method="GET", path="/api/v1/execution/*/status", times=2, status=503)
+    assert run(resource_with(max_retries=0, details=False), instance).success
+    assert started(dune) == ONCE
+    (run_id,) = [run.run_id for run in instance.get_runs()]
+    assert any(
+        "The execution of query_10 could not be asked; asking again." in line for line in lines(instance, run_id)
+    )
+
+
+def test_what_could_not_be_cancelled_is_told_by_name(dune, resource_with, instance, monkeypatch):
+    monkeypatch.setattr(cancel, "PATIENCE_SECONDS", 1.0)
+    dune.hold(10)
+    dune.inject("status", method="POST", path="/api/v1/execution/*/cancel", times=10_000, status=503)
+    told = failure(run(resource_with(max_retries=0, run_timeout=0.5), instance))
+    dune.release()
+    assert "has not ended within 0.5 s" in told
+    (run_id,) = [run.run_id for run in instance.get_runs()]
+    assert any("These may still run in pipeline" in line and "query_10" in line for line in lines(instance, run_id))
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,7 @@ def test_a_sample_is_read_at_once_as_json(server):
     [
         {"sample": 3, "limit": 1}, {"sample": 3, "filters": "n = 1"}, {"limit": -1}, {"columns": []}, {"columns": "n"},
         {"sample": 3, "page_size": 2}, {"max_bytes": -1}, {"sample": 0}, {"concurrency": 0}, {"wire": "xml"},
+        {"page_size": 0},
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused_before_any_request(options):

@@ -106,3 +106,8 @@ def test_a_page_whose_end_is_missing_is_refused_in_any_block(monkeypatch):
 def test_a_row_without_a_column_is_refused():
     with pytest.raises(DuneResultError, match="has no column 'a'"):
         read_json(b'{"result": {"rows": [{"d": 1}]}}', TWO)
+
+
+def test_a_page_that_is_no_json_is_told():
+    with pytest.raises(DuneResultError, match="A page of the result is no JSON: "):
+        read_json(b"<html>Bad gateway</html>", ())
