@@ -1,9 +1,12 @@
 """The sensor asks the checks without a query of what was refreshed outside Dagster, and no others."""
 
+import logging
+
 import dagster as dg
 import pytest
 
 from dagster_dune import DuneCatalog, DuneCheck, MaterializedView, Query, build_dune_assets, build_dune_refresh_sensor
+from dagster_dune._refreshes.refresh_checks import checked
 
 A = "dune.acme.result_amounts"
 KEY = dg.AssetKey(A.split("."))
@@ -109,6 +112,13 @@ def test_a_failure_outside_is_no_result(refresh, tick, instance):
     refresh(0)
     assert [type(event).__name__ for event in tick()] == ["AssetObservation"]
     assert latest(instance, "enough").passed
+
+
+def test_a_check_whose_figure_dune_does_not_tell_has_no_result(instance, caplog):
+    checks = {dg.AssetCheckKey(KEY, check.name): check for check in CHECKS[:1]}
+    events = [dg.AssetMaterialization(KEY)]
+    assert list(checked(instance, checks, events, logging.getLogger("sensor"))) == events
+    assert f"The check enough of {A} has no result: " in caplog.text
 
 
 def test_a_pinned_column_that_has_gone_is_told(refresh, tick, instance):

@@ -56,6 +56,7 @@ def test_a_cron_is_dagsters_own():
         ({"automation": {"condition": "eager", "cron": "0 6 * * *"}}, "eager takes no cron"),
         ({"automation": {"condition": "on_cron", "cron": "daily"}}, "must have five fields"),
         ({"automation": {"condition": "on_cron", "cron": "61 6 * * *"}}, "is no cron"),
+        ({"automation": {"condition": "on_cron", "cron": "0 0 31 2 *"}}, "Dagster does not take the cron"),
         ({"automation": {"condition": "on_cron", "cron": "0 6 * * *", "timezone": "Mars"}}, "no time zone 'Mars'"),
         ({"freshness": {"fail_hours": 1, "warn_hours": 2}}, "must be less than fail_hours"),
     ],
