@@ -153,16 +153,23 @@ def may_run_again(family):
 
 
 def nothing_is_asked_twice(evidence, family):
-    """A gate that has said no is asked again by hand alone."""
+    """A gate that has said no of a day is asked of that day again by hand alone."""
     for gate in family.gates:
-        answers = sorted(family.of(gate.check.sql_name), key=lambda one: one.submitted_at, reverse=True)
-        asked = {one.pipeline: one.submitted_at for one in answers if one.answer != "none"}
-        said_no = 0
-        for pipeline, at in sorted(asked.items(), key=lambda one: one[1]):
-            by_hand = sum(retry.at < at for retry in family.by_hand)
-            if said_no > by_hand:
-                yield f"{gate.check.label} was asked again in {pipeline} after {said_no} noes, {by_hand} times by hand"
-            said_no += pipeline in family.noes(gate)
+        answers = defaultdict(list)
+        for one in family.of(gate.check.sql_name):
+            if one.answer != "none":
+                answers[one.day].append(one)
+        for day, of_day in answers.items():
+            yield from (f"{gate.check.label}, {day or 'all days'}, {words}" for words in _asked_again(of_day, family))
+
+
+def _asked_again(answers, family):
+    said_no = 0
+    for one in sorted(answers, key=lambda one: one.submitted_at):
+        by_hand = sum(retry.at < one.submitted_at for retry in family.by_hand)
+        if said_no > by_hand:
+            yield f"was asked again in {one.pipeline} after {said_no} noes, {by_hand} times by hand"
+        said_no += one.answer == "no"
 
 
 def nobody_is_told_an_old_no(_, family):
