@@ -309,7 +309,7 @@ class Step:
                 polling=self._settings.polling,
                 log=self._log,
                 names=self._assets.selection,
-                size=len(submission.node_ids),
+                size=submission.size,
             ):
                 yield from self._detailed(outcomes)
         except DunePipelineTimeout:

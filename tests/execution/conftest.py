@@ -119,10 +119,11 @@ def evaluate(instance):
 
 
 class Told:
-    """What an attempt does: the nodes it takes over of each pipeline, what it sends, and what it asks and waits for."""
+    """What an attempt does: the nodes it takes over of each pipeline, of how many, what it sends, asks and waits for."""
 
     def __init__(self):
         self.taken_over = {}
+        self.sizes = {}
         self.sent = []
         self.waited = []
         self.ended = []
@@ -157,6 +158,7 @@ def attempt(instance):
                 ids = step.submission.node_ids
                 nodes = sorted((ids[digest], names[digest]) for digest in step.digests)
                 told.taken_over.setdefault(step.submission.pipeline_execution_id, []).extend(nodes)
+                told.sizes[step.submission.pipeline_execution_id] = step.submission.size
                 came = frozenset(digest for digest in step.digests if names[digest] in failing)
             elif isinstance(step, Submit):
                 told.sent += sorted(names[digest] for digest in step.digests)

@@ -272,6 +272,16 @@ def test_a_node_that_two_definitions_of_a_run_have_sent_stays_with_each(instance
     assert attempt(child).taken_over == BOTH
 
 
+def test_a_pipeline_is_as_large_as_it_was_sent_whichever_of_its_nodes_are_wanted(instance, make_run, submit, attempt):
+    """A name in its answers stands for a node only where one node of all the pipeline has it."""
+    parent = make_run()
+    sent_as("other", instance, parent, pipeline="P0")
+    submit(parent, ONE, pipeline="P1")
+    told = attempt(make_run(parent, tags=RESUMED))
+    assert told.taken_over == {"P1": [(1, "query_1")], "P0": [(2, "query_2")]}
+    assert told.sizes == {"P1": 1, "P0": 2}
+
+
 # The family.
 
 

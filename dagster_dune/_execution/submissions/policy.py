@@ -62,7 +62,7 @@ def _of_definition(submissions: Sequence[Submission], definition: str, run_id: s
             yield submission
         elif submission.run_id != run_id:
             ids = {d: id_ for d, id_ in submission.node_ids.items() if (submission.run_id, d) not in own}
-            yield replace(submission, node_ids=ids)
+            yield replace(submission, node_ids=ids, others=submission.size - len(ids))
 
 
 def _words(run: dg.DagsterRun, tag: str) -> dict[str, str]:

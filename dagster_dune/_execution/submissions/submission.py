@@ -42,6 +42,7 @@ class Submission:
         after: The earlier submissions of its nodes whose ends its attempt had seen, or that a user has let go.
         is_ordered: Whether `after` was written. Records in run tags, of versions before 0.2, have none.
         definition: The asset definition that made it.
+        others: How many nodes its pipeline has beside those of `node_ids`.
     """
 
     id: str
@@ -53,6 +54,12 @@ class Submission:
     after: frozenset[str] = frozenset()
     is_ordered: bool = True
     definition: str = ""
+    others: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many nodes its pipeline has."""
+        return len(self.node_ids) + self.others
 
     def follows(self, other: Submission) -> bool:
         """Whether its attempt had seen how another one ended. Only records without an order are told by their clock."""
