@@ -136,10 +136,9 @@ def _page_of_table(name: str) -> str:
     return f"{DUNE_URL}/data/{name}"
 
 
-def doubts_of(assets: dg.AssetsDefinition, key: dg.AssetKey) -> dict[str, Any]:
+def doubts_of(spec: dg.AssetSpec) -> dict[str, Any]:
     """What the spec of an asset says of how sure its SQL is; its events say the same."""
-    metadata = assets.metadata_by_key.get(key, {})
-    return {doubt: metadata[doubt] for doubt in (DIFFERS, NOT_CONFIRMED) if doubt in metadata}
+    return {doubt: spec.metadata[doubt] for doubt in (DIFFERS, NOT_CONFIRMED) if doubt in spec.metadata}
 
 
 def sql_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:

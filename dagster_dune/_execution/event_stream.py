@@ -16,7 +16,7 @@ from dagster_dune.api.errors import DuneApiError
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import CHECK, doubts_of, outcome_metadata, page_of_query
+from dagster_dune.metadata import CHECK, outcome_metadata, page_of_query
 from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.translator import DagsterDuneTranslator
@@ -70,7 +70,7 @@ class EventStream:
                 continue
             metadata = outcome_metadata(outcome, pipeline_execution_id)
             key = self._key(outcome)
-            metadata |= doubts_of(self._context.assets_def, key)
+            metadata |= self._assets.doubts.get(key, {})
             if outcome.result is not Result.SUCCEEDED:
                 yield from self._lose(key, outcome, metadata)
             elif not outcome.node.selected:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 
@@ -19,7 +20,7 @@ from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneCatalogError
-from dagster_dune.metadata import CATALOG_TAG, NAME
+from dagster_dune.metadata import CATALOG_TAG, NAME, doubts_of
 
 _CATALOGS: dict[str, DuneCatalog] = {}
 
@@ -59,6 +60,7 @@ class DuneAssetSet:
             assets, and the checks of these.
         checks: What each of its checks is.
         selected_checks: The checks that this step is to evaluate.
+        doubts: By asset, what its events say of how sure its SQL is.
     """
 
     definition: str
@@ -70,6 +72,7 @@ class DuneAssetSet:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[dg.AssetCheckKey, DuneCheck] = field(default_factory=dict)
     selected_checks: frozenset[dg.AssetCheckKey] = frozenset()
+    doubts: Mapping[dg.AssetKey, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, context: dg.AssetExecutionContext) -> DuneAssetSet:
@@ -109,6 +112,7 @@ class DuneAssetSet:
             selected=selected,
             deps={key: frozenset(deps) for key, deps in assets.asset_deps.items()},
             checks=checks_by_key(catalog, {name: key for key, name in names.items()}),
+            doubts={spec.key: doubts_of(spec) for spec in assets.specs},
         )
 
     @cached_property
