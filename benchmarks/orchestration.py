@@ -2,16 +2,12 @@
 
     python -m benchmarks.orchestration [--before COMMIT] [--others] [N ...]
 
-The limit is a true lower bound, of Dagster's times as its floor shows them in the same run, and of Dune's as they are
-set.
-Dagster stores one event after another, those of a layer while the next one runs. So a run lasts at least
-
-- until the first layer has ended, and then as long as Dagster needs for all of the events; or
-- until the last layer has ended, and then as long as it needs for the events of that,
-
-whichever is longer; and beside that what Dagster does before the first event and after the last one, and half a poll
-interval, which is how late a poll comes on average. The floor yields the same events of the same assets: with the
-metadata of details for runs with details, and without for those without.
+The limit is a true lower bound, of Dagster's times as its floor shows them in the same repetition, and of Dune's as
+its executions tell them. Dagster stores one event after another, those of a layer while the next one runs. So a run
+lasts at least until any one of its layers has ended on Dune, and then as long as Dagster needs for the events of that
+layer and of those behind it; the longest of these, and beside that what Dagster does before the first event and after
+the last one, and half a poll interval, which is how late a poll comes on average. The floor yields the same events of
+the same assets: with the metadata of details for runs with details, and without for those without.
 
 A node takes from 0.40 to 0.60 s, another time in each repetition, so that ends fall anywhere between two polls.
 ``--before`` runs the code of another commit beside, in the same repetitions; what that needs must be installed.
@@ -29,8 +25,11 @@ from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
-from benchmarks.account import WIDTH, count_requests, machine, measured
+import httpx
+
+from benchmarks.account import API_KEY, WIDTH, count_requests, machine, measured
 from benchmarks.emulator import emulator_process
+from dagster_dune import DuneApiClient
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = "benchmarks.orchestration_variants"
@@ -73,19 +72,26 @@ def code_of(commit: str | None) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def lower_bound(size: int, node_seconds: float, floor: dict) -> float:
+def lower_bound(layers: list[float], floor: dict) -> float:
     """How long a run lasts at least.
 
     Args:
-        size: The number of nodes.
-        node_seconds: How long each takes on Dune.
+        layers: When each layer of nodes has ended on Dune, in seconds since the first of them was submitted.
         floor: Dagster's times: before the first event, of each event, and after the last one.
     """
-    layers = -(-size // WIDTH)
     events = floor["events"]
-    last_layer = events[(layers - 1) * WIDTH :]
-    between = max(node_seconds + sum(events), layers * node_seconds + sum(last_layer))
-    return floor["before"] + between + floor["after"] + POLL_SECONDS / 2
+    ends = [ended + sum(events[number * WIDTH :]) for number, ended in enumerate(layers)]
+    return floor["before"] + max(ends) + floor["after"] + POLL_SECONDS / 2
+
+
+def _layers_of_last_run(url: str, size: int) -> list[float]:
+    """When each layer of the last so many executions has ended, in seconds since the first was submitted."""
+    last = httpx.get(f"{url}/_emulator/executions", headers={"X-Dune-Api-Key": API_KEY}, timeout=60).json()[-size:]
+    with DuneApiClient(API_KEY, url) as client:
+        statuses = {one["query_id"]: client.get_execution_status(one["execution_id"]) for one in last}
+    first = min(status.submitted_at for status in statuses.values())
+    ends = [(statuses[number].execution_ended_at - first).total_seconds() for number in range(1, size + 1)]
+    return [max(ends[start : start + WIDTH]) for start in range(0, size, WIDTH)]
 
 
 def _table(size: int, before: Path | None, others: tuple[str, ...], repetitions: int) -> None:
@@ -99,7 +105,6 @@ def _table(size: int, before: Path | None, others: tuple[str, ...], repetitions:
                 if variant in MEASURED:
                     floor = measured(MODULE, variant="floor", details=details)
                     floors.append(statistics.mean(floor["events"]))
-                    limit = lower_bound(size, node_seconds, floor)
                 for name, folder in [
                     (variant, None),
                     *([(f"{variant}, before", before)] if variant in MEASURED else []),
@@ -108,10 +113,12 @@ def _table(size: int, before: Path | None, others: tuple[str, ...], repetitions:
                         continue
                     count = count_requests(url)
                     figures = measured(MODULE, folder=folder, variant=variant)
+                    requests[name].append(count_requests(url) - count)
+                    if variant in MEASURED:
+                        limit = lower_bound(_layers_of_last_run(url, size), floor)
                     walls[name].append(figures["wall"])
                     limits[name].append(limit)
                     cpu[name].append(figures["cpu"])
-                    requests[name].append(count_requests(url) - count)
     ours = statistics.median(walls["one_call"])
     print(f"\nN = {size}; Dagster's floor {min(floors) * 1000:.0f} to {max(floors) * 1000:.0f} ms an event")
     heads = f"{'x limit':>8} {'x one call':>10} {'requests':>9} {'CPU, s':>7}"
