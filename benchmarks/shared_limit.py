@@ -31,7 +31,9 @@ LONGEST_WAIT_SECONDS = 90
 defs = dg.Definitions(
     assets=[build_dune_assets(layered(SIZE, LAYER))],
     jobs=[dg.define_asset_job("everything")],
-    resources={"dune": DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"), base_url=os.environ.get("DUNE_URL", "http://localhost"))},
+    resources={
+        "dune": DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"), base_url=os.environ.get("DUNE_URL", "http://localhost"))
+    },
 )
 
 
