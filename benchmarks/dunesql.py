@@ -19,7 +19,7 @@ from duckdb import DuckDBPyConnection
 
 from benchmarks.account import machine
 from dagster_dune.emulator.dunesql import Compiled, compile_sql
-from dagster_dune.emulator.dunesql.rewrite.translator import translate
+from dagster_dune.emulator.dunesql.rewrite.translation import translate
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.engine.tables import stored_columns
 

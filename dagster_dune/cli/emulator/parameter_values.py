@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -52,23 +52,51 @@ _OTHERS = (
 )
 
 
-def sample_values(sql: str) -> dict[str, str]:
+_KEY = re.compile(r"map(?:_from_entries)?\s*\(\s*array\s*\[\s*\(?\s*'([^']*)'", re.IGNORECASE)
+"""The first key of a map that is written out."""
+_VIEW = re.compile(r"query_(\d+)\(([^)]*)\)")
+_PASSED = re.compile(r"(\w[\w .-]*?)\s*=\s*'?\{\{\s*([^{}]+?)\s*\}\}'?")
+
+
+def sample_values(sql: str, *, read: str = "", passed: Mapping[str, str] | None = None) -> dict[str, str]:
     """A value for each parameter of a query, which stands for what a user would give.
+
+    Args:
+        sql: The query.
+        read: The text of the queries that it reads, in one of which the map may stand that a value is a key of.
+        passed: Values of parameters that it passes on to queries, where these tell them.
 
     Examples:
         >>> sample_values("SELECT * FROM t WHERE day > date '{{from}}' AND chain = '{{chain}}' LIMIT {{n}}")
         {'from': '2024-01-01', 'chain': 'ethereum', 'n': '1'}
+        >>> sample_values("SELECT map(ARRAY['last week', 'last year'], ARRAY[7, 365])['{{period}}']")
+        {'period': 'last week'}
     """
-    values: dict[str, str] = {}
+    told: dict[str, str] = {}
+    names: dict[str, None] = {}
     code = _COMMENT.sub(lambda comment: " " * len(comment[0]), sql)
+    key = _KEY.search(code + read)
     for match in PLACEHOLDER.finditer(sql):
         name = match[1].strip()
-        by_context = _by_context(code, match) if code[match.start()] == "{" else None
-        if name not in values or by_context is not None:
-            values.setdefault(name, _by_name(name) if by_context is None else by_context)
-            if by_context is not None and values[name] == _by_name(name):
-                values[name] = by_context
-    return values
+        names[name] = None
+        value = _by_context(code, match, key[1] if key else None) if code[match.start()] == "{" else None
+        if value is not None and told.get(name, _by_name(name)) == _by_name(name):
+            told[name] = value
+    return {name: told.get(name) or (passed or {}).get(name) or _by_name(name) for name in names}
+
+
+def passed_on(sql: str) -> dict[str, tuple[int, str]]:
+    """The parameters of a query that it passes on to another: the id of that one, and what they are called there.
+
+    Examples:
+        >>> passed_on("SELECT * FROM query_123(chain='{{network}}', day='2024-01-01')")
+        {'network': (123, 'chain')}
+    """
+    return {
+        each[2]: (int(view[1]), each[1])
+        for view in _VIEW.finditer(_COMMENT.sub("", sql))
+        for each in _PASSED.finditer(view[2])
+    }
 
 
 def other_values(values: dict[str, str]) -> Iterator[dict[str, str]]:
@@ -79,10 +107,12 @@ def other_values(values: dict[str, str]) -> Iterator[dict[str, str]]:
                 yield {**values, name: other}
 
 
-def _by_context(sql: str, match: re.Match[str]) -> str | None:
+def _by_context(sql: str, match: re.Match[str], key: str | None) -> str | None:
     before, after = sql[max(0, match.start() - 60) : match.start()].lower(), sql[match.end() : match.end() + 60].lower()
     if re.search(r"[\w\s]=\s*'$", before) and re.search(r"query_\d+\([^)]*$", before):
         return None
+    if key is not None and re.search(r"\[\s*'$", before) and re.match(r"'\s*\]", after):
+        return key
     if re.search(r"split_part\(\s*'$", before) and (parted := re.match(r"'\s*,\s*'([^']+)'", after)):
         return f"1{parted[1]}1"
     for left, right, value in _BY_CONTEXT:

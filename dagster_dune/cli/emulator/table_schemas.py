@@ -9,11 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagster_dune.cli.emulator.parameter_values import other_values, sample_values
+from dagster_dune.cli.emulator.parameter_values import other_values, passed_on, sample_values
 from dagster_dune.emulator.dunesql import View, compile_sql
-from dagster_dune.emulator.engine.drawn_rows import draw_rows
-from dagster_dune.emulator.engine.schema_files import SAVED_QUERY, SchemaFile, read_schema, write_schema
-from dagster_dune.emulator.engine.table_schemas import Schema, infer, unreadable
+from dagster_dune.emulator.engine.schemas.drawn_rows import draw_rows
+from dagster_dune.emulator.engine.schemas.inference import Schema, infer, unreadable
+from dagster_dune.emulator.engine.schemas.schema_files import SAVED_QUERY, SchemaFile, read_schema, write_schema
 from dagster_dune.emulator.sql_errors import SqlError
 from dagster_dune.errors import DuneError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"(?:^|_)(\d{5,})$")
 _MISSING = "missing_queries"
+_READ = re.compile(r"query_(\d+)")
 _IN_VIEW = re.compile(r"query_\d+: ")
 """How an error begins that is another file's."""
 _MOST_TRIED = 24
@@ -53,7 +54,8 @@ class FolderSql:
         """
         texts = {file: file.read_text("utf-8", errors="replace") for file in sorted(folder.rglob("*.sql"))}
         given = {file: (known or {}).get(file.relative_to(folder).as_posix(), {}) for file in texts}
-        return cls(folder, texts, {file: {**sample_values(text), **given[file]} for file, text in texts.items()})
+        values = _sampled_values(texts)
+        return cls(folder, texts, {file: {**values[file], **given[file]} for file in texts})
 
     def view(self, query_id: int) -> View:
         """The query of an id; one that the folder does not hold reads a table of which nothing is known."""
@@ -82,6 +84,27 @@ class FolderSql:
 
     def _compiled(self, file: Path, values: dict[str, str]) -> Compiled:
         return compile_sql(self.texts[file], parameters=values, views=self.view)
+
+
+def _sampled_values(texts: Mapping[Path, str]) -> dict[Path, dict[str, str]]:
+    """Values for the parameters of files; one that is passed on to another query is told by that one."""
+    files = {int(match[1]): file for file in texts if (match := _ID.search(file.stem)) is not None}
+    found: dict[Path, dict[str, str]] = {}
+
+    def values_of(file: Path) -> dict[str, str]:
+        if file not in found:
+            found[file] = {}  # for queries that read each other
+            views = {
+                name: (files[view], there) for name, (view, there) in passed_on(texts[file]).items() if view in files
+            }
+            passed = {name: values_of(view).get(there, "") for name, (view, there) in views.items()}
+            reads = {files[int(view)] for view in _READ.findall(texts[file]) if int(view) in files}
+            found[file] = sample_values(texts[file], read="".join(texts[each] for each in sorted(reads)), passed=passed)
+        return found[file]
+
+    for file in texts:
+        values_of(file)
+    return found
 
 
 def folder_schema(folder: Path, declared: Path | None = None, rows: int = 0) -> tuple[str, list[str]]:

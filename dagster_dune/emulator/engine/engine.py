@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dagster_dune.emulator.dunesql.compiler import Compiled
 from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, is_incremental
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
-from dagster_dune.emulator.dunesql.rewrite.translator import Translated, translate
+from dagster_dune.emulator.dunesql.rewrite.translation import Translated, translate
 from dagster_dune.emulator.dunesql.runtime.registration import register
 from dagster_dune.emulator.dunesql.runtime.wire import text_sql
 from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type

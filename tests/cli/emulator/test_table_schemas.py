@@ -10,7 +10,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli.app import app
 from dagster_dune.cli.emulator.parameter_values import sample_values
 from dagster_dune.cli.emulator.server_options import ServerOptions
-from dagster_dune.cli.emulator.table_schemas import folder_schema, load_tables
+from dagster_dune.cli.emulator.table_schemas import FolderSql, folder_schema, load_tables
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.emulator.sql_errors import SqlError
 from dagster_dune.errors import DuneError
@@ -188,6 +188,20 @@ def test_a_query_that_the_folder_does_not_hold_becomes_one_without_rows(tmp_path
 )
 def test_the_value_of_a_parameter_fits_where_it_stands(sql, value):
     assert sample_values(sql) == {"x": value}
+
+
+def test_a_parameter_is_a_key_of_a_map_or_what_the_query_takes_that_it_is_passed_to(tmp_path):
+    (tmp_path / "spans_4100001.sql").write_text("SELECT map_from_entries(ARRAY[('last 7d', 7), ('all', 9)]) AS days")
+    (tmp_path / "one_4100002.sql").write_text(
+        "SELECT (SELECT days['{{span}}'] FROM query_4100001) + {{share}} * 2 AS n, date_trunc('{{step}}', now()) AS d"
+    )
+    (tmp_path / "two_4100003.sql").write_text(
+        "SELECT * FROM \"query_4100002(span='{{when}}', step='{{x}}', share='{{y}}')\""
+    )
+    values = {file.stem: values for file, values in FolderSql.read(tmp_path).values.items()}
+    assert values["one_4100002"] == {"span": "last 7d", "share": "1", "step": "day"}
+    assert values["two_4100003"] == {"when": "last 7d", "x": "day", "y": "1"}
+    assert folder_schema(tmp_path)[1] == []
 
 
 def test_types_are_told_through_functions_that_pass_them_on(tmp_path):

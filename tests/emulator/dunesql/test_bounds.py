@@ -63,7 +63,10 @@ def local_dune():
         ("SELECT sequence(1, 10000000000)", "more than 10000 entries"),
         ("SELECT combinations(sequence(1, 60), 5)", "combinations exceed max size"),
         ("SELECT levenshtein_distance(rpad('a', 9999, 'a'), rpad('b', 9999, 'b'))", "Levenshtein"),
-        ("SELECT listagg(rpad('a', 90000, 'a'), ',') FROM UNNEST(sequence(1, 100)) AS t(x)", "1048576 bytes"),
+        (
+            "SELECT listagg(rpad('a', 90000, 'a'), ',') WITHIN GROUP (ORDER BY x) FROM UNNEST(sequence(1, 100)) AS t(x)",
+            "1048576 bytes",
+        ),
     ],
 )
 def test_a_call_that_would_make_too_much_fails_with_a_reason(local_dune, sql, words):

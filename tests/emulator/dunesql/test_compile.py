@@ -8,7 +8,7 @@ from dagster_dune.emulator.dunesql.parse.functions import NAMES
 from dagster_dune.emulator.dunesql.parse.parameters import substitute
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.resolve.views import view_arguments
-from dagster_dune.emulator.dunesql.rewrite.translator import translate
+from dagster_dune.emulator.dunesql.rewrite.translation import translate
 from dagster_dune.emulator.dunesql.types.storage import trino_type
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.sql_errors import SqlError

@@ -38,6 +38,11 @@ class Operand:
     is_constant: bool = False
 
     @property
+    def typed(self) -> str:
+        """The text, a number or a time with its type, where DuckDB would take it for that of what is beside it."""
+        return f"CAST({self.sql} AS {self.type.duckdb})" if self.is_constant else self.sql
+
+    @property
     def written(self) -> str:
         """The text, that of a lambda with its parameters."""
         return f"lambda {', '.join(self.parameters)}: {self.sql}" if self.parameters else self.sql

@@ -5,12 +5,49 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, text
-from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, ResultRule, text
+from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type, array
 
 STRINGS = Registry("functions/string")
 _add = STRINGS.add
-_add("lower", "(varchar) -> varchar", "lower($1)")
+_MOST_LETTERS = 2147483647
+
+
+def _like_first(types: Sequence[Type]) -> Type:
+    """The type of the first argument: no letters are added to it."""
+    return types[0]
+
+
+def _array_of_first(types: Sequence[Type]) -> Type:
+    return array(types[0])
+
+
+def _of_letters(count: int) -> ResultRule:
+    return lambda _: Type("varchar", (count,))
+
+
+def _at_most(type_: Type, times: int) -> Type:
+    """The type of texts that are so many times longer than those of a type."""
+    return Type("varchar", (min(_MOST_LETTERS, type_.args[0] * times),)) if type_.args else VARCHAR
+
+
+def _replaced(types: Sequence[Type]) -> Type:
+    """A replacement may stand before, between and after all letters."""
+    if not types[0].args or not types[2].args:
+        return VARCHAR
+    letters, new = types[0].args[0], types[2].args[0]
+    return Type("varchar", (min(_MOST_LETTERS, letters + new * (letters + 1)),))
+
+
+def _replaced_matches(types: Sequence[Type]) -> Type:
+    """A replacement may stand everywhere, and hold what was matched."""
+    if not types[0].args or not types[2].args:
+        return VARCHAR
+    letters, new = types[0].args[0], types[2].args[0]
+    return Type("varchar", (min(_MOST_LETTERS, letters + max(letters * new // 2, new) * (letters + 1)),))
+
+
+_add("lower", "(varchar) -> varchar", "lower($1)", _like_first)
 
 
 def _substr(call: Call) -> str:
@@ -21,16 +58,28 @@ def _substr(call: Call) -> str:
     return f"{'substring' if is_plain else 'trino_substr'}({', '.join(arguments)})"
 
 
-_add("upper", "(varchar) -> varchar", "trino_upper($1)")
+_MOST_REPEATED = 100
+"""How long an expression may be that is written more than once, so that nested calls do not grow without end."""
+
+
+def _upper(call: Call) -> str:
+    """Few texts hold the letter that needs care, which a short expression is asked for first."""
+    sql = call.arguments[0].sql
+    if len(sql) > _MOST_REPEATED:
+        return f"trino_upper({sql})"
+    return f"CASE WHEN contains({sql}, 'ß') THEN trino_upper({sql}) ELSE upper({sql}) END"
+
+
+_add("upper", "(varchar) -> varchar", _upper, _like_first)
 _add("chr", "(bigint) -> varchar", "py_chr($1)", lambda _: Type("varchar", (1,)))
 _add("codepoint", "(varchar) -> integer", "trino_codepoint($1)")
 _add("length", "(varchar) -> bigint", "length($1)")
 _add("length", "(varbinary) -> bigint", "octet_length($1)")
-_add("reverse", "(varchar) -> varchar", "reverse($1)")
+_add("reverse", "(varchar) -> varchar", "reverse($1)", _like_first)
 _add("reverse", "(varbinary) -> varbinary", "py_bytes_reverse($1)")
 _add("reverse", "(array(T)) -> array(T)", "list_reverse($1)")
-_add("substr substring", "(varchar, bigint) -> varchar", _substr)
-_add("substr substring", "(varchar, bigint, bigint) -> varchar", _substr)
+_add("substr substring", "(varchar, bigint) -> varchar", _substr, _like_first)
+_add("substr substring", "(varchar, bigint, bigint) -> varchar", _substr, _like_first)
 _add("substr substring", "(varbinary, bigint) -> varbinary", "py_bytes_substr($1, $2, 2147483647)")
 _add("substr substring", "(varbinary, bigint, bigint) -> varbinary", "py_bytes_substr($1, $2, $3)")
 _add("left", "(varchar, bigint) -> varchar", "trino_left($1, $2)")
@@ -45,15 +94,15 @@ _add("strpos", "(varchar, varchar, bigint) -> bigint", "py_strpos($1, $2, $3)")
 _add("position", "(varchar, varchar) -> bigint", "strpos($2, $1)")
 _add("levenshtein_distance", "(varchar, varchar) -> bigint", "py_levenshtein_distance($1, $2)")
 _add("hamming_distance", "(varchar, varchar) -> bigint", "py_hamming_distance($1, $2)")
-_add("soundex", "(varchar) -> varchar", "py_soundex($1)")
-_add("word_stem", "(varchar) -> varchar", "py_word_stem($1, 'en')")
-_add("word_stem", "(varchar, varchar) -> varchar", "py_word_stem($1, $2)")
+_add("soundex", "(varchar) -> varchar", "py_soundex($1)", _of_letters(4))
+_add("word_stem", "(varchar) -> varchar", "py_word_stem($1, 'en')", _like_first)
+_add("word_stem", "(varchar, varchar) -> varchar", "py_word_stem($1, $2)", _like_first)
 _add("translate", "(varchar, varchar, varchar) -> varchar", "py_translate($1, $2, $3)")
-_add("replace", "(varchar, varchar) -> varchar", "py_replace($1, $2, '')")
-_add("replace", "(varchar, varchar, varchar) -> varchar", "py_replace($1, $2, $3)")
-_add("split", "(varchar, varchar) -> array(varchar)", "py_split($1, $2, 2147483647)")
-_add("split", "(varchar, varchar, bigint) -> array(varchar)", "py_split($1, $2, $3)")
-_add("split_part", "(varchar, varchar, bigint) -> varchar", "trino_split_part($1, $2, $3)")
+_add("replace", "(varchar, varchar) -> varchar", "py_replace($1, $2, '')", _like_first)
+_add("replace", "(varchar, varchar, varchar) -> varchar", "py_replace($1, $2, $3)", _replaced)
+_add("split", "(varchar, varchar) -> array(varchar)", "py_split($1, $2, 2147483647)", _array_of_first)
+_add("split", "(varchar, varchar, bigint) -> array(varchar)", "py_split($1, $2, $3)", _array_of_first)
+_add("split_part", "(varchar, varchar, bigint) -> varchar", "trino_split_part($1, $2, $3)", _like_first)
 _add("split_to_map", "(varchar, varchar, varchar) -> map(varchar, varchar)", "trino_split_to_map($1, $2, $3)")
 _add(
     "split_to_multimap", "(varchar, varchar, varchar) -> map(varchar, array(varchar))",
@@ -63,19 +112,19 @@ _add("lpad", "(varchar, bigint, varchar) -> varchar", "py_pad($1, $2, $3, true)"
 _add("rpad", "(varchar, bigint, varchar) -> varchar", "py_pad($1, $2, $3, false)")
 _add("lpad", "(varbinary, bigint, varbinary) -> varbinary", "py_pad_bytes($1, $2, $3, true)")
 _add("rpad", "(varbinary, bigint, varbinary) -> varbinary", "py_pad_bytes($1, $2, $3, false)")
-_add("ltrim", "(varchar) -> varchar", "ltrim($1, trino_blanks())")
-_add("rtrim", "(varchar) -> varchar", "rtrim($1, trino_blanks())")
-_add("trim", "(varchar) -> varchar", "trim($1, trino_blanks())")
-_add("ltrim", "(varchar, varchar) -> varchar", "ltrim($1, $2)")
-_add("rtrim", "(varchar, varchar) -> varchar", "rtrim($1, $2)")
-_add("trim", "(varchar, varchar) -> varchar", "trim($1, $2)")
+_add("ltrim", "(varchar) -> varchar", "ltrim($1, trino_blanks())", _like_first)
+_add("rtrim", "(varchar) -> varchar", "rtrim($1, trino_blanks())", _like_first)
+_add("trim", "(varchar) -> varchar", "trim($1, trino_blanks())", _like_first)
+_add("ltrim", "(varchar, varchar) -> varchar", "ltrim($1, $2)", _like_first)
+_add("rtrim", "(varchar, varchar) -> varchar", "rtrim($1, $2)", _like_first)
+_add("trim", "(varchar, varchar) -> varchar", "trim($1, $2)", _like_first)
 _add("concat_ws", "(varchar, array(varchar)) -> varchar", "trino_concat_ws($1, $2)")
 _add(
     "concat_ws", "(varchar, varchar...) -> varchar",
     lambda call: f"concat_ws({', '.join(argument.sql for argument in call.arguments)})",
 )  # fmt: skip
-_add("normalize", "(varchar) -> varchar", "py_normalize($1, 'NFC')")
-_add("normalize", "(varchar, varchar) -> varchar", "py_normalize($1, $2)")
+_add("normalize", "(varchar) -> varchar", "py_normalize($1, 'NFC')", lambda types: _at_most(types[0], 18))
+_add("normalize", "(varchar, varchar) -> varchar", "py_normalize($1, $2)", lambda types: _at_most(types[0], 18))
 _add("to_utf8", "(varchar) -> varbinary", "encode($1)")
 _add("from_utf8", "(varbinary) -> varchar", "py_from_utf8($1, '\ufffd')")
 _add("from_utf8", "(varbinary, varchar) -> varchar", "py_from_utf8($1, $2)")
@@ -83,12 +132,12 @@ _add("from_utf8", "(varbinary, bigint) -> varchar", "py_from_utf8($1, py_chr($2)
 
 URLS = Registry("functions/url")
 _add = URLS.add
-_add("url_encode", "(varchar) -> varchar", "py_url_encode($1)")
-_add("url_decode", "(varchar) -> varchar", "py_url_decode($1)")
+_add("url_encode", "(varchar) -> varchar", "py_url_encode($1)", lambda types: _at_most(types[0], 12))
+_add("url_decode", "(varchar) -> varchar", "py_url_decode($1)", _like_first)
 for _part in ("protocol", "host", "path", "query", "fragment"):
-    _add(f"url_extract_{_part}", "(varchar) -> varchar", f"py_url_part($1, '{_part}')")
+    _add(f"url_extract_{_part}", "(varchar) -> varchar", f"py_url_part($1, '{_part}')", _like_first)
 _add("url_extract_port", "(varchar) -> bigint", "CAST(py_url_part($1, 'port') AS BIGINT)")
-_add("url_extract_parameter", "(varchar, varchar) -> varchar", "py_url_parameter($1, $2, '')")
+_add("url_extract_parameter", "(varchar, varchar) -> varchar", "py_url_parameter($1, $2, '')", _like_first)
 
 REGEXES = Registry("functions/regexp")
 _add = REGEXES.add
@@ -107,14 +156,19 @@ def _replaced_by_lambda(call: Call) -> str:
 
 
 _add("regexp_like", "(varchar, varchar) -> boolean", "py_regexp_like($1, $2)")
-_add("regexp_extract", "(varchar, varchar) -> varchar", "py_regexp_extract($1, $2, 0)")
-_add("regexp_extract", "(varchar, varchar, bigint) -> varchar", "py_regexp_extract($1, $2, $3)")
-_add("regexp_extract_all", "(varchar, varchar) -> array(varchar)", "py_regexp_extract_all($1, $2, 0)")
-_add("regexp_extract_all", "(varchar, varchar, bigint) -> array(varchar)", "py_regexp_extract_all($1, $2, $3)")
-_add("regexp_replace", "(varchar, varchar) -> varchar", "py_regexp_replace($1, $2, '')")
-_add("regexp_replace", "(varchar, varchar, varchar) -> varchar", "py_regexp_replace($1, $2, $3)")
+_add("regexp_extract", "(varchar, varchar) -> varchar", "py_regexp_extract($1, $2, 0)", _like_first)
+_add("regexp_extract", "(varchar, varchar, bigint) -> varchar", "py_regexp_extract($1, $2, $3)", _like_first)
+_add("regexp_extract_all", "(varchar, varchar) -> array(varchar)", "py_regexp_extract_all($1, $2, 0)", _array_of_first)
+_add(
+    "regexp_extract_all",
+    "(varchar, varchar, bigint) -> array(varchar)",
+    "py_regexp_extract_all($1, $2, $3)",
+    _array_of_first,
+)
+_add("regexp_replace", "(varchar, varchar) -> varchar", "py_regexp_replace($1, $2, '')", _like_first)
+_add("regexp_replace", "(varchar, varchar, varchar) -> varchar", "py_regexp_replace($1, $2, $3)", _replaced_matches)
 _add("regexp_replace", "(varchar, varchar, (array(varchar)) -> varchar) -> varchar", _replaced_by_lambda)
-_add("regexp_split", "(varchar, varchar) -> array(varchar)", "py_regexp_split($1, $2)")
+_add("regexp_split", "(varchar, varchar) -> array(varchar)", "py_regexp_split($1, $2)", _array_of_first)
 _add("regexp_count", "(varchar, varchar) -> bigint", "py_regexp_count($1, $2)")
 _add("regexp_position", "(varchar, varchar) -> integer", "py_regexp_position($1, $2, 1, 1)")
 _add("regexp_position", "(varchar, varchar, bigint) -> integer", "py_regexp_position($1, $2, $3, 1)")

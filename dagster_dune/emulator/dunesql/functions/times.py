@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, bound, text
-from dagster_dune.emulator.dunesql.types.trino import (
+from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     DAY_TO_SECOND,
     MICROS,
     MOMENT,
@@ -17,7 +17,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     ZONE,
     Type,
     timestamp_tz,
-)  # fmt: skip
+)
 
 TIMES = Registry("functions/datetime")
 _add = TIMES.add

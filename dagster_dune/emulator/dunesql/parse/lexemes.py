@@ -31,6 +31,21 @@ _FOREIGN_TYPES = frozenset(
 """Names by which other databases call types, which the parser would take for Trino's."""
 
 
+_PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?P<bytes>\b[xX]'[^']*')""", re.DOTALL)
+
+
+def with_joined_bytes(sql: str) -> str:
+    """Move the blanks of ``X'AB CD'`` behind it: they mean nothing there, and the tokenizer does not read them."""
+
+    def joined(match: re.Match[str]) -> str:
+        if not match["bytes"]:
+            return match[0]
+        kept = re.sub(r"\s", "", match[0])
+        return kept + "".join(letter for letter in match[0] if letter.isspace())
+
+    return _PIECE.sub(joined, sql)
+
+
 def as_trino(tokens: Sequence[Token], sql: str) -> list[Token]:
     """Read numbers as Trino does, and refuse what it does not read.
 

@@ -15,7 +15,7 @@ from sqlglot.errors import ParseError, TokenError
 from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, FOREIGN, MARK, NAMES
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
-from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token, with_text
+from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token, with_joined_bytes, with_text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -70,6 +70,7 @@ def parse(sql: str) -> exp.Query:
     """
     if len(sql) > MOST_CHARACTERS:
         raise SqlError(f"The text of a query has {MOST_CHARACTERS:,} characters at the most here, not {len(sql):,}")
+    sql = with_joined_bytes(sql)
     dialect = Trino()
     dialect.INDEX_OFFSET = 0  # leave the 1 in a[1] alone
     try:

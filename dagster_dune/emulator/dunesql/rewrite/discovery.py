@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from dagster_dune.emulator.dunesql.types.trino import Type
+
+
+@dataclass(frozen=True)
+class OpenTable:
+    """A table that has any column that is asked for."""
+
+    name: str
+    alias: str
+    discovery: Discovery
+
+    def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
+        """Make a column."""
+        sql = f'{self.alias}."{column}"'
+        return sql, self.discovery.found(self.name, column, sql, is_qualified=is_qualified)
+
+    @property
+    def is_well_known(self) -> bool:
+        """Whether its usual columns are known already."""
+        return self.discovery.is_well_known(self.name)
+
+    def ordered(self, columns: Sequence[str]) -> None:
+        """Note that it has these columns, in this order."""
+        self.discovery.ordered(self.name, columns)
 
 
 class Discovery(Protocol):

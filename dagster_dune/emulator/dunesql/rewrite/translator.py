@@ -14,139 +14,23 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand, RefusedErr
 from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, definitions, is_previous
 from dagster_dune.emulator.dunesql.parse.positions import VIEW, error_at
 from dagster_dune.emulator.dunesql.resolve.names import quoted, table_name
-from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery, OpenTable
 from dagster_dune.emulator.dunesql.rewrite.expressions import aggregation, calls
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import OBSERVER, NoCastError, coerced, converted
 from dagster_dune.emulator.dunesql.rewrite.expressions.writers import WRITERS, inner_predicate
-from dagster_dune.emulator.dunesql.rewrite.queries import relations, select
+from dagster_dune.emulator.dunesql.rewrite.queries import ordering, select, set_operations
 from dagster_dune.emulator.dunesql.rewrite.queries.ctes import Cte, headed, mark_read, unrolled, with_names
+from dagster_dune.emulator.dunesql.rewrite.queries.values import values
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, passed_on
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce
-from dagster_dune.emulator.dunesql.types.trino import (
-    UNKNOWN,
-    Type,
-    read_type,
-)  # fmt: skip
+from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, Type
 from dagster_dune.emulator.sql_errors import SqlError
 
 Tables = Callable[[str], Sequence[tuple[str, Type, str]] | None]
 """Gives the columns of a table by its full name: name, type, and what it is in DuckDB where ``$`` is the column."""
-
-MOST_SECONDS = 2.0
-"""How long a translation may take, in seconds of the processor."""
 _ASKED_EVERY = 50
 """After how many expressions the clock is looked at, which takes longer than to write one on some machines."""
-
-
-# Assumption: local-incremental-parameters.
-@dataclass(frozen=True)
-class Translated:
-    """A query in DuckDB's SQL.
-
-    Attributes:
-        sql: The text; its columns are called c0, c1 and so on.
-        columns: Their names and types.
-    """
-
-    sql: str
-    columns: tuple[tuple[str, Type], ...]
-
-
-def translate(
-    statement: exp.Query, tables: Tables, previous: str | None = None, seconds: float = MOST_SECONDS
-) -> Translated:
-    """Write a query as DuckDB's SQL.
-
-    Args:
-        statement: A compiled query; it is not changed.
-        tables: What tables there are.
-        previous: The full name of the table that holds the previous result of this query, if there is one.
-        seconds: How long it may take of the processor.
-
-    Raises:
-        SqlError: It means nothing, or something that is not supported.
-    """
-    translator = QueryTranslator(tables, previous, time.thread_time() + seconds, seconds)
-    try:
-        relation = translator.query(statement, None)
-    except RecursionError:
-        raise SqlError("The query is nested too deep for this emulator") from None
-    names = [each.name or f"_col{place}" for place, each in enumerate(relation.fields)]
-    return Translated(relation.sql, tuple(zip(names, (each.type for each in relation.fields), strict=True)))
-
-
-def translate_discovering(statement: exp.Query, discovery: Discovery) -> None:
-    """Translate a query over tables whose columns are found on the way.
-
-    Args:
-        statement: A compiled query.
-        discovery: Is told of each column, and gives its type.
-
-    Raises:
-        SqlError: The query means nothing whatever the columns are.
-    """
-
-    def tables(name: str) -> list[tuple[str, Type, str]] | None:
-        columns = discovery.columns(name)
-        if columns is None and not discovery.is_open(name):
-            return None
-        return [(column, type_, "$") for column, type_ in (columns or {}).items()]
-
-    translator = QueryTranslator(tables, None, time.thread_time() + MOST_SECONDS, MOST_SECONDS, discovery=discovery)
-    token = OBSERVER.set(_Observer(translator, discovery))
-    try:
-        translator.query(statement, None)
-    except RecursionError:
-        raise SqlError("The query is nested too deep for this emulator") from None
-    finally:
-        OBSERVER.reset(token)
-
-
-@dataclass(frozen=True)
-class _Observer:
-    """Passes on what values are taken for, by the columns that these are made of."""
-
-    translator: QueryTranslator
-    discovery: Discovery
-
-    def observe(self, sql: str, target: Type, *, is_exact: bool) -> None:
-        """A value of unknown type is taken for one of a type."""
-        self.discovery.observe(self.translator.origin(sql), target, is_exact=is_exact)
-
-    def derive(self, sql: str, origin: str) -> None:
-        """A value of unknown type has the type of another one."""
-        self.translator.note_origin(sql, origin)
-
-    def link(self, sqls: Sequence[str]) -> None:
-        """Values of unknown type must be of one type."""
-        self.discovery.link([self.translator.origin(sql) for sql in sqls])
-
-    def compare(self, sql: str, text: str) -> None:
-        """A value is compared with one that is written out."""
-        self.discovery.compared(self.translator.origin(sql), text)
-
-
-@dataclass(frozen=True)
-class _OpenTable:
-    """A table that has any column that is asked for."""
-
-    name: str
-    alias: str
-    discovery: Discovery
-
-    def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
-        """Make a column."""
-        sql = f'{self.alias}."{column}"'
-        return sql, self.discovery.found(self.name, column, sql, is_qualified=is_qualified)
-
-    @property
-    def is_well_known(self) -> bool:
-        """Whether its usual columns are known already."""
-        return self.discovery.is_well_known(self.name)
-
-    def ordered(self, columns: Sequence[str]) -> None:
-        """Note that it has these columns, in this order."""
-        self.discovery.ordered(self.name, columns)
 
 
 @dataclass
@@ -194,7 +78,7 @@ class QueryTranslator:
             return key
         try:
             return self._written(node, scope)
-        except (NoCastError, RefusedError) as error:
+        except RefusedError as error:
             raise error_at(node, str(error)) from None
 
     def _key(self, node: exp.Expr, scope: Scope) -> Operand | None:
@@ -294,11 +178,11 @@ class QueryTranslator:
         if isinstance(node, exp.Select):
             return select.select(self, node, parent)
         if isinstance(node, exp.Union | exp.Except | exp.Intersect):
-            return select.set_operation(self, node, parent)
+            return set_operations.set_operation(self, node, parent)
         if isinstance(node, exp.Values):
-            return relations.values(self, node, parent or Scope())
+            return values(self, node, parent or Scope())
         if isinstance(node, exp.Subquery):
-            return select.parenthesized(self, node, parent)
+            return ordering.parenthesized(self, node, parent)
         if isinstance(node, exp.Table):
             return self._body(exp.select("*").from_(node.copy()), parent)
         raise error_at(node, f"{node.key.upper()} is not supported by this emulator")
@@ -336,7 +220,7 @@ class QueryTranslator:
             replace(each, use=partial(discovery.use, each.sql), drop=partial(discovery.drop, each.sql))
             for each in fields
         )
-        return (*known, Field(None, "", UNKNOWN, discover=_OpenTable(table, alias, discovery)))
+        return (*known, Field(None, "", UNKNOWN, discover=OpenTable(table, alias, discovery)))
 
     def _previous_result(self, node: exp.Table, alias: str) -> Relation:
         if VIEW in node.meta:

@@ -6,13 +6,27 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from dagster_dune.emulator.dunesql.runtime import binary, distributions, documents, numbers, regexes, texts, times
+from dagster_dune.emulator.dunesql.runtime import binary
+from dagster_dune.emulator.dunesql.runtime.documents import casts, parts, standard, values
+from dagster_dune.emulator.dunesql.runtime.numbers import (
+    decimals,
+    distributions,
+    doubles,
+    integers,
+    statistics,
+    wide_integers,
+)
 from dagster_dune.emulator.dunesql.runtime.registry import NATIVES
+from dagster_dune.emulator.dunesql.runtime.texts import formats, letters, regexes, urls, words
+from dagster_dune.emulator.dunesql.runtime.times import iso, joda, mysql, reading, spans, zones
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MODULES = (binary, distributions, documents, numbers, regexes, texts, times)
+MODULES = (
+    binary, casts, parts, standard, values, decimals, distributions, doubles, integers, statistics, wide_integers,
+    formats, letters, regexes, urls, words, iso, joda, mysql, reading, spans, zones,
+)  # fmt: skip
 """Importing these fills the list."""
 
 

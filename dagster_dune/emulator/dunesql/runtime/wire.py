@@ -112,7 +112,7 @@ def _micros(value: datetime) -> str:
 
 
 def _shown(moment: datetime, zone: str, digits: int) -> str:
-    from dagster_dune.emulator.dunesql.runtime.times import zone_of  # noqa: PLC0415
+    from dagster_dune.emulator.dunesql.runtime.times.zones import zone_of  # noqa: PLC0415
 
     return f"{fraction(moment.astimezone(zone_of(zone)), max(3, digits))} {zone}"
 
@@ -124,7 +124,7 @@ def _double(value: float) -> float | str:
 
 
 def _real(value: float) -> float | str:
-    from dagster_dune.emulator.dunesql.runtime.numbers import shortest_real  # noqa: PLC0415
+    from dagster_dune.emulator.dunesql.runtime.numbers.doubles import shortest_real  # noqa: PLC0415
 
     return float(shortest_real(value)) if math.isfinite(value) else _double(value)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from dagster_dune.emulator.dunesql.types.trino import (
+from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     DOUBLE,
     INTEGERS,
     REAL,
@@ -17,7 +17,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     VARCHAR,
     Type,
     decimal,
-)  # fmt: skip
+)
 
 _DIGITS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 

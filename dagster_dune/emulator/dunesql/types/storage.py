@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from dagster_dune.emulator.dunesql.types.trino import (
+from dagster_dune.emulator.dunesql.types.reading import read_type  # fmt: skip
+from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     BIGINT,
     BOOLEAN,
     DATE,
@@ -28,11 +29,10 @@ from dagster_dune.emulator.dunesql.types.trino import (
     Type,
     array,
     decimal,
-    read_type,
     row,
     timestamp,
     timestamp_tz,
-)  # fmt: skip
+)
 
 _PLAIN = {
     "BOOLEAN": BOOLEAN, "TINYINT": TINYINT, "SMALLINT": SMALLINT, "INTEGER": INTEGER, "BIGINT": BIGINT, "FLOAT": REAL,

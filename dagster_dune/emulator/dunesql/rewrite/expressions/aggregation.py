@@ -16,8 +16,8 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.expressions.calls import bound_call, written
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import derived
 from dagster_dune.emulator.dunesql.rewrite.expressions.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.observation import derived
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.trino import BIGINT, SKETCHES
 
@@ -115,7 +115,10 @@ def _taken_apart(node: exp.Expr, scope: Scope) -> _Parts:
         separator = node.args.get("separator")
         arguments = [node.this, *([separator] if separator else [])]
     parts = replace(parts, node=node, name=function_name(node), arguments=arguments)
-    return _unwrapped(parts)
+    parts = _unwrapped(parts)
+    if parts.name == "listagg" and not parts.order:
+        raise error_at(node, "mismatched input: listagg(...) needs WITHIN GROUP (ORDER BY ...)")
+    return parts
 
 
 def _unwrapped(parts: _Parts) -> _Parts:

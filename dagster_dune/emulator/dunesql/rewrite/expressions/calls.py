@@ -11,7 +11,8 @@ from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
 from dagster_dune.emulator.dunesql.functions.registry import Call, Function, Operand, RefusedError, write
 from dagster_dune.emulator.dunesql.functions.times import CLOCKS
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import NoCastError, coerced, converted, derived, suppose
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.observation import derived, suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.signatures import Bindings, Parameter, Signature, bind, resolved
@@ -58,7 +59,7 @@ def written(node: exp.Expr, found: Bound) -> str:
     """Fill the template of a call, or say why it is refused."""
     try:
         return found.sql
-    except (RefusedError, NoCastError) as error:
+    except RefusedError as error:
         raise error_at(node, str(error)) from None
 
 
@@ -110,7 +111,7 @@ def _prepared(node: exp.Expr, name: str, values: list[Operand | None]) -> list[O
             raise error_at(node, f"array_join takes scalars, not {element}; transform the array first")
         try:
             values[0] = Operand(converted(first.sql, first.type, array(VARCHAR)), array(VARCHAR))
-        except NoCastError as error:
+        except RefusedError as error:
             raise error_at(node, str(error)) from None
     if name == "concat":
         known = [value for value in values if value is not None]

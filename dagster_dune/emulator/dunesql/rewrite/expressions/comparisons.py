@@ -8,8 +8,9 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import coerced, link, note_compared
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
 from dagster_dune.emulator.dunesql.rewrite.expressions.operators import mismatch
+from dagster_dune.emulator.dunesql.rewrite.observation import link, note_compared
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of, common_type
 from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, MOMENT, SKETCHES, VARCHAR, Type, row

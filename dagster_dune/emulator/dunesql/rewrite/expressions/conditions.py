@@ -8,9 +8,10 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import coerced, derived, link
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
 from dagster_dune.emulator.dunesql.rewrite.expressions.comparisons import compared
 from dagster_dune.emulator.dunesql.rewrite.expressions.operators import mismatch
+from dagster_dune.emulator.dunesql.rewrite.observation import derived, link
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of
 from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, Type

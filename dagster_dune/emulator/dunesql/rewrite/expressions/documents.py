@@ -7,12 +7,14 @@ from typing import Any
 
 from sqlglot import exp
 
-from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, text
+from dagster_dune.emulator.dunesql.functions.registry import Operand, RefusedError, bound, text
 from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import NoCastError, coerced, converted, json_sql
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced, converted
+from dagster_dune.emulator.dunesql.rewrite.casts.documents import json_sql
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator
-from dagster_dune.emulator.dunesql.types.trino import BIGINT, VARCHAR, Type, read_type
+from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.trino import BIGINT, VARCHAR, Type
 
 
 def _document(translator: Translator, node: exp.Expr, scope: Scope) -> str:
@@ -45,7 +47,7 @@ def _json_item(translator: Translator, node: exp.Expr, scope: Scope, *, is_json:
         return f"py_json_formatted({item.sql})"
     try:
         return json_sql(item.sql, item.type)
-    except NoCastError as error:
+    except RefusedError as error:
         raise error_at(node, str(error)) from None
 
 
@@ -109,7 +111,7 @@ def value(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
             return f"CASE {whens} ELSE {read(v)} END" if whens else read(v)
 
         return Operand(bound(f"py_json_value({given})", chosen), type_)
-    except NoCastError as error:
+    except RefusedError as error:
         raise error_at(node, str(error)) from None
 
 

@@ -9,7 +9,8 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.types.trino import (
+from dagster_dune.emulator.dunesql.types.reading import literal_type  # fmt: skip
+from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     BOOLEAN,
     DATE,
     INTEGER,
@@ -19,10 +20,9 @@ from dagster_dune.emulator.dunesql.types.trino import (
     UNKNOWN,
     VARBINARY,
     Type,
-    literal_type,
     timestamp,
     timestamp_tz,
-)  # fmt: skip
+)
 
 _TIMESTAMP = re.compile(
     r"\s*[+-]?\d{4,6}-\d{1,2}-\d{1,2}(?:[ ]+\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.(?P<fraction>\d{1,12}))?)?)?"

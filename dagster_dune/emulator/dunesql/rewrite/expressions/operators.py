@@ -12,10 +12,11 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.functions.texts import joined_char
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import coerced, suppose
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
+from dagster_dune.emulator.dunesql.rewrite.observation import suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import row_field
 from dagster_dune.emulator.dunesql.types.coercion import as_decimal, can_coerce, common_type
-from dagster_dune.emulator.dunesql.types.trino import (
+from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     BIGINT,
     DATE,
     DOUBLE,
@@ -30,7 +31,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     array,
     decimal,
     timestamp,
-)  # fmt: skip
+)
 from dagster_dune.emulator.sql_errors import SqlError
 
 SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
@@ -71,7 +72,7 @@ def _numbers(sign: str, left: Operand, right: Operand) -> Operand:
     assert common is not None  # noqa: S101 - all numbers have one
     if common.name == "decimal":
         return _decimals(sign, left, right)
-    left, right = (_typed(coerced(side, common)) for side in (left, right))
+    left, right = (Operand(coerced(side, common).typed, common) for side in (left, right))
     if common.is_wide:
         return Operand(
             f"py_wide_{_WIDE[sign]}({left.sql}, {right.sql}, {str(common.name == 'int256').lower()})", common
@@ -79,11 +80,6 @@ def _numbers(sign: str, left: Operand, right: Operand) -> Operand:
     if common.is_integer and sign == "/":
         return Operand(f"({left.sql} // {right.sql})", common)
     return Operand(f"({left.sql} {sign} {right.sql})", common)
-
-
-def _typed(value: Operand) -> Operand:
-    """Give a literal its type also in DuckDB, where it would take that of the other side."""
-    return Operand(f"CAST({value.sql} AS {value.type.duckdb})", value.type) if value.is_constant else value
 
 
 def _decimals(sign: str, left: Operand, right: Operand) -> Operand:
@@ -201,9 +197,7 @@ def joined(node: exp.Expr, left: Operand, right: Operand) -> Operand:
     for name in ("varchar", "varbinary"):
         if names <= {name, "unknown", "char"} and name in names:
             sides = [coerced(side, Type(name)) for side in (left, right)]
-            lengths = [side.type.args[0] for side in (left, right) if side.type.args and side.type.name == "varchar"]
-            type_ = Type(name, (sum(lengths),)) if len(lengths) == 2 else Type(name)
-            return Operand(f"({sides[0].sql} || {sides[1].sql})", type_)
+            return Operand(f"({sides[0].sql} || {sides[1].sql})", Type(name))
     raise mismatch(node, "||", left.type, right.type)
 
 

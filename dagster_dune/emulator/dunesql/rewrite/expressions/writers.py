@@ -8,7 +8,6 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES, FUNCTIONS, WINDOWS
 from dagster_dune.emulator.dunesql.functions.registry import Operand
-from dagster_dune.emulator.dunesql.functions.times import at_zone
 from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.expressions import (
@@ -19,18 +18,17 @@ from dagster_dune.emulator.dunesql.rewrite.expressions import (
     literals,
     operators,
 )
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import converted, derived
+from dagster_dune.emulator.dunesql.rewrite.expressions.casting import write_cast, write_date
+from dagster_dune.emulator.dunesql.rewrite.expressions.clocks import (
+    at_time_zone,
+    current_timestamp,
+    extract_field,
+    local_time,
+    local_timestamp,
+)
+from dagster_dune.emulator.dunesql.rewrite.observation import derived
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator, resolve
-from dagster_dune.emulator.dunesql.types.trino import (
-    BOOLEAN,
-    DATE,
-    Type,
-    array,
-    read_type,
-    row,
-    timestamp,
-    timestamp_tz,
-)  # fmt: skip
+from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, DATE, array, row
 
 
 def _column(translator: Translator, node: exp.Column, scope: Scope) -> Operand:
@@ -117,12 +115,8 @@ def _try(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
 
 def _row(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
     values = _all(translator, node.expressions, scope)
-    fields = ", ".join(f"f{place} := {_typed(value)}" for place, value in enumerate(values))
+    fields = ", ".join(f"f{place} := {value.typed}" for place, value in enumerate(values))
     return Operand(f"struct_pack({fields})", row(tuple(value.type for value in values)))
-
-
-def _typed(value: Operand) -> str:
-    return f"CAST({value.sql} AS {value.type.duckdb})" if value.is_constant else value.sql
 
 
 def _array(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
@@ -136,68 +130,6 @@ def _literal_call(translator: Translator, node: exp.Anonymous, scope: Scope) -> 
     made = literals.typed_literal(node, kind, written)
     assert made is not None  # noqa: S101 - the parser marks those that there are
     return made
-
-
-def _date(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
-    value = translator.expression(node.expressions[0], scope)
-    return Operand(converted(value.sql, value.type, DATE), DATE)
-
-
-def _cast_type(node: exp.Cast) -> Type:
-    written = node.to.sql("trino")
-    try:
-        return read_type(written)
-    except ValueError:
-        raise error_at(node, f"Unknown type: {written.lower()}") from None
-
-
-def _cast(translator: Translator, node: exp.Cast, scope: Scope) -> Operand:
-    value, target = translator.expression(node.this, scope), _cast_type(node)
-    if target.find("unknown") or any(not 0 <= t.digits <= 12 for t in (target,) if t.name.startswith("time")):
-        raise error_at(node, f"Cannot cast {value.type} to {target}")
-    if (value.type.zoned and target.name == "timestamp with time zone") or (
-        target.name == "timestamp with time zone" and value.type.name == "varchar" and not _is_utc(value)
-    ):
-        target = timestamp_tz(target.digits, zoned=True)
-    if isinstance(node, exp.TryCast):
-        return Operand(f"TRY({converted(value.sql, value.type, target)})", target)
-    literal = value.literal if target.name == "varchar" else None
-    return Operand(converted(value.sql, value.type, target), target, literal=literal)
-
-
-def _is_utc(value: Operand) -> bool:
-    """Whether a text that becomes a time with a zone is sure to name UTC or none."""
-    if value.literal is None:
-        return False
-    text = value.literal.strip()
-    return (
-        text.upper().endswith(("UTC", "Z"))
-        or text[10:].replace(":", "").replace(".", "").replace(" ", "").isdigit()
-        or len(text) <= 10
-    )
-
-
-def _at_time_zone(translator: Translator, node: exp.AtTimeZone, scope: Scope) -> Operand:
-    value, zone = translator.expression(node.this, scope), translator.expression(node.args["zone"], scope)
-    if value.type.name == "unknown":
-        return Operand("CAST(NULL AS TIMESTAMPTZ)", timestamp_tz(3))
-    if value.type.name not in ("timestamp", "timestamp with time zone") or zone.type.name != "varchar":
-        raise error_at(
-            node, f"Type of value must be a time or timestamp with or without time zone (actual {value.type})"
-        )
-    sql, type_ = at_zone(value, zone, value.type.digits)
-    return Operand(sql, type_)
-
-
-def _extract(translator: Translator, node: exp.Extract, scope: Scope) -> Operand:
-    name = node.name.lower()
-    if name not in _EXTRACTED:
-        raise error_at(node, f"EXTRACT({name.upper()} FROM ...) is not supported: Invalid EXTRACT field")
-    return translator.function(node, name, [node.expression], scope)
-
-
-_EXTRACTED = ("year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy",
-              "year_of_week", "yow", "hour", "minute", "second", "timezone_hour", "timezone_minute")  # fmt: skip
 
 
 def _trim(translator: Translator, node: exp.Trim, scope: Scope) -> Operand:
@@ -278,24 +210,6 @@ def _dot(translator: Translator, node: exp.Dot, scope: Scope) -> Operand:
     return operators.dereference(node, translator.expression(node.this, scope))
 
 
-def _now(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    del translator, scope
-    digits = int(node.this.name) if isinstance(node.this, exp.Literal) else 3
-    if digits > 6:
-        raise error_at(node, "current_timestamp of more than 6 digits is not supported by this emulator")
-    return Operand("trino_now()", timestamp_tz(digits))
-
-
-def _local_now(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    moment = _now(translator, node, scope)
-    return Operand(f"CAST({moment.sql} AS TIMESTAMP)", timestamp(moment.type.digits))
-
-
-def _local_clock(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    moment = _local_now(translator, node, scope)
-    return Operand(f"CAST({moment.sql} AS TIME)", Type("time", moment.type.args))
-
-
 def _paren(translator: Translator, node: exp.Paren, scope: Scope) -> Operand:
     return translator.expression(node.this, scope)
 
@@ -304,14 +218,13 @@ _PREDICATES: tuple[type[exp.Expr], ...] = (*comparisons.SIGNS, exp.In, exp.Betwe
 _CHAINED = (*operators.SIGNS, exp.DPipe)
 Writer = Callable[..., Operand]
 """Is given the translator, a node of the one kind that it writes, and the scope."""
-
 _SPECIAL: dict[str, Writer] = {
     "coalesce": lambda t, n, s: conditions.coalesce(n, _all(t, n.expressions, s)),
     "nullif": lambda t, n, s: conditions.nullif(n, *_all(t, n.expressions, s)),
     "try": _try,
     "row": _row,
     ARRAY_CALL: _array,
-    "date": _date,
+    "date": write_date,
     "literal": _literal_call,
     "grouping": aggregation.grouping,
     "json_exists": documents.exists,
@@ -320,7 +233,6 @@ _SPECIAL: dict[str, Writer] = {
     "json_object": documents.made_object,
     "json_array": documents.made_array,
 }
-
 WRITERS: dict[type[exp.Expr], Writer] = {
     exp.Literal: lambda _, node, __: literals.literal(node),
     exp.Null: lambda _, __, ___: literals.null(),
@@ -346,10 +258,10 @@ WRITERS: dict[type[exp.Expr], Writer] = {
     exp.Like: _like,
     exp.Escape: _like,
     exp.Exists: _exists,
-    exp.Cast: _cast,
-    exp.TryCast: _cast,
-    exp.AtTimeZone: _at_time_zone,
-    exp.Extract: _extract,
+    exp.Cast: write_cast,
+    exp.TryCast: write_cast,
+    exp.AtTimeZone: at_time_zone,
+    exp.Extract: extract_field,
     exp.Trim: _trim,
     exp.Substring: _substring,
     exp.StrPosition: _position,
@@ -359,9 +271,9 @@ WRITERS: dict[type[exp.Expr], Writer] = {
     exp.Struct: _row,
     exp.Dot: _dot,
     exp.CurrentDate: lambda _, __, ___: Operand("trino_today()", DATE),
-    exp.CurrentTimestamp: _now,
-    exp.Localtimestamp: _local_now,
-    exp.Localtime: _local_clock,
+    exp.CurrentTimestamp: current_timestamp,
+    exp.Localtimestamp: local_timestamp,
+    exp.Localtime: local_time,
     exp.Anonymous: _anonymous,
     exp.Window: aggregation.aggregate,
     exp.Filter: aggregation.aggregate,

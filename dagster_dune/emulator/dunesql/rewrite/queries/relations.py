@@ -1,4 +1,4 @@
-"""FROM: tables, subqueries, VALUES, joins, UNNEST and LATERAL."""
+"""FROM: tables, subqueries, joins and LATERAL."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
 from dagster_dune.emulator.dunesql.rewrite.expressions import documents
-from dagster_dune.emulator.dunesql.rewrite.expressions.casts import coerced, is_observed, link, suppose
 from dagster_dune.emulator.dunesql.rewrite.expressions.comparisons import comparison
 from dagster_dune.emulator.dunesql.rewrite.expressions.conditions import condition
-from dagster_dune.emulator.dunesql.rewrite.queries.correlation import check_values
+from dagster_dune.emulator.dunesql.rewrite.observation import link
+from dagster_dune.emulator.dunesql.rewrite.queries.unnesting import unnest, with_offset_name
+from dagster_dune.emulator.dunesql.rewrite.queries.values import values
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, is_open, passed_on
-from dagster_dune.emulator.dunesql.types.coercion import common_of, common_type
-from dagster_dune.emulator.dunesql.types.trino import BIGINT, UNKNOWN, VARCHAR, Type, array
+from dagster_dune.emulator.dunesql.types.coercion import common_type
 
 
 def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
@@ -57,7 +58,7 @@ def _source(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Fi
         inner = _source(translator, node.this, scope, left)
         relation = Relation(f"({inner.sql})", inner.fields)
         if node.args.get("alias") is not None:
-            relation = _renamed(node, relation)
+            relation = renamed(node, relation)
         return _with_joins(translator, relation, joins, scope)
     relation = _item(translator, node, scope, left)
     relation = _sampled(translator, node, relation)
@@ -73,7 +74,7 @@ def _is_relation(node: exp.Expr) -> bool:
 def _item(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Field, ...]) -> Relation:
     lateral = Scope(fields=left, parent=scope) if left else scope
     if isinstance(node, exp.Unnest):
-        return _unnest(translator, node, lateral)
+        return renamed(with_offset_name(node), unnest(translator, node, lateral))
     if isinstance(node, exp.Lateral):
         inner = translator.query(_query_of(node.this), replace(lateral, place=""))
         return _aliased(translator, node, inner, "LATERAL ")
@@ -84,9 +85,9 @@ def _item(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Fiel
     if isinstance(node, exp.Table) and isinstance(node.this, exp.JSONTable):
         alias = translator.fresh("t")
         made = documents.table(translator, node.this, alias, lateral)
-        return _renamed(node, Relation(f"LATERAL {made.sql} AS {alias}", made.fields))
+        return renamed(node, Relation(f"LATERAL {made.sql} AS {alias}", made.fields))
     if isinstance(node, exp.Table):
-        return _renamed(node, translator.table(node), _qualifier(node))
+        return renamed(node, translator.table(node), _qualifier(node))
     raise error_at(node, f"{node.key.upper()} in FROM is not supported by this emulator")
 
 
@@ -129,10 +130,10 @@ def _aliased(translator: Translator, node: exp.Expr, inner: Relation, prefix: st
     fields = tuple(passed_on(each, alias) for each in inner.fields)
     for each in inner.fields:
         translator.note_origin(f"{alias}.{each.sql}", each.origin)
-    return _renamed(node, Relation(f"{prefix}({inner.sql}) AS {alias}", fields))
+    return renamed(node, Relation(f"{prefix}({inner.sql}) AS {alias}", fields))
 
 
-def _renamed(node: exp.Expr, relation: Relation, qualifier: tuple[str, ...] = ()) -> Relation:
+def renamed(node: exp.Expr, relation: Relation, qualifier: tuple[str, ...] = ()) -> Relation:
     """Name a relation and its columns as AS says."""
     alias = node.args.get("alias")
     name = (alias.this.name.lower(),) if alias is not None and alias.this is not None else qualifier
@@ -160,7 +161,8 @@ def _joined(translator: Translator, left: Relation, join: exp.Expr, scope: Scope
         )
     visible = tuple(field for field in left.fields)
     if isinstance(join.this, exp.Unnest) and side == "LEFT" and _is_true(join.args.get("on")):
-        right = _unnest(translator, join.this, Scope(fields=visible, parent=scope), keeps_rows=True)
+        made = unnest(translator, join.this, Scope(fields=visible, parent=scope), keeps_rows=True)
+        right = renamed(with_offset_name(join.this), made)
         return Relation(f"{left.sql} CROSS JOIN {right.sql}", (*left.fields, *right.fields))
     right = _source(translator, join.this, scope, visible)
     both = (*left.fields, *right.fields)
@@ -219,117 +221,3 @@ def _only(join: exp.Expr, relation: Relation, name: str) -> Field:
         words = "is ambiguous" if found else "is missing from one side"
         raise error_at(join, f"Column '{name}' of USING {words}")
     return found[0]
-
-
-def _unnest(translator: Translator, node: exp.Unnest, scope: Scope, *, keeps_rows: bool = False) -> Relation:
-    """Each array is a column, each map two, each array of rows one a field; short ones are filled with NULL.
-
-    A LEFT JOIN keeps the rows beside which there is nothing, with NULL.
-    """
-    alias = translator.fresh("t")
-    lists: list[tuple[str, Type]] = []
-    fields: list[Field] = []
-    lengths = []
-    for argument in node.expressions:
-        value = translator.expression(argument, scope)
-        for name, sql, type_ in _parts(node, value):
-            fields.append(Field(name, f"{alias}.c{len(lists)}", type_))
-            lists.append((sql, type_))
-        lengths.append(
-            f"coalesce(CAST({'cardinality' if value.type.name == 'map' else 'len'}({value.sql}) AS BIGINT), 0)"
-        )
-    count = f"greatest({', '.join(lengths)})" if len(lengths) > 1 else lengths[0]
-    offset = node.args.get("offset")
-    if offset:
-        fields.append(Field(None, f"{alias}.c{len(lists)}", BIGINT))
-        lists.append((f"range(1, {count} + 1)", BIGINT))
-    if keeps_rows:
-        lists = [
-            (f"CASE WHEN {count} = 0 THEN CAST([NULL] AS {type_.duckdb}[]) ELSE {sql} END", type_)
-            for sql, type_ in lists
-        ]
-    columns = [f"unnest({sql}) AS c{place}" for place, (sql, _) in enumerate(lists)]
-    relation = Relation(f"LATERAL (SELECT {', '.join(columns)}) AS {alias}", tuple(fields))
-    return _renamed(_with_offset_name(node, offset), relation)
-
-
-def _with_offset_name(node: exp.Unnest, offset: object) -> exp.Expr:
-    """The parser keeps the last name, that of the ordinality, apart."""
-    alias = node.args.get("alias")
-    if not isinstance(offset, exp.Identifier) or alias is None or not alias.columns:
-        return node
-    copy = node.copy()
-    copy.meta.update(node.meta)
-    copy.args["alias"].set("columns", [*copy.args["alias"].columns, offset.copy()])
-    return copy
-
-
-def _parts(node: exp.Expr, value: Operand) -> list[tuple[str | None, str, Type]]:
-    if value.type.name == "map":
-        key, item = value.type.of
-        return [(None, f"map_keys({value.sql})", key), (None, f"map_values({value.sql})", item)]
-    if value.type.name == "unknown" and is_observed():
-        suppose(value, array(UNKNOWN))
-        value = coerced(value, array(VARCHAR))
-    if value.type.name != "array":
-        raise error_at(node, f"Cannot unnest type: {value.type}")
-    element = value.type.of[0]
-    if element.name != "row":
-        return [(None, value.sql, element)]
-    return [
-        (name, f"list_transform({value.sql}, lambda dune_row: struct_extract_at(dune_row, {place + 1}))", type_)
-        for place, (name, type_) in enumerate(zip(element.names, element.of, strict=True))
-    ]
-
-
-def values(translator: Translator, node: exp.Values, scope: Scope) -> Relation:
-    """Write VALUES, whose rows must fit each other column by column."""
-    check_values(node)
-    cells = [_cells(translator, each, scope) for each in node.expressions]
-    if len({len(each) for each in cells}) != 1:
-        raise error_at(node, "Values rows have mismatched sizes")
-    types = []
-    for place in range(len(cells[0])):
-        common = common_of(each[place].type for each in cells)
-        if common is None:
-            written = ", ".join(dict.fromkeys(str(each[place].type) for each in cells))
-            raise error_at(node, f"Values rows have mismatched types: {written}")
-        types.append(common)
-    written_rows = ", ".join(
-        f"({', '.join(_typed(coerced(cell, type_)) for cell, type_ in zip(each, types, strict=True))})"
-        for each in cells
-    )
-    names = [f"c{place}" for place in range(len(types))]
-    alias = translator.fresh("t")
-    sql = f"SELECT {', '.join(names)} FROM (VALUES {written_rows}) AS {alias}({', '.join(names)})"
-    return Relation(sql, tuple(Field(None, name, type_) for name, type_ in zip(names, types, strict=True)))
-
-
-def _cells(translator: Translator, node: exp.Expr, scope: Scope) -> list[Operand]:
-    """The values of a row; an expression that gives a row is meant as its fields."""
-    written = node.expressions[0] if isinstance(node, exp.Tuple) and len(node.expressions) == 1 else node
-    values = [translator.expression(cell, scope) for cell in _row_of(node)]
-    if len(values) > 1 or values[0].type.name != "row" or _is_row(written):
-        return values
-    value = values[0]
-    return [Operand(f"struct_extract_at({value.sql}, {place + 1})", type_) for place, type_ in enumerate(value.type.of)]
-
-
-def _typed(value: Operand) -> str:
-    return f"CAST({value.sql} AS {value.type.duckdb})" if value.is_constant else value.sql
-
-
-def _row_of(node: exp.Expr) -> list[exp.Expr]:
-    if isinstance(node, exp.Tuple):
-        if len(node.expressions) == 1 and _is_row(node.expressions[0]):
-            return list(node.expressions[0].expressions)
-        return list(node.expressions)
-    if isinstance(node, exp.Paren):
-        return [node.this]
-    return list(node.expressions) if _is_row(node) else [node]
-
-
-def _is_row(node: exp.Expr) -> bool:
-    if isinstance(node, exp.Tuple):
-        return True
-    return isinstance(node, exp.Anonymous) and node.name.lower() == "trino_row"

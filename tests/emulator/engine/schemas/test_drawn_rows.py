@@ -5,7 +5,7 @@ import time
 import pytest
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.emulator.engine.drawn_rows import draw_rows
+from dagster_dune.emulator.engine.schemas.drawn_rows import draw_rows
 from dagster_dune.emulator.server import DuneEmulator
 
 COLUMNS = {

@@ -10,30 +10,21 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from dagster_dune.emulator.dunesql.runtime.json_path_steps import (
-    Items,
-    Number,
-    Part,
-    Place,
-    Test,
+from dagster_dune.emulator.dunesql.runtime.documents.path_places import Items, Number, Part, Place, Test, unwrapped
+from dagster_dune.emulator.dunesql.runtime.documents.path_steps import (
     arithmetic,
-    both,
-    comparison,
     descendants,
-    either,
     elements,
-    exists,
     filtered,
     last,
     members,
     method,
     signed,
-    starts,
     subscripts,
     unquoted,
-    unwrapped,
     variable,
 )
+from dagster_dune.emulator.dunesql.runtime.documents.path_tests import both, comparison, either, exists, starts
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError
 
 _TOKEN = re.compile(

@@ -29,12 +29,17 @@ def _within_time(search: Callable[[], _Found], pattern: str) -> _Found:
         raise FunctionError(f"The regular expression '{pattern}' takes longer than {_SECONDS:.0f} s") from None
 
 
-def _matches(text: str, pattern: str) -> list[Any]:
-    return _within_time(lambda: list(_compiled(pattern).finditer(text, timeout=_SECONDS)), pattern)
+def _matches(text: str, pattern: str, place: int = 0) -> list[Any]:
+    """Every match from a place on; after an empty one, the search goes on at the next letter."""
+    found: list[Any] = []
+    while place <= len(text) and (match := _first(text, pattern, place)) is not None:
+        found.append(match)
+        place = match.end() + (match.end() == match.start())
+    return found
 
 
-def _first(text: str, pattern: str) -> Any:
-    return _within_time(lambda: _compiled(pattern).search(text, timeout=_SECONDS), pattern)
+def _first(text: str, pattern: str, place: int = 0) -> Any:
+    return _within_time(lambda: _compiled(pattern).search(text, pos=place, timeout=_SECONDS), pattern)
 
 
 def _check_group(pattern: str, group: int) -> None:
@@ -148,7 +153,7 @@ def regexp_position(text: str, pattern: str, start: int, occurrence: int) -> int
         raise FunctionError(f"occurrence cannot be smaller than 1, got: {occurrence}")
     if start > len(text):
         return -1
-    found = _within_time(lambda: list(_compiled(pattern).finditer(text, pos=start - 1, timeout=_SECONDS)), pattern)
+    found = _matches(text, pattern, start - 1)
     return found[occurrence - 1].start() + 1 if len(found) >= occurrence else -1
 
 

@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from dagster_dune.emulator.dunesql.runtime.documents.path_places import (
+    Items,
+    Number,
+    Part,
+    PathError,
+    Place,
+    Test,
+    unwrapped,
+)
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError
-
-
-class Number(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
-class PathError(Exception):
-    """A path leads nowhere, where it must lead somewhere."""
-
-
-Items = list[Any]
-Truth = bool | None
-
-
-@dataclass(frozen=True)
-class Place:
-    """What a part of a path sees."""
-
-    root: Any
-    current: Any
-    strict: bool
-    passed: Mapping[str, Any]
-    last: int = -1
-
-
-Part = Callable[[Place], Items]
-Test = Callable[[Place], Truth]
 
 
 def unquoted(text: str) -> str:
@@ -52,13 +30,6 @@ def variable(place: Place, name: str) -> Any:
     if name not in place.passed and name.lower() not in found:
         raise FunctionError(f"The JSON path names ${name}, which PASSING does not give")
     return place.passed.get(name, found.get(name.lower()))
-
-
-def unwrapped(items: Items, place: Place) -> Items:
-    """In lax mode the elements of arrays in place of these."""
-    if place.strict:
-        return items
-    return [part for item in items for part in (item if isinstance(item, list) else [item])]
 
 
 def members(part: Part, key: str | None) -> Part:
@@ -218,98 +189,3 @@ def _whole(sign: str, one: int, other: int) -> int:
     if not -(2**63) <= made < 2**63:
         raise PathError("a number is out of range")
     return made
-
-
-def either(tests: list[Test]) -> Test:
-    """``a || b``."""
-
-    def test(place: Place) -> Truth:
-        truths = [each(place) for each in tests]
-        return True if True in truths else None if None in truths else False
-
-    return test
-
-
-def both(tests: list[Test]) -> Test:
-    """``a && b``."""
-
-    def test(place: Place) -> Truth:
-        truths = [each(place) for each in tests]
-        return False if False in truths else None if None in truths else True
-
-    return test
-
-
-def exists(part: Part) -> Test:
-    """``exists(a)``."""
-
-    def test(place: Place) -> Truth:
-        try:
-            return bool(part(place))
-        except PathError:
-            return None
-
-    return test
-
-
-def starts(left: Part, right: Part) -> Test:
-    """``a starts with b``."""
-
-    def test(place: Place) -> Truth:
-        try:
-            items, prefix = unwrapped(left(place), place), right(place)
-        except PathError:
-            return None
-        if len(prefix) != 1 or not _is_text(prefix[0]):
-            return None
-        return _any(items, lambda item: item.startswith(prefix[0]) if _is_text(item) else None, place)
-
-    return test
-
-
-def comparison(sign: str, left: Part, right: Part) -> Test:
-    """``a == b`` and the like: whether it holds for any pair."""
-
-    def test(place: Place) -> Truth:
-        try:
-            sides = [unwrapped(side(place), place) for side in (left, right)]
-        except PathError:
-            return None
-        pairs = [(one, other) for one in sides[0] for other in sides[1]]
-        return _any(pairs, lambda pair: _compared(sign, *pair), place)
-
-    return test
-
-
-def _any(items: Items, test: Callable[[Any], Truth], place: Place) -> Truth:
-    """Whether a test holds for any item; an error decides in strict mode, and in lax mode where it comes first."""
-    truths = [test(item) for item in items]
-    if place.strict:
-        return None if None in truths else True in truths
-    return next((truth for truth in truths if truth is not False), False)
-
-
-def _is_text(item: Any) -> bool:
-    return isinstance(item, str) and not isinstance(item, Number)
-
-
-def _compared(sign: str, one: Any, other: Any) -> Truth:
-    if isinstance(one, list | dict) or isinstance(other, list | dict):
-        return None
-    if one is None or other is None:
-        is_same = one is None and other is None
-        return {"==": is_same, "<>": not is_same, "!=": not is_same, "<=": is_same, ">=": is_same}.get(sign, False)
-    kinds: tuple[tuple[type, Callable[[Any], Any]], ...] = ((Number, Decimal), (bool, bool), (str, str))
-    for kind, read in kinds:
-        if isinstance(one, kind) or isinstance(other, kind):
-            if not (isinstance(one, kind) and isinstance(other, kind)) or (
-                isinstance(one, Number) != isinstance(other, Number)
-            ):
-                return None
-            low, high = read(one), read(other)
-            truths: dict[str, bool] = {
-                "==": low == high, "<>": low != high, "!=": low != high, "<": low < high, ">": low > high,
-                "<=": low <= high, ">=": low >= high,
-            }  # fmt: skip
-            return truths[sign]
-    return None

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
+from dagster_dune.emulator.dunesql.types.reading import read_type
 from dagster_dune.emulator.dunesql.types.storage import stored_type
-from dagster_dune.emulator.dunesql.types.trino import read_type
-from dagster_dune.emulator.engine.table_schemas import Schema
+from dagster_dune.emulator.engine.schemas.inference import Schema
 from dagster_dune.emulator.sql_errors import SqlError
 
 SAVED_QUERY = re.compile(r"query_([1-9][0-9]*)")

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from dagster_dune.emulator.engine.schema_files import SchemaFile, read_schema, write_schema
+from dagster_dune.emulator.engine.schemas.schema_files import SchemaFile, read_schema, write_schema
 from dagster_dune.emulator.sql_errors import SqlError
 
 

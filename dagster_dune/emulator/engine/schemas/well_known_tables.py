@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from dagster_dune.emulator.dunesql.types.trino import Type, read_type
+from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.trino import Type
 
 _TIME = "timestamp(3) with time zone"
 _BLOCK = f"block_time {_TIME}, block_number bigint, block_date date, block_hash varbinary"

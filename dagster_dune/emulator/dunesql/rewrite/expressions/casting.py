@@ -1,0 +1,53 @@
+"""CAST and TRY_CAST as they stand in a query."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import converted
+from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
+from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.trino import DATE, Type, timestamp_tz
+
+
+def write_date(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
+    """Write ``date(x)``, which is a cast."""
+    value = translator.expression(node.expressions[0], scope)
+    return Operand(converted(value.sql, value.type, DATE), DATE)
+
+
+def _cast_type(node: exp.Cast) -> Type:
+    written = node.to.sql("trino")
+    try:
+        return read_type(written)
+    except ValueError:
+        raise error_at(node, f"Unknown type: {written.lower()}") from None
+
+
+def write_cast(translator: Translator, node: exp.Cast, scope: Scope) -> Operand:
+    """Write CAST or TRY_CAST."""
+    value, target = translator.expression(node.this, scope), _cast_type(node)
+    if target.find("unknown") or any(not 0 <= t.digits <= 12 for t in (target,) if t.name.startswith("time")):
+        raise error_at(node, f"Cannot cast {value.type} to {target}")
+    if (value.type.zoned and target.name == "timestamp with time zone") or (
+        target.name == "timestamp with time zone" and value.type.name == "varchar" and not _is_utc(value)
+    ):
+        target = timestamp_tz(target.digits, zoned=True)
+    if isinstance(node, exp.TryCast):
+        return Operand(f"TRY({converted(value.sql, value.type, target)})", target)
+    literal = value.literal if target.name == "varchar" else None
+    return Operand(converted(value.sql, value.type, target), target, literal=literal)
+
+
+def _is_utc(value: Operand) -> bool:
+    """Whether a text that becomes a time with a zone is sure to name UTC or none."""
+    if value.literal is None:
+        return False
+    text = value.literal.strip()
+    return (
+        text.upper().endswith(("UTC", "Z"))
+        or text[10:].replace(":", "").replace(".", "").replace(" ", "").isdigit()
+        or len(text) <= 10
+    )

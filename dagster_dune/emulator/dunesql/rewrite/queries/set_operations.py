@@ -1,0 +1,80 @@
+"""UNION, INTERSECT and EXCEPT, whose sides are brought to types in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
+from dagster_dune.emulator.dunesql.rewrite.observation import link
+from dagster_dune.emulator.dunesql.rewrite.queries.ordering import with_own_order
+from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, closed, is_open
+from dagster_dune.emulator.dunesql.types.coercion import common_type
+from dagster_dune.emulator.dunesql.types.trino import Type
+
+_OPERATIONS: dict[type[exp.Expr], str] = {exp.Union: "UNION", exp.Intersect: "INTERSECT", exp.Except: "EXCEPT"}
+
+
+def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) -> Relation:
+    """Write UNION, INTERSECT or EXCEPT."""
+    name = _OPERATIONS[type(node)]
+    if node.args.get("by_name"):
+        raise error_at(node, f"{name} BY NAME is not Trino's")
+    if any(node.this.args.get(clause) for clause in ("order", "limit", "offset")) and not _is_closed(node.this):
+        raise error_at(node.this, f"mismatched input '{name}': put the query before it in parentheses")
+    left, right = (translator.query(side, parent) for side in (node.this, node.expression))
+    left, right = _like(left, right), _like(right, left)
+    more = tuple(each for side in (left, right) if is_open(side) for each in side.fields if each.discover)
+    left, right = (replace(side, fields=closed(side.fields)) for side in (left, right))
+    if len(left.fields) != len(right.fields) and not more:
+        raise error_at(node, f"{name} query has different number of fields: {len(left.fields)}, {len(right.fields)}")
+    types = []
+    for place, (one, other) in enumerate(zip(left.fields, right.fields, strict=not more), start=1):
+        link([Operand(each.origin or each.sql, each.type) for each in (one, other)])
+        common = common_type(one.type, other.type)
+        if common is None:
+            raise error_at(node, f"column {place} in {name} query has incompatible types: {one.type}, {other.type}")
+        types.append(common)
+    is_all = not node.args.get("distinct")
+    if not is_all and any(type_.has_zones for type_ in types):
+        raise error_at(node, f"{name} of times in zones is not supported by this emulator; write AT TIME ZONE 'UTC'")
+    sides = [_brought(translator, side, types) for side in (left, right)]
+    sql = f"({sides[0]}) {name}{' ALL' if is_all else ''} ({sides[1]})"
+    fields = tuple(replace(field, type=type_) for field, type_ in zip(left.fields, types, strict=not more)) + more
+    return with_own_order(translator, node, Relation(sql, fields))
+
+
+def _is_closed(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Subquery | exp.Paren)
+
+
+def _like(side: Relation, other: Relation) -> Relation:
+    """A table whose columns are not known has those of the other side, in their order."""
+    names = [each.name.lower() for each in closed(other.fields) if each.name]
+    opened = [each.discover for each in side.fields if each.discover is not None]
+    if len(opened) != 1 or is_open(other) or len(names) != len(other.fields):
+        return side
+    opened[0].ordered(names)
+    known = {(each.name or "").lower(): each for each in closed(side.fields)}
+    made = []
+    for name in names:
+        sql, type_ = opened[0](name, is_qualified=True)
+        made.append(replace(known.get(name) or Field(name, sql, type_), origin=sql, type=type_))
+    return replace(side, fields=tuple(made))
+
+
+def _brought(translator: Translator, side: Relation, types: Sequence[Type]) -> str:
+    if all(field.type == type_ for field, type_ in zip(side.fields, types, strict=False)):
+        return side.sql
+    alias = translator.fresh("u")
+    for field in side.fields:
+        translator.note_origin(f"{alias}.{field.sql}", field.origin)
+    columns = ", ".join(
+        f"{coerced(Operand(f'{alias}.{field.sql}', field.type), type_).sql} AS {field.sql}"
+        for field, type_ in zip(side.fields, types, strict=False)
+    )
+    return f"SELECT {columns} FROM ({side.sql}) AS {alias}"

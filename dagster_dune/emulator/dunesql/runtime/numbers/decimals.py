@@ -1,0 +1,66 @@
+"""Decimals of 38 digits: arithmetic, casts and rounding, all exact."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
+
+from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
+
+
+def _fits(value: Decimal, precision: int, scale: int) -> str:
+    text = format(value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP), "f")
+    if len(text.lstrip("-").replace(".", "").lstrip("0")) > precision:
+        raise FunctionError(f"Decimal overflow: {text} does not fit decimal({precision},{scale})")
+    return text
+
+
+@native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "INTEGER", "INTEGER")
+def decimal_apply(left: str, right: str, operator: str, precision: int, scale: int) -> str:
+    """Multiply, divide or take the remainder of decimals, exactly; half rounds away from zero."""
+    with localcontext() as context:
+        context.prec = 160
+        one, other = Decimal(left), Decimal(right)
+        if operator == "*":
+            return _fits(one * other, precision, scale)
+        if other == 0:
+            raise FunctionError("Division by zero")
+        return _fits(one / other if operator == "/" else one % other, precision, scale)
+
+
+@native("VARCHAR", "VARCHAR", "INTEGER", "INTEGER")
+def decimal_cast(text: str, precision: int, scale: int) -> str:
+    """Read a decimal from a number's text, rounded half away from zero."""
+    try:
+        with localcontext() as context:
+            context.prec = 400
+            value = Decimal(text) if "_" not in text and text.strip() == text else None
+            if value is not None and value.is_finite():
+                return _fits(value, precision, scale)
+    except ArithmeticError:
+        pass
+    raise FunctionError(f"Cannot cast '{text}' to DECIMAL({precision}, {scale})")
+
+
+@native("VARCHAR", "VARCHAR", "BIGINT")
+def decimal_round(text: str, digits: int) -> str:
+    """Round a decimal to so many digits after its point, half away from zero; its scale stays."""
+    return _scaled(text, digits, ROUND_HALF_UP)
+
+
+@native("VARCHAR", "VARCHAR", "BIGINT")
+def decimal_truncate(text: str, digits: int) -> str:
+    """Cut a decimal off after so many digits; its scale stays."""
+    return _scaled(text, digits, ROUND_DOWN)
+
+
+def _scaled(text: str, digits: int, rounding: str) -> str:
+    value = Decimal(text)
+    scale = -int(value.as_tuple().exponent)
+    if digits >= scale:
+        return text
+    with localcontext() as context:
+        context.prec = 160
+        if digits < -80:
+            return format(Decimal(0).scaleb(-scale), "f")
+        rounded = value.quantize(Decimal(1).scaleb(-digits), rounding)
+        return format(rounded.quantize(Decimal(1).scaleb(-scale)), "f")

@@ -1,0 +1,1 @@
+"""Texts: letters and parts, patterns, formats, words, URLs."""

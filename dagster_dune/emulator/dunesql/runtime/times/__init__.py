@@ -1,0 +1,1 @@
+"""Times: zones, casts, ISO 8601, patterns of MySQL and Joda, spans."""

@@ -1,0 +1,63 @@
+"""Time zones: their names, what their clocks show, and the moments when they show it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
+
+_OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
+
+
+# Assumption: local-shifts-and-clocks.
+@lru_cache(maxsize=512)
+def zone_of(name: str) -> tzinfo:
+    """Find a zone by its name or its offset."""
+    if match := _OFFSET.fullmatch(name):
+        minutes = int(match[2]) * 60 + int(match[3])
+        if minutes > 14 * 60:
+            raise FunctionError(f"'{name}' is not a valid time zone")
+        return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
+    if name.upper() in ("UTC", "Z", "GMT"):
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise FunctionError(f"'{name}' is not a valid time zone") from None
+
+
+@native("VARCHAR", "VARCHAR")
+def zone_name(name: str) -> str:
+    """Check the name of a zone, and write it in one way."""
+    zone_of(name)
+    if name.upper() in ("Z", "UTC") or (_OFFSET.fullmatch(name) and name[1:].replace(":", "") == "0000"):
+        return "UTC"
+    return f"{name[:3]}:{name[-2:]}" if _OFFSET.fullmatch(name) else name
+
+
+@native("TIMESTAMP", "TIMESTAMP", "VARCHAR")
+def zone_shown(moment: datetime, name: str) -> datetime:
+    """What clocks show at a moment of UTC."""
+    return moment.replace(tzinfo=UTC).astimezone(zone_of(name)).replace(tzinfo=None)
+
+
+@native("TIMESTAMP", "TIMESTAMP", "VARCHAR")
+def zone_moment(shown: datetime, name: str) -> datetime:
+    """The moment in UTC when clocks show a time; the earlier one where they show it twice."""
+    zone = zone_of(name)
+    moment = shown.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) != shown:
+        raise FunctionError(
+            f"{shown} does not exist in {name}: clocks are set forward there, which is not supported by this emulator"
+        )
+    return moment.replace(tzinfo=None)
+
+
+@native("BIGINT", "TIMESTAMP", "VARCHAR")
+def zone_offset(moment: datetime, name: str) -> int:
+    """How many minutes clocks of a zone are ahead of UTC at a moment."""
+    offset = moment.replace(tzinfo=UTC).astimezone(zone_of(name)).utcoffset()
+    return int(offset.total_seconds() // 60) if offset else 0

@@ -1,0 +1,93 @@
+"""One query, read over tables whose columns are found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dagster_dune.emulator.dunesql.compiler import Compiled
+from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
+from dagster_dune.emulator.dunesql.rewrite.translation import translate_discovering
+from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.engine.schemas.found_columns import KnownTables, Place
+from dagster_dune.emulator.engine.schemas.usual_types import usual_type
+from dagster_dune.emulator.engine.schemas.well_known_tables import well_known
+from dagster_dune.emulator.sql_errors import SqlError
+
+
+class _Reading(Discovery):
+    """One query, being read."""
+
+    def __init__(self, tables: KnownTables) -> None:
+        self.tables = tables
+        self.places: dict[str, Place] = {}
+        self.used: dict[Place, None] = {}
+
+    def columns(self, table: str) -> Mapping[str, Type] | None:
+        if table not in self.tables.known:
+            self.tables.known[table] = dict(well_known(table) or {})
+        return self.tables.columns(table)
+
+    def is_open(self, table: str) -> bool:
+        return table not in self.tables.declared
+
+    def is_well_known(self, table: str) -> bool:
+        return table not in self.tables.declared and well_known(table) is not None
+
+    def found(self, table: str, column: str, sql: str, *, is_qualified: bool) -> Type:
+        place = (table, column)
+        self.places[sql] = place
+        self._use(place)
+        return self.tables.discover(place, is_qualified=is_qualified)
+
+    def known(self, table: str, column: str, sql: str) -> None:
+        self.places[sql] = (table, column)
+
+    def drop(self, sql: str) -> bool:
+        return sql in self.places and self.tables.drop(self.places[sql])
+
+    def use(self, sql: str, *, is_qualified: bool) -> None:
+        if (place := self.places.get(sql)) is not None:
+            self._use(place)
+            if is_qualified:
+                self.tables.named.add(place)
+
+    def ordered(self, table: str, columns: Sequence[str]) -> None:
+        self.tables.orders[table] = tuple(columns)
+
+    def observe(self, sql: str, target: Type, *, is_exact: bool = False) -> None:
+        if sql in self.places:
+            self.tables.observe(self.places[sql], target, is_exact=is_exact)
+
+    def link(self, sqls: Sequence[str]) -> None:
+        places = [self.places[sql] for sql in sqls if sql in self.places]
+        types = [self.tables.type_of(place) for place in places]
+        known = next((type_ for type_ in types if type_.name != "unknown"), None)
+        usual = next((usual for place in places if (usual := usual_type(place[1])) is not None), None)
+        if len(places) > 1:
+            self.tables.link(places)
+        if len(places) > 1 and (target := known or usual) is not None:
+            for place in places:
+                self.tables.observe(place, target)
+
+    def compared(self, sql: str, text: str) -> None:
+        if (place := self.places.get(sql)) is not None:
+            self.tables.compared.setdefault(place, {})[text] = None
+
+    def _use(self, place: Place) -> None:
+        self.used.pop(place, None)
+        self.used[place] = None
+
+
+def read_query(query: Compiled, tables: KnownTables) -> str | None:
+    """Read a query; return what is wrong with it."""
+    return attempt(query, tables)[0]
+
+
+def attempt(query: Compiled, tables: KnownTables) -> tuple[str | None, list[Place]]:
+    """Read a query; return what is wrong with it, and the columns that it has used, the last first."""
+    reading = _Reading(tables)
+    try:
+        translate_discovering(query.statement, reading)
+    except SqlError as error:
+        return str(error), list(reversed(reading.used))
+    return None, list(reversed(reading.used))

@@ -1,0 +1,96 @@
+"""Other types of the columns that a query has used last, tried where it means nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from dagster_dune.emulator.dunesql.compiler import Compiled
+from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.engine.schemas.found_columns import KnownTables, Place
+from dagster_dune.emulator.engine.schemas.reading import attempt, read_query
+from dagster_dune.emulator.engine.schemas.usual_types import usual_type
+
+_TRIED_COLUMNS = 5
+_TRIALS = 34
+_ASKED = 6
+_OF_TYPES = re.compile(
+    r"Cannot (apply|negate|cast|use|unnest)|same type|incompatible types|Unexpected parameters|must evaluate"
+    r"|is not a valid"
+)
+"""What an error says that another type of a column may help against."""
+_HYPOTHESES = tuple(
+    map(
+        read_type,
+        (
+            "varbinary", "varchar", "double", "uint256", "bigint", "timestamp(3) with time zone", "date", "boolean",
+            "array(varbinary)", "array(varchar)", "array(uint256)", "array(double)", "map(varchar, varchar)",
+            "map(varchar, boolean)", "map(varchar, double)",
+        ),
+    )
+)  # fmt: skip
+"""Types that are tried, one after the other, for a column whose use leads to an error."""
+
+
+def mended_by_trials(
+    given: Sequence[Compiled], tables: KnownTables, before: Mapping[int, str], unsure: set[int]
+) -> dict[int, str]:
+    """Try other types where a query means nothing, and keep what helps it and harms no other."""
+    problems = dict(before)
+    for place, query in enumerate(given):
+        if place not in unsure:
+            continue
+        trials = _TRIALS
+        words, used = attempt(query, tables)
+        while words is not None and trials > 0 and _OF_TYPES.search(words):
+            mended = None
+            for column, type_ in _hypotheses(tables, used, words):
+                trials -= 1
+                was = tables.set_type(column, type_)
+                new_words, new_used = attempt(query, tables)
+                is_better = new_words is None or (new_words != words and len(new_used) > len(used))
+                if is_better and not _harms(given, tables, {table for table, _ in was}, place, problems):
+                    mended = (new_words, new_used)
+                    break
+                for (table, name), old in was.items():
+                    tables.known[table][name] = old
+                if trials <= 0:
+                    break
+            if mended is None:
+                break
+            words, used = mended
+        if words is None:
+            problems.pop(place, None)
+        else:
+            problems[place] = words
+    return problems
+
+
+def _hypotheses(tables: KnownTables, used: Sequence[Place], words: str) -> Iterator[tuple[Place, Type]]:
+    """Other types for the columns that were used last, those first of whose type the error speaks."""
+
+    def unlikely(place: Place) -> tuple[bool, bool]:
+        return str(tables.type_of(place)) not in words, usual_type(place[1]) is not None
+
+    for column in sorted(used[:_TRIED_COLUMNS], key=unlikely):
+        if column[0] in tables.declared or column[1] not in tables.known.get(column[0], {}):
+            continue
+        if tables.is_well_known(column):
+            continue
+        was = tables.known[column[0]][column[1]]
+        for type_ in sorted(_HYPOTHESES, key=lambda type_: type_.is_number != was.is_number):
+            if type_ != was:
+                yield column, type_
+
+
+def _harms(
+    given: Sequence[Compiled], tables: KnownTables, changed: set[str], beside: int, problems: Mapping[int, str]
+) -> bool:
+    """Whether a query that could be read no longer can; of many, the first few are asked."""
+    readers = [
+        query
+        for place, query in enumerate(given)
+        if place != beside and place not in problems and changed & query.tables
+    ]
+    return any(read_query(query, tables) is not None for query in readers[:_ASKED])
