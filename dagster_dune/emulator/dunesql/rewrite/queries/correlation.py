@@ -203,7 +203,8 @@ class _Subquery:
             return None
         is_first = limit is not None and limit.text("expression") == "1" and order is None
         is_read = not (self.use == "exists" and is_top)
-        if is_first and not (rest.fixed and (not is_read or given <= rest.fixed)):
+        is_fixed = given <= rest.fixed and not any(map(has_aggregate, node.expressions))
+        if is_first and not (rest.fixed and (is_fixed or not is_read)):
             return None
         return replace(rest, is_single=is_first)
 

@@ -29,10 +29,10 @@ from dagster_dune.emulator.dunesql.types.trino import SKETCHES, UNKNOWN
 def select(translator: Translator, node: exp.Select, parent: Scope | None) -> Relation:
     """Write a SELECT."""
     _refuse_foreign(node)
-    outer = parent or Scope()
-    source = relations.from_clause(translator, node, outer)
+    around = Scope(parent=parent)
+    source = relations.from_clause(translator, node, around)
     windows = {each.this.name.lower(): each for each in node.args.get("windows") or []}
-    scope = Scope(fields=source.fields, parent=parent, windows=windows)
+    scope = Scope(fields=source.fields, parent=parent, windows=windows, outer=around.outer)
     where = node.args.get("where")
     tail = f" FROM {source.sql}" if source.sql else ""
     if where is not None:
