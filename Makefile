@@ -10,12 +10,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Tests start many processes; each would compile this package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-messages test-processes test-databases test-ui test-floors test-next-dagster dev check format benchmarks chaos kills docs clean
+.PHONY: help demo test test-processes test-databases test-ui test-floors test-next-dagster dev check format benchmarks chaos kills docs clean
 
 help:
 	@echo "make demo   materialize the example project against a local Dune"
 	@echo "make test   lint, types, import contracts and the tests that judge behaviour"
-	@echo "make test-messages the same tests, and whether they reach each message of docs/errors.md"
 	@echo "make test-processes the tests that start Dagster's servers, commands and other processes"
 	@echo "make test-databases the tests over PostgreSQL and MariaDB, where these are installed"
 	@echo "make test-ui the example project in a browser, as its users see it; needs Chromium"
@@ -34,12 +33,7 @@ demo: $(VENV)/installed
 	@$(EMULATED) -- python -m dune_project.demo
 
 test: check
-	$(PYTEST) -m "not databases and not processes"
-
-test-messages: $(VENV)/installed
-	rm -f .reached
-	DAGSTER_DUNE_REACHED=.reached $(PYTEST) -m "not databases"
-	$(BIN)/python -m scripts.document_errors .reached
+	$(PYTEST) -m "not databases and not processes" --every-message
 
 test-processes: $(VENV)/installed
 	$(PYTEST) -m "processes and not databases"

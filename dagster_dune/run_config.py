@@ -83,9 +83,12 @@ def configs_of(context: dg.AssetExecutionContext, config: DuneRunConfig | None) 
     of_job, of_run = context.job_def.config_mapping, context.run.run_config
     whole: Any = of_job.resolve_from_unvalidated_config(of_run) if of_job else of_run
     said = (whole.get("ops") or {}).get(definition) or {}
-    given = {name: value for name, value in (said.get("config") or {}).items() if name in DuneRunConfig.model_fields}
+    kind = type(config)
+    given = {name: value for name, value in (said.get("config") or {}).items() if name in kind.model_fields}
     try:
-        return [DuneRunConfig(**given), config]
+        # As Dagster reads what it hands to a step: with the values of variables, {env: NAME}.
+        as_dagster = dg.ConfigMapping(dict, kind.to_config_schema(), receive_processed_config_values=True)
+        return [kind(**as_dagster.resolve_from_unvalidated_config(given)), config]
     except (ValidationError, dg.DagsterError) as error:
         raise DunePlanError(
             f"The run's configuration of {definition}, which counts for {step} too, cannot be read: {error}"

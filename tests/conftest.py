@@ -1,9 +1,7 @@
 """What tests share: the local Dune (one in each test process, empty at the start of each test), and how to ask it."""
 
-import os
 import shutil
 import signal
-from pathlib import Path
 
 import dagster as dg
 import httpx
@@ -12,7 +10,6 @@ from deployment import ROOT, Deployment
 from faulty_server import FaultyServer
 from hypothesis import HealthCheck, settings
 from odd_server import OddServer
-from reached_messages import noted
 from waiting import PATIENCE, let_work, wait_until
 
 from dagster_dune.api.client import DuneApiClient
@@ -22,8 +19,9 @@ from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.resource import DuneResource
 
-REACHED = os.environ.get("DAGSTER_DUNE_REACHED")
 EXECUTE = "/api/v1/pipelines/execute"
+
+pytest_plugins = ["reached_messages"]
 
 # Shells start what is in the background with Ctrl-C switched off, and every process of a test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -36,16 +34,6 @@ settings.load_profile("any machine")
 def pytest_collection_modifyitems(items):
     """What has processes of its own begins first: while it waits for them, the others use the processor."""
     items.sort(key=lambda item: item.get_closest_marker("processes") is None)
-
-
-@pytest.fixture(scope="session", autouse=bool(REACHED))
-def reached_messages():
-    """What `make test` asks for: see tests/support/reached_messages.py."""
-    lines = set()
-    with noted(lines):
-        yield
-    with Path(REACHED).open("a") as file:
-        file.writelines(f"{line}\n" for line in sorted(lines))
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from decimal import Decimal
 import dagster as dg
 import pytest
 import yaml
+from pydantic import field_validator
 
 from dagster_dune import (
     DagsterDuneTranslator,
@@ -19,6 +20,7 @@ from dagster_dune import (
     QueryParameter,
     QueryPartitions,
     build_dune_assets,
+    dune_assets,
 )
 
 DAILY = "dune.acme.result_daily"
@@ -351,3 +353,41 @@ def test_the_configuration_of_a_job_reaches_each_step_too(run, resource, instanc
     defs = dg.Definitions(assets=[SPLIT, limits], jobs=[job], resources={"dune": resource})
     assert defs.resolve_job_def("all_of_it").execute_in_process(instance=instance).success
     assert [target["performance"] for target in sent(calls)] == ["large", "large"]
+
+
+def test_a_variable_of_the_environment_reaches_each_step(run_split, calls, monkeypatch):
+    monkeypatch.setenv("TIER", "large")
+    assert run_split(dune_assets={"performance": {"env": "TIER"}}).success
+    assert [target["performance"] for target in sent(calls)] == ["large", "large"]
+
+
+def test_a_definition_of_ones_own_has_its_own_rules_for_each_step(run, resource, instance, calls):
+    allowed = {"large"}
+
+    class Approved(DuneRunConfig):
+        @field_validator("performance")
+        @classmethod
+        def _is_allowed(cls, tier):
+            assert tier is None or tier in allowed, f"{tier} was not approved"
+            return tier
+
+    @dune_assets(catalog=CATALOG, translator=Between())
+    def approved(context: dg.AssetExecutionContext, dune: DuneResource, config: Approved):
+        yield from dune.run(context, config=config)
+
+    @dg.asset(deps=[["dune", "acme", "result_daily"]], name="limits")
+    def no_more() -> None:
+        allowed.clear()
+
+    result = dg.materialize(
+        [approved, no_more],
+        resources={"dune": resource},
+        instance=instance,
+        raise_on_error=False,
+        run_config={"ops": {"approved": {"config": {"performance": "large"}}}},
+    )
+    (event,) = result.get_step_failure_events()
+    told = event.step_failure_data.user_failure_data.description
+    assert "The run's configuration of approved, which counts for approved_2 too, cannot be read: " in told
+    assert "large was not approved" in told
+    assert [target["performance"] for target in sent(calls)] == ["large"]

@@ -108,10 +108,29 @@ def executions_of(
 
     Raises:
         DuneResultError: There is none that was made by Dune, or one has made other partitions beside those asked for.
+        DuneConfigurationError: The partitions are not given as they can be.
     """
     log = _Log(place.instance, dg.AssetKey.from_coercible(asset_key))
-    wanted = [partition_key] if partition_keys is None else list(partition_keys)
+    wanted = [partition_key] if partition_keys is None else _listed(partition_key, partition_keys)
+    if not wanted:
+        raise DuneResultError(
+            f"No partition of the asset {log.name(None)} is asked for, so there are no rows to read.",
+            hint="Give at least one partition. A reader whose partition maps to none of it has nothing to read.",
+        )
     return list(dict.fromkeys(_execution_of(log, place.run_id, partition, wanted) for partition in wanted))
+
+
+def _listed(partition_key: str | None, partition_keys: Sequence[str]) -> list[str]:
+    if partition_key is not None:
+        raise DuneConfigurationError(
+            "partition_key and partition_keys are both given.", hint="Give one of them: partition_keys for several."
+        )
+    if isinstance(partition_keys, str):
+        raise DuneConfigurationError(
+            f"partition_keys must be a list of partitions, not the text {partition_keys!r}.",
+            hint=f"Give [{partition_keys!r}], or partition_key.",
+        )
+    return list(partition_keys)
 
 
 class _Log:
@@ -147,10 +166,20 @@ class _Log:
                 return record.run_id, record.asset_materialization
         return None
 
+    def is_whole(self) -> bool:
+        """Whether the latest materialization is of no partition."""
+        found = self.latest(None, None)
+        return found is not None and found[1].partition is None
+
 
 def _execution_of(log: _Log, run_id: str | None, partition_key: str | None, wanted: Sequence[str | None]) -> str:
     name = log.name(partition_key)
     found = log.latest(run_id, partition_key)
+    if found is None and partition_key is not None and log.is_whole():
+        raise DuneResultError(
+            f"The asset {log.name(None)} is not partitioned, so that it has no partition {partition_key}.",
+            hint="Leave partition_key and partition_keys out.",
+        )
     if found is None:
         raise DuneResultError(
             f"The asset {name} has never been materialized, so it has no rows to read.",

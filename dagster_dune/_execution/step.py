@@ -47,6 +47,10 @@ from dagster_dune.pipeline.states import Phase
 
 FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 10.0
+GOES_ON = (
+    "Pipeline %s goes on running on Dune. To take it over, retry run %s from failure; "
+    "to stop it: dagster-dune cancel %s"
+)
 
 
 @dataclass(frozen=True)
@@ -332,12 +336,8 @@ class Step:
             self._log.info("This instance ends with the process, so that nobody could take pipeline %s over.", pipeline)
             self._cancel(plan, pipeline)
         else:
-            words = (
-                f"Pipeline {pipeline} goes on running on Dune. To take it over, retry run {self._run_id} from "
-                f"failure; to stop it: dagster-dune cancel {pipeline}"
-            )
-            self._log.warning("%s", words)
-            tell_terminal(words)
+            self._log.warning(GOES_ON, pipeline, self._run_id, pipeline)
+            tell_terminal(GOES_ON % (pipeline, self._run_id, pipeline))
 
     def _cancel(self, plan: PipelinePlan, pipeline: str) -> None:
         if not self._settings.cancel_on_termination:

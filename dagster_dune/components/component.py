@@ -292,8 +292,9 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             self.defs_state_config.key,
         )
         with TemporaryDirectory() as folder:
-            self._fetched = refreshed(self._read_account, document=self.document, state_path=Path(folder, "state"))
-        return self._fetched
+            state_path = Path(folder, "state")
+            self.write_state_to_path(state_path)
+            return read_state(state_path)
 
     def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
         """What the sources say; None if all that there is to say is in an account that was never read."""

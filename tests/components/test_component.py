@@ -335,6 +335,16 @@ def test_a_script_that_runs_a_job_by_a_pointer_reads_the_account(account, tmp_pa
     assert "KeyError" not in done.stderr
 
 
+def test_what_a_subclass_knows_of_the_account_is_used_in_a_script(account, tmp_path, caplog):
+    class Kept(DuneComponent):
+        def write_state_to_path(self, state_path):
+            write_document(DuneCatalog(queries=[Query(query_id=7)]), state_path)
+
+    assert keys(dg.build_defs_for_component(Kept(account=True))) == {"dune/query_7"}
+    assert reads(account) == {}
+    assert "Nobody has told this process what is in the Dune account of Kept[dune_assets]" in caplog.text
+
+
 def test_some_of_the_account(account):
     assert keys(build(account=True, select="kind:materialized_view")) == {"dune/acme/result_daily", "dune/dex/trades"}
     assert keys(build(account=True, exclude=["result_daily"], upstream_tables=False)) == {

@@ -1,16 +1,17 @@
 """docs/errors.md holds every message of the code, and nothing that the code does not say."""
 
 import logging
-import subprocess
-import sys
 
 import pytest
+import reached_messages
 from reached_messages import noted
 
 import dagster_dune
 from dagster_dune.catalog.names import Reference
 from dagster_dune.errors import DuneError
 from scripts.document_errors import MARK, PAGE, error_classes, messages, told_apart, unreached, written
+
+pytest_plugins = ["pytester"]
 
 
 def test_the_page_is_that_of_the_code():
@@ -52,15 +53,55 @@ def test_warnings_are_noted(tmp_path, caplog):
     assert [record.module for record in caplog.records if record.levelno == logging.WARNING] == ["left_out"]
 
 
-def test_what_no_test_reaches_is_told(tmp_path):
-    """`make test-messages` ends so."""
-    (tmp_path / "reached").write_text("catalog/names.py:1\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.document_errors", str(tmp_path / "reached")],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=PAGE.parents[1],
-    )
-    assert done.returncode == 1
-    assert "DuneCatalogError: ... is no name that DuneSQL can read." in done.stderr
+# --- `make test` fails where a message is reached by no test ---
+
+USE = """
+import pytest
+from dagster_dune.catalog.names import Reference
+from dagster_dune.errors import DuneError
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_message(name):
+    with pytest.raises(DuneError):
+        Reference.parse(name)
+"""
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    """A function that runs tests of their own with pytest, as `make test` does."""
+    monkeypatch.setenv("PYTHONPATH", str(PAGE.parents[1] / "tests" / "support"))
+    pytester.makeconftest('pytest_plugins = ["reached_messages"]')
+
+    def go(tests, *options, run=pytester.runpytest_inprocess):
+        pytester.makepyfile(tests)
+        return run("-p", "no:cacheprovider", "--every-message", *options)
+
+    return go
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_what_no_test_reaches_is_told(run, pytester, processes):
+    done = run(USE, "-n", processes, run=pytester.runpytest_subprocess)
+    done.assert_outcomes(passed=2)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    count = len(messages())
+    done.stdout.fnmatch_lines([f"1 of {count} messages were reached by tests.", "No test reaches these:"])
+    assert sum(line.startswith(("Dune", "warning: ")) for line in done.outlines) > count / 2
+    done.stdout.no_fnmatch_line("DuneCatalogError: * is no name that DuneSQL can read.")
+
+
+def test_a_run_that_reaches_all_of_them_passes(run, monkeypatch):
+    reached = []
+    monkeypatch.setattr(reached_messages, "unreached", lambda lines: reached.extend(lines) or [])
+    done = run(USE)
+    assert done.ret == pytest.ExitCode.OK
+    done.stdout.fnmatch_lines([f"{len(messages())} of {len(messages())} messages were reached by tests."])
+    assert any(line.startswith("catalog/names.py:") for line in reached)
+
+
+def test_a_run_that_fails_is_not_judged(run):
+    done = run("def test_fails(): assert False")
+    done.assert_outcomes(failed=1)
+    done.stdout.no_fnmatch_line("*messages were reached*")

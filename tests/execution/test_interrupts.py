@@ -5,17 +5,16 @@ import pty
 import signal
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
 from deployment import BIN, ROOT
-from durable_location import load
+from durable_location import load, plain
 from waiting import wait_until
 
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated
 from dagster_dune.emulator.server import DuneEmulator
-
-pytestmark = pytest.mark.processes
 
 LOCATION = ROOT / "tests" / "support" / "durable_location.py"
 
@@ -62,6 +61,7 @@ def cancelled(dune):
     return [entry for entry in dune.journal() if entry["path"].endswith("/cancel")]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("has_home", [False, True])
 def test_an_interrupt_cancels_only_where_nobody_could_take_over(endless_dune, tmp_path, command, environment, has_home):
     variables = environment(has_home=has_home)
@@ -83,6 +83,7 @@ def test_an_interrupt_cancels_only_where_nobody_could_take_over(endless_dune, tm
         assert "ends with the process" in said.read_text()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("has_home", [False, True])
 def test_ctrl_c_in_a_terminal(endless_dune, tmp_path, command, environment, has_home):
     """It ends every process of the shell's job: a step hears of it twice, and what carries its output ends too."""
@@ -116,6 +117,27 @@ def test_ctrl_c_in_a_terminal(endless_dune, tmp_path, command, environment, has_
         assert cancelled(endless_dune) == []
     else:
         assert len(cancelled(endless_dune)) == 1, text
+
+
+def test_an_interrupt_in_a_python_session_tells_how_to_go_on(dune, resource, home):
+    load(dune)
+    dune.hold("dune.acme.result_one_100")
+
+    def interrupt():
+        wait_until(lambda: is_polled(dune))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor() as threads, dg.DagsterInstance.from_config(home) as lasting:
+        threads.submit(interrupt)
+        with pytest.raises((KeyboardInterrupt, dg.DagsterExecutionInterruptedError)):
+            dg.materialize(
+                [plain], resources={"dune": resource}, instance=lasting, selection=["dune/acme/result_one_100"]
+            )
+        (run,) = lasting.get_runs()
+        told = [record.event_log_entry.user_message for record in lasting.get_records_for_run(run.run_id).records]
+    (line,) = [line for line in told if "goes on running on Dune" in line]
+    assert f"retry run {run.run_id} from failure" in line
+    assert cancelled(dune) == []
 
 
 def test_which_instances_end_with_their_process(instance, tmp_path):

@@ -260,6 +260,24 @@ def test_an_argument_of_one_partition_of_a_range_is_refused(ranged, resource, in
     assert "together with other partitions" in str(event.step_failure_data.error)
 
 
+def test_partitions_that_cannot_be_meant_are_refused(ranged, materialized, resource, dune):
+    assert ranged(DAYS[0]).success
+    before = len(dune.journal())
+    for key, wanted, error, words in (
+        (RANGE, {"partition_keys": []}, DuneResultError, "No partition of the asset dune/span_2 is asked for"),
+        (RANGE, {"partition_keys": DAYS[0]}, DuneConfigurationError, r"Give \['2024-01-01'\], or partition_key"),
+        (RANGE, {"partition_key": DAYS[0], "partition_keys": DAYS[:1]}, DuneConfigurationError, "are both given"),
+        (RANGE, {"partition_key": DAYS[1]}, DuneResultError, r"span_2 \(2024-01-02\) has never been materialized"),
+        (RANGE, {}, DuneResultError, "is partitioned, so that its rows are those of one partition"),
+        (KEY, {"partition_key": DAYS[0]}, DuneResultError, "numbers_1 is not partitioned, so that it has no partition"),
+        (KEY, {"partition_keys": DAYS[:2]}, DuneResultError, "Leave partition_key and partition_keys out"),
+    ):
+        for read in (resource.get_rows, resource.get_result):
+            with pytest.raises(error, match=words):
+                list(read(materialized, key, **wanted))
+    assert len(dune.journal()) == before
+
+
 # --- columns, pages, prices ---
 
 NAMES = ["day", "a, b", ' "quoted" ', "with space", " before", "tail ", '"', ",", "é", "Ünïcode", "1", "select", "a;b"]

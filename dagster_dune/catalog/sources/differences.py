@@ -26,8 +26,8 @@ def difference(said: DuneObject, known: DuneObject) -> str | None:
         known: The same as the account has it.
 
     Returns:
-        The first lines of a diff from Dune's SQL to the file's; None where they are the same but for comments and
-        layout, or one of them is not known.
+        The first lines of a diff from Dune's SQL to the file's; None where they are the same but for comments, layout
+        and how lines end, or one of them is not known.
 
     Examples:
         >>> from dagster_dune import Query
@@ -45,6 +45,8 @@ def difference(said: DuneObject, known: DuneObject) -> str | None:
     lines = [
         line for line in unified_diff(before, after, lineterm="", n=0) if not line.startswith(("---", "+++", "@@"))
     ]
+    if not lines:
+        return None
     shown = [line if len(line) <= CHARACTERS_SHOWN else f"{line[:CHARACTERS_SHOWN]}..." for line in lines[:LINES_SHOWN]]
     more = [f"... {len(lines) - LINES_SHOWN} more lines"] if len(lines) > LINES_SHOWN else []
     return "\n".join([*shown, *more])

@@ -63,6 +63,9 @@ LONGEST_LINE = 500
 DATE_FORMS = ("%Y%m%d", "%d%m%Y", "%m%d%Y", "%Y%m", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
 DATE_YEARS = range(1990, 2100)
 EPOCH = range(1_000_000_000, 2_500_000_000)
+TIME_AFTER_DATE = re.compile(
+    r"(?P<date>[0-9]{8}|[0-9]{4}[ _.-][0-9]{2}[ _.-][0-9]{2})[ _.-]+(?:1[0-9]|2[0-3])(?:[0-5][0-9]){2}$"
+)
 
 WAYS = (
     "Write id: <id> into its header or dune.yml, an id of at least 5 digits into its name (<name>_<id>.sql), a comment "
@@ -93,11 +96,13 @@ class Number(NamedTuple):
         id: The number.
         place: Where it stands.
         rest: The name without it.
+        is_date: Whether it reads as a date, or as the time of day after one.
     """
 
     id: int
     place: IdPlace
     rest: str
+    is_date: bool
 
     @property
     def is_long(self) -> bool:
@@ -128,7 +133,7 @@ def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequ
     """
     names_count = tuple(allowed) != ("header",)
     numbers = list(numbers_in(stem)) if names_count else []
-    sure = [number for number in numbers if number.is_long and not is_date(number.id)]
+    sure = [number for number in numbers if number.is_long and not number.is_date]
     if stated is not None:
         # A link to another query was copied along with the query's text; a long number is nobody's decoration.
         others = [f"its name says {number.id}" for number in sure if number.id != stated]
@@ -169,7 +174,8 @@ def numbers_in(stem: str) -> Iterator[Number]:
         number = int(match["id"] or match["bracketed"])
         if number not in seen:
             seen.add(number)
-            yield Number(number, place, f"{stem[: match.start()]} {stem[match.end() :]}".strip(" _.-"))
+            rest = f"{stem[: match.start()]} {stem[match.end() :]}".strip(" _.-")
+            yield Number(number, place, rest, is_date(number) or _is_time(stem[: match.end()].rstrip(" _.-")))
 
 
 def is_date(number: int) -> bool:
@@ -193,6 +199,12 @@ def is_date(number: int) -> bool:
         if moment.year in DATE_YEARS:
             return True
     return False
+
+
+def _is_time(until: str) -> bool:
+    """Whether the number at the end of a text is the time of day after a date."""
+    time = TIME_AFTER_DATE.search(until)
+    return time is not None and is_date(int(re.sub(r"[^0-9]", "", time["date"])))
 
 
 def ids_in_comment(comment: str) -> Iterator[int]:

@@ -75,6 +75,18 @@ def test_a_folder_alone_claims_nothing(account, folder):
     assert "dagster-dune/differs" not in metadata
 
 
+def test_how_lines_end_is_no_difference(tmp_path):
+    (tmp_path / "lines_4100001.sql").write_bytes(b"SELECT 'a\r\nb' AS n,\r\n1 AS m")
+    folder = DuneCatalog.from_directory(tmp_path)
+    for on_dune in ("SELECT 'a\r\nb' AS n,\r\n1 AS m", "SELECT 'a\nb' AS n, 1 AS m"):
+        assert (
+            DuneCatalog.merge(folder, DuneCatalog(queries=[Query(query_id=4100001, sql=on_dune)])).queries[0].differs
+            is None
+        )
+    other = DuneCatalog(queries=[Query(query_id=4100001, sql="SELECT 'a\r\nB' AS n, 1 AS m")])
+    assert DuneCatalog.merge(folder, other).queries[0].differs is not None
+
+
 def test_documents_remember_it(account, client, folder, tmp_path):
     merged = DuneCatalog.merge(DuneCatalog.from_directory(folder), DuneCatalog.from_api(client))
     write_document(merged, tmp_path / "catalog.json")
