@@ -43,13 +43,19 @@ class DuneRunConfig(dg.Config):
     asset_performance: dict[str, str] = Field(
         default={}, description="The engine tier of single assets, by their keys. Wins over performance."
     )
-    query_parameters: dict[str, dict[str, Any]] = Field(
+    query_parameters: dict[str, dict[str, Any | None]] = Field(  # None is refused with words of ours
         default={},
         description="Values of query parameters, by the queries' asset keys. The rest keep the catalog's, else Dune's.",
     )
     pipeline_form: str | None = Field(
         default=None, description="nodes: send the selection as a graph. lineage: send the one selected query."
     )
+
+    @field_validator("asset_performance", "query_parameters", mode="before")
+    @classmethod
+    def _nothing_said(cls, given: Any) -> Any:
+        """A key without a value, as YAML is often left."""
+        return {} if given is None else given
 
     @field_validator("query_parameters", mode="before")
     @classmethod

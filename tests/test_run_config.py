@@ -355,6 +355,16 @@ def test_the_configuration_of_a_job_reaches_each_step_too(run, resource, instanc
     assert [target["performance"] for target in sent(calls)] == ["large", "large"]
 
 
+def test_keys_without_values(run_split, calls):
+    assert run_split(dune_assets={"query_parameters": None, "asset_performance": None, "performance": None}).success
+    sent_before = len(calls())
+    result = run_split(dune_assets_2={"query_parameters": {"query_10": {"wallet": None}}})
+    (event,) = result.get_step_failure_events()
+    told = event.step_failure_data.user_failure_data.description
+    assert "The parameter 'wallet' of query_10 is given no value.\nLeave it out to keep its default" in told
+    assert len(calls()) == sent_before + 1
+
+
 def test_a_variable_of_the_environment_reaches_each_step(run_split, calls, monkeypatch):
     monkeypatch.setenv("TIER", "large")
     assert run_split(dune_assets={"performance": {"env": "TIER"}}).success

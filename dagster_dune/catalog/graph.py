@@ -30,9 +30,9 @@ class CatalogGraph:
     def __init__(self, materialized_views: Iterable[MaterializedView], queries: Iterable[Query]) -> None:
         self._reads: dict[str, tuple[str, ...]] = {}
         self._views: set[str] = set()
+        self._in_themselves: set[str] = set()
         for query in queries:
-            self._add(query.sql_name, {*query.deps, *(query.references or ())})
-            self._views.add(query.sql_name)
+            self._add_view(query.sql_name, {*query.deps, *(query.references or ())})
         self.backed: dict[str, str] = {}
         for matview in materialized_views:
             backing_query = f"query_{matview.query_id}" if matview.query_id else None
@@ -41,8 +41,7 @@ class CatalogGraph:
             if backing_query:
                 self.backed[backing_query] = matview.sql_name
                 if backing_query not in self._reads:
-                    self._add(backing_query, reads)
-                    self._views.add(backing_query)
+                    self._add_view(backing_query, reads)
 
     @property
     def backing_queries(self) -> frozenset[str]:
@@ -52,6 +51,12 @@ class CatalogGraph:
     def _add(self, name: str, reads: set[str]) -> None:
         # An object that reads its own last result (an incremental query) does not depend on this run's.
         self._reads[name] = tuple(sorted(reads - {name}))
+
+    def _add_view(self, name: str, reads: set[str]) -> None:
+        self._add(name, reads)
+        self._views.add(name)
+        if name in reads:  # which Dune would inline without an end
+            self._in_themselves.add(name)
 
     def with_deps(self, deps: Mapping[str, Iterable[str]]) -> CatalogGraph:
         """Return this graph with more edges.
@@ -145,7 +150,8 @@ class CatalogGraph:
         """Find the names that read each other in circles.
 
         Returns:
-            A list a ring, in alphabetical order: each of its names reads every other one, on whatever way.
+            A list a ring, in alphabetical order: each of its names reads every other one, on whatever way. A query that
+            reads itself is one, too; a matview that does reads what it stored last time.
         """
         # Tarjan's algorithm, without recursion: chains are as long as a catalog.
         found: list[list[str]] = []
@@ -176,7 +182,8 @@ class CatalogGraph:
                     numbers[following] = lowest[following] = len(numbers)
                     open_names[following] = None
                     ways.append((following, iter(self.reads(following))))
-        return sorted(found)
+        others = {name for ring in found for name in ring}
+        return sorted([*found, *([name] for name in self._in_themselves - others)])
 
 
 def _made_at() -> str:

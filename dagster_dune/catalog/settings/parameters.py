@@ -187,6 +187,11 @@ def _checked(query: str, parameter: QueryParameter, value: ParameterValue) -> Wi
 
 
 def _single(query: str, parameter: QueryParameter, value: ParameterValue) -> str:
+    if value is None:
+        raise DuneCatalogError(
+            f"The parameter {parameter.key!r} of {query} is given no value.",
+            hint="Leave it out to keep its default, or write '' for an empty text.",
+        )
     plain = plain_value(value)
     is_finite = math.isfinite(value) if isinstance(value, float) else True
     if isinstance(plain, bool) or not isinstance(plain, str | int | float) or not is_finite:

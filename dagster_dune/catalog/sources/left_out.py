@@ -169,6 +169,8 @@ def place_of(query: UnidentifiedQuery) -> str:
 def _ring(graph: CatalogGraph, ring: Sequence[str], objects: Sequence[MaterializedView | Query]) -> str:
     shown = ", ".join(described(obj) for obj in objects[:RING_SHOWN])
     more = f" and {len(objects) - RING_SHOWN} more" if len(objects) > RING_SHOWN else ""
+    if len(ring) == 1:
+        return f"{shown} reads itself as {ring[0]}, which Dune would put in its place without an end. Remove this read."
     what = "read each other" if len(objects) > 1 else "reads its own rows"
     return (
         f"{shown}{more} {what} in a circle, so no order can refresh "

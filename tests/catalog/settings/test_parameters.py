@@ -65,7 +65,6 @@ def test_values(parameter, value, text):
 @pytest.mark.parametrize(
     ("parameter", "value", "wanted"),
     [
-        (TEXT, None, "a text, a number or a datetime, not None"),
         (TEXT, True, "a text, a number or a datetime, not True"),
         (TEXT, float("nan"), "a text, a number or a datetime, not nan"),
         (NUMBER, Decimal("NaN"), r"a number, not Decimal\('NaN'\)"),
@@ -87,6 +86,11 @@ def test_values(parameter, value, text):
 def test_wrong_values(parameter, value, wanted):
     with pytest.raises(DuneCatalogError, match=f"The parameter '{parameter.key}' of query_1 must be {wanted}"):
         checked_values("query_1", [parameter], {parameter.key: value})
+
+
+def test_no_value():
+    with pytest.raises(DuneCatalogError, match=f"The parameter '{TEXT.key}' of query_1 is given no value. Leave it out"):
+        checked_values("query_1", [TEXT], {TEXT.key: None})
 
 
 def test_unknown_key_has_a_close_match():

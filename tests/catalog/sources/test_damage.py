@@ -186,6 +186,20 @@ def test_rings_are_left_out_and_named_once_each(tmp_path, caplog):
     assert "query_4100020 -> query_4100021 -> query_4100020" in caplog.text
 
 
+def test_a_query_that_reads_itself_is_a_ring(tmp_path, caplog):
+    for name, reads in {"own_4100001": "query_4100001", "reader_4100002": "query_4100001 JOIN query_4100010"}.items():
+        (tmp_path / f"{name}.sql").write_text(f"SELECT * FROM {reads}")
+    (tmp_path / "x.sql").write_text("/* dune\nmatview: dune.acme.result_x\nid: 4100010\n*/ SELECT * FROM query_4100010")
+    (tmp_path / "y.sql").write_text(
+        "/* dune\nmatview: dune.acme.result_y\nid: 4100011\n*/ SELECT * FROM dune.acme.result_y"
+    )
+    catalog = DuneCatalog.from_directory(tmp_path)
+    assert [obj.sql_name for obj in catalog] == ["dune.acme.result_y", "query_4100002"]
+    assert len(caplog.messages) == 2
+    assert f"query_4100001 ({tmp_path / 'own_4100001.sql'}, line 1) reads itself as query_4100001" in caplog.text
+    assert f"dune.acme.result_x ({tmp_path / 'x.sql'}, line 4) reads itself as query_4100010" in caplog.text
+
+
 def test_a_ring_that_only_the_two_make(caplog):
     folder = DuneCatalog(queries=[Query(query_id=1, deps=["query_2"]), Query(query_id=2), Query(query_id=3)])
     account = DuneCatalog(
