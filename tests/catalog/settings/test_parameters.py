@@ -89,7 +89,9 @@ def test_wrong_values(parameter, value, wanted):
 
 
 def test_no_value():
-    with pytest.raises(DuneCatalogError, match=f"The parameter '{TEXT.key}' of query_1 is given no value. Leave it out"):
+    with pytest.raises(
+        DuneCatalogError, match=f"The parameter '{TEXT.key}' of query_1 is given no value. Leave it out"
+    ):
         checked_values("query_1", [TEXT], {TEXT.key: None})
 
 
