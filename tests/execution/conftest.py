@@ -119,7 +119,7 @@ def evaluate(instance):
 
 
 class Told:
-    """What an attempt does: the nodes it takes over of each pipeline, of how many, what it sends, asks and waits for."""
+    """What an attempt does: the nodes it takes over of each pipeline, of how many; what it sends, asks, waits for."""
 
     def __init__(self):
         self.taken_over = {}
