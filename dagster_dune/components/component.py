@@ -18,7 +18,6 @@ from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.selection import listed
 from dagster_dune.catalog.settings.checks import DuneCheck
-from dagster_dune.catalog.sources.files.folder import read_directory
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.automation import automation_of
 from dagster_dune.components.fields import (
@@ -38,8 +37,15 @@ from dagster_dune.components.fields import (
 )
 from dagster_dune.components.scaffolder import DuneScaffolder
 from dagster_dune.components.shared_assets import siblings, without_claimed
-from dagster_dune.components.state import document_catalog, read_state, refreshed, selected_names, write_state
-from dagster_dune.components.translation import ResolvedTranslation
+from dagster_dune.components.state import (
+    catalog_of_files,
+    merged_catalog,
+    read_state,
+    refreshed,
+    selected_names,
+    write_state,
+)
+from dagster_dune.components.translation import ResolvedTranslation, SpecTranslator
 from dagster_dune.definitions import build_dune_definitions
 from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
@@ -298,20 +304,11 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
         """What the sources say; None if all that there is to say is in an account that was never read."""
-        if account is None and self._of_files is None:
-            self._of_files = self._read_files()
-        return self._of_files if account is None else self._merged(account)
-
-    def _read_files(self) -> DuneCatalog | None:
-        account = document_catalog(self.document, self.max_age) if self.document else None
         if account is not None:
-            return self._merged(account)
-        return None if self.queries is None else DuneCatalog.from_directory(self.queries)
-
-    def _merged(self, account: CatalogContents) -> DuneCatalog:
-        if self.queries is None:
-            return DuneCatalog.of(account)
-        return DuneCatalog.merge(read_directory(self.queries), account)
+            return merged_catalog(self.queries, account)
+        if self._of_files is None:
+            self._of_files = catalog_of_files(self.queries, self.document, self.max_age)
+        return self._of_files
 
     def _makes(self) -> set[str]:
         """The SQL names of what becomes assets here, as far as that is known without reading the account."""
@@ -335,7 +332,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             resource_key=self.resource_key,
             upstream_tables=self.upstream_tables,
             upstream_exclude=[*listed(self.upstream_exclude), *made_elsewhere],
-            translator=_ComponentTranslator(self),
+            translator=SpecTranslator(self.get_asset_spec),
             select=None if self.account else selected_names(catalog, self.select, self.exclude),
             io_manager_key=self.io_manager_key,
             query_views=self.query_views,
@@ -376,14 +373,3 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             "backfill_policy": self.backfill_policy,
         }
         return {**fields, **given, "op_tags": tags or None}
-
-
-class _ComponentTranslator(DagsterDuneTranslator):
-    """Asks a component how objects look, which a subclass may have its own word on."""
-
-    def __init__(self, component: DuneComponent) -> None:
-        self._component = component
-
-    def get_asset_spec(self, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
-        """Return the spec of one object."""
-        return self._component.get_asset_spec(obj)

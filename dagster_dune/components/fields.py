@@ -15,7 +15,6 @@ from dagster_dune.api.key import DEFAULT_VARIABLE, checked_variable
 from dagster_dune.assets import QueryViews
 from dagster_dune.catalog.document import missing_document
 from dagster_dune.catalog.settings.checks import DuneCheck
-from dagster_dune.catalog.sources.files.folder import check_folder
 from dagster_dune.components.models import (
     BackfillPolicyModel,
     CheckModel,
@@ -71,6 +70,8 @@ class SourceModel(BaseModel):
 
 
 def _folder(context: dg.ResolutionContext, text: str | None) -> Path | None:
+    from dagster_dune.catalog.sources.files.folder import check_folder  # noqa: PLC0415  (slow to import)
+
     if text is None:
         return None
     path = context.resolve_source_relative_path(text)

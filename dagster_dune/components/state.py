@@ -45,6 +45,28 @@ def document_catalog(path: Path, max_age: float | None) -> CatalogContents:
     return catalog
 
 
+def catalog_of_files(folder: Path | None, document: Path | None, max_age: float | None) -> DuneCatalog | None:
+    """Read a folder, a document or both; None where neither is named.
+
+    Raises:
+        DuneCatalogError: One of them cannot be read, or they contradict each other.
+    """
+    if document is not None:
+        return merged_catalog(folder, document_catalog(document, max_age))
+    return None if folder is None else DuneCatalog.from_directory(folder)
+
+
+def merged_catalog(folder: Path | None, account: CatalogContents) -> DuneCatalog:
+    """What an account and, where there is one, a folder of its queries say together.
+
+    Raises:
+        DuneCatalogError: The folder cannot be read, or they contradict each other.
+    """
+    from dagster_dune.catalog.sources.files.folder import read_directory  # noqa: PLC0415  (slow to import)
+
+    return DuneCatalog.of(account) if folder is None else DuneCatalog.merge(read_directory(folder), account)
+
+
 def selected_names(catalog: CatalogContents, select: Patterns | None, exclude: Patterns) -> list[str] | None:
     """Return the SQL names that the patterns leave, in order; None if they leave everything.
 

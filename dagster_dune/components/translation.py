@@ -3,7 +3,7 @@
 There is no ``from __future__ import annotations`` here: Dagster makes the YAML's schema of the annotations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import dagster as dg
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, create_model
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference
 from dagster_dune.components.yaml_errors import exact
+from dagster_dune.translator import DagsterDuneTranslator
 
 AssetModel = AssetSpecUpdateKwargs.model()
 KINDS: Mapping[str, type] = {"for_materialized_view": MaterializedView, "for_query": Query, "for_table": Reference}
@@ -78,3 +79,14 @@ ResolvedTranslation = Annotated[
         json_schema_extra=exact(TranslationModel, words=DAGSTERS_WORDS),
     ),
 ]
+
+
+class SpecTranslator(DagsterDuneTranslator):
+    """Asks a component how objects look, which a subclass may have its own word on."""
+
+    def __init__(self, get_asset_spec: Callable[[MaterializedView | Query | Reference], dg.AssetSpec]) -> None:
+        self._get_asset_spec = get_asset_spec
+
+    def get_asset_spec(self, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
+        """Return the spec of one object."""
+        return self._get_asset_spec(obj)

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import datetime
-from functools import cached_property
 
 from pydantic import ValidationError
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import (
-    DuneCreditsExhaustedError,
     DuneNotFoundError,
     DunePermissionError,
     DuneRateLimitError,
     DuneServerError,
 )
-from dagster_dune.api.models import MaterializedViewInfo, QueryOverview, SavedQuery
-from dagster_dune.api.retries import tell_rate_limit
+from dagster_dune.api.http.retries import tell_rate_limit
+from dagster_dune.api.models import SavedQuery
 from dagster_dune.catalog.contents import CatalogContents
-from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
-from dagster_dune.catalog.selection import Patterns, listed
-from dagster_dune.catalog.selection import select as matching
+from dagster_dune.catalog.selection import Patterns
+from dagster_dune.catalog.sources.account_listing import AccountListing
 from dagster_dune.catalog.sources.api_objects import as_materialized_view, as_query
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
-from dagster_dune.catalog.sources.tag_checks import checked_by, checks_of_tags
+from dagster_dune.catalog.sources.tag_checks import checks_of_tags
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 
 RATE_LIMIT_SECONDS = 15.0
@@ -79,148 +75,64 @@ def discover(
     """
     if concurrency < 1:
         raise DuneConfigurationError(f"concurrency must be at least 1, not {concurrency}.")
-    account = _Account(
-        client,
-        known or CatalogContents(),
-        folder or CatalogContents(),
-        concurrency,
-        progress,
-        left_out or LeftOut(),
-        {} if read is None else read,
-    )
-    account.list_objects()
-    wanted = account.wanted(select, exclude)
-    account.read(wanted, exclude)
-    return account.catalog(wanted)
+    left_out = left_out or LeftOut()
+    known_queries = {obj.query_id: obj for obj in known or () if obj.query_id}
+    listing = AccountListing(client, known_queries, folder or CatalogContents(), left_out)
+    wanted = listing.wanted(select, exclude)
+    reading = _Reading(client, listing, known_queries, concurrency, progress, left_out, {} if read is None else read)
+    if listing.has_queries:
+        reading.read(wanted, exclude)
+    return reading.catalog(wanted)
 
 
-class _Account:
-    """What is known of the account so far.
+class _Reading:
+    """What was read of the account so far.
 
     Attributes:
-        matviews: The listed matviews, by SQL name.
-        overviews: The listed queries, by id.
         queries: What was read of queries, backing ones too, by id.
     """
 
     def __init__(
         self,
         client: DuneApiClient,
-        known: CatalogContents,
-        folder: CatalogContents,
+        listing: AccountListing,
+        known: Mapping[int, MaterializedView | Query],
         concurrency: int,
         progress: Callable[[int, int], object] | None,
         left_out: LeftOut,
         read: dict[int, Query],
     ) -> None:
         self._client = client
-        self._read = read
-        self._folder = folder
-        self._known = {obj.query_id: obj for obj in known if obj.query_id}
+        self._listing = listing
+        self._known = known
         self._concurrency = concurrency
         self._progress = progress
         self._left_out = left_out
-        self._can_read = True
-        self.matviews: dict[str, MaterializedViewInfo] = {}
-        self.overviews: dict[int, QueryOverview] = {}
+        self._read = read
         self.queries: dict[int, Query] = {}
-
-    # --- what there is ---
-
-    def list_objects(self) -> None:
-        self.matviews = {info.sql_id.lower(): info for info in self._client.list_materialized_views()}
-        try:
-            self.overviews = {overview.id: overview for overview in self._client.list_queries()}
-        except (DunePermissionError, DuneCreditsExhaustedError) as error:
-            logger.warning("The account's queries cannot be read, so its matviews have no lineage. %s", error)
-            self._can_read = False
-
-    @property
-    def _backing_ids(self) -> set[int]:
-        return {info.query_id for info in self.matviews.values() if info.query_id}
-
-    def wanted(self, select: Patterns | None, exclude: Patterns) -> set[str]:
-        """The SQL names that the patterns choose, judged by the lists alone."""
-        if select is None:
-            return {obj.sql_name for obj in self._listed} - self._excluded(exclude)
-        for pattern in listed(select):
-            if not matching(self._folder, pattern, strict=False):
-                matching(self._listed, pattern)  # raises where it finds nothing
-        return self._matching(select) - self._excluded(exclude)
-
-    def _excluded(self, exclude: Patterns) -> set[str]:
-        return self._matching(exclude)
-
-    def _matching(self, patterns: Patterns) -> set[str]:
-        """What the patterns match by its names and tags on Dune, or by those that the folder gives it."""
-        names = {*matching(self._listed, patterns, strict=False)}
-        matviews = {f"query_{info.query_id}": name for name, info in self.matviews.items() if info.query_id}
-        for name in matching(self._folder, patterns, strict=False):
-            query = f"query_{self._folder[name].query_id}"
-            names |= {name, query, matviews.get(query, name)}
-        return {name for name in names if name in self._listed}
-
-    @cached_property
-    def _listed(self) -> CatalogContents:
-        tags = {query_id: overview.tags or () for query_id, overview in self.overviews.items()}
-        return CatalogContents(
-            materialized_views=tuple(self._listed_matviews(tags)),
-            queries=tuple(
-                Query(query_id=query_id, slug=self._slug(query_id, overview.name), tags=tags[query_id])
-                for query_id, overview in self.overviews.items()
-                if query_id not in self._backing_ids
-            ),
-        )
-
-    def _listed_matviews(self, tags: Mapping[int, tuple[str, ...]]) -> Iterator[MaterializedView]:
-        for info in self.matviews.values():
-            matview = None
-            with self._left_out.if_wrong(f"The materialized view {info.sql_id!r}"):
-                matview = MaterializedView(
-                    name=info.sql_id, query_id=info.query_id or None, tags=tags.get(info.query_id or 0, ())
-                )
-            if matview:
-                yield matview
-
-    def _slug(self, query_id: int, title: str | None) -> str | None:
-        before = self._known.get(query_id)
-        return before.slug if isinstance(before, Query) else slugify((title or "").lower())
-
-    # --- reading ---
 
     def read(self, wanted: set[str], exclude: Patterns) -> None:
         """Read the wanted objects' queries, and in turn the query views that they read.
 
         These join the wanted, and so does what checks any of them.
         """
-        if not self._can_read:
-            return
-        excluded = self._excluded(exclude)
-        wanted |= self._checks_of(wanted) - excluded
-        ahead = {query_id for name in wanted if (query_id := self._query_id(name))}
+        listing = self._listing
+        excluded = listing.matching(exclude)
+        wanted |= listing.checks_of(wanted) - excluded
+        ahead = {query_id for name in wanted if (query_id := listing.query_id(name))}
         tried = set[int]()
         while ahead:
             self._read_all(sorted(ahead))
             tried |= ahead
             views = self._views_of(ahead) - tried
             joining = {f"query_{view}" for view in views} - excluded
-            joining |= self._checks_of(joining) - excluded - wanted
+            joining |= listing.checks_of(joining) - excluded - wanted
             wanted |= joining
             ahead = {int(name.removeprefix("query_")) for name in joining}
 
-    def _query_id(self, name: str) -> int | None:
-        info = self.matviews.get(name)
-        return info.query_id if info else int(name.removeprefix("query_"))
-
-    def _checks_of(self, names: set[str]) -> set[str]:
-        return {query.sql_name for query in self._listed.queries if not names.isdisjoint(checked_by(query))}
-
     def _views_of(self, query_ids: Iterable[int]) -> set[int]:
-        read = {
-            name for query_id in query_ids if (query := self.queries.get(query_id)) for name in query.references or ()
-        }
-        views = {int(name.removeprefix("query_")) for name in read if name.startswith("query_") and "." not in name}
-        return views & (self.overviews.keys() | self._backing_ids)
+        queries = [query for query_id in query_ids if (query := self.queries.get(query_id))]
+        return self._listing.views_among({name for query in queries for name in query.references or ()})
 
     def _read_all(self, query_ids: Sequence[int]) -> None:
         changed = [query_id for query_id in query_ids if not self._keep_unchanged(query_id)]
@@ -229,7 +141,7 @@ class _Account:
         try:
             reads = as_completed([pool.submit(self._saved_query, query_id) for query_id in changed])
             for done, (query_id, saved) in enumerate((read.result() for read in reads), start=1):
-                if saved is not None and not (saved.is_archived and query_id not in self._backing_ids):
+                if saved is not None and not (saved.is_archived and query_id not in self._listing.backing_ids):
                     self._keep(saved)
                 self._report(done, len(changed))
         except BaseException:
@@ -241,12 +153,8 @@ class _Account:
         if self._progress is not None:
             self._progress(done, total)
 
-    def _updated_at(self, query_id: int) -> datetime | None:
-        overview = self.overviews.get(query_id)
-        return overview.updated_at if overview else None
-
     def _keep_unchanged(self, query_id: int) -> bool:
-        updated_at = self._updated_at(query_id)
+        updated_at = self._listing.updated_at(query_id)
         early = self._read.get(query_id)
         if early is not None and updated_at is not None and early.updated_at == updated_at:
             self.queries[query_id] = early
@@ -258,7 +166,7 @@ class _Account:
     def _keep_known(self, query_id: int) -> bool:
         """Take a query as it was read before, if it was; of a matview's query that is not all that a query needs."""
         before = self._known.get(query_id)
-        if before is None or isinstance(before, MaterializedView) != (query_id in self._backing_ids):
+        if before is None or isinstance(before, MaterializedView) != (query_id in self._listing.backing_ids):
             return False
         if isinstance(before, MaterializedView):
             before = Query(query_id=query_id, **{field: getattr(before, field) for field in DuneObject.model_fields})
@@ -266,9 +174,9 @@ class _Account:
         return True
 
     def _keep(self, saved: SavedQuery) -> None:
-        slug = self._slug(saved.query_id, saved.name)
+        slug = self._listing.slug(saved.query_id, saved.name)
         try:
-            query = as_query(saved, slug, self._updated_at(saved.query_id))
+            query = as_query(saved, slug, self._listing.updated_at(saved.query_id))
             self._read[saved.query_id] = self.queries[saved.query_id] = query
         except (DuneCatalogError, ValidationError) as error:
             self._keep_or_leave_out(saved.query_id, error)
@@ -299,10 +207,9 @@ class _Account:
                 time.sleep(seconds)
         return self._client.get_query(query_id)
 
-    # --- the catalog ---
-
     def catalog(self, wanted: set[str]) -> CatalogContents:
-        matviews = [self.matviews[name] for name in sorted(wanted & self.matviews.keys())]
+        listed = self._listing.matviews
+        matviews = [listed[name] for name in sorted(wanted & listed.keys())]
         backing_ids = {info.query_id for info in matviews}
         queries = [
             query
@@ -321,8 +228,8 @@ class _Account:
     def _with_the_rest_as_external(self, catalog: CatalogContents) -> CatalogContents:
         """What is read and was not wanted exists all the same; it is no mistake in the SQL."""
         read = {name for obj in catalog for name in obj.references or ()}
-        external = sorted(name for name in read if name in self._listed and name not in catalog)
+        external = sorted(name for name in read if name in self._listing.objects and name not in catalog)
         held = {obj.query_id for obj in catalog}
-        listed = self.overviews.keys() | self._backing_ids
-        not_taken = tuple(sorted(listed - held)) if self._can_read else None
+        listed = self._listing.overviews.keys() | self._listing.backing_ids
+        not_taken = tuple(sorted(listed - held)) if self._listing.has_queries else None
         return catalog.model_copy(update={"external": tuple(external), "not_taken": not_taken})
