@@ -13,7 +13,7 @@ from odd_server import OddServer
 from waiting import PATIENCE, let_work, wait_until
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.rate_budget import forget_budgets
+from dagster_dune.api.http.rate_budget import forget_budgets
 from dagster_dune.cli import load_folder
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.server import DuneEmulator
@@ -85,7 +85,9 @@ def http_of_session(dune_emulator_of_session):
     headers = {"X-Dune-Api-Key": dune.api_key}
     # Connections are given up before the server gives them up, so that none is closed under a request.
     limits = httpx.Limits(keepalive_expiry=1)
-    with httpx.Client(base_url=dune.url + "/api/v1", headers=headers, timeout=PATIENCE, limits=limits) as opened:
+    with httpx.Client(
+        verify=False, base_url=dune.url + "/api/v1", headers=headers, timeout=PATIENCE, limits=limits
+    ) as opened:
         yield opened
 
 
@@ -177,10 +179,17 @@ def resource(resource_with):
     return resource_with()
 
 
-@pytest.fixture
-def instance():
+@pytest.fixture(scope="session")
+def instance_of_session():
     with dg.DagsterInstance.ephemeral() as ephemeral:
         yield ephemeral
+
+
+@pytest.fixture
+def instance(instance_of_session):
+    """An empty instance in memory: one a process, since making one reads all of Dagster's migrations."""
+    instance_of_session.wipe()
+    return instance_of_session
 
 
 @pytest.fixture

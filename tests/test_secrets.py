@@ -8,12 +8,11 @@ import zlib
 from contextlib import closing
 
 import dagster as dg
-import httpx
 import pytest
 from deployment import ROOT, Deployment
+from plain_http import plain
 from pydantic import SecretStr, ValidationError
 from secret_location import WAYS, load
-from waiting import PATIENCE
 
 from dagster_dune import DuneCatalog, DuneConfigurationError, DuneResource, Query, build_dune_assets
 from dagster_dune.emulator.server import DuneEmulator
@@ -49,7 +48,7 @@ class EverythingAsked:
             self._broken |= broken
 
     def _asked(self, query):
-        return httpx.post(self._url, json={"query": query}, timeout=PATIENCE).json()
+        return plain.post(self._url, json={"query": query}).json()
 
     def below(self, type_name, *, depth, path=()):
         type_ = self._types[type_name]

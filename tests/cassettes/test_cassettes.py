@@ -12,6 +12,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_http import plain
 from typer.testing import CliRunner
 
 from dagster_dune.api import models
@@ -115,8 +116,8 @@ def test_pages_stay_inside_and_rows_are_others(real, tmp_path, finish):
         page = client.get_execution_results(execution, limit=4)
         assert page.next_uri.startswith(address)
         assert page.result.rows[0] == {"n": 1, "secret_column": "secret row text1"}
-        follow = httpx.get(page.next_uri, headers={"X-Dune-Api-Key": KEY}).json()
-        text = httpx.get(f"{address}/api/v1/execution/{execution}/results/csv?api_key={KEY}").text
+        follow = plain.get(page.next_uri, headers={"X-Dune-Api-Key": KEY}).json()
+        text = plain.get(f"{address}/api/v1/execution/{execution}/results/csv?api_key={KEY}").text
     assert "secret row text9" in text
     recorder.cassette().write(file)
     assert [word for word in (*SECRETS, real.url) if word in file.read_text()] == []
@@ -126,7 +127,7 @@ def test_pages_stay_inside_and_rows_are_others(real, tmp_path, finish):
         assert played.next_uri.startswith(replay.url)
         assert len(played.result.rows) == 4
         assert (
-            httpx.get(played.next_uri, headers={"X-Dune-Api-Key": "x"}).json()["next_offset"] == follow["next_offset"]
+            plain.get(played.next_uri, headers={"X-Dune-Api-Key": "x"}).json()["next_offset"] == follow["next_offset"]
         )
 
 
@@ -239,12 +240,12 @@ def pages(client, execution):
     key, found = {"X-Dune-Api-Key": KEY}, []
     uri = httpx.URL(f"{client.base_url}/api/v1/execution/{execution}/results", params=options)
     while uri:
-        page = httpx.get(uri, headers=key).raise_for_status().json()
+        page = plain.get(uri, headers=key).raise_for_status().json()
         found.append(page["result"]["metadata"]["row_count"])
         uri = page.get("next_uri")
     uri = httpx.URL(f"{client.base_url}/api/v1/execution/{execution}/results/csv", params=options)
     while uri:
-        answer = httpx.get(uri, headers=key).raise_for_status()
+        answer = plain.get(uri, headers=key).raise_for_status()
         found.append(len(answer.text.splitlines()) - 1)
         uri = answer.headers.get("x-dune-next-uri")
     return found
@@ -286,7 +287,7 @@ def test_whatever_is_answered_names_nothing(faulty, tmp_path, answer, status):
     file = tmp_path / "odd.json"
     faulty.replies = [(status, answer)]
     with recording(faulty.url) as (address, recorder):
-        came = httpx.get(f"{address}/api/v1/query/7?columns={COLUMN}", headers={"X-Dune-Api-Key": KEY})
+        came = plain.get(f"{address}/api/v1/query/7?columns={COLUMN}", headers={"X-Dune-Api-Key": KEY})
     assert came.text == answer.replace(faulty.url, address)
     recorder.cassette().write(file)
     words = [*HIDDEN, KEY[:20], base64.b64encode(KEY.encode()).decode()[:20]]
@@ -297,7 +298,7 @@ def test_whatever_is_answered_names_nothing(faulty, tmp_path, answer, status):
 def test_a_body_without_a_length_is_handed_on(faulty, status):
     faulty.replies = [(status, "{}")]
     with recording(faulty.url, keeps_names=True) as (address, recorder):
-        assert httpx.post(f"{address}/api/v1/query", content=iter([b'{"a":', b" 1}"])).status_code == status
+        assert plain.post(f"{address}/api/v1/query", content=iter([b'{"a":', b" 1}"])).status_code == status
     assert faulty.bodies == [b'{"a": 1}']
     assert recorder.cassette().interactions[0].asked.body == {"a": 1}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 import httpx
 from forks import SOCKET, ForkedProcess, fork_server
+from plain_http import plain
 from waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -143,12 +144,12 @@ class Deployment:
 
     def _answers(self):
         try:
-            return httpx.get(f"{self.url}/server_info", timeout=PATIENCE).is_success
+            return plain.get(f"{self.url}/server_info").is_success
         except httpx.HTTPError:
             return False
 
     def graphql(self, query, **variables):
-        response = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=PATIENCE)
+        response = plain.post(f"{self.url}/graphql", json={"query": query, "variables": variables})
         answer = response.json()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]

@@ -9,6 +9,7 @@ not. A process may be killed before each of its steps. Clocks differ by an hour.
 attempt has seen so far, since its next step depends on nothing else.
 """
 
+import gc
 import sys
 from collections import namedtuple
 from dataclasses import dataclass, replace
@@ -87,13 +88,14 @@ class Explorer:
         self.who = attempts
         self.sees_intents = sees_intents
         self.looks_again = looks_again
-        self._histories = [()]
+        self._histories = [(0, None, None)]
         self._numbers = {}
         self._pending = {}
+        self._views = {}
         self._ways = {}
         open_ = frozenset(replace(s, state=State.OPEN, pipeline_execution_id=None) for s in intents)
         closed = frozenset((s.id, s.state, s.pipeline_execution_id) for s in intents if s.state is not State.OPEN)
-        minds = tuple(Mind(self._number((), index), True, waits) for index in range(len(attempts)))
+        minds = tuple(Mind(self._number(index), True, waits) for index in range(len(attempts)))
         self.start = World(open_, closed, frozenset(), frozenset(dict(pipelines).items()), minds, faults, kills)
         self.ends = set()
 
@@ -104,8 +106,12 @@ class Explorer:
             The number of states, and the number of different ways through them.
         """
         sys.setrecursionlimit(10_000)
-        ways = self._count(self.start)
-        return len(self._ways), ways
+        gc.disable()  # nothing here is in a circle, and the collector would look at each state again and again
+        try:
+            ways = self._count(self.start)
+            return len(self._ways), ways
+        finally:
+            gc.enable()
 
     def _count(self, world):
         if world not in self._ways:
@@ -117,17 +123,26 @@ class Explorer:
 
     # What an attempt has seen decides what it does next.
 
-    def _number(self, history, index):
-        key = (index, *history)
+    def _number(self, index, before=None, came=None):
+        """The number of what an attempt has seen: what it had seen before, and what came then."""
+        key = (index, before, came)
         if key not in self._numbers:
             self._numbers[key] = len(self._histories)
-            self._histories.append((index, history))
+            self._histories.append(key)
         return self._numbers[key]
+
+    def _history(self, number):
+        """All that came, from the first."""
+        came = []
+        while (before := self._histories[number][1]) is not None:
+            came.append(self._histories[number][2])
+            number = before
+        return came[::-1]
 
     def step_of(self, mind):
         """The next step of an attempt, the submission that it belongs to, and that one's id; None at its end."""
         if mind.history not in self._pending:
-            index, history = self._histories[mind.history]
+            index, history = self._histories[mind.history][0], self._history(mind.history)
             steps = self._flat(self.who[index])
             came = None
             try:
@@ -241,15 +256,18 @@ class Explorer:
     def _view(self, world, index, submit):
         """What a look shows; the same to two attempts that see the same."""
         if submit is not None and not self.looks_again:
-            _, history = self._histories[world.attempts[index].history]
+            history = self._history(world.attempts[index].history)
             return next(came for came in reversed(history) if isinstance(came, View))
-        closed = {id_: (state, pipeline) for id_, state, pipeline in world.closed}
-        shown = []
-        for intent in sorted(world.intents, key=lambda intent: intent.id):
-            state, pipeline = closed.get(intent.id, (State.OPEN, None))
-            if self.sees_intents or not state.is_open:
-                shown.append(replace(intent, state=state, pipeline_execution_id=pipeline))
-        return View(tuple(shown))
+        record = world.intents, world.closed
+        if record not in self._views:
+            closed = {id_: (state, pipeline) for id_, state, pipeline in world.closed}
+            shown = []
+            for intent in sorted(world.intents, key=lambda intent: intent.id):
+                state, pipeline = closed.get(intent.id, (State.OPEN, None))
+                if self.sees_intents or not state.is_open:
+                    shown.append(replace(intent, state=state, pipeline_execution_id=pipeline))
+            self._views[record] = View(tuple(shown))
+        return self._views[record]
 
     @staticmethod
     def _stands(world, submission):
@@ -257,13 +275,11 @@ class Explorer:
 
     def _go_on(self, world, index, came):
         mind = world.attempts[index]
-        _, history = self._histories[mind.history]
-        mind = mind._replace(history=self._number((*history, came), index))
+        mind = mind._replace(history=self._number(index, mind.history, came))
         # Waits and ends change nothing that others see, so that they need no turn of their own.
         while isinstance(step := self.step_of(mind), tuple) and isinstance(step[0], Wait):
-            _, history = self._histories[mind.history]
             may = mind.waits > 0
-            mind = Mind(self._number((*history, may), index), True, mind.waits - may)
+            mind = Mind(self._number(index, mind.history, may), True, mind.waits - may)
         if not isinstance(step, tuple):
             mind = mind._replace(is_alive=False)
         return self._with(world, index, mind)

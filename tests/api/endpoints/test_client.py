@@ -3,8 +3,8 @@
 import json
 from datetime import UTC, date, datetime
 
-import httpx
 import pytest
+from plain_http import plain
 from waiting import PATIENCE
 
 from dagster_dune.api import models
@@ -315,6 +315,6 @@ def test_another_key_is_refused_and_shown_nowhere(dune):
 
 def test_the_key_travels_in_the_header_alone(dune, client):
     client.get_usage()
-    answer = httpx.post(f"{dune.url}/api/v1/usage", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE)
+    answer = plain.post(f"{dune.url}/api/v1/usage", headers={"X-Dune-Api-Key": dune.api_key})
     assert answer.request.url.query == b""
     assert [entry["status"] for entry in dune.journal()] == [200, 200]

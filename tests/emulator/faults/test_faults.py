@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from plain_http import plain
 from waiting import PATIENCE, wait_until
 
 from dagster_dune.api.errors import AmbiguousSubmission
@@ -109,7 +110,7 @@ def test_a_reset_after_the_work(dune, start):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_delay_before_or_after_the_work(dune, start, when):
     dune.inject("delay", path=EXECUTE, seconds=3, when=when)
-    with pytest.raises(httpx.ReadTimeout), httpx.Client(timeout=0.1) as impatient:
+    with pytest.raises(httpx.ReadTimeout), httpx.Client(verify=False, timeout=0.1) as impatient:
         impatient.post(
             dune.url + EXECUTE,
             json={"pipeline": {"nodes": [{"id": 1, "query_execution": {"query_id": 1}}]}},
@@ -168,7 +169,7 @@ def test_faults_strike_in_the_order_they_came(dune, http):
 
 def test_faults_strike_before_the_key_is_looked_at(dune):
     dune.inject("status", status=502)
-    assert httpx.get(f"{dune.url}/api/v1/queries", timeout=PATIENCE).status_code == 502
+    assert plain.get(f"{dune.url}/api/v1/queries").status_code == 502
 
 
 def test_a_proxy_header_hides_no_connection(dune, http):
@@ -299,7 +300,7 @@ def test_a_held_execution_ends_in_each_way(dune, client, finish, queries, end):
             client.cancel_execution(execution)
             assert finish(client, execution).state == "QUERY_STATE_CANCELLED"
         case "over_http":
-            httpx.post(
+            plain.post(
                 f"{dune.url}/_emulator/release",
                 json={"node": 1},
                 headers={"X-Dune-Api-Key": dune.api_key},
@@ -371,21 +372,19 @@ def test_rules_over_http(dune, http):
         "fault": {"kind": "wrong_word", "node": 5, "word": "odd"},
     }
     assert (
-        httpx.post(
+        plain.post(
             f"{control}/faults", json=rule, headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
         ).status_code
         == 200
     )
-    assert httpx.get(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).json() == [
+    assert plain.get(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}).json() == [
         rule | {"matches": 0, "struck": 0}
     ]
-    assert (
-        httpx.delete(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).status_code == 200
-    )
-    assert httpx.get(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).json() == []
-    assert httpx.get(f"{control}/executions", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).json() == []
+    assert plain.delete(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}).status_code == 200
+    assert plain.get(f"{control}/faults", headers={"X-Dune-Api-Key": dune.api_key}).json() == []
+    assert plain.get(f"{control}/executions", headers={"X-Dune-Api-Key": dune.api_key}).json() == []
     http.post("/sql/execute", json={"sql": "SELECT 1 AS n"})
-    (execution,) = httpx.get(f"{control}/executions", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE).json()
+    (execution,) = plain.get(f"{control}/executions", headers={"X-Dune-Api-Key": dune.api_key}).json()
     assert (execution["query_id"], execution["materialized_view"], execution["parameters"]) == (0, None, {})
 
 

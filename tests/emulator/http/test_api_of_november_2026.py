@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from plain_http import plain
 from ulid import ULID
 from waiting import wait_until
 
@@ -188,8 +189,8 @@ def test_an_execution_needs_no_body(http, numbers):
 
 @pytest.mark.parametrize("name", ["X-Dune-Api-Key", "X-DUNE-API-KEY", "x-dune-api-key"])
 def test_the_key_is_taken_in_any_spelling_of_its_header(dune, name):
-    assert httpx.get(f"{dune.url}/api/v1/queries", headers={name: dune.api_key}).status_code == 200
-    assert httpx.get(f"{dune.url}/api/v1/queries", params={"api_key": dune.api_key}).status_code == 200
+    assert plain.get(f"{dune.url}/api/v1/queries", headers={name: dune.api_key}).status_code == 200
+    assert plain.get(f"{dune.url}/api/v1/queries", params={"api_key": dune.api_key}).status_code == 200
 
 
 # --- matviews ---
@@ -430,7 +431,7 @@ def test_nodes_are_listed_as_soon_as_a_pipeline_is_submitted(http, dune, numbers
 def test_a_result_that_has_expired_has_no_rows(database):
     with DuneEmulator(database=database, result_seconds=0.001) as dune:
         headers = {"X-Dune-Api-Key": dune.api_key}
-        with httpx.Client(base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
+        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
             execution = http.post("/sql/execute", json={"sql": "SELECT 1 AS n"}).json()["execution_id"]
             wait_until(
                 lambda: http.get(f"/execution/{execution}/status").json()["state"],
@@ -469,10 +470,10 @@ def test_the_deprecated_paths_of_tables(http, rows):
 
 
 def test_whoami(dune):
-    answer = httpx.get(f"{dune.url}/api/whoami", headers={"X-Dune-Api-Key": dune.api_key}).json()
+    answer = plain.get(f"{dune.url}/api/whoami", headers={"X-Dune-Api-Key": dune.api_key}).json()
     assert (answer["customer_id"], answer["created_by"]) == ("team_1", 1)
     assert ULID.from_str(answer["api_key_id"])
-    assert httpx.get(f"{dune.url}/api/whoami").status_code == 401
+    assert plain.get(f"{dune.url}/api/whoami").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -500,7 +501,7 @@ def test_answers_tell_what_is_left_of_a_limit(database):
 
     with DuneEmulator(database=database, rate_limit="free") as dune:
         headers = {"X-Dune-Api-Key": dune.api_key}
-        with httpx.Client(base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
+        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
             begin = time.time()
             assert told(http.get("/queries"))[:2] == [40, 39]
             assert told(http.get("/query/9"))[:2] == [40, 38]
@@ -510,9 +511,9 @@ def test_answers_tell_what_is_left_of_a_limit(database):
             assert refused.status_code == 429
             assert abs(told(refused)[2] - time.time() - int(refused.headers["Retry-After"])) <= 2
             assert told(http.get("/queries"))[2] - begin < 30
-            assert "X-RateLimit-Limit" not in httpx.get(f"{dune.url}/_emulator/journal", headers=headers).headers
+            assert "X-RateLimit-Limit" not in plain.get(f"{dune.url}/_emulator/journal", headers=headers).headers
     with DuneEmulator(rate_limit="free", rate_limit_headers=False) as dune:
-        answer = httpx.get(f"{dune.url}/api/v1/queries", headers={"X-Dune-Api-Key": dune.api_key})
+        answer = plain.get(f"{dune.url}/api/v1/queries", headers={"X-Dune-Api-Key": dune.api_key})
         assert "X-RateLimit-Limit" not in answer.headers
 
 
@@ -530,7 +531,7 @@ def test_nothing_is_answered_before_a_folder_is_loaded(tmp_path):
             def first_answer():
                 assert process.poll() is None, process.stderr.read()
                 try:
-                    return httpx.get(
+                    return plain.get(
                         f"http://127.0.0.1:{port}/api/v1/queries",
                         headers={"X-Dune-Api-Key": "emulator-key"},
                         timeout=60,
@@ -606,7 +607,7 @@ def test_unknown_fields_are_refused_unless_it_is_lenient(http):
     assert (refused.status_code, "Extra inputs are not permitted" in refused.json()["error"]) == (400, True)
     with DuneEmulator(lenient=True) as dune:
         headers = {"X-Dune-Api-Key": dune.api_key}
-        with httpx.Client(base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as lenient:
+        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as lenient:
             query_id = lenient.post("/query", json=body).json()["query_id"]
             assert lenient.get(f"/query/{query_id}").json()["parameters"] == [{"key": "n", "type": "text"}]
             wrong = lenient.post("/query", json=body | {"name": 1})

@@ -1,7 +1,7 @@
 """Whose requests are answered: by key, by the host that they name, and by the page that sends them."""
 
-import httpx
 import pytest
+from plain_http import plain
 
 from dagster_dune.emulator.server import DuneEmulator
 
@@ -36,21 +36,21 @@ def test_each_route_asks_for_key_host_and_origin(dune, method, path):
         (key | {"Origin": "null"}, 403),
         (key | {"Origin": "http://127.0.0.1:1"}, 403),
     ):
-        answer = httpx.request(method, f"{dune.url}{path}", headers=headers, timeout=PATIENCE)
+        answer = plain.request(method, f"{dune.url}{path}", headers=headers)
         assert (answer.status_code, list(answer.json())) == (status, ["error"]), headers
-    assert httpx.get(f"{dune.url}/api/v1/query/1", headers=key).status_code == 200  # nothing was reset
+    assert plain.get(f"{dune.url}/api/v1/query/1", headers=key).status_code == 200  # nothing was reset
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
 def test_the_names_of_loopback_are_answered(dune, host):
     headers = {"X-Dune-Api-Key": dune.api_key, "Host": f"{host}:{dune.port}"}
-    assert httpx.get(f"{dune.url}/api/v1/queries", headers=headers).status_code == 200
+    assert plain.get(f"{dune.url}/api/v1/queries", headers=headers).status_code == 200
     headers["Origin"] = f"http://{host}:{dune.port}"
-    assert httpx.get(f"{dune.url}/api/v1/queries", headers=headers).status_code == 200
+    assert plain.get(f"{dune.url}/api/v1/queries", headers=headers).status_code == 200
 
 
 def test_other_names_can_be_allowed():
     with DuneEmulator(allowed_hosts=["Dune.internal"]) as dune:
         for host, status in (("dune.internal:80", 200), ("evil.internal", 403)):
             headers = {"X-Dune-Api-Key": dune.api_key, "Host": host}
-            assert httpx.get(f"{dune.url}/api/v1/queries", headers=headers).status_code == status
+            assert plain.get(f"{dune.url}/api/v1/queries", headers=headers).status_code == status

@@ -4,15 +4,15 @@ import json
 import socket
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
+from plain_http import plain
 from waiting import PATIENCE
 
 
 @pytest.fixture
 def journal(dune):
     def read():
-        answer = httpx.get(f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE)
+        answer = plain.get(f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key})
         assert answer.status_code == 200
         assert answer.json() == dune.journal()
         return answer.json()
@@ -36,7 +36,7 @@ def test_every_answer_is_written_down(dune, http, journal):
     http.get("/nothing/here")
     http.delete("/queries")
     http.post("/query", json={"name": 1})
-    httpx.get(f"{dune.url}/api/v1/queries", timeout=PATIENCE)
+    plain.get(f"{dune.url}/api/v1/queries")
     assert [(entry["method"], entry["path"], entry["status"]) for entry in journal()] == [
         ("GET", "/api/v1/queries", 200),
         ("GET", "/api/v1/query/404", 404),
@@ -94,7 +94,7 @@ def test_a_reset_empties_everything(dune, http, client, finish, journal):
     execution_id = client.refresh_materialized_view("dune.acme.result_x").execution_id
     finish(client, execution_id)
     assert (
-        httpx.post(
+        plain.post(
             f"{dune.url}/_emulator/reset", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
         ).status_code
         == 200

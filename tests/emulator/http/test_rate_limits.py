@@ -46,7 +46,9 @@ def test_what_is_too_much_is_answered_with_429(plan, database):
     limits = LIMITS[plan]
     with (
         DuneEmulator(rate_limit=plan, database=database) as dune,
-        httpx.Client(base_url=dune.url, headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE) as http,
+        httpx.Client(
+            verify=False, base_url=dune.url, headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
+        ) as http,
     ):
         reads = [http.get("/api/v1/queries") for _ in range(limits.high + 2)]
         writes = [http.post("/api/v1/usage") for _ in range(limits.low + 1)]
@@ -62,7 +64,7 @@ def test_what_is_too_much_is_answered_with_429(plan, database):
 def test_a_wrong_key_uses_nothing_up(database):
     with (
         DuneEmulator(rate_limit="free", database=database) as dune,
-        httpx.Client(base_url=f"{dune.url}/api/v1", timeout=PATIENCE) as http,
+        httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", timeout=PATIENCE) as http,
     ):
         refused = [http.get("/queries").status_code for _ in range(50)]
         allowed = http.get("/queries", headers={"X-Dune-Api-Key": dune.api_key})

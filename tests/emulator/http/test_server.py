@@ -7,6 +7,7 @@ import sys
 
 import httpx
 import pytest
+from plain_http import plain
 from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
@@ -67,7 +68,7 @@ def test_an_emulator_can_be_started_again():
     for _ in range(2):
         with dune:
             assert (
-                httpx.get(
+                plain.get(
                     f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
                 ).json()
                 == []
@@ -106,7 +107,7 @@ def test_control_is_refused_to_other_machines(database):
     with DuneEmulator(host="0.0.0.0", database=database) as dune:
         assert dune.url == f"http://127.0.0.1:{dune.port}"
         assert (
-            httpx.get(
+            plain.get(
                 f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
             ).status_code
             == 200
@@ -124,14 +125,14 @@ def test_requests_wait_until_what_they_are_about_is_loaded():
 
     def prepare(dune):
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{dune.url}/api/v1/query/1", headers={"X-Dune-Api-Key": dune.api_key}, timeout=0.2)
+            plain.get(f"{dune.url}/api/v1/query/1", headers={"X-Dune-Api-Key": dune.api_key}, timeout=0.2)
         dune.load_query(1, "n", "SELECT 1 AS n")
         seen.append(dune.url)
 
     dune = DuneEmulator()
     dune.start(prepare)
     try:
-        answer = httpx.get(f"{seen[0]}/api/v1/query/1", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE)
+        answer = plain.get(f"{seen[0]}/api/v1/query/1", headers={"X-Dune-Api-Key": dune.api_key})
         assert answer.status_code == 200
     finally:
         dune.stop()
@@ -152,7 +153,7 @@ def test_ipv6(database):
     with contextlib.suppress(DuneConfigurationError), DuneEmulator(host="::1", database=database) as dune:
         assert dune.url == f"http://[::1]:{dune.port}"
         assert (
-            httpx.get(
+            plain.get(
                 f"{dune.url}/_emulator/journal", headers={"X-Dune-Api-Key": dune.api_key}, timeout=PATIENCE
             ).json()
             == []
@@ -177,14 +178,12 @@ def test_wrong_settings(settings):
 )
 def test_without_the_key_nothing_is_told(dune, options):
     for path in ("/api/v1/queries", "/api/v1/query/1", "/nothing"):
-        answer = httpx.get(dune.url + path, **options, timeout=PATIENCE)
+        answer = plain.get(dune.url + path, **options)
         assert (answer.status_code, answer.json()) == (401, {"error": "invalid API Key"})
 
 
 def test_the_key_may_come_in_the_query_string(dune):
-    assert (
-        httpx.get(f"{dune.url}/api/v1/queries", params={"api_key": dune.api_key}, timeout=PATIENCE).status_code == 200
-    )
+    assert plain.get(f"{dune.url}/api/v1/queries", params={"api_key": dune.api_key}).status_code == 200
 
 
 def test_unknown_paths_and_methods_are_errors_of_the_same_form(http):
@@ -209,7 +208,7 @@ def test_a_reset_stops_what_runs(dune, client, endless, until_running):
         refresh = client.refresh_materialized_view("dune.acme.result_x").execution_id
         until_running(client, refresh)
         dune.reset()
-        answer = httpx.get(
+        answer = plain.get(
             f"{dune.url}/api/v1/pipelines/executions/{pipeline.pipeline_execution_id}/status",
             headers={"X-Dune-Api-Key": dune.api_key},
             timeout=PATIENCE,

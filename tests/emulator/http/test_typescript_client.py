@@ -97,7 +97,9 @@ def called(folder):
     with DuneEmulator() as dune:
         dune.load_query(1, "numbers", "SELECT n FROM UNNEST(sequence(1, 3)) AS t(n) ORDER BY n")
         dune.load_endpoint("numbers", 1)
-        with httpx.Client(base_url=f"{dune.url}/api/v1", headers={"X-Dune-Api-Key": dune.api_key}) as http:
+        with httpx.Client(
+            verify=False, base_url=f"{dune.url}/api/v1", headers={"X-Dune-Api-Key": dune.api_key}
+        ) as http:
             execution = http.post("/query/1/execute").json()["execution_id"]
             while not http.get(f"/execution/{execution}/status").json()["is_execution_finished"]:
                 pass
