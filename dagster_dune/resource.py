@@ -5,32 +5,26 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import dagster as dg
 from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
-from dagster_dune._execution.results import ResultMethods
-from dagster_dune._execution.rows import ReadContext, executions_of, place_of
+from dagster_dune._execution.result_methods import ResultMethods
+from dagster_dune._execution.table_methods import TableMethods
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
-from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
+from dagster_dune.api.http.retries import longest_submission
 from dagster_dune.api.key import DEFAULT_VARIABLE, HiddenText, checked_variable
-from dagster_dune.api.models import KNOWN_TIERS, Performance, QueryExecution, is_tier
-from dagster_dune.api.retries import longest_submission
+from dagster_dune.api.models import KNOWN_TIERS, is_tier
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
-from dagster_dune.paging.json_rows import rows_of
-from dagster_dune.paging.options import ReadOptions
-from dagster_dune.pipeline.lineage_form import plan_lineage, refuse_checks, sink_node
-from dagster_dune.pipeline.nodes import Override, PipelinePlan, PlannedNode
-from dagster_dune.pipeline.plan import plan_pipeline
 from dagster_dune.run_config import (
     DuneRunConfig,
     PipelineForm,
@@ -43,7 +37,7 @@ from dagster_dune.run_config import (
 )
 
 if TYPE_CHECKING:
-    from dagster_dune._execution.step import StepSettings
+    from dagster_dune._execution.settings import StepSettings
     from dagster_dune.pipeline.details import Details
 
 RETRYABLE = (DuneConnectionError, DuneRateLimitError, DuneServerError, DunePipelineError)
@@ -59,7 +53,7 @@ def _checked_tier(performance: str) -> None:
 TEXT_CHECKS: dict[str, Callable[[str], object]] = {"base_url": checked_base_url, "performance": _checked_tier}
 
 
-class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
+class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
     """An account of Dune, and how its pipelines are followed. All times are in seconds.
 
     Its key, however it is given, stands in no definition, run or log. What is set here is no default of a run's
@@ -267,6 +261,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
             Failure: An asset failed or was skipped, a check failed to run, a blocking check failed, Dune refused the
                 pipeline, or it could not be followed.
         """
+        from dagster_dune._execution.planning import plan_of_lineage, plan_of_nodes  # noqa: PLC0415
         from dagster_dune._execution.step import Step  # noqa: PLC0415  (code locations load quicker without)
 
         assets: DuneAssetSet | None = None
@@ -279,85 +274,17 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
                 configs = configs_of(context, config)
                 overrides = overrides_of(configs, assets, assets.elsewhere)
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
+                tier = self.performance
                 if form_of(configs, pipeline_form) == "lineage":
-                    refuse_checks(assets.query_checks)
-                    sink = sink_node(assets.catalog, assets.selection, self.performance, overrides, assets.partitions)
-                    plan = self._plan_lineage(client, assets, sink, allow_extra_refreshes=allow_extra_refreshes)
-                    send = partial(client.execute_lineage, *_asked_for(sink))
+                    plan, send = plan_of_lineage(
+                        client, assets, overrides, performance=tier, allow_extra_refreshes=allow_extra_refreshes
+                    )
                     yield from step.events(plan, send)
                 else:
-                    yield from step.events(self._plan(assets, overrides))
+                    plan = plan_of_nodes(assets, overrides, performance=tier, max_nodes=self.max_nodes)
+                    yield from step.events(plan)
         except DuneError as error:
             raise failure_of(error, retryable=isinstance(error, RETRYABLE), assets=assets) from error
-
-    def get_rows(
-        self,
-        context: ReadContext,
-        asset_key: dg.AssetKey | str | Sequence[str],
-        *,
-        columns: Sequence[str] | None = None,
-        partition_key: str | None = None,
-        partition_keys: Sequence[str] | None = None,
-        page_size: int = PAGE_SIZE,
-        allow_partial_results: bool = False,
-        ignore_max_credits_per_request: bool = False,
-    ) -> Iterator[dict[str, Any]]:
-        """Read the rows of a Dune asset: those that this run made, else those of its latest materialization.
-
-        Rows are read page by page as they are asked for. Exports are charged by size.
-
-        Args:
-            context: The context of the asset, op, check, sensor, schedule, hook or IO manager that reads; an instance;
-                or None, in a script, for the instance of ``DAGSTER_HOME``.
-            asset_key: The Dune asset.
-            columns: The names of the columns to read; all if None.
-            partition_key: Which partition's rows, where the asset is partitioned.
-            partition_keys: Several partitions, whose rows follow each other.
-            page_size: The rows of a page.
-            allow_partial_results: Whether to read what there is of a result that Dune has cut short.
-            ignore_max_credits_per_request: Whether a page may hold more than 250,000 values, and cost more.
-
-        Yields:
-            A mapping of column name to JSON value for each row; uint256 values are texts.
-
-        Raises:
-            DuneResultError: The asset was never materialized from Dune, or is partitioned and no partition is named; a
-                partition was made by one execution together with others; the result has expired (after 90 days); or a
-                page is not what it must be.
-            DuneConfigurationError: There is no instance, or an option is none.
-            DuneApiError: The result could not be read.
-        """
-        options = ReadOptions(
-            columns=columns,
-            page_size=page_size,
-            concurrency=1,
-            allow_partial_results=allow_partial_results,
-            ignore_max_credits_per_request=ignore_max_credits_per_request,
-        )
-        with place_of(context) as place:
-            executions = executions_of(place, asset_key, partition_key, partition_keys)
-        with self.get_client() as client:
-            yield from rows_of(client, executions, options)
-
-    def _plan(self, assets: DuneAssetSet, overrides: Mapping[str, Override]) -> PipelinePlan:
-        if not assets.selected and assets.selected_checks and not assets.query_checks:
-            return PipelinePlan(())
-        return plan_pipeline(
-            assets.catalog,
-            assets.selection,
-            extra_deps=assets.deps_by_name,
-            performance=self.performance,
-            overrides=overrides,
-            partitions=assets.partitions,
-            checks=assets.query_checks,
-            max_nodes=self.max_nodes,
-        )
-
-    def _plan_lineage(
-        self, client: DuneApiClient, assets: DuneAssetSet, sink: PlannedNode, *, allow_extra_refreshes: bool
-    ) -> PipelinePlan:
-        dunes_choice = client.get_query_pipeline(*_asked_for(sink))
-        return plan_lineage(assets.selection, sink, dunes_choice, allow_extra_refreshes=allow_extra_refreshes)
 
     def _details_of(self, assets: DuneAssetSet, client: DuneApiClient) -> Details:
         from dagster_dune.pipeline.details import Details  # noqa: PLC0415
@@ -367,7 +294,7 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
 
     @property
     def _step_settings(self) -> StepSettings:
-        from dagster_dune._execution.step import StepSettings  # noqa: PLC0415
+        from dagster_dune._execution.settings import StepSettings  # noqa: PLC0415
         from dagster_dune.pipeline.run import Polling  # noqa: PLC0415
 
         polling = Polling(
@@ -390,9 +317,3 @@ class DuneResource(ResultMethods, dg.ConfigurableResource[Any]):
 def _words_for_users(resource: type) -> str:
     """What a docstring says before its examples: Dagster's UI shows it where a run is configured."""
     return re.split(r"\n\n(?:Args|Attributes|Examples|Raises):\n", inspect.getdoc(resource) or "")[0]
-
-
-def _asked_for(sink: PlannedNode) -> tuple[int, Performance | None, Mapping[str, Any] | None]:
-    """What the lineage form names: a query, its tier and its parameters."""
-    target = cast("QueryExecution", sink.target)
-    return target.query_id, target.performance, target.query_parameters

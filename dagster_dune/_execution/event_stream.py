@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
-from dagster_dune._execution.checks.results import CheckResults
+from dagster_dune._execution.checks.check_results import CheckResults
 from dagster_dune._execution.error_places import assets_named, line_in_file, shortened
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.errors import DuneApiError

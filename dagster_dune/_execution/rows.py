@@ -1,8 +1,8 @@
-"""Which executions made what a materialization stands for: those whose rows are read."""
+"""Which executions made what a materialization stands for: those whose rows are read, from whatever context."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -28,6 +28,9 @@ ReadContext: TypeAlias = (
     | None
 )
 """From where rows are read: a context of Dagster's, an instance, or None for that of ``DAGSTER_HOME``."""
+
+Context: TypeAlias = dg.AssetExecutionContext | dg.OpExecutionContext
+CoercibleKey: TypeAlias = dg.AssetKey | str | Sequence[str]
 
 NOT_THERE = (dg.DagsterError, AttributeError)
 """What contexts made for tests raise for what they were not given, and others for what they do not have."""
@@ -95,9 +98,21 @@ def _instance_at_home() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
+    """Tell in the metadata of the asset that reads; an op, or several assets at once, have the log alone."""
+    if not isinstance(context, dg.AssetExecutionContext):
+        return
+    try:
+        keys = context.selected_asset_keys
+    except dg.DagsterError:  # an asset that a test calls like a function
+        return
+    if len(keys) == 1:
+        context.add_asset_metadata(metadata, next(iter(keys)))
+
+
 def executions_of(
     place: Place,
-    asset_key: dg.AssetKey | str | Sequence[str],
+    asset_key: CoercibleKey,
     partition_key: str | None = None,
     partition_keys: Sequence[str] | None = None,
 ) -> list[str]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 import dagster as dg
 
+from dagster_dune._execution.checks.check_results import CheckResults
 from dagster_dune._execution.checks.gates import is_answer, ruling
-from dagster_dune._execution.checks.results import CheckResults
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
-from dagster_dune._execution.interrupts import ends_with_process, is_terminated, tell_terminal, undisturbed
+from dagster_dune._execution.interrupts import undisturbed
+from dagster_dune._execution.sent_pipelines import SentPipelines, unknown_pipeline
+from dagster_dune._execution.settings import StepSettings
 from dagster_dune._execution.submissions.family import Family, Origin, make_findable
 from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
@@ -36,37 +37,14 @@ from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneNotFoundError
 from dagster_dune.api.models import PipelineSubmitted
-from dagster_dune.errors import DuneError, DunePipelineError, DunePipelineTimeout
-from dagster_dune.metadata import RESUBMIT_TAG
-from dagster_dune.pipeline.cancel import cancel_pipeline
+from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.details import Details
 from dagster_dune.pipeline.nodes import PipelinePlan
-from dagster_dune.pipeline.run import Polling, follow, has_ended
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase
 
 FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 10.0
-GOES_ON = (
-    "Pipeline %s goes on running on Dune. To take it over, retry run %s from failure; "
-    "to stop it: dagster-dune cancel %s"
-)
-
-
-@dataclass(frozen=True)
-class StepSettings:
-    """How an attempt behaves beside its polling; see the fields of `DuneResource` with the same names.
-
-    Attributes:
-        submission_seconds: How long a submission can take at the most: its time, its repeats and the waits between.
-    """
-
-    polling: Polling
-    resume: bool
-    resume_max_age: timedelta
-    retry_failed_nodes: bool
-    cancel_on_termination: bool
-    submission_seconds: float
 
 
 class Step:
@@ -95,7 +73,7 @@ class Step:
         self._log = context.log
         self._assets = assets
         self._client = client
-        self._brief_client = brief_client
+        self._pipelines = SentPipelines(context, assets.selection, client, brief_client, details, settings)
         self._details = details
         self._settings = settings
         self._context = context
@@ -124,7 +102,7 @@ class Step:
         yield from checks.start()
         try:
             resume = self._settings.resume
-            ruled = ruling(self._instance, self._run_id, self._assets, plan, self._outcomes, resume=resume)
+            ruled = ruling(self._instance, self._run_id, self._assets, plan, self._pipelines.outcomes, resume=resume)
             checks.closed.update(ruled.closed)
             for submission, digests in ruled.taken_over:
                 step = Follow(submission, digests, sends_again=False)
@@ -179,10 +157,10 @@ class Step:
         if isinstance(step, Wait):
             return self._wait(step.reason)
         if isinstance(step, HasEnded):
-            return self._has_ended(step.submission)
+            return self._pipelines.has_ended(step.submission)
         if not isinstance(step, AwaitEnd):
             raise TypeError(step)
-        self._await_end(step.submission)
+        self._pipelines.await_end(step.submission)
         return None
 
     def _look(self, policy: Policy, family: Family | None = None) -> View:
@@ -202,25 +180,6 @@ class Step:
         self._next_wait = min(2 * self._next_wait, MAX_WAIT_SECONDS)
         return True
 
-    def _has_ended(self, submission: Submission) -> bool:
-        """Whether its pipeline has ended. A run that succeeded has followed it to its end."""
-        run = self._instance.get_run_by_id(submission.run_id)
-        if run is not None and run.is_success:
-            return True
-        pipeline = submission.pipeline_execution_id or ""
-        try:
-            return has_ended(self._client, pipeline, polling=self._settings.polling, log=self._log)
-        except DuneNotFoundError as error:
-            raise self._unknown(submission) from error
-
-    def _await_end(self, submission: Submission) -> None:
-        self._log.info(
-            "Waiting for the end of pipeline %s, which resume=False does not take over.",
-            submission.pipeline_execution_id,
-        )
-        while not self._has_ended(submission):
-            time.sleep(self._settings.polling.max_interval)
-
     def _follow(
         self, plan: PipelinePlan, step: Follow, origin: Origin, stream: EventStream
     ) -> Generator[DuneEvent, None, frozenset[str]]:
@@ -232,7 +191,7 @@ class Step:
         lost, closed = set[str](), set[str]()
 
         def told() -> Iterator[Outcome]:
-            for outcome in self._outcomes(plan.renumbered(ids), submission):
+            for outcome in self._pipelines.outcomes(plan.renumbered(ids), submission):
                 is_lost = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
                 if is_lost and outcome.node.selected:
                     lost.add(outcome.node.digest)
@@ -244,7 +203,7 @@ class Step:
         try:
             yield from stream.of(told(), submission.pipeline_execution_id)
         except DuneNotFoundError as error:
-            raise self._unknown(submission) from error
+            raise unknown_pipeline(submission) from error
         return frozenset(lost)
 
     def _tell_taken_over(self, step: Follow, origin: Origin) -> None:
@@ -254,14 +213,6 @@ class Step:
         why = "this run has started it before" if same else origin.value
         count, pipeline = len(step.digests), submission.pipeline_execution_id
         self._log.info("Taking over %d nodes of pipeline %s, without sending them again: %s.", count, pipeline, why)
-
-    def _unknown(self, submission: Submission) -> DunePipelineError:
-        return DunePipelineError(
-            f"Dune does not know pipeline {submission.pipeline_execution_id}, which run {submission.run_id} started "
-            f"at {submission.at:%Y-%m-%d %H:%M:%S} UTC.",
-            hint="The key may be another team's, or the base URL another server's. If nothing of it still runs on "
-            f"Dune, retry with the run tag {RESUBMIT_TAG}={submission.id}, which starts anew.",
-        )
 
     def _submit(
         self,
@@ -291,7 +242,7 @@ class Step:
             raise error.with_hint(resubmission_hint(record.id)) from error
         except BaseException:
             if sender.pipeline:
-                undisturbed(partial(self._interrupted, rest, sender.pipeline))
+                undisturbed(partial(self._pipelines.interrupted, rest, sender.pipeline))
             raise
         if not is_sent:
             return None
@@ -302,52 +253,6 @@ class Step:
         """Whether the run has not ended: a step process can outlive its run, and a retry may be under way."""
         run = self._instance.get_run_by_id(self._run_id)
         return run is not None and not run.is_finished
-
-    def _outcomes(self, plan: PipelinePlan, submission: Submission) -> Iterator[Outcome]:
-        pipeline = submission.pipeline_execution_id or ""
-        try:
-            for outcomes in follow(
-                self._client,
-                plan,
-                pipeline,
-                polling=self._settings.polling,
-                log=self._log,
-                names=self._assets.selection,
-                size=submission.size,
-            ):
-                yield from self._detailed(outcomes)
-        except DunePipelineTimeout:
-            self._cancel(plan, pipeline)
-            raise
-        except Exception:
-            raise
-        except BaseException:  # Dagster's termination is no Exception
-            undisturbed(partial(self._interrupted, plan, pipeline))
-            raise
-
-    def _detailed(self, outcomes: list[Outcome]) -> Iterable[Outcome]:
-        return self._details.added(outcomes) if self._details else outcomes
-
-    def _interrupted(self, plan: PipelinePlan, pipeline: str) -> None:
-        """Cancel where a user has asked for it, or nobody could take over. A deploy or an eviction cancels nothing."""
-        if is_terminated(self._instance, self._run_id):
-            self._cancel(plan, pipeline)
-        elif ends_with_process(self._instance):
-            self._log.info("This instance ends with the process, so that nobody could take pipeline %s over.", pipeline)
-            self._cancel(plan, pipeline)
-        else:
-            self._log.warning(GOES_ON, pipeline, self._run_id, pipeline)
-            tell_terminal(GOES_ON % (pipeline, self._run_id, pipeline))
-
-    def _cancel(self, plan: PipelinePlan, pipeline: str) -> None:
-        if not self._settings.cancel_on_termination:
-            self._log.warning("Pipeline %s goes on running on Dune (cancel_on_termination is off).", pipeline)
-            return
-        still_open = cancel_pipeline(self._brief_client, plan, pipeline, self._log)
-        if still_open:
-            self._log.warning("These may still run in pipeline %s, and cost: %s.", pipeline, ", ".join(still_open))
-        else:
-            self._log.info("Pipeline %s is stopped.", pipeline)
 
 
 def _skipped(plan: PipelinePlan, step: Skip) -> list[Outcome]:

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, NoReturn
 from dagster_dune.api.address import DEFAULT_BASE_URL, checked_base_url
 from dagster_dune.api.endpoints.account import Account
 from dagster_dune.api.endpoints.datasets import Datasets
-from dagster_dune.api.endpoints.executions import CsvStream, Executions, ResultsPage
+from dagster_dune.api.endpoints.executions import Executions
 from dagster_dune.api.endpoints.materialized_views import MaterializedViews
 from dagster_dune.api.endpoints.pipelines import Pipelines
 from dagster_dune.api.endpoints.queries import Queries
+from dagster_dune.api.endpoints.result_pages import CsvStream, ResultsPage
 from dagster_dune.api.endpoints.uploads import Uploads
+from dagster_dune.api.http.rate_budget import RateLimit, budget_of
 from dagster_dune.api.key import ApiKey, checked_api_key
-from dagster_dune.api.rate_budget import RateLimit, budget_of
 from dagster_dune.errors import DuneConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from dagster_dune.api.answers import Answer
-    from dagster_dune.api.transport import Transport
+    from dagster_dune.api.http.answers import Answer
+    from dagster_dune.api.http.transport import Transport
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 5
@@ -114,7 +115,7 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
     def _transport(self) -> Transport:
         with self._opening:  # one transport, also where several threads send the first requests at once
             if self._opened is None:
-                from dagster_dune.api.transport import Transport  # noqa: PLC0415  (httpx is slow to import)
+                from dagster_dune.api.http.transport import Transport  # noqa: PLC0415  (httpx is slow to import)
 
                 self._opened = Transport(
                     api_key=self._api_key,

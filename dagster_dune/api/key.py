@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Any, NoReturn
-from urllib.parse import quote, unquote
 
+from dagster_dune.api.key_forms import SIGNS_OF_ESCAPES, decoded, forms_of
 from dagster_dune.errors import DuneConfigurationError
 
 BLOT = "********"
 DEFAULT_VARIABLE = "DUNE_API_KEY"
-SHORTEST_BLOTTED = 6
-"""A shorter text is no key of Dune's (these have 32 characters), and would be found in ordinary words."""
-
 SHORTEST_KEY = 20
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -31,10 +25,6 @@ LONGEST_SEARCHED = 2**20
 
 HEAD_OF_STREAM = 2**16
 """Within so many bytes a gateway has said who it is; what comes after them is a result, too."""
-
-DECODED_TIMES = 3
-SIGNS_OF_ESCAPES = (b"%", b"&", b"\\", b"\0")
-ESCAPE = re.compile(r"\\(?:u00|u\{|x)([0-9A-Fa-f]{2})\}?")
 
 
 class HiddenText(str):
@@ -98,7 +88,7 @@ class ApiKey:
     def __init__(self, text: str) -> None:
         self.variable: str = getattr(text, "variable", "")
         self._text = checked_api_key(text)
-        self._forms, self._plain = _forms(text) if len(text) >= SHORTEST_BLOTTED else ((), ())
+        self._forms, self._plain = forms_of(text)
         part, key = max(SHORTEST_PART, len(text) // 2), text.lower().encode()
         self._parts = (key[:part], key[-part:]) if self._forms else ()
 
@@ -121,7 +111,7 @@ class ApiKey:
         if len(content) > LONGEST_SEARCHED:
             return _without(content, self._plain)
         if any(sign in content for sign in SIGNS_OF_ESCAPES):
-            plain = _decoded(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            plain = decoded(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
             if (blotted := self._without_parts(_without(plain, self._forms))) != plain:
                 return blotted
         return self._without_parts(_without(content, self._forms))
@@ -241,15 +231,6 @@ def checked_api_key(api_key: str) -> str:
     return api_key
 
 
-def _forms(text: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The key as the writers of JSON, HTML, URLs and logs put it, the longest first: all, and the readable ones."""
-    plain = {text, json.dumps(text)[1:-1], text.replace("/", "\\/"), html.escape(text), quote(text, safe="")}
-    in_hex = text.encode().hex()
-    encoded = {in_hex, in_hex.upper(), *_in_base64(text)}
-    by_length = [sorted((form.encode() for form in forms), key=len, reverse=True) for forms in (plain | encoded, plain)]
-    return tuple(by_length[0]), tuple(by_length[1])
-
-
 def _head_apart(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The same pieces, cut where the head of the stream ends."""
     left = HEAD_OF_STREAM
@@ -273,29 +254,6 @@ def _without(content: bytes, forms: Iterable[bytes]) -> bytes:
     return content
 
 
-def _in_base64(text: str) -> Iterator[str]:
-    """What is the same wherever the key stands in a text that is encoded, such as a user with a password."""
-    yield base64.b64encode(text.encode()).decode().rstrip("=")
-    for before in range(3):
-        encoded = base64.b64encode(bytes(before) + text.encode()).decode().rstrip("=")
-        first = (0, 2, 3)[before]  # these, and what does not end with the key, depend on what stands beside it
-        last = len(encoded) - (1 if (before + len(text)) % 3 else 0)
-        for form in (encoded[first:last], encoded[first:last].translate(str.maketrans("+/", "-_"))):
-            if len(form) >= SHORTEST_BLOTTED:
-                yield form
-
-
 def _shared(one: bytes, other: bytes) -> int:
     """How many bytes two texts have in common at their beginnings."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
-def _decoded(text: str) -> str:
-    """A text without the escapes of URLs, HTML, JSON and logs, however often it was escaped."""
-    for _ in range(DECODED_TIMES):
-        plain = html.unescape(unquote(text))
-        plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)), plain).replace("\\", "").replace("\0", "")
-        if plain == text:
-            break
-        text = plain
-    return text

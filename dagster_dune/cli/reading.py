@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dagster_dune.catalog.objects import Query
 
 SECONDS_BETWEEN_LINES = 5.0
-WAITS = "dagster_dune.api.retries"
+WAITS = "dagster_dune.api.http.retries"
 """Where the client says that it waits for the rate limit."""
 
 

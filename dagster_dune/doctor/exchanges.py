@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from dagster_dune.api.answers import Answer
+    from dagster_dune.api.http.answers import Answer
 
 SHOWN_HEADERS = re.compile(
     r"date|server|content-type|content-encoding|retry-after|via|age|cf-cache-status|x-cache|x-ratelimit-\w+|x-dune-next-offset"

@@ -11,8 +11,8 @@ from types import TracebackType
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneRateLimitError
+from dagster_dune.api.http.rate_budget import Purpose
 from dagster_dune.api.models import ExecutionStatus
-from dagster_dune.api.rate_budget import Purpose
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Outcome

@@ -16,8 +16,8 @@ from dagster_dune.api.errors import (
     DuneRateLimitError,
     DuneServerError,
 )
+from dagster_dune.api.http.rate_budget import Purpose, reads_for
 from dagster_dune.api.models import PipelineStatus
-from dagster_dune.api.rate_budget import Purpose, reads_for
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.progress import Progress

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from dagster_dune import DuneCatalog, DuneCheck, Query, build_dune_assets
-from dagster_dune.api import rate_budget
+from dagster_dune.api.http import rate_budget
 from dagster_dune.metadata import DETAILS_MISSING, EXECUTION_ID, ROW_COUNT
 
 SIZE = 12

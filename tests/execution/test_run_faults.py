@@ -9,7 +9,7 @@ from waiting import PATIENCE
 from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import submissions_of
-from dagster_dune.api import rate_budget
+from dagster_dune.api.http import rate_budget
 from dagster_dune.pipeline import cancel
 
 DAILY = "dune.acme.result_daily"

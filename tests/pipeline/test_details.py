@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from waiting import PATIENCE, wait_until
 
-from dagster_dune.api import rate_budget
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.http import rate_budget
 from dagster_dune.api.models import QueryExecution
 from dagster_dune.pipeline import details as details_module
 from dagster_dune.pipeline.details import Details

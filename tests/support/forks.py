@@ -26,7 +26,7 @@ import dagster as dg
 from waiting import wait_until
 
 SOCKET = "DAGSTER_DUNE_FORKS"
-IMPORTED = ("dagster_dune._execution.step", "dagster_dune.api.transport")
+IMPORTED = ("dagster_dune._execution.step", "dagster_dune.api.http.transport")
 PROGRAMS = ("dagster", "dagster-daemon", "dagster-webserver")
 
 

@@ -12,7 +12,7 @@ from dagster_dune.api.errors import DuneServerError
 from dagster_dune.errors import DuneConfigurationError
 
 if TYPE_CHECKING:
-    from dagster_dune.api.transport import Transport
+    from dagster_dune.api.http.transport import Transport
 
 PAGE_SIZE = 1000
 MAX_PAGES = 1000

@@ -18,7 +18,6 @@ import httpx
 from pydantic import ValidationError
 
 from dagster_dune.api.address import API_PATH
-from dagster_dune.api.bodies import UnreadableAnswer, described, is_html, json_object, readable
 from dagster_dune.api.errors import (
     AmbiguousSubmission,
     DuneApiError,
@@ -27,9 +26,11 @@ from dagster_dune.api.errors import (
     DuneServerError,
     error_class,
 )
-from dagster_dune.api.key import DEFAULT_VARIABLE, SIGNS_OF_ESCAPES, ApiKey
+from dagster_dune.api.http.bodies import UnreadableAnswer, described, is_html, json_object, readable
+from dagster_dune.api.http.retries import seconds_of
+from dagster_dune.api.key import DEFAULT_VARIABLE, ApiKey
+from dagster_dune.api.key_forms import SIGNS_OF_ESCAPES
 from dagster_dune.api.models import DuneModel
-from dagster_dune.api.retries import seconds_of
 from dagster_dune.errors import DuneConfigurationError
 
 JSON = "application/json"

@@ -11,10 +11,10 @@ from itertools import pairwise
 import pytest
 from waiting import wait_until
 
-from dagster_dune.api import rate_budget, retries
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.http import rate_budget, retries
+from dagster_dune.api.http.rate_budget import Purpose, RateBudget
 from dagster_dune.api.models import QueryExecution
-from dagster_dune.api.rate_budget import Purpose, RateBudget
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.pipeline.details import LATER, NO_ROOM, Details
@@ -29,7 +29,7 @@ LONGEST_WAIT_WINDOWS = 1.5
 """A run's share of 40 reads is four a minute. It waits for its turn of polling at the most, and for one refusal."""
 RUN = """
 import logging, sys
-from dagster_dune.api import rate_budget, retries
+from dagster_dune.api.http import rate_budget, retries
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.models import QueryExecution
 from dagster_dune.pipeline.details import Details

@@ -32,13 +32,14 @@ def http_client(api_key: ApiKey, base_url: str, timeout: float, *, keep_alive: b
         timeout: The seconds that each part of an exchange may take.
         keep_alive: Whether a connection serves more than one request.
     """
+    certificates = _trusted_certificates() if base_url.startswith("https:") else None
     return httpx.Client(
         auth=_ApiKeyAuth(api_key),
         base_url=base_url + API_PATH,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # Dune needs none, and gateways set theirs
         headers={"User-Agent": f"dagster-dune/{__version__}", "Accept-Encoding": "gzip"},
         timeout=timeout,
-        transport=Wire(_trusted_certificates(), _proxy(base_url), api_key.blotted_bytes, keep_alive=keep_alive),
+        transport=Wire(certificates, _proxy(base_url), api_key.blotted_bytes, keep_alive=keep_alive),
     )
 
 
@@ -73,14 +74,14 @@ class Wire(httpx.BaseTransport):
     """Sends requests through httpcore, whose errors it lets pass.
 
     Args:
-        verify: Which certificates are good.
+        verify: Which certificates are good; None where there is no TLS.
         proxy: The address of the proxy to go through, if any.
         blotted: Takes the key out of what a server has sent.
         keep_alive: Whether a connection serves more than one request.
     """
 
     def __init__(
-        self, verify: ssl.SSLContext, proxy: str | None, blotted: Callable[[bytes], bytes], *, keep_alive: bool
+        self, verify: ssl.SSLContext | None, proxy: str | None, blotted: Callable[[bytes], bytes], *, keep_alive: bool
     ) -> None:
         self._blotted = blotted
         settings: dict[str, Any] = {

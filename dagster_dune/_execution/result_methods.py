@@ -1,32 +1,81 @@
-"""What `DuneResource` offers beside running pipelines: results as frames and files, executions, and tables on Dune."""
+"""What `DuneResource` reads: results of assets as rows and frames, and of queries and SQL that it executes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import dagster as dg
 
-from dagster_dune._execution.rows import ReadContext, executions_of, place_of
+from dagster_dune._execution.rows import CoercibleKey, Context, ReadContext, add_metadata, executions_of, place_of
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.metadata import export_metadata, upload_metadata
+from dagster_dune.api.endpoints.base import PAGE_SIZE
+from dagster_dune.metadata import export_metadata
+from dagster_dune.paging.json_rows import rows_of
+from dagster_dune.paging.options import ReadOptions
 
 if TYPE_CHECKING:
     from dagster_dune.frames.results import DuneResult
-    from dagster_dune.frames.uploads.tables import TableWritten
     from dagster_dune.paging.options import Export
 
 FrameT = TypeVar("FrameT")
-Context = dg.AssetExecutionContext | dg.OpExecutionContext
-CoercibleKey = dg.AssetKey | str | Sequence[str]
 
 
 class ResultMethods:
-    """Results for people, mixed into `DuneResource`."""
+    """The methods of `DuneResource` that read results."""
 
     def get_client(self) -> DuneApiClient:
         """Return a client of Dune's API."""
         raise NotImplementedError
+
+    def get_rows(
+        self,
+        context: ReadContext,
+        asset_key: CoercibleKey,
+        *,
+        columns: Sequence[str] | None = None,
+        partition_key: str | None = None,
+        partition_keys: Sequence[str] | None = None,
+        page_size: int = PAGE_SIZE,
+        allow_partial_results: bool = False,
+        ignore_max_credits_per_request: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Read the rows of a Dune asset: those that this run made, else those of its latest materialization.
+
+        Rows are read page by page as they are asked for. Exports are charged by size.
+
+        Args:
+            context: The context of the asset, op, check, sensor, schedule, hook or IO manager that reads; an instance;
+                or None, in a script, for the instance of ``DAGSTER_HOME``.
+            asset_key: The Dune asset.
+            columns: The names of the columns to read; all if None.
+            partition_key: Which partition's rows, where the asset is partitioned.
+            partition_keys: Several partitions, whose rows follow each other.
+            page_size: The rows of a page.
+            allow_partial_results: Whether to read what there is of a result that Dune has cut short.
+            ignore_max_credits_per_request: Whether a page may hold more than 250,000 values, and cost more.
+
+        Yields:
+            A mapping of column name to JSON value for each row; uint256 values are texts.
+
+        Raises:
+            DuneResultError: The asset was never materialized from Dune, or is partitioned and no partition is named; a
+                partition was made by one execution together with others; the result has expired (after 90 days); or a
+                page is not what it must be.
+            DuneConfigurationError: There is no instance, or an option is none.
+            DuneApiError: The result could not be read.
+        """
+        options = ReadOptions(
+            columns=columns,
+            page_size=page_size,
+            concurrency=1,
+            allow_partial_results=allow_partial_results,
+            ignore_max_credits_per_request=ignore_max_credits_per_request,
+        )
+        with place_of(context) as place:
+            executions = executions_of(place, asset_key, partition_key, partition_keys)
+        with self.get_client() as client:
+            yield from rows_of(client, executions, options)
 
     @overload
     def get_result(
@@ -68,7 +117,7 @@ class ResultMethods:
         docs/data.md for the types of the columns.
 
         Args:
-            context: The context of whatever reads, an instance, or None; see `DuneResource.get_rows`.
+            context: The context of whatever reads, an instance, or None; see `get_rows`.
             asset_key: The Dune asset.
             as_: What to return: ``pl.DataFrame``, ``pl.LazyFrame``, ``pa.Table``, ``pa.RecordBatchReader``,
                 ``pd.DataFrame``, ``duckdb.DuckDBPyRelation``, or a word for one of them; ``pa.Table`` by default.
@@ -92,7 +141,7 @@ class ResultMethods:
         name = dg.AssetKey.from_coercible(asset_key).to_user_string()
 
         def tell(export: Export) -> None:
-            _add_metadata(context, export_metadata(name, executions, export.rows, export.bytes))
+            add_metadata(context, export_metadata(name, executions, export.rows, export.bytes))
 
         log = None if context is None or isinstance(context, dg.DagsterInstance) else context.log
         client = self.get_client()
@@ -203,86 +252,6 @@ class ResultMethods:
         result = run_sql(client, sql, performance=tier, waiting=waiting, log=log)
         return _read(result, "sql", as_, context, options)
 
-    def export(
-        self,
-        context: Context,
-        asset_key: CoercibleKey,
-        to: str,
-        *,
-        table: str | None = None,
-        partition_key: str | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Export:
-        """Write the result of a Dune asset to a Parquet file, or into a table of a DuckDB file, in bounded memory.
-
-        The file stands under its name when it is whole, and never before; the table is changed in one transaction.
-
-        Args:
-            context: The context of the asset or op that exports.
-            asset_key: The Dune asset.
-            to: The path of the file, or a URL that fsspec knows.
-            table: The table, where the file is DuckDB's.
-            partition_key: Which partition's rows, where the asset is partitioned.
-            storage_options: What fsspec needs for a URL.
-            options: What is read, and how; see `get_result`.
-
-        Returns:
-            The rows and bytes that were read.
-
-        Raises:
-            DuneResultError: There is no such result, or it cannot be read, or not be told apart from other partitions.
-        """
-        from dagster_dune.frames.duckdb_tables import write_duckdb  # noqa: PLC0415
-        from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
-        from dagster_dune.frames.results import open_reader  # noqa: PLC0415
-        from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS  # noqa: PLC0415  (pyarrow is slow to import)
-
-        with place_of(context) as place:
-            (execution_id,) = executions_of(place, asset_key, partition_key)
-        digits = ARROW_DIGITS if table is None else SHORT_DIGITS
-        with self.get_client() as client:
-            reader = open_reader(client, execution_id, digits=digits, **options)
-            context.log.info("Exporting %s to %s: %s rows.", reader.name, to, reader.expected_rows)
-            if table is None:
-                export = write_parquet(reader, to, storage_options=storage_options)
-            else:
-                export = write_duckdb(reader, to, table, partition_key=partition_key)
-        context.log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
-        name = dg.AssetKey.from_coercible(asset_key).to_user_string()
-        name = name if partition_key is None else f"{name}/{partition_key}"
-        _add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes))
-        return export
-
-    def write_table(self, frame: Any, name: str, *, context: Context | None = None, **options: Any) -> TableWritten:
-        """Write a frame into a table on Dune, which is created where it does not exist. Charged for.
-
-        See docs/data.md for the types, the price and what Dune does in one piece.
-
-        Args:
-            frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, or the path of a
-                Parquet file.
-            name: ``dune.<team>.<table>``.
-            context: The context of the op or asset, for its log and metadata.
-            options: ``mode`` ("replace" or "append"), ``types``, ``on_schema_change``, ``max_credits``, ``is_private``,
-                ``marker``, ``marker_column``; see `dagster_dune.frames.uploads.tables.write_table`.
-
-        Returns:
-            The rows, bytes, requests and credits.
-
-        Raises:
-            DuneConfigurationError: A name, a type or a value is none that a table can have; nothing was sent.
-            DuneUploadError: The columns do not fit, it would cost too much, or a step failed: the message says what is
-                there now.
-        """
-        from dagster_dune.frames.uploads.tables import write_table  # noqa: PLC0415  (pyarrow is slow to import)
-
-        with self.get_client() as client:
-            written = write_table(client, frame, name, log=context.log if context else None, **options)
-        if context:
-            _add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
-        return written
-
     @property
     def _longest_poll(self) -> float:
         return float(getattr(self, "max_poll_interval", 5.0))
@@ -294,25 +263,13 @@ class ResultMethods:
 
 def _read(result: DuneResult, name: str, as_: Any, context: Context | None, options: Mapping[str, Any]) -> Any:
     if context:
-        _add_metadata(context, export_metadata(name, [result.execution_id], None, None, result.credits))
+        add_metadata(context, export_metadata(name, [result.execution_id], None, None, result.credits))
     if as_ is None:
         return result
 
     def tell(export: Export) -> None:
         if context:
             figures = export_metadata(name, [result.execution_id], export.rows, export.bytes, result.credits)
-            _add_metadata(context, figures)
+            add_metadata(context, figures)
 
     return result.read(as_, log=context.log if context else None, on_export=tell, **options)
-
-
-def _add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
-    """Tell in the metadata of the asset that reads; an op, or several assets at once, have the log alone."""
-    if not isinstance(context, dg.AssetExecutionContext):
-        return
-    try:
-        keys = context.selected_asset_keys
-    except dg.DagsterError:  # an asset that a test calls like a function
-        return
-    if len(keys) == 1:
-        context.add_asset_metadata(metadata, next(iter(keys)))

@@ -19,9 +19,10 @@ from urllib.parse import quote, unquote
 import pytest
 from odd_server import Odd, OddServer
 
-from dagster_dune.api import bodies, models
+from dagster_dune.api import models
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError, DuneConnectionError, DuneServerError
+from dagster_dune.api.http import bodies
 
 KEY = "Zq7-very+secret/key=42"
 PIPELINE = models.Pipeline(nodes=(models.PipelineNode(id=1, query_execution=models.QueryExecution(query_id=1)),))

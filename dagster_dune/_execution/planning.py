@@ -1,0 +1,68 @@
+"""What the selection of a step becomes: a plan of nodes, or the one query of the lineage form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import cast
+
+from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.models import PipelineSubmitted, QueryExecution
+from dagster_dune.pipeline.lineage_form import plan_lineage, refuse_checks, sink_node
+from dagster_dune.pipeline.nodes import Override, PipelinePlan
+from dagster_dune.pipeline.plan import plan_pipeline
+
+
+def plan_of_nodes(
+    assets: DuneAssetSet, overrides: Mapping[str, Override], *, performance: str | None, max_nodes: int | None
+) -> PipelinePlan:
+    """Plan a node a selected asset and query of a check; none where checks alone are selected that have no query.
+
+    Args:
+        assets: What is selected.
+        overrides: What the run's configuration changes, by SQL name.
+        performance: The tier of what names none.
+        max_nodes: How many nodes there may be; any number if None.
+
+    Raises:
+        DunePlanError: The selection cannot run.
+    """
+    if not assets.selected and assets.selected_checks and not assets.query_checks:
+        return PipelinePlan(())
+    return plan_pipeline(
+        assets.catalog,
+        assets.selection,
+        extra_deps=assets.deps_by_name,
+        performance=performance,
+        overrides=overrides,
+        partitions=assets.partitions,
+        checks=assets.query_checks,
+        max_nodes=max_nodes,
+    )
+
+
+def plan_of_lineage(
+    client: DuneApiClient,
+    assets: DuneAssetSet,
+    overrides: Mapping[str, Override],
+    *,
+    performance: str | None,
+    allow_extra_refreshes: bool,
+) -> tuple[PipelinePlan, Callable[[], PipelineSubmitted]]:
+    """Ask Dune what it would refresh for the one selected query, and compare that with the selection.
+
+    Returns:
+        The plan, and a function that sends it.
+
+    Raises:
+        DunePlanError: The selection is no query with its matviews, or Dune would refresh others.
+        DuneApiError: Dune could not be asked.
+    """
+    refuse_checks(assets.query_checks)
+    sink = sink_node(assets.catalog, assets.selection, performance, overrides, assets.partitions)
+    target = cast("QueryExecution", sink.target)
+    asked_for = (target.query_id, target.performance, target.query_parameters)
+    dunes_choice = client.get_query_pipeline(*asked_for)
+    plan = plan_lineage(assets.selection, sink, dunes_choice, allow_extra_refreshes=allow_extra_refreshes)
+    return plan, partial(client.execute_lineage, *asked_for)

@@ -1,0 +1,104 @@
+"""What `DuneResource` moves: results into files and tables of DuckDB, and frames into tables on Dune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dagster_dune._execution.rows import CoercibleKey, Context, add_metadata, executions_of, place_of
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.metadata import export_metadata, upload_metadata
+
+if TYPE_CHECKING:
+    from dagster_dune.frames.uploads.tables import TableWritten
+    from dagster_dune.paging.options import Export
+
+
+class TableMethods:
+    """The methods of `DuneResource` that export results and write tables."""
+
+    def get_client(self) -> DuneApiClient:
+        """Return a client of Dune's API."""
+        raise NotImplementedError
+
+    def export(
+        self,
+        context: Context,
+        asset_key: CoercibleKey,
+        to: str,
+        *,
+        table: str | None = None,
+        partition_key: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Export:
+        """Write the result of a Dune asset to a Parquet file, or into a table of a DuckDB file, in bounded memory.
+
+        The file stands under its name when it is whole, and never before; the table is changed in one transaction.
+
+        Args:
+            context: The context of the asset or op that exports.
+            asset_key: The Dune asset.
+            to: The path of the file, or a URL that fsspec knows.
+            table: The table, where the file is DuckDB's.
+            partition_key: Which partition's rows, where the asset is partitioned.
+            storage_options: What fsspec needs for a URL.
+            options: What is read, and how; see `DuneResource.get_result`.
+
+        Returns:
+            The rows and bytes that were read.
+
+        Raises:
+            DuneResultError: There is no such result, or it cannot be read, or not be told apart from other partitions.
+        """
+        from dagster_dune.frames.duckdb_tables import write_duckdb  # noqa: PLC0415
+        from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
+        from dagster_dune.frames.results import open_reader  # noqa: PLC0415
+        from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS  # noqa: PLC0415  (pyarrow is slow to import)
+
+        with place_of(context) as place:
+            (execution_id,) = executions_of(place, asset_key, partition_key)
+        digits = ARROW_DIGITS if table is None else SHORT_DIGITS
+        with self.get_client() as client:
+            reader = open_reader(client, execution_id, digits=digits, **options)
+            context.log.info("Exporting %s to %s: %s rows.", reader.name, to, reader.expected_rows)
+            if table is None:
+                export = write_parquet(reader, to, storage_options=storage_options)
+            else:
+                export = write_duckdb(reader, to, table, partition_key=partition_key)
+        context.log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
+        name = dg.AssetKey.from_coercible(asset_key).to_user_string()
+        name = name if partition_key is None else f"{name}/{partition_key}"
+        add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes))
+        return export
+
+    def write_table(self, frame: Any, name: str, *, context: Context | None = None, **options: Any) -> TableWritten:
+        """Write a frame into a table on Dune, which is created where it does not exist. Charged for.
+
+        See docs/data.md for the types, the price and what Dune does in one piece.
+
+        Args:
+            frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, or the path of a
+                Parquet file.
+            name: ``dune.<team>.<table>``.
+            context: The context of the op or asset, for its log and metadata.
+            options: ``mode`` ("replace" or "append"), ``types``, ``on_schema_change``, ``max_credits``, ``is_private``,
+                ``marker``, ``marker_column``; see `dagster_dune.frames.uploads.tables.write_table`.
+
+        Returns:
+            The rows, bytes, requests and credits.
+
+        Raises:
+            DuneConfigurationError: A name, a type or a value is none that a table can have; nothing was sent.
+            DuneUploadError: The columns do not fit, it would cost too much, or a step failed: the message says what is
+                there now.
+        """
+        from dagster_dune.frames.uploads.tables import write_table  # noqa: PLC0415  (pyarrow is slow to import)
+
+        with self.get_client() as client:
+            written = write_table(client, frame, name, log=context.log if context else None, **options)
+        if context:
+            add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
+        return written

@@ -1,0 +1,184 @@
+"""One request and its answer, within the time of one attempt.
+
+Nothing that a server, a gateway or a proxy sends does more than be told: an answer that cannot be read becomes an
+error, it has all of its parts in time, it is bounded, and the key is blotted out of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from dagster_dune.api.address import API_PATH
+from dagster_dune.api.deadline import deadline, seconds_left
+from dagster_dune.api.errors import DuneRateLimitError, DuneServerError
+from dagster_dune.api.http.answers import Answer, AnswerReader, Request
+from dagster_dune.api.http.bodies import (
+    MAX_ANSWER_BYTES,
+    UnreadableAnswer,
+    bounded,
+    is_html,
+    pieces_of,
+    unpacked,
+)
+from dagster_dune.api.http.rate_budget import RateBudget
+from dagster_dune.api.http.retries import seconds_of
+from dagster_dune.api.key import ApiKey
+from dagster_dune.errors import DuneConfigurationError, DuneError
+
+RESULT_PATIENCE = 10
+SLOWEST_BYTES_A_SECOND = 10_000
+"""What is sent or streamed gets the time that it takes at this pace, beside the time for the answer."""
+
+T = TypeVar("T")
+
+
+class Exchange:
+    """Sends one request, once, and hands over its answer.
+
+    Args:
+        api_key: The key, which is blotted out of answers.
+        reader: Tells refusals and failures as errors.
+        timeout: The seconds that it may take, from the connection to the last byte of the answer.
+        budget: Where reads are counted, and limits learned.
+        observe: Called with each whole answer, whatever it says; those that are streamed are not.
+    """
+
+    def __init__(
+        self,
+        api_key: ApiKey,
+        reader: AnswerReader,
+        timeout: float,
+        budget: RateBudget,
+        observe: Callable[[Answer], None] | None,
+    ) -> None:
+        self._key = api_key
+        self._reader = reader
+        self._timeout = timeout
+        self._budget = budget
+        self._observe = observe or (lambda _: None)
+
+    def answer(self, http: httpx.Client, request: Request, max_bytes: int) -> Answer:
+        """Send a request, and return its whole answer, whatever it says.
+
+        Raises:
+            DuneApiError: No answer came that can be read.
+        """
+
+        def exchange() -> Answer:
+            response = self._sent(http, request)
+            with closing(response):
+                answer = self._whole(request, response, max_bytes)
+            self._observe(answer)
+            return answer
+
+        seconds = self._timeout * (RESULT_PATIENCE if max_bytes > MAX_ANSWER_BYTES else 1)
+        return self._told(request, exchange, seconds + request.size / SLOWEST_BYTES_A_SECOND)
+
+    def read(self, http: httpx.Client, request: Request, max_bytes: int) -> Answer:
+        """The same for a read, once it is its turn."""
+        self._wait_for_room(request)
+        return self.answer(http, request, max_bytes)
+
+    def opened(self, http: httpx.Client, request: Request) -> httpx.Response:
+        """Send a read, and return once it is known that its answer is no refusal; the body has yet to come.
+
+        Raises:
+            DuneApiError: It is one, or none came.
+        """
+
+        def open_stream() -> httpx.Response:
+            response = self._sent(http, request)
+            if response.status_code == 200:
+                return response
+            with closing(response):
+                raise self._reader.refusal(self._whole(request, response, MAX_ANSWER_BYTES))
+
+        self._wait_for_room(request)
+        return self._told(request, open_stream)
+
+    def page(
+        self, request: Request, response: httpx.Response, max_bytes: float
+    ) -> tuple[httpx.Headers, Iterator[bytes]]:
+        """The headers of a page and the pieces of its body, the first of which tells whether it may be one."""
+        pieces = self._key.blotted_stream(self._pieces(request, response, max_bytes))
+        first = next(pieces, b"")
+        if not first.strip() or is_html(first):
+            raise self._reader.refusal(Answer(request, response.status_code, response.headers, first))
+        return response.headers, chain([first], pieces)
+
+    def _wait_for_room(self, request: Request) -> None:
+        """Wait for this read's turn, before the time of its attempt begins."""
+        if not self._budget.wait_for_room(seconds_left()):
+            raise self._reader.error(DuneRateLimitError, request, "the budget of reads had no room for it in time")
+
+    def _sent(self, http: httpx.Client, request: Request) -> httpx.Response:
+        """Send a request; reads are counted, and Dune limits them on their own."""
+        built = self._built(http, request)
+        if request.method != "GET":
+            return http.send(built, stream=True)
+        self._budget.sent()
+        response = http.send(built, stream=True)
+        headers = response.headers
+        self._budget.answered(response.status_code, headers, seconds_of(headers.get("Retry-After")))
+        return response
+
+    def _told(self, request: Request, action: Callable[[], T], seconds: float | None = None) -> T:
+        """Do something within the time of one attempt. Whatever goes wrong becomes an error of our own.
+
+        The errors of the libraries below are neither causes nor contexts of ours: they quote the server, and their
+        frames hold the key.
+        """
+        allowed = min(self._timeout if seconds is None else seconds, seconds_left())
+        try:
+            with deadline(allowed):
+                return action()
+        except DuneError:
+            raise
+        except Exception as error:
+            failure = self._reader.failure(request, error, allowed)
+        raise failure
+
+    def _built(self, http: httpx.Client, request: Request) -> httpx.Request:
+        content = request.content
+        headers = {} if content is None else {"Content-Type": request.content_type, "Content-Length": str(request.size)}
+        body = pieces_of(content) if isinstance(content, Path) else content
+        try:
+            return http.build_request(
+                request.method, request.path, params=request.params, content=body, headers=headers
+            )
+        except (ValueError, TypeError, httpx.InvalidURL) as error:
+            raise DuneConfigurationError(
+                f"{request.method} {API_PATH}/{request.path} cannot be written as a request: {error}."
+            ) from error
+
+    def _whole(self, request: Request, response: httpx.Response, max_bytes: int) -> Answer:
+        try:
+            body = b"".join(_body(response, max_bytes))
+        except UnreadableAnswer as error:
+            raise self._reader.error(
+                DuneServerError, request, f"the answer cannot be read: {error}", status=response.status_code
+            ) from None
+        return Answer(request, response.status_code, response.headers, self._key.blotted_bytes(body))
+
+    def _pieces(self, request: Request, response: httpx.Response, max_bytes: float) -> Iterator[bytes]:
+        """What comes, while it comes at a pace that is worth waiting for. The reader's own time does not count."""
+        pieces = _body(response, max_bytes)
+        left = self._timeout * RESULT_PATIENCE
+        while True:
+            begin = time.monotonic()
+            piece = self._told(request, lambda: next(pieces, None), left)
+            if piece is None:
+                return
+            left += len(piece) / SLOWEST_BYTES_A_SECOND - (time.monotonic() - begin)
+            yield piece
+
+
+def _body(response: httpx.Response, max_bytes: float) -> Iterator[bytes]:
+    return bounded(unpacked(response.iter_raw(), response.headers.get("Content-Encoding", "")), max_bytes)

@@ -1,0 +1,51 @@
+"""The forms in which a key stands in what others write: JSON, HTML, URLs, hex, base64, and escapes of them."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import quote, unquote
+
+SHORTEST_BLOTTED = 6
+"""A shorter text is no key of Dune's (these have 32 characters), and would be found in ordinary words."""
+
+SIGNS_OF_ESCAPES = (b"%", b"&", b"\\", b"\0")
+DECODED_TIMES = 3
+ESCAPE = re.compile(r"\\(?:u00|u\{|x)([0-9A-Fa-f]{2})\}?")
+
+
+def forms_of(text: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The key as the writers of JSON, HTML, URLs and logs put it, the longest first: all, and the readable ones."""
+    if len(text) < SHORTEST_BLOTTED:
+        return (), ()
+    plain = {text, json.dumps(text)[1:-1], text.replace("/", "\\/"), html.escape(text), quote(text, safe="")}
+    in_hex = text.encode().hex()
+    encoded = {in_hex, in_hex.upper(), *_in_base64(text)}
+    by_length = [sorted((form.encode() for form in forms), key=len, reverse=True) for forms in (plain | encoded, plain)]
+    return tuple(by_length[0]), tuple(by_length[1])
+
+
+def decoded(text: str) -> str:
+    """A text without the escapes of URLs, HTML, JSON and logs, however often it was escaped."""
+    for _ in range(DECODED_TIMES):
+        plain = html.unescape(unquote(text))
+        plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)), plain).replace("\\", "").replace("\0", "")
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def _in_base64(text: str) -> Iterator[str]:
+    """What is the same wherever the key stands in a text that is encoded, such as a user with a password."""
+    yield base64.b64encode(text.encode()).decode().rstrip("=")
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + text.encode()).decode().rstrip("=")
+        first = (0, 2, 3)[before]  # these, and what does not end with the key, depend on what stands beside it
+        last = len(encoded) - (1 if (before + len(text)) % 3 else 0)
+        for form in (encoded[first:last], encoded[first:last].translate(str.maketrans("+/", "-_"))):
+            if len(form) >= SHORTEST_BLOTTED:
+                yield form
