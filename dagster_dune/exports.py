@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from dagster_dune._execution.rows import key_of
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.resource import DuneResource
 
@@ -53,7 +54,7 @@ def build_dune_export(
         >>> export.key.to_user_string()
         'dune/top_pools_42_parquet'
     """
-    upstream, place = dg.AssetKey.from_coercible(asset_key), os.fspath(to)
+    upstream, place = key_of(asset_key), os.fspath(to)
     if table is not None and "://" in place:
         raise DuneConfigurationError(f"A DuckDB file is a local one, not {place!r}.", hint="Export to Parquet instead.")
     kind = "parquet" if table is None else "duckdb"

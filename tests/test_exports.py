@@ -51,7 +51,7 @@ def test_an_asset_reads_a_frame_and_tells_what_it_cost(resource, instance):
 
 
 def test_a_result_becomes_a_parquet_file(resource, instance, tmp_path):
-    export = build_dune_export(NUMBERS, to=tmp_path)
+    export = build_dune_export("dune/numbers_1", to=tmp_path)
     result = dg.materialize([ASSETS, export], resources={"dune": resource}, instance=instance)
     metadata = result.asset_materializations_for_node(export.op.name)[0].metadata
     assert metadata["dagster/row_count"].value == 5

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import dagster as dg
 
-from dagster_dune._execution.rows import CoercibleKey, Context, ReadContext, add_metadata, executions_of, place_of
+from dagster_dune._execution.rows import (
+    CoercibleKey,
+    Context,
+    ReadContext,
+    add_metadata,
+    executions_of,
+    key_of,
+    place_of,
+)
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.metadata import export_metadata
@@ -138,7 +146,7 @@ class ResultMethods:
 
         with place_of(context) as place:
             executions = executions_of(place, asset_key, partition_key, partition_keys)
-        name = dg.AssetKey.from_coercible(asset_key).to_user_string()
+        name = key_of(asset_key).to_user_string()
 
         def tell(export: Export) -> None:
             add_metadata(context, export_metadata(name, executions, export.rows, export.bytes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -110,6 +111,18 @@ def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
         context.add_asset_metadata(metadata, next(iter(keys)))
 
 
+def key_of(asset_key: dg.AssetKey | str | Sequence[str]) -> dg.AssetKey:
+    """Return an asset's key, however it is written; a text as Dagster's UI shows it.
+
+    Examples:
+        >>> key_of("dune/coins_4100030")
+        AssetKey(['dune', 'coins_4100030'])
+    """
+    return (
+        dg.AssetKey.from_user_string(asset_key) if isinstance(asset_key, str) else dg.AssetKey.from_coercible(asset_key)
+    )
+
+
 def executions_of(
     place: Place,
     asset_key: CoercibleKey,
@@ -125,7 +138,7 @@ def executions_of(
         DuneResultError: There is none that was made by Dune, or one has made other partitions beside those asked for.
         DuneConfigurationError: The partitions are not given as they can be.
     """
-    log = _Log(place.instance, dg.AssetKey.from_coercible(asset_key))
+    log = _Log(place.instance, key_of(asset_key))
     wanted = [partition_key] if partition_keys is None else _listed(partition_key, partition_keys)
     if not wanted:
         raise DuneResultError(
@@ -160,6 +173,11 @@ class _Log:
         """The asset, or a partition of it, for messages."""
         name = self._key.to_user_string()
         return name if partition_key is None else f"{name} ({partition_key})"
+
+    def close_names(self) -> list[str]:
+        """Names of other assets of the instance that are like its own, the likest first."""
+        names = [key.to_user_string() for key in self._instance.get_asset_keys() if key != self._key]
+        return get_close_matches(self.name(None), names, n=1)
 
     def in_run(self, run_id: str) -> list[dg.AssetMaterialization]:
         """Those of one run, in order."""
@@ -196,9 +214,12 @@ def _execution_of(log: _Log, run_id: str | None, partition_key: str | None, want
             hint="Leave partition_key and partition_keys out.",
         )
     if found is None:
+        close = [] if partition_key else log.close_names()
         raise DuneResultError(
             f"The asset {name} has never been materialized, so it has no rows to read.",
-            hint="Materialize it first, or make it a dependency of the asset that reads it.",
+            hint=f"Did you mean {close[0]}?"
+            if close
+            else "Materialize it first, or make it a dependency of the asset that reads it.",
         )
     made_in, materialization = found
     if materialization.partition is not None and partition_key is None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
-from dagster_dune._execution.rows import CoercibleKey, Context, add_metadata, executions_of, place_of
+from dagster_dune._execution.rows import CoercibleKey, Context, add_metadata, executions_of, key_of, place_of
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.metadata import export_metadata, upload_metadata
 
@@ -69,7 +67,7 @@ class TableMethods:
             else:
                 export = write_duckdb(reader, to, table, partition_key=partition_key)
         context.log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
-        name = dg.AssetKey.from_coercible(asset_key).to_user_string()
+        name = key_of(asset_key).to_user_string()
         name = name if partition_key is None else f"{name}/{partition_key}"
         add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes))
         return export

@@ -70,6 +70,18 @@ def test_from_contexts_that_a_test_builds(materialized, resource):
         assert resource.get_result(context, KEY).to_pylist() == FIVE, context
 
 
+def test_a_key_may_be_written_as_it_is_shown(materialized, resource):
+    for key in ("dune/numbers_1", ["dune", "numbers_1"], ("dune", "numbers_1")):
+        assert list(resource.get_rows(materialized, key)) == FIVE
+        assert resource.get_result(materialized, key).num_rows == 5
+    with pytest.raises(
+        DuneResultError, match=r"dune/number_1 has never been materialized.* Did you mean dune/numbers_1\?"
+    ):
+        list(resource.get_rows(materialized, "dune/number_1"))
+    with pytest.raises(DuneResultError, match=r"other has never been materialized.* Materialize it first"):
+        list(resource.get_rows(materialized, "other"))
+
+
 def test_a_materialization_that_somebody_else_has_reported_names_no_execution(instance, resource):
     instance.report_runless_asset_event(dg.AssetMaterialization(KEY))
     with pytest.raises(DuneResultError, match="numbers_1 names no execution on Dune"):
@@ -315,8 +327,12 @@ def test_pages_have_the_size_that_was_asked_for(dune, materialized, resource):
     assert resource.get_result(materialized, KEY, page_size=2).to_pylist() == FIVE
     assert len(pages(dune)) == 6
     for read in (resource.get_rows, resource.get_result):
-        with pytest.raises(DuneConfigurationError, match="page_size must be at least 1, not 0"):
-            list(read(materialized, KEY, page_size=0))
+        for size, words in (
+            (0, "page_size must be at least 1, not 0"),
+            ("5", "page_size must be a whole number, not '5'"),
+        ):
+            with pytest.raises(DuneConfigurationError, match=words):
+                list(read(materialized, KEY, page_size=size))
 
 
 def test_the_limit_of_one_request_can_be_lifted(dune, resource, instance):

@@ -23,7 +23,7 @@ MARKDOWN_LINK = re.compile(r"\[([^\[\]]{1,60})\]\(([^()]{1,200})\)")
 
 # A comment's line that says which query the file is. What else links to queries (forked from, see also) does not.
 LINK = re.compile(
-    rf"(?:(?P<label>[a-z _-]{{1,30}}):? ?)?[<(\[]?(?:https?://)?(?:www\.)?dune\.com/queries/(?P<id>{ID})(?![0-9])",
+    rf"(?:(?P<label>[a-z _-]{{1,30}}):? ?)?[<(\[]?(?:https?://)?(?:www\.)?dune\.(?:com|xyz)/queries/(?P<id>{ID})(?![0-9])",
     re.IGNORECASE,
 )
 DECORATION = re.compile(r"^[^\w\[(<]+")

@@ -6,8 +6,10 @@ the past still shows most of its lineage.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from sqlglot import Token, exp
@@ -78,9 +80,27 @@ def reading(tokens: list[Token], sql: str) -> Reading:
 
 def _names_by_parser(tokens: list[Token], sql: str) -> list[Name] | None:
     try:
-        return [name for statement in TRINO.parser().parse(tokens, sql) for name in _names_in_tree(statement)]
+        with _unheard(logging.getLogger("sqlglot")):
+            statements = TRINO.parser().parse(tokens, sql)
+        if any(isinstance(statement, exp.Command) for statement in statements):  # its words were not looked at
+            return None
+        return [name for statement in statements for name in _names_in_tree(statement)]
     except Exception:  # a ParseError, but also a TypeError, ValueError or RecursionError from inside of sqlglot
         return None
+
+
+@contextmanager
+def _unheard(logger: logging.Logger) -> Iterator[None]:
+    """Keep a logger quiet: what sqlglot warns of names no file, and is told with the file's name instead."""
+
+    def is_told(_: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(is_told)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_told)
 
 
 def parameter_keys(sql: str) -> tuple[str, ...]:

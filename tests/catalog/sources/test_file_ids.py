@@ -100,6 +100,7 @@ COMMENTS = {
     " query link: https://dune.com/queries/4711": [4711],
     "https://dune.com/queries/4711/9876": [4711],
     "http://www.dune.com/queries/4711": [4711],
+    "- URL: https://dune.xyz/queries/243188/454830": [243188],
     "\n * Dune: dune.com/queries/4711\n *": [4711],
     "View on Dune: https://dune.com/queries/4711": [4711],
     "Dune query 3511777: https://dune.com/queries/3511777": [3511777],

@@ -1,5 +1,7 @@
 """What DuneSQL reads, position by position and pitfall by pitfall."""
 
+import logging
+
 import pytest
 import sqlglot
 from hypothesis import example, given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from sqlglot.errors import SqlglotError
 
 from dagster_dune.catalog.names import Reference, ReferenceKind
-from dagster_dune.catalog.sql.references import parameter_keys, references
+from dagster_dune.catalog.sql.references import parameter_keys, reading, references
+from dagster_dune.catalog.sql.tokens import tokenized
 
 
 def names(sql):
@@ -336,3 +339,14 @@ def test_no_parameter_keys():
 )
 def test_names_of_the_past_and_of_nobody(sql, names):
     assert [reference.name for reference in references(sql)] == names
+
+
+@pytest.mark.parametrize(
+    "sql", ["SHOW TABLES", "CREATE FUNCTION a.f(x json) RETURNS text AS $$ SELECT 1 $$", "CALL x()"]
+)
+def test_what_is_no_query_is_told_with_its_file_alone(sql, caplog):
+    """The parser's own warning names none."""
+    assert not reading(tokenized(sql), sql).is_parsed
+    assert caplog.messages == []
+    logging.getLogger("sqlglot").warning("heard again")
+    assert caplog.messages == ["heard again"]
