@@ -14,6 +14,9 @@ from dagster_dune.errors import DuneCatalogError
 Patterns = Sequence[str | int] | str | int
 """One pattern or several; the id of a query may be a number, as YAML has it."""
 
+LABELS_SHOWN = 10
+WAYS_TO_SELECT = "Write a name in SQL, a query's id, tag:<tag> or kind:<kind>."
+
 
 def listed(patterns: Patterns) -> list[str]:
     """Return patterns as a list of texts.
@@ -106,9 +109,13 @@ def _matches(label: str, wanted: str) -> bool:
 
 def _nothing_matches(pattern: str, wanted: str, labels: set[str]) -> DuneCatalogError:
     close = get_close_matches(wanted, sorted(labels), n=3)
-    return DuneCatalogError(
-        f"The pattern {pattern!r} matches nothing in the catalog.",
-        hint=f"Close matches: {', '.join(close)}."
-        if close
-        else "Write a name in SQL, a query's id, tag:<tag> or kind:<kind>.",
-    )
+    prefix = next((prefix for prefix in ("kind:", "tag:") if wanted.startswith(prefix)), "")
+    alike = sorted(label for label in labels if prefix and label.startswith(prefix))
+    if close:
+        hint = f"Close matches: {', '.join(close)}."
+    elif alike:
+        more = f" and {len(alike) - LABELS_SHOWN} more" if len(alike) > LABELS_SHOWN else ""
+        hint = f"There are {', '.join(alike[:LABELS_SHOWN])}{more}."
+    else:
+        hint = "Nothing in it has a tag." if prefix == "tag:" else WAYS_TO_SELECT
+    return DuneCatalogError(f"The pattern {pattern!r} matches nothing in the catalog.", hint=hint)

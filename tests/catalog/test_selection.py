@@ -62,6 +62,8 @@ def test_patterns(patterns, names):
         ("dune.acme.result_dex_dayly", "Close matches: dune.acme.result_dex_daily"),
         ("tag:dexx", "Close matches: tag:dex"),
         ("kind:matview", "Close matches: kind:view, kind:materialized_view"),
+        ("kind:schedule", "There are kind:materialized_view, kind:query, kind:view."),
+        ("tag:prod", "There are tag:dex"),
         ("7", "Write a name in SQL"),
         ("k*", "Write a name in SQL"),
         ("", "Write a name in SQL"),
@@ -73,6 +75,11 @@ def test_a_pattern_that_matches_nothing(pattern, hint):
     ) as caught:
         select(CATALOG, ["query_9", pattern])
     assert hint in caught.value.hint
+
+
+def test_a_tag_where_there_are_none():
+    with pytest.raises(DuneCatalogError, match=r"'tag:prod' matches nothing in the catalog\. Nothing in it has a tag"):
+        select(DuneCatalog(queries=[Query(query_id=1)]), "tag:prod")
 
 
 def test_a_pattern_must_match_somewhere_not_everywhere():

@@ -212,9 +212,24 @@ def test_hidden_and_other_files_are_left_out(tmp_path, write):
     assert only(tmp_path).query_id == 4100001
 
 
-def test_missing_folder(tmp_path):
+def test_partitions_of_a_query_without_parameters(tmp_path, write):
+    header = "partitions: {kind: daily, start: 2024-01-01, parameters: {day: '{partition_key}'}}"
+    write("x_4100001.sql", f"/* dune\n{header}\n*/\nSELECT 1")
+    with pytest.raises(
+        DuneCatalogError, match=r", line 2: the header has a parameter 'day', but the SQL has no \{\{day"
+    ):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+def test_missing_folder(tmp_path, write, monkeypatch):
     with pytest.raises(DuneCatalogError, match=r"There is no folder .*nowhere"):
         DuneCatalog.from_directory(tmp_path / "nowhere")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DuneCatalogError, match=re.escape(f"There is no folder queries in {tmp_path}.")):
+        DuneCatalog.from_directory("queries")
+    file = write("x_4100001.sql")
+    with pytest.raises(DuneCatalogError, match=r"x_4100001.sql is a file, and no folder\. Give the folder"):
+        DuneCatalog.from_directory(file)
 
 
 def test_empty_folder(tmp_path, write):
@@ -432,7 +447,7 @@ def test_bad_headers(tmp_path, write, header, message):
         ("/* dune\nid: 1\n*/\n", "holds no SQL"),
         ("\n-- first\n/* dune\nid: 1\nSELECT 1", ", line 3: the header is not closed"),
         ("-- first\n\n/* dune\nid: 1\n\nteam: x\n*/ SELECT 1", ", line 6: the header has no key 'team'"),
-        ("/* dune\nid: 1\n*/\n/* dune\nname: x\n*/ SELECT 1", ", line 6: this is the file's second header"),
+        ("/* dune\nid: 1\n*/\n/* dune\nname: x\n*/ SELECT 1", ", line 4: this is the file's second header"),
         ("SELECT 'ä'".encode("latin-1"), ", line 1: this is no UTF-8 text; .* Save it as UTF-8"),
     ],
 )
@@ -478,7 +493,7 @@ LINES = {
     "checks: {rows: {kind: rows}}": "the check rows of",
     "parameters: {b: {value: x, type: number}}": "must be a number",
     "parameters: {c: 1}": "has a parameter 'c'",
-    "partitions: {kind: daily, start: 2024-01-01, parameters: {c: '{partition_key}'}}": "has no parameter 'c'",
+    "partitions: {kind: daily, start: 2024-01-01, parameters: {c: '{partition_key}'}}": "has a parameter 'c'",
 }
 
 

@@ -39,8 +39,15 @@ def check_folder(path: Path) -> None:
     Raises:
         DuneCatalogError: It is not.
     """
+    if path.is_file():
+        raise DuneCatalogError(
+            f"{shown(path)} is a file, and no folder.", hint="Give the folder that holds the .sql files."
+        )
     if not path.is_dir():
-        raise DuneCatalogError(f"There is no folder {shown(path)}.", hint="Give the folder that holds the .sql files.")
+        where = "" if path.is_absolute() else f" in {shown(Path.cwd())}"
+        raise DuneCatalogError(
+            f"There is no folder {shown(path)}{where}.", hint="Give the folder that holds the .sql files."
+        )
 
 
 def read_directory(
@@ -225,8 +232,12 @@ def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
 def _declared_parameters(parsed: SqlText, header: Header) -> tuple[QueryParameter, ...]:
     """Every parameter that the SQL uses, with what the header says about it."""
     keys = parameter_keys(parsed.sql)
-    for key in header.parameters:
-        with parsed.at("parameters", key):
+    of_partitions = header.partitions.parameters if header.partitions else ()
+    places = [("parameters", key) for key in header.parameters]
+    places += [("partitions", "parameters", key) for key in of_partitions]
+    for place in places:
+        with parsed.at(*place):
+            key = place[-1]
             if key not in keys:
                 close = get_close_matches(key, keys, n=1)
                 raise DuneCatalogError(

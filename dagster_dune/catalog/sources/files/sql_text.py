@@ -127,7 +127,7 @@ def parse_sql_text(text: str, source: str) -> SqlText:
     if not headers:
         return SqlText(source, Header(), text.strip(), _line(text, 0), code_line, linked)
     if len(headers) > 1:
-        second = _place(source, text, headers[1].end())
+        second = _place(source, text, headers[1].start())
         raise DuneCatalogError(f"{second}: this is the file's second header.", hint="Join the two.")
     yaml = _header_text(source, text, headers[0].start("block"), headers[0]["block"])
     header = yaml.read(Header)
