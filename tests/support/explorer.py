@@ -105,6 +105,7 @@ class Explorer:
         Returns:
             The number of states, and the number of different ways through them.
         """
+        limit = sys.getrecursionlimit()
         sys.setrecursionlimit(10_000)
         gc.disable()  # nothing here is in a circle, and the collector would look at each state again and again
         try:
@@ -112,6 +113,7 @@ class Explorer:
             return len(self._ways), ways
         finally:
             gc.enable()
+            sys.setrecursionlimit(limit)
 
     def _count(self, world):
         if world not in self._ways:
