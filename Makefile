@@ -6,6 +6,13 @@ SEEDS ?= 10
 ON ?= SQLite
 PYTEST := pytest -n 4 --dist loadscope --no-loadscope-reorder
 EMULATED := $(BIN)/dagster-dune emulator exec --queries dune_project/queries
+# What pip is at, a line a package; its errors come by themselves.
+PROGRESS := awk '/^Collecting/ { print "  " $$2 } /^Installing coll/ { print "  unpacking all" } { fflush() }'
+define install
+@rm -f $@
+@{ $(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[$(1)]' && touch $@; } | $(PROGRESS)
+@test -e $@
+endef
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Tests start many processes; each would compile this package anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -107,13 +114,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 		|| { echo "$(PYTHON) cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing dagster-dune and what it needs into $(VENV): a minute or a few, once..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@
+	$(call install,dev)
 
 $(VENV)/docs-installed: $(VENV)/installed
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	@touch $@
+	@echo "Installing what the site needs..."
+	$(call install,docs)
 
 $(VENV)/ui-installed: $(VENV)/installed
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ui]'
-	@touch $@
+	@echo "Installing what the tests in a browser need..."
+	$(call install,ui)
