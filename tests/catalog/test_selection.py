@@ -62,7 +62,7 @@ def test_patterns(patterns, names):
         ("dune.acme.result_dex_dayly", "Close matches: dune.acme.result_dex_daily"),
         ("tag:dexx", "Close matches: tag:dex"),
         ("kind:matview", "Close matches: kind:view, kind:materialized_view"),
-        ("kind:schedule", "There are kind:materialized_view, kind:query, kind:view."),
+        ("kind:dashboard", "There are kind:materialized_view, kind:query, kind:view."),
         ("tag:prod", "There are tag:dex"),
         ("7", "Write a name in SQL"),
         ("k*", "Write a name in SQL"),
