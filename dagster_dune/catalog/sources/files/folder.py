@@ -233,11 +233,10 @@ def _declared_parameters(parsed: SqlText, header: Header) -> tuple[QueryParamete
     """Every parameter that the SQL uses, with what the header says about it."""
     keys = parameter_keys(parsed.sql)
     of_partitions = header.partitions.parameters if header.partitions else ()
-    places = [("parameters", key) for key in header.parameters]
-    places += [("partitions", "parameters", key) for key in of_partitions]
-    for place in places:
-        with parsed.at(*place):
-            key = place[-1]
+    said = [(key, ["parameters"]) for key in header.parameters]
+    said += [(key, ["partitions", "parameters"]) for key in of_partitions]
+    for key, place in said:
+        with parsed.at(*place, key):
             if key not in keys:
                 close = get_close_matches(key, keys, n=1)
                 raise DuneCatalogError(
