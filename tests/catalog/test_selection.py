@@ -63,7 +63,7 @@ def test_patterns(patterns, names):
         ("tag:dexx", "Close matches: tag:dex"),
         ("kind:matview", "Close matches: kind:view, kind:materialized_view"),
         ("kind:dashboard", "There are kind:materialized_view, kind:query, kind:view."),
-        ("tag:production", "There are tag:dex"),
+        ("tag:production", "There are tag:daily, tag:dex, tag:nft."),
         ("7", "Write a name in SQL"),
         ("k*", "Write a name in SQL"),
         ("", "Write a name in SQL"),
