@@ -220,6 +220,51 @@ def test_types_are_told_through_functions_that_pass_them_on(tmp_path):
     assert tables["acme.d"]["amounts"] == "array(double)"
 
 
+def test_elements_of_arrays_are_typed_by_their_use(tmp_path):
+    tables, problems = tables_of(
+        tmp_path,
+        a_4100001="SELECT t.part / 2e0 AS half FROM acme.a a, UNNEST(a.parts) AS t(part)",
+        b_4100002="SELECT l.keys[1] = 0x01 AS mine, l.more[2] - l.fees[1] / 2 AS rest FROM acme.b l",
+        c_4100003="""SELECT owner FROM acme.c c, UNNEST(c.owners) AS t(owner)
+                     UNION ALL SELECT member FROM acme.d d, UNNEST(d.members) AS t(member) WHERE member = 0x02""",
+        d_4100004="SELECT cardinality(n) AS n FROM acme.e, UNNEST(lists) AS t(n), UNNEST(labels) AS u(x)",
+    )
+    assert problems == []
+    assert tables["acme.a"]["parts"] == "array(double)"
+    assert tables["acme.b"] == {"fees": "array(double)", "keys": "array(varbinary)", "more": "array(double)"}
+    assert tables["acme.c"]["owners"] == tables["acme.d"]["members"] == "array(varbinary)"
+    assert tables["acme.e"]["labels"] == "array(varchar)"
+
+
+def test_tables_of_one_union_have_the_same_columns(tmp_path):
+    tables, problems = tables_of(
+        tmp_path,
+        a_4100001="""WITH every AS (
+                         SELECT *, 'a' AS chain FROM acme.a UNION ALL SELECT *, 'b' AS chain FROM acme.b
+                         UNION ALL SELECT *, 'c' AS chain FROM acme.c
+                     )
+                     SELECT max(amount) AS amount, keeper FROM every WHERE keeper = 0x01 AND chain = 'a' GROUP BY 2""",
+        b_4100002="SELECT extra + 1 AS n FROM acme.b",
+        c_4100003="SELECT * FROM acme.d UNION SELECT 1 AS id, 2 AS n",
+        d_4100004="SELECT *, 1 AS n FROM acme.e UNION SELECT 1 AS id, 2 AS n",
+    )
+    assert problems == []
+    assert tables["acme.a"] == tables["acme.b"] == tables["acme.c"]
+    assert list(tables["acme.a"]) == ["amount", "extra", "keeper"]
+    assert (list(tables["acme.d"]), list(tables["acme.e"])) == (["id", "n"], ["id"])
+
+
+def test_a_column_belongs_to_the_table_that_stands_alone_somewhere(tmp_path):
+    tables, problems = tables_of(
+        tmp_path,
+        a_4100001="SELECT ts FROM acme.calls l JOIN acme.deposits d ON d.evt_tx_hash = l.call_tx_hash",
+        b_4100002="SELECT ts + 1 AS ts FROM acme.deposits",
+    )
+    assert problems == []
+    assert "ts" in tables["acme.deposits"]
+    assert "ts" not in tables["acme.calls"]
+
+
 def test_values_that_do_not_fit_are_exchanged(tmp_path):
     tables, problems = tables_of(
         tmp_path, a_4100001="SELECT 1 AS one FROM acme.t WHERE code > 'a' AND code IN ({{odd}})"

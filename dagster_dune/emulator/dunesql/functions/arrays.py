@@ -249,8 +249,14 @@ _add("map_zip_with", "(map(K, V), map(K, U), (K, V, U) -> W) -> map(K, W)", _zip
 
 
 def _array_join(call: Call) -> str:
-    """The elements come as texts already."""
-    return f"trino_array_join({', '.join(argument.sql for argument in call.arguments)})"
+    """The elements come as texts already; DuckDB's own function takes no separator that is computed."""
+    array, *texts = call.arguments
+    if any(each.literal is None for each in texts):
+        return f"trino_array_join({', '.join(argument.sql for argument in call.arguments)})"
+    kept = f"list_filter({array.sql}, lambda dune_x: dune_x IS NOT NULL)"
+    if len(texts) > 1:
+        kept = f"list_transform({array.sql}, lambda dune_x: coalesce(dune_x, {texts[1].sql}))"
+    return f"array_to_string({kept}, {texts[0].sql})"
 
 
 ARRAYS.add("array_join", "(array(varchar), varchar) -> varchar", _array_join)

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.rewrite.observation import link
+from dagster_dune.emulator.dunesql.rewrite.scopes import Discover
 from dagster_dune.emulator.dunesql.types.trino import Type
 
 
@@ -27,9 +30,48 @@ class OpenTable:
         """Whether its usual columns are known already."""
         return self.discovery.is_well_known(self.name)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are known so far."""
+        return tuple(self.discovery.columns(self.name) or ())
+
     def ordered(self, columns: Sequence[str]) -> None:
         """Note that it has these columns, in this order."""
         self.discovery.ordered(self.name, columns)
+
+
+@dataclass(frozen=True)
+class UnitedTables:
+    """Tables of one UNION, which have the same columns: one that is asked for is made in each."""
+
+    tables: tuple[Discover, ...]
+
+    def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
+        """Make a column."""
+        del is_qualified
+        made = [table(column, is_qualified=True) for table in self.tables]
+        link([Operand(sql, type_) for sql, type_ in made])
+        return made[0]
+
+    @property
+    def is_well_known(self) -> bool:
+        """Whether the usual columns of one are known already."""
+        return any(table.is_well_known for table in self.tables)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are known so far of any."""
+        return tuple(dict.fromkeys(name for table in self.tables for name in table.names))
+
+    def ordered(self, columns: Sequence[str]) -> None:
+        """Note that they have these columns, in this order."""
+        for table in self.tables:
+            table.ordered(columns)
+
+    def share(self) -> None:
+        """Give each the columns that are known of the others."""
+        for name in self.names:
+            self(name, is_qualified=True)
 
 
 class Discovery(Protocol):
@@ -64,6 +106,9 @@ class Discovery(Protocol):
 
     def link(self, sqls: Sequence[str]) -> None:
         """Note that values are of one type."""
+
+    def elements(self, sql: str) -> str:
+        """Note that a value is an array; return what its elements are called, nothing if it is no column."""
 
     def compared(self, sql: str, text: str) -> None:
         """Note that a column is compared with a text, bytes or a whole number that is written out."""

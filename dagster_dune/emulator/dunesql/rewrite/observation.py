@@ -26,6 +26,9 @@ class Observer(Protocol):
     def link(self, sqls: Sequence[str]) -> None:
         """Values are of one type."""
 
+    def elements(self, sql: str) -> str:
+        """A value is an array; returns what its elements are called."""
+
     def compare(self, sql: str, text: str) -> None:
         """A value is compared with one that is written out."""
 
@@ -65,6 +68,12 @@ def link(values: Sequence[Operand]) -> None:
     if (known := next((value.type for value in values if value.type.name != "unknown"), None)) is not None:
         for value in values:
             suppose(value, known)
+
+
+def elements_of(value: Operand) -> str:
+    """Tell the observer, if there is one, that a value of unknown type is an array; what its elements are called."""
+    observer = OBSERVER.get()
+    return observer.elements(value.sql) if observer is not None and value.type.name == "unknown" else ""
 
 
 def note_compared(value: Operand, others: Sequence[Operand]) -> None:

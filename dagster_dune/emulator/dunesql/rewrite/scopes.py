@@ -23,6 +23,10 @@ class Discover(Protocol):
     def is_well_known(self) -> bool:
         """Whether the table's usual columns are known already."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are known so far."""
+
     def ordered(self, columns: Sequence[str]) -> None:
         """Note that the table has these columns, in this order."""
 
@@ -224,13 +228,18 @@ def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Sco
         return None
     found = answers[0]
     if found.use is not None:
-        found.use(is_qualified=bool(qualifier))
+        found.use(is_qualified=bool(qualifier) or _is_alone(scope))
     if scope.grouping is None:
         return Operand(found.sql, found.type)
     if (key := scope.grouping.keys.get(found.sql)) is not None:
         return key
     written = ".".join((*qualifier, name))
     raise error_at(column, f"'{written}' must be an aggregate expression or appear in GROUP BY clause")
+
+
+def _is_alone(scope: Scope) -> bool:
+    """Whether there is one table only whose columns are not known, so that a name that nothing else has is its."""
+    return scope.parent is None and sum(each.discover is not None for each in scope.fields) == 1
 
 
 def _discovered(name: str, qualifier: tuple[str, ...], scope: Scope) -> list[Field]:
@@ -241,7 +250,7 @@ def _discovered(name: str, qualifier: tuple[str, ...], scope: Scope) -> list[Fie
         if each.discover is not None and (not qualifier or each.qualifier[-len(qualifier) :] == qualifier)
     ]
     for each, discover in sorted(found, key=lambda pair: pair[1].is_well_known)[:1]:
-        sql, type_ = discover(name, is_qualified=bool(qualifier))
+        sql, type_ = discover(name, is_qualified=bool(qualifier) or _is_alone(scope))
         return [Field(name, sql, type_, each.qualifier)]
     return []
 

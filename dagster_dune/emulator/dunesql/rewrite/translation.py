@@ -101,6 +101,10 @@ class _Observer:
         """Values of unknown type must be of one type."""
         self.discovery.link([self.translator.origin(sql) for sql in sqls])
 
+    def elements(self, sql: str) -> str:
+        """A value of unknown type is an array."""
+        return self.discovery.elements(self.translator.origin(sql))
+
     def compare(self, sql: str, text: str) -> None:
         """A value is compared with one that is written out."""
         self.discovery.compared(self.translator.origin(sql), text)

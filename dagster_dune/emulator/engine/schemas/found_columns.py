@@ -24,6 +24,7 @@ class KnownTables:
     orders: dict[str, tuple[str, ...]] = field(default_factory=dict)
     compared: dict[Place, dict[str, None]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
+    arrays: set[Place] = field(default_factory=set)
 
     def columns(self, table: str) -> dict[str, Type] | None:
         """The columns of a table; a column of which fields are known is a row of these."""
@@ -91,5 +92,8 @@ class KnownTables:
         if target.name == "unknown" or self.type_of(place).name != "unknown":
             return
         filled = filled_type(target, place[1])
-        self.known[place[0]][place[1]] = filled if is_exact and filled.is_integer else widest_type(place[1], filled)
-        self.changed.add(place[0])
+        type_ = filled if is_exact and filled.is_integer else widest_type(place[1], filled)
+        for table, column in self.linked.get(place, {place}) | {place}:
+            if self.type_of((table, column)).name == "unknown":
+                self.known[table][column] = type_
+                self.changed.add(table)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from dagster_dune.emulator.dunesql.compiler import Compiled
 from dagster_dune.emulator.dunesql.types.reading import read_type
-from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, VARCHAR, Type, array
 from dagster_dune.emulator.engine.schemas.found_columns import KnownTables
 from dagster_dune.emulator.engine.schemas.reading import read_query
 from dagster_dune.emulator.engine.schemas.trials import mended_by_trials
-from dagster_dune.emulator.engine.schemas.usual_types import usual_type
+from dagster_dune.emulator.engine.schemas.usual_types import filled_type, usual_type
 
 Schema = dict[str, dict[str, str]]
 """The columns of each table by its full name: names and Trino types."""
@@ -116,7 +116,12 @@ def _settle(tables: KnownTables, *, everything: bool = False) -> None:
         for column, type_ in columns.items():
             if type_.name != "unknown" or name in tables.declared:
                 continue
-            usual = usual_type(column) or (Type("varchar") if everything else None)
+            is_array = (name, column) in tables.arrays
+            usual = filled_type(array(UNKNOWN), column) if is_array else usual_type(column)
+            if not everything and usual == array(VARCHAR):
+                usual = None
+            elif everything and usual is None:
+                usual = VARCHAR
             if usual is not None:
                 columns[column] = usual
                 tables.changed.add(name)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dagster_dune.emulator.dunesql.compiler import Compiled
 from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
 from dagster_dune.emulator.dunesql.rewrite.translation import translate_discovering
-from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.dunesql.types.trino import Type, array
 from dagster_dune.emulator.engine.schemas.found_columns import KnownTables, Place
-from dagster_dune.emulator.engine.schemas.usual_types import usual_type
+from dagster_dune.emulator.engine.schemas.usual_types import filled_type, usual_type, widest_type
 from dagster_dune.emulator.engine.schemas.well_known_tables import well_known
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -21,6 +21,7 @@ class _Reading(Discovery):
         self.tables = tables
         self.places: dict[str, Place] = {}
         self.used: dict[Place, None] = {}
+        self.inside: dict[str, Place] = {}
 
     def columns(self, table: str) -> Mapping[str, Type] | None:
         if table not in self.tables.known:
@@ -54,12 +55,28 @@ class _Reading(Discovery):
     def ordered(self, table: str, columns: Sequence[str]) -> None:
         self.tables.orders[table] = tuple(columns)
 
+    def elements(self, sql: str) -> str:
+        if sql not in self.places:
+            return ""
+        self.tables.arrays.add(self.places[sql])
+        name = f"{sql}[]"
+        self.inside[name] = self.places[sql]
+        return name
+
     def observe(self, sql: str, target: Type, *, is_exact: bool = False) -> None:
-        if sql in self.places:
+        if (place := self.inside.get(sql)) is not None and target.name != "unknown":
+            element = filled_type(target, place[1])
+            self.tables.observe(place, array(widest_type(place[1].removesuffix("s"), element)))
+        elif sql in self.places:
             self.tables.observe(self.places[sql], target, is_exact=is_exact)
 
     def link(self, sqls: Sequence[str]) -> None:
-        places = [self.places[sql] for sql in sqls if sql in self.places]
+        arrays = [self.inside[sql] for sql in sqls if sql in self.inside]
+        for places in (arrays, [self.places[sql] for sql in sqls if sql in self.places]):
+            self._link(places)
+
+    def _link(self, places: Sequence[Place]) -> None:
+        """Note that columns are of one type; one that is known of one is that of the others."""
         types = [self.tables.type_of(place) for place in places]
         known = next((type_ for type_ in types if type_.name != "unknown"), None)
         usual = next((usual for place in places if (usual := usual_type(place[1])) is not None), None)

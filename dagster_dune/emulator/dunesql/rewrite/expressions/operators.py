@@ -13,7 +13,7 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.functions.texts import joined_char
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
-from dagster_dune.emulator.dunesql.rewrite.observation import suppose
+from dagster_dune.emulator.dunesql.rewrite.observation import elements_of, suppose
 from dagster_dune.emulator.dunesql.rewrite.scopes import row_field
 from dagster_dune.emulator.dunesql.types.coercion import as_decimal, can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
@@ -228,6 +228,8 @@ def subscript(node: exp.Expr, container: Operand, key: Operand, position: int | 
         if position is None or not 1 <= position <= len(type_.of):
             raise error_at(node, "A field of a row is a position from 1 to the number of its fields, written out")
         return Operand(f"struct_extract_at({container.sql}, {position})", type_.of[position - 1])
+    if can_coerce(key.type, BIGINT) and (element := elements_of(container)):
+        return Operand(element, UNKNOWN)
     suppose(container, Type("map", of=(VARCHAR, VARCHAR)) if key.type.name == "varchar" else array(UNKNOWN))
     raise error_at(node, f"Cannot use {key.type} for subscript of {type_}")
 

@@ -10,6 +10,7 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
+from dagster_dune.emulator.dunesql.rewrite.discovery import UnitedTables
 from dagster_dune.emulator.dunesql.rewrite.observation import link
 from dagster_dune.emulator.dunesql.rewrite.queries.ordering import with_own_order
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, closed, is_open
@@ -28,7 +29,7 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
         raise error_at(node.this, f"mismatched input '{name}': put the query before it in parentheses")
     left, right = (translator.query(side, parent) for side in (node.this, node.expression))
     left, right = _like(left, right), _like(right, left)
-    more = tuple(each for side in (left, right) if is_open(side) for each in side.fields if each.discover)
+    more = _united(left, right)
     left, right = (replace(side, fields=closed(side.fields)) for side in (left, right))
     if len(left.fields) != len(right.fields) and not more:
         raise error_at(node, f"{name} query has different number of fields: {len(left.fields)}, {len(right.fields)}")
@@ -48,6 +49,17 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
     return with_own_order(translator, node, Relation(sql, fields))
 
 
+def _united(left: Relation, right: Relation) -> tuple[Field, ...]:
+    """What is taken of tables whose columns are not known; two that a star stands for have the same ones."""
+    opened = [[each for each in side.fields if each.discover is not None] for side in (left, right)]
+    tables = tuple(each.discover for side in opened for each in side if each.discover is not None)
+    if [len(side) for side in opened] != [1, 1]:
+        return tuple(each for side in opened for each in side)
+    united = UnitedTables(tables)
+    united.share()
+    return (replace(opened[0][0], discover=united),)
+
+
 def _is_closed(node: exp.Expr) -> bool:
     return isinstance(node, exp.Subquery | exp.Paren)
 
@@ -58,10 +70,14 @@ def _like(side: Relation, other: Relation) -> Relation:
     opened = [each.discover for each in side.fields if each.discover is not None]
     if len(opened) != 1 or is_open(other) or len(names) != len(other.fields):
         return side
-    opened[0].ordered(names)
     known = {(each.name or "").lower(): each for each in closed(side.fields)}
+    own = set(known) - set(opened[0].names)
+    opened[0].ordered([name for name in names if name not in own])
     made = []
     for name in names:
+        if name in own:
+            made.append(known[name])
+            continue
         sql, type_ = opened[0](name, is_qualified=True)
         made.append(replace(known.get(name) or Field(name, sql, type_), origin=sql, type=type_))
     return replace(side, fields=tuple(made))

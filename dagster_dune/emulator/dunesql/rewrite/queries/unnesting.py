@@ -6,10 +6,9 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
-from dagster_dune.emulator.dunesql.rewrite.observation import is_observed, suppose
+from dagster_dune.emulator.dunesql.rewrite.observation import elements_of, is_observed
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator
-from dagster_dune.emulator.dunesql.types.trino import BIGINT, UNKNOWN, VARCHAR, Type, array
+from dagster_dune.emulator.dunesql.types.trino import BIGINT, UNKNOWN, Type
 
 
 def unnest(translator: Translator, node: exp.Unnest, scope: Scope, *, keeps_rows: bool = False) -> Relation:
@@ -23,6 +22,7 @@ def unnest(translator: Translator, node: exp.Unnest, scope: Scope, *, keeps_rows
     lengths = []
     for argument in node.expressions:
         value = translator.expression(argument, scope)
+        translator.note_origin(f"{alias}.c{len(lists)}", elements_of(value))
         for name, sql, type_ in _parts(node, value):
             fields.append(Field(name, f"{alias}.c{len(lists)}", type_))
             lists.append((sql, type_))
@@ -60,8 +60,7 @@ def _parts(node: exp.Expr, value: Operand) -> list[tuple[str | None, str, Type]]
         key, item = value.type.of
         return [(None, f"map_keys({value.sql})", key), (None, f"map_values({value.sql})", item)]
     if value.type.name == "unknown" and is_observed():
-        suppose(value, array(UNKNOWN))
-        value = coerced(value, array(VARCHAR))
+        return [(None, value.sql, UNKNOWN)]
     if value.type.name != "array":
         raise error_at(node, f"Cannot unnest type: {value.type}")
     element = value.type.of[0]
