@@ -16,10 +16,9 @@ import tempfile
 ROUNDS = 15
 RATIO = 1.10
 HELP_SECONDS = 1.0
-EAGER = {"EAGER_IMPORT": "1"}  # lazy-loader's
 COMMANDS = {
     "import dagster": "import dagster",
-    "import dagster_dune": "import dagster_dune",
+    "import dagster_dune": "import dagster_dune; [getattr(dagster_dune, name) for name in dagster_dune.__all__]",
     "dagster-dune --help": "import sys; sys.argv = ['dagster-dune', '--help']; from dagster_dune.cli import app; app()",
 }
 
@@ -39,7 +38,6 @@ def main() -> int:
         environment = {
             **os.environ,
             "PYTHONDONTWRITEBYTECODE": "",
-            "EAGER_IMPORT": "1",
             "PYTHONPYCACHEPREFIX": bytecode,
         }
         for code in COMMANDS.values():

@@ -23,7 +23,7 @@ from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneAp
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.http.retries import longest_submission
 from dagster_dune.api.key import DEFAULT_VARIABLE, HiddenText, checked_variable
-from dagster_dune.api.models import KNOWN_TIERS, is_tier
+from dagster_dune.api.models.base import KNOWN_TIERS, is_tier
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
 from dagster_dune.run_config import (
     DuneRunConfig,

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, field_validator
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.key import HiddenText, checked_variable
-from dagster_dune.api.models import KNOWN_TIERS, Performance, is_tier
+from dagster_dune.api.models.base import KNOWN_TIERS, Performance, is_tier
 from dagster_dune.catalog.settings.parameters import plain_value
 from dagster_dune.errors import DuneConfigurationError, DunePlanError
 from dagster_dune.pipeline.nodes import Override

@@ -1,5 +1,6 @@
 """What tests share: the local Dune (one in each test process, empty at the start of each test), and how to ask it."""
 
+import os
 import shutil
 import signal
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from deployment import ROOT, Deployment
 from faulty_server import FaultyServer
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from odd_server import OddServer
 from waiting import PATIENCE, let_work, wait_until
@@ -99,9 +101,16 @@ def http(dune, http_of_session):
 
 @pytest.fixture(scope="session")
 def sample_database(tmp_path_factory):
-    """A database file with the sample tables, which take a second to make: emulators start over copies of it."""
-    file = tmp_path_factory.mktemp("sample") / "dune.db"
-    Engine(file).close()
+    """A database file with the sample tables, which take a second to make: emulators start over copies of it.
+
+    It is one for all processes of a run: what xdist starts has folders beside each other.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    file = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "sample.db"
+    with FileLock(f"{file}.lock"):
+        if not file.exists():
+            Engine(unfinished := file.with_suffix(".new")).close()
+            unfinished.rename(file)
     return file
 
 

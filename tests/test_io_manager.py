@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune import DuneCatalog, DuneIOManager, Query, QueryPartitions, build_dune_assets
 
@@ -119,7 +120,7 @@ def test_results_are_read_across_processes(queries, dune, monkeypatch, tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     location = Path(__file__).parent / "support" / "reading_location.py"
     command = [sys.executable, "-m", "dagster", "job", "execute", "-f", str(location), "-j", "everything"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("in_polars"))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.sources.files.sql_text import code_line_of
 
 LINE = re.compile(r"\bline (\d{1,6}):(\d{1,6})\b")
 LONGEST_REASON = 2000
@@ -29,6 +28,8 @@ def line_in_file(obj: MaterializedView | Query | Reference, reason: str) -> str:
     Returns:
         A sentence, or an empty text.
     """
+    from dagster_dune.catalog.sources.files.sql_text import code_line_of  # noqa: PLC0415  (needed for an error alone)
+
     place = LINE.search(reason)
     if not place or isinstance(obj, Reference) or not obj.source or not obj.sql or not obj.source.code_line:
         return ""

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dagster_dune.api.models import Performance
+from dagster_dune.api.models.base import Performance
 from dagster_dune.catalog.names import MAX_QUERY_ID, Reference, asset_key_parts, materialized_view_name
 from dagster_dune.catalog.settings.automation import Automation, Freshness
 from dagster_dune.catalog.settings.parameters import (

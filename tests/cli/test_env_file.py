@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune.cli.env_file import check_env_file
 from dagster_dune.errors import DuneConfigurationError
@@ -33,7 +34,7 @@ def cli(tmp_path, monkeypatch):
         if env_file is not None:
             (tmp_path / ".env").write_bytes(env_file.encode() if isinstance(env_file, str) else env_file)
         command = [BIN / "dagster-dune", *map(str, args)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     return run
 

@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from dagster.components.testing import create_defs_folder_sandbox
 from dagster.components.testing.test_cases import TestOpCustomization, TestTranslation
+from waiting import PATIENCE
 
 from dagster_dune import DuneComponent, DuneConfigurationError
 from dagster_dune.components.scaffolder import ScaffoldParams
@@ -263,7 +264,7 @@ def test_every_field_is_described():
 
 def dg_command(project, *arguments):
     done = subprocess.run(
-        [BIN / "dg", *arguments], check=False, cwd=project, capture_output=True, text=True, timeout=300
+        [BIN / "dg", *arguments], check=False, cwd=project, capture_output=True, text=True, timeout=PATIENCE
     )
     return done.returncode, done.stdout + done.stderr
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from waiting import PATIENCE
 
 import dagster_dune
 
@@ -41,11 +42,11 @@ def test_it_builds_and_a_broken_link_ends_the_build(tmp_path):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     command = [GENERATOR, "build", "--strict", "--clean", "-f", "mkdocs.yml"]
-    built = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    built = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert built.returncode == 0, built.stdout + built.stderr
     reference = (tmp_path / "build" / "site" / "reference" / "index.html").read_text("utf-8")
     assert "execute_pipeline" in reference
     assert "fonts.googleapis" not in reference
     (tmp_path / "docs" / "index.md").write_text("[nowhere](nothing.md)\n")
-    broken = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    broken = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert broken.returncode != 0

@@ -147,9 +147,11 @@ def test_a_cancelled_node_of_another_word_fails():
     assert done.assets == set()
 
 
-def test_dependents_that_start_after_a_cancellation_are_cancelled_as_well(endless):
+def test_dependents_that_start_after_a_cancellation_are_cancelled_as_well():
     with DuneEmulator(assume={"cancel-stops-dependents": "start"}) as dune:
-        load(dune, endless, endless)
+        load(dune)
+        dune.hold(A)
+        dune.hold(4200)
         done = Run(dune, settings={"run_timeout": 2.0})
         assert not done.success
         states = wait_until(
@@ -163,7 +165,7 @@ def test_a_pipeline_that_is_unknown_for_long_fails_the_attempt_and_the_next_take
     assets = build_dune_assets(CATALOG, retry_policy=dg.RetryPolicy(max_retries=1, delay=3))
     with DuneEmulator(assume={"young-pipeline": "late"}) as dune:
         load(dune)
-        done = Run(dune, assets)
+        done = Run(dune, assets, settings={"poll_interval": 1.0, "max_poll_interval": 1.0})
         assert done.success, done.words
         assert len(done.executions) == 2
         assert sum(entry["path"] == "/api/v1/pipelines/execute" for entry in dune.journal()) == 1

@@ -2,6 +2,7 @@
 
 import dagster as dg
 import pytest
+from waiting import PATIENCE
 
 from dagster_dune import DuneCatalog, DuneCheck, Query, build_dune_assets
 from dagster_dune.api.http import rate_budget
@@ -41,7 +42,7 @@ def warnings_of(result, instance):
 
 def test_they_are_observed_after_the_last_event(resource_with, instance, monkeypatch):
     monkeypatch.setattr(rate_budget, "WINDOW_SECONDS", 1.0)
-    result = run(resource_with(reads_per_minute=8, details_timeout=60), instance)
+    result = run(resource_with(reads_per_minute=8, details_timeout=PATIENCE), instance)
     assert result.success
     told, late = materialized(result), observed(result)
     without = {key for key, metadata in told.items() if ROW_COUNT not in metadata}
@@ -59,7 +60,7 @@ def test_they_are_observed_after_the_last_event(resource_with, instance, monkeyp
 def test_what_stays_missing_is_told_in_one_warning_and_delays_nothing(resource_with, instance, monkeypatch):
     monkeypatch.setattr(rate_budget, "WINDOW_SECONDS", 3600.0)
     monkeypatch.setattr(rate_budget.RateBudget, "seconds_to_wait", only_details_wait)
-    result = run(resource_with(reads_per_minute=8, details_timeout=60), instance)
+    result = run(resource_with(reads_per_minute=8, details_timeout=PATIENCE), instance)
     assert result.success
     without = [key for key, metadata in materialized(result).items() if ROW_COUNT not in metadata]
     assert len(without) == SIZE
@@ -98,7 +99,7 @@ def test_odd_details_are_missing_and_no_more(resource_with, instance, dune, body
 def test_details_of_failed_nodes_are_caught_up_too(resource_with, instance, dune, monkeypatch):
     monkeypatch.setattr(rate_budget, "WINDOW_SECONDS", 1.0)
     dune.load_query(2, "Query 2", "SELECT no_such_column FROM query_1")
-    result = run(resource_with(reads_per_minute=8, details_timeout=60), instance)
+    result = run(resource_with(reads_per_minute=8, details_timeout=PATIENCE), instance)
     assert not result.success
     assert len(materialized(result)) == SIZE - 1
     events = [event.event_specific_data.asset_observation for event in result.get_asset_observation_events()]

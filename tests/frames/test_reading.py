@@ -52,7 +52,7 @@ def test_several_pages_are_read_at_once_and_few_are_held(server):
         if "csv" in path:
             asked.append(int(options["offset"]))
             if options["offset"] == "0":
-                release.wait(10)
+                release.wait(PATIENCE)
 
     server.change = hold_back_the_first
     with DuneApiClient("key", server.url) as client:
@@ -65,7 +65,7 @@ def test_several_pages_are_read_at_once_and_few_are_held(server):
         time.sleep(0.1)  # were there more, they would come now
         assert sorted(asked) == [0, 10, 20]
         release.set()
-        reads.join(10)
+        reads.join(PATIENCE)
     assert [batch.column(0)[0].as_py() for batch in seen] == list(range(1, 101, 10))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.http import rate_budget, retries
@@ -237,7 +237,7 @@ def test_a_thousand_nodes_are_followed_and_told_within_the_limit(dune):
     plan = PipelinePlan(tuple(nodes))
     log = logging.getLogger("test")
     with (
-        DuneApiClient(dune.api_key, dune.url, timeout=60, reads_per_minute=40) as client,
+        DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE, reads_per_minute=40) as client,
         Details(client, 30) as details,
     ):
         pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from plain_http import plain
 from ulid import ULID
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.server import DuneEmulator
@@ -30,7 +30,7 @@ def ended(http):
 
     def wait(answer):
         assert answer.status_code == 200, answer.text
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         path = f"/execution/{answer.json()['execution_id']}/status"
         while not (status := http.get(path).json())["is_execution_finished"]:
             assert time.monotonic() < deadline, status
@@ -431,7 +431,7 @@ def test_nodes_are_listed_as_soon_as_a_pipeline_is_submitted(http, dune, numbers
 def test_a_result_that_has_expired_has_no_rows(database):
     with DuneEmulator(database=database, result_seconds=0.001) as dune:
         headers = {"X-Dune-Api-Key": dune.api_key}
-        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
+        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=PATIENCE) as http:
             execution = http.post("/sql/execute", json={"sql": "SELECT 1 AS n"}).json()["execution_id"]
             wait_until(
                 lambda: http.get(f"/execution/{execution}/status").json()["state"],
@@ -501,7 +501,7 @@ def test_answers_tell_what_is_left_of_a_limit(database):
 
     with DuneEmulator(database=database, rate_limit="free") as dune:
         headers = {"X-Dune-Api-Key": dune.api_key}
-        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as http:
+        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=PATIENCE) as http:
             begin = time.time()
             assert told(http.get("/queries"))[:2] == [40, 39]
             assert told(http.get("/query/9"))[:2] == [40, 38]
@@ -534,7 +534,7 @@ def test_nothing_is_answered_before_a_folder_is_loaded(tmp_path):
                     return plain.get(
                         f"http://127.0.0.1:{port}/api/v1/queries",
                         headers={"X-Dune-Api-Key": "emulator-key"},
-                        timeout=60,
+                        timeout=PATIENCE,
                     )
                 except httpx.ConnectError:
                     return None
@@ -584,9 +584,9 @@ def test_credits_can_be_ignored_in_place_of_datapoints(http, ended):
     sql = "SELECT t.n + 1000 * u.n AS n FROM UNNEST(sequence(1, 1000)) AS t(n), UNNEST(sequence(0, 250)) AS u(n)"
     execution = ended(http.post("/sql/execute", json={"sql": sql}))["execution_id"]
     path = f"/execution/{execution}/results"
-    assert len(http.get(path, timeout=120).json()["result"]["rows"]) == 250_000
+    assert len(http.get(path, timeout=PATIENCE).json()["result"]["rows"]) == 250_000
     everything = {"ignore_max_credits_per_request": "true"}
-    assert len(http.get(path, params=everything, timeout=120).json()["result"]["rows"]) == 251_000
+    assert len(http.get(path, params=everything, timeout=PATIENCE).json()["result"]["rows"]) == 251_000
 
 
 def test_information_schema(http, dune, numbers, rows, ended):
@@ -607,7 +607,7 @@ def test_unknown_fields_are_refused_unless_it_is_lenient(http):
     assert (refused.status_code, "Extra inputs are not permitted" in refused.json()["error"]) == (400, True)
     with DuneEmulator(lenient=True) as dune:
         headers = {"X-Dune-Api-Key": dune.api_key}
-        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=60) as lenient:
+        with httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers=headers, timeout=PATIENCE) as lenient:
             query_id = lenient.post("/query", json=body).json()["query_id"]
             assert lenient.get(f"/query/{query_id}").json()["parameters"] == [{"key": "n", "type": "text"}]
             wrong = lenient.post("/query", json=body | {"name": 1})

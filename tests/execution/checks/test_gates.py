@@ -7,6 +7,7 @@ import dagster as dg
 import gated_location as location
 import pytest
 from gated_location import A, B
+from waiting import PATIENCE
 
 from dagster_dune import DuneCheck, DunePlanError, build_dune_assets
 from dagster_dune._execution.checks.gates import ruling
@@ -243,7 +244,7 @@ def untold(world, finish_pipeline):
     run = world.instance.create_run_for_job(location.gated(), status=dg.DagsterRunStatus.FAILURE)
     record = SubmissionRecord(world.instance, run, "dune_assets")
     assert record.intend(plan)
-    with DuneApiClient(world.dune.api_key, world.dune.url, timeout=60, max_retries=0) as client:
+    with DuneApiClient(world.dune.api_key, world.dune.url, timeout=PATIENCE, max_retries=0) as client:
         pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
         finish_pipeline(client, pipeline)
     assert record.close(State.ANSWERED, pipeline)
@@ -292,7 +293,7 @@ def hear(world):
 
     def of(plan, submission):
         pipeline, polling = submission.pipeline_execution_id, Polling(0.01, 0.1)
-        with DuneApiClient(world.dune.api_key, world.dune.url, timeout=60, max_retries=0) as client:
+        with DuneApiClient(world.dune.api_key, world.dune.url, timeout=PATIENCE, max_retries=0) as client:
             for outcomes in follow(client, plan, pipeline, polling=polling, log=LOG, size=len(submission.node_ids)):
                 yield from outcomes
 

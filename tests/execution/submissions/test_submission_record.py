@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from databases import EACH_DATABASE, database_of_test, instance_of
+from waiting import PATIENCE
 
 from dagster_dune import DuneCatalog, Query
 from dagster_dune._execution.submissions import submission_record
@@ -103,7 +104,7 @@ def test_twenty_definitions_and_200_writes_at_once_lose_nothing(stored, job, tmp
         for first in (0, 10)
     ]
     for writer in writers:
-        _, errors = writer.communicate(timeout=300)
+        _, errors = writer.communicate(timeout=PATIENCE)
         assert writer.returncode == 0, errors.decode()
     for number in range(20):
         written = submissions_of(stored, [run], f"definition_{number}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from dagster_dune.api.models import Performance
+from dagster_dune.api.models.base import Performance
 from dagster_dune.catalog.names import MAX_QUERY_ID
 from dagster_dune.catalog.objects import Kinds, MatviewName, Names, Owners, Title
 from dagster_dune.catalog.settings.automation import Automation, Freshness
