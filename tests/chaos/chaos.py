@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -68,7 +69,10 @@ def run_batch(seeds, home, dunes, storage="", *, protocol="on", gates="on", webs
             try:
                 done.put((scenario, _drive(scenario, dune, deployment)))
             except Exception as error:  # so that one scenario does not end the others
-                done.put((scenario, [f"it could not be driven: {error!r}"]))
+                places = " > ".join(
+                    f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+                )
+                done.put((scenario, [f"it could not be driven: {error!r}, at {places}"]))
 
     with (
         kind(home, dunes[0], arguments, location.name, storage, forks=False) as deployment,
