@@ -10,7 +10,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli.app import app
 from dagster_dune.cli.emulator.parameter_values import sample_values
 from dagster_dune.cli.emulator.server_options import ServerOptions
-from dagster_dune.cli.emulator.table_schemas import FolderSql, folder_schema, load_tables
+from dagster_dune.cli.emulator.table_schemas import FolderSql, folder_schema, found_schema, load_tables
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.emulator.sql_errors import SqlError
 from dagster_dune.errors import DuneError
@@ -218,6 +218,14 @@ def test_types_are_told_through_functions_that_pass_them_on(tmp_path):
     assert (tables["acme.c"]["days"], tables["acme.c"]["start_date"]) == ("bigint", "date")
     assert {tables["acme.d"][name] for name in ("opened", "closed")} == {"timestamp(3) with time zone"}
     assert tables["acme.d"]["amounts"] == "array(double)"
+
+
+def test_texts_that_are_cast_to_times_are_days(tmp_path):
+    (tmp_path / "a_4100001.sql").write_text("SELECT 'on ' || CAST(due AS varchar), CAST(due AS timestamp) FROM acme.a")
+    (tmp_path / "b_4100002.sql").write_text("SELECT due || '!' FROM acme.a")
+    found, problems = found_schema(FolderSql.read(tmp_path))
+    assert problems == {}
+    assert (found.tables["acme.a"], found.compared["acme.a"]) == ({"due": "varchar"}, {"due": ["2026-06-30"]})
 
 
 def test_elements_of_arrays_are_typed_by_their_use(tmp_path):

@@ -7,9 +7,13 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import converted
+from dagster_dune.emulator.dunesql.rewrite.observation import note_compared
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.reading import read_type
-from dagster_dune.emulator.dunesql.types.trino import DATE, Type, timestamp_tz
+from dagster_dune.emulator.dunesql.types.trino import DATE, TIMESTAMPS, VARCHAR, Type, timestamp_tz
+
+_A_DAY = Operand("", VARCHAR, literal="2026-06-30")
+"""What a text may be that is cast to a time."""
 
 
 def write_date(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
@@ -35,6 +39,8 @@ def write_cast(translator: Translator, node: exp.Cast, scope: Scope) -> Operand:
         target.name == "timestamp with time zone" and value.type.name == "varchar" and not _is_utc(value)
     ):
         target = timestamp_tz(target.digits, zoned=True)
+    if value.type.name in ("unknown", "varchar") and target.name in ("date", *TIMESTAMPS):
+        note_compared(value, [_A_DAY])
     if isinstance(node, exp.TryCast):
         return Operand(f"TRY({converted(value.sql, value.type, target)})", target)
     literal = value.literal if target.name == "varchar" else None
