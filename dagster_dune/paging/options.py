@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from numbers import Integral, Real
+from typing import Any, Literal
 
 from dagster_dune.api.endpoints.base import comma_separated
 from dagster_dune.errors import DuneConfigurationError
 
-CONCURRENT_PAGES = 6
+CONCURRENT_PAGES = 8
 Wire = Literal["auto", "csv", "json"]
 
 Uint256 = Literal["text", "decimal", "float", "binary"]
@@ -20,6 +21,37 @@ or as 32 bytes, the most significant first (an int256 in two's complement)."""
 Timestamps = Literal["exact", "cut"]
 """What becomes of a timestamp finer than a microsecond or outside the years 1 to 9999: an error, or the nearest that
 fits, digits cut off."""
+
+
+_KINDS: dict[str, type] = {
+    "filters": str,
+    "sort_by": str,
+    "limit": Integral,
+    "sample": Integral,
+    "exact": bool,
+    "max_bytes": Integral,
+    "allow_partial_results": bool,
+    "ignore_max_credits_per_request": bool,
+    "page_size": Integral,
+    "concurrency": Integral,
+}
+_WORDS = {str: "a text", Integral: "a whole number", Real: "a number", bool: "True or False", Mapping: "a mapping"}
+
+
+def check_kinds(options: Any, kinds: Mapping[str, type]) -> None:
+    """Check that options are of the kinds that they must be, where they are not None.
+
+    Args:
+        options: An object with the options as attributes.
+        kinds: The kind of each: a text, a number, a bool, a mapping.
+
+    Raises:
+        DuneConfigurationError: One of them is of another kind.
+    """
+    for name, kind in kinds.items():
+        value = getattr(options, name)
+        if value is not None and not (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
+            raise DuneConfigurationError(f"{name} must be {_WORDS[kind]}, not {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -60,6 +92,7 @@ class ReadOptions:
     wire: Wire = "auto"
 
     def __post_init__(self) -> None:
+        check_kinds(self, _KINDS)
         excluded = {"filters": self.filters, "limit": self.limit, "page_size": self.page_size}
         if self.sample is not None and (given := [name for name, value in excluded.items() if value is not None]):
             raise DuneConfigurationError(

@@ -28,7 +28,7 @@ def matrix_of(texts: pa.Array) -> Matrix | None:
     """
     offsets = offsets_of(texts)
     size, count = int(offsets[-1] - offsets[0]), len(texts) - texts.null_count
-    if not size or size % count:
+    if not size or not count or size % count:
         return None
     width = size // count
     expected: Any = width if not texts.null_count else width * _is_valid(texts)

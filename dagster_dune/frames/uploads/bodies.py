@@ -1,10 +1,14 @@
-"""Rows as Dune takes them: CSV, and NDJSON where there are texts, since CSV's empty field is a NULL there."""
+"""Rows as Dune takes them, in the shorter of its two formats that is exact for them: CSV, or NDJSON.
+
+In CSV an empty field is NULL, so that an empty text has no form there. What else a reader of CSV may take for another
+value goes as NDJSON too: words for NULL, blanks at the ends of a text, control characters, and NULL in a table of one
+column, which would be an empty line.
+"""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,24 +16,82 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_dune.api.models import TableColumn
-from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.types.texts import WIDE_RANGES
-from dagster_dune.frames.uploads.schema import WIDE, is_bytes, is_text
+from dagster_dune.frames.types.equal_lengths import content_of, offsets_of
+from dagster_dune.frames.uploads.sources import Rows
+from dagster_dune.frames.uploads.texts import holds, texts_of
 
 CSV: Literal["text/csv"] = "text/csv"
 NDJSON: Literal["application/x-ndjson"] = "application/x-ndjson"
 ContentType = Literal["text/csv", "application/x-ndjson"]
-BATCH_ROWS = 20_000
 _BARE = ("boolean", "tinyint", "smallint", "integer", "bigint")
 """Types whose values are no texts in JSON. Doubles are texts: no reader rounds those, and NaN is one of them."""
 
+_NULL_WORDS = pa.array(
+    [
+        "",
+        "null",
+        "NULL",
+        "Null",
+        "nil",
+        "NIL",
+        "<nil>",
+        "\\N",
+        "none",
+        "None",
+        "NONE",
+        "na",
+        "NA",
+        "n/a",
+        "N/A",
+        "nan",
+        "NaN",
+    ]
+)
 _CONTROL = r"[\x00-\x1f]"
-_HEX = np.frombuffer("".join(f"{value:02x}" for value in range(256)).encode(), np.uint8).reshape(256, 2)
+_BLANK = 0x20
 
 
-def content_type(columns: Sequence[TableColumn]) -> ContentType:
-    """Which format is exact for the types of a table: CSV is shorter, but tells no empty text from NULL."""
-    return NDJSON if any(column.type == "varchar" for column in columns) else CSV
+def content_type(columns: Sequence[TableColumn], rows: Rows, marker: str | None = None) -> ContentType:
+    """Choose the format for some rows: CSV, which is shorter and so cheaper, where it is exact for all of them.
+
+    Args:
+        columns: The columns of the table.
+        rows: The rows. A stream that would have to be looked at is NDJSON, since it can be read only once.
+        marker: What stands in the last column of each row, if that is none of the rows'.
+    """
+    is_alone = len(columns) == 1
+    own = columns if marker is None else columns[:-1]
+    watched = [column for column in own if is_alone or column.type == "varchar"]
+    if marker is not None and not is_exact_in_csv(pa.array([marker])):
+        return NDJSON
+    if not watched:
+        return CSV
+    if not rows.can_be_read_again:
+        return NDJSON
+    batches = rows.batches([column.name for column in watched])
+    is_exact = all(
+        (column.type != "varchar" or is_exact_in_csv(texts_of(array, column))) and not (is_alone and array.null_count)
+        for batch in batches
+        for array, column in zip(batch.columns, watched, strict=True)
+    )
+    return CSV if is_exact else NDJSON
+
+
+def is_exact_in_csv(texts: pa.Array) -> bool:
+    """Whether every reader of CSV finds these texts as they are.
+
+    Examples:
+        >>> is_exact_in_csv(pa.array(['a, "b"', None])), is_exact_in_csv(pa.array([""]))
+        (True, False)
+    """
+    if pc.any(pc.is_in(texts, _NULL_WORDS)).as_py():
+        return False
+    content, offsets = content_of(texts), offsets_of(texts)
+    if (content < _BLANK).any():
+        return False
+    starts = (offsets - offsets[0])[:-1][np.diff(offsets) > 0]
+    ends = (offsets - offsets[0])[1:][np.diff(offsets) > 0] - 1
+    return not ((content[starts] == _BLANK).any() or (content[ends] == _BLANK).any())
 
 
 def header(columns: Sequence[TableColumn], format_: ContentType) -> bytes:
@@ -37,7 +99,7 @@ def header(columns: Sequence[TableColumn], format_: ContentType) -> bytes:
     return (",".join(column.name for column in columns) + "\n").encode() if format_ == CSV else b""
 
 
-def rows_of(batch: pa.RecordBatch, columns: Sequence[TableColumn], format_: ContentType) -> bytes:
+def rows_of(batch: pa.RecordBatch, columns: Sequence[TableColumn], format_: ContentType) -> memoryview:
     """Write rows, a line each.
 
     Args:
@@ -52,125 +114,52 @@ def rows_of(batch: pa.RecordBatch, columns: Sequence[TableColumn], format_: Cont
         DuneConfigurationError: A value does not fit its column.
     """
     texts = [texts_of(array, column) for array, column in zip(batch.columns, columns, strict=True)]
-    if format_ == CSV:
-        joined = _joined(texts, [",", *[","] * (len(texts) - 2)] if len(texts) > 1 else [], "", "\n")
-    else:
-        texts = [_json(text, column) for text, column in zip(texts, columns, strict=True)]
-        names = [json.dumps(column.name) for column in columns]
-        joined = _joined(texts, [f",{name}:" for name in names[1:]], f"{{{names[0]}:", "}\n")
-    return b"".join(joined.to_pylist()) if joined.offset else _content(joined)
+    parts = _csv_parts(texts, columns) if format_ == CSV else _json_parts(texts, columns)
+    pieces = [pa.scalar(part) if isinstance(part, str) else part for part in parts]
+    return _content(pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement=""))
 
 
-def _content(lines: pa.Array) -> bytes:
+def _content(lines: pa.Array) -> memoryview:
     """The lines one after another, as they stand in memory."""
-    _, offsets, data = lines.buffers()
-    return bytes(data[: int(np.frombuffer(offsets, np.int32)[len(lines)])]) if data else b""
+    offsets, data = offsets_of(lines), lines.buffers()[2]
+    return memoryview(data)[offsets[0] : offsets[-1]] if data else memoryview(b"")
 
 
-def _joined(texts: Sequence[pa.Array], between: Sequence[str], begin: str, end: str) -> pa.Array:
-    pieces: list[pa.Array | pa.Scalar] = [pa.scalar(begin)]
-    for number, text in enumerate(texts):
-        pieces += [pa.scalar(between[number - 1])] if number else []
-        pieces.append(pc.fill_null(text, ""))
-    joined = pc.binary_join_element_wise(*pieces, pa.scalar(end), pa.scalar(""))
-    return joined.cast(pa.binary())
+def _csv_parts(texts: Sequence[pa.Array], columns: Sequence[TableColumn]) -> Iterator[str | pa.Array]:
+    for number, (text, column) in enumerate(zip(texts, columns, strict=True)):
+        if number:
+            yield ","
+        yield _quoted(text) if column.type == "varchar" else text
+    yield "\n"
 
 
-# Assumption: table-bodies.
-def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
-    """Write the values of a column as plain texts, NULL as NULL."""
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    type_ = str(column.type)
-    if type_ in WIDE:
-        return _wide(array, column)
-    kind = "decimal" if type_.startswith("decimal") else type_
-    return _WRITERS.get(kind, _cast)(array, column)
-
-
-def _cast(array: pa.Array, _: TableColumn) -> pa.Array:
-    return pc.cast(array, pa.string())
-
-
-def _floats(array: pa.Array, _: TableColumn) -> pa.Array:
-    texts = pc.cast(array, pa.string())
-    for arrow, dune in (("nan", "NaN"), ("-nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")):
-        texts = pc.if_else(pc.equal(texts, arrow), dune, texts)
-    return texts
-
-
-def _decimals(array: pa.Array, _: TableColumn) -> pa.Array:
-    texts = pc.cast(array, pa.string())
-    if not pc.any(pc.match_substring(texts, "E")).as_py():
+def _quoted(texts: pa.Array) -> pa.Array:
+    """Put quotes around the texts that need them."""
+    if not holds(texts, ",") and not holds(texts, '"'):
         return texts
-    return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], pa.string())
+    quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
+    return pc.if_else(pc.match_substring_regex(texts, '[,"]'), quoted, texts)
 
 
-# Assumption: table-milliseconds.
-def _timestamps(array: pa.Array, column: TableColumn) -> pa.Array:
-    try:
-        plain = array.cast(pa.timestamp("ms", array.type.tz and "UTC"))
-    except pa.ArrowInvalid as error:
-        raise DuneConfigurationError(
-            f"Column {column.name!r} has timestamps that are finer than a millisecond, which a table on Dune cuts off.",
-            hint="Cut them to milliseconds.",
-        ) from error
-    texts = pc.cast(plain, pa.string())
-    longest = len("9999-12-31 23:59:59.999") + (array.type.tz is not None)
-    if pc.any(pc.greater(pc.utf8_length(texts), longest)).as_py() or pc.any(pc.starts_with(texts, "-")).as_py():
-        raise DuneConfigurationError(f"Column {column.name!r} has a year that is none of 0 to 9999.")
-    return texts
-
-
-def _bytes(array: pa.Array, _: TableColumn) -> pa.Array:
-    array = array.cast(pa.binary())
-    array = pa.concat_arrays([array]) if array.offset else array
-    filled = pc.fill_null(array, b"")
-    _, offset_buffer, data = filled.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int32)[filled.offset : filled.offset + len(filled) + 1]
-    values = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]] if data else np.empty(0, np.uint8)
-    digits = _HEX[values].reshape(-1)
-    starts = ((offsets - offsets[0]) * 2).astype(np.int32)
-    texts = pa.Array.from_buffers(pa.string(), len(array), [None, pa.py_buffer(starts), pa.py_buffer(digits)])
-    texts = pc.binary_join_element_wise("0x", texts, "")
-    return pc.if_else(array.is_valid(), texts, None)
-
-
-def _wide(array: pa.Array, column: TableColumn) -> pa.Array:
-    lowest, highest = WIDE_RANGES[str(column.type)]
-    if is_bytes(array.type):
-        is_signed = column.type == "int256"
-        numbers = [None if b is None else int.from_bytes(b, "big", signed=is_signed) for b in array.to_pylist()]
-        return pa.array([None if number is None else str(number) for number in numbers], pa.string())
-    texts = array.cast(pa.string()) if is_text(array.type) else _decimals(array, column)
-    surely = "^[0-9]{1,76}$" if lowest == 0 else "^-?[0-9]{1,76}$"  # all of these fit
-    for text in pc.filter(texts, pc.invert(pc.match_substring_regex(texts, surely))).to_pylist():
-        if not re.fullmatch("-?[0-9]{1,78}", text) or not lowest <= int(text) <= highest:
-            raise DuneConfigurationError(f"Column {column.name!r} holds {text!r}, which is no {column.type}.")
-    return texts
-
-
-def _json(texts: pa.Array, column: TableColumn) -> pa.Array:
-    """Write plain texts as JSON."""
-    if column.type in _BARE:
-        return pc.fill_null(texts, "null")
-    if column.type == "varchar":
-        texts = _escaped(texts)
-    return pc.fill_null(pc.binary_join_element_wise('"', texts, '"', ""), "null")
+def _json_parts(texts: Sequence[pa.Array], columns: Sequence[TableColumn]) -> Iterator[str | pa.Array]:
+    """Names and values by turns. Quotes go with the names, except where a NULL, which has none, stands among values."""
+    before = "{"
+    for text, column in zip(texts, columns, strict=True):
+        values = _escaped(text) if column.type == "varchar" else text
+        quote = "" if column.type in _BARE or text.null_count else '"'
+        yield f"{before}{json.dumps(column.name)}:{quote}"
+        if text.null_count and column.type not in _BARE:
+            values = pc.binary_join_element_wise('"', values, '"', "")
+        yield pc.fill_null(values, "null")
+        before = f"{quote},"
+    yield f"{before.removesuffix(',')}}}\n"
 
 
 def _escaped(texts: pa.Array) -> pa.Array:
-    if pc.any(pc.match_substring_regex(texts, _CONTROL)).as_py():
+    if (content_of(texts) < _BLANK).any() and pc.any(pc.match_substring_regex(texts, _CONTROL)).as_py():
         escaped = [None if text is None else json.dumps(text, ensure_ascii=False)[1:-1] for text in texts.to_pylist()]
         return pa.array(escaped, pa.string())
-    return pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
-
-
-_WRITERS: dict[str, Callable[[pa.Array, TableColumn], pa.Array]] = {
-    "real": _floats,
-    "double": _floats,
-    "decimal": _decimals,
-    "timestamp": _timestamps,
-    "timestamp with time zone": _timestamps,
-    "varbinary": _bytes,
-}
+    for character in ("\\", '"'):
+        if holds(texts, character):
+            texts = pc.replace_substring(texts, character, f"\\{character}")
+    return texts

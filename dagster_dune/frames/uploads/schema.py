@@ -60,7 +60,7 @@ def table_parts(name: str) -> tuple[str, str]:
         >>> table_parts("dune.acme.labels")
         ('acme', 'labels')
     """
-    match = _TABLE.fullmatch(name.replace('"', ""))
+    match = _TABLE.fullmatch(name.replace('"', "")) if isinstance(name, str) else None
     if not match:
         raise DuneConfigurationError(f"A table on Dune is named dune.<team>.<table>, not {name!r}.")
     table = match[2]

@@ -1,6 +1,7 @@
 """Frames as tables on Dune: exact, in few requests, refused before anything is sent, and never written twice."""
 
 import datetime as dt
+import logging
 import os
 import random
 import signal
@@ -177,7 +178,7 @@ def test_what_costs_too_much_in_any_case_is_refused_before_any_request(faulty):
     [
         ("labels", "dune.<team>.<table>"), ("dune.acme.result_x", "materialized view"),
         ("dune.acme.dataset_x", "CSV upload"), ("dune.acme.Labels", "no name of a table"),
-        ("dune.acme.1x", "no name of a table"), ("dune.acme.select", "reserves"),
+        ("dune.acme.1x", "no name of a table"), ("dune.acme.select", "reserves"), (None, "dune.<team>.<table>"),
     ],
 )  # fmt: skip
 def test_names_that_no_table_can_have(name, words):
@@ -241,7 +242,8 @@ def test_values_that_do_not_fit_are_refused_before_any_request(faulty, frame, ty
     [
         {"mode": "upsert"}, {"on_schema_change": "ignore"}, {"mode": "append", "on_schema_change": "replace"},
         {"marker": "x"}, {"mode": "append", "marker": "it's"}, {"max_request_bytes": 0}, {"modus": "append"},
-        {"mode": "append", "marker": "x", "marker_column": "label"},
+        {"mode": "append", "marker": "x", "marker_column": "label"}, {"max_credits": "5"}, {"types": ["uint256"]},
+        {"mode": "append", "marker": 5}, {"max_request_bytes": "1 GB"}, {"is_private": "yes"}, {"settle_seconds": "1"},
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused_before_any_request(faulty, options):
@@ -296,6 +298,13 @@ def test_a_marker_tells_whether_it_has_arrived(client, dune, when):
     assert (again.was_there, again.rows, count(client)) == (True, 0, 4)
 
 
+@pytest.mark.parametrize("marker", ["null", " a", 'it, is "x"'])
+def test_a_marker_may_be_any_text_without_quotes(client, marker):
+    frame = pa.table({"n": [1, 2]})
+    assert write_table(client, frame, NAME, mode="append", marker=marker).rows == 2
+    assert write_table(client, frame, NAME, mode="append", marker=marker).was_there
+
+
 def test_rows_that_are_there_twice_are_an_error_that_says_so(client):
     marking = {"mode": "append", "marker": "m"}
     write_table(client, FRAME, NAME, **marking)
@@ -342,6 +351,19 @@ def test_a_table_whose_creation_got_no_answer_is_looked_for(client, dune):
     dune.inject("reset", method="POST", path="/api/v1/uploads", when="after")
     assert write_table(client, FRAME, NAME).rows == 2
     assert count(client) == 2
+
+
+def test_an_interrupted_insert_says_what_is_there_and_passes_on(client, monkeypatch, caplog):
+    caplog.set_level(logging.WARNING, "dagster_dune")
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client, "insert_rows", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_table(client, FRAME, NAME)
+    (record,) = caplog.records
+    assert "is cleared, and 0 of 2 rows are in (0 of 1 inserts); whether the next 2 are there" in record.getMessage()
 
 
 # --- kills ---

@@ -1,0 +1,157 @@
+"""All rows on disk as bodies of inserts before the first is sent, so that each is checked, and the price known.
+
+No more than a few slices of the rows stand in memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dagster_dune.api.models import TableColumn
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.uploads.bodies import ContentType, content_type, header, rows_of
+from dagster_dune.frames.uploads.options import WriteOptions
+from dagster_dune.frames.uploads.schema import DuneUploadError, is_bytes, is_text
+from dagster_dune.frames.uploads.sources import BATCH_ROWS, Rows
+
+SLICE_BYTES = 16 * 2**20
+"""About how much of texts and bytes is written at once: texts of Arrow have at most 2 GB together."""
+
+WRITERS = 2
+Content = bytes | memoryview
+Lines = tuple[memoryview, int]
+"""Some lines, and how many rows they are."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """What one insert sends.
+
+    Attributes:
+        path: The file.
+        format: What it holds.
+        rows: Its rows.
+        bytes: Its size.
+    """
+
+    path: Path
+    format: ContentType
+    rows: int
+    bytes: int
+
+    def with_more(self, lines: Content, rows: int) -> Body:
+        """Add lines to its file.
+
+        Raises:
+            DuneUploadError: The disk has no room for them.
+        """
+        try:
+            with self.path.open("ab") as file:
+                file.write(lines)
+        except OSError as error:
+            raise DuneUploadError(
+                f"The rows cannot be kept in {self.path.parent} until they are sent: {error}.",
+                hint="Nothing was sent. Make room there, or name another folder in TMPDIR.",
+            ) from error
+        return replace(self, rows=self.rows + rows, bytes=self.bytes + len(lines))
+
+
+def keep_bodies(rows: Rows, columns: list[TableColumn], options: WriteOptions, folder: Path) -> list[Body]:
+    """Write all rows to disk, in as few files as the size of a request allows.
+
+    Args:
+        rows: The rows.
+        columns: Those of the table: the rows' own, and the marker's after them where there is one.
+        options: How they are written.
+        folder: Where.
+
+    Returns:
+        The bodies, in the order of the rows; none where there are none.
+
+    Raises:
+        DuneConfigurationError: A value does not fit its column, or a row is too large.
+        DuneUploadError: The disk has no room.
+    """
+    format_ = content_type(columns, rows, options.marker)
+    begin = header(columns, format_)
+    bodies = list[Body]()
+    with closing(_lines(rows, columns, options, format_)) as pieces:
+        for lines, count in pieces:
+            if len(begin) + len(lines) > options.max_request_bytes:
+                raise DuneConfigurationError(f"A row has more than max_request_bytes={options.max_request_bytes:,}.")
+            if not bodies or bodies[-1].bytes + len(lines) > options.max_request_bytes:
+                bodies.append(Body(folder / str(len(bodies)), format_, 0, 0))
+                bodies[-1] = bodies[-1].with_more(begin, 0)
+            bodies[-1] = bodies[-1].with_more(lines, count)
+    return bodies
+
+
+def _lines(rows: Rows, columns: list[TableColumn], options: WriteOptions, format_: ContentType) -> Generator[Lines]:
+    """Write the rows slice by slice, a few at once, in their order."""
+    room = options.max_request_bytes - len(header(columns, format_))
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="dune-bodies") as pool:
+        coming = deque[Future[list[Lines]]]()
+        try:
+            for slice_ in _slices(rows.batches(rows.schema.names)):
+                coming.append(pool.submit(_written, slice_, columns, options.marker, format_, room))
+                if len(coming) > WRITERS:
+                    yield from coming.popleft().result()
+            while coming:
+                yield from coming.popleft().result()
+        finally:
+            for future in coming:
+                future.cancel()
+
+
+def _slices(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut the rows into slices, of fewer rows where their texts are long."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            part = _without_views(batch.slice(start, BATCH_ROWS))
+            long = [array for array in part.columns if is_text(array.type) or is_bytes(array.type)]
+            size = sum(pc.sum(pc.binary_length(array)).as_py() or 0 for array in long)
+            step = max(1, min(BATCH_ROWS, part.num_rows * SLICE_BYTES // max(1, size)))
+            for begin in range(0, part.num_rows, step):
+                yield part.slice(begin, step)
+
+
+_WITHOUT_VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+
+
+def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows; Arrow has few functions for views."""
+    arrays = [
+        array.cast(_WITHOUT_VIEWS[array.type]) if array.type in _WITHOUT_VIEWS else array for array in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+
+def _written(
+    rows: pa.RecordBatch, columns: list[TableColumn], marker: str | None, format_: ContentType, room: int
+) -> list[Lines]:
+    """Write some rows, by halves where they are more than a request takes, or than Arrow has in one array."""
+    arrays = list(rows.columns)
+    if marker is not None:
+        arrays.append(pa.array([marker] * rows.num_rows, pa.string()))
+    whole = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+    try:
+        lines = rows_of(whole, columns, format_)
+    except pa.ArrowInvalid:
+        if rows.num_rows == 1:
+            raise
+    else:
+        if len(lines) <= room or rows.num_rows == 1:
+            return [(lines, rows.num_rows)]
+    half = rows.num_rows // 2
+    return [
+        *_written(rows.slice(0, half), columns, marker, format_, room),
+        *_written(rows.slice(half), columns, marker, format_, room),
+    ]

@@ -1,0 +1,103 @@
+"""Finding appended rows again by their marker: whether an insert that got no answer has arrived, and how often."""
+
+from __future__ import annotations
+
+import time
+
+from dagster_dune.api.client import DuneApiClient
+from dagster_dune.errors import DuneError
+from dagster_dune.frames.results import Log, get_result, run_sql
+from dagster_dune.frames.uploads.schema import DuneUploadError
+
+LONGEST_PAUSE = 30.0
+
+
+class MarkedRows:
+    """The rows of a table that carry a marker. Each look is a query, which is charged for.
+
+    Args:
+        client: A client of Dune's API.
+        table: The full name of the table.
+        column: The column that holds the marker.
+        marker: The marker.
+        log: Where looks are told.
+
+    Attributes:
+        credits: What the looks have cost so far.
+    """
+
+    def __init__(self, client: DuneApiClient, table: str, column: str, marker: str, log: Log) -> None:
+        self._client = client
+        self._table = table
+        self._column = column
+        self._marker = marker
+        self._log = log
+        self.credits = 0.0
+
+    def are_there(self, rows: int) -> bool:
+        """Whether they were appended before.
+
+        Args:
+            rows: As many as they should be.
+
+        Raises:
+            DuneUploadError: Some are there, but not as many.
+        """
+        found = self._count()
+        if found == rows:
+            self._log.info("%s has the %s rows of %s already.", self._table, f"{found:,}", self._marker)
+        elif found:
+            raise DuneUploadError(
+                f"{self._table} has {found:,} rows with the marker {self._marker!r}, not 0 and not the {rows:,} of the "
+                "frame.",
+                hint="An earlier append was cut short or another one: replace the table, or use another marker.",
+            )
+        return found == rows
+
+    def have_arrived(self, before: int, rows: int, error: DuneError, settle_seconds: float) -> bool:
+        """Look for rows whose insert got no answer, until they are there or cannot come any more.
+
+        Args:
+            before: The rows that were there before them.
+            rows: How many they are.
+            error: Why there was no answer.
+            settle_seconds: After so many they cannot come any more.
+
+        Raises:
+            DuneUploadError: Some of them are there, or they are there twice.
+        """
+        deadline = time.monotonic() + settle_seconds
+        self._log.warning("An insert into %s got no answer; its marker is looked for. %s", self._table, error)
+        while True:
+            is_late = time.monotonic() >= deadline
+            found = self._count()
+            if found == before + rows:
+                return True
+            if found != before:
+                raise DuneUploadError(
+                    f"{self._table} has {found:,} rows with the marker {self._marker!r}, where {before:,} or "
+                    f"{before + rows:,} could be.",
+                    hint="Rows are there twice or in part: replace the table, or delete and append them again.",
+                )
+            if is_late:
+                return False
+            time.sleep(min(LONGEST_PAUSE, max(0.05, settle_seconds / 10)))
+
+    def check(self, rows: int) -> None:
+        """Check that all have been appended, once.
+
+        Raises:
+            DuneUploadError: They are more or fewer.
+        """
+        found = self._count()
+        if found != rows:
+            raise DuneUploadError(
+                f"{self._table} has {found:,} rows with the marker {self._marker!r}, but {rows:,} were appended.",
+                hint="Rows are there twice or not at all: replace the table.",
+            )
+
+    def _count(self) -> int:
+        sql = f"SELECT count(*) AS n FROM {self._table} WHERE {self._column} = '{self._marker}'"  # noqa: S608 - checked by us
+        result = run_sql(self._client, sql, log=self._log)
+        self.credits += result.credits or 0.0
+        return int(get_result(self._client, result.execution_id, log=self._log).column("n")[0].as_py())

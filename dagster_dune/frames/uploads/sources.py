@@ -1,0 +1,116 @@
+"""Whatever kind of frame is to be written, as record batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from dagster_dune.errors import DuneConfigurationError
+
+BATCH_ROWS = 20_000
+KINDS = (
+    "It takes frames of polars, pandas and Arrow, record batch readers, DuckDB relations, lists of dicts and paths of "
+    "Parquet files."
+)
+_HELD = ("polars", "pandas", "pyarrow")
+"""The packages whose frames are held in memory, so that they can be read twice."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that are to be written.
+
+    Attributes:
+        schema: Their columns in Arrow.
+        batches: Reads them, or some of their columns.
+        can_be_read_again: Whether that can be done more than once; not of a stream.
+    """
+
+    schema: pa.Schema
+    batches: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+    can_be_read_again: bool
+
+
+def rows_in(frame: Any) -> Rows:
+    """Find the rows of a frame.
+
+    Args:
+        frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, a list of mappings, or the
+            path of a Parquet file.
+
+    Raises:
+        DuneConfigurationError: It is nothing of the kind, or cannot be read.
+
+    Examples:
+        >>> rows_in([{"a": 1}, {"a": 2, "b": "x"}]).schema.names
+        ['a', 'b']
+    """
+    if isinstance(frame, str | os.PathLike):
+        return _of_parquet(frame)
+    package = type(frame).__module__.partition(".")[0]
+    if package == "polars" and hasattr(frame, "collect"):  # a lazy frame
+        frame = frame.collect()
+    if isinstance(frame, list):
+        frame, package = _table_of(frame), "pyarrow"
+    if isinstance(frame, pa.RecordBatch):
+        frame = pa.Table.from_batches([frame])
+    if not hasattr(frame, "__arrow_c_stream__"):
+        raise DuneConfigurationError(f"A {type(frame).__name__} is no frame that can be written to Dune.", hint=KINDS)
+    if package == "pandas":  # which makes all of its columns anew for each reader
+        with _readable(frame):
+            frame = pa.table(frame)
+    with _readable(frame):
+        reader = frame if isinstance(frame, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(frame)
+    if reader is frame or package not in _HELD:
+        return Rows(reader.schema, lambda names: _selected(reader, names), can_be_read_again=False)
+
+    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return _selected(pa.RecordBatchReader.from_stream(frame), names)
+
+    return Rows(reader.schema, batches, can_be_read_again=True)
+
+
+def _of_parquet(path: str | os.PathLike[str]) -> Rows:
+    import pyarrow.parquet as pq  # noqa: PLC0415  (frames need none of it)
+
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DuneConfigurationError(f"{os.fspath(path)!r} cannot be read as a Parquet file: {error}.") from error
+
+    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(BATCH_ROWS, columns=list(names))
+
+    return Rows(schema, batches, can_be_read_again=True)
+
+
+def _table_of(rows: Sequence[Any]) -> pa.Table:
+    """A table of mappings, which need not all have the same keys."""
+    if strange := next((row for row in rows if not isinstance(row, Mapping)), None):
+        raise DuneConfigurationError(f"A list with a {type(strange).__name__} in it is no frame.", hint=KINDS)
+    names = dict.fromkeys(str(name) for row in rows for name in row)
+    with _readable(rows):
+        return pa.table({name: [row.get(name) for row in rows] for name in names})
+
+
+def _selected(reader: pa.RecordBatchReader, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    for batch in reader:
+        yield batch if names == reader.schema.names else batch.select(list(names))
+
+
+@contextmanager
+def _readable(frame: Any) -> Iterator[None]:
+    """Say of a frame that Arrow cannot read what is wrong with it."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise DuneConfigurationError(
+            f"The {type(frame).__name__} cannot be read as columns of one type each: {error}.",
+            hint="Cast the column to the type that its values have, such as text.",
+        ) from error

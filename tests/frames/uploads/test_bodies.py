@@ -1,0 +1,214 @@
+"""Rows on their way to Dune: the shorter format where it is exact, bodies that fit, and a disk that is full."""
+
+import csv
+import io
+import json
+import resource
+import tempfile
+import tracemalloc
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagster_dune.api.models import TableColumn
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.uploads import kept_bodies
+from dagster_dune.frames.uploads.bodies import CSV, NDJSON, is_exact_in_csv, rows_of
+from dagster_dune.frames.uploads.kept_bodies import keep_bodies
+from dagster_dune.frames.uploads.options import WriteOptions
+from dagster_dune.frames.uploads.schema import DuneUploadError, table_columns
+from dagster_dune.frames.uploads.sources import rows_in
+
+PLAIN = pa.table({"n": [1, 2, None], "t": ["a", None, 'b, "c"']})
+
+
+def kept(frame, folder, **options):
+    rows = rows_in(frame)
+    columns = table_columns(rows.schema)
+    return keep_bodies(rows, columns, WriteOptions(**options), Path(tempfile.mkdtemp(dir=folder)))
+
+
+def texts_in(bodies):
+    return [body.path.read_text() for body in bodies]
+
+
+# --- which format ---
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: PLAIN,
+        lambda folder: PLAIN.to_batches()[0],
+        lambda folder: pl.from_arrow(PLAIN),
+        lambda folder: pl.from_arrow(PLAIN).lazy(),
+        lambda folder: PLAIN.to_pandas(types_mapper=pd.ArrowDtype),
+        lambda folder: PLAIN.to_pylist(),
+        lambda folder: pq.write_table(PLAIN, folder / "f.parquet") or folder / "f.parquet",
+    ],
+)
+def test_texts_go_as_csv_where_it_is_exact(tmp_path, make):
+    (body,) = kept(make(tmp_path), tmp_path)
+    assert body.format == CSV
+    assert body.path.read_text() == 'n,t\n1,a\n2,\n,"b, ""c"""\n'
+
+
+@pytest.mark.parametrize("make", [PLAIN.to_reader, lambda: duckdb.from_arrow(PLAIN)])
+def test_texts_of_a_stream_are_json_since_nobody_has_seen_them_all(tmp_path, make):
+    (body,) = kept(make(), tmp_path)
+    assert body.format == NDJSON
+    lines = [json.loads(line) for line in body.path.read_text().splitlines()]
+    assert lines == PLAIN.to_pylist()
+
+
+def test_a_stream_without_texts_is_csv(tmp_path):
+    (body,) = kept(pa.table({"n": [1, None], "b": [b"\x01", b""]}).to_reader(), tmp_path)
+    assert (body.format, body.path.read_text()) == (CSV, "n,b\n1,0x01\n,0x\n")
+
+
+@pytest.mark.parametrize("text", ["", "NULL", "null", "<nil>", "\\N", " a", "a ", "a\nb", "a\rb", "\0", "a\t", "NaN"])
+def test_what_a_reader_of_csv_may_take_for_another_value_is_json(tmp_path, text):
+    frame = pa.table({"n": range(3), "t": ["plain", text, None]})
+    (body,) = kept(frame, tmp_path)
+    assert body.format == NDJSON
+    assert [json.loads(line)["t"] for line in body.path.read_text().splitlines()] == ["plain", text, None]
+
+
+def test_null_in_one_column_is_json_since_its_line_of_csv_would_be_empty(tmp_path):
+    (body,) = kept(pa.table({"n": [1, None, 3]}), tmp_path)
+    assert body.path.read_text() == '{"n":1}\n{"n":null}\n{"n":3}\n'
+    for frame in (pa.table({"n": [1, 3]}), pa.table({"t": ["1", "3"]})):
+        (body,) = kept(frame, tmp_path)
+        assert body.path.read_text().splitlines()[1:] == ["1", "3"]
+    (body,) = kept(pa.table({"n": [1]}).to_reader(), tmp_path)
+    assert body.format == NDJSON
+
+
+def test_one_text_of_the_last_batch_decides_for_all(tmp_path):
+    batches = [pa.record_batch({"n": [1], "t": [text]}) for text in ("a", "b", "")]
+    assert {body.format for body in kept(pa.Table.from_batches(batches), tmp_path)} == {NDJSON}
+
+
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
+def test_what_is_called_exact_is_read_again_by_a_reader_of_csv(texts):
+    array = pa.array(texts, pa.string())
+    columns = [TableColumn(name="n", type="bigint"), TableColumn(name="t", type="varchar")]
+    batch = pa.record_batch([pa.array(range(len(texts)), pa.int64()), array], names=["n", "t"])
+    if is_exact_in_csv(array):
+        lines = csv.reader(io.StringIO(bytes(rows_of(batch, columns, CSV)).decode(), newline=""), strict=True)
+        assert [line[1] or None for line in lines] == texts
+    read = bytes(rows_of(batch, columns, NDJSON)).decode().split("\n")
+    assert [json.loads(line)["t"] for line in read if line] == texts
+
+
+@given(st.data())
+def test_a_slice_is_written_like_a_copy_of_it(data):
+    values = {
+        pa.string(): st.text(st.characters(exclude_categories=["Cs"])),
+        pa.binary(): st.binary(max_size=3),
+        pa.binary(2): st.binary(min_size=2, max_size=2),
+        pa.int64(): st.integers(-9, 9),
+        pa.float64(): st.floats(),
+        pa.large_string(): st.text("ab"),
+        pa.string_view(): st.text("ab"),
+    }
+    type_ = data.draw(st.sampled_from(list(values)))
+    array = pa.array(data.draw(st.lists(st.none() | values[type_], min_size=1, max_size=8)), type_)
+    start = data.draw(st.integers(0, len(array)))
+    part, columns = array[start:], table_columns(pa.schema([("c", type_)]))
+    copy = pa.array(part.to_pylist(), type_)
+    written = [bytes(rows_of(pa.record_batch([one], names=["c"]), columns, NDJSON)) for one in (part, copy)]
+    assert written[0] == written[1]
+
+
+# --- kinds of frames ---
+
+
+def test_mappings_need_not_all_have_the_same_keys():
+    rows = rows_in([{"a": 1}, {"a": 2, "b": "x"}])
+    assert pa.Table.from_batches(rows.batches(["a", "b"])).to_pylist() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        ([{"a": 1}, {"a": "x"}], "The list cannot be read as columns of one type each"),
+        ([{"a": 2**70}], "The list cannot be read as columns of one type each"),
+        ([1], "A list with a int in it is no frame"),
+        (pd.DataFrame({"a": [1, "x"]}), "The DataFrame cannot be read as columns of one type each"),
+        ("no/such.parquet", "'no/such.parquet' cannot be read as a Parquet file"),
+        (__file__, "cannot be read as a Parquet file"),
+        (7, "A int is no frame"),
+    ],
+)
+def test_what_is_no_frame_is_said(frame, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        rows_in(frame)
+
+
+# --- bodies ---
+
+
+def test_a_body_holds_as_many_rows_as_fit(tmp_path):
+    frame = pa.table({"n": list(range(1000)), "m": list(range(1000))})
+    bodies = kept(frame, tmp_path, max_request_bytes=500)
+    assert max(body.bytes for body in bodies) <= 500
+    assert [body.bytes for body in bodies] == [body.path.stat().st_size for body in bodies]
+    assert sum(body.rows for body in bodies) == 1000
+    assert "".join(text.removeprefix("n,m\n") for text in texts_in(bodies)) == "".join(
+        f"{n},{n}\n" for n in range(1000)
+    )
+
+
+def test_the_order_of_the_rows_is_kept_across_slices(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_bodies, "BATCH_ROWS", 7)
+    (body,) = kept(pa.table({"n": list(range(500)), "m": list(range(500))}), tmp_path)
+    assert [line.split(",")[0] for line in body.path.read_text().splitlines()[1:]] == list(map(str, range(500)))
+
+
+def test_long_texts_are_written_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_bodies, "SLICE_BYTES", 1000)
+    seen = []
+    monkeypatch.setattr(kept_bodies, "rows_of", lambda rows, *rest: seen.append(rows.num_rows) or rows_of(rows, *rest))
+    (body,) = kept(pa.table({"n": range(20), "t": ["x" * 300] * 20}), tmp_path)
+    assert (max(seen), body.rows) == (3, 20)
+
+
+def test_a_stream_is_never_held_whole(tmp_path):
+    batch = pa.record_batch({"n": pa.array(range(20_000)), "b": pa.array([bytes(200)] * 20_000)})
+    reader = pa.RecordBatchReader.from_batches(batch.schema, (batch for _ in range(20)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tracemalloc.start()
+    bodies = kept(reader, tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(body.bytes for body in bodies) > 160 * 10**6
+    assert peak < 60 * 10**6
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 120 * 10**6
+
+
+def test_an_error_of_a_slice_ends_the_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_bodies, "BATCH_ROWS", 5)
+    years = pa.array([0] * 50 + [4 * 10**14] + [0] * 50, pa.timestamp("ms"))
+    with pytest.raises(DuneConfigurationError, match="a year that is none of 0 to 9999"):
+        kept(pa.table({"n": range(101), "at": years}), tmp_path)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_sent(tmp_path):
+    with pytest.raises(
+        DuneUploadError, match=r"cannot be kept in .*Nothing was sent. Make room there, or name.*TMPDIR"
+    ):
+        keep_bodies(rows_in(PLAIN), table_columns(PLAIN.schema), WriteOptions(), tmp_path / "gone")
+
+
+@pytest.mark.parametrize("seconds", [2**60, -(2**60)])
+def test_a_second_far_out_of_range_is_a_wrong_year(tmp_path, seconds):
+    with pytest.raises(DuneConfigurationError, match="a year that is none of 0 to 9999"):
+        kept(pa.table({"n": [1], "at": pa.array([seconds], pa.timestamp("s"))}), tmp_path)
