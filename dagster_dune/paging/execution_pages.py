@@ -95,7 +95,7 @@ class ExecutionPages(ABC, Generic[T]):
             for page in source:
                 self.export.rows += page.num_rows
                 yield page
-        if expected is not None and self.export.rows != expected and not self._options.sample:
+        if expected is not None and self.export.rows != expected:
             raise DuneResultError(
                 f"{self.export.rows:,} rows of execution {self.execution_id} came, of {expected:,}.",
                 hint="Read it again; nothing of a short read should be kept.",

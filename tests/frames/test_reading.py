@@ -99,7 +99,8 @@ def test_a_sample_is_read_at_once_as_json(server):
     [
         {"sample": 3, "limit": 1}, {"sample": 3, "filters": "n = 1"}, {"limit": -1}, {"columns": []}, {"columns": "n"},
         {"sample": 3, "page_size": 2}, {"max_bytes": -1}, {"sample": 0}, {"concurrency": 0}, {"wire": "xml"},
-        {"page_size": 0},
+        {"page_size": 0}, {"limit": "5"}, {"limit": 2.5}, {"limit": True}, {"max_bytes": "1 GB"}, {"filters": ["n"]},
+        {"exact": "no"}, {"sort_by": 1}, {"concurrency": "2"}, {"allow_partial_results": 1}, {"sample": "3"},
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused_before_any_request(options):
@@ -335,6 +336,21 @@ def test_a_short_read_is_an_error(server):
         reader.export.rows -= 1  # as if one had not come
         with pytest.raises(DuneResultError, match="99 rows of execution 01JEXECUTION came, of 100"):
             list(batches)
+
+
+def test_a_sample_of_fewer_rows_is_an_error(server):
+    def change(path, options, answer):
+        if "sample_count" in options:
+            answer["body"] = server.answer(path, {"sample_count": "5"})["body"]
+
+    server.change = change
+    with pytest.raises(DuneResultError, match="5 rows of execution 01JEXECUTION came, of 7"):
+        read(server, sample=7)
+
+
+def test_a_sample_of_more_than_all_is_all(server):
+    table, _ = read(server, sample=1000)
+    assert table.num_rows == 100
 
 
 def test_a_sample_of_more_rows_is_an_error(server):

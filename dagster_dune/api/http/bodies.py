@@ -18,6 +18,7 @@ MAX_RESULT_PAGE_BYTES = 256 * 2**20
 """One page of a result that is read whole. Streams have no bound: they never stand in memory."""
 
 PIECE_BYTES = 2**16
+PAGE_PIECE_BYTES = 2**16
 TEXT_BYTES = 2000
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -32,6 +33,24 @@ def pieces_of(file: Path) -> Iterator[bytes]:
     with file.open("rb") as opened:
         while piece := opened.read(2**20):
             yield piece
+
+
+def gathered(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of a size at least: what is encrypted comes in 16 kB, and each piece costs.
+
+    Examples:
+        >>> list(gathered([b"a", b"bc", b"d"], 2))
+        [b'abc', b'd']
+    """
+    held, length = list[bytes](), 0
+    for chunk in chunks:
+        held.append(chunk)
+        length += len(chunk)
+        if length >= size:
+            yield b"".join(held)
+            held, length = [], 0
+    if held:
+        yield b"".join(held)
 
 
 def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from dagster_dune.api.http.bodies import (
     MAX_ANSWER_BYTES,
     UnreadableAnswer,
     bounded,
+    gathered,
     is_html,
     pieces_of,
     unpacked,
@@ -104,10 +105,13 @@ class Exchange:
         return self._told(request, open_stream)
 
     def page(
-        self, request: Request, response: httpx.Response, max_bytes: float
+        self, request: Request, response: httpx.Response, max_bytes: float, piece_bytes: int = 0
     ) -> tuple[httpx.Headers, Iterator[bytes]]:
-        """The headers of a page and the pieces of its body, the first of which tells whether it may be one."""
-        pieces = self._key.blotted_stream(self._pieces(request, response, max_bytes))
+        """The headers of a page and the pieces of its body, the first of which tells whether it may be one.
+
+        The pieces are as they come, or not shorter than `piece_bytes`.
+        """
+        pieces = self._key.blotted_stream(self._pieces(request, response, max_bytes, piece_bytes))
         first = next(pieces, b"")
         if not first.strip() or is_html(first):
             raise self._reader.refusal(Answer(request, response.status_code, response.headers, first))
@@ -167,9 +171,11 @@ class Exchange:
             ) from None
         return Answer(request, response.status_code, response.headers, self._key.blotted_bytes(body))
 
-    def _pieces(self, request: Request, response: httpx.Response, max_bytes: float) -> Iterator[bytes]:
+    def _pieces(
+        self, request: Request, response: httpx.Response, max_bytes: float, piece_bytes: int
+    ) -> Iterator[bytes]:
         """What comes, while it comes at a pace that is worth waiting for. The reader's own time does not count."""
-        pieces = _body(response, max_bytes)
+        pieces = _body(response, max_bytes, piece_bytes)
         left = self._timeout * RESULT_PATIENCE
         while True:
             begin = time.monotonic()
@@ -180,5 +186,6 @@ class Exchange:
             yield piece
 
 
-def _body(response: httpx.Response, max_bytes: float) -> Iterator[bytes]:
-    return bounded(unpacked(response.iter_raw(), response.headers.get("Content-Encoding", "")), max_bytes)
+def _body(response: httpx.Response, max_bytes: float, piece_bytes: int = 0) -> Iterator[bytes]:
+    chunks = gathered(response.iter_raw(), piece_bytes)
+    return bounded(unpacked(chunks, response.headers.get("Content-Encoding", "")), max_bytes)

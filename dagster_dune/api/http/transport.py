@@ -32,6 +32,7 @@ from dagster_dune.api.http.answers import (
 from dagster_dune.api.http.bodies import (
     MAX_ANSWER_BYTES,
     MAX_RESULT_PAGE_BYTES,
+    PAGE_PIECE_BYTES,
     is_html,
 )
 from dagster_dune.api.http.exchange import Exchange
@@ -187,7 +188,7 @@ class Transport:
         def attempt() -> T:
             response = self._exchange.opened(self._reads, request)
             with closing(response):
-                return read(*self._exchange.page(request, response, MAX_RESULT_PAGE_BYTES))
+                return read(*self._exchange.page(request, response, MAX_RESULT_PAGE_BYTES, PAGE_PIECE_BYTES))
 
         return repeated(attempt, self._max_retries, may_read_again)
 

@@ -37,7 +37,7 @@ def _at_once(work: Callable[[], T]) -> T:
 
 
 class Block(NamedTuple):
-    """Some whole rows: a text up to its end, and how many quotes there are."""
+    """Some whole rows: where they stand, and how many quotes there are."""
 
     text: bytearray
     end: int
@@ -45,7 +45,11 @@ class Block(NamedTuple):
 
 
 def read_csv(
-    pieces: Iterable[bytes], columns: Sequence[Column], split: Run = _at_once, convert: Run = _at_once
+    pieces: Iterable[bytes],
+    columns: Sequence[Column],
+    split: Run = _at_once,
+    convert: Run = _at_once,
+    room: bytearray | None = None,
 ) -> list[pa.RecordBatch]:
     """Read a page in CSV; its header must name the columns.
 
@@ -54,6 +58,8 @@ def read_csv(
         columns: The columns that it must have.
         split: Takes a block apart into texts, such as in another thread.
         convert: Makes the texts what their columns are declared.
+        room: Memory that blocks are gathered in, of `room_for_blocks`, which nobody else uses meanwhile: fresh memory
+            costs more than what is done with it here.
 
     Returns:
         Its rows, a batch for each block; none where it has no rows.
@@ -64,11 +70,11 @@ def read_csv(
     schema = arrow_schema(columns)
     places: list[int] | None = None
     batches = []
-    for block in _blocks(pieces):
+    for block in _blocks(pieces, room_for_blocks() if room is None else room):
         start = 0
         if places is None:
-            start = _end_of_header(block.text)
-            places = _places(block.text[:start], columns)
+            start = _end_of_header(block)
+            places = _places(bytes(block.text[:start]), columns)
         if start < block.end:
             texts = [split(partial(_texts, block, start, len(columns)))]
             batches.append(convert(partial(_rows, texts, places, columns, schema)))
@@ -79,6 +85,11 @@ def read_csv(
     return batches
 
 
+def room_for_blocks() -> bytearray:
+    """Memory for blocks that are not unusually large."""
+    return bytearray(BLOCK_BYTES + BLOCK_BYTES // 4)
+
+
 def _rows(taken: list[pa.Table], places: Sequence[int], columns: Sequence[Column], schema: pa.Schema) -> pa.RecordBatch:
     """Make a batch of the texts of a block, which are taken, so that nobody holds them longer."""
     texts = taken.pop()
@@ -86,25 +97,31 @@ def _rows(taken: list[pa.Table], places: Sequence[int], columns: Sequence[Column
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _blocks(pieces: Iterable[bytes]) -> Iterator[Block]:
-    """Cut a page into blocks of whole rows."""
-    held, wanted = bytearray(), BLOCK_BYTES
+def _blocks(pieces: Iterable[bytes], room: bytearray) -> Iterator[Block]:
+    """Cut a page into blocks of whole rows; each is overwritten when the next one is asked for."""
+    view, length, wanted = memoryview(room), 0, BLOCK_BYTES
     for piece in pieces:
-        held += piece
-        if len(held) < wanted:
+        if length + len(piece) > len(room):
+            room = bytearray(2 * (length + len(piece)))
+            room[:length] = view[:length]
+            view = memoryview(room)
+        view[length : length + len(piece)] = piece
+        length += len(piece)
+        if length < wanted:
             continue
-        block = _whole_rows(held)
-        wanted = BLOCK_BYTES if block.end else 2 * len(held)
+        block = _whole_rows(room, length)
+        wanted = BLOCK_BYTES if block.end else 2 * length
         if block.end:
-            held = held[block.end :]
             yield block
-    if held:
-        yield Block(held, len(held), _quotes(held, 0, len(held)))
+            view[: length - block.end] = view[block.end : length]
+            length -= block.end
+    if length:
+        yield Block(room, length, _quotes(room, 0, length))
 
 
-def _whole_rows(text: bytearray) -> Block:
+def _whole_rows(text: bytearray, length: int) -> Block:
     """Where the last whole row ends: after a line break that stands in no quotes, so that those before it are even."""
-    end = text.rfind(b"\n")
+    end = text.rfind(b"\n", 0, length)
     quotes = _quotes(text, 0, end + 1)
     while end >= 0 and quotes % 2:
         before = text.rfind(b"\n", 0, end)
@@ -118,15 +135,16 @@ def _quotes(text: bytearray, start: int, end: int) -> int:
     return text.count(b'"', start, end) if text.find(b'"', start, end) >= 0 else 0
 
 
-def _end_of_header(text: bytearray) -> int:
+def _end_of_header(block: Block) -> int:
     """Where the rows begin: after the first line break that stands in no quotes."""
-    end = text.find(b"\n")
+    text = block.text
+    end = text.find(b"\n", 0, block.end)
     while end >= 0 and text.count(b'"', 0, end) % 2:
-        end = text.find(b"\n", end + 1)
-    return len(text) if end < 0 else end + 1
+        end = text.find(b"\n", end + 1, block.end)
+    return block.end if end < 0 else end + 1
 
 
-def _places(header: bytes | bytearray, columns: Sequence[Column]) -> list[int]:
+def _places(header: bytes, columns: Sequence[Column]) -> list[int]:
     """Where each column stands in a line."""
     try:
         names = next(csv.reader(io.StringIO(header.decode("utf-8-sig"), newline=""), strict=True), [])
@@ -148,13 +166,19 @@ def _texts(block: Block, start: int, width: int) -> pa.Table:
     if quotes % 2:
         raise DuneResultError("A page of the result ends within quotes: it has not come whole.")
     rows = pa.py_buffer(block.text)[start : block.end]
+    has_quotes = block.quotes > 0
     try:
         return arrow_csv.read_csv(
             pa.BufferReader(rows),
             arrow_csv.ReadOptions(column_names=names, block_size=len(rows) + 1, use_threads=False),
-            arrow_csv.ParseOptions(newlines_in_values=quotes > 0, ignore_empty_lines=False),
+            arrow_csv.ParseOptions(
+                quote_char='"' if has_quotes else False, newlines_in_values=has_quotes, ignore_empty_lines=False
+            ),
             arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), null_values=[NULL_IN_CSV], strings_can_be_null=True
+                check_utf8=not block.text.isascii(),
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[NULL_IN_CSV],
+                strings_can_be_null=True,
             ),
         )
     except pa.ArrowInvalid as error:

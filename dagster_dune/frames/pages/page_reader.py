@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -15,13 +16,15 @@ import pyarrow.compute as pc
 from dagster_dune.api.client import CsvStream, DuneApiClient
 from dagster_dune.api.errors import DuneBadRequestError
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv
+from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv, room_for_blocks
 from dagster_dune.frames.pages.json_pages import JsonPage, read_json
 from dagster_dune.frames.types.columns import Column
 from dagster_dune.paging.options import Export, ReadOptions
 from dagster_dune.paging.requests import Page, PageRequests
 
 T = TypeVar("T")
+QUESTIONS = 4
+"""So many columns are asked at once whether they hold a real ``<nil>``."""
 
 
 class PageReader:
@@ -54,8 +57,10 @@ class PageReader:
         self._requests = requests
         self._export = export
         self._format = _format(options, columns)
-        self._real_nil: dict[str, bool] = {}
+        self._rooms = threading.local()
+        self._real_nil: dict[str, Future[bool]] = {}
         self._asking = threading.Lock()
+        self._asker = ThreadPoolExecutor(QUESTIONS, thread_name_prefix="dune-asker")
         self._splitter = ThreadPoolExecutor(1, thread_name_prefix="dune-splitter")
         self._converter = ThreadPoolExecutor(1, thread_name_prefix="dune-converter")
 
@@ -63,8 +68,17 @@ class PageReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._asker.shutdown()
         self._splitter.shutdown()
         self._converter.shutdown()
+
+    @property
+    def _room(self) -> bytearray:
+        """This thread's own."""
+        if not hasattr(self._rooms, "room"):
+            self._rooms.room = room_for_blocks()
+        room: bytearray = self._rooms.room
+        return room
 
     def _split(self, work: Callable[[], T]) -> T:
         return self._splitter.submit(work).result()
@@ -88,7 +102,7 @@ class PageReader:
 
         def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], int | None, int]:
             self._requests.check_address(stream.next_uri)
-            batches = read_csv(stream, self._columns, self._split, self._convert)
+            batches = read_csv(stream, self._columns, self._split, self._convert, self._room)
             return batches, stream.next_offset, stream.bytes_read
 
         with self._requests.expiring():
@@ -114,9 +128,13 @@ class PageReader:
 
     def _with_real_texts(self, batches: list[pa.RecordBatch], offset: int, limit: int) -> list[pa.RecordBatch]:
         """Read text columns again as JSON where CSV may show a text as NULL."""
-        for place, column in enumerate(self._columns if self._options.exact else ()):
-            has_null = any(batch.column(place).null_count for batch in batches)
-            if column.type.is_text and has_null and self._holds_nil(column):
+        doubtful = [
+            (place, column, self._asked(column))
+            for place, column in enumerate(self._columns if self._options.exact else ())
+            if column.type.is_text and any(batch.column(place).null_count for batch in batches)
+        ]
+        for place, column, holds_nil in doubtful:
+            if holds_nil.result():
                 batch = pa.concat_batches(batches)
                 page = self._json_page([column], offset=offset, limit=limit, columns=[column.name], is_extra=True)
                 shown, texts = batch.column(place), page.batch.column(0)
@@ -127,25 +145,28 @@ class PageReader:
                 batches = [batch.set_column(place, batch.schema.field(place), texts)]
         return batches
 
-    def _holds_nil(self, column: Column) -> bool:
-        """Whether some row holds the text ``<nil>``: asked once a column."""
-        name = column.name
+    def _asked(self, column: Column) -> Future[bool]:
+        """Ask whether some row of a column holds the text ``<nil>``: once, whichever page asks first."""
         with self._asking:
-            # Assumption: csv-nil-filter.
-            if name not in self._real_nil:
-                if not name or sum(other.name == name for other in self._columns) > 1:
-                    raise DuneResultError(
-                        f"Column {name!r} has no name of its own: NULL cannot be told from {NULL_IN_CSV}.",
-                        hint="Name it in the SQL, or pass exact=False.",
-                    )
-                is_nil = f"{_quoted(name)} = '{NULL_IN_CSV}'"
-                filters = f"({self._options.filters}) AND {is_nil}" if self._options.filters else is_nil
-                try:
-                    found = self._json_page([column], offset=0, limit=1, columns=[name], filters=filters, is_extra=True)
-                    self._real_nil[name] = found.batch.num_rows > 0
-                except DuneBadRequestError:  # a type that compares with no text: JSON tells for each value
-                    self._real_nil[name] = True
-            return self._real_nil[name]
+            if column.name not in self._real_nil:
+                self._real_nil[column.name] = self._asker.submit(copy_context().run, self._holds_nil, column)
+            return self._real_nil[column.name]
+
+    # Assumption: csv-nil-filter.
+    def _holds_nil(self, column: Column) -> bool:
+        name = column.name
+        if not name or sum(other.name == name for other in self._columns) > 1:
+            raise DuneResultError(
+                f"Column {name!r} has no name of its own: NULL cannot be told from {NULL_IN_CSV}.",
+                hint="Name it in the SQL, or pass exact=False.",
+            )
+        is_nil = f"{_quoted(name)} = '{NULL_IN_CSV}'"
+        filters = f"({self._options.filters}) AND {is_nil}" if self._options.filters else is_nil
+        try:
+            found = self._json_page([column], offset=0, limit=1, columns=[name], filters=filters, is_extra=True)
+        except DuneBadRequestError:  # a type that compares with no text: JSON tells for each value
+            return True
+        return bool(found.batch.num_rows)
 
 
 # Assumption: csv-nested.
