@@ -11,6 +11,7 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -91,7 +92,9 @@ class DuneIOManager(dg.ConfigurableIOManager):
         name = context.asset_key.to_user_string()
 
         def tell(export: Export) -> None:
-            if partitions is None or len(partitions) == 1:  # Dagster has no metadata of an input of several partitions
+            # Dagster notes it for the event of the input, and then has no observation that is of several partitions.
+            has_several = partitions is not None and len(partitions) != 1
+            with suppress(Exception) if has_several else nullcontext():
                 context.add_input_metadata(export_metadata(name, executions, export.rows, export.bytes))
 
         return get_result(

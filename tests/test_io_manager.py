@@ -111,6 +111,9 @@ def test_partitions_are_read_one_by_one_and_as_a_range(resources, instance):
         assert result.output_for_node("one_day") == [day]
     result = dg.materialize([DAILY, two_days], selection="two_days", resources=resources, instance=instance)
     assert result.output_for_node("two_days") == ["2026-01-02", "2026-01-03"]
+    (loaded,) = [event for event in result.all_events if event.is_loaded_input]
+    (export,) = loaded.event_specific_data.metadata.values()
+    assert (export.value["rows"], len(export.value["execution_ids"]), export.value["bytes"] > 0) == (2, 2, True)
 
 
 @pytest.mark.processes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def results(
     source: Annotated[str, typer.Argument(help="The id of an execution, or the number of a query.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file: .parquet, .csv or .ndjson.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The file, or its URL: .parquet, .csv or .ndjson.", metavar="FILE")
+    ],
     columns: Annotated[str | None, typer.Option(help="Columns with commas between them; all if left out.")] = None,
     filter: Annotated[  # noqa: A002  (the option's name)
         str | None, typer.Option(help="Which rows, such as \"amount > 10 AND chain = 'base'\".")
@@ -44,8 +46,8 @@ def results(
     console.print(f"{output}: {export.rows:,} rows, {export.bytes:,} bytes read.", highlight=False)
 
 
-def _kind(output: Path) -> str:
-    kind = output.suffix.lower().removeprefix(".")
+def _kind(output: str) -> str:
+    kind = PurePath(output).suffix.lower().removeprefix(".")
     if kind not in ("parquet", "csv", "ndjson"):
         raise DuneConfigurationError(f"{output} ends with none of .parquet, .csv and .ndjson.")
     return kind
@@ -53,7 +55,7 @@ def _kind(output: Path) -> str:
 
 def _write(
     source: str,
-    output: Path,
+    output: str,
     kind: str,
     columns: str | None,
     filters: str | None,

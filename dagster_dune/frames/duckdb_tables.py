@@ -63,7 +63,6 @@ def write_duckdb(
             f"The result has a column {partition_column!r} itself.", hint="Give another partition_column."
         )
     name = ".".join(_quoted(part) for part in (schema_name or "main", table_name))
-    Path(database).parent.mkdir(parents=True, exist_ok=True)
 
     def write(connection: Any, rows: Path) -> None:
         with pa.OSFile(str(rows), "rb") as file:
@@ -80,10 +79,17 @@ def write_duckdb(
             connection.execute(f"DELETE FROM {name} WHERE {_quoted(partition_column)} = $key", key)  # noqa: S608 - quoted
             connection.execute(f"INSERT INTO {name} BY NAME {marked} incoming", key)
 
-    with tempfile.TemporaryDirectory(prefix="dagster-dune-") as folder:
-        rows = Path(folder) / "rows.arrow"
-        _keep(source, rows, names)
-        _in_transaction(duckdb, Path(database), lambda connection: write(connection, rows), wait_seconds)
+    try:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="dagster-dune-") as folder:
+            rows = Path(folder) / "rows.arrow"
+            _keep(source, rows, names)
+            _in_transaction(duckdb, Path(database), lambda connection: write(connection, rows), wait_seconds)
+    except OSError as error:
+        raise DuneResultError(
+            f"The rows for {table} in {os.fspath(database)} cannot be kept on disk: {error}.",
+            hint="The table is as it was. Make room or give rights there; TMPDIR names the folder that rows wait in.",
+        ) from error
     return source.export
 
 
@@ -114,6 +120,11 @@ def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wa
             raise DuneResultError(
                 f"The rows do not fit the table in {database}: {str(error).splitlines()[0]}",
                 hint="The columns of the result have changed: drop the table, or write to another one.",
+            ) from error
+        except duckdb.Error as error:
+            raise DuneResultError(
+                f"The DuckDB file {database} could not be written: {str(error).splitlines()[0]}",
+                hint="The table is as it was.",
             ) from error
         else:
             return

@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.targets import unique_names
 from dagster_dune.paging.options import Export
@@ -57,13 +57,14 @@ def write_parquet(
 
     Raises:
         DuneConfigurationError: The compression or the file system is not known.
+        DuneResultError: The file cannot be written there.
     """
     if compression not in COMPRESSIONS:
         raise DuneConfigurationError(f"compression={compression!r} is none of {', '.join(COMPRESSIONS)}.")
     names = unique_names(source.schema.names)
     schema = source.schema.empty_table().rename_columns(names).schema.with_metadata(source.schema.metadata)
     with (
-        _destination(to, storage_options or {}) as file,
+        destination(to, storage_options or {}) as file,
         pq.ParquetWriter(file, schema, compression=compression) as writer,
     ):
         for group in _row_groups(source.batches(), schema):
@@ -84,14 +85,26 @@ def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterato
         yield pa.Table.from_batches(held, schema)
 
 
-def _destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) -> Any:
+def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) -> Any:
+    """Open what a file is written to, at a path or a URL: it stands there when all is written, and never before.
+
+    Args:
+        to: The path or URL.
+        storage_options: What fsspec needs for the URL.
+
+    Returns:
+        A context manager of a binary file.
+
+    Raises:
+        DuneConfigurationError: The file system is not known.
+    """
     text = os.fspath(to)
     if "://" not in text:
         return whole_file(Path(text))
     fsspec = needed("fsspec", "dataframe")
     try:
         file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, TypeError) as error:
         raise DuneConfigurationError(f"The file system of {text!r} cannot be used: {error}.") from error
     protocols = [file_system.protocol] if isinstance(file_system.protocol, str) else file_system.protocol
     return whole_file(Path(path)) if "file" in protocols else _whole_object(file_system, path)
@@ -100,8 +113,13 @@ def _destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any])
 @contextmanager
 def _whole_object(file_system: Any, path: str) -> Iterator[Any]:
     """Write an object that exists once it is complete: in a transaction, fsspec holds the store's completion back."""
-    with file_system.transaction, file_system.open(path, "wb") as file:
-        yield file
+    try:
+        with file_system.transaction, file_system.open(path, "wb") as file:
+            yield file
+    except DuneError:
+        raise
+    except Exception as error:  # each store has its own
+        raise _unwritable(path, error) from error
 
 
 @contextmanager
@@ -113,20 +131,41 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     Yields:
         What is written to.
+
+    Raises:
+        DuneResultError: It cannot be written there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    part, file = _new_part(path)
+    with _writable(path):
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        part, file = _new_part(path)
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync(path.parent)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
     try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
+        yield
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: str | os.PathLike[str], error: Exception) -> DuneResultError:
+    return DuneResultError(
+        f"{os.fspath(path)} cannot be written: {error}.",
+        hint="Nothing new stands under that name. Make room or give rights there, or choose another place.",
+    )
 
 
 def _new_part(path: Path) -> tuple[Path, IO[bytes]]:

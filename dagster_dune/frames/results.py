@@ -137,7 +137,8 @@ def open_reader(
         known = ", ".join(ReadOptions.__dataclass_fields__)
         raise DuneConfigurationError(f"{error}.", hint=f"Options of reading are {known}.") from error
     if execution_id is None:
-        execution_id = _latest_execution(client, int(query_id or 0))
+        execution_id = _latest_execution(client, query_id)
+    _check_ids(execution_id)
     if not isinstance(execution_id, str) and len(execution_id) == 1:
         execution_id = execution_id[0]
     if isinstance(execution_id, str):
@@ -145,7 +146,18 @@ def open_reader(
     return ResultReaders(client, execution_id, chosen, digits=digits, on_progress=on_progress)
 
 
-def _latest_execution(client: DuneApiClient, query_id: int) -> str:
+def _check_ids(execution_id: object) -> None:
+    ids = [execution_id] if isinstance(execution_id, str) or not isinstance(execution_id, Sequence) else execution_id
+    if strange := [each for each in ids if not isinstance(each, str) or not each]:
+        raise DuneConfigurationError(
+            f"The id of an execution is a text such as 01HKZJ2683PHF9Q9PHHQ8FW4Q1, not {strange[0]!r}.",
+            hint="The number of a query is given as query_id.",
+        )
+
+
+def _latest_execution(client: DuneApiClient, query_id: object) -> str:
+    if not isinstance(query_id, int) or isinstance(query_id, bool) or query_id < 1:
+        raise DuneConfigurationError(f"query_id must be the number of a query, not {query_id!r}.")
     latest = client.get_query_results(query_id, limit=1)
     if not latest.execution_id:
         raise DuneResultError(f"Dune names no execution for the latest result of query {query_id}.")

@@ -11,20 +11,19 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite, isnan
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from dagster_dune.frames.exports import Source, whole_file
+from dagster_dune.frames.exports import Source, destination
 from dagster_dune.frames.targets import unique_names
 from dagster_dune.paging.options import Export
 
 
 def write_csv(source: Source, to: str | os.PathLike[str]) -> Export:
     """Write a result as CSV with a header; nested values are JSON."""
-    with whole_file(Path(to)) as file:
+    with destination(to, {}) as file:
         header = [pa.array([name], pa.string()) for name in source.schema.names]
         _write_rows(file, header)
         for batch in source.batches():
@@ -51,7 +50,7 @@ def _is_bytes(type_: pa.DataType) -> bool:
 def write_ndjson(source: Source, to: str | os.PathLike[str]) -> Export:
     """Write a result as a JSON object a line; what JSON has no numbers for, decimals too, are texts."""
     names = unique_names(source.schema.names)
-    with whole_file(Path(to)) as file:
+    with destination(to, {}) as file:
         for batch in source.batches():
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
             lines = (json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows)

@@ -98,10 +98,6 @@ class ReadOptions:
             raise DuneConfigurationError(
                 f"sample cannot be combined with {given[0]}: Dune draws from the whole result, and sends all at once."
             )
-        counts = {name: getattr(self, name) for name in ("limit", "sample", "max_bytes", "page_size", "concurrency")}
-        for name, count in counts.items():
-            if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
-                raise DuneConfigurationError(f"{name} must be a whole number, not {count!r}.")
         numbers = {"limit": self.limit, "max_bytes": self.max_bytes}
         if wrong := [name for name, number in numbers.items() if number is not None and number < 0]:
             raise DuneConfigurationError(f"{wrong[0]} must not be negative, but is {numbers[wrong[0]]}.")

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import fsspec
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -49,11 +50,24 @@ def test_columns_rows_and_their_number_are_chosen(run, tmp_path):
         (("5", "-o", "out.csv", "--columns", "x"), "has no column 'x'"),
         (("5", "-o", "out.csv", "--max-bytes", "1"), "more than max_bytes=1"),
         (("99", "-o", "out.csv"), "99"),
+        (("5", "-o", "in_the_way.csv/out.csv"), "in_the_way.csv/out.csv cannot be written"),
+        (("5", "-o", "folder.parquet"), "folder.parquet cannot be written"),
+        (("5", "-o", "nosuch://bucket/out.csv"), "The file system of 'nosuch://bucket/out.csv' cannot be used"),
     ],
 )
 def test_what_cannot_be_done_is_said(run, tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "in_the_way.csv").touch()
+    (tmp_path / "folder.parquet").mkdir()
     done = run(*words)
     assert done.exit_code == 1
     assert message in " ".join(done.output.split())
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder.parquet", "in_the_way.csv"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "ndjson"])
+def test_a_file_can_be_a_url(run, kind):
+    url = f"memory://results/out.{kind}"
+    done = run("5", "-o", url)
+    assert done.exit_code == 0, done.output
+    assert fsspec.filesystem("memory").size(url) > 0

@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import fsspec
@@ -23,6 +24,7 @@ from dagster_dune.frames import exports
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.exports import write_parquet
 from dagster_dune.frames.results import open_reader
+from dagster_dune.frames.text_files import write_csv, write_ndjson
 from dagster_dune.frames.types.columns import SHORT_DIGITS
 from dagster_dune.paging import execution_pages
 
@@ -117,6 +119,47 @@ def test_what_cannot_be_written_is_refused(source, tmp_path):
         write_parquet(source(), "nosuchstore://x/y")
 
 
+def test_a_place_that_cannot_be_written_is_named(source, tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "out.parquet", tmp_path):
+        with pytest.raises(DuneResultError, match=r"cannot be written: .* Nothing new stands under that name"):
+            write_parquet(source(), path)
+    with pytest.raises(DuneResultError, match=r"for t in .* cannot be kept on disk: .* The table is as it was"):
+        write_duckdb(source(), tmp_path / "file" / "a.duckdb", "t")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize("write", [write_parquet, write_csv, write_ndjson])
+def test_a_full_disk_is_named_and_nothing_is_left(source, tmp_path, monkeypatch, write):
+    """Each part is a full device: what is written into it never arrives."""
+
+    def full(path):
+        part = path.with_name(".part")
+        part.symlink_to("/dev/full")
+        return part, part.open("wb", buffering=0)
+
+    (tmp_path / "out").write_text("before")
+    monkeypatch.setattr(exports, "_new_part", full)
+    with pytest.raises(DuneResultError, match=r"out cannot be written: .*No space left on device"):
+        write(source(), tmp_path / "out")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out", "before")]
+
+
+def test_an_object_store_that_fails_is_named(source, monkeypatch):
+    class NoRoomError(Exception):
+        """As each store has its own."""
+
+    def refuse(*args, **kwargs):
+        raise NoRoomError("the bucket is gone")
+
+    monkeypatch.setattr(fsspec.filesystem("memory").__class__, "_open", refuse)
+    with pytest.raises(DuneResultError, match=r"bucket/out\.parquet cannot be written: the bucket is gone"):
+        write_parquet(source(), "memory://bucket/out.parquet")
+    with pytest.raises(DuneConfigurationError, match="The file system of 'file:///x' cannot be used"):
+        write_parquet(source(), "file:///x", storage_options={1: 2})
+
+
 # --- DuckDB ---
 
 
@@ -144,6 +187,10 @@ def test_a_table_with_other_columns_is_told(source, tmp_path):
         write_duckdb(source(), tmp_path / "a.duckdb", "t", partition_key="x", partition_column="N")
     with pytest.raises(DuneConfigurationError, match=r"schema\.name"):
         write_duckdb(source(), tmp_path / "a.duckdb", "a.b.c")
+    (tmp_path / "text.duckdb").write_text("no database")
+    with pytest.raises(DuneResultError, match=r"text.duckdb could not be written"):
+        write_duckdb(source(), tmp_path / "text.duckdb", "t")
+    assert (tmp_path / "text.duckdb").read_text() == "no database"
 
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"

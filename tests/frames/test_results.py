@@ -87,6 +87,14 @@ def test_the_latest_result_of_a_query(client, dune, finish):
         ({"execution_id": []}, "There is no execution to read"),
         ({"execution_id": ["x", "y"], "limit": 1}, "limit and sample are of one execution"),
         ({"execution_id": "x", "page_size": 0}, "page_size must be at least 1, not 0"),
+        (
+            {"execution_id": 4100030},
+            "The id of an execution is a text .* not 4100030. The number of a query is given as",
+        ),
+        ({"execution_id": ["x", None]}, "The id of an execution is a text .* not None"),
+        ({"execution_id": ""}, "The id of an execution is a text .* not ''"),
+        ({"query_id": "weekly"}, "query_id must be the number of a query, not 'weekly'"),
+        ({"query_id": True}, "query_id must be the number of a query, not True"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_before_any_request(faulty, options, words):
