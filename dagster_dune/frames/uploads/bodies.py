@@ -51,6 +51,7 @@ _CONTROL = r"[\x00-\x1f]"
 _BLANK = 0x20
 
 
+# Assumption: table-bodies.
 def content_type(columns: Sequence[TableColumn], rows: Rows, marker: str | None = None) -> ContentType:
     """Choose the format for some rows: CSV, which is shorter and so cheaper, where it is exact for all of them.
 
