@@ -52,6 +52,11 @@ def refuse_written_key(said: BaseModel | None, place: Path) -> None:
         DuneConfigurationError: There is one, or something that looks like one.
     """
     resource: Any = getattr(said, "resource", None)
+    if isinstance(resource, str):
+        raise DuneConfigurationError(
+            f"The resource of the component in {place} is a text; it is not shown here.",
+            hint=f"Write its settings below it, such as api_key_env: {DEFAULT_VARIABLE}.",
+        )
     if not isinstance(resource, ResourceModel):
         return
     written = resource.model_dump()
@@ -197,12 +202,28 @@ def _one_of(*words: str) -> dg.Resolver:
 
 def _resolver(resolve: Callable[..., Any], model: type[BaseModel]) -> dg.Resolver:
     """A resolver of a model that may be left out, whose mistakes in YAML are told line by line."""
-    return dg.Resolver(resolve, model_field_type=model | None, json_schema_extra=exact(model))
+    return dg.Resolver(_of_no_text(resolve, model), model_field_type=model | None, json_schema_extra=exact(model))
 
 
 def _list_resolver(resolve: Callable[..., Any], model: type[BaseModel]) -> dg.Resolver:
     """The same of a list of models."""
-    return dg.Resolver(resolve, model_field_type=list[model], json_schema_extra=exact(model, many=True))  # type: ignore[valid-type]
+    whole = exact(model, many=True)
+    return dg.Resolver(_of_no_text(resolve, model), model_field_type=list[model], json_schema_extra=whole)  # type: ignore[valid-type]
+
+
+def _of_no_text(resolve: Callable[..., Any], model: type[BaseModel]) -> Callable[..., Any]:
+    """Refuse a text, which Dagster takes everywhere since it could be a template."""
+
+    def resolved(context: dg.ResolutionContext, said: Any) -> Any:
+        if isinstance(said, str):
+            with located(context, dg.Model()):
+                raise DuneConfigurationError(
+                    "A text cannot stand here.",
+                    hint=f"Write its keys below: {', '.join(model.model_fields)}.",
+                )
+        return resolve(context, said)
+
+    return resolved
 
 
 # Dagster looks into the types of a list, so the values of these are objects to it.

@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster.components import DefsStateConfigArgs
+from dagster.components.resolved.errors import ResolutionException
 from deployment import ROOT
 from served_location import assert_runs, once, reads, reload_location, served, shown_assets
 from waiting import PATIENCE
@@ -31,6 +33,7 @@ from dagster_dune import (
 )
 from dagster_dune.catalog.document import write_document
 from dagster_dune.components import account_reader as fetching
+from dagster_dune.components.fields import refuse_written_key
 from dagster_dune.definitions import DuneAssetsOptions
 
 DAILY = "dune.acme.result_daily"
@@ -286,6 +289,23 @@ def test_ids_are_patterns_as_texts_and_as_numbers(tmp_path):
 def test_the_key_is_not_written_in_yaml():
     with pytest.raises(Exception, match="api_key"):
         in_yaml("{account: true, resource: {api_key: secret}}")
+
+
+@pytest.mark.parametrize(
+    ("field", "keys"),
+    [("schedules", "job_name, cron_schedule"), ("backfill_policy", "type, max"), ("op", "name"), ("checks", "asset")],
+)
+def test_a_text_in_place_of_keys(field, keys):
+    """Dagster takes one everywhere, since it could be a template."""
+    with pytest.raises(ResolutionException, match=f"A text cannot stand here. Write its keys below: {keys}"):
+        in_yaml(f"{{account: true, {field}: daily}}")
+
+
+def test_a_resource_that_is_a_text_is_not_shown():
+    said = DuneComponent.get_model_cls()(account=True, resource="s3cret")
+    with pytest.raises(DuneConfigurationError, match=r"is a text; it is not shown here\. Write its settings") as caught:
+        refuse_written_key(said, Path("defs/dune"))
+    assert "s3cret" not in str(caught.value)
 
 
 def test_components_share_a_resource():
