@@ -52,7 +52,7 @@ def refuse_written_key(said: BaseModel | None, place: Path) -> None:
         DuneConfigurationError: There is one, or something that looks like one.
     """
     resource: Any = getattr(said, "resource", None)
-    if isinstance(resource, str):
+    if said is not None and "resource" in said.model_fields_set and isinstance(resource, str):
         raise DuneConfigurationError(
             f"The resource of the component in {place} is a text; it is not shown here.",
             hint=f"Write its settings below it, such as api_key_env: {DEFAULT_VARIABLE}.",
