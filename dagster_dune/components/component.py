@@ -46,6 +46,7 @@ from dagster_dune.components.state import (
     write_state,
 )
 from dagster_dune.components.translation import ResolvedTranslation, SpecTranslator
+from dagster_dune.components.yaml_errors import with_exact_schemas
 from dagster_dune.definitions import build_dune_definitions
 from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
@@ -166,6 +167,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         if model is not None:
             for name, field in model.model_fields.items():
                 field.description = field.description or cls.model_fields[name].description
+            with_exact_schemas(model)
             model.model_rebuild(force=True)
         return model
 

@@ -24,7 +24,7 @@ from dagster_dune.components.models import (
     RetriesModel,
     ScheduleModel,
 )
-from dagster_dune.components.yaml_errors import Written, exact, located
+from dagster_dune.components.yaml_errors import Written, exact_when_asked, located
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
@@ -202,12 +202,14 @@ def _one_of(*words: str) -> dg.Resolver:
 
 def _resolver(resolve: Callable[..., Any], model: type[BaseModel]) -> dg.Resolver:
     """A resolver of a model that may be left out, whose mistakes in YAML are told line by line."""
-    return dg.Resolver(_of_no_text(resolve, model), model_field_type=model | None, json_schema_extra=exact(model))
+    return dg.Resolver(
+        _of_no_text(resolve, model), model_field_type=model | None, json_schema_extra=exact_when_asked(model)
+    )
 
 
 def _list_resolver(resolve: Callable[..., Any], model: type[BaseModel]) -> dg.Resolver:
     """The same of a list of models."""
-    whole = exact(model, many=True)
+    whole = exact_when_asked(model, many=True)
     return dg.Resolver(_of_no_text(resolve, model), model_field_type=list[model], json_schema_extra=whole)  # type: ignore[valid-type]
 
 

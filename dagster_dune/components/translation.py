@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, create_model
 
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference
-from dagster_dune.components.yaml_errors import exact
+from dagster_dune.components.yaml_errors import exact_when_asked
 from dagster_dune.translator import DagsterDuneTranslator
 
 AssetModel = AssetSpecUpdateKwargs.model()
@@ -76,7 +76,7 @@ ResolvedTranslation = Annotated[
     dg.Resolver(
         _translation,
         model_field_type=TranslationModel | str | None,
-        json_schema_extra=exact(TranslationModel, words=DAGSTERS_WORDS),
+        json_schema_extra=exact_when_asked(TranslationModel, words=DAGSTERS_WORDS),
     ),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -55,6 +56,25 @@ class Written(dict[str, Any]):
     def located(self, *place: str | int) -> Any:
         """What raises the errors of a block with the line of a field; see `located`."""
         return located(self._context, self._said, *place)
+
+
+WHEN_ASKED = "dagster-dune/when_asked"
+
+
+def exact_when_asked(
+    model: type[BaseModel], *, many: bool = False, words: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return what `with_exact_schemas` makes `exact` of: a schema takes longer to make than all else of a field."""
+    return {WHEN_ASKED: partial(exact, model, many=many, words=words)}
+
+
+def with_exact_schemas(model: type[BaseModel]) -> None:
+    """Make the schemas that the fields of a model have when they are asked for."""
+    for field in model.model_fields.values():
+        given = field.json_schema_extra
+        if isinstance(given, dict) and callable(schema := given.get(WHEN_ASKED)):
+            rest = {name: part for name, part in given.items() if name != WHEN_ASKED}
+            field.json_schema_extra = rest | schema()
 
 
 def exact(model: type[BaseModel], *, many: bool = False, words: Mapping[str, str] | None = None) -> dict[str, Any]:
