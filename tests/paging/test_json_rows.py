@@ -108,3 +108,14 @@ print("ok")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "ok\n"
+
+
+def test_a_page_that_is_no_json_is_told(dune, finish):
+    dune.load_query(1, "n", "SELECT 1 AS n")
+    with DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE, max_retries=0) as client:
+        execution = client.execute_query(1).execution_id
+        finish(client, execution)
+        page = {"headers": {"Content-Type": "application/json"}, "body": '{"result": {"rows": [{"n": 1'}
+        dune.inject("status", method="GET", path="*/results*", times=None, status=200, **page)
+        with pytest.raises(DuneResultError, match="A page of the result is no JSON: "):
+            list(rows_of(client, [execution], ReadOptions()))

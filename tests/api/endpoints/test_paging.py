@@ -7,6 +7,7 @@ from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneServerError
+from dagster_dune.errors import DuneConfigurationError
 
 LISTS = {
     "list_materialized_views": ("materialized_views", "sql_id"),
@@ -80,3 +81,8 @@ def test_an_item_that_cannot_be_read_is_counted_all_the_same(client, faulty, met
     ]
     assert [str(getattr(item, name)) for item in getattr(client, method)()] == ["1", "3"]
     assert [request.split("offset=")[1].split("&")[0] for request in faulty.requests] == ["0", "2"]
+
+
+def test_pages_have_rows(client):
+    with pytest.raises(DuneConfigurationError, match="page_size must be at least 1, not 0"):
+        list(client.iter_execution_pages("01EXECUTION", page_size=0))
