@@ -35,6 +35,11 @@ class OpenTable:
         """The columns that are known so far."""
         return tuple(self.discovery.columns(self.name) or ())
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The columns that must stand in this order, none where it is open."""
+        return tuple(self.discovery.order(self.name))
+
     def ordered(self, columns: Sequence[str]) -> None:
         """Note that it has these columns, in this order."""
         self.discovery.ordered(self.name, columns)
@@ -42,14 +47,20 @@ class OpenTable:
 
 @dataclass(frozen=True)
 class UnitedTables:
-    """Tables of one UNION, which have the same columns: one that is asked for is made in each."""
+    """Tables of one UNION, which have the same columns: one that is asked for is made in each.
+
+    Attributes:
+        tables: The tables.
+        lacking: For each, names of columns that stand beside its star, which it does not have.
+    """
 
     tables: tuple[Discover, ...]
+    lacking: tuple[frozenset[str], ...]
 
     def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
         """Make a column."""
         del is_qualified
-        made = [table(column, is_qualified=True) for table in self.tables]
+        made = [table(column, is_qualified=True) for table in self._having(column)]
         link([Operand(sql, type_) for sql, type_ in made])
         return made[0]
 
@@ -63,15 +74,22 @@ class UnitedTables:
         """The columns that are known so far of any."""
         return tuple(dict.fromkeys(name for table in self.tables for name in table.names))
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The columns that must stand in this order: last those that not all have."""
+        columns = dict.fromkeys(name for table in self.tables for name in table.order)
+        if any(self.lacking):
+            columns |= dict.fromkeys(sorted((*self.names, *frozenset().union(*self.lacking))))
+        return tuple(sorted(columns, key=lambda name: len(self._having(name)) < len(self.tables)))
+
     def ordered(self, columns: Sequence[str]) -> None:
         """Note that they have these columns, in this order."""
-        for table in self.tables:
-            table.ordered(columns)
+        for table, lacking in zip(self.tables, self.lacking, strict=True):
+            table.ordered([column for column in columns if column not in lacking])
 
-    def share(self) -> None:
-        """Give each the columns that are known of the others."""
-        for name in self.names:
-            self(name, is_qualified=True)
+    def _having(self, column: str) -> tuple[Discover, ...]:
+        having = zip(self.tables, self.lacking, strict=True)
+        return tuple(table for table, lacking in having if column not in lacking) or self.tables
 
 
 class Discovery(Protocol):
@@ -97,6 +115,9 @@ class Discovery(Protocol):
 
     def drop(self, sql: str) -> bool:
         """Give a column up that another table has too, and tell whether that can be."""
+
+    def order(self, table: str) -> Sequence[str]:
+        """The columns of a table that must stand in an order, in it."""
 
     def ordered(self, table: str, columns: Sequence[str]) -> None:
         """Note that a table has these columns, in this order."""

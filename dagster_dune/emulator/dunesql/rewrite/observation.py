@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
-from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, Type, array
 
 
 class Observer(Protocol):
@@ -70,10 +70,18 @@ def link(values: Sequence[Operand]) -> None:
             suppose(value, known)
 
 
+def holds(value: Operand, elements: Sequence[Operand]) -> Operand:
+    """Tell the observer, if there is one, that an array of unknown type has these elements; returns the array."""
+    observer = OBSERVER.get()
+    if observer is not None and elements and value.type == array(UNKNOWN):
+        observer.derive(f"{value.sql}[]", elements[0].sql)
+    return value
+
+
 def elements_of(value: Operand) -> str:
     """Tell the observer, if there is one, that a value of unknown type is an array; what its elements are called."""
     observer = OBSERVER.get()
-    return observer.elements(value.sql) if observer is not None and value.type.name == "unknown" else ""
+    return observer.elements(value.sql) if observer is not None and value.type in (UNKNOWN, array(UNKNOWN)) else ""
 
 
 def note_compared(value: Operand, others: Sequence[Operand]) -> None:

@@ -27,6 +27,10 @@ class Discover(Protocol):
     def names(self) -> tuple[str, ...]:
         """The columns that are known so far."""
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The columns that must stand in this order, none where it is open."""
+
     def ordered(self, columns: Sequence[str]) -> None:
         """Note that the table has these columns, in this order."""
 

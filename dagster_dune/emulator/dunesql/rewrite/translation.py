@@ -103,7 +103,9 @@ class _Observer:
 
     def elements(self, sql: str) -> str:
         """A value of unknown type is an array."""
-        return self.discovery.elements(self.translator.origin(sql))
+        array = self.translator.origin(sql)
+        element = self.translator.origin(f"{array}[]")
+        return element if element != f"{array}[]" else self.discovery.elements(array)
 
     def compare(self, sql: str, text: str) -> None:
         """A value is compared with one that is written out."""

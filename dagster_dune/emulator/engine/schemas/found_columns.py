@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dagster_dune.emulator.dunesql.types.trino import Type, row
+from dagster_dune.emulator.dunesql.types.trino import Type, array, row
 from dagster_dune.emulator.engine.schemas.usual_types import filled_type, widest_type
 from dagster_dune.emulator.engine.schemas.well_known_tables import well_known
 
 Place = tuple[str, str]
-"""A table and a column of it; a field of a column is ``column.field``."""
+"""A table and a column of it; a field of a column is ``column.field``, the elements of one are ``column[]``."""
+ELEMENT = "[]"
 
 
 @dataclass
@@ -72,28 +73,53 @@ class KnownTables:
 
     def set_type(self, place: Place, type_: Type) -> dict[Place, Type]:
         """Give a column, and those that must be of its type, another one; return what they had."""
-        before = {
-            (table, column): self.known[table][column]
-            for table, column in self.linked.get(place, {place}) | {place}
-            if table not in self.declared
-            and column in self.known.get(table, {})
-            and not self.is_well_known((table, column))
+        given = {
+            each: its
+            for each, its in self._agreeing(place, type_).items()
+            if each[0] not in self.declared and each[1] in self.known.get(each[0], {}) and not self.is_well_known(each)
         }
-        for table, column in before:
-            self.known[table][column] = type_
+        before = {(table, column): self.known[table][column] for table, column in given}
+        for (table, column), its in given.items():
+            self.known[table][column] = its
         return before
 
     def type_of(self, place: Place) -> Type:
         """The type of a column; that of a text where there is none."""
-        return self.known.get(place[0], {}).get(place[1], Type("varchar"))
+        table, column = place
+        if not column.endswith(ELEMENT):
+            return self.known.get(table, {}).get(column, Type("varchar"))
+        whole = self.type_of((table, column.removesuffix(ELEMENT)))
+        return whole.of[0] if whole.name == "array" else whole
 
     def observe(self, place: Place, target: Type, *, is_exact: bool = False) -> None:
         """Give a column of unknown type the one that it is taken for."""
         if target.name == "unknown" or self.type_of(place).name != "unknown":
             return
-        filled = filled_type(target, place[1])
-        type_ = filled if is_exact and filled.is_integer else widest_type(place[1], filled)
-        for table, column in self.linked.get(place, {place}) | {place}:
+        column, ending, _ = place[1].partition(ELEMENT)
+        filled = filled_type(target, column)
+        is_kept = is_exact and filled.is_integer and not ending
+        self.fill(place, filled if is_kept else widest_type(column.removesuffix("s") if ending else column, filled))
+
+    def fill(self, place: Place, type_: Type) -> None:
+        """Give a column, and those that must be of its type, one where they have none."""
+        for (table, column), its in self._agreeing(place, type_).items():
             if self.type_of((table, column)).name == "unknown":
-                self.known[table][column] = type_
+                self.known[table][column] = its
                 self.changed.add(table)
+
+    def _agreeing(self, place: Place, type_: Type) -> dict[Place, Type]:
+        """The columns that are told by the type of one, with theirs: it, those linked with it, arrays of these."""
+        found: dict[Place, Type] = {}
+        waiting = [(place, type_)]
+        while waiting:
+            one, its = waiting.pop()
+            if one in found:
+                continue
+            found[one] = its
+            waiting += [(each, its) for each in self.linked.get(one, ())]
+            table, column = one
+            if column.endswith(ELEMENT):
+                waiting.append(((table, column.removesuffix(ELEMENT)), array(its)))
+            if its.name == "array":
+                waiting.append(((table, column + ELEMENT), its.of[0]))
+        return {each: its for each, its in found.items() if not each[1].endswith(ELEMENT)}

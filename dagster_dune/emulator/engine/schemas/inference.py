@@ -123,5 +123,4 @@ def _settle(tables: KnownTables, *, everything: bool = False) -> None:
             elif everything and usual is None:
                 usual = VARCHAR
             if usual is not None:
-                columns[column] = usual
-                tables.changed.add(name)
+                tables.fill((name, column), usual)

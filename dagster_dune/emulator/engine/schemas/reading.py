@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dagster_dune.emulator.dunesql.compiler import Compiled
 from dagster_dune.emulator.dunesql.rewrite.discovery import Discovery
 from dagster_dune.emulator.dunesql.rewrite.translation import translate_discovering
-from dagster_dune.emulator.dunesql.types.trino import Type, array
-from dagster_dune.emulator.engine.schemas.found_columns import KnownTables, Place
-from dagster_dune.emulator.engine.schemas.usual_types import filled_type, usual_type, widest_type
+from dagster_dune.emulator.dunesql.types.trino import Type
+from dagster_dune.emulator.engine.schemas.found_columns import ELEMENT, KnownTables, Place
+from dagster_dune.emulator.engine.schemas.usual_types import usual_type
 from dagster_dune.emulator.engine.schemas.well_known_tables import well_known
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -21,7 +21,6 @@ class _Reading(Discovery):
         self.tables = tables
         self.places: dict[str, Place] = {}
         self.used: dict[Place, None] = {}
-        self.inside: dict[str, Place] = {}
 
     def columns(self, table: str) -> Mapping[str, Type] | None:
         if table not in self.tables.known:
@@ -52,28 +51,27 @@ class _Reading(Discovery):
             if is_qualified:
                 self.tables.named.add(place)
 
+    def order(self, table: str) -> Sequence[str]:
+        return self.tables.orders.get(table, ())
+
     def ordered(self, table: str, columns: Sequence[str]) -> None:
         self.tables.orders[table] = tuple(columns)
 
     def elements(self, sql: str) -> str:
         if sql not in self.places:
             return ""
-        self.tables.arrays.add(self.places[sql])
-        name = f"{sql}[]"
-        self.inside[name] = self.places[sql]
+        table, column = self.places[sql]
+        self.tables.arrays.add((table, column))
+        name = f"{sql}{ELEMENT}"
+        self.places[name] = (table, column + ELEMENT)
         return name
 
     def observe(self, sql: str, target: Type, *, is_exact: bool = False) -> None:
-        if (place := self.inside.get(sql)) is not None and target.name != "unknown":
-            element = filled_type(target, place[1])
-            self.tables.observe(place, array(widest_type(place[1].removesuffix("s"), element)))
-        elif sql in self.places:
+        if sql in self.places:
             self.tables.observe(self.places[sql], target, is_exact=is_exact)
 
     def link(self, sqls: Sequence[str]) -> None:
-        arrays = [self.inside[sql] for sql in sqls if sql in self.inside]
-        for places in (arrays, [self.places[sql] for sql in sqls if sql in self.places]):
-            self._link(places)
+        self._link([self.places[sql] for sql in sqls if sql in self.places])
 
     def _link(self, places: Sequence[Place]) -> None:
         """Note that columns are of one type; one that is known of one is that of the others."""
@@ -87,7 +85,8 @@ class _Reading(Discovery):
                 self.tables.observe(place, target)
 
     def compared(self, sql: str, text: str) -> None:
-        if (place := self.places.get(sql)) is not None:
+        place = self.places.get(sql)
+        if place is not None and not place[1].endswith(ELEMENT):
             self.tables.compared.setdefault(place, {})[text] = None
 
     def _use(self, place: Place) -> None:

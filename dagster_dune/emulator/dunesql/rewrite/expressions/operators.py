@@ -220,6 +220,8 @@ def _joined_arrays(node: exp.Expr, left: Operand, right: Operand) -> Operand:
 def subscript(node: exp.Expr, container: Operand, key: Operand, position: int | None) -> Operand:
     """``a[1]`` counts from 1; what it names must exist, in an array as in a map and in a row."""
     type_ = container.type
+    if can_coerce(key.type, BIGINT) and (element := elements_of(container)):
+        return Operand(element, UNKNOWN)
     if type_.name == "array" and can_coerce(key.type, BIGINT):
         return Operand(f"trino_subscript({container.sql}, {coerced(key, BIGINT).sql})", type_.of[0])
     if type_.name == "map" and can_coerce(key.type, type_.of[0]):
@@ -228,8 +230,6 @@ def subscript(node: exp.Expr, container: Operand, key: Operand, position: int | 
         if position is None or not 1 <= position <= len(type_.of):
             raise error_at(node, "A field of a row is a position from 1 to the number of its fields, written out")
         return Operand(f"struct_extract_at({container.sql}, {position})", type_.of[position - 1])
-    if can_coerce(key.type, BIGINT) and (element := elements_of(container)):
-        return Operand(element, UNKNOWN)
     suppose(container, Type("map", of=(VARCHAR, VARCHAR)) if key.type.name == "varchar" else array(UNKNOWN))
     raise error_at(node, f"Cannot use {key.type} for subscript of {type_}")
 

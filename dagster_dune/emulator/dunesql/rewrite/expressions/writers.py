@@ -26,7 +26,7 @@ from dagster_dune.emulator.dunesql.rewrite.expressions.clocks import (
     local_time,
     local_timestamp,
 )
-from dagster_dune.emulator.dunesql.rewrite.observation import derived
+from dagster_dune.emulator.dunesql.rewrite.observation import derived, holds
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator, resolve
 from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, DATE, array, row
 
@@ -121,7 +121,8 @@ def _row(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
 
 def _array(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
     values, common = conditions.one_type(node, _all(translator, node.expressions, scope), "All ARRAY elements")
-    return Operand(f"CAST([{', '.join(value.sql for value in values)}] AS {common.duckdb}[])", array(common))
+    made = Operand(f"CAST([{', '.join(value.sql for value in values)}] AS {common.duckdb}[])", array(common))
+    return holds(made, [value for value in values if not value.is_constant])
 
 
 def _literal_call(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:

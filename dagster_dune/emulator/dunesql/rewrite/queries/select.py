@@ -11,6 +11,7 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.expressions.aggregation import has_aggregate, window_sql
 from dagster_dune.emulator.dunesql.rewrite.expressions.conditions import condition
+from dagster_dune.emulator.dunesql.rewrite.observation import is_observed
 from dagster_dune.emulator.dunesql.rewrite.queries import relations
 from dagster_dune.emulator.dunesql.rewrite.queries.correlation import check_correlation
 from dagster_dune.emulator.dunesql.rewrite.queries.grouping import group_by
@@ -23,7 +24,7 @@ from dagster_dune.emulator.dunesql.rewrite.queries.ordering import (
     tied_rows,
 )
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Grouping, Relation, Scope, Translator
-from dagster_dune.emulator.dunesql.types.trino import SKETCHES, UNKNOWN
+from dagster_dune.emulator.dunesql.types.trino import SKETCHES, UNKNOWN, array
 
 
 def select(translator: Translator, node: exp.Select, parent: Scope | None) -> Relation:
@@ -116,10 +117,7 @@ def _grouped(translator: Translator, node: exp.Select, scope: Scope, each: exp.E
 
 def _finished(translator: Translator, node: exp.Select, scope: Scope, items: list[Item], tail: str) -> Relation:
     """Write the SELECT list, DISTINCT, ORDER BY and LIMIT around what the rows come from."""
-    fields = tuple(
-        Field(name, f"c{place}", value.type, origin=value.sql if value.type == UNKNOWN else "")
-        for place, (name, value, _) in enumerate(items)
-    )
+    fields = tuple(_field(f"c{place}", each, scope) for place, each in enumerate(items))
     fields += tuple(field for each in node.expressions if is_star(each) for field in opened_fields(each, scope))
     columns = [f"{value.typed} AS c{place}" for place, (_, value, _) in enumerate(items)]
     distinct = "DISTINCT " if node.args.get("distinct") else ""
@@ -138,3 +136,13 @@ def _finished(translator: Translator, node: exp.Select, scope: Scope, items: lis
     if orders:
         sql += f" ORDER BY {', '.join(orders)}"
     return Relation(sql + limits(node), fields)
+
+
+def _field(sql: str, item: Item, scope: Scope) -> Field:
+    """The column that an item of the list becomes; one that a star stands for may be given up as what it stands for."""
+    name, value, node = item
+    made = Field(name, sql, value.type, origin=value.sql if value.type in (UNKNOWN, array(UNKNOWN)) else "")
+    if node is not None or not is_observed():
+        return made
+    below = next((each for each in scope.fields if each.drop is not None and each.sql == value.sql), made)
+    return replace(made, use=below.use, drop=below.drop)

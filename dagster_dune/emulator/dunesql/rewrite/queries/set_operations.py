@@ -13,7 +13,7 @@ from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
 from dagster_dune.emulator.dunesql.rewrite.discovery import UnitedTables
 from dagster_dune.emulator.dunesql.rewrite.observation import link
 from dagster_dune.emulator.dunesql.rewrite.queries.ordering import with_own_order
-from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, closed, is_open
+from dagster_dune.emulator.dunesql.rewrite.scopes import Discover, Field, Relation, Scope, Translator, closed, is_open
 from dagster_dune.emulator.dunesql.types.coercion import common_type
 from dagster_dune.emulator.dunesql.types.trino import Type
 
@@ -29,8 +29,7 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
         raise error_at(node.this, f"mismatched input '{name}': put the query before it in parentheses")
     left, right = (translator.query(side, parent) for side in (node.this, node.expression))
     left, right = _like(left, right), _like(right, left)
-    more = _united(left, right)
-    left, right = (replace(side, fields=closed(side.fields)) for side in (left, right))
+    left, right, more = _united(left, right)
     if len(left.fields) != len(right.fields) and not more:
         raise error_at(node, f"{name} query has different number of fields: {len(left.fields)}, {len(right.fields)}")
     types = []
@@ -49,15 +48,55 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
     return with_own_order(translator, node, Relation(sql, fields))
 
 
-def _united(left: Relation, right: Relation) -> tuple[Field, ...]:
-    """What is taken of tables whose columns are not known; two that a star stands for have the same ones."""
-    opened = [[each for each in side.fields if each.discover is not None] for side in (left, right)]
+def _united(left: Relation, right: Relation) -> tuple[Relation, Relation, tuple[Field, ...]]:
+    """Two tables whose columns are not known, and that stars stand for, have the same ones in the same order.
+
+    A column that stands beside the star of one alone is one of the other table.
+
+    Returns:
+        The sides with the columns that are known, and what later ones are asked of.
+    """
+    sides = (left, right)
+    opened = [[each for each in side.fields if each.discover is not None] for side in sides]
     tables = tuple(each.discover for side in opened for each in side if each.discover is not None)
+    beside = [_beside(side) for side in sides]
     if [len(side) for side in opened] != [1, 1]:
-        return tuple(each for side in opened for each in side)
-    united = UnitedTables(tables)
-    united.share()
-    return (replace(opened[0][0], discover=united),)
+        one, other = (replace(side, fields=closed(side.fields)) for side in sides)
+        return one, other, tuple(each for side in opened for each in side)
+    names = [{(each.name or "").lower() for each in own} for own in beside]
+    alone: list[frozenset[str]] = [frozenset(), frozenset()]
+    if len(beside[0]) != len(beside[1]):
+        alone = [frozenset(names[place] - names[1 - place] - {""}) for place in (0, 1)]
+    united = UnitedTables(tables, tuple(alone))
+    columns = tuple(dict.fromkeys((*united.order, *sorted(united.names))))
+    if united.order:
+        united.ordered(columns)
+    one, other = (
+        replace(side, fields=_aligned(table, columns, own, lacking))
+        for side, table, own, lacking in zip(sides, tables, beside, alone, strict=True)
+    )
+    return one, other, (replace(opened[0][0], discover=united),)
+
+
+def _beside(side: Relation) -> list[Field]:
+    """The columns that are none of the table whose columns are not known."""
+    known = {name for each in side.fields if each.discover is not None for name in each.discover.names}
+    return [each for each in closed(side.fields) if (each.name or "").lower() not in known]
+
+
+def _aligned(
+    table: Discover, columns: Sequence[str], own: Sequence[Field], lacking: frozenset[str]
+) -> tuple[Field, ...]:
+    """The columns of a side: those of its table in the order of both, with what stands in for one, and its own."""
+    standing = {(each.name or "").lower(): each for each in own if (each.name or "").lower() in lacking}
+    made = []
+    for name in columns:
+        if name in standing:
+            made.append(standing[name])
+            continue
+        sql, type_ = table(name, is_qualified=True)
+        made.append(Field(name, sql, type_, origin=sql))
+    return (*made, *(each for each in own if each not in standing.values()))
 
 
 def _is_closed(node: exp.Expr) -> bool:
