@@ -201,18 +201,24 @@ def test_without_the_right_to_save_queries_the_rest_is_tried(dune):
 
 # --- experiments that do not come off ---
 
+BRIEF, ENOUGH = 0.2, 5
+"""Seconds to wait for what does not end, where nothing else is to end, and where all else has to end meanwhile."""
+
 ODD_ENDS = {
     "SQL that ends otherwise": (
+        ENOUGH,
         {"method": "GET", "path": "/api/v1/execution/*/status"},
         {"execution_id": "x", "state": "QUERY_STATE_EXPIRED", "is_execution_finished": True},
         {"csv-null": "the SQL ended as QUERY_STATE_EXPIRED"},
     ),
     "SQL that does not end": (
+        BRIEF,
         {"method": "GET", "path": "/api/v1/execution/*/status"},
         {"execution_id": "x", "state": "QUERY_STATE_EXECUTING"},
-        {"csv-null": "it did not come about within 0.2 s", "nodes-form": "what it takes did not come about"},
+        {"csv-null": f"it did not come about within {BRIEF} s", "nodes-form": "what it takes did not come about"},
     ),
     "a pipeline that nobody refuses": (
+        BRIEF,
         {"method": "POST", "path": "/api/v1/pipelines/execute"},
         {"pipeline_execution_id": "01JB0000000000000000000000"},
         {
@@ -221,11 +227,13 @@ ODD_ENDS = {
         },
     ),
     "a pipeline that does not end": (
+        ENOUGH,
         {"method": "GET", "path": "/api/v1/pipelines/executions/*/status"},
         {"status": "executing", "node_executions": []},
-        {"failed-pipeline-word": "the pipeline did not end within 0.2 s"},
+        {"failed-pipeline-word": f"the pipeline did not end within {ENOUGH} s"},
     ),
     "a matview of another name": (
+        ENOUGH,
         {"method": "POST", "path": "/api/v1/materialized-views"},
         {"name": "dune.acme.some.thing", "execution_id": ""},
         {"last-executions": "the matview has a name that SQL cannot read"},
@@ -233,12 +241,12 @@ ODD_ENDS = {
 }
 
 
-@pytest.mark.parametrize(("place", "body", "seen"), ODD_ENDS.values(), ids=ODD_ENDS.keys())
-def test_an_experiment_that_does_not_come_off_says_why(dune, place, body, seen):
+@pytest.mark.parametrize(("seconds", "place", "body", "seen"), ODD_ENDS.values(), ids=ODD_ENDS.keys())
+def test_an_experiment_that_does_not_come_off_says_why(dune, seconds, place, body, seen):
     dune.inject("status", **place, times=None, status=200, body=body)
     report = Report()
     with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
-        execute(report, Workbench(client, max_credits=None, interval=0.05, timeout=0.2))
+        execute(report, Workbench(client, max_credits=None, interval=0.05, timeout=seconds))
     report.close(executes=True)
     assert {id_: report.findings[id_].seen for id_ in seen} == seen
     assert report.findings["page-size"].verdict in (Verdict.HOLDS, Verdict.NOT_TRIED)

@@ -5,6 +5,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 USE = """
+import httpx
 import pytest
 
 
@@ -14,7 +15,7 @@ def test_each_test_has_an_empty_account(dune_emulator, number, request):
     seen.append(dune_emulator.url)
     assert len(set(seen)) == 1 and len(seen) == number
     headers = {"X-Dune-Api-Key": dune_emulator.api_key}
-    assert plain.get(f"{dune_emulator.url}/api/v1/queries", headers=headers).json()["total"] == 0
+    assert httpx.get(f"{dune_emulator.url}/api/v1/queries", headers=headers).json()["total"] == 0
     assert len(dune_emulator.journal()) == 1
     dune_emulator.load_query(1, "n", "SELECT 1 AS n")
 
