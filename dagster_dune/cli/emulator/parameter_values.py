@@ -54,6 +54,8 @@ _OTHERS = (
 
 _KEY = re.compile(r"map(?:_from_entries)?\s*\(\s*array\s*\[\s*\(?\s*'([^']*)'", re.IGNORECASE)
 """The first key of a map that is written out."""
+_DEFINITION = re.compile(r"(\"[^\"{}]+\"|\b[a-z_]\w*)\s+as\s*\(\s*(?=select\b|with\b|\()", re.IGNORECASE)
+"""How a common table expression begins."""
 _VIEW = re.compile(r"query_(\d+)\(([^)]*)\)")
 _PASSED = re.compile(r"(\w[\w .-]*?)\s*=\s*'?\{\{\s*([^{}]+?)\s*\}\}'?")
 
@@ -115,9 +117,22 @@ def _by_context(sql: str, match: re.Match[str], key: str | None) -> str | None:
         return key
     if re.search(r"split_part\(\s*'$", before) and (parted := re.match(r"'\s*,\s*'([^']+)'", after)):
         return f"1{parted[1]}1"
+    if re.search(r"\b(from|join)\s+\"$", before) and after.startswith('"'):
+        return _defined_before(sql, match.start())
     for left, right, value in _BY_CONTEXT:
         if re.search(left, before) and re.match(right, after):
             return value
+    return None
+
+
+def _defined_before(sql: str, end: int) -> str | None:
+    """The name of the last common table expression that ends before a place."""
+    for definition in reversed(list(_DEFINITION.finditer(sql, 0, end))):
+        depth = 1
+        for sign in re.findall(r"[()]", sql[definition.end() : end]):
+            depth += 1 if sign == "(" else -1
+            if depth == 0:
+                return definition[1].strip('"')
     return None
 
 

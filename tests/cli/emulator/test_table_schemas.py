@@ -183,6 +183,7 @@ def test_a_query_that_the_folder_does_not_hold_becomes_one_without_rows(tmp_path
         ("SELECT cast(split_part('{{x}}', ' : ', 1) AS int)", "1 : 1"),
         ("SELECT cast(CASE '{{x}}' WHEN 'now' THEN '2024-01-02' ELSE '{{x}}' END AS timestamp)", "2024-01-01"),
         ("SELECT cast({{x}} AS date)", "TIMESTAMP '2024-01-01'"),
+        ('WITH "by day" AS (SELECT (1) AS n), b AS (SELECT n FROM "{{x}}") SELECT n FROM b', "by day"),
         ("-- {{x}} is a number\nSELECT * FROM t WHERE d > timestamp '{{x}}'", "2024-01-01"),
     ],
 )
