@@ -193,6 +193,20 @@ def test_a_table_with_other_columns_is_told(source, tmp_path):
     assert (tmp_path / "text.duckdb").read_text() == "no database"
 
 
+def test_what_a_table_refuses_is_told_and_leaves_it_as_it_was(source, tmp_path):
+    path = tmp_path / "a.duckdb"
+    write_duckdb(source(), path, "t", partition_key="x")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DELETE FROM t")
+        connection.execute("CREATE UNIQUE INDEX a_row_a_partition ON t (dagster_partition)")
+    with pytest.raises(
+        DuneResultError, match=r"a\.duckdb could not be written: Constraint Error.*The table is as it was"
+    ):
+        write_duckdb(source(), path, "t", partition_key="x")
+    with duckdb.connect(str(path)) as connection:
+        assert connection.sql("SELECT count(*) FROM t").fetchall() == [(0,)]
+
+
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 
 
