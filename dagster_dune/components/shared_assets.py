@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
+from collections.abc import Iterator, Set
 from typing import TypeVar
 
 import dagster as dg
@@ -23,8 +25,35 @@ def siblings(context: dg.ComponentLoadContext, kind: type[ComponentT]) -> list[C
     return [] if isinstance(tree, TestComponentTree) else tree.get_all_components(kind)
 
 
-def without_claimed(defs: dg.Definitions, project: object, component: str) -> dg.Definitions:
-    """Leave out the external assets that another component of the project shows already.
+def made_in_python(context: dg.ComponentLoadContext) -> frozenset[dg.AssetKey]:
+    """Return the assets of the project's Python files, all of which Dagster has imported before it builds a component.
+
+    What a function makes that is called later, as one with ``@dg.definitions``, is not seen.
+    """
+    if isinstance(context.component_tree, TestComponentTree):
+        return frozenset()
+    name = context.component_tree.defs_module_name
+    modules = [module for key, module in sys.modules.items() if key == name or key.startswith(f"{name}.")]
+    return frozenset(key for module in modules for value in vars(module).values() for key in _keys_of(value))
+
+
+def _keys_of(value: object) -> Iterator[dg.AssetKey]:
+    if isinstance(value, dg.AssetsDefinition):
+        yield from value.keys
+    elif isinstance(value, dg.AssetSpec):
+        yield value.key
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _keys_of(item)
+    elif isinstance(value, dg.Definitions):
+        for asset in value.assets or ():
+            yield from _keys_of(asset)
+
+
+def without_claimed(
+    defs: dg.Definitions, project: object, component: str, elsewhere: Set[dg.AssetKey] = frozenset()
+) -> dg.Definitions:
+    """Leave out the external assets that another component of the project, or a Python file of it, shows already.
 
     Dagster notes on each asset which component it came from, so that two components that read one table describe two
     different assets of one key, which it refuses.
@@ -33,6 +62,7 @@ def without_claimed(defs: dg.Definitions, project: object, component: str) -> dg
         defs: The definitions of a component.
         project: What all components of one load of the project have in common.
         component: The component's name.
+        elsewhere: The assets of the project's Python files.
 
     Returns:
         The definitions with what this component is the first to show.
@@ -47,7 +77,11 @@ def without_claimed(defs: dg.Definitions, project: object, component: str) -> dg
             for key in asset.keys:
                 _check(key, claims.setdefault(key, component), component)
             kept.append(asset)
-        elif isinstance(asset, dg.AssetSpec) and claims.setdefault(asset.key, component) == component:
+        elif (
+            isinstance(asset, dg.AssetSpec)
+            and asset.key not in elsewhere
+            and claims.setdefault(asset.key, component) == component
+        ):
             kept.append(asset)
     return dg.Definitions(assets=kept, resources=defs.resources)
 

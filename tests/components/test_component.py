@@ -191,6 +191,47 @@ MAKES = (4100007, f"/* dune\nmatview: {VOLUME}\n*/\nSELECT 1 AS n FROM dex.trade
 READS = (4100008, f"SELECT n FROM {VOLUME} JOIN dex.trades ON true")
 
 
+LABELS = """
+import dagster as dg
+from dagster_dune import build_dune_upload
+
+@build_dune_upload("dune.acme.labels")
+def labels():
+    return []
+
+prices = {prices}
+"""
+
+
+@pytest.mark.parametrize("file", ["a_labels.py", "z_labels.py", "z_folder/labels.py"])
+@pytest.mark.parametrize(
+    "prices",
+    ['dg.AssetSpec(["dune", "prices", "usd"])', '[dg.AssetSpec(["dune", "prices", "usd"])]', "None"],
+    ids=["a spec", "a list", "an upload alone"],
+)
+def test_what_a_python_file_of_the_project_makes_is_recognised(tmp_path, monkeypatch, file, prices):
+    package = tmp_path / "mixed" / f"mixed_{next(numbers)}"
+    monkeypatch.setenv("DUNE_API_KEY", "key")
+    monkeypatch.syspath_prepend(package.parent)
+    for name, content in {
+        "../pyproject.toml": PYPROJECT.format(module=package.name),
+        "__init__.py": "",
+        "defs/__init__.py": "",
+        "defs/dune/defs.yaml": "type: dagster_dune.DuneComponent\nattributes: {queries: queries}\n",
+        "defs/dune/queries/q_4100008.sql": "SELECT 1 FROM dune.acme.labels, prices.usd, dex.trades",
+        f"defs/{file}": LABELS.format(prices=prices),
+    }.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(content)
+    defs = dg.load_from_defs_folder(path_within_project=package)
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    assert set(specs) == {"dune/acme/labels", "dune/prices/usd", "dune/dex/trades", "dune/q_4100008"}
+    assert specs["dune/dex/trades"].kinds
+    assert bool(specs["dune/prices/usd"].kinds) == (prices == "None")
+    assert dg.AssetKey(["dune", "acme", "labels"]) in defs.resolve_asset_graph().materializable_asset_keys
+    dg.Definitions.validate_loadable(defs)
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_another_component_makes_is_recognised(two_components, order):
     defs = two_components(*[("{queries: queries, name: makes}", MAKES), ("{queries: queries}", READS)][::order])
