@@ -33,8 +33,10 @@ def made_in_python(context: dg.ComponentLoadContext) -> frozenset[dg.AssetKey]:
     if isinstance(context.component_tree, TestComponentTree):
         return frozenset()
     name = context.component_tree.defs_module_name
-    modules = [module for key, module in sys.modules.items() if key == name or key.startswith(f"{name}.")]
-    return frozenset(key for module in modules for value in vars(module).values() for key in _keys_of(value))
+    # Copies, since another thread may import or define something meanwhile.
+    modules = [module for key, module in sys.modules.copy().items() if key == name or key.startswith(f"{name}.")]
+    values = [value for module in modules if module is not None for value in vars(module).copy().values()]
+    return frozenset(key for value in values for key in _keys_of(value))
 
 
 def _keys_of(value: object) -> Iterator[dg.AssetKey]:
