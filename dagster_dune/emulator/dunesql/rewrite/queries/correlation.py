@@ -19,6 +19,7 @@ from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES
 from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.expressions.aggregation import has_aggregate
+from dagster_dune.emulator.dunesql.rewrite.queries.ordering import has_ties
 
 _WORDS = "Given correlated subquery is not supported"
 _JUDGED = ("scalar", "lateral", "exists", "in", "quantified")
@@ -197,7 +198,7 @@ class _Subquery:
             return rest
         if rest.is_aggregate or rest.is_single:
             return rest
-        if node.args.get("offset") is not None or _has_ties(limit) or self._is_correlated(order):
+        if node.args.get("offset") is not None or has_ties(limit) or self._is_correlated(order):
             return None
         if not rest.needed <= rest.fixed:
             return None
@@ -225,11 +226,6 @@ def _has_own_clauses(node: exp.Expr) -> bool:
 def _reads_arrays(node: exp.Select) -> bool:
     sources = [node.args.get("from_"), *(node.args.get("joins") or [])]
     return any(source is not None and source.find(exp.Unnest) for source in sources)
-
-
-def _has_ties(limit: exp.Expr | None) -> bool:
-    options = limit.args.get("limit_options") if limit is not None else None
-    return bool(options is not None and options.args.get("with_ties"))
 
 
 def _has_sets(group: exp.Expr) -> bool:

@@ -54,9 +54,9 @@ def _ordinal(node: exp.Expr, count: int) -> int | None:
     return int(node.name) - 1
 
 
-def has_ties(limit: exp.Fetch) -> bool:
-    """Whether FETCH FIRST takes those too that are equal to the last."""
-    options = limit.args.get("limit_options")
+def has_ties(limit: exp.Expr | None) -> bool:
+    """Whether a limit is a FETCH FIRST that takes those too that are equal to the last."""
+    options = limit.args.get("limit_options") if limit is not None else None
     return bool(options is not None and options.args.get("with_ties"))
 
 

@@ -47,23 +47,21 @@ def rounded(moment: datetime, fraction: str, digits: int) -> tuple[datetime, int
 @native("TIMESTAMP", "VARCHAR", "INTEGER")
 def timestamp_cast(text: str, digits: int) -> datetime:
     """Read a timestamp, rounded."""
-    try:
-        moment, fraction, zone = read_timestamp(text)
-        if zone is None:
-            return rounded(moment, fraction, min(digits, 6))[0]
-    except (ValueError, OverflowError):
-        pass
-    raise FunctionError(f"Value cannot be cast to timestamp: {text}")
+    return _without_zone(text, min(digits, 6))[0]
 
 
 @native("STRUCT(micros TIMESTAMP, picos INTEGER)", "VARCHAR", "INTEGER")
 def precise_cast(text: str, digits: int) -> dict[str, object]:
     """Read a timestamp of more than six digits."""
+    micros, picos = _without_zone(text, digits)
+    return {"micros": micros, "picos": picos}
+
+
+def _without_zone(text: str, digits: int) -> tuple[datetime, int]:
     try:
         moment, fraction, zone = read_timestamp(text)
         if zone is None:
-            micros, picos = rounded(moment, fraction, digits)
-            return {"micros": micros, "picos": picos}
+            return rounded(moment, fraction, digits)
     except (ValueError, OverflowError):
         pass
     raise FunctionError(f"Value cannot be cast to timestamp: {text}")
