@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
-import httpx
 
-from benchmarks.account import API_KEY, layered, machine, measured, upstream
+from benchmarks.account import API_KEY, layered, machine, measured, told_by, upstream
 from benchmarks.emulator import emulator_process
 from dagster_dune import DuneResource, dune_assets
 from dagster_dune.metadata import ENDED_AT
@@ -95,7 +94,7 @@ def _row(shape: Shape, url: str, poll: float) -> bool:
 
 def _polls(url: str) -> list[float]:
     """When each status of a pipeline was asked for, in seconds since 1970."""
-    journal = httpx.get(f"{url}/_emulator/journal", headers={"X-Dune-Api-Key": API_KEY}, timeout=60).json()
+    journal = told_by(url, "journal")
     return [datetime.fromisoformat(entry["at"]).timestamp() for entry in journal if "/pipelines/" in entry["path"]]
 
 

@@ -25,9 +25,7 @@ from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
-import httpx
-
-from benchmarks.account import API_KEY, WIDTH, count_requests, machine, measured
+from benchmarks.account import API_KEY, WIDTH, machine, measured, told_by
 from benchmarks.emulator import emulator_process
 from dagster_dune import DuneApiClient
 
@@ -86,7 +84,7 @@ def lower_bound(layers: list[float], floor: dict) -> float:
 
 def _layers_of_last_run(url: str, size: int) -> list[float]:
     """When each layer of the last so many executions has ended, in seconds since the first was submitted."""
-    last = httpx.get(f"{url}/_emulator/executions", headers={"X-Dune-Api-Key": API_KEY}, timeout=60).json()[-size:]
+    last = told_by(url, "executions")[-size:]
     with DuneApiClient(API_KEY, url) as client:
         statuses = {one["query_id"]: client.get_execution_status(one["execution_id"]) for one in last}
     first = min(status.submitted_at for status in statuses.values())
@@ -111,9 +109,8 @@ def _table(size: int, before: Path | None, others: tuple[str, ...], repetitions:
                 ]:
                     if name.endswith("before") and folder is None:
                         continue
-                    count = count_requests(url)
                     figures = measured(MODULE, folder=folder, variant=variant)
-                    requests[name].append(count_requests(url) - count)
+                    requests[name].append(figures["requests"])
                     if variant in MEASURED:
                         limit = lower_bound(_layers_of_last_run(url, size), floor)
                     walls[name].append(figures["wall"])

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import dagster as dg
 
-from benchmarks.account import API_KEY, layered, upstream
+from benchmarks.account import API_KEY, count_requests, layered, upstream
 from dagster_dune import DuneApiClient, DuneResource, build_dune_assets
 
 SIZE = int(os.environ.get("BENCHMARK_SIZE", "0"))
@@ -147,9 +147,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["DAGSTER_HOME"] = home
         with dg.DagsterInstance.get() as instance:
+            sent_before = count_requests(URL)
             cpu, start = cpu_seconds(), time.perf_counter()
             figures = variant(instance, **arguments) or {}
             figures |= {"wall": time.perf_counter() - start, "cpu": cpu_seconds() - cpu}
+            figures["requests"] = count_requests(URL) - sent_before
     print(json.dumps(figures))
 
 

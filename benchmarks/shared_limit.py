@@ -20,9 +20,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
-import httpx
 
-from benchmarks.account import API_KEY, dune_of, layered, machine
+from benchmarks.account import API_KEY, dune_of, layered, machine, told_by
 from dagster_dune import DuneResource, build_dune_assets
 
 SIZE, LAYER = 15, 5
@@ -52,7 +51,7 @@ def main() -> int:
         pace = ("--rate-limit", "free", "--execution-seconds", str(chosen.node_seconds))
         with dune_of(queries, *pace) as url:
             walls, succeeded = _execute(chosen.runs, home, url)
-            journal = httpx.get(f"{url}/_emulator/journal", headers={"X-Dune-Api-Key": API_KEY}, timeout=60).json()
+            journal = told_by(url, "journal")
     return _print(journal, walls, succeeded)
 
 
