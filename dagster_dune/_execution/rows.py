@@ -111,7 +111,7 @@ def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
         context.add_asset_metadata(metadata, next(iter(keys)))
 
 
-def key_of(asset_key: dg.AssetKey | str | Sequence[str]) -> dg.AssetKey:
+def key_of(asset_key: CoercibleKey) -> dg.AssetKey:
     """Return an asset's key, however it is written; a text as Dagster's UI shows it.
 
     Examples:

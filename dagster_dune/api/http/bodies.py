@@ -18,7 +18,6 @@ MAX_RESULT_PAGE_BYTES = 256 * 2**20
 """One page of a result that is read whole. Streams have no bound: they never stand in memory."""
 
 PIECE_BYTES = 2**16
-PAGE_PIECE_BYTES = 2**16
 TEXT_BYTES = 2000
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)

@@ -16,10 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from dagster_dune.api.address import API_PATH
-from dagster_dune.api.errors import (
-    DuneConnectionError,
-    DuneServerError,
-)
+from dagster_dune.api.errors import DuneConnectionError, DuneServerError
 from dagster_dune.api.http.answers import (
     JSON,
     SURELY_NOT_STARTED,
@@ -29,12 +26,7 @@ from dagster_dune.api.http.answers import (
     Request,
     as_json,
 )
-from dagster_dune.api.http.bodies import (
-    MAX_ANSWER_BYTES,
-    MAX_RESULT_PAGE_BYTES,
-    PAGE_PIECE_BYTES,
-    is_html,
-)
+from dagster_dune.api.http.bodies import MAX_ANSWER_BYTES, MAX_RESULT_PAGE_BYTES, PIECE_BYTES, is_html
 from dagster_dune.api.http.exchange import Exchange
 from dagster_dune.api.http.rate_budget import RateBudget
 from dagster_dune.api.http.retries import may_read_again, may_submit_again, repeated
@@ -188,7 +180,7 @@ class Transport:
         def attempt() -> T:
             response = self._exchange.opened(self._reads, request)
             with closing(response):
-                return read(*self._exchange.page(request, response, MAX_RESULT_PAGE_BYTES, PAGE_PIECE_BYTES))
+                return read(*self._exchange.page(request, response, MAX_RESULT_PAGE_BYTES, PIECE_BYTES))
 
         return repeated(attempt, self._max_retries, may_read_again)
 

@@ -1,6 +1,6 @@
 """What values of unknown type are taken for, told to whoever asks while a query is translated over unknown tables.
 
-`engine.table_schemas` does. Else there is no observer, and nothing is told.
+`engine.schemas` does. Else there is no observer, and nothing is told.
 """
 
 from __future__ import annotations
