@@ -66,14 +66,21 @@ _VIEWS = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
 """What polars holds texts and bytes as: of these it takes the memory as it is."""
 
 
+def _viewed(array: pa.Array) -> pa.Array:
+    """Polars reads where long values stand even if there are none, which Arrow before 25 leaves out then."""
+    view = array.cast(_VIEWS.get(array.type, array.type))
+    return view if all(buffer is not None for buffer in view.buffers()[2:]) else array
+
+
 def _polars(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
     """Each batch becomes polars' own memory as it comes, so that none is held twice."""
     pl = needed("polars", "polars")
     names = unique_names(schema.names)
-    plain = pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
-    viewed = pa.schema([field.with_type(_VIEWS.get(field.type, field.type)) for field in plain])
-    frames = [pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, schema=plain).cast(viewed)) for batch in batches]
-    empty = pl.from_arrow(plain.empty_table())
+    frames = [
+        pl.from_arrow(pa.RecordBatch.from_arrays([_viewed(array) for array in batch.columns], names))
+        for batch in batches
+    ]
+    empty = pl.from_arrow(pa.schema(list(zip(names, schema.types, strict=True))).empty_table())
     return pl.concat([empty, *frames], rechunk=False)
 
 
