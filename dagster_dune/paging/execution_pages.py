@@ -106,7 +106,7 @@ class ExecutionPages(ABC, Generic[T]):
     def _parallel(self) -> Generator[Page[T]]:
         """Read the pages that the row count tells of, a few at once."""
         total, size = self.expected_rows or 0, self._page_size
-        with _Pool(self._options.concurrency) as pool:
+        with _Pool(self._options.concurrency, self._requests.leave) as pool:
             pages: deque[Future[list[Page[T]]]] = deque()
             for offset in range(0, total, size):
                 pages.append(pool.start(self._range, offset, min(size, total - offset)))
@@ -130,7 +130,7 @@ class ExecutionPages(ABC, Generic[T]):
 
     def _serial(self) -> Generator[Page[T]]:
         """Read page after page until Dune names no next one; each comes while the one before it is used."""
-        with _Pool(1) as pool:
+        with _Pool(1, self._requests.leave) as pool:
             coming = self._coming(pool, 0)
             while coming is not None:
                 page = coming.result()
@@ -188,14 +188,16 @@ class ExecutionPages(ABC, Generic[T]):
 class _Pool(ThreadPoolExecutor):
     """A pool that keeps its user's deadline, and drops what waits when its user leaves."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, leave: Callable[[], None]) -> None:
         super().__init__(workers, thread_name_prefix="dune-pages")
+        self._leave = leave
 
     def start(self, read: Callable[..., R], *arguments: object) -> Future[R]:
         """Read something in one of its threads."""
         return self.submit(copy_context().run, read, *arguments)
 
     def __exit__(self, *_: object) -> None:
+        self._leave()
         self.shutdown(wait=True, cancel_futures=True)
 
 

@@ -314,6 +314,20 @@ def test_a_page_that_breaks_off_is_read_again_from_its_beginning(server):
     assert reader.export.bytes == whole + 9 * len(b"n,t\n")
 
 
+def test_pages_that_are_still_coming_are_left(server):
+    def never_end(path, options, answer):
+        if options.get("offset") not in (None, "0"):
+            pieces = iter(lambda: never.wait(0.01) or b"1,text\n", None)
+            answer |= {"length": 10**12, "rest": pieces}
+
+    never, server.change = threading.Event(), never_end
+    with DuneApiClient("key", server.url, max_retries=0) as client:
+        batches = ResultReader(client, server.ID, ReadOptions(exact=False)).batches()
+        assert next(batches).num_rows == 10
+        batches.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dune-")]
+
+
 def test_a_failed_page_is_read_again_and_no_other(server):
     failed = []
 

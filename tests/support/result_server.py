@@ -30,7 +30,8 @@ class ResultServer:
     """Serves rows that are given as texts (for CSV) and as JSON values.
 
     `change` may be set to a function of the request's path, its options and the answer (a dict of ``status``, ``body``
-    and ``headers``), which changes the answer in place.
+    and ``headers``), which changes the answer in place; it may add a ``length`` that is not the body's, and pieces of a
+    ``rest`` that are sent after it.
     """
 
     ID = "01JEXECUTION"
@@ -61,6 +62,8 @@ class ResultServer:
                 self.send_header("Content-Length", str(answer.get("length", len(answer["body"]))))
                 self.end_headers()
                 self.wfile.write(answer["body"])
+                for piece in answer.get("rest", ()):
+                    self.wfile.write(piece)
                 if "length" in answer:
                     self.close_connection = True
 

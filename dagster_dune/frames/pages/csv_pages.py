@@ -47,8 +47,7 @@ class Block(NamedTuple):
 def read_csv(
     pieces: Iterable[bytes],
     columns: Sequence[Column],
-    split: Run = _at_once,
-    convert: Run = _at_once,
+    parse: Run = _at_once,
     room: bytearray | None = None,
 ) -> list[pa.RecordBatch]:
     """Read a page in CSV; its header must name the columns.
@@ -56,8 +55,7 @@ def read_csv(
     Args:
         pieces: Its bytes, cut anywhere.
         columns: The columns that it must have.
-        split: Takes a block apart into texts, such as in another thread.
-        convert: Makes the texts what their columns are declared.
+        parse: Makes a block a batch, such as in another thread.
         room: Memory that blocks are gathered in, of `room_for_blocks`, which nobody else uses meanwhile: fresh memory
             costs more than what is done with it here.
 
@@ -76,12 +74,10 @@ def read_csv(
             start = _end_of_header(block)
             places = _places(bytes(block.text[:start]), columns)
         if start < block.end:
-            texts = [split(partial(_texts, block, start, len(columns)))]
-            batches.append(convert(partial(_rows, texts, places, columns, schema)))
+            batches.append(parse(partial(_rows, block, start, places, columns, schema)))
     if places is None:
         _places(b"", columns)
-    for run in (split, convert):  # what their threads have freed, which allocators would keep
-        run(pa.default_memory_pool().release_unused)
+    parse(pa.default_memory_pool().release_unused)  # what its thread has freed, which allocators would keep
     return batches
 
 
@@ -90,9 +86,11 @@ def room_for_blocks() -> bytearray:
     return bytearray(BLOCK_BYTES + BLOCK_BYTES // 4)
 
 
-def _rows(taken: list[pa.Table], places: Sequence[int], columns: Sequence[Column], schema: pa.Schema) -> pa.RecordBatch:
-    """Make a batch of the texts of a block, which are taken, so that nobody holds them longer."""
-    texts = taken.pop()
+def _rows(
+    block: Block, start: int, places: Sequence[int], columns: Sequence[Column], schema: pa.Schema
+) -> pa.RecordBatch:
+    """Make a batch of the rows of a block."""
+    texts = _texts(block, start, len(columns))
     arrays = [from_text(_one_piece(texts.column(place)), column) for place, column in zip(places, columns, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,11 +18,11 @@ from dagster_dune.api.errors import DuneBadRequestError
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv, room_for_blocks
 from dagster_dune.frames.pages.json_pages import JsonPage, read_json
+from dagster_dune.frames.pages.parser_thread import ParserThread
 from dagster_dune.frames.types.columns import Column
 from dagster_dune.paging.options import Export, ReadOptions
 from dagster_dune.paging.requests import Page, PageRequests
 
-T = TypeVar("T")
 QUESTIONS = 4
 """So many columns are asked at once whether they hold a real ``<nil>``."""
 
@@ -30,7 +30,7 @@ QUESTIONS = 4
 class PageReader:
     """Reads pages of one execution, in any order and several at once, within a ``with`` block.
 
-    What comes is taken apart in one thread and converted in another: allocators keep for each thread what it has freed.
+    What comes is parsed in one thread, that of the earliest page first.
 
     Args:
         client: A client of Dune's API.
@@ -61,16 +61,14 @@ class PageReader:
         self._real_nil: dict[str, Future[bool]] = {}
         self._asking = threading.Lock()
         self._asker = ThreadPoolExecutor(QUESTIONS, thread_name_prefix="dune-asker")
-        self._splitter = ThreadPoolExecutor(1, thread_name_prefix="dune-splitter")
-        self._converter = ThreadPoolExecutor(1, thread_name_prefix="dune-converter")
+        self._parser = ParserThread()
 
     def __enter__(self) -> PageReader:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._asker.shutdown()
-        self._splitter.shutdown()
-        self._converter.shutdown()
+        self._parser.close()
 
     @property
     def _room(self) -> bytearray:
@@ -79,12 +77,6 @@ class PageReader:
             self._rooms.room = room_for_blocks()
         room: bytearray = self._rooms.room
         return room
-
-    def _split(self, work: Callable[[], T]) -> T:
-        return self._splitter.submit(work).result()
-
-    def _convert(self, work: Callable[[], T]) -> T:
-        return self._converter.submit(work).result()
 
     def read(self, offset: int, limit: int) -> Page[pa.RecordBatch]:
         """Read one page.
@@ -102,7 +94,9 @@ class PageReader:
 
         def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], int | None, int]:
             self._requests.check_address(stream.next_uri)
-            batches = read_csv(stream, self._columns, self._split, self._convert, self._room)
+            batches = read_csv(
+                self._requests.wanted(stream), self._columns, partial(self._parser.run, offset), self._room
+            )
             return batches, stream.next_offset, stream.bytes_read
 
         with self._requests.expiring():
@@ -119,7 +113,7 @@ class PageReader:
 
     def _json_page(self, shape: Sequence[Column], *, is_extra: bool = False, **options: Any) -> JsonPage:
         body, next_uri = self._requests.json(is_extra=is_extra, **options)
-        read = self._convert(partial(read_json, body, shape))
+        read = self._parser.run(options.get("offset", 0), partial(read_json, body, shape))
         is_whole = self._options.filters is None and "filters" not in options and self._options.sample is None
         self._requests.check_json(read.said, next_uri, is_whole=is_whole)
         return read
