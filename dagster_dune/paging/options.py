@@ -11,7 +11,7 @@ from typing import Any, Literal
 from dagster_dune.api.endpoints.base import comma_separated
 from dagster_dune.errors import DuneConfigurationError
 
-CONCURRENT_PAGES = 7
+CONCURRENT_PAGES = 8
 Wire = Literal["auto", "csv", "json"]
 
 Uint256 = Literal["text", "decimal", "float", "binary"]
