@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakSet
 
 import dagster as dg
-from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
 from dagster_dune._execution.result_methods import ResultMethods
@@ -122,6 +123,8 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
     )
     max_nodes: int | None = Field(default=None, description="Refuse to run more assets than this at once.")
 
+    _runs: WeakSet[Generator[DuneEvent]] = PrivateAttr(default_factory=WeakSet)
+
     @field_validator("api_key", mode="plain")
     @classmethod
     def _hidden(cls, key: object) -> object:
@@ -187,13 +190,13 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
     @cached_property
     def _definition(self) -> dg.ResourceDefinition:
         return dg.ResourceDefinition(
-            self._open_of_run if self._is_closed_after_use else self._of_run,
+            self._open_of_run if self._has_own_life_cycle else self._of_run,
             config_schema=resource_fields(type(self), without=self.nested_resources),
             description=_words_for_users(type(self)),
         )
 
     @property
-    def _is_closed_after_use(self) -> bool:
+    def _has_own_life_cycle(self) -> bool:
         """Whether a subclass has something to close. If not, tests may build contexts of it without a with block."""
         base, own = dg.ConfigurableResource, type(self)
         return bool(
@@ -203,14 +206,17 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
         )
 
     def _of_run(self, context: dg.InitResourceContext) -> Any:
-        """This resource as one run has it."""
-        return self.from_resource_context(self._context_of_run(context))
+        """This resource as one run has it. What is not of a run has nothing to close."""
+        return self._open_of_run(context) if context.run else self.from_resource_context(self._context_of_run(context))
 
     @contextmanager
     def _open_of_run(self, context: dg.InitResourceContext) -> Iterator[Any]:
         """This resource as one run has it, through the life cycle that Dagster's resources have."""
         with self.from_resource_context_cm(self._context_of_run(context), self.nested_resources) as ready:
-            yield ready
+            try:
+                yield ready
+            finally:
+                ready._close_runs()
 
     def _context_of_run(self, context: dg.InitResourceContext) -> dg.InitResourceContext:
         given = {name: getattr(self, name) for name in self.model_fields_set if name not in self.nested_resources}
@@ -261,6 +267,23 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
             Failure: An asset failed or was skipped, a check failed to run, a blocking check failed, Dune refused the
                 pipeline, or it could not be followed.
         """
+        events = self._events(context, config, pipeline_form, allow_extra_refreshes=allow_extra_refreshes)
+        self._runs.add(events)
+        return events
+
+    def _close_runs(self) -> None:
+        """Interrupt what still runs. A termination that comes while Dagster stores an event does not reach `run`."""
+        for events in list(self._runs):
+            events.close()
+
+    def _events(
+        self,
+        context: dg.AssetExecutionContext,
+        config: DuneRunConfig | None,
+        pipeline_form: PipelineForm,
+        *,
+        allow_extra_refreshes: bool,
+    ) -> Generator[DuneEvent]:
         from dagster_dune._execution.planning import plan_of_lineage, plan_of_nodes  # noqa: PLC0415
         from dagster_dune._execution.step import Step  # noqa: PLC0415  (code locations load quicker without)
 

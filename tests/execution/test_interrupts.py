@@ -1,5 +1,6 @@
 """Ctrl-C in a shell: where nobody can take the pipeline over it is cancelled, elsewhere it is told what runs on."""
 
+import logging
 import os
 import pty
 import signal
@@ -10,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import dagster as dg
 import pytest
 from deployment import BIN, ROOT
-from durable_location import load, plain
+from durable_location import chain, load, plain
 from waiting import wait_until
 
+from dagster_dune import DuneResource, dune_assets
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated
 from dagster_dune.emulator.server import DuneEmulator
 
@@ -138,6 +140,57 @@ def test_an_interrupt_in_a_python_session_tells_how_to_go_on(dune, resource, hom
     (line,) = [line for line in told if "goes on running on Dune" in line]
     assert f"retry run {run.run_id} from failure" in line
     assert cancelled(dune) == []
+
+
+class InterruptAtAMaterialization(logging.Handler):
+    """Interrupts this process while Dagster stores the first materialization: the step waits at its `yield` then."""
+
+    def __init__(self, before):
+        super().__init__()
+        self.before = before
+        self.has_interrupted = False
+
+    def emit(self, record):
+        if "Materialized value" in record.getMessage() and not self.has_interrupted:
+            self.has_interrupted = True
+            self.before()
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("decorated", [False, True])
+@pytest.mark.parametrize("is_terminated", [False, True])
+def test_an_interrupt_between_two_events_is_heard_of_too(dune, resource, home, decorated, is_terminated):
+    load(dune)
+    dune.hold("dune.acme.result_two_100")
+    lasting = dg.DagsterInstance.from_config(home)
+
+    def terminate():
+        if is_terminated:
+            (run,) = lasting.get_runs()
+            lasting.report_run_canceling(run)
+
+    handler = InterruptAtAMaterialization(terminate)
+
+    @dg.logger
+    def interrupting(_):
+        log = logging.Logger("interrupting")
+        log.addHandler(handler)
+        return log
+
+    @dune_assets(catalog=chain(100), name="decorated")
+    def own(context, dune: DuneResource):
+        yield from dune.run(context)
+
+    definitions = dg.Definitions(
+        assets=[own if decorated else plain],
+        resources={"dune": resource},
+        loggers={"interrupting": interrupting},
+        jobs=[dg.define_asset_job("all_of_it", config={"loggers": {"interrupting": {}}})],
+    )
+    with lasting, pytest.raises((KeyboardInterrupt, dg.DagsterExecutionInterruptedError)):
+        definitions.resolve_job_def("all_of_it").execute_in_process(instance=lasting)
+    assert handler.has_interrupted
+    assert len(cancelled(dune)) == is_terminated
 
 
 def test_which_instances_end_with_their_process(instance, tmp_path):

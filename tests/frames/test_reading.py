@@ -325,7 +325,8 @@ def test_pages_that_are_still_coming_are_left(server):
         batches = ResultReader(client, server.ID, ReadOptions(exact=False)).batches()
         assert next(batches).num_rows == 10
         batches.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dune-")]
+    own = ("dune-pages", "dune-parser", "dune-asker")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(own)]
 
 
 def test_a_failed_page_is_read_again_and_no_other(server):

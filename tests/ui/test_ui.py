@@ -4,6 +4,7 @@ import pytest
 from example import ALL, BY_DAY, WHOLE, kinds
 from pages import WINDOW, AssetGraph
 from playwright.sync_api import expect
+from waiting import wait_until
 
 DAY = "2026-06-01"
 CONFIG = """ops:
@@ -122,5 +123,5 @@ def test_terminating_a_run_cancels_it_on_dune(graph, dune):
     expect(run.event("ASSET_MATERIALIZATION", "result_dex_trades_clean")).to_be_visible()
     run.terminate()
     expect(run.state("Canceled")).to_be_visible()
-    assert any(entry["path"].endswith("/cancel") for entry in dune.journal())
-    assert "QUERY_STATE_CANCELLED" in {execution["state"] for execution in dune.executions()}
+    wait_until(lambda: any(entry["path"].endswith("/cancel") for entry in dune.journal()))
+    wait_until(lambda: "QUERY_STATE_CANCELLED" in {execution["state"] for execution in dune.executions()})
