@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.targets import unique_names
-from dagster_dune.frames.types.memory import POOL
 from dagster_dune.paging.options import Export
 
 ROW_GROUP_ROWS = 100_000
@@ -66,7 +65,7 @@ def write_parquet(
     schema = source.schema.empty_table().rename_columns(names).schema.with_metadata(source.schema.metadata)
     with (
         destination(to, storage_options or {}) as file,
-        pq.ParquetWriter(file, schema, compression=compression, memory_pool=POOL) as writer,
+        pq.ParquetWriter(file, schema, compression=compression) as writer,
     ):
         for group in _row_groups(source.batches(), schema):
             writer.write_table(group, row_group_size=max(1, group.num_rows))

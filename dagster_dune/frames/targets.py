@@ -12,7 +12,6 @@ import pyarrow as pa
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS
-from dagster_dune.frames.types.memory import POOL
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ _VIEWS = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
 
 def _viewed(array: pa.Array) -> pa.Array:
     """Polars reads where long values stand even if there are none, which Arrow before 25 leaves out then."""
-    view = array.cast(_VIEWS.get(array.type, array.type), memory_pool=POOL)
+    view = array.cast(_VIEWS.get(array.type, array.type))
     return view if all(buffer is not None for buffer in view.buffers()[2:]) else array
 
 

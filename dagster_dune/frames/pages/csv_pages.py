@@ -13,7 +13,6 @@ import pyarrow.csv as arrow_csv
 
 from dagster_dune.errors import DuneResultError
 from dagster_dune.frames.types.columns import Column, arrow_schema
-from dagster_dune.frames.types.memory import POOL
 from dagster_dune.frames.types.texts import from_text
 
 T = TypeVar("T")
@@ -78,7 +77,7 @@ def read_csv(
             batches.append(parse(partial(_rows, block, start, places, columns, schema)))
     if places is None:
         _places(b"", columns)
-    parse(POOL.release_unused)  # what its thread has freed, which allocators would keep
+    parse(pa.default_memory_pool().release_unused)  # what its thread has freed, which allocators would keep
     return batches
 
 
@@ -179,7 +178,6 @@ def _texts(block: Block, start: int, width: int) -> pa.Table:
                 null_values=[NULL_IN_CSV],
                 strings_can_be_null=True,
             ),
-            POOL,
         )
     except pa.ArrowInvalid as error:
         raise DuneResultError(f"A page of the result is no CSV of {width} columns: {error}.") from error

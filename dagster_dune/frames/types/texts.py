@@ -17,7 +17,6 @@ from dagster_dune.frames.types import times
 from dagster_dune.frames.types.columns import Column
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType
 from dagster_dune.frames.types.equal_lengths import content_of, matrix_of, offsets_of, validity_of, with_content
-from dagster_dune.frames.types.memory import POOL
 
 WIDE_RANGES = {"uint256": (0, 2**256 - 1), "int256": (-(2**255), 2**255 - 1)}
 
@@ -51,7 +50,7 @@ def values_of(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
 def _cast(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     target = column.arrow_type_of(type_)
     try:
-        return pc.cast(texts, target, memory_pool=POOL)
+        return pc.cast(texts, target)
     except pa.ArrowInvalid as error:
         raise wrong(column, type_, _first_that_fails(texts, target), target) from error
 
@@ -76,7 +75,7 @@ def _integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
 
 
 def _booleans(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
-    is_true = pc.equal(texts, "true", memory_pool=POOL)
+    is_true = pc.equal(texts, "true")
     others = pc.filter(texts, pc.invert(pc.or_(is_true, pc.equal(texts, "false"))))
     if len(others):
         raise wrong(column, type_, others[0])
@@ -145,7 +144,7 @@ def _times(read: Callable[[str], int], texts: pa.Array, type_: DuneType, column:
 
 def _dates(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     with suppress(pa.ArrowInvalid):  # written as a midnight
-        dates = pc.cast(texts, pa.date32(), memory_pool=POOL)
+        dates = pc.cast(texts, pa.date32())
         if not pc.any(pc.less(dates, FIRST_DATE)).as_py():
             return dates
     return _times(times.days, texts, type_, column)
@@ -156,7 +155,7 @@ def _timestamps(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     plain = _without_utc(texts)
     if plain is not texts or type_.name == "timestamp":
         with suppress(pa.ArrowInvalid):  # finer, or written in another way
-            moments = pc.cast(plain, pa.timestamp("us"), memory_pool=POOL)
+            moments = pc.cast(plain, pa.timestamp("us"))
             if not pc.any(pc.less(moments, FIRST_MOMENT)).as_py():
                 return moments.cast(target)
     return _times(partial(times.microseconds, cut=column.timestamps == "cut"), texts, type_, column)
