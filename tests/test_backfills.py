@@ -1,6 +1,7 @@
 """Backfills and schedules of partitions, by the real daemon, counted by the local Dune."""
 
 import os
+import re
 import signal
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ LOCATION = Path(partitioned_location.__file__)
 MATVIEW, EACH, SPAN = ["dune", "acme", "result_base"], ["dune", "each_10"], ["dune", "span_11"]
 CHECKED, READER = ["dune", "checked_12"], ["dune", "reader_13"]
 JANUARY = [(date(2024, 1, 1) + timedelta(number)).isoformat() for number in range(30)]
+ENDS_BACKFILLS = tuple(map(int, re.findall(r"\d+", dg.__version__)[:3])) >= (1, 13, 24)
 BACKFILL = """
 mutation Backfill($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {
@@ -107,6 +109,7 @@ def test_thirty_days_of_everything(deployment, calls, backfilled_dune):
     assert len([run for run in deployment.instance.get_runs() if "dagster/backfill" in run.tags]) == 2
 
 
+@pytest.mark.skipif(not ENDS_BACKFILLS, reason="before 1.13.24, Dagster does not end a backfill of which a day is lost")
 def test_ten_days_with_a_gate(deployment, calls, backfilled_dune):
     """One call, a gate a day; the day that the gate closes on has no reader, and the table says which day it is."""
     days = JANUARY[:10]
