@@ -190,24 +190,29 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
     @cached_property
     def _definition(self) -> dg.ResourceDefinition:
         return dg.ResourceDefinition(
-            self._open_of_run if self._has_own_life_cycle else self._of_run,
+            self._of_run,
             config_schema=resource_fields(type(self), without=self.nested_resources),
             description=_words_for_users(type(self)),
         )
 
+    def _of_run(self, context: dg.InitResourceContext) -> Any:
+        """This resource as one run has it. Without a run and a life cycle of a subclass's own, nothing is to close.
+
+        So tests may build contexts of it without a with block.
+        """
+        if context.run or self._has_own_life_cycle:
+            return self._open_of_run(context)
+        return self.from_resource_context(self._context_of_run(context))
+
     @property
     def _has_own_life_cycle(self) -> bool:
-        """Whether a subclass has something to close. If not, tests may build contexts of it without a with block."""
+        """Whether a subclass has something to open and close."""
         base, own = dg.ConfigurableResource, type(self)
         return bool(
             self.nested_resources
             or own.yield_for_execution is not base.yield_for_execution
             or own.teardown_after_execution is not base.teardown_after_execution
         )
-
-    def _of_run(self, context: dg.InitResourceContext) -> Any:
-        """This resource as one run has it. What is not of a run has nothing to close."""
-        return self._open_of_run(context) if context.run else self.from_resource_context(self._context_of_run(context))
 
     @contextmanager
     def _open_of_run(self, context: dg.InitResourceContext) -> Iterator[Any]:
