@@ -48,7 +48,11 @@ def main() -> int:
 def _table(result: dg.ExecuteInProcessResult) -> Table:
     """A row an asset, in the order in which they were materialized; those that were not come last."""
     events = [event.materialization for event in result.get_asset_materialization_events()]
-    made = {event.asset_key: event.metadata for event in events}
+    made = {event.asset_key: dict(event.metadata) for event in events}
+    for event in result.get_asset_observation_events():  # the details of an execution may come after its event
+        observed = event.asset_observation_data.asset_observation
+        if observed.asset_key in made:
+            made[observed.asset_key].update(observed.metadata)
     graph = defs.resolve_asset_graph()
     specs = {key: graph.get(key) for key in graph.materializable_asset_keys}
     table = Table(Column("asset", min_width=max(len(key.to_user_string()) for key in specs)), "kind", "state")

@@ -84,7 +84,7 @@ class EventStream:
         """An outcome whose reason names the line of the file, and is no longer than an event can bear."""
         if not outcome.reason:
             return outcome
-        place = line_in_file(self._assets.object(outcome.node.sql_name), outcome.reason)
+        place = line_in_file(self._assets.object(outcome.node.sql_name), outcome.error)
         cut = shortened(outcome.reason)
         if cut != outcome.reason:
             self._log.error("%s, all that Dune said: %s", outcome.node.label, outcome.reason)

@@ -36,7 +36,9 @@ class Outcome:
         result: How it ended.
         phase: What Dune's last word about it means.
         execution_id: Its execution; None where it never started.
-        reason: Why it failed or was skipped, in Dune's words where it said so.
+        reason: Why it failed or was skipped, in Dune's words where it said so. Where a pipeline ends without a word of
+            the node, these are of the pipeline, and tell of another node.
+        error: What Dune said of the node itself; empty where it said nothing.
         blocked_by: The names of the failed nodes that kept a skipped one from starting.
         details: What its execution read, made and cost; None where that is not known.
         details_missing: Why there are no details.
@@ -47,6 +49,7 @@ class Outcome:
     phase: Phase
     execution_id: str | None = None
     reason: str = ""
+    error: str = ""
     blocked_by: tuple[str, ...] = ()
     details: ExecutionStatus | None = None
     details_missing: str = ""
@@ -210,7 +213,7 @@ class Settlement:
             Phase.CANCELED: "The execution was cancelled on Dune.",
             Phase.EXPIRED: "The execution expired on Dune.",
         }.get(seen.phase, f"Dune says {seen.word!r} and gives no reason.")
-        return Outcome(node, Result.FAILED, seen.phase, seen.execution_id, reason)
+        return Outcome(node, Result.FAILED, seen.phase, seen.execution_id, reason, error=seen.error or "")
 
     # Assumption: failure-stops-dependents.
     def _nothing_can_start(self) -> bool:

@@ -55,6 +55,7 @@ def materialized(dune, resource, instance):
 # --- from wherever they are read ---
 
 
+@pytest.mark.filterwarnings("error::DeprecationWarning")
 def test_from_contexts_that_a_test_builds(materialized, resource):
     for context in (
         dg.build_asset_context(instance=materialized),

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.checks import DuneCheck, gate_answer
+from dagster_dune.pipeline.settle import Outcome, Result
 
 
 class NoAnswerError(Exception):
@@ -27,6 +28,16 @@ class CheckAnswer:
     passed: bool
     description: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def no_of_gate(outcome: Outcome) -> str | None:
+    """Why a gate says no, in the words of its author; None where its node said nothing of the kind.
+
+    The reason of an outcome does not count: a pipeline ends with the error of any of its nodes.
+    """
+    check = outcome.node.check
+    is_failed_gate = check is not None and check.is_gate and outcome.result is Result.FAILED
+    return gate_answer(outcome.error) if is_failed_gate else None
 
 
 def broken_bounds(check: DuneCheck, number: float) -> list[str]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
+from dagster_dune._execution.checks.answers import no_of_gate
 from dagster_dune._execution.checks.history import GateHistory
 from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.settings.checks import DuneCheck, gate_answer
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.errors import DunePlanError
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.plan import plan_pipeline
@@ -119,16 +120,10 @@ def is_answer(outcome: Outcome, closed: set[str]) -> bool:
         outcome: How the node ended.
         closed: The names of the gates that have said no so far; this one's is added.
     """
-    if says_no(outcome):
+    if no_of_gate(outcome) is not None:
         closed.add(outcome.node.label)
         return True
     return not closed.isdisjoint(outcome.blocked_by)
-
-
-def says_no(outcome: Outcome) -> bool:
-    """Whether a node is a gate that said no."""
-    check = outcome.node.check
-    return bool(check and check.is_gate and outcome.result is Result.FAILED and gate_answer(outcome.reason) is not None)
 
 
 def _unheard_no(
@@ -138,7 +133,7 @@ def _unheard_no(
     for submission in history.untold(key, nodes.digests, runs):
         ids = {node.id: submission.node_ids[node.digest] for node in nodes.nodes if node.digest in submission.node_ids}
         outcomes = list(hear(nodes.renumbered(ids), submission))
-        if any(says_no(outcome) for outcome in outcomes):
+        if any(no_of_gate(outcome) is not None for outcome in outcomes):
             return submission
     return None
 

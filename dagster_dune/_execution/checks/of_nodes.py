@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds
+from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds, no_of_gate
+from dagster_dune._execution.error_places import shortened
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus
-from dagster_dune.catalog.settings.checks import DuneCheck, gate_answer
+from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import DETAILS_MISSING, OFFENDING_ROWS, OFFENDING_SAMPLE, VALUE, VALUE_BEFORE
 from dagster_dune.pipeline.settle import Outcome, Result
@@ -52,10 +53,10 @@ def answer_of_node(
         if check.kind == "rows":
             return _of_rows(count, execution_id, client, sample_rows)
         return _of_value(check, count, execution_id, client, value_before)
-    closed = gate_answer(outcome.reason) if check.kind == "gate" and outcome.result is Result.FAILED else None
+    closed = no_of_gate(outcome)
     if closed is None:
         raise NoAnswerError(outcome.reason or f"It was {outcome.result.value}.")
-    return CheckAnswer(False, f"The gate is closed: {closed}")
+    return CheckAnswer(False, f"The gate is closed: {shortened(closed)}")
 
 
 def _row_count(outcome: Outcome, execution_id: str, client: DuneApiClient) -> int:
