@@ -72,10 +72,11 @@ def _instance_in(context: Any) -> dg.DagsterInstance | None:
 
 
 def _run_in(context: Any) -> str | None:
-    is_of_run = isinstance(context, dg.HookContext | dg.OutputContext)
-    ways = ["run_id"] if is_of_run else ["run.run_id", "dagster_run.run_id", "step_context.run_id"]
-    if isinstance(context, dg.InitResourceContext):  # its dagster_run warns that it is deprecated
-        ways = ["run.run_id"]
+    ways = ["run.run_id", "step_context.run_id"]
+    if isinstance(context, dg.HookContext | dg.OutputContext):
+        ways = ["run_id"]
+    elif isinstance(context, dg.RunStatusSensorContext):  # elsewhere this name is deprecated, and warns
+        ways = ["dagster_run.run_id"]
     run_id = _first(context, *ways)
     return None if run_id is None else str(run_id)
 
