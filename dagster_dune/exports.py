@@ -9,6 +9,7 @@ import dagster as dg
 
 from dagster_dune._execution.rows import key_of
 from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.metadata import ROW_COUNT, TABLE_NAME, URI
 from dagster_dune.resource import DuneResource
 
 
@@ -87,7 +88,7 @@ def build_dune_export(
                 storage_options=storage_options,
                 **options,
             ).rows
-        named = {} if table is None else {"dagster/table_name": table}
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows, "dagster/uri": place, **named})
+        named = {} if table is None else {TABLE_NAME: table}
+        return dg.MaterializeResult(metadata={ROW_COUNT: rows, URI: place, **named})
 
     return export

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import dagster as dg
 
 from dagster_dune.catalog.names import Reference
-from dagster_dune.metadata import spec_metadata
+from dagster_dune.metadata import CREDITS, PARTITION_ROW_COUNT, ROW_COUNT, spec_metadata
 from dagster_dune.resource import DuneResource
 from dagster_dune.translator import DagsterDuneTranslator
 
@@ -84,8 +84,8 @@ def build_dune_upload(
                 is_private=is_private,
                 **marking,
             )
-            counted = "dagster/row_count" if mode == "replace" else "dagster/partition_row_count"
-            return dg.MaterializeResult(metadata={counted: written.rows, "dagster-dune/credits": written.credits})
+            counted = ROW_COUNT if mode == "replace" else PARTITION_ROW_COUNT
+            return dg.MaterializeResult(metadata={counted: written.rows, CREDITS: written.credits})
 
         functools.update_wrapper(upload, make)
         given = parameters[1:] if takes_context else parameters

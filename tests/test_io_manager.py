@@ -121,7 +121,7 @@ def test_results_are_read_across_processes(queries, dune, monkeypatch, tmp_path)
     monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
     monkeypatch.setenv("DUNE_API_BASE_URL", dune.url)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    location = Path(__file__).parent / "support" / "reading_location.py"
+    location = Path(__file__).parent / "support" / "locations" / "reading_location.py"
     command = [sys.executable, "-m", "dagster", "job", "execute", "-f", str(location), "-j", "everything"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

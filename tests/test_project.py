@@ -76,7 +76,7 @@ def test_runs_from_the_webserver_are_one_call_each_of_what_was_selected(project,
 
 @pytest.mark.processes
 def test_the_scheduled_job_ticked_by_the_daemon_is_one_call(dune, calls, tmp_path, load_project):
-    location = ROOT / "tests" / "support" / "scheduled_location.py"
+    location = ROOT / "tests" / "support" / "locations" / "scheduled_location.py"
     load_project(dune)
     with Deployment(tmp_path / "home", dune, ["-f", str(location)], location.name) as deployment:
         deployment.start("dagster-daemon", "run")

@@ -19,7 +19,7 @@ from dagster_dune.emulator.server import DuneEmulator
 
 KEY = "s3cr3t-k3y-that-nobody-may-read"
 CATALOG = DuneCatalog(queries=[Query(query_id=1)])
-LOCATION = ROOT / "tests" / "support" / "secret_location.py"
+LOCATION = ROOT / "tests" / "support" / "locations" / "secret_location.py"
 
 TYPES = """
 { __schema { types { kind name possibleTypes { name } fields {

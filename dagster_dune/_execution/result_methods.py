@@ -132,8 +132,8 @@ class ResultMethods:
             partition_key: Which partition's rows, where the asset is partitioned.
             partition_keys: Several partitions, whose rows follow each other.
             options: ``columns``, ``filters``, ``sort_by``, ``limit``, ``sample``, ``uint256``, ``timestamps``,
-                ``exact``, ``max_bytes``, ``allow_partial_results``, ``ignore_max_credits_per_request``, ``page_size``;
-                see `dagster_dune.paging.options.ReadOptions`.
+                ``exact``, ``max_bytes``, ``allow_partial_results``, ``ignore_max_credits_per_request``, ``page_size``,
+                ``concurrency``, ``wire``; see `dagster_dune.paging.options.ReadOptions`.
 
         Returns:
             The frame. A ``RecordBatchReader`` reads while it is read from.

@@ -118,8 +118,8 @@ def key_of(asset_key: CoercibleKey) -> dg.AssetKey:
     """Return an asset's key, however it is written; a text as Dagster's UI shows it.
 
     Examples:
-        >>> key_of("dune/coins_4100030")
-        AssetKey(['dune', 'coins_4100030'])
+        >>> key_of("dune/stablecoins_4100030")
+        AssetKey(['dune', 'stablecoins_4100030'])
     """
     return (
         dg.AssetKey.from_user_string(asset_key) if isinstance(asset_key, str) else dg.AssetKey.from_coercible(asset_key)

@@ -135,7 +135,7 @@ class CatalogGraph:
         """Return every name in the graph, each after all that it reads.
 
         Raises:
-            DuneCatalogError: Some do; the message names the circle.
+            DuneCatalogError: Some names read each other in a circle; the message shows it.
         """
         try:
             return tuple(TopologicalSorter(self._reads).static_order())

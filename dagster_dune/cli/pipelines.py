@@ -65,7 +65,7 @@ def _pipelines(pipeline_or_run: str) -> Sequence[str]:
         return [pipeline_or_run]
     import dagster as dg  # noqa: PLC0415  (slow to import)
 
-    from dagster_dune.submissions import pipelines_of_run  # noqa: PLC0415
+    from dagster_dune.runs import pipelines_of_run  # noqa: PLC0415
 
     if "DAGSTER_HOME" not in os.environ:
         raise DuneError("DAGSTER_HOME is not set, so that no run can be looked up.", hint="Or name the pipeline.")

@@ -179,21 +179,20 @@ ASSUMPTIONS = (
         "CSV writes NULL as <nil>, an empty text as nothing",
         "execute",
         "NULLs become texts, or empty texts NULL.",
-        'dune.get_result(execution_id, wire="json")',
+        'dune.get_result(context, asset_key, wire="json")',
     ),
     Assumption(
         "csv-nil-filter",
         "a filter = '<nil>' finds the text and no NULL",
         "execute",
         "Real texts <nil> are taken for NULL, or columns are read as JSON in vain.",
-        'dune.get_result(execution_id, wire="json")',
+        'dune.get_result(context, asset_key, wire="json")',
     ),
     Assumption(
         "filtered-offset",
         "offsets of filtered rows count what fulfils the filter",
         "execute",
         "Results of several filtered pages are an error.",
-        "dune.get_result(execution_id, filters=None)",
     ),
     Assumption(
         "page-size",

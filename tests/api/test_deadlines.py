@@ -1,7 +1,6 @@
 """How long a request may take: all of its answer, all of its repetitions."""
 
 import logging
-import time
 
 import pytest
 from odd_server import Odd
@@ -14,32 +13,29 @@ from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.run import Polling, follow
 
-DRIP = Odd(b" " * 100_000, drip=0.01)
-FAR_LESS = 150
-"""What a drip would take is 1,000 s, and the clients' own time is 300 s."""
+DRIP = Odd(b" " * 10_000_000, drip=0.01)
+DAY = 86_400
+"""The clients' own time; a drip would take longer still. So a test that ends shows that the deadline has ended it."""
 
 
 @pytest.fixture
 def patient(odd):
-    with DuneApiClient("a-key", odd.url, timeout=300, max_retries=5) as opened:
+    with DuneApiClient("a-key", odd.url, timeout=DAY, max_retries=5) as opened:
         yield opened
 
 
 def test_a_deadline_ends_an_answer_that_drips(odd, patient):
     odd.answer = DRIP
-    begin = time.monotonic()
     with deadline(0.5), pytest.raises(DuneConnectionError, match="no whole answer within"):
         patient.get_query(1)
-    assert time.monotonic() - begin < FAR_LESS
 
 
 def test_a_deadline_ends_the_repetitions(odd, patient):
     odd.answer = Odd(b'{"error": "slow"}', head=b"HTTP/1.1 429 Too Many", headers={"Retry-After": "300"})
-    begin = time.monotonic()
     with deadline(200), pytest.raises(DuneRateLimitError) as caught:
         patient.get_query(1)
-    assert time.monotonic() - begin < FAR_LESS
     assert caught.value.retry_after == 300
+    assert len(odd.settled_requests()) == 1
 
 
 def test_after_a_deadline_nothing_is_sent(odd, patient):
@@ -56,7 +52,5 @@ def test_after_a_deadline_nothing_is_sent(odd, patient):
 def test_a_status_that_drips_ends_with_the_run(odd, patient, polling, kind):
     odd.answer = DRIP
     node = PlannedNode(1, "query_1", (), QueryExecution(query_id=1))
-    begin = time.monotonic()
     with pytest.raises(kind):
         list(follow(patient, PipelinePlan((node,)), "x", polling=polling, log=logging.getLogger("test")))
-    assert time.monotonic() - begin < FAR_LESS

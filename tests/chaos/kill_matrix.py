@@ -29,7 +29,7 @@ from dagster_dune import DuneApiClient
 from dagster_dune.api.models import Pipeline, PipelineNode, QueryExecution
 from dagster_dune.emulator.server import DuneEmulator
 
-LOCATION = HERE.parent / "support" / "durable_location.py"
+LOCATION = HERE.parent / "support" / "locations" / "durable_location.py"
 ONE, TWO, THREE = "dune.acme.result_one_100", "dune.acme.result_two_100", "query_102"
 WHO = ("step process", "run worker", "daemon", "webserver", "network")
 WHEN = ("before the request", "during the request", "after the answer", "mid-poll", "after the end")

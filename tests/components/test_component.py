@@ -70,7 +70,7 @@ def build(**fields):
 def test_an_account_is_read_once_a_load_and_never_by_runs(account, tmp_path):
     daily = ("dune", "acme", "result_daily")
     with served(
-        tmp_path / "home", account, "-f", str(ROOT / "tests" / "support" / "component_location.py")
+        tmp_path / "home", account, "-f", str(ROOT / "tests" / "support" / "locations" / "component_location.py")
     ) as deployment:
         assert set(shown_assets(deployment)) == {"dune/acme/result_daily", "dune/query_2", "dune/dex/trades"}
         assert_runs(deployment, daily, ("dune", "query_2"))

@@ -4,19 +4,22 @@ import ast
 import inspect
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dagster_dune import DuneResource, QueryPartitions, build_dune_assets
 from dagster_dune.doctor.assumptions import ASSUMPTIONS
+from dagster_dune.paging.options import ReadOptions
 
 OPTIONS = {
     "DuneResource": set(DuneResource.model_fields),
     "QueryPartitions": set(QueryPartitions.model_fields),
     "build_dune_assets": set(inspect.signature(build_dune_assets).parameters),
-    "get_result": {"wire", "filters"},
+    "get_result": {*inspect.signature(DuneResource.get_result).parameters, *ReadOptions.__dataclass_fields__},
 }
+CALLS = {"build_dune_assets": build_dune_assets, "get_result": partial(DuneResource.get_result, None)}
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "dagster_dune"
 COMMENT = re.compile(r"^\s*(?:#|--) Assumptions?: ([a-z0-9, -]+)\.$", re.MULTILINE)
@@ -80,3 +83,5 @@ def test_settings_can_be_pasted():
             name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
             options = {option.arg for option in call.keywords}
             assert options <= OPTIONS[name], assumption.setting
+            if call.args:
+                inspect.signature(CALLS[name]).bind(*call.args, **dict.fromkeys(options))

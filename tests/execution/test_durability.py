@@ -17,7 +17,7 @@ from dagster_dune.emulator.server import DuneEmulator
 
 pytestmark = pytest.mark.processes
 
-LOCATION = ROOT / "tests" / "support" / "durable_location.py"
+LOCATION = ROOT / "tests" / "support" / "locations" / "durable_location.py"
 EXECUTE = "/api/v1/pipelines/execute"
 PLAIN = ["dune/acme/result_one_100", "dune/acme/result_two_100", "dune/three_102"]
 CHECKED = ["dune/acme/result_one_300", "dune/acme/result_two_300", "dune/three_302"]

@@ -18,7 +18,7 @@ from dagster_dune import DuneResource, dune_assets
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated
 from dagster_dune.emulator.server import DuneEmulator
 
-LOCATION = ROOT / "tests" / "support" / "durable_location.py"
+LOCATION = ROOT / "tests" / "support" / "locations" / "durable_location.py"
 
 
 @pytest.fixture

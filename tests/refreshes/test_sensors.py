@@ -487,7 +487,7 @@ def test_a_partitioned_query_is_left_out_unless_asked_for(account, daemon, outsi
 def test_the_daemon_reports_what_happened_outside(dune, calls, tmp_path, outside):
     load(dune)
     refreshed = outside(DAILY)
-    location = ROOT / "tests" / "support" / "refresh_location.py"
+    location = ROOT / "tests" / "support" / "locations" / "refresh_location.py"
     with Deployment(tmp_path / "home", dune, ["-f", str(location)], location.name) as deployment:
         deployment.start("dagster-daemon", "run")
 

@@ -90,7 +90,7 @@ class Deployment:
             "DAGSTER_HOME": str(home),
             "DUNE_API_KEY": dune.api_key,
             "DUNE_API_BASE_URL": dune.url,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(SUPPORT)]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(SUPPORT), str(SUPPORT / "locations")]),
             **dict.fromkeys(TIMEOUTS, str(PATIENCE)),
         }
         if forks:

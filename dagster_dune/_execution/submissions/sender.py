@@ -14,6 +14,7 @@ from dagster_dune._execution.submissions.steps import Close, Intend, Look, NotSe
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.api.models import PipelineSubmitted
+from dagster_dune.metadata import ADOPT_TAG
 from dagster_dune.pipeline.nodes import PipelinePlan
 
 LAST_SECONDS = 30.0
@@ -86,9 +87,10 @@ class Sender:
         if not is_kept:
             self._log.error(
                 "Dagster's storage has not kept that submission %s runs as pipeline %s. A retry needs the run tag "
-                "dagster-dune/adopt=%s:%s to take it over.",
+                "%s=%s:%s to take it over.",
                 self._record.id,
                 self.pipeline,
+                ADOPT_TAG,
                 self._record.id,
                 self.pipeline,
             )

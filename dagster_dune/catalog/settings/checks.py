@@ -15,7 +15,7 @@ from dagster_dune.errors import DuneCatalogError
 
 QueryKind = Literal["rows", "value", "gate"]
 KnownKind = Literal["row_count", "columns", "freshness", "credits", "seconds"]
-CheckKind = Literal["rows", "value", "gate", "row_count", "columns", "freshness", "credits", "seconds"]
+CheckKind = Literal[QueryKind, KnownKind]
 
 QUERY_KINDS: tuple[str, ...] = get_args(QueryKind)
 MAX_SAMPLE_ROWS = 100

@@ -5,7 +5,6 @@ from plain_http import plain
 
 from dagster_dune.emulator.server import DuneEmulator
 
-PATIENCE = 60
 ROUTES = [
     ("GET", "/api/v1/queries"),
     ("POST", "/api/v1/sql/execute"),

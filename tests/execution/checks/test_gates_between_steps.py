@@ -6,7 +6,7 @@ import pytest
 from dagster_dune import DagsterDuneTranslator, DuneCatalog, DuneCheck, MaterializedView, build_dune_assets
 
 A, R = "dune.acme.result_a", "dune.acme.result_r"
-KEY_A, KEY_R, PYTHON = dg.AssetKey(A.split(".")), dg.AssetKey(R.split(".")), dg.AssetKey("python")
+KEY_A, PYTHON = dg.AssetKey(A.split(".")), dg.AssetKey("python")
 GATE = DuneCheck(asset=A, name="gate", kind="gate", query_id=14)
 GATE_KEY = dg.AssetCheckKey(KEY_A, "gate")
 SAYS_NO = {"message": "Cannot cast 'gate closed: 3 negative' to BIGINT"}

@@ -17,10 +17,6 @@ from dagster_dune.emulator.dunesql.types.trino import (
 
 _TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|[A-Za-z_][\w]*|\d+|[(),])')
 _ALIASES = {"int": "integer", "string": "varchar", "float": "real"}
-_MULTIWORD = {
-    "timestamp": ("with", "time", "zone"),
-    "time": ("with", "time", "zone"),
-}
 
 
 class _Reader:

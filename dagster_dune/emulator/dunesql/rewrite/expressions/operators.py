@@ -5,8 +5,6 @@ See https://trino.io/docs/current/functions/math.html, decimal.html and datetime
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
@@ -237,6 +235,3 @@ def subscript(node: exp.Expr, container: Operand, key: Operand, position: int | 
 def dereference(node: exp.Dot, value: Operand) -> Operand:
     """``(r).a`` is a field of a row."""
     return row_field(node, value, node.expression.name.lower())
-
-
-Arithmetic = Callable[[exp.Expr, str, Operand, Operand], Operand]

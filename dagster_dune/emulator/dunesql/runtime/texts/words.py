@@ -72,9 +72,6 @@ def initcap(text: str) -> str:
     return re.sub(r"[^\W_]+", lambda word: word[0][0].upper() + word[0][1:].lower(), text)
 
 
-_VOWELS = "aeiouy"
-
-
 @native("VARCHAR", "VARCHAR", "VARCHAR")
 def word_stem(word: str, language: str) -> str:
     """Reduce an English word to its stem."""
