@@ -1,4 +1,7 @@
-"""How long requests may take: every part of their answers, and every repetition, taken together."""
+"""How long requests may take: every part of their answers, and every repetition, taken together.
+
+A deadline is a time, or an event: that nobody wants the answers any more.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event
 
 _ENDS_AT: ContextVar[float] = ContextVar("dagster_dune_deadline", default=math.inf)
+_ENDS_WITH: ContextVar[Event | None] = ContextVar("dagster_dune_end", default=None)
 
 
 @contextmanager
@@ -32,6 +37,37 @@ def deadline(seconds: float) -> Iterator[None]:
         _ENDS_AT.reset(token)
 
 
+@contextmanager
+def until_set(end: Event) -> Iterator[None]:
+    """End all that the client does within this block, in this thread, once an event is set.
+
+    What waits for an answer, or to ask again, ends at once with the error of a deadline; nothing more is sent.
+
+    Args:
+        end: Set by whoever does not want the answers any more.
+    """
+    token = _ENDS_WITH.set(end)
+    try:
+        yield
+    finally:
+        _ENDS_WITH.reset(token)
+
+
 def seconds_left() -> float:
     """How long until the earliest deadline; infinite without one, and negative after it."""
-    return _ENDS_AT.get() - time.monotonic()
+    end = _ENDS_WITH.get()
+    return -math.inf if end is not None and end.is_set() else _ENDS_AT.get() - time.monotonic()
+
+
+def may_end_early() -> bool:
+    """Whether the deadline may come before its time."""
+    return _ENDS_WITH.get() is not None
+
+
+def pause(seconds: float) -> None:
+    """Wait, but no longer than until the event that ends this block."""
+    end = _ENDS_WITH.get()
+    if end is None:
+        time.sleep(seconds)
+    else:
+        end.wait(seconds)

@@ -8,9 +8,11 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
+from threading import Event
 from typing import Generic, TypeVar
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.deadline import until_set
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.models import ExecutionStatus, ResultMetadata
 from dagster_dune.errors import DuneResultError
@@ -106,7 +108,7 @@ class ExecutionPages(ABC, Generic[T]):
     def _parallel(self) -> Generator[Page[T]]:
         """Read the pages that the row count tells of, a few at once."""
         total, size = self.expected_rows or 0, self._page_size
-        with _Pool(self._options.concurrency, self._requests.leave) as pool:
+        with _Pool(self._options.concurrency) as pool:
             pages: deque[Future[list[Page[T]]]] = deque()
             for offset in range(0, total, size):
                 pages.append(pool.start(self._range, offset, min(size, total - offset)))
@@ -130,7 +132,7 @@ class ExecutionPages(ABC, Generic[T]):
 
     def _serial(self) -> Generator[Page[T]]:
         """Read page after page until Dune names no next one; each comes while the one before it is used."""
-        with _Pool(1, self._requests.leave) as pool:
+        with _Pool(1) as pool:
             coming = self._coming(pool, 0)
             while coming is not None:
                 page = coming.result()
@@ -186,18 +188,22 @@ class ExecutionPages(ABC, Generic[T]):
 
 
 class _Pool(ThreadPoolExecutor):
-    """A pool that keeps its user's deadline, and drops what waits when its user leaves."""
+    """A pool that keeps its user's deadline, and ends what is under way when its user leaves."""
 
-    def __init__(self, workers: int, leave: Callable[[], None]) -> None:
+    def __init__(self, workers: int) -> None:
         super().__init__(workers, thread_name_prefix="dune-pages")
-        self._leave = leave
+        self._is_left = Event()
 
     def start(self, read: Callable[..., R], *arguments: object) -> Future[R]:
         """Read something in one of its threads."""
-        return self.submit(copy_context().run, read, *arguments)
+        return self.submit(copy_context().run, self._until_left, read, *arguments)
+
+    def _until_left(self, read: Callable[..., R], *arguments: object) -> R:
+        with until_set(self._is_left):
+            return read(*arguments)
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        self._is_left.set()
         self.shutdown(wait=True, cancel_futures=True)
 
 

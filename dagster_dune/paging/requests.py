@@ -5,10 +5,9 @@ Addresses of next pages are never followed: each request names its own offset, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -100,22 +99,6 @@ class PageRequests:
         self._options = options
         self._total = total
         self._export = export
-        self._is_left = Event()
-
-    def leave(self) -> None:
-        """Say that nobody waits for pages any more: those that are coming end at their next piece."""
-        self._is_left.set()
-
-    def wanted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """The pieces of a page, while somebody waits for them.
-
-        Raises:
-            DuneResultError: Nobody does.
-        """
-        for piece in pieces:
-            if self._is_left.is_set():
-                raise DuneResultError(f"The rows of execution {self._execution_id} were left before all had come.")
-            yield piece
 
     def check(self, page: Page[Any], offset: int, limit: int) -> None:
         """Check that a page is the one that was asked for.

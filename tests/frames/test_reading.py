@@ -329,6 +329,44 @@ def test_pages_that_are_still_coming_are_left(server):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(own)]
 
 
+WAITING = {
+    "before a repetition": {"status": 429, "body": b"{}", "headers": {"Retry-After": "50"}},
+    "for the head of an answer": None,
+    "for the rest of an answer": {"status": 200, "length": 1000},
+}
+
+
+@pytest.mark.parametrize("wire", ["csv", "json"])
+@pytest.mark.parametrize("answered", WAITING.values(), ids=WAITING)
+def test_what_waits_for_other_pages_ends_with_the_first_error(server, answered, wire):
+    """Whether it waits to ask again or for an answer; and nothing is asked for after it."""
+    others, done = threading.Event(), threading.Event()
+
+    def change(path, options, answer):
+        if "results" not in path or "filters" in options:
+            return
+        if options["offset"] == "0":
+            assert others.wait(PATIENCE)
+            answer["body"] = b'x\n1\n{"execution_id": "another", "result": {"rows": []}}'
+        else:
+            others.set()
+            if answered is None:
+                done.wait(PATIENCE)
+            else:
+                answer.update(answered)
+                answer["rest"] = iter(lambda: done.wait(PATIENCE) and b"x", b"x") if "length" in answered else ()
+
+    server.change = change
+    with (
+        DuneApiClient("key", server.url, timeout=PATIENCE, max_retries=5) as client,
+        pytest.raises(DuneResultError, match="page"),
+    ):
+        list(ResultReader(client, server.ID, ReadOptions(wire=wire, concurrency=4)).batches())
+    asked = len(server.requests)
+    done.set()
+    assert asked <= 5  # the status, and four pages, each once
+
+
 def test_a_failed_page_is_read_again_and_no_other(server):
     failed = []
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 
+from dagster_dune.api.deadline import pause
+
 WINDOW_SECONDS = 60.0
 FREE_LIMIT = 40
 """The least that a plan allows. A first 429 says no more than that it is no higher than what was sent."""
@@ -140,7 +142,7 @@ class RateBudget:
         while purpose is not None and (wait := self.seconds_to_wait(purpose)) > 0:
             if longest <= 0:
                 return False
-            time.sleep(min(wait, longest))
+            pause(min(wait, longest))
             longest -= wait
         return True
 
@@ -168,8 +170,11 @@ class RateBudget:
             self._learn(max(FREE_LIMIT, len(self._reads) - 1), now)
         elif len(self._reads) <= known:
             self._learn(max(LEAST_LIMIT, known // 2), now)
-        for purpose, pause in ((Purpose.POLLING, retry_after or 0.0), (Purpose.DETAILS, retry_after or DETAILS_PAUSE)):
-            self._blocked_until[purpose] = max(self._blocked_until[purpose], now + pause)
+        for purpose, blocked in (
+            (Purpose.POLLING, retry_after or 0.0),
+            (Purpose.DETAILS, retry_after or DETAILS_PAUSE),
+        ):
+            self._blocked_until[purpose] = max(self._blocked_until[purpose], now + blocked)
 
     def _learn(self, limit: int, now: float) -> None:
         self._learned, self._learned_at = limit, now

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import random
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from dagster_dune.api.deadline import seconds_left
+from dagster_dune.api.deadline import pause, seconds_left
 from dagster_dune.api.errors import DuneApiError, DuneConnectionError, DuneRateLimitError, DuneServerError
 
 BACKOFF_SECONDS = 0.5
@@ -53,7 +52,7 @@ def repeated(attempt: Callable[[], T], times: int, may_repeat: Callable[[DuneApi
                 raise
             if isinstance(error, DuneRateLimitError):
                 tell_rate_limit(wait)
-        time.sleep(wait)
+        pause(wait)
         done += 1
 
 

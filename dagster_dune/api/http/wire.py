@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import ssl
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -15,12 +16,14 @@ import httpcore
 import httpx
 
 from dagster_dune.api.address import API_PATH, is_loopback
-from dagster_dune.api.deadline import seconds_left
+from dagster_dune.api.deadline import may_end_early, seconds_left
 from dagster_dune.api.key import ApiKey
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.version import __version__
 
 WRITE_BYTES = 2**16
+LOOK_SECONDS = 0.5
+"""How often what waits for an answer looks whether anybody still wants it."""
 
 
 def http_client(api_key: ApiKey, base_url: str, timeout: float, *, keep_alive: bool) -> httpx.Client:
@@ -162,7 +165,15 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _at_most(timeout, httpcore.ReadTimeout))
+        ends_at = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            allowed = _at_most(ends_at - time.monotonic(), httpcore.ReadTimeout)
+            is_last = not may_end_early() or (allowed is not None and allowed <= LOOK_SECONDS)
+            try:
+                return self._stream.read(max_bytes, allowed if is_last else LOOK_SECONDS)
+            except httpcore.ReadTimeout:
+                if is_last:
+                    raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), WRITE_BYTES):
@@ -183,8 +194,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _at_most(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
-    left = seconds_left()
-    if left <= 0:
+    shortest = min(math.inf if timeout is None else timeout, seconds_left())
+    if shortest <= 0:
         raise late("the deadline has passed")
-    shortest = left if timeout is None else min(timeout, left)
     return None if shortest == math.inf else shortest

@@ -94,9 +94,7 @@ class PageReader:
 
         def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], int | None, int]:
             self._requests.check_address(stream.next_uri)
-            batches = read_csv(
-                self._requests.wanted(stream), self._columns, partial(self._parser.run, offset), self._room
-            )
+            batches = read_csv(stream, self._columns, partial(self._parser.run, offset), self._room)
             return batches, stream.next_offset, stream.bytes_read
 
         with self._requests.expiring():
