@@ -12,7 +12,7 @@ from faulty_server import FaultyServer
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from odd_server import OddServer
-from waiting import PATIENCE, let_work, wait_until
+from waiting import PATIENCE, finished, let_work, wait_until
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.http.rate_budget import forget_budgets
@@ -59,13 +59,7 @@ def client(dune):
 @pytest.fixture
 def finish():
     """A function that waits for an execution to end."""
-
-    def wait(client, execution_id):
-        return wait_until(
-            lambda: client.get_execution_status(execution_id), lambda status: status.is_execution_finished
-        )
-
-    return wait
+    return finished
 
 
 @pytest.fixture

@@ -117,3 +117,10 @@ def test_rooms_that_a_package_tells_of_are_there():
         named = re.findall(r"`([a-z_]+)`", said)
         lost += [f"{file.relative_to(PACKAGE)}: {name}" for name in named if name not in inside | outside]
     assert lost == []
+
+
+def test_there_is_one_way_to_wait():
+    """`waiting` waits as long as a machine may need; a loop of a test's own has another patience, or none."""
+    own = re.compile(r"^\s*while .*is_execution_finished|^PATIENCE = ", re.MULTILINE)
+    files = [file for file in TESTS.rglob("*.py") if file.name != "waiting.py" and "chaos" not in file.parts]
+    assert [file.relative_to(TESTS).as_posix() for file in files if own.search(file.read_text())] == []

@@ -21,6 +21,17 @@ def wait_until(read, is_good=bool, patience=PATIENCE):
     return seen
 
 
+def finished(client, execution_id):
+    """Wait until an execution has ended, and return its status."""
+    return wait_until(lambda: client.get_execution_status(execution_id), lambda status: status.is_execution_finished)
+
+
+def finished_over(http, execution_id):
+    """The same over plain HTTP, where the status is a document."""
+    path = f"/execution/{execution_id}/status"
+    return wait_until(lambda: http.get(path).json(), lambda status: status["is_execution_finished"])
+
+
 def let_work(seconds):
     """Wait until this process has had so many seconds of a processor: what runs in other threads of it has begun."""
     enough = time.process_time() + seconds

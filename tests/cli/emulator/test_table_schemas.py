@@ -1,10 +1,9 @@
 """``dagster-dune emulator schema``: the tables that a folder of SQL reads, and a local Dune that has them."""
 
-import time
-
 import pytest
 import yaml
 from typer.testing import CliRunner
+from waiting import finished
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli.app import app
@@ -66,8 +65,7 @@ def test_a_local_dune_with_these_tables_executes_the_folder(folder):
         load_tables(dune, folder / "tables.yaml")
         dune.load_query(4100001, "pools", POOLS)
         execution = client.execute_query(4100001).execution_id
-        while not client.get_execution_status(execution).is_execution_finished:
-            time.sleep(0.01)
+        finished(client, execution)
         assert client.get_execution_results(execution).result.rows == ()
 
 
@@ -80,8 +78,7 @@ def test_a_table_of_any_name_has_rows():
         )
         dune.load_query(1, "logs", "SELECT tx_hash, n FROM ethereum.logs ORDER BY n")
         execution = client.execute_query(1).execution_id
-        while not client.get_execution_status(execution).is_execution_finished:
-            time.sleep(0.01)
+        finished(client, execution)
         rows = client.get_execution_results(execution).result.rows
         assert rows == ({"tx_hash": "0x01", "n": str(2**200)}, {"tx_hash": None, "n": None})
         with pytest.raises(SqlError, match="'x' has the type 'text', which is none of Trino's"):
@@ -165,8 +162,7 @@ def test_a_query_that_the_folder_does_not_hold_becomes_one_without_rows(tmp_path
         load_tables(dune, tmp_path / "tables.yaml")
         dune.load_query(4100001, "reader", reader, parameters=[{"key": "chain", "type": "text", "value": "base"}])
         execution = client.execute_query(4100001).execution_id
-        while not client.get_execution_status(execution).is_execution_finished:
-            time.sleep(0.01)
+        finished(client, execution)
         assert client.get_execution_results(execution).result.rows == ()
 
 
@@ -320,8 +316,7 @@ def test_drawn_rows_are_found_by_the_query_that_they_are_drawn_for(tmp_path):
             (4100002, ({"n": 31.5},)),
         ):
             execution = client.execute_query(query).execution_id
-            while not client.get_execution_status(execution).is_execution_finished:
-                time.sleep(0.01)
+            finished(client, execution)
             assert client.get_execution_results(execution).result.rows == expected
 
 

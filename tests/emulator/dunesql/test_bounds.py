@@ -1,9 +1,9 @@
 """SQL that would take the machine down: refused at once, or stopped."""
 
 import threading
-import time
 
 import pytest
+from waiting import finished
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.dunesql import compile_sql
@@ -41,10 +41,7 @@ def test_what_is_nested_too_deep_or_too_long_is_refused():
 def failure(dune, sql):
     """What a query fails with."""
     with DuneApiClient(dune.api_key, dune.url) as client:
-        execution = client.execute_sql(sql).execution_id
-        while not (status := client.get_execution_status(execution)).is_execution_finished:
-            time.sleep(0.02)
-    return status.error.message
+        return finished(client, client.execute_sql(sql).execution_id).error.message
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_until
 
 from dagster_dune.emulator.server import DuneEmulator
 
@@ -71,8 +70,8 @@ class Connection:
     def answer(self, sql):
         """Execute a query, and wait for its end."""
         execution = self.ask("POST", "/sql/execute", {"sql": sql})["execution_id"]
-        while not (status := self.ask("GET", f"/execution/{execution}/status"))["is_execution_finished"]:
-            time.sleep(0.01)
+        path = f"/execution/{execution}/status"
+        status = wait_until(lambda: self.ask("GET", path), lambda status: status["is_execution_finished"])
         if status["state"] != "QUERY_STATE_COMPLETED":
             return status, None
         return status, self.ask("GET", f"/execution/{execution}/results")["result"]

@@ -1,17 +1,16 @@
 """Tables of any name: what they hold, how their types are told, and that a reset takes them away."""
 
 import json
-import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import duckdb
 import pytest
+from waiting import finished_over
 
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.emulator.sql_errors import SqlError
 
-PATIENCE = 120
 POOLS = "uniswap_v3_ethereum.Factory_evt_PoolCreated"
 VALUES = {
     "flag": True,
@@ -51,10 +50,7 @@ def result(http):
 
     def run(sql):
         execution = http.post("/sql/execute", json={"sql": sql}).json()["execution_id"]
-        deadline = time.monotonic() + PATIENCE
-        while not (status := http.get(f"/execution/{execution}/status").json())["is_execution_finished"]:
-            assert time.monotonic() < deadline, status
-            time.sleep(0.01)
+        status = finished_over(http, execution)
         return status.get("error") or http.get(f"/execution/{execution}/results").json()["result"]
 
     return run

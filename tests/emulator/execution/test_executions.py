@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ulid import ULID
-from waiting import PATIENCE
+from waiting import PATIENCE, finished
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.server import DuneEmulator
@@ -92,8 +92,7 @@ def test_a_cancellation_may_come_at_any_moment(client):
     sql = "SELECT n FROM UNNEST(sequence(1, 5000)) AS t(n)"
     begin = time.monotonic()
     execution_id = client.execute_sql(sql).execution_id
-    while not client.get_execution_status(execution_id).is_execution_finished:
-        pass
+    finished(client, execution_id)
     whole = time.monotonic() - begin
     for step in range(100):
         execution_id = client.execute_sql(sql).execution_id

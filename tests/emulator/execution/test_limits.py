@@ -1,17 +1,16 @@
 """What anybody's SQL may use: memory, each and in all, and time; and that a cancel is quick."""
 
 import threading
-import time
 
 import httpx
 import pytest
+from waiting import PATIENCE, finished_over
 
 from dagster_dune.emulator.execution.limits import ResourceLimits, ResourceMonitor, memory_bytes
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.emulator.sql_errors import SqlError
 from dagster_dune.errors import DuneConfigurationError
 
-PATIENCE = 120
 MANY = "SELECT count(*) AS n FROM dex.trades AS a, dex.trades AS b, dex.trades AS c WHERE a.amount_usd < b.amount_usd"
 BOMBS = {
     "rows": "SELECT a.tx_hash, b.tx_hash AS other FROM dex.trades AS a, dex.trades AS b",
@@ -37,12 +36,7 @@ def run(tight):
     ) as http:
 
         def wait(sql):
-            path = f"/execution/{http.post('/sql/execute', json={'sql': sql}).json()['execution_id']}/status"
-            deadline = time.monotonic() + PATIENCE
-            while not (status := http.get(path).json())["is_execution_finished"]:
-                assert time.monotonic() < deadline, status
-                time.sleep(0.05)
-            return status
+            return finished_over(http, http.post("/sql/execute", json={"sql": sql}).json()["execution_id"])
 
         yield wait
 
@@ -63,10 +57,7 @@ def test_what_takes_too_long_fails():
         httpx.Client(verify=False, base_url=f"{dune.url}/api/v1", headers={"X-Dune-Api-Key": dune.api_key}) as http,
     ):
         execution = http.post("/sql/execute", json={"sql": MANY}).json()["execution_id"]
-        deadline = time.monotonic() + PATIENCE
-        while not (status := http.get(f"/execution/{execution}/status").json())["is_execution_finished"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        status = finished_over(http, execution)
     assert status["state"] == "QUERY_STATE_FAILED"
     assert status["error"] == {
         "type": "FAILED_TYPE_EXECUTION_FAILED",

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from plain_http import plain
 from ulid import ULID
-from waiting import PATIENCE, wait_until
+from waiting import PATIENCE, finished_over, wait_until
 
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.server import DuneEmulator
@@ -30,12 +30,7 @@ def ended(http):
 
     def wait(answer):
         assert answer.status_code == 200, answer.text
-        deadline = time.monotonic() + PATIENCE
-        path = f"/execution/{answer.json()['execution_id']}/status"
-        while not (status := http.get(path).json())["is_execution_finished"]:
-            assert time.monotonic() < deadline, status
-            time.sleep(0.01)
-        return status
+        return finished_over(http, answer.json()["execution_id"])
 
     return wait
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from waiting import PATIENCE, finished_over
 
 from dagster_dune.emulator.server import DuneEmulator
 
 CLIENT = "@duneanalytics/client-sdk@0.4.0"
 SCRIPT = Path(__file__).parents[2] / "support" / "typescript_client.mjs"
 REQUIRED = "DUNE_TYPESCRIPT_CLIENT_REQUIRED"
-PATIENCE = 300
 DONE = "QUERY_STATE_COMPLETED"
 CREATED = {
     "namespace": "acme",
@@ -101,8 +101,7 @@ def called(folder):
             verify=False, base_url=f"{dune.url}/api/v1", headers={"X-Dune-Api-Key": dune.api_key}
         ) as http:
             execution = http.post("/query/1/execute").json()["execution_id"]
-            while not http.get(f"/execution/{execution}/status").json()["is_execution_finished"]:
-                pass
+            finished_over(http, execution)
         environment = os.environ | {"DUNE_API_KEY": dune.api_key, "DUNE_API_BASE_URL": dune.url}
         done = subprocess.run(
             ["node", str(SCRIPT)],

@@ -1,8 +1,7 @@
 """Rows that are drawn for tables of which only the columns are known."""
 
-import time
-
 import pytest
+from waiting import finished
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.engine.schemas.drawn_rows import draw_rows
@@ -32,8 +31,7 @@ COLUMNS = {
 def rows_of(dune, sql):
     with DuneApiClient(dune.api_key, dune.url) as client:
         execution = client.execute_sql(sql).execution_id
-        while not client.get_execution_status(execution).is_execution_finished:
-            time.sleep(0.01)
+        finished(client, execution)
         return client.get_execution_results(execution).result.rows
 
 
