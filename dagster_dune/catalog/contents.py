@@ -128,7 +128,7 @@ class CatalogContents(BaseModel):
         known = seen | self.graph.backing_queries | {Reference.parse(name).name for name in self.external}
         for obj in self:
             self._check_deps(obj, known)
-        self.graph.upstream_first()  # raises where there is a circle
+        self.graph.topological_order()  # raises where there is a circle
         check_consistent(self.checks, seen, known - seen, self.graph.backed)
         return self
 

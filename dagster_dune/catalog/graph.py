@@ -73,7 +73,7 @@ class CatalogGraph:
         graph._reads = dict(self._reads)
         for name, names in deps.items():
             graph._add(name, {*self.reads(name), *names})
-        graph.upstream_first()  # raises where there is a circle
+        graph.topological_order()  # raises where there is a circle
         return graph
 
     def reads(self, name: str) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class CatalogGraph:
                 ahead.extend(self.reads(upstream))
         return found, passed
 
-    def upstream_first(self) -> tuple[str, ...]:
+    def topological_order(self) -> tuple[str, ...]:
         """Return every name in the graph, each after all that it reads.
 
         Raises:
@@ -146,11 +146,11 @@ class CatalogGraph:
                 hint="Remove one of these deps, or leave one of the objects out of the catalog.",
             ) from error
 
-    def rings(self) -> list[list[str]]:
+    def cycles(self) -> list[list[str]]:
         """Find the names that read each other in circles.
 
         Returns:
-            A list a ring, in alphabetical order: each of its names reads every other one, on whatever way. A query that
+            A list a cycle, in alphabetical order: each of its names reads every other one, on whatever way. A query that
             reads itself is one, too; a matview that does reads what it stored last time.
         """
         # Tarjan's algorithm, without recursion: chains are as long as a catalog.
@@ -172,17 +172,17 @@ class CatalogGraph:
                     if ways:
                         lowest[ways[-1][0]] = min(lowest[ways[-1][0]], lowest[name])
                     if lowest[name] == numbers[name]:
-                        ring = []
+                        cycle = []
                         while name in open_names:
-                            ring.append(open_names.popitem()[0])
-                        found += [sorted(ring)] if len(ring) > 1 else []
+                            cycle.append(open_names.popitem()[0])
+                        found += [sorted(cycle)] if len(cycle) > 1 else []
                 elif following in numbers:
                     lowest[name] = min(lowest[name], numbers[following])
                 else:
                     numbers[following] = lowest[following] = len(numbers)
                     open_names[following] = None
                     ways.append((following, iter(self.reads(following))))
-        others = {name for ring in found for name in ring}
+        others = {name for cycle in found for name in cycle}
         return sorted([*found, *([name] for name in self._in_themselves - others)])
 
 

@@ -38,7 +38,7 @@ def code_versions(catalog: CatalogContents) -> dict[str, str]:
     }
     objects |= {obj.sql_name: obj for obj in catalog}
     inlined: dict[str, list[str]] = {}
-    for name in graph.upstream_first():
+    for name in graph.topological_order():
         obj = objects.get(name)
         if obj is not None and obj.fingerprint is not None:
             views = [view for view in graph.reads(name) if graph.is_view(view)]

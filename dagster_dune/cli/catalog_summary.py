@@ -89,7 +89,7 @@ def described(catalog: CatalogContents) -> dict[str, Any]:
 def _longest_chain(catalog: CatalogContents) -> int:
     """The number of objects on the longest way through the catalog."""
     lengths: dict[str, int] = {}
-    for name in catalog.graph.upstream_first():
+    for name in catalog.graph.topological_order():
         longest = max((lengths.get(read, 0) for read in catalog.graph.reads(name)), default=0)
         lengths[name] = longest + (name in catalog)
     return max(lengths.values(), default=0)

@@ -107,7 +107,7 @@ def _examine(client: DuneApiClient, report: Report, folder: Path | None, catalog
 def _execute(client: DuneApiClient, report: Report, max_credits: float, interval: float, *, yes: bool) -> None:
     """Try what takes executions, if the user agrees. What stops it otherwise ends it as Ctrl-C does."""
     from dagster_dune.doctor.executing import EXECUTIONS, execute  # noqa: PLC0415
-    from dagster_dune.doctor.workbench import Workbench  # noqa: PLC0415
+    from dagster_dune.doctor.temporary_objects import TemporaryObjects  # noqa: PLC0415
 
     typer.echo(
         f"About {EXECUTIONS} small executions follow, which your plan charges; nothing more begins after "
@@ -120,9 +120,8 @@ def _execute(client: DuneApiClient, report: Report, max_credits: float, interval
         return
     for number in ENDS:
         signal.signal(number, signal.default_int_handler)
-    execute(
-        report, Workbench(client, max_credits=max_credits, interval=interval), lambda words: typer.echo(words, err=True)
-    )
+    objects = TemporaryObjects(client, max_credits=max_credits, interval=interval)
+    execute(report, objects, lambda words: typer.echo(words, err=True))
 
 
 def _save(report: Report, file: Path) -> None:

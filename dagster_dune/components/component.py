@@ -36,7 +36,7 @@ from dagster_dune.components.fields import (
     shared_resource,
 )
 from dagster_dune.components.scaffolder import DuneScaffolder
-from dagster_dune.components.shared_assets import made_in_python, siblings, without_claimed
+from dagster_dune.components.shared_assets import made_in_python, siblings, without_assets_of_others
 from dagster_dune.components.state import (
     catalog_of_files,
     merged_catalog,
@@ -343,7 +343,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             execute=self.execute,
             **self._op_options,
         )
-        own = without_claimed(defs, context.component_tree, self._op_name, made_in_python(context))
+        own = without_assets_of_others(defs, context.component_tree, self._op_name, made_in_python(context))
         made = [asset for asset in own.assets or () if isinstance(asset, dg.AssetsDefinition)]
         name = "dune_refresh_sensor" if self._op_name == DEFAULT_NAME else f"{self._op_name}_refresh_sensor"
         return dg.Definitions.merge(

@@ -12,7 +12,7 @@ from dagster.components.core.component_tree import TestComponentTree
 
 from dagster_dune.errors import DuneCatalogError
 
-_claims: deque[tuple[object, dict[dg.AssetKey, str]]] = deque(maxlen=4)
+_owners: deque[tuple[object, dict[dg.AssetKey, str]]] = deque(maxlen=4)
 """By project, as one load of it, the component of each asset. Older loads are forgotten."""
 
 
@@ -52,7 +52,7 @@ def _keys_of(value: object) -> Iterator[dg.AssetKey]:
             yield from _keys_of(asset)
 
 
-def without_claimed(
+def without_assets_of_others(
     defs: dg.Definitions, project: object, component: str, elsewhere: Set[dg.AssetKey] = frozenset()
 ) -> dg.Definitions:
     """Leave out the external assets that another component of the project, or a Python file of it, shows already.
@@ -72,28 +72,28 @@ def without_claimed(
     Raises:
         DuneCatalogError: An asset that this component makes is shown by another one already.
     """
-    claims = _claims_of(project)
+    owners = _owners_in(project)
     kept: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for asset in defs.assets or ():
         if isinstance(asset, dg.AssetsDefinition):
             for key in asset.keys:
-                _check(key, claims.setdefault(key, component), component)
+                _check(key, owners.setdefault(key, component), component)
             kept.append(asset)
         elif (
             isinstance(asset, dg.AssetSpec)
             and asset.key not in elsewhere
-            and claims.setdefault(asset.key, component) == component
+            and owners.setdefault(asset.key, component) == component
         ):
             kept.append(asset)
     return dg.Definitions(assets=kept, resources=defs.resources)
 
 
-def _claims_of(project: object) -> dict[dg.AssetKey, str]:
-    for known, claims in _claims:
+def _owners_in(project: object) -> dict[dg.AssetKey, str]:
+    for known, owners in _owners:
         if known is project:
-            return claims
-    _claims.append((project, {}))
-    return _claims[-1][1]
+            return owners
+    _owners.append((project, {}))
+    return _owners[-1][1]
 
 
 def _check(key: dg.AssetKey, owner: str, component: str) -> None:

@@ -1,6 +1,6 @@
 """`doctor --execute`: what only executions tell, each experiment on its own, so that one that fails leaves the others.
 
-Nothing that exists is touched. What is saved is private, is made by `Workbench`, and is taken away at the end.
+Nothing that exists is touched. What is saved is private, is made by `TemporaryObjects`, and is taken away at the end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dagster_dune.doctor.exchanges import without_names
 from dagster_dune.doctor.pipelines import PipelineExperiments
 from dagster_dune.doctor.report import Report
 from dagster_dune.doctor.results import ResultExperiments
-from dagster_dune.doctor.workbench import Workbench, clear_account
+from dagster_dune.doctor.temporary_objects import TemporaryObjects, clear_account
 from dagster_dune.errors import DuneError
 
 EXECUTIONS = 17
@@ -45,31 +45,31 @@ class Made:
     matview: str
 
 
-def execute(report: Report, workbench: Workbench, told: Callable[[str], None] = lambda _: None) -> None:
+def execute(report: Report, objects: TemporaryObjects, told: Callable[[str], None] = lambda _: None) -> None:
     """Try everything, and take away what was made, however this ends.
 
     Args:
         report: Where everything goes.
-        workbench: What makes and executes.
+        objects: What makes and executes.
         told: Is told what happens.
 
     Raises:
         DuneError: What earlier runs have left could not be taken away; nothing was executed.
     """
-    left = clear_account(workbench.client, workbench.owner)
+    left = clear_account(objects.client, objects.owner)
     if left:
         report.fact("left by an earlier run", ", ".join(left))
     try:
-        _Experiments(report, workbench, told).run()
+        _Experiments(report, objects, told).run()
     finally:
         told("Taking away what was made.")
-        _take_away(report, workbench)
+        _take_away(report, objects)
 
 
-def _take_away(report: Report, workbench: Workbench) -> None:
-    report.fact("cost", f"{workbench.credits:g} credits, as far as executions say")
+def _take_away(report: Report, objects: TemporaryObjects) -> None:
+    report.fact("cost", f"{objects.credits:g} credits, as far as executions say")
     try:
-        cleared = workbench.clear()
+        cleared = objects.clear()
     except (DuneError, KeyboardInterrupt) as error:
         report.fact("made, and still there", f"{LEFT} ({type(error).__name__})", is_trouble=True)
         raise
@@ -77,13 +77,13 @@ def _take_away(report: Report, workbench: Workbench) -> None:
 
 
 class _Experiments:
-    def __init__(self, report: Report, workbench: Workbench, told: Callable[[str], None]) -> None:
+    def __init__(self, report: Report, objects: TemporaryObjects, told: Callable[[str], None]) -> None:
         self._report = report
-        self._workbench = workbench
+        self._objects = objects
         self._told = told
 
     def run(self) -> None:
-        results = ResultExperiments(self._report, self._workbench)
+        results = ResultExperiments(self._report, self._objects)
         with self._trying("default-tier"):
             self._tier()
         with self._trying("ulid-order", "csv-null", "csv-nil-filter", "filtered-offset", "page-size"):
@@ -95,7 +95,7 @@ class _Experiments:
             made = self._make()
         if made is None:
             return
-        pipelines = PipelineExperiments(self._report, self._workbench)
+        pipelines = PipelineExperiments(self._report, self._objects)
         with self._trying("refused-not-started"):
             pipelines.refused(made.plain)
         with self._trying("nodes-form", "node-words", "node-ids", "repeated-query", "node-credits", "young-pipeline"):
@@ -109,26 +109,26 @@ class _Experiments:
 
     def _tier(self) -> None:
         try:
-            self._workbench.run_sql(PLAIN)
+            self._objects.run_sql(PLAIN)
         except DuneBadRequestError as error:
-            self._workbench.tier = "medium"
-            self._workbench.run_sql(PLAIN)
+            self._objects.tier = "medium"
+            self._objects.run_sql(PLAIN)
             self._report.does_not_hold("default-tier", f"refused without a tier: {without_names(error.dune_message)}")
         else:
             self._report.holds("default-tier", "executed without one")
 
     def _make(self) -> Made:
         """Save what the pipelines are made of; the matview's own refreshes are looked at on the way."""
-        make = self._workbench.query
+        make = self._objects.query
         plain = make("one row", PLAIN)
-        matview = self._workbench.matview(plain)
+        matview = self._objects.matview(plain)
         in_sql = _quoted(matview.name)
         first = matview.execution_id
         if first:
-            self._workbench.ended(first)
-        second = self._workbench.client.refresh_materialized_view(matview.name, self._workbench.tier).execution_id
-        self._workbench.ended(second)
-        shown = self._workbench.client.get_materialized_view(matview.name).last_execution_ids or ()
+            self._objects.ended(first)
+        second = self._objects.client.refresh_materialized_view(matview.name, self._objects.tier).execution_id
+        self._objects.ended(second)
+        shown = self._objects.client.get_materialized_view(matview.name).last_execution_ids or ()
         self._report.judge(
             "last-executions",
             second in shown and (first is None or first not in shown[: shown.index(second)]),

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dagster_dune.doctor.report import Report
-from dagster_dune.doctor.workbench import Workbench
+from dagster_dune.doctor.temporary_objects import TemporaryObjects
 from dagster_dune.errors import DuneError
 
 NULL_IN_CSV = "<nil>"
@@ -26,10 +26,10 @@ NESTED = (
 class ResultExperiments:
     """What CSV, filters and pages are like."""
 
-    def __init__(self, report: Report, workbench: Workbench) -> None:
+    def __init__(self, report: Report, objects: TemporaryObjects) -> None:
         self._report = report
-        self._workbench = workbench
-        self._client = workbench.client
+        self._objects = objects
+        self._client = objects.client
 
     def texts_and_pages(self) -> None:
         """NULL, the empty text and a real ``<nil>``, in nine rows, read in pages and with filters."""
@@ -72,7 +72,7 @@ class ResultExperiments:
         self._report.judge("page-size", (numbers, page.next_offset) == ([1, 2, 3, 4], 4) and own, seen)
 
     def _done(self, sql: str) -> str:
-        status = self._workbench.run_sql(sql)
+        status = self._objects.run_sql(sql)
         if not status.execution_id or status.result_metadata is None:
             raise DuneError(f"the SQL ended as {status.state}")
         return status.execution_id

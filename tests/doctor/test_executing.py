@@ -18,7 +18,7 @@ from dagster_dune.doctor.assumptions import ASSUMPTIONS, BY_ID
 from dagster_dune.doctor.executing import execute
 from dagster_dune.doctor.owners import FORM, Owner
 from dagster_dune.doctor.report import Report, Verdict
-from dagster_dune.doctor.workbench import MATVIEW_MARK, QUERY_MARK, Workbench, clear_account
+from dagster_dune.doctor.temporary_objects import MATVIEW_MARK, QUERY_MARK, TemporaryObjects, clear_account
 from dagster_dune.emulator.faults.assumptions import OTHERS
 from dagster_dune.emulator.server import DuneEmulator
 
@@ -30,7 +30,8 @@ MINE = {"load_query": (4100, "Mine", "SELECT 1 AS a"), "matview": "dune.acme.res
 def examined(dune, **options):
     report = Report()
     with DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE, max_retries=1) as client:
-        execute(report, Workbench(client, **{"max_credits": None, "interval": 0.05, "timeout": PATIENCE} | options))
+        settings = {"max_credits": None, "interval": 0.05, "timeout": PATIENCE} | options
+        execute(report, TemporaryObjects(client, **settings))
     report.close(executes=True)
     return report
 
@@ -125,7 +126,7 @@ def test_what_does_not_hold_is_shown_with_its_setting(monkeypatch):
         monkeypatch.setenv("COLUMNS", "250")
         done = CliRunner().invoke(app, ["doctor", "--execute", "--yes", "--interval", "0.05"])
     assert done.exit_code == 1
-    assert 'Set dune.get_result(execution_id, wire="json")' in done.output
+    assert 'Set dune.get_result(context, asset_key, wire="json")' in done.output
 
 
 # --- however it ends ---
@@ -174,7 +175,7 @@ def test_a_killed_doctor_is_cleared_by_the_next(dune, seed):
 def test_two_doctors_at_once_leave_each_other_alone(dune):
     load(dune)
     with DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE) as client:
-        first = Workbench(client, max_credits=None)
+        first = TemporaryObjects(client, max_credits=None)
         first.matview(first.query("one row", "SELECT 1 AS n"))
         report = examined(dune)
         assert [fact.said for fact in report.facts if fact.what == "left by an earlier run"] == [

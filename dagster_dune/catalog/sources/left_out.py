@@ -19,7 +19,7 @@ from dagster_dune.errors import DuneCatalogError
 logger = logging.getLogger(__name__)
 
 ERRORS_SHOWN = 20
-RING_SHOWN = 10
+CYCLE_SHOWN = 10
 
 
 class LeftOut:
@@ -124,9 +124,9 @@ def consistent(
     objects: dict[str, MaterializedView | Query] = {obj.sql_name: obj for obj in matviews}
     objects |= {obj.sql_name: obj for obj in queries}
     graph = CatalogGraph(matviews, queries)
-    for ring in graph.rings():
-        names = sorted({name if name in objects else graph.backed[name] for name in ring})
-        left_out.add(_ring(graph, ring, [objects[name] for name in names]), names)
+    for cycle in graph.cycles():
+        names = sorted({name if name in objects else graph.backed[name] for name in cycle})
+        left_out.add(_ring(graph, cycle, [objects[name] for name in names]), names)
         for name in names:
             del objects[name]
     known = {*objects, *graph.backing_queries, *left_out.names, *(Reference.parse(name).name for name in external)}
@@ -166,27 +166,28 @@ def place_of(query: UnidentifiedQuery) -> str:
     return query.source.path if query.source else query.slug or "a query"
 
 
-def _ring(graph: CatalogGraph, ring: Sequence[str], objects: Sequence[MaterializedView | Query]) -> str:
-    shown = ", ".join(described(obj) for obj in objects[:RING_SHOWN])
-    more = f" and {len(objects) - RING_SHOWN} more" if len(objects) > RING_SHOWN else ""
-    if len(ring) == 1:
-        return f"{shown} reads itself as {ring[0]}, which Dune would put in its place without an end. Remove this read."
+def _ring(graph: CatalogGraph, cycle: Sequence[str], objects: Sequence[MaterializedView | Query]) -> str:
+    shown = ", ".join(described(obj) for obj in objects[:CYCLE_SHOWN])
+    more = f" and {len(objects) - CYCLE_SHOWN} more" if len(objects) > CYCLE_SHOWN else ""
+    if len(cycle) == 1:
+        return (
+            f"{shown} reads itself as {cycle[0]}, which Dune would put in its place without an end. Remove this read."
+        )
     what = "read each other" if len(objects) > 1 else "reads its own rows"
-    return (
-        f"{shown}{more} {what} in a circle, so no order can refresh "
-        f"{'them' if len(objects) > 1 else 'it'}: {' -> '.join(_way_round(graph, ring))}. Remove one of these reads."
-    )
+    way = " -> ".join(_cycle_through(graph, cycle))
+    which = "them" if len(objects) > 1 else "it"
+    return f"{shown}{more} {what} in a circle, so no order can refresh {which}: {way}. Remove one of these reads."
 
 
-def _way_round(graph: CatalogGraph, ring: Sequence[str]) -> list[str]:
-    """The shortest way from a ring's first name back to it."""
-    ways = [[ring[0]]]
-    names, seen = set(ring), set[str]()
+def _cycle_through(graph: CatalogGraph, cycle: Sequence[str]) -> list[str]:
+    """The shortest way from a cycle's first name back to it."""
+    ways = [[cycle[0]]]
+    names, seen = set(cycle), set[str]()
     for way in ways:  # it grows while it is walked
         for read in graph.reads(way[-1]):
-            if read == ring[0]:
+            if read == cycle[0]:
                 return [*way, read]
             if read in names and read not in seen:
                 seen.add(read)
                 ways.append([*way, read])
-    return list(ring)
+    return list(cycle)

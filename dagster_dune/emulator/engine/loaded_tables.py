@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import Type
 from dagster_dune.emulator.engine.tables import Record, TableColumn, create_typed, insert
 from dagster_dune.emulator.sql_errors import SqlError

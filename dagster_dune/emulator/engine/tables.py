@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.storage import comment_for, stored_type
 from dagster_dune.emulator.dunesql.types.trino import INT256_MIN, UINT256_MAX, Type
 from dagster_dune.emulator.sql_errors import SqlError

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.engine.results import ResultSet
 
 

@@ -23,7 +23,7 @@ from dagster_dune.emulator.dunesql.rewrite.queries.ctes import Cte, headed, mark
 from dagster_dune.emulator.dunesql.rewrite.queries.values import values
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, passed_on
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, Type
 from dagster_dune.emulator.sql_errors import SqlError
 

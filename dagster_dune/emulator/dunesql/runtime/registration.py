@@ -18,14 +18,14 @@ from dagster_dune.emulator.dunesql.runtime.numbers import (
 )
 from dagster_dune.emulator.dunesql.runtime.registry import NATIVES
 from dagster_dune.emulator.dunesql.runtime.texts import formats, letters, regexes, urls, words
-from dagster_dune.emulator.dunesql.runtime.times import iso, joda, mysql, reading, spans, zones
+from dagster_dune.emulator.dunesql.runtime.times import iso, joda, mysql, parsing, spans, zones
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MODULES = (
     binary, casts, parts, standard, values, decimals, distributions, doubles, integers, statistics, wide_integers,
-    formats, letters, regexes, urls, words, iso, joda, mysql, reading, spans, zones,
+    formats, letters, regexes, urls, words, iso, joda, mysql, parsing, spans, zones,
 )  # fmt: skip
 """Importing these fills the list."""
 

@@ -31,7 +31,7 @@ def common_type(left: Type, right: Type) -> Type | None:
     """Find the type that values of two types can both be taken for, None where there is none.
 
     Examples:
-        >>> from dagster_dune.emulator.dunesql.types.reading import read_type
+        >>> from dagster_dune.emulator.dunesql.types.parsing import read_type
         >>> str(common_type(read_type("bigint"), read_type("decimal(5,2)")))
         'decimal(21,2)'
     """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import Type
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from dagster_dune.emulator.dunesql.types.reading import read_type  # fmt: skip
+from dagster_dune.emulator.dunesql.types.parsing import read_type  # fmt: skip
 from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     BIGINT,
     BOOLEAN,

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dagster_dune.emulator.dunesql.compiler import Compiled
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, VARCHAR, Type, array
 from dagster_dune.emulator.engine.schemas.found_columns import KnownTables
-from dagster_dune.emulator.engine.schemas.reading import read_query
+from dagster_dune.emulator.engine.schemas.table_reads import read_query
 from dagster_dune.emulator.engine.schemas.trials import mended_by_trials
 from dagster_dune.emulator.engine.schemas.usual_types import filled_type, usual_type
 

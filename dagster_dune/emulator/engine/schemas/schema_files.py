@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.storage import stored_type
 from dagster_dune.emulator.engine.schemas.inference import Schema
 from dagster_dune.emulator.sql_errors import SqlError

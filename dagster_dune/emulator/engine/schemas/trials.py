@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from dagster_dune.emulator.dunesql.compiler import Compiled
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import Type
 from dagster_dune.emulator.engine.schemas.found_columns import KnownTables, Place
-from dagster_dune.emulator.engine.schemas.reading import attempt, read_query
+from dagster_dune.emulator.engine.schemas.table_reads import attempt, read_query
 from dagster_dune.emulator.engine.schemas.usual_types import usual_type
 
 _TRIED_COLUMNS = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import Type
 
 _USUAL: tuple[tuple[str, str], ...] = (

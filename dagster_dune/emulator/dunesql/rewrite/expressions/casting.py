@@ -9,7 +9,7 @@ from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import converted
 from dagster_dune.emulator.dunesql.rewrite.observation import note_compared
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import DATE, TIMESTAMPS, VARCHAR, Type, timestamp_tz
 
 _A_DAY = Operand("", VARCHAR, literal="2026-06-30")

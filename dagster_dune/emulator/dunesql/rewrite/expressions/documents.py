@@ -13,7 +13,7 @@ from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced, converted
 from dagster_dune.emulator.dunesql.rewrite.casts.documents import json_sql
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator
-from dagster_dune.emulator.dunesql.types.reading import read_type
+from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import BIGINT, VARCHAR, Type
 
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.types.reading import literal_type  # fmt: skip
+from dagster_dune.emulator.dunesql.types.parsing import literal_type  # fmt: skip
 from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     BOOLEAN,
     DATE,

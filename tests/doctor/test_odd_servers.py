@@ -11,7 +11,7 @@ from dagster_dune.cli import app
 from dagster_dune.doctor.executing import execute
 from dagster_dune.doctor.reading import Reading, observed
 from dagster_dune.doctor.report import Report, Verdict
-from dagster_dune.doctor.workbench import QUERY_MARK, Workbench
+from dagster_dune.doctor.temporary_objects import QUERY_MARK, TemporaryObjects
 
 KEY = "a-key-that-nobody-may-see-0123456"
 ODD = {
@@ -156,7 +156,7 @@ def test_a_slow_answer_is_no_wrong_clock(dune):
 
 def examined(dune, report):
     with DuneApiClient(dune.api_key, dune.url, max_retries=0, observe=observed(report)) as client:
-        execute(report, Workbench(client, max_credits=0.5, interval=0.05))
+        execute(report, TemporaryObjects(client, max_credits=0.5, interval=0.05))
 
 
 def test_what_is_still_there_is_told_and_cleared_by_the_next(dune):
@@ -180,8 +180,8 @@ def test_a_second_ctrl_c_says_what_is_still_there(dune, monkeypatch):
         raise KeyboardInterrupt
 
     report = Report()
-    monkeypatch.setattr(Workbench, "run_sql", stop)
-    monkeypatch.setattr(Workbench, "clear", stop)
+    monkeypatch.setattr(TemporaryObjects, "run_sql", stop)
+    monkeypatch.setattr(TemporaryObjects, "clear", stop)
     with pytest.raises(KeyboardInterrupt):
         examined(dune, report)
     assert [fact.what for fact in report.facts if fact.is_trouble] == ["made, and still there"]
@@ -191,7 +191,7 @@ def test_without_the_right_to_save_queries_the_rest_is_tried(dune):
     dune.inject("status", method="POST", path="/api/v1/query", times=None, status=403, body={"error": "no"})
     report = Report()
     with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
-        execute(report, Workbench(client, max_credits=None, interval=0.05))
+        execute(report, TemporaryObjects(client, max_credits=None, interval=0.05))
     report.close(executes=True)
     assert report.findings["csv-null"].verdict is Verdict.HOLDS
     assert report.findings["last-executions"].seen.startswith("403: ")
@@ -246,7 +246,7 @@ def test_an_experiment_that_does_not_come_off_says_why(dune, seconds, place, bod
     dune.inject("status", **place, times=None, status=200, body=body)
     report = Report()
     with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
-        execute(report, Workbench(client, max_credits=None, interval=0.05, timeout=seconds))
+        execute(report, TemporaryObjects(client, max_credits=None, interval=0.05, timeout=seconds))
     report.close(executes=True)
     assert {id_: report.findings[id_].seen for id_ in seen} == seen
     assert report.findings["page-size"].verdict in (Verdict.HOLDS, Verdict.NOT_TRIED)
@@ -256,6 +256,6 @@ def test_a_query_that_ends_before_it_is_cancelled(dune):
     dune.inject("status", method="POST", path="/api/v1/execution/*/cancel", times=None, status=200, body={})
     report = Report()
     with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
-        execute(report, Workbench(client, max_credits=None, interval=0.05))
+        execute(report, TemporaryObjects(client, max_credits=None, interval=0.05))
     assert report.findings["canceled-spelling"].seen == "the slow query ended before it was cancelled"
     assert report.findings["lineage-form"].verdict is Verdict.HOLDS

@@ -9,7 +9,7 @@ from dagster_dune.pipeline.states import Phase, phase_of
 
 
 @dataclass
-class Course:
+class PipelineObservation:
     """How a pipeline went.
 
     Attributes:

@@ -30,7 +30,7 @@ class BudgetSpentError(DuneError):
     """What the user allows has been used."""
 
 
-class Workbench:
+class TemporaryObjects:
     """Makes private queries and matviews, and executes.
 
     Args:
