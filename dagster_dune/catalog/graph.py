@@ -150,8 +150,8 @@ class CatalogGraph:
         """Find the names that read each other in circles.
 
         Returns:
-            A list a cycle, in alphabetical order: each of its names reads every other one, on whatever way. A query that
-            reads itself is one, too; a matview that does reads what it stored last time.
+            A list a cycle, in alphabetical order: each of its names reads every other one, on whatever way. A query
+            that reads itself is one, too; a matview that does reads what it stored last time.
         """
         # Tarjan's algorithm, without recursion: chains are as long as a catalog.
         found: list[list[str]] = []
