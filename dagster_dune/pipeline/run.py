@@ -22,7 +22,7 @@ from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.progress import Progress
 from dagster_dune.pipeline.settle import Outcome, Settlement
-from dagster_dune.pipeline.states import Phase, phase_of
+from dagster_dune.pipeline.states import phase_of
 
 BACKOFF = 1.5
 LEAST_WAIT = 1.0
@@ -156,17 +156,14 @@ def has_ended(
         wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
     if not phase_of(status.status, status.error).has_ended:
         return False
-    # A pipeline may be said to have failed with its first failed node, while others still run.
-    open_nodes = [
-        node.progress
-        for node in status.node_executions
-        if node.progress and phase_of(node.progress.status, node.progress.error) in (Phase.RUNNING, Phase.UNKNOWN)
-    ]
-    return not any(_runs(client, node.execution_id) for node in open_nodes if node.execution_id)
+    # A pipeline may be said to have failed with its first failed node, while others still run, or wait in a queue.
+    progresses = [node.progress for node in status.node_executions if node.progress]
+    open_ids = [node.execution_id for node in progresses if not phase_of(node.status, node.error).has_ended]
+    return not any(_runs(client, execution_id) for execution_id in open_ids if execution_id)
 
 
 def _runs(client: DuneApiClient, execution_id: str) -> bool:
-    """Whether an execution runs by its own word; also where Dune cannot be asked now."""
+    """Whether an execution runs, or is queued, by its own word; also where Dune cannot be asked now."""
     try:
         execution = client.get_execution_status(execution_id)
     except DuneNotFoundError:

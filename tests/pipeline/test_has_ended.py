@@ -40,11 +40,20 @@ class Answers:
         ("failed", "QUERY_STATE_EXECUTING", "QUERY_STATE_EXECUTING", False),
         ("failed", "QUERY_STATE_EXECUTING", "QUERY_STATE_COMPLETED", True),
         ("failed", "napping", "QUERY_STATE_EXECUTING", False),
+        ("failed", "QUERY_STATE_PENDING", "QUERY_STATE_PENDING", False),
+        ("failed", "QUERY_STATE_PENDING", "QUERY_STATE_EXECUTING", False),
+        ("failed", "QUERY_STATE_PENDING", "QUERY_STATE_FAILED", True),
+        ("failed", "QUERY_STATE_PENDING", GONE, True),
+        ("failed", "queued", AWAY, False),
+        ("failed", "skipped", "QUERY_STATE_PENDING", False),
+        ("failed", None, "QUERY_STATE_PENDING", False),
+        ("completed", "QUERY_STATE_PENDING", "QUERY_STATE_EXECUTING", False),
+        ("failed", "QUERY_STATE_CANCELLED", AssertionError(), True),
         ("failed", "QUERY_STATE_EXECUTING", GONE, True),
         ("failed", "QUERY_STATE_EXECUTING", AWAY, False),
     ],
     ids=str,
 )
-def test_a_pipeline_has_ended_when_none_of_its_executions_runs(pipeline, node, execution, ended):
+def test_a_pipeline_has_ended_when_none_of_its_executions_runs_or_is_queued(pipeline, node, execution, ended):
     client = Answers(pipeline, node, execution)
     assert has_ended(client, "P1", polling=Polling(), log=logging.getLogger(__name__)) is ended
