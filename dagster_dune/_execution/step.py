@@ -193,9 +193,9 @@ class Step:
         def told() -> Iterator[Outcome]:
             for outcome in self._pipelines.outcomes(plan.renumbered(ids), submission):
                 is_lost = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
-                if is_lost and outcome.node.selected:
+                if is_lost:
                     lost.add(outcome.node.digest)
-                if is_lost and outcome.node.selected and step.sends_again:
+                if is_lost and step.sends_again:
                     self._log.info("%s goes into a new pipeline: %s", outcome.node.label, outcome.reason)
                 else:
                     yield outcome

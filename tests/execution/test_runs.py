@@ -391,6 +391,19 @@ def test_failed_nodes_are_sent_again_only_where_that_is_wanted(account, resource
     assert [len(body["pipeline"]["nodes"]) for body in calls()] == [2, 1]
 
 
+def from_failure(result):
+    """The tags of a run that Dagster makes of another one, from failure."""
+    again = {"dagster/is_resume_retry": "true", "dagster/parent_run_id": result.run_id}
+    return {**again, "dagster/root_run_id": result.dagster_run.tags.get("dagster/root_run_id", result.run_id)}
+
+
+def sent(body):
+    """What a request names: the matviews, and the ids of queries."""
+    nodes = body["pipeline"]["nodes"] if "pipeline" in body else [{"query_execution": body}]
+    names = [node.get("materialized_view_refresh", {}).get("name") for node in nodes]
+    return [name or node["query_execution"]["query_id"] for name, node in zip(names, nodes, strict=True)]
+
+
 LINEAGE_ASSETS = build_dune_assets(CATALOG, pipeline_form="lineage")
 DEEP = ("dune/query_11", "dune/acme/result_share", "dune/acme/result_daily")
 
@@ -441,6 +454,28 @@ class TestLineageForm:
         assert result.success
         assert calls() == [{"query_id": 11}]
         assert set(materialized(result)) == set(DEEP)
+
+    def test_a_retry_sends_an_extra_refresh_that_failed_before_what_reads_it(self, account, resource, instance, calls):
+        assets = build_dune_assets(CATALOG, pipeline_form="lineage", allow_extra_refreshes=True)
+        account.load_query(2, "share", f"SELECT CAST('broken' AS BIGINT) AS total FROM {DAILY}")
+        first = run(assets, resource, instance, selection="dune/query_11")
+        second = run(assets, resource, instance, selection="dune/query_11", tags=from_failure(first))
+        assert (first.success, second.success) == (False, False)
+        assert materialized(second) == [DAILY.replace(".", "/")]
+        assert "was skipped because of dune.acme.result_share" in failure(second).user_failure_data.description
+        account.load_query(2, "share", f"SELECT SUM(amount) AS total FROM {DAILY}")
+        third = run(assets, resource, instance, selection="dune/query_11", tags=from_failure(second))
+        assert third.success
+        assert set(materialized(third)) == set(DEEP)
+        assert [sent(body) for body in calls()] == [[11], [SHARE, 11], [SHARE, 11]]
+
+    def test_a_retry_of_everything_has_the_form_of_the_first_request(self, account, resource, instance, calls):
+        assets = build_dune_assets(CATALOG, pipeline_form="lineage", allow_extra_refreshes=True)
+        account.load_query(1, "daily", "SELECT CAST('broken' AS BIGINT) AS amount")
+        first = run(assets, resource, instance, selection="dune/query_11")
+        account.load_query(1, "daily", "SELECT 'base' AS chain, 1 AS amount")
+        assert run(assets, resource, instance, selection="dune/query_11", tags=from_failure(first)).success
+        assert calls() == [{"query_id": 11}, {"query_id": 11}]
 
     def test_what_dune_would_not_run_is_refused(self, account, resource, instance, calls):
         selection = dg.AssetSelection.assets("dune/by_chain_10", "dune/acme/result_daily", "dune/acme/result_share")
