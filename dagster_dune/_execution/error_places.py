@@ -11,6 +11,9 @@ from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
 
 LINE = re.compile(r"\bline (\d{1,6}):(\d{1,6})\b")
+MATVIEW = re.compile(r"(?<![\w.-])dune\.[\w-]+\.\w+")
+QUERY = re.compile(r"(?<![\w.-])quer(?:y|ies)(?![0-9])[\s_(]*(?:with\s+)?(?:ids?[\s:=#(]*|[#/]?)'?(?P<id>[0-9]+)\b")
+"""A query as messages name it: query 1002, query_1002, queries/1002, query_id: 1002, query with ID 1002."""
 LONGEST_REASON = 2000
 SHOWN = 5
 
@@ -45,21 +48,23 @@ def line_in_file(obj: MaterializedView | Query | Reference, reason: str) -> str:
 def assets_named(catalog: DuneCatalog, selection: Mapping[str, str], message: str) -> str:
     """Say which selected assets an error of a whole request is about.
 
+    Only whole names count, and no number that is not said to be a query's: ``at most 100 nodes`` is about no asset.
+
     Args:
         catalog: What they are.
         selection: By SQL name, their keys as users write them.
-        message: Dune's words, such as ``query 1002 not found``.
+        message: Dune's words, such as ``query 1002 not found``; names may have quotes.
 
     Returns:
         A sentence, or an empty text.
     """
-    numbers, words = set(re.findall(r"\d+", message)), message.lower().replace('"', "")
+    words = message.lower().replace('"', "")
+    names = {*MATVIEW.findall(words), *(f"query_{query['id']}" for query in QUERY.finditer(words))}
     found = []
     for name, key in sorted(selection.items(), key=lambda item: item[1]):
-        obj = catalog[name]
-        is_named = name.lower() in words if isinstance(obj, MaterializedView) else str(obj.query_id) in numbers
-        if is_named:
-            found.append(f"{key} ({obj.source})" if obj.source else key)
+        if name in names:
+            source = catalog[name].source
+            found.append(f"{key} ({source})" if source else key)
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return f"Among the selected assets this is {', '.join(found[:SHOWN])}{more}." if found else ""
 

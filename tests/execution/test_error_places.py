@@ -20,6 +20,7 @@ from dagster_dune import (
     DuneError,
     DuneNotFoundError,
     DuneResource,
+    MaterializedView,
     Query,
     build_dune_assets,
 )
@@ -111,9 +112,48 @@ def test_the_line_and_the_page_of_a_check_that_is_broken_are_told(dune, resource
     assert "On Dune: https://dune.com/queries/1002" in said
 
 
-def test_nothing_else_is_named():
-    catalog = DuneCatalog(queries=[Query(query_id=1002)])
-    assert assets_named(catalog, {"query_1002": "dune/query_1002"}, "query 10021 not found") == ""
+NAMED = DuneCatalog(
+    materialized_views=[
+        MaterializedView(name="dune.acme.result_daily"),
+        MaterializedView(name="dune.acme.result_daily_fees"),
+        MaterializedView(name="dune.21co.result_x"),
+    ],
+    queries=[Query(query_id=100), Query(query_id=1002)],
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "names"),
+    [
+        ("query 1002 not found", ["query_1002"]),
+        ("Query with ID 1002 not found.", ["query_1002"]),
+        ("The requested query (ID: 1002) is archived", ["query_1002"]),
+        ("query_1002 and query_100 read each other", ["query_100", "query_1002"]),
+        ("invalid query_id: 1002", ["query_1002"]),
+        ('{"query_id":1002}', ["query_1002"]),
+        ("queryId=1002", ["query_1002"]),
+        ("no access to https://dune.com/queries/1002.", ["query_1002"]),
+        ("GET /api/v1/query/1002/pipeline", ["query_1002"]),
+        ("query '1002' is private", ["query_1002"]),
+        ("query #100, of node 1002", ["query_100"]),
+        ("query 10021 not found", []),
+        ("query_1002_old, my_query_1002 and query1002 not found", []),
+        ("a pipeline may have at most 100 nodes", []),
+        ("the query may have 100 parameters", []),
+        ("100 queries are too many, 1002 were sent", []),
+        ("Invalid query: 100 nodes", []),
+        ("Materialized view dune.acme.result_daily_fees not found", ["dune.acme.result_daily_fees"]),
+        ("dune.acme.result_daily not found.", ["dune.acme.result_daily"]),
+        ("'DUNE.acme.Result_Daily' is archived", ["dune.acme.result_daily"]),
+        ('dune."21co".result_x, "dune"."acme"."result_daily"', ["dune.21co.result_x", "dune.acme.result_daily"]),
+        ("dune.acme.result_dail, mydune.acme.result_daily, dune.acme.result_daily2", []),
+        ("dune.other.result_daily not found", []),
+    ],
+)
+def test_whole_names_and_the_numbers_of_queries_name_assets(message, names):
+    selection = {obj.sql_name: obj.sql_name for obj in NAMED}
+    said = f"Among the selected assets this is {', '.join(names)}." if names else ""
+    assert assets_named(NAMED, selection, message) == said
 
 
 def test_the_host_that_refused_is_named():
