@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 
 from dagster_dune._execution.event_stream import DuneEvent
-from dagster_dune._specs.asset_set import register
+from dagster_dune._specs.asset_set import register, remember_translator
 from dagster_dune._specs.specs import asset_specs
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.selection import Patterns
@@ -78,9 +78,10 @@ def dune_assets(
         >>> [key.to_user_string() for key in acme.keys]
         ['dune/acme/result_daily']
     """
+    translator = translator or DagsterDuneTranslator()
     catalog, specs, check_specs = asset_specs(
         catalog.with_checks(checks) if checks else catalog,
-        translator or DagsterDuneTranslator(),
+        translator,
         select=select,
         inline_query_views=query_views == "inline",
         include_backing_queries=include_backing_queries,
@@ -88,7 +89,7 @@ def dune_assets(
     if io_manager_key is not None:
         specs = [spec.with_io_manager_key(io_manager_key) for spec in specs]
     is_partitioned = any(spec.partitions_def for spec in specs)
-    return dg.multi_asset(
+    decorate = dg.multi_asset(
         name=name,
         description=description,
         specs=specs,
@@ -100,6 +101,13 @@ def dune_assets(
         backfill_policy=backfill_policy or (dg.BackfillPolicy.single_run() if is_partitioned else None),
         required_resource_keys=required_resource_keys,
     )
+
+    def definition_of(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        assets = decorate(function)
+        remember_translator(assets, translator)
+        return assets
+
+    return definition_of
 
 
 def build_dune_assets(

@@ -302,14 +302,15 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
                 configs = configs_of(context, config)
                 overrides = overrides_of(configs, assets, assets.elsewhere)
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
-                tier = self.performance
+                tier, most = self.performance, self.max_nodes
                 if form_of(configs, pipeline_form) == "lineage":
+                    allow = allow_extra_refreshes
                     plan, send = plan_of_lineage(
-                        client, assets, overrides, performance=tier, allow_extra_refreshes=allow_extra_refreshes
+                        client, assets, overrides, performance=tier, max_nodes=most, allow_extra_refreshes=allow
                     )
                     yield from step.events(plan, send)
                 else:
-                    plan = plan_of_nodes(assets, overrides, performance=tier, max_nodes=self.max_nodes)
+                    plan = plan_of_nodes(assets, overrides, performance=tier, max_nodes=most)
                     yield from step.events(plan)
         except DuneError as error:
             raise failure_of(error, retryable=isinstance(error, RETRYABLE), assets=assets) from error

@@ -143,8 +143,21 @@ def test_decimals_and_times_of_a_zone_are_written_as_dune_takes_them(run, calls)
 
 
 def test_the_form_can_be_set_for_a_run(run, calls):
-    assert run(pipeline_form="lineage").success
-    assert calls() == [{"query_id": 10, "query_parameters": {"Min Amount": "1"}}]
+    assert run(pipeline_form="lineage", performance="medium").success
+    assert calls() == [{"query_id": 10, "performance": "medium", "query_parameters": {"Min Amount": "1"}}]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"performance": "large"},
+        {"asset_performance": {"query_10": "large", "dune.acme.result_daily": "large"}},
+        {"performance": "medium", "asset_performance": {"query_10": "large", "dune/acme/result_daily": "large"}},
+    ],
+)
+def test_one_tier_for_all_goes_with_the_query_of_the_lineage_form(run, calls, config):
+    assert run(pipeline_form="lineage", **config).success
+    assert [body["performance"] for body in calls()] == ["large"]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +176,22 @@ def test_the_form_can_be_set_for_a_run(run, calls):
         ({"query_parameters": {"query_10": {"wallet": launched("no")}}}, ["is a text", "False", "quotes"]),
         ({"query_parameters": {"query_10": {"labels": launched("[a, 0123]")}}}, ["'labels'", "83", "quotes"]),
         ({"pipeline_form": "both"}, ["'both'", "nodes, lineage"]),
+        (
+            {"pipeline_form": "lineage", "asset_performance": {"dune/acme/result_daily": "large"}},
+            [
+                "tier of query_10 (none is set)",
+                "another one: dune.acme.result_daily (large)",
+                "Set the same performance",
+            ],
+        ),
+        (
+            {"pipeline_form": "lineage", "performance": "small", "asset_performance": {"query_10": "large"}},
+            ["tier of query_10 (large)", "another one: dune.acme.result_daily (small)"],
+        ),
+        (
+            {"pipeline_form": "lineage"},
+            ["tier of query_10 (none is set)", "another one: dune.acme.result_daily (medium)"],
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_before_any_request(run, dune, config, words):

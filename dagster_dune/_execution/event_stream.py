@@ -19,7 +19,6 @@ from dagster_dune.errors import DuneError
 from dagster_dune.metadata import CHECK, outcome_metadata, page_of_query
 from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
-from dagster_dune.translator import DagsterDuneTranslator
 
 DuneEvent: TypeAlias = dg.MaterializeResult[Any] | dg.AssetObservation | dg.AssetMaterialization | dg.AssetCheckResult
 """What a run yields. Events are yielded, not logged: Dagster stores logged ones with the next that is yielded."""
@@ -69,7 +68,7 @@ class EventStream:
                 yield from self._checks.settle(outcome, pipeline_execution_id)
                 continue
             metadata = outcome_metadata(outcome, pipeline_execution_id)
-            key = self._key(outcome)
+            key = self._assets.key_of(outcome.node.sql_name)
             metadata |= self._assets.doubts.get(key, {})
             if outcome.result is not Result.SUCCEEDED:
                 yield from self._lose(key, outcome, metadata)
@@ -105,7 +104,7 @@ class EventStream:
             if outcome.details is None:
                 continue
             check = outcome.node.check
-            key = self._assets.keys[check.asset] if check else self._key(outcome)
+            key = self._assets.key_of(check.asset if check else outcome.node.sql_name)
             brief = replace(outcome, reason=shortened(outcome.reason))
             metadata = outcome_metadata(brief, None) | ({CHECK: check.name} if check else {})
             for partition_key in _keys(outcome.node.partition):
@@ -166,10 +165,6 @@ class EventStream:
         names = sorted({name for outcome in self._lost.values() for name in outcome.blocked_by})
         is_of_checks = not self._checks.labels.isdisjoint(names)
         return ", ".join(names[:REASONS_IN_MESSAGE]) if is_of_checks or not failed else "that"
-
-    def _key(self, outcome: Outcome) -> dg.AssetKey:
-        name = outcome.node.sql_name
-        return self._assets.keys.get(name) or DagsterDuneTranslator().get_asset_spec(self._assets.object(name)).key
 
     def _note_details(self, outcome: Outcome) -> None:
         if outcome.details_missing:

@@ -48,15 +48,25 @@ def plan_of_lineage(
     overrides: Mapping[str, Override],
     *,
     performance: str | None,
+    max_nodes: int | None,
     allow_extra_refreshes: bool,
 ) -> tuple[PipelinePlan, Callable[[], PipelineSubmitted]]:
     """Ask Dune what it would refresh for the one selected query, and compare that with the selection.
+
+    Args:
+        client: The client to ask with.
+        assets: What is selected.
+        overrides: What the run's configuration changes, by SQL name.
+        performance: The tier of what names none.
+        max_nodes: How many nodes there may be, with those that Dune adds; any number if None.
+        allow_extra_refreshes: Whether Dune may refresh matviews that are not selected.
 
     Returns:
         The plan, and a function that sends it.
 
     Raises:
-        DunePlanError: The selection is no query with its matviews, or Dune would refresh others.
+        DunePlanError: The selection is no query with its matviews, the matviews are to run on another tier, or Dune
+            would refresh others, or too many.
         DuneApiError: Dune could not be asked.
     """
     refuse_checks(assets.query_checks)
@@ -64,5 +74,13 @@ def plan_of_lineage(
     target = cast("QueryExecution", sink.target)
     asked_for = (target.query_id, target.performance, target.query_parameters)
     dunes_choice = client.get_query_pipeline(*asked_for)
-    plan = plan_lineage(assets.selection, sink, dunes_choice, allow_extra_refreshes=allow_extra_refreshes)
+    plan = plan_lineage(
+        assets.selection,
+        sink,
+        dunes_choice,
+        allow_extra_refreshes=allow_extra_refreshes,
+        max_nodes=max_nodes,
+    )
+    for node in plan.nodes:
+        assets.key_of(node.sql_name)  # a translator that knows none for what Dune adds fails before anything is sent
     return plan, partial(client.execute_lineage, *asked_for)

@@ -1,7 +1,8 @@
-"""How a run finds the catalog that its asset definition was built from.
+"""How a run finds the catalog, and the translator, that its asset definition was built from.
 
 Dagster loads the code location again in each process that runs a step, so the catalog is there: the definition's op
-carries the hash of its content as a tag, and this process's catalogs are kept by that hash.
+carries the hash of its content as a tag, and this process's catalogs are kept by that hash. Translators have no hash
+that would be the same in each process, so they are kept by the name of the op, which no other definition has, as well.
 """
 
 from __future__ import annotations
@@ -21,13 +22,20 @@ from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneCatalogError
 from dagster_dune.metadata import CATALOG_TAG, NAME, doubts_of
+from dagster_dune.translator import DagsterDuneTranslator
 
 _CATALOGS: dict[str, DuneCatalog] = {}
+_TRANSLATORS: dict[tuple[str, str], DagsterDuneTranslator] = {}
 
 
 def register(catalog: DuneCatalog) -> str:
     """Keep a catalog for the runs of this process, and return the hash that it is found by."""
     return _CATALOGS.setdefault(catalog.content_hash, catalog).content_hash
+
+
+def remember_translator(assets: dg.AssetsDefinition, translator: DagsterDuneTranslator) -> None:
+    """Keep the translator that a definition was built with, for the runs of this process."""
+    _TRANSLATORS[assets.op.name, assets.op.tags[CATALOG_TAG]] = translator
 
 
 def registered_catalog(assets: dg.AssetsDefinition) -> DuneCatalog:
@@ -61,6 +69,7 @@ class DuneAssetSet:
         checks: What each of its checks is.
         selected_checks: The checks that this step is to evaluate.
         doubts: By asset, what its events say of how sure its SQL is.
+        translator: How other objects than its own would look as assets.
     """
 
     definition: str
@@ -73,6 +82,7 @@ class DuneAssetSet:
     checks: Mapping[dg.AssetCheckKey, DuneCheck] = field(default_factory=dict)
     selected_checks: frozenset[dg.AssetCheckKey] = frozenset()
     doubts: Mapping[dg.AssetKey, Mapping[str, Any]] = field(default_factory=dict)
+    translator: DagsterDuneTranslator = field(default_factory=DagsterDuneTranslator)
 
     @classmethod
     def of(cls, context: dg.AssetExecutionContext) -> DuneAssetSet:
@@ -113,12 +123,17 @@ class DuneAssetSet:
             deps={key: frozenset(deps) for key, deps in assets.asset_deps.items()},
             checks=checks_by_key(catalog, {name: key for key, name in names.items()}),
             doubts={spec.key: doubts_of(spec) for spec in assets.specs},
+            translator=_TRANSLATORS.get((assets.op.name, assets.op.tags[CATALOG_TAG])) or DagsterDuneTranslator(),
         )
 
     @cached_property
     def keys(self) -> Mapping[str, dg.AssetKey]:
         """The asset of each SQL name."""
         return {name: key for key, name in self.names.items()}
+
+    def key_of(self, name: str) -> dg.AssetKey:
+        """The asset of a SQL name; what the translator calls it, where it is none of the definition's."""
+        return self.keys.get(name) or self.translator.get_asset_spec(self.object(name)).key
 
     @property
     def selection(self) -> dict[str, str]:

@@ -88,6 +88,16 @@ class Reference:
         return cls(name, ReferenceKind.TABLE)
 
 
+def normalised_name(text: str) -> str:
+    """Return a name as it is compared: Dune writes the same one with quotes, blanks and capitals, or without.
+
+    Examples:
+        >>> normalised_name('DUNE."21co".result_x '), normalised_name("query_42")
+        ('dune.21co.result_x', 'query_42')
+    """
+    return "".join(text.replace('"', "").split()).lower()
+
+
 def materialized_view_name(text: str) -> str:
     """Check the full name of a matview and take the quotes off.
 

@@ -11,10 +11,19 @@ from graphlib import CycleError, TopologicalSorter
 
 from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog
+from dagster_dune.catalog.names import normalised_name
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DunePlanError
-from dagster_dune.pipeline.nodes import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target, parts_of
+from dagster_dune.pipeline.nodes import (
+    UNCHANGED,
+    Override,
+    PipelinePlan,
+    PlannedNode,
+    check_count,
+    node_target,
+    parts_of,
+)
 
 # Assumption: lineage-form.
 FORM = 'pipeline_form="lineage"'
@@ -29,15 +38,18 @@ def sink_node(
 ) -> PlannedNode:
     """Return the node of the one query that the selection ends in, which is what is asked of Dune.
 
+    The request has one tier, that of the query, on which Dune refreshes the matviews too.
+
     Args:
         catalog: What exists.
         selection: The SQL names of what is to run.
-        performance: The tier of the query, if it names none.
+        performance: The tier of the objects that name none.
         overrides: What this run changes of single objects, by SQL names.
         partitions: By the SQL names of partitioned queries, what of them runs.
 
     Raises:
-        DunePlanError: The selection holds no query, or several, or several partitions of one.
+        DunePlanError: The selection holds no query, or several, or several partitions of one; or a matview that is to
+            run on another tier than the query.
     """
     nodes = [
         PlannedNode(
@@ -57,7 +69,19 @@ def sink_node(
             f"{FORM} runs one query and the matviews it reads, but the selection holds {names}.",
             hint='Select one query with its upstream matviews, or use pipeline_form="nodes".',
         )
-    return queries[0]
+    sink = queries[0]
+    elsewhere = [
+        f"{node.sql_name} ({node.target.performance})"
+        for node in nodes
+        if node.target.performance not in (None, sink.target.performance)
+    ]
+    if elsewhere:
+        raise DunePlanError(
+            f"{FORM} runs everything on the tier of {sink.label} ({sink.target.performance or 'none is set'}), but "
+            f"these are to run on another one: {', '.join(elsewhere)}; nothing was sent.",
+            hint='Set the same performance for all of them, or use pipeline_form="nodes".',
+        )
+    return sink
 
 
 def refuse_checks(checks: Collection[DuneCheck]) -> None:
@@ -80,6 +104,7 @@ def plan_lineage(
     dunes_choice: Pipeline,
     *,
     allow_extra_refreshes: bool = False,
+    max_nodes: int | None = None,
 ) -> PipelinePlan:
     """Turn Dune's own pipeline of a query into a plan, if it runs just what is selected.
 
@@ -88,18 +113,20 @@ def plan_lineage(
         sink: The query, as `sink_node` returns it.
         dunes_choice: The answer of ``GET /v1/query/{id}/pipeline``.
         allow_extra_refreshes: Whether Dune may refresh matviews that are not selected.
+        max_nodes: How many nodes there may be, with those that are not selected; any number if None.
 
     Returns:
         The plan, with Dune's node ids; what is extra has `selected` False.
 
     Raises:
-        DunePlanError: The selection and Dune's choice differ; the message says in what.
+        DunePlanError: The selection and Dune's choice differ; the message says in what. Or there are too many nodes.
     """
-    chosen = {_name(node): node for node in dunes_choice.nodes}
-    missing = sorted(set(selection) - chosen.keys())
-    extra = sorted(chosen.keys() - set(selection))
+    chosen = {_name(node) for node in dunes_choice.nodes}
+    missing = sorted(set(selection) - chosen)
+    extra = sorted(chosen - set(selection))
     if missing or (extra and not allow_extra_refreshes):
         raise _difference(sink, missing, extra)
+    check_count(len(dunes_choice.nodes), max_nodes)
     return PipelinePlan(tuple(_planned(node, sink, selection) for node in _topological(dunes_choice)))
 
 
@@ -112,11 +139,14 @@ def _planned(node: PipelineNode, sink: PlannedNode, selection: Collection[str]) 
 
 def _name(node: PipelineNode) -> str:
     target = _target(node)
-    return target.name.lower() if isinstance(target, MaterializedViewRefresh) else f"query_{target.query_id}"
+    return target.name if isinstance(target, MaterializedViewRefresh) else f"query_{target.query_id}"
 
 
 def _target(node: PipelineNode) -> MaterializedViewRefresh | QueryExecution:
+    """What a node runs. A matview has the same name, and so the same identity, however Dune writes it this time."""
     target = node.materialized_view_refresh or node.query_execution
+    if isinstance(target, MaterializedViewRefresh):
+        return target.model_copy(update={"name": normalised_name(target.name)})
     if target is None:
         raise DunePlanError(
             f"Dune's pipeline of the query has a node {node.id} that is neither a matview nor a query.",

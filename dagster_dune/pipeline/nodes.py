@@ -126,6 +126,19 @@ class PipelinePlan:
         return Pipeline(nodes=tuple(node.to_wire() for node in self.nodes))
 
 
+def check_count(count: int, max_nodes: int | None) -> None:
+    """Refuse more nodes than a run may have.
+
+    Raises:
+        DunePlanError: There are more than `max_nodes`, unless that is None.
+    """
+    if max_nodes is not None and count > max_nodes:
+        raise DunePlanError(
+            f"{count} nodes would run, which is more than max_nodes={max_nodes}; nothing was sent.",
+            hint="Select fewer assets or partitions, or raise max_nodes on the DuneResource.",
+        )
+
+
 def parts_of(obj: MaterializedView | Query, partitions: Sequence[Partition]) -> tuple[Partition | None, ...]:
     """Return what of an object runs, a node each: some of its partitions, or all of it where it has none.
 

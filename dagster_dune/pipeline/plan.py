@@ -13,7 +13,15 @@ from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneCatalogError, DunePlanError
-from dagster_dune.pipeline.nodes import UNCHANGED, Override, PipelinePlan, PlannedNode, node_target, parts_of
+from dagster_dune.pipeline.nodes import (
+    UNCHANGED,
+    Override,
+    PipelinePlan,
+    PlannedNode,
+    check_count,
+    node_target,
+    parts_of,
+)
 
 
 def plan_pipeline(
@@ -70,12 +78,7 @@ def plan_pipeline(
     labels = {**selection, **{name: f"{check.asset} {check.name}" for name, check in by_query.items()}}
     partitions = partitions or {}
     parts = {name: parts_of(catalog[name], partitions.get(_of_partitions(name, by_query), ())) for name in labels}
-    count = sum(map(len, parts.values()))
-    if max_nodes is not None and count > max_nodes:
-        raise DunePlanError(
-            f"{count} nodes would run, which is more than max_nodes={max_nodes}; nothing was sent.",
-            hint="Select fewer assets or partitions, or raise max_nodes on the DuneResource.",
-        )
+    check_count(sum(map(len, parts.values())), max_nodes)
     graph = catalog.graph.with_deps(extra_deps) if extra_deps else catalog.graph
     upstream = node_dependencies(graph, selection, by_query)
     nodes: dict[str, list[PlannedNode]] = {}

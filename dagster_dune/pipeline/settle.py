@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from dagster_dune.api.models import ExecutionStatus, NodeExecution, PipelineStatus
+from dagster_dune.catalog.names import normalised_name
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.states import Phase, phase_of
 
@@ -93,7 +94,7 @@ class Settlement:
         self._idle_answers_since_over = 0
         self._ids_by_name: dict[str, list[int]] = {}
         for node in plan.nodes:
-            name = _normalised(node.sql_name)
+            name = normalised_name(node.sql_name)
             # Dune takes, and may write, a matview's name without its team.
             for known_as in {name, name.rpartition(".")[2]}:
                 self._ids_by_name.setdefault(known_as, []).append(node.id)
@@ -260,11 +261,6 @@ class Settlement:
 
 def _reported_name(execution: NodeExecution) -> str | None:
     if matview := execution.materialized_view_refresh_status:
-        return _normalised(matview.name) if matview.name else None
+        return normalised_name(matview.name) if matview.name else None
     query = execution.query_execution_status
     return f"query_{query.query_id}" if query and query.query_id else None
-
-
-def _normalised(name: str) -> str:
-    """A name as it is compared: Dune writes the same one with quotes, blanks and capitals, or without."""
-    return "".join(name.replace('"', "").split()).lower()

@@ -404,6 +404,15 @@ def sent(body):
     return [name or node["query_execution"]["query_id"] for name, node in zip(names, nodes, strict=True)]
 
 
+class Prefixed(DagsterDuneTranslator):
+    def __init__(self, prefix):
+        self._prefix = prefix
+
+    def get_asset_spec(self, obj):
+        spec = super().get_asset_spec(obj)
+        return spec.replace_attributes(key=spec.key.with_prefix(self._prefix))
+
+
 LINEAGE_ASSETS = build_dune_assets(CATALOG, pipeline_form="lineage")
 DEEP = ("dune/query_11", "dune/acme/result_share", "dune/acme/result_daily")
 
@@ -476,6 +485,59 @@ class TestLineageForm:
         account.load_query(1, "daily", "SELECT 'base' AS chain, 1 AS amount")
         assert run(assets, resource, instance, selection="dune/query_11", tags=from_failure(first)).success
         assert calls() == [{"query_id": 11}, {"query_id": 11}]
+
+    @pytest.mark.parametrize("broken", [None, DAILY, SHARE])
+    def test_extra_refreshes_are_told_of_the_assets_that_the_graph_shows(self, account, resource, instance, broken):
+        if broken:
+            account.inject("failing_node", node=broken)
+        assets, others = (
+            build_dune_assets(
+                CATALOG,
+                name=name,
+                select=["query_11"],
+                translator=Prefixed(name),
+                pipeline_form="lineage",
+                allow_extra_refreshes=True,
+            )
+            for name in ("ours", "theirs")
+        )
+        others = dg.map_asset_specs(lambda spec: spec.merge_attributes(deps=["elsewhere"]), [others])[0]
+        for definition, name in ((assets, "ours"), (others, "theirs")):
+            result = run(definition, resource, instance)
+            told = result.get_asset_materialization_events() + result.get_asset_observation_events()
+            assert {event.asset_key.to_user_string() for event in told} == {f"{name}/{key}" for key in DEEP}
+            (spec,) = definition.specs
+            assert f"{name}/dune/acme/result_share" in {dep.asset_key.to_user_string() for dep in spec.deps}
+
+    def test_a_translator_that_has_no_key_for_an_extra_refresh_fails_before_any_cost(
+        self, account, resource, instance, calls
+    ):
+        class Choosy(DagsterDuneTranslator):
+            def get_asset_spec(self, obj):
+                if getattr(obj, "sql_name", "") == DAILY:
+                    raise KeyError(DAILY)
+                return super().get_asset_spec(obj)
+
+        views = CATALOG.materialized_views
+        assets = build_dune_assets(
+            DuneCatalog(materialized_views=views, queries=[Query(query_id=11, deps=[SHARE])]),
+            name="choosy",
+            select=["query_11"],
+            translator=Choosy(),
+            pipeline_form="lineage",
+            allow_extra_refreshes=True,
+        )
+        assert not run(assets, resource, instance).success
+        assert calls() == []
+
+    @pytest.mark.parametrize(("most", "runs"), [(2, False), (3, True)])
+    def test_extra_refreshes_count_towards_the_bound(self, account, resource_with, instance, calls, most, runs):
+        assets = build_dune_assets(CATALOG, pipeline_form="lineage", allow_extra_refreshes=True)
+        result = run(assets, resource_with(max_nodes=most), instance, selection="dune/query_11")
+        assert (result.success, len(calls())) == (runs, int(runs))
+        if not runs:
+            told = failure(result).user_failure_data.description
+            assert "3 nodes would run, which is more than max_nodes=2; nothing was sent." in told
 
     def test_what_dune_would_not_run_is_refused(self, account, resource, instance, calls):
         selection = dg.AssetSelection.assets("dune/by_chain_10", "dune/acme/result_daily", "dune/acme/result_share")
