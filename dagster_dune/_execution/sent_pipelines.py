@@ -61,7 +61,8 @@ class SentPipelines:
         """Follow a pipeline to its end.
 
         Args:
-            plan: Those of its nodes that are followed, with their ids there.
+            plan: Those of its nodes that are followed, with their ids there. What another attempt has sent is told with
+                the tier that it was sent with, or with none where that is not known.
             submission: What started it.
 
         Yields:
@@ -72,6 +73,8 @@ class SentPipelines:
             DuneError: It could not be followed.
         """
         pipeline = submission.pipeline_execution_id or ""
+        if submission.tiers is not None:
+            plan = plan.on_tiers(submission.tiers)
         try:
             for outcomes in follow(
                 self._client,

@@ -121,6 +121,15 @@ class PipelinePlan:
             )
         )
 
+    def on_tiers(self, tiers: Mapping[str, Performance]) -> PipelinePlan:
+        """Return the plan with these tiers, by digest, in place of its own; the other nodes name none."""
+        return PipelinePlan(
+            tuple(
+                replace(node, target=node.target.model_copy(update={"performance": tiers.get(node.digest)}))
+                for node in self.nodes
+            )
+        )
+
     def to_wire(self) -> Pipeline:
         """The pipeline as the request carries it."""
         return Pipeline(nodes=tuple(node.to_wire() for node in self.nodes))

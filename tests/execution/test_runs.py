@@ -404,6 +404,24 @@ def sent(body):
     return [name or node["query_execution"]["query_id"] for name, node in zip(names, nodes, strict=True)]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("small", "large"), ("small", None), (None, "large"), ("large", "large")]
+)
+def test_what_is_taken_over_has_the_tier_that_it_was_sent_with(account, resource_with, instance, calls, first, second):
+    account.load_query(2, "share", f"SELECT CAST('broken' AS BIGINT) AS total FROM {DAILY}")
+    assets = build_dune_assets(DuneCatalog(materialized_views=CATALOG.materialized_views))
+    tags = from_failure(run(assets, resource_with(performance=first), instance))
+    account.load_query(2, "share", f"SELECT SUM(amount) AS total FROM {DAILY}")
+    result = run(assets, resource_with(performance=second), instance, tags=tags)
+    assert result.success
+    tiers = {
+        event.asset_key.path[-1]: getattr(event.materialization.metadata.get("dagster-dune/performance"), "value", None)
+        for event in result.get_asset_materialization_events()
+    }
+    assert tiers == {"result_daily": first, "result_share": second}
+    assert [sent(body) for body in calls()] == [[DAILY, SHARE], [SHARE]]
+
+
 class Prefixed(DagsterDuneTranslator):
     def __init__(self, prefix):
         self._prefix = prefix

@@ -50,4 +50,5 @@ def _read(tags: Mapping[str, str], suffix: str, intent: Mapping[str, Any]) -> Su
         pipeline_execution_id=pipeline,
         is_ordered=False,
         definition=suffix.strip("/").rpartition("/")[0],
+        tiers={},
     )

@@ -43,6 +43,8 @@ class Submission:
         is_ordered: Whether `after` was written. Records in run tags, of versions before 0.2, have none.
         definition: The asset definition that made it.
         others: How many nodes its pipeline has beside those of `node_ids`.
+        tiers: By digest, the tier that the record names, where it names one. None for what the attempt has sent itself,
+            whose plan names them.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Submission:
     is_ordered: bool = True
     definition: str = ""
     others: int = 0
+    tiers: Mapping[str, str] | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:

@@ -2,7 +2,8 @@
 
 An event log is append-only, every storage of Dagster has one, and a step reaches it from everywhere. So each word about
 a submission is an event of its own, written by the attempt that it belongs to and never changed: the *intent* before
-the request, with a digest a node, and one word on what became of it. Events are not inherited by retries.
+the request, with a digest and the tier of each node, and one word on what became of it. Events are not inherited by
+retries. Readers take what they know of a word: those that were written first name no tiers.
 
 The data stand in an event's `logging_tags`, which Dagster stores and shows nowhere; the run's log shows one line.
 Versions before 0.2 kept the record in run tags: `legacy_record` reads those.
@@ -27,10 +28,10 @@ import dagster as dg
 from dagster_dune._execution.submissions.legacy_record import legacy_submissions
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.metadata import SUBMISSION_KEY
-from dagster_dune.pipeline.nodes import DIGEST_LENGTH, PipelinePlan
+from dagster_dune.pipeline.nodes import DIGEST_LENGTH, PipelinePlan, PlannedNode
 
 NODES_AN_EVENT = 2000
-"""With 18 characters a node, an event stays below the 64 kB that some databases end a text at."""
+"""With 24 characters a node, an event stays below the 64 kB that some databases end a text at."""
 WRITE_SECONDS = 20.0
 """How long a word is written again and again before it is given up."""
 BACKOFF_SECONDS = 0.1
@@ -81,6 +82,7 @@ class SubmissionRecord:
                 "after": sorted(after),
                 "nodes": "".join(node.digest for node in part),
                 "ids": " ".join(str(node.id) for node in part),
+                "tiers": _ids_by_tier(part),
             }
             if not self._write(
                 State.OPEN, f"{count} nodes are about to be sent to Dune as submission {self.id}.", data
@@ -196,7 +198,12 @@ def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]
             after=frozenset(word["after"]),
             definition=word["definition"],
         )
-        found[word["id"]] = replace(submission, node_ids={**submission.node_ids, **_node_ids(word)})
+        node_ids = _node_ids(word)
+        found[word["id"]] = replace(
+            submission,
+            node_ids={**submission.node_ids, **node_ids},
+            tiers={**(submission.tiers or {}), **_tiers(word, node_ids)},
+        )
     return {
         id_: replace(
             submission,
@@ -211,3 +218,16 @@ def _node_ids(word: Mapping[str, Any]) -> dict[str, int]:
     nodes, ids = word["nodes"], word["ids"].split()
     digests = (nodes[start : start + DIGEST_LENGTH] for start in range(0, len(nodes), DIGEST_LENGTH))
     return {digest: int(id_) for digest, id_ in zip(digests, ids, strict=True)}
+
+
+def _ids_by_tier(nodes: Iterable[PlannedNode]) -> dict[str, str]:
+    ids: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.target.performance:
+            ids.setdefault(node.target.performance, []).append(str(node.id))
+    return {tier: " ".join(of_tier) for tier, of_tier in ids.items()}
+
+
+def _tiers(word: Mapping[str, Any], node_ids: Mapping[str, int]) -> dict[str, str]:
+    digests = {id_: digest for digest, id_ in node_ids.items()}
+    return {digests[int(id_)]: tier for tier, ids in word.get("tiers", {}).items() for id_ in ids.split()}

@@ -66,6 +66,59 @@ def test_more_nodes_than_an_event_holds_are_put_together(stored, job, monkeypatc
     assert submission.node_ids == {node.digest: node.id for node in plan.nodes}
 
 
+TIERS = ("large", None, "medium", "a_tier_of_tomorrow", "large")
+
+
+def test_the_tier_of_each_node_is_kept(instance, job, monkeypatch):
+    monkeypatch.setattr(submission_record, "NODES_AN_EVENT", 2)
+    run = instance.create_run_for_job(job)
+    queries = [Query(query_id=number, performance=tier) for number, tier in enumerate(TIERS, start=1)]
+    plan = plan_pipeline(DuneCatalog(queries=queries), {query.sql_name: query.sql_name for query in queries})
+    assert SubmissionRecord(instance, run, "dune_assets").intend(plan)
+    (submission,) = submissions_of(instance, [run], "dune_assets")
+    assert submission.tiers == {
+        node.digest: tier for node, tier in zip(plan.nodes, TIERS, strict=True) if tier is not None
+    }
+
+
+def test_a_full_event_stays_below_64_kb(instance, job):
+    run = instance.create_run_for_job(job)
+    plan = plan_of(submission_record.NODES_AN_EVENT)
+    late = plan.renumbered({node.id: 90_000 + node.id for node in plan.nodes}).on_tiers(
+        dict.fromkeys(plan.digests, "medium")
+    )
+    assert SubmissionRecord(instance, run, "dune_assets").intend(late)
+    (stored,) = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
+    assert len(dg.serialize_value(stored.event_log_entry)) < 64_000
+
+
+@pytest.fixture
+def without_tiers(instance, job):
+    """A run with the record of a version that did not keep tiers."""
+    run = instance.create_run_for_job(job)
+    for word in json.loads(Path(__file__).with_name("record_without_tiers.json").read_text()):
+        event = dg.DagsterEvent(
+            "ENGINE_EVENT",
+            run.job_name,
+            logging_tags={"dagster-dune/submission": json.dumps(word)},
+            event_specific_data=dg.deserialize_value(submission_record._NO_ENGINE_DATA),
+        )
+        instance.report_dagster_event(event, run.run_id)
+    return run
+
+
+def test_a_record_without_tiers_is_read(instance, without_tiers):
+    plan = plan_pipeline(
+        DuneCatalog(queries=[Query(query_id=1, performance="large"), Query(query_id=2, deps=["query_1"])]),
+        {"query_1": "a", "query_2": "b"},
+    )
+    (submission,) = submissions_of(instance, [without_tiers], "dune_assets")
+    assert (submission.state, submission.pipeline_execution_id) == (State.ANSWERED, "01J8PIPELINE")
+    assert submission.node_ids == {node.digest: node.id for node in plan.nodes}
+    assert submission.tiers == {}
+    assert [node.target.performance for node in plan.on_tiers(submission.tiers).nodes] == [None, None]
+
+
 WRITER = """
 import sys
 from concurrent.futures import ThreadPoolExecutor

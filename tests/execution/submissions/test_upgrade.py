@@ -69,11 +69,13 @@ def started(body):
     return [node.get("materialized_view_refresh") or node["query_execution"] for node in body["pipeline"]["nodes"]]
 
 
-def test_what_0_1_has_started_is_taken_over(dune, begun, retry, calls):
+def test_what_0_1_has_started_is_taken_over(dune, begun, retry, resource_with, calls):
     parent, _ = begun()
-    result = retry(parent)
+    result = retry(parent, resource_with(performance="large"))
     assert result.success
     assert materialized(result) == 3
+    for event in result.get_asset_materialization_events():
+        assert "dagster-dune/performance" not in event.materialization.metadata  # 0.1 has not kept it
     assert len(calls()) == 1
     assert len(dune.executions()) == 3
 
