@@ -127,6 +127,35 @@ def overrides_of(
     return {name: Override(tiers.get(name, everywhere), values.get(name, {})) for name in assets.nodes}
 
 
+def config_by_definition(config: DuneRunConfig, selected: Sequence[DuneAssetSet]) -> dict[str, DuneRunConfig]:
+    """Return what the configuration of a job says to each definition that the job runs, by the names of their ops.
+
+    Each step refuses names of what it does not run; so what names assets of another definition is said to that alone.
+
+    Args:
+        config: What is said to the job.
+        selected: The definitions that have assets in the job, with these.
+    """
+
+    def said_to(assets: DuneAssetSet, by_asset: Mapping[str, Any]) -> dict[str, Any]:
+        others = [other for other in selected if other is not assets]
+        return {
+            key: said
+            for key, said in by_asset.items()
+            if _sql_name(key, assets.nodes) or not any(_sql_name(key, other.nodes) for other in others)
+        }
+
+    return {
+        assets.definition: config.model_copy(
+            update={
+                "asset_performance": said_to(assets, config.asset_performance),
+                "query_parameters": said_to(assets, config.query_parameters),
+            }
+        )
+        for assets in selected
+    }
+
+
 def form_of(configs: Sequence[DuneRunConfig], default: PipelineForm) -> PipelineForm:
     """Return the form of the call: the run's, else the definition's.
 
@@ -217,18 +246,23 @@ def _tier(text: str) -> Performance:
 
 
 def _name(key: str, assets: DuneAssetSet, elsewhere: Mapping[str, str], field: str) -> str:
-    """The SQL name of an asset or of a check's query, however the user has written it."""
-    names: Mapping[str, str] = {label: name for name, label in {**elsewhere, **assets.nodes}.items()}
-    for name in (key, f"query_{key}"):
-        if name in names.values():
-            return name
-    if key not in names:
-        close = get_close_matches(key, names, n=1)
+    """The SQL name of an asset or of a check's query that is selected."""
+    nodes = {**elsewhere, **assets.nodes}
+    name = _sql_name(key, nodes)
+    if name is None:
+        labels = sorted(nodes.values())
+        close = get_close_matches(key, labels, n=1)
         raise DunePlanError(
             f"The run's configuration names {key!r} in {field}, which is not selected.",
-            hint=f"Did you mean {close[0]}?" if close else f"Selected are {_list(sorted(names))}.",
+            hint=f"Did you mean {close[0]}?" if close else f"Selected are {_list(labels)}.",
         )
-    return names[key]
+    return name
+
+
+def _sql_name(key: str, nodes: Mapping[str, str]) -> str | None:
+    """The SQL name of a node, however the user has written it; None if it is none of these."""
+    by_label = {label: name for name, label in nodes.items()}
+    return next((name for name in (key, f"query_{key}") if name in nodes), by_label.get(key))
 
 
 def _list(words: Iterable[str]) -> str:

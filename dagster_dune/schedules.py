@@ -12,7 +12,7 @@ from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns, listed
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
-from dagster_dune.run_config import DuneRunConfig
+from dagster_dune.run_config import DuneRunConfig, config_by_definition
 
 RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -96,7 +96,7 @@ def build_schedule_from_dune_selection(
     keys = _keys(assets, select, exclude)
     partitions_def = _partitions_def(assets, keys, job_name, repeat_unpartitioned=repeat_unpartitioned)
     _check_count(partitions_per_tick, partitions_def, job_name)
-    run_config = dg.RunConfig(ops={definition.op.name: config for definition in assets}) if config else None
+    run_config = dg.RunConfig(ops=config_by_definition(config, _selected(assets, keys))) if config else None
     description = description or _description(keys, select, partitions_def, partitions_per_tick)
     job = dg.define_asset_job(
         job_name,
@@ -155,6 +155,12 @@ def _keys(assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patt
             else "Select what these definitions make.",
         )
     return keys
+
+
+def _selected(assets: Sequence[dg.AssetsDefinition], keys: set[dg.AssetKey]) -> list[DuneAssetSet]:
+    """The definitions that have assets among these. Dagster refuses configuration of any other."""
+    definitions = [DuneAssetSet.of_definition(definition).with_selection(keys) for definition in assets]
+    return [dune for dune in definitions if dune.selected]
 
 
 def _partitions_def(

@@ -7,7 +7,7 @@ that would be the same in each process, so they are kept by the name of the op, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -125,6 +125,12 @@ class DuneAssetSet:
             doubts={spec.key: doubts_of(spec) for spec in assets.specs},
             translator=_TRANSLATORS.get((assets.op.name, assets.op.tags[CATALOG_TAG])) or DagsterDuneTranslator(),
         )
+
+    def with_selection(self, keys: Collection[dg.AssetKey]) -> DuneAssetSet:
+        """The same definition in a job of some assets, which runs their checks too."""
+        selected = frozenset(key for key in self.names if key in keys)
+        checks = frozenset(key for key in self.checks if key.asset_key in selected)
+        return replace(self, selected=selected, selected_checks=checks)
 
     @cached_property
     def keys(self) -> Mapping[str, dg.AssetKey]:
