@@ -189,6 +189,8 @@ def resource_fields(resource: type[dg.Config], without: Collection[str]) -> dict
 def settings_of_run(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a resource has in one run, with the values of variables of the environment.
 
+    Variables are read of what is left: one of the resource's own that the run overrides need not be set.
+
     Args:
         settings: The resource's own.
         given: What the run's configuration says.
@@ -196,17 +198,17 @@ def settings_of_run(settings: Mapping[str, Any], given: Mapping[str, Any]) -> di
     Raises:
         DuneConfigurationError: A variable is not set, or the run is given another address.
     """
-    here = {name: setting_value(name, setting) for name, setting in settings.items()}
     of_run = {name: setting for name, setting in given.items() if name != "base_url"}
     if key := of_run.get("api_key"):
-        of_run["api_key"] = setting_value("api_key", dg.EnvVar(checked_variable(key["env"])))
-    if given.get("base_url") not in (None, address_in_force(here.get("base_url"))):
+        of_run["api_key"] = dg.EnvVar(checked_variable(key["env"]))
+    merged = {name: setting_value(name, setting) for name, setting in {**settings, **of_run}.items()}
+    if given.get("base_url") not in (None, address_in_force(merged.get("base_url"))):
         raise DuneConfigurationError(
             f"The run's configuration gives the resource the base_url {given['base_url']!r}, and where a key is sent "
             "is nothing that one run decides.",
             hint="Leave it out, and set DuneResource(base_url=...) or DUNE_API_BASE_URL.",
         )
-    return {**here, **of_run}
+    return merged
 
 
 def setting_value(name: str, setting: Any) -> Any:

@@ -224,6 +224,32 @@ def test_a_resource_configured_at_launch_takes_the_key_of_the_environment(dune, 
     assert run(DuneResource.configure_at_launch(max_retries=0), instance, base_url=dune.url).success
 
 
+def test_no_variable_is_read_whose_setting_the_run_overrides(dune, instance, monkeypatch):
+    dune.load_query(1, "one", "SELECT 1 AS one")
+    monkeypatch.delenv("DUNE_API_KEY", raising=False)
+    monkeypatch.setenv("KEY_OF_OTHER_TEAM", dune.api_key)
+    monkeypatch.setenv("LIMIT", "many")
+    own = {"base_url": dune.url, "max_nodes": dg.EnvVar.int("LIMIT"), "performance": dg.EnvVar("NOT_SET")}
+    resource = DuneResource.configure_at_launch(**own)
+    of_run = {"api_key": {"env": "KEY_OF_OTHER_TEAM"}, "max_nodes": 1, "performance": None}
+    assert run(resource, instance, **of_run).success
+    for left_out, words in [
+        ("api_key", "environment variable DUNE_API_KEY, which holds the api_key"),
+        ("max_nodes", "max_nodes of the DuneResource is no number"),
+        ("performance", "environment variable NOT_SET, which holds the performance"),
+    ]:
+        said = {name: setting for name, setting in of_run.items() if name != left_out}
+        assert words in failure(run(resource, instance, raise_on_error=False, **said))
+
+
+def test_the_resources_own_address_is_read_since_no_run_overrides_it(dune, instance, monkeypatch):
+    monkeypatch.delenv("SOME_URL", raising=False)
+    resource = DuneResource(api_key=dune.api_key, base_url=dg.EnvVar("SOME_URL"))
+    told = failure(run(resource, instance, raise_on_error=False, base_url=dune.url))
+    assert "environment variable SOME_URL, which holds the base_url" in told
+    assert dune.journal() == []
+
+
 def test_a_resource_keeps_its_life_cycle_and_can_be_part_of_others(dune):
     seen = []
 
