@@ -147,6 +147,37 @@ def test_a_killed_range_is_taken_over_partition_by_partition(deployment, calls, 
     assert deployment.instance.get_materialized_partitions(dg.AssetKey(EACH)) == set(JANUARY[:5])
 
 
+def test_from_asset_failure_leaves_out_the_lost_day_of_an_asset_that_has_others(deployment, calls, backfilled_dune):
+    """Dagster selects what has told nothing; from failure is the way to the day."""
+    assert deployment.finish(deployment.launch(MATVIEW)).is_success
+    days, lost = JANUARY[:3], JANUARY[1]
+    partitioned_location.break_account(backfilled_dune, lost)
+    run_id = deployment.launch(EACH, SPAN, tags={RANGE_START_TAG: days[0], RANGE_END_TAG: days[-1]})
+    assert deployment.finish(run_id).is_failure
+    partitioned_location.load_account(backfilled_dune)
+    sent = len(calls())
+
+    from_asset_failure = deployment.finish(deployment.reexecute(run_id, "FROM_ASSET_FAILURE"))
+    assert from_asset_failure.is_success
+    assert set(deployment.materialized(from_asset_failure.run_id)) == {"/".join(SPAN)}
+    assert deployment.instance.get_materialized_partitions(dg.AssetKey(EACH)) == set(days) - {lost}
+
+    assert deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE")).is_success
+    assert deployment.instance.get_materialized_partitions(dg.AssetKey(EACH)) == set(days)
+    span, day = [[node["query_execution"] for node in body["pipeline"]["nodes"]] for body in calls()[sent:]]
+    assert [node["query_id"] for node in span] == [11]
+    assert day == [{"query_id": 10, "query_parameters": {"day": lost}}]
+
+
+def test_where_every_asset_has_a_day_from_asset_failure_finds_nothing(deployment, calls, backfilled_dune):
+    assert deployment.finish(deployment.launch(MATVIEW)).is_success
+    partitioned_location.break_account(backfilled_dune, JANUARY[0])
+    run_id = deployment.launch(EACH, tags={RANGE_START_TAG: JANUARY[0], RANGE_END_TAG: JANUARY[1]})
+    assert deployment.finish(run_id).is_failure
+    assert "re-execute the run from failure" in deployment.failure_text(run_id)
+    assert deployment.reexecute(run_id, "FROM_ASSET_FAILURE") is None
+
+
 def ended(dune, query_id):
     states = [execution["state"] for execution in dune.executions() if execution["query_id"] == query_id]
     return states.count("QUERY_STATE_COMPLETED")

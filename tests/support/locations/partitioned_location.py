@@ -35,20 +35,27 @@ CATALOG = DuneCatalog(
     ],
     checks=[DuneCheck(asset="query_12", name="no_fifth", kind="gate", query_id=20)],
 )
+DAY = {"key": "day", "type": "text", "value": "2020-01-01"}
+ENDS = [{"key": key, "type": "text", "value": "2020-01-01"} for key in ("from", "to")]
 
 
 def load_account(dune):
     """Save the catalog's queries in a local Dune."""
-    day = {"key": "day", "type": "text", "value": "2020-01-01"}
-    ends = [{"key": key, "type": "text", "value": "2020-01-01"} for key in ("from", "to")]
     dune.load_query(1, "base", "SELECT 1 AS n")
     dune.load_materialized_view(BASE, 1)
-    dune.load_query(10, "each", f"SELECT '{{{{day}}}}' AS day, n FROM {BASE}", parameters=[day])
-    dune.load_query(12, "checked", "SELECT '{{day}}' AS day, 1 AS n", parameters=[day])
-    dune.load_query(13, "reader", "SELECT '{{day}}' AS day, 2 AS n", parameters=[day])
+    dune.load_query(10, "each", f"SELECT '{{{{day}}}}' AS day, n FROM {BASE}", parameters=[DAY])
+    dune.load_query(12, "checked", "SELECT '{{day}}' AS day, 1 AS n", parameters=[DAY])
+    dune.load_query(13, "reader", "SELECT '{{day}}' AS day, 2 AS n", parameters=[DAY])
     no_fifth = "SELECT CASE WHEN '{{day}}' = '2024-01-05' THEN CAST('gate closed: the fifth' AS bigint) END AS n"
-    dune.load_query(20, "no fifth", no_fifth, parameters=[day])
-    dune.load_query(11, "span", f"SELECT '{{{{from}}}}' AS a, '{{{{to}}}}' AS b, n FROM {BASE}", parameters=ends)
+    dune.load_query(20, "no fifth", no_fifth, parameters=[DAY])
+    dune.load_query(11, "span", f"SELECT '{{{{from}}}}' AS a, '{{{{to}}}}' AS b, n FROM {BASE}", parameters=ENDS)
+
+
+def break_account(dune, day):
+    """Let the one query fail on a day, and the other altogether."""
+    broken = f"SELECT IF('{{{{day}}}}' = '{day}', CAST('x' AS bigint), 1) AS n FROM {BASE}"
+    dune.load_query(10, "each", broken, parameters=[DAY])
+    dune.load_query(11, "span", "SELECT '{{from}}' AS a, '{{to}}' AS b, CAST('x' AS bigint) AS n", parameters=ENDS)
 
 
 assets = build_dune_assets(CATALOG)
