@@ -1,10 +1,12 @@
-"""What runs have sent to Dune, as their record tells."""
+"""What runs have sent to Dune, as their record tells, and which of them are under way."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 import dagster as dg
 
-from dagster_dune._execution.submissions.submission_record import submissions_of
+from dagster_dune._execution.submissions.submission_record import UNDER_WAY, submissions_of
 from dagster_dune.errors import DuneResultError
 
 
@@ -32,3 +34,36 @@ def pipelines_of_run(instance: dg.DagsterInstance, run_id: str) -> tuple[str, ..
     own = [submission for submission in submissions_of(instance, [run]) if submission.run_id == run_id]
     own.sort(key=lambda submission: submission.at)
     return tuple(submission.pipeline_execution_id for submission in own if submission.pipeline_execution_id)
+
+
+def run_under_way(instance: dg.DagsterInstance, job_name: str, keys: Collection[dg.AssetKey]) -> dg.DagsterRun | None:
+    """Return a run of a job that has not ended; None if there is none.
+
+    An instance may hold several code locations with a job of that name, and a schedule is not told which is its own. So
+    a run is of this job if it is to make or to check an asset of it: what another location's job makes is not in it.
+
+    Args:
+        instance: Where runs are stored.
+        job_name: The name of the job.
+        keys: The assets of the job.
+    """
+    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNDER_WAY))
+    return next((run for run in runs if any(key in keys for key in _planned(instance, run.run_id))), None)
+
+
+def _planned(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetKey]:
+    """The assets that a run is to make or to check, as Dagster notes them when it stores the run."""
+    made, checked = (
+        dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+    )
+    cursor, has_more = None, True
+    while has_more:
+        page = instance.get_records_for_run(run_id, cursor=cursor, of_type={made, checked})
+        for record in page.records:
+            event = record.event_log_entry.dagster_event
+            if event and event.event_type == checked:
+                yield event.asset_check_planned_data.asset_key
+            elif event and event.asset_key:
+                yield event.asset_key
+        cursor, has_more = page.cursor, page.has_more

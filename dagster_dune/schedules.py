@@ -7,12 +7,12 @@ from datetime import datetime
 
 import dagster as dg
 
-from dagster_dune._execution.submissions.submission_record import UNDER_WAY
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns, listed
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.run_config import DuneRunConfig, config_by_definition
+from dagster_dune.runs import run_under_way
 
 RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -80,7 +80,7 @@ def build_schedule_from_dune_selection(
         execution_timezone: The time zone of the cron fields; UTC if None.
         default_status: Whether the schedule is on from the start.
         skip_if_running: Whether a tick is skipped while a run of the job is under way. Two runs over one matview pay
-            twice.
+            twice. A job of the same name in another code location, over other assets, is another job.
         partitions_per_tick: How many of the last time partitions a tick runs, in one call: more than one where data
             may still change after a partition's end.
         repeat_unpartitioned: Whether the job may hold both partitioned queries and what has no partitions. A backfill
@@ -107,8 +107,8 @@ def build_schedule_from_dune_selection(
     )
 
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if skip_if_running and (run_id := _run_under_way(context.instance, job_name)):
-            return dg.SkipReason(f"Run {run_id} of {job_name} is still under way.")
+        if skip_if_running and (run := run_under_way(context.instance, job_name, keys)):
+            return dg.SkipReason(f"Run {run.run_id} of {job_name} is still under way.")
         return _request(partitions_def, partitions_per_tick, context) if partitions_def else dg.RunRequest()
 
     return dg.ScheduleDefinition(
@@ -187,11 +187,6 @@ def _partitions_def(
             hint="Make two jobs, or set repeat_unpartitioned=True if it is never backfilled.",
         )
     return first.partitions_def
-
-
-def _run_under_way(instance: dg.DagsterInstance, job_name: str) -> str | None:
-    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNDER_WAY), limit=1)
-    return runs[0].run_id if runs else None
 
 
 def _some(specs: Sequence[dg.AssetSpec]) -> str:
