@@ -10,6 +10,7 @@ from dagster_dune.errors import DuneConfigurationError
 
 DEFAULT_BASE_URL = "https://api.dune.com"
 API_PATH = "/api"
+VARIABLE = "DUNE_API_BASE_URL"
 
 
 def checked_base_url(base_url: str) -> str:
@@ -44,6 +45,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def address_of_environment() -> str | None:
+    """Return the address in DUNE_API_BASE_URL; None if it is not set, or holds nothing."""
+    return os.environ.get(VARIABLE, "").strip() or None
+
+
 def address_in_force(base_url: str | None) -> str:
-    """Return the address that requests go to: the one given, else that of DUNE_API_BASE_URL, else Dune's own."""
-    return base_url or os.environ.get("DUNE_API_BASE_URL") or DEFAULT_BASE_URL
+    """Return the address that requests go to: the one given, else that of DUNE_API_BASE_URL, else Dune's own.
+
+    An address of nothing but spaces, as a variable may hold it, is none.
+    """
+    return (base_url or "").strip() or address_of_environment() or DEFAULT_BASE_URL

@@ -11,6 +11,7 @@ from dagster_dune.cli.catalog import catalog_app
 from dagster_dune.cli.doctor import doctor
 from dagster_dune.cli.emulator.commands import emulator_app
 from dagster_dune.cli.env_file import read_env_file
+from dagster_dune.cli.failures import failed
 from dagster_dune.cli.pipelines import cancel, status
 from dagster_dune.cli.results import results
 from dagster_dune.errors import DuneError
@@ -48,5 +49,4 @@ def main(
     try:
         read_env_file()
     except DuneError as error:
-        typer.secho(str(error), err=True, fg=typer.colors.RED)
-        raise typer.Exit(1) from error
+        raise failed(error) from error

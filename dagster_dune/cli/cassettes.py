@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from dagster_dune.cli.emulator.server_options import emulator_class
+from dagster_dune.cli.failures import failed
 from dagster_dune.cli.subprocesses import run_with
 from dagster_dune.errors import DuneError
 
@@ -39,7 +40,7 @@ def record(
         recorder.cassette().write(output)
         _check_recorded(recorder)
     except (DuneError, OSError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     typer.echo(f"{output}: {recorder.count} requests and their answers, without keys.", err=True)
     sys.exit(code)
 
@@ -58,7 +59,7 @@ def replay(
             code = run_with(command, {"DUNE_API_BASE_URL": emulator.url, "DUNE_API_KEY": key})
             asked = len(emulator.journal())
     except (DuneError, OSError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     if not asked:
         typer.echo("No request came to the replay: a base_url in code wins over DUNE_API_BASE_URL.", err=True)
     sys.exit(code)
@@ -71,8 +72,3 @@ def _check_recorded(recorder: Recorder) -> None:
             "in its code or configuration, which wins over DUNE_API_BASE_URL.",
             hint="Take it out to record.",
         )
-
-
-def _failed(error: Exception) -> typer.Exit:
-    typer.echo(str(error), err=True)
-    return typer.Exit(1)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dagster_dune.cli.environment import client_of_environment
+from dagster_dune.cli.failures import failed
 from dagster_dune.cli.reading import kept_reads, shown_progress
 from dagster_dune.errors import DuneError
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.tree import Tree
 
-    from dagster_dune.api.client import DuneApiClient
     from dagster_dune.catalog.contents import CatalogContents
 
 catalog_app = typer.Typer(help="The catalog: what the account holds, kept in a file.", no_args_is_help=True)
@@ -57,7 +58,11 @@ def pull(
     with _reporting() as console:
         folder = read_directory(queries) if queries else None
         known = _known(output, console)
-        with _client() as client, shown_progress(console) as progress, kept_reads(output, console) as read:
+        with (
+            client_of_environment() as client,
+            shown_progress(console) as progress,
+            kept_reads(output, console) as read,
+        ):
             account, catalog = pull_account(
                 client,
                 folder,
@@ -139,7 +144,7 @@ def diff(
             account = read_document(catalog)
         else:
             names = [obj.sql_name for obj in folder]
-            with _client() as client, shown_progress(console) as progress:
+            with client_of_environment() as client, shown_progress(console) as progress:
                 select = None if folder.unidentified else names
                 account = discover(client, select=select, folder=folder, progress=progress)
         both = merged(folder, account)
@@ -187,13 +192,6 @@ def _outdated(catalog: CatalogContents) -> CatalogContents:
     )
 
 
-def _client() -> DuneApiClient:
-    from dagster_dune.api.address import DEFAULT_BASE_URL  # noqa: PLC0415  (slow to import)
-    from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
-
-    return DuneApiClient(os.environ.get("DUNE_API_KEY", ""), os.environ.get("DUNE_API_BASE_URL", DEFAULT_BASE_URL))
-
-
 @contextmanager
 def _reporting() -> Iterator[Console]:
     """Show warnings and errors of the library in its own words, on the error stream."""
@@ -206,8 +204,7 @@ def _reporting() -> Iterator[Console]:
     try:
         yield console
     except DuneError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        raise failed(error) from error
     finally:
         logger.removeHandler(handler)
 

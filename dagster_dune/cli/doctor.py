@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dagster_dune.cli.environment import client_of_environment
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
@@ -84,13 +85,10 @@ def _check_place(file: Path) -> None:
 
 
 def _client(report: Report) -> DuneApiClient:
-    from dagster_dune.api.address import DEFAULT_BASE_URL  # noqa: PLC0415
-    from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
     from dagster_dune.doctor.reading import address_in_words, observed  # noqa: PLC0415
 
-    base_url = os.environ.get("DUNE_API_BASE_URL") or DEFAULT_BASE_URL
-    client = DuneApiClient(os.environ.get("DUNE_API_KEY", ""), base_url, max_retries=2, observe=observed(report))
-    report.fact("address", address_in_words(base_url), is_private=True)  # now that it is known to hold no key
+    client = client_of_environment(max_retries=2, observe=observed(report))
+    report.fact("address", address_in_words(client.base_url), is_private=True)  # now that it is known to hold no key
     return client
 
 

@@ -9,24 +9,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dagster_dune.cli.environment import client_of_environment
+from dagster_dune.cli.failures import failed
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dagster_dune.api.client import DuneApiClient
     from dagster_dune.api.models import PipelineStatus
 
 PIPELINE = "The execution id of a pipeline."
+TIMEOUT = 10
 
 
 def status(pipeline: Annotated[str, typer.Argument(help=PIPELINE)]) -> None:
     """Show how a pipeline and its nodes stand. Reads DUNE_API_KEY and DUNE_API_BASE_URL."""
     try:
-        with _client() as client:
+        with client_of_environment(timeout=TIMEOUT) as client:
             _show(client.get_pipeline_status(pipeline))
     except DuneError as error:
-        raise _told(error) from error
+        raise failed(error) from error
 
 
 def cancel(
@@ -45,12 +47,12 @@ def cancel(
     log.setLevel(logging.INFO)
     open_ = []
     try:
-        with _client() as client:
+        with client_of_environment(timeout=TIMEOUT) as client:
             for pipeline in _pipelines(pipeline_or_run):
                 plan = plan_as_reported(client.get_pipeline_status(pipeline))
                 open_ += [f"{name} in {pipeline}" for name in cancel_pipeline(client, plan, pipeline, log)]
     except DuneError as error:
-        raise _told(error) from error
+        raise failed(error) from error
     if open_:
         typer.echo(f"These may still run, and cost: {', '.join(open_)}", err=True)
         raise typer.Exit(1)
@@ -87,16 +89,3 @@ def _show(answer: PipelineStatus) -> None:
         words = [str(execution.id), name, (progress and progress.status) or "pending"]
         words += [text for text in (progress and progress.execution_id, progress and progress.error) if text]
         typer.echo("  ".join(words))
-
-
-def _client() -> DuneApiClient:
-    from dagster_dune.api.address import DEFAULT_BASE_URL  # noqa: PLC0415
-    from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
-
-    base_url = os.environ.get("DUNE_API_BASE_URL", DEFAULT_BASE_URL)
-    return DuneApiClient(os.environ.get("DUNE_API_KEY", ""), base_url, timeout=10)
-
-
-def _told(error: DuneError) -> typer.Exit:
-    typer.echo(str(error), err=True)
-    return typer.Exit(1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dagster_dune.cli.environment import client_of_environment
+from dagster_dune.cli.failures import failed
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ def results(
         ) as bar:
             export = _write(source, output, kind, columns, filter, limit, max_bytes, bar)
     except DuneError as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error
+        raise failed(error) from error
     console.print(f"{output}: {export.rows:,} rows, {export.bytes:,} bytes read.", highlight=False)
 
 
@@ -63,15 +63,12 @@ def _write(
     max_bytes: int | None,
     bar: Any,
 ) -> Export:
-    from dagster_dune.api.address import DEFAULT_BASE_URL  # noqa: PLC0415
-    from dagster_dune.api.client import DuneApiClient  # noqa: PLC0415
     from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
     from dagster_dune.frames.results import open_reader  # noqa: PLC0415
     from dagster_dune.frames.text_files import write_csv, write_ndjson  # noqa: PLC0415
 
-    key, address = os.environ.get("DUNE_API_KEY", ""), os.environ.get("DUNE_API_BASE_URL", DEFAULT_BASE_URL)
     is_query = source.isascii() and source.isdigit()
-    with DuneApiClient(key, address) as client:
+    with client_of_environment() as client:
         task = bar.add_task("rows", total=None)
         reader = open_reader(
             client,

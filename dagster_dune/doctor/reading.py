@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import TypeVar
 from urllib.request import getproxies
 
 from dagster_dune.api import models
+from dagster_dune.api.address import VARIABLE, address_of_environment
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import (
     DuneApiError,
@@ -278,4 +278,4 @@ def _skew(date: str | None, asked_at: float, told_at: float) -> float | None:
 
 def address_in_words(base_url: str) -> str:
     """The address that is asked, and where it comes from."""
-    return f"{base_url} ({'DUNE_API_BASE_URL' if os.environ.get('DUNE_API_BASE_URL') else 'the default'})"
+    return f"{base_url} ({VARIABLE if address_of_environment() else 'the default'})"

@@ -12,8 +12,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from dagster_dune.api.key import DEFAULT_VARIABLE
-from dagster_dune.cli.emulator.server_options import ServerOptions, fail, takes_server_options
+from dagster_dune.cli.emulator.server_options import ServerOptions, takes_server_options
 from dagster_dune.cli.env_file import variables_of_env_file
+from dagster_dune.cli.failures import failed
 from dagster_dune.cli.subprocesses import STOP_SIGNALS, run_with
 from dagster_dune.errors import DuneError
 
@@ -79,7 +80,7 @@ def schema(
     try:
         text, problems = folder_schema(folder, declared, rows)
     except DuneError as error:
-        fail(str(error))
+        raise failed(error) from error
     typer.echo(text, nl=False)
     for problem in problems:
         typer.echo(problem, err=True)

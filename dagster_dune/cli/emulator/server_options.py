@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from dagster_dune.cli.emulator.folders import load_folder
+from dagster_dune.cli.failures import failed
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class ServerOptions:
             finally:
                 emulator.stop()
         except DuneError as error:
-            fail(str(error))
+            raise failed(error) from error
 
 
 def takes_server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,12 +122,6 @@ def emulator_class() -> type[DuneEmulator]:
             hint="Run: pip install 'dagster-dune[emulator]'.",
         ) from error
     return DuneEmulator
-
-
-def fail(message: str) -> NoReturn:
-    """End the command with a message."""
-    typer.secho(message, err=True, fg=typer.colors.RED)
-    raise typer.Exit(1)
 
 
 def _assumed(text: str) -> tuple[str, str]:
