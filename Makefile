@@ -30,6 +30,8 @@ help:
 	@echo "make dev    the example project in Dagster's UI (against the real Dune if DUNE_API_KEY is set)"
 	@echo "            PORT=3001 for a port of your choice"
 	@echo "make check  lint, types and import contracts alone"
+	@echo "make format write the code as make check wants it, and put right what ruff can"
+	@echo "make benchmarks what is measured by hand, on a quiet machine"
 	@echo "make chaos  SEEDS=100: drawn faults and kills, with real processes; ON=PostgreSQL over that"
 	@echo "make kills  who dies at which moment, and what the next attempt does, as a table; ON=PostgreSQL"
 	@echo "make docs   the documentation as a site, in build/site"
