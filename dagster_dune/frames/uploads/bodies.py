@@ -69,11 +69,10 @@ def content_type(columns: Sequence[TableColumn], rows: Rows, marker: str | None 
         return CSV
     if not rows.can_be_read_again:
         return NDJSON
-    batches = rows.batches([column.name for column in watched])
     is_exact = all(
         (column.type != "varchar" or is_exact_in_csv(texts_of(array, column))) and not (is_alone and array.null_count)
-        for batch in batches
-        for array, column in zip(batch.columns, watched, strict=True)
+        for slice_ in rows.slices([column.name for column in watched])
+        for array, column in zip(slice_.columns, watched, strict=True)
     )
     return CSV if is_exact else NDJSON
 
@@ -104,7 +103,7 @@ def rows_of(batch: pa.RecordBatch, columns: Sequence[TableColumn], format_: Cont
     """Write rows, a line each.
 
     Args:
-        batch: The rows.
+        batch: The rows, a slice of them.
         columns: The columns of the table, in the order of the batch's.
         format_: Of `content_type`.
 

@@ -6,24 +6,20 @@ No more than a few slices of the rows stand in memory.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.uploads.bodies import ContentType, content_type, header, rows_of
 from dagster_dune.frames.uploads.options import WriteOptions
-from dagster_dune.frames.uploads.schema import DuneUploadError, is_bytes, is_text
-from dagster_dune.frames.uploads.sources import BATCH_ROWS, Rows
-
-SLICE_BYTES = 16 * 2**20
-"""About how much of texts and bytes is written at once: texts of Arrow have at most 2 GB together."""
+from dagster_dune.frames.uploads.schema import DuneUploadError
+from dagster_dune.frames.uploads.sources import Rows
 
 WRITERS = 2
 Content = bytes | memoryview
@@ -100,7 +96,7 @@ def _lines(rows: Rows, columns: list[TableColumn], options: WriteOptions, format
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="dune-bodies") as pool:
         coming = deque[Future[list[Lines]]]()
         try:
-            for slice_ in _slices(rows.batches(rows.schema.names)):
+            for slice_ in rows.slices(rows.schema.names):
                 coming.append(pool.submit(_written, slice_, columns, options.marker, format_, room))
                 if len(coming) > WRITERS:
                     yield from coming.popleft().result()
@@ -109,29 +105,6 @@ def _lines(rows: Rows, columns: list[TableColumn], options: WriteOptions, format
         finally:
             for future in coming:
                 future.cancel()
-
-
-def _slices(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Cut the rows into slices, of fewer rows where their texts are long."""
-    for batch in batches:
-        for start in range(0, batch.num_rows, BATCH_ROWS):
-            part = _without_views(batch.slice(start, BATCH_ROWS))
-            long = [array for array in part.columns if is_text(array.type) or is_bytes(array.type)]
-            size = sum(pc.sum(pc.binary_length(array)).as_py() or 0 for array in long)
-            step = max(1, min(BATCH_ROWS, part.num_rows * SLICE_BYTES // max(1, size)))
-            for begin in range(0, part.num_rows, step):
-                yield part.slice(begin, step)
-
-
-_WITHOUT_VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
-
-
-def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same rows; Arrow has few functions for views."""
-    arrays = [
-        array.cast(_WITHOUT_VIEWS[array.type]) if array.type in _WITHOUT_VIEWS else array for array in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 def _written(
@@ -144,7 +117,7 @@ def _written(
     whole = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
     try:
         lines = rows_of(whole, columns, format_)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowCapacityError):
         if rows.num_rows == 1:
             raise
     else:

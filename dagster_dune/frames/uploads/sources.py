@@ -1,4 +1,4 @@
-"""Whatever kind of frame is to be written, as record batches."""
+"""Whatever kind of frame is to be written, as slices of its rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.uploads.options import MAX_INSERT_BYTES
+from dagster_dune.frames.uploads.slices import slices_of
 
-BATCH_ROWS = 20_000
+SLICE_ROWS = 20_000
+SLICE_BYTES = 16 * 2**20
 KINDS = (
     "It takes frames of polars, pandas and Arrow, record batch readers, DuckDB relations, lists of dicts and paths of "
     "Parquet files."
@@ -23,17 +26,31 @@ _HELD = ("polars", "pandas", "pyarrow")
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows that are to be written.
+    """The rows that are to be written; there is no other way to them than `slices`.
 
     Attributes:
         schema: Their columns in Arrow.
-        batches: Reads them, or some of their columns.
-        can_be_read_again: Whether that can be done more than once; not of a stream.
+        can_be_read_again: Whether they can be read more than once; not of a stream.
+        slice_rows: The rows of a slice at the most.
+        slice_bytes: About how much of texts and bytes a slice has at the most, unless it is one row.
+        row_bytes: How much of them one row may have.
     """
 
     schema: pa.Schema
-    batches: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+    _batches: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
     can_be_read_again: bool
+    slice_rows: int = SLICE_ROWS
+    slice_bytes: int = SLICE_BYTES
+    row_bytes: int = MAX_INSERT_BYTES
+
+    def slices(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read some of the columns, which must be such as a table takes.
+
+        Raises:
+            DuneConfigurationError: A row has more than `row_bytes`.
+        """
+        for batch in self._batches(names):
+            yield from slices_of(batch, self.slice_rows, self.slice_bytes, self.row_bytes)
 
 
 def rows_in(frame: Any) -> Rows:
@@ -85,15 +102,15 @@ def _of_parquet(path: str | os.PathLike[str]) -> Rows:
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(BATCH_ROWS, columns=list(names))
+            yield from file.iter_batches(SLICE_ROWS, columns=list(names))
 
     return Rows(schema, batches, can_be_read_again=True)
 
 
 def _table_of(rows: Sequence[Any]) -> pa.Table:
     """A table of mappings, which need not all have the same keys."""
-    if strange := next((row for row in rows if not isinstance(row, Mapping)), None):
-        raise DuneConfigurationError(f"A list with a {type(strange).__name__} in it is no frame.", hint=KINDS)
+    if strange := [row for row in rows if not isinstance(row, Mapping)]:
+        raise DuneConfigurationError(f"A list with a {type(strange[0]).__name__} in it is no frame.", hint=KINDS)
     names = dict.fromkeys(str(name) for row in rows for name in row)
     with _readable(rows):
         return pa.table({name: [row.get(name) for row in rows] for name in names})

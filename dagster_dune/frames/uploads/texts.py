@@ -28,14 +28,12 @@ def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
     """Write the values of a column as plain texts, NULL as NULL.
 
     Args:
-        array: The values.
+        array: The values, plain as `Rows.slices` gives them.
         column: The column that they are for.
 
     Raises:
         DuneConfigurationError: A value does not fit its column.
     """
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
     type_ = str(column.type)
     if type_ in WIDE:
         return _wide(array, column)

@@ -6,6 +6,7 @@ import json
 import resource
 import tempfile
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -19,18 +20,19 @@ from hypothesis import strategies as st
 
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.uploads import kept_bodies
-from dagster_dune.frames.uploads.bodies import CSV, NDJSON, is_exact_in_csv, rows_of
+from dagster_dune.frames.uploads import bodies, kept_bodies
+from dagster_dune.frames.uploads.bodies import CSV, NDJSON, content_type, is_exact_in_csv, rows_of
 from dagster_dune.frames.uploads.kept_bodies import keep_bodies
 from dagster_dune.frames.uploads.options import WriteOptions
 from dagster_dune.frames.uploads.schema import DuneUploadError, table_columns
 from dagster_dune.frames.uploads.sources import rows_in
+from dagster_dune.frames.uploads.texts import texts_of
 
 PLAIN = pa.table({"n": [1, 2, None], "t": ["a", None, 'b, "c"']})
 
 
-def kept(frame, folder, **options):
-    rows = rows_in(frame)
+def kept(frame, folder, limits=None, **options):
+    rows = replace(rows_in(frame), **(limits or {}))
     columns = table_columns(rows.schema)
     return keep_bodies(rows, columns, WriteOptions(**options), Path(tempfile.mkdtemp(dir=folder)))
 
@@ -124,8 +126,107 @@ def test_a_slice_is_written_like_a_copy_of_it(data):
     start = data.draw(st.integers(0, len(array)))
     part, columns = array[start:], table_columns(pa.schema([("c", type_)]))
     copy = pa.array(part.to_pylist(), type_)
-    written = [bytes(rows_of(pa.record_batch([one], names=["c"]), columns, NDJSON)) for one in (part, copy)]
+    written = [
+        b"".join(bytes(rows_of(slice_, columns, NDJSON)) for slice_ in rows_in(pa.table({"c": one})).slices(["c"]))
+        for one in (part, copy)
+    ]
     assert written[0] == written[1]
+
+
+# --- slices ---
+
+TEXTS, BYTES = ["a" * 20, None, "bb" * 40, "", "c" * 300], [b"a" * 10, None, b"bb" * 20, b"", b"c" * 150]
+PLACES = pa.array([4, 0, None, 2, 2, 1, 3, 4, 0, 0], pa.int8())
+
+
+def dictionary_of(values):
+    return pa.DictionaryArray.from_arrays(PLACES, values)
+
+
+LONG = {
+    "string": pa.array(TEXTS * 3),
+    "large string": pa.array(TEXTS * 3, pa.large_string()),
+    "view": pa.array(TEXTS * 3, pa.string_view())[1:],
+    "bytes": pa.array(BYTES * 3),
+    "large bytes": pa.array(BYTES * 3, pa.large_binary())[2:],
+    "view of bytes": pa.array(BYTES * 3, pa.binary_view()),
+    "bytes of one length": pa.array([bytes(90)] * 15, pa.binary(90)),
+    "dictionary": dictionary_of(pa.array(TEXTS)),
+    "dictionary of large": dictionary_of(pa.array(TEXTS, pa.large_string()))[3:],
+    "dictionary of views": dictionary_of(pa.array(TEXTS, pa.string_view()))[3:],
+    "dictionary of views of bytes": dictionary_of(pa.array(BYTES, pa.binary_view())),
+    "dictionary of numbers": dictionary_of(pa.array([1, 2, None, 4, 5])),
+    "no values": pa.DictionaryArray.from_arrays(pa.array([None] * 9, pa.uint8()), pa.array([], pa.string_view())),
+    "numbers": pa.array(range(15)),
+}
+
+
+def is_plain(type_):
+    return not pa.types.is_dictionary(type_) and "view" not in str(type_)
+
+
+def size_of(slice_):
+    """About what its texts and bytes take where they are written."""
+    values = [value for row in slice_.to_pylist() for value in row.values()]
+    return sum(len(value) * (1 + isinstance(value, bytes)) for value in values if isinstance(value, str | bytes))
+
+
+@pytest.mark.parametrize("most", [1, 100, 350, 10_000])
+@pytest.mark.parametrize("array", LONG.values(), ids=LONG)
+def test_slices_are_plain_and_have_few_rows_where_their_texts_are_long(array, most):
+    rows = replace(rows_in(pa.table({"c": array, "also": array})), slice_rows=7, slice_bytes=most)
+    slices = list(rows.slices(["c", "also"]))
+    assert [row for slice_ in slices for row in slice_.to_pylist()] == [
+        {"c": value, "also": value} for value in array.to_pylist()
+    ]
+    assert all(is_plain(type_) for slice_ in slices for type_ in slice_.schema.types)
+    assert all(slice_.num_rows == 1 or size_of(slice_) <= most for slice_ in slices)
+    assert max(slice_.num_rows for slice_ in slices) <= 7
+    if most == 10_000:
+        assert len(slices) == -(-len(array) // 7)
+
+
+@pytest.mark.parametrize("type_", [pa.string(), pa.string_view(), pa.large_string()])
+def test_a_few_long_texts_among_many_short_ones_stand_in_slices_of_their_own(type_):
+    texts = ["x"] * 500 + ["y" * 1000] * 5 + ["x"] * 500
+    rows = replace(rows_in(pa.table({"t": pa.array(texts, type_)})), slice_bytes=1000)
+    assert [slice_.num_rows for slice_ in rows.slices(["t"])] == [500, 1, 1, 1, 1, 1, 500]
+
+
+def test_the_choice_of_the_format_looks_at_slices_too(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(bodies, "texts_of", lambda array, column: seen.append(array) or texts_of(array, column))
+    frame = pl.DataFrame({"t": ["x" * 300] * 20, "kind": ["y" * 300] * 20}, schema_overrides={"kind": pl.Categorical})
+    rows = replace(rows_in(frame), slice_bytes=1000)
+    assert content_type(table_columns(rows.schema), rows) == CSV
+    assert sum(len(array) for array in seen) == 40
+    assert {(array.type, len(array)) for array in seen} <= {(pa.large_string(), 1), (pa.large_string(), 2)}
+
+
+@pytest.mark.parametrize("name", sorted(LONG.keys() - {"numbers", "dictionary of numbers", "no values"}))
+def test_a_row_that_is_more_than_an_insert_is_refused_before_it_is_written(name):
+    rows = replace(rows_in(pa.table({"n": range(len(LONG[name])), "c": LONG[name]})), row_bytes=70)
+    with pytest.raises(DuneConfigurationError, match=r"more than one insert takes \(70\). Shorten the texts"):
+        list(rows.slices(["n", "c"]))
+
+
+LETTERS = ["x", "y", None]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series(LETTERS, dtype=pl.Categorical),
+        pl.Series(LETTERS, dtype=pl.Enum(["y", "x"])),
+        pa.array(LETTERS).dictionary_encode(),
+        pa.DictionaryArray.from_arrays([0, 1, None], pa.array(["x", "y"], pa.string_view())),
+        pa.DictionaryArray.from_arrays([0, 1, 2], pa.array(LETTERS, pa.string_view())),
+    ],
+)
+def test_categories_are_written_like_texts(tmp_path, column):
+    make = pl.DataFrame if isinstance(column, pl.Series) else pa.table
+    (body,) = kept(make({"n": [1, 2, 3], "t": column}), tmp_path)
+    assert body.path.read_text() == "n,t\n1,x\n2,y\n3,\n"
 
 
 # --- kinds of frames ---
@@ -133,7 +234,7 @@ def test_a_slice_is_written_like_a_copy_of_it(data):
 
 def test_mappings_need_not_all_have_the_same_keys():
     rows = rows_in([{"a": 1}, {"a": 2, "b": "x"}])
-    assert pa.Table.from_batches(rows.batches(["a", "b"])).to_pylist() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
+    assert pa.Table.from_batches(rows.slices(["a", "b"])).to_pylist() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +243,9 @@ def test_mappings_need_not_all_have_the_same_keys():
         ([{"a": 1}, {"a": "x"}], "The list cannot be read as columns of one type each"),
         ([{"a": 2**70}], "The list cannot be read as columns of one type each"),
         ([1], "A list with a int in it is no frame"),
+        ([0], "A list with a int in it is no frame"),
+        ([{"a": 1}, ""], "A list with a str in it is no frame"),
+        ([None, {"a": 1}], "A list with a NoneType in it is no frame"),
         (pd.DataFrame({"a": [1, "x"]}), "The DataFrame cannot be read as columns of one type each"),
         ("no/such.parquet", "'no/such.parquet' cannot be read as a Parquet file"),
         (__file__, "cannot be read as a Parquet file"),
@@ -167,17 +271,15 @@ def test_a_body_holds_as_many_rows_as_fit(tmp_path):
     )
 
 
-def test_the_order_of_the_rows_is_kept_across_slices(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept_bodies, "BATCH_ROWS", 7)
-    (body,) = kept(pa.table({"n": list(range(500)), "m": list(range(500))}), tmp_path)
+def test_the_order_of_the_rows_is_kept_across_slices(tmp_path):
+    (body,) = kept(pa.table({"n": list(range(500)), "m": list(range(500))}), tmp_path, {"slice_rows": 7})
     assert [line.split(",")[0] for line in body.path.read_text().splitlines()[1:]] == list(map(str, range(500)))
 
 
 def test_long_texts_are_written_few_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept_bodies, "SLICE_BYTES", 1000)
     seen = []
     monkeypatch.setattr(kept_bodies, "rows_of", lambda rows, *rest: seen.append(rows.num_rows) or rows_of(rows, *rest))
-    (body,) = kept(pa.table({"n": range(20), "t": ["x" * 300] * 20}), tmp_path)
+    (body,) = kept(pa.table({"n": range(20), "t": ["x" * 300] * 20}), tmp_path, {"slice_bytes": 1000})
     assert (max(seen), body.rows) == (3, 20)
 
 
@@ -194,11 +296,10 @@ def test_a_stream_is_never_held_whole(tmp_path):
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 120 * 10**6
 
 
-def test_an_error_of_a_slice_ends_the_writing(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept_bodies, "BATCH_ROWS", 5)
+def test_an_error_of_a_slice_ends_the_writing(tmp_path):
     years = pa.array([0] * 50 + [4 * 10**14] + [0] * 50, pa.timestamp("ms"))
     with pytest.raises(DuneConfigurationError, match="a year that is none of 0 to 9999"):
-        kept(pa.table({"n": range(101), "at": years}), tmp_path)
+        kept(pa.table({"n": range(101), "at": years}), tmp_path, {"slice_rows": 5})
 
 
 def test_a_disk_without_room_is_told_before_anything_is_sent(tmp_path):
