@@ -185,9 +185,9 @@ def differences(have: Sequence[ColumnInfo], wanted: Sequence[TableColumn]) -> li
 
 
 def _plain(type_: str | object) -> str:
-    """A type as it compares: precision of times, blanks and aliases are no difference."""
+    """A type as it compares, by its own name: precision of times, blanks and aliases are no difference."""
     parsed = parse_type(str(type_))
     if not parsed.name:
         return str(type_)
     arguments = f"({','.join(map(str, parsed.arguments))})" if parsed.name == "decimal" else ""
-    return "uint256" if parsed.name in WIDE else parsed.name + arguments
+    return parsed.name + arguments

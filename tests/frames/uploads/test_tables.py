@@ -20,8 +20,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dagster_dune import AmbiguousSubmission, DuneApiClient, DuneConfigurationError
+from dagster_dune.api.models import ColumnInfo, TableColumn
 from dagster_dune.frames.results import get_result, run_sql
-from dagster_dune.frames.uploads.schema import RESERVED, WIDE, DuneUploadError, table_columns, table_parts
+from dagster_dune.frames.uploads.schema import (
+    RESERVED,
+    WIDE,
+    DuneUploadError,
+    differences,
+    table_columns,
+    table_parts,
+)
 from dagster_dune.frames.uploads.tables import write_table
 
 NAME = "dune.acme.labels"
@@ -264,6 +272,35 @@ def test_columns_that_do_not_fit_are_told_or_replaced(client):
         write_table(client, other, NAME, mode="append")
     assert write_table(client, other, NAME, on_schema_change="replace").was_created
     assert rows(client).to_pylist() == other.to_pylist()
+
+
+@pytest.mark.parametrize("there", TABLE)
+def test_each_type_fits_itself_alone(there):
+    have = [ColumnInfo(name="v", type=there)]
+    for wanted in TABLE:
+        expected = [] if wanted == there else [f"v is {there}, not {wanted}"]
+        assert differences(have, [TableColumn(name="v", type=wanted)]) == expected
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        ("decimal(38, 9)", "decimal(38,9)"), ("timestamp(3)", "timestamp"), ("INT", "integer"), ("UINT256", "uint256"),
+        ("timestamp(3) with time zone", "timestamp with time zone"), ("varchar(10)", "varchar"),
+    ],
+)  # fmt: skip
+def test_spelling_and_precision_are_no_difference(there, wanted):
+    assert differences([ColumnInfo(name="v", type=there)], [TableColumn(name="v", type=wanted)]) == []
+
+
+@pytest.mark.parametrize(("first", "second"), [("uint256", "int256"), ("int256", "uint256")])
+def test_a_wide_number_of_the_other_kind_is_told_before_anything_is_cleared(client, first, second):
+    frame = pa.table({"v": ["7"]})
+    for _ in range(2):
+        write_table(client, frame, NAME, types={"v": first})
+    with pytest.raises(DuneUploadError, match=f"v is {first}, not {second}"):
+        write_table(client, frame, NAME, types={"v": second})
+    assert rows(client).to_pylist() == [{"v": "7"}]
 
 
 # --- failures half way, and answers that are lost ---
