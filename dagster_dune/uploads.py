@@ -39,7 +39,8 @@ def build_dune_upload(
         mode: ``"replace"`` or ``"append"``.
         types: Dune's types by column, for those that are to be others than their own: a text column can be ``uint256``.
         on_schema_change: ``"error"``, or ``"replace"`` to delete and create the table anew.
-        max_credits: Refuse to write for more, before the first request.
+        max_credits: Refuse to create and insert for more, before the first request. Looks for a marker are queries,
+            whose price is known when the first one has run: it is counted from then on.
         is_private: Whether only the owner may read it.
         marker_column: Of appends: a further column that holds the partition's key, or the id of the run's first
             attempt. By it rows are found again, and nothing is appended twice; looking is a query, and charged.

@@ -20,6 +20,17 @@ QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]{0,17})")
 TEAM_TABLE_NAME = re.compile(r"dune\.(?P<team>[\w-]+)\.(?P<kind>result|dataset)_(?P<name>\w+)")
 
 
+RESERVED = frozenset(
+    """alter and as between by case cast constraint create cross cube current_catalog current_date current_path
+    current_role current_schema current_time current_timestamp current_user deallocate delete describe distinct drop
+    else end escape except execute exists extract false for from full group grouping having in inner insert intersect
+    into is join json_array json_exists json_object json_query json_table json_value left like listagg localtime
+    localtimestamp natural normalize not null on or order outer prepare recursive right rollup select skip table then
+    trim true uescape union unnest using values when where with""".split()  # noqa: SIM905  (a list of eighty lines says no more)
+)
+"""Words that DuneSQL (Trino) reserves: https://trino.io/docs/current/language/reserved.html."""
+_PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 KEY_PREFIX = "dune"
 
 
@@ -119,6 +130,22 @@ def materialized_view_name(text: str) -> str:
         if text.strip()
         else "A materialized view has no name.",
         hint="Write it as Dune lists it: dune.<team>.result_<name>.",
+    )
+
+
+def name_in_sql(name: str) -> str:
+    """Write a name as SQL takes it: in quotes where a part is no plain word, or one that DuneSQL reserves.
+
+    Args:
+        name: Without quotes, with dots between its parts.
+
+    Examples:
+        >>> print(name_in_sql("dune.acme.labels"), name_in_sql("dune.21co.labels"), name_in_sql("dune.my-team.order"))
+        dune.acme.labels dune."21co".labels dune."my-team"."order"
+    """
+    return ".".join(
+        part if _PLAIN_WORD.fullmatch(part) and part.lower() not in RESERVED else '"' + part.replace('"', '""') + '"'
+        for part in name.split(".")
     )
 
 

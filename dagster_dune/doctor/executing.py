@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dagster_dune.api import models
 from dagster_dune.api.errors import DuneApiError, DuneBadRequestError, DuneConnectionError
+from dagster_dune.catalog.names import name_in_sql
 from dagster_dune.doctor.exchanges import without_names
 from dagster_dune.doctor.pipelines import PipelineExperiments
 from dagster_dune.doctor.report import Report
@@ -122,7 +123,7 @@ class _Experiments:
         make = self._objects.query
         plain = make("one row", PLAIN)
         matview = self._objects.matview(plain)
-        in_sql = _quoted(matview.name)
+        in_sql = _in_sql(matview.name)
         first = matview.execution_id
         if first:
             self._objects.ended(first)
@@ -161,10 +162,9 @@ class _Experiments:
                 self._report.not_tried(id_, f"{status}{without_names(words)}")
 
 
-def _quoted(name: str) -> str:
+def _in_sql(name: str) -> str:
     """A matview's name as SQL has it, in full."""
     parts = (name if name.startswith("dune.") else f"dune.{name}").replace('"', "").split(".")
     if len(parts) != PARTS_OF_A_MATVIEW:
         raise DuneError("the matview has a name that SQL cannot read")
-    catalog, team, table = parts
-    return f'{catalog}."{team}".{table}'
+    return name_in_sql(".".join(parts))

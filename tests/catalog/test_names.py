@@ -1,8 +1,9 @@
 """Names of what SQL can read."""
 
 import pytest
+from sqlglot import exp, parse_one
 
-from dagster_dune.catalog.names import Reference, ReferenceKind, materialized_view_name, slugify
+from dagster_dune.catalog.names import Reference, ReferenceKind, materialized_view_name, name_in_sql, slugify
 from dagster_dune.errors import DuneCatalogError
 
 
@@ -51,6 +52,24 @@ def test_no_materialized_view_name(text):
 def test_empty_materialized_view_name():
     with pytest.raises(DuneCatalogError, match="A materialized view has no name"):
         materialized_view_name("  ")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("dune.acme.labels", "dune.acme.labels"),
+        ("dune._a.t_1", "dune._a.t_1"),
+        ("dune.21co.t", 'dune."21co".t'),
+        ("dune.my-team.t", 'dune."my-team".t'),
+        ("dune.order.Select", 'dune."order"."Select"'),
+        ('dex.a b"c', 'dex."a b""c"'),
+        ("dune.é.t", 'dune."é".t'),
+    ],
+)
+def test_a_name_in_sql_is_read_as_itself(name, expected):
+    assert name_in_sql(name) == expected
+    table = parse_one(f"SELECT * FROM {expected}", dialect="trino").find(exp.Table)
+    assert ".".join(part.name for part in table.parts) == name
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.catalog.names import name_in_sql
 from dagster_dune.errors import DuneError
 from dagster_dune.frames.results import Log, get_result, run_sql
+from dagster_dune.frames.uploads.budget import Budget
 from dagster_dune.frames.uploads.schema import DuneUploadError
 
 LONGEST_PAUSE = 30.0
@@ -21,18 +23,16 @@ class MarkedRows:
         column: The column that holds the marker.
         marker: The marker.
         log: Where looks are told.
-
-    Attributes:
-        credits: What the looks have cost so far.
+        budget: Where looks are counted, and what ends them.
     """
 
-    def __init__(self, client: DuneApiClient, table: str, column: str, marker: str, log: Log) -> None:
+    def __init__(self, client: DuneApiClient, table: str, column: str, marker: str, log: Log, budget: Budget) -> None:
         self._client = client
         self._table = table
         self._column = column
         self._marker = marker
         self._log = log
-        self.credits = 0.0
+        self._budget = budget
 
     def are_there(self, rows: int) -> bool:
         """Whether they were appended before.
@@ -41,9 +41,9 @@ class MarkedRows:
             rows: As many as they should be.
 
         Raises:
-            DuneUploadError: Some are there, but not as many.
+            DuneUploadError: Some are there, but not as many, or they could not be counted.
         """
-        found = self._count()
+        found = self._count("Nothing was appended")
         if found == rows:
             self._log.info("%s has the %s rows of %s already.", self._table, f"{found:,}", self._marker)
         elif found:
@@ -64,13 +64,17 @@ class MarkedRows:
             settle_seconds: After so many they cannot come any more.
 
         Raises:
-            DuneUploadError: Some of them are there, or they are there twice.
+            DuneUploadError: Some of them are there, or they are there twice, or they could not be counted.
         """
+        state = (
+            f"{before:,} rows are in, and whether the {rows:,} rows of the insert that got no answer are there is not "
+            "known"
+        )
         deadline = time.monotonic() + settle_seconds
         self._log.warning("An insert into %s got no answer; its marker is looked for. %s", self._table, error)
         while True:
             is_late = time.monotonic() >= deadline
-            found = self._count()
+            found = self._count(state)
             if found == before + rows:
                 return True
             if found != before:
@@ -87,17 +91,37 @@ class MarkedRows:
         """Check that all have been appended, once.
 
         Raises:
-            DuneUploadError: They are more or fewer.
+            DuneUploadError: They are more or fewer, or they could not be counted.
         """
-        found = self._count()
+        found = self._count(f"All {rows:,} rows were appended")
         if found != rows:
             raise DuneUploadError(
                 f"{self._table} has {found:,} rows with the marker {self._marker!r}, but {rows:,} were appended.",
                 hint="Rows are there twice or not at all: replace the table.",
             )
 
-    def _count(self) -> int:
-        sql = f"SELECT count(*) AS n FROM {self._table} WHERE {self._column} = '{self._marker}'"  # noqa: S608 - checked by us
-        result = run_sql(self._client, sql, log=self._log)
-        self.credits += result.credits or 0.0
-        return int(get_result(self._client, result.execution_id, log=self._log).column("n")[0].as_py())
+    def _count(self, state: str) -> int:
+        """Count the rows that are there.
+
+        Args:
+            state: What is known of the table, for the error of a look that fails.
+        """
+        budget = self._budget
+        if budget.is_passed_by(budget.look):
+            why = (
+                f"{budget.spent:g} credits are spent of max_credits={budget.most:g}, and a look costs {budget.look:g}."
+            )
+            raise self._not_counted(state, why)
+        sql = f"SELECT count(*) AS n FROM {name_in_sql(self._table)} WHERE {self._column} = '{self._marker}'"  # noqa: S608 - checked by us
+        try:
+            result = run_sql(self._client, sql, log=self._log)
+            budget.add_look(result.credits)
+            return int(get_result(self._client, result.execution_id, log=self._log).column("n")[0].as_py())
+        except DuneError as error:
+            raise self._not_counted(state, str(error)) from error
+
+    def _not_counted(self, state: str, why: str) -> DuneUploadError:
+        return DuneUploadError(
+            f"The rows of {self._table} with the marker {self._marker!r} could not be counted. {state}: {why}",
+            hint="Append the same rows again with the same marker: what is there is counted first.",
+        )

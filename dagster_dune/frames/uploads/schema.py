@@ -8,21 +8,13 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from dagster_dune.api.models import ColumnInfo, TableColumn
+from dagster_dune.catalog.names import RESERVED
 from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.frames.types.columns import SHORT_DIGITS, TYPE_KEY
 from dagster_dune.frames.types.dune_types import parse_type
 
 ZONED = "timestamp with time zone"
 WIDE = ("uint256", "int256")
-RESERVED = frozenset(
-    """alter and as between by case cast constraint create cross cube current_catalog current_date current_path
-    current_role current_schema current_time current_timestamp current_user deallocate delete describe distinct drop
-    else end escape except execute exists extract false for from full group grouping having in inner insert intersect
-    into is join json_array json_exists json_object json_query json_table json_value left like listagg localtime
-    localtimestamp natural normalize not null on or order outer prepare recursive right rollup select skip table then
-    trim true uescape union unnest using values when where with""".split()  # noqa: SIM905  (a list of eighty lines says no more)
-)
-"""Words that DuneSQL (Trino) reserves: https://trino.io/docs/current/language/reserved.html."""
 
 _TYPES: dict[pa.DataType, str] = {
     pa.bool_(): "boolean",

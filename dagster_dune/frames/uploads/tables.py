@@ -20,6 +20,7 @@ from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
 from dagster_dune.api.models import TableColumn, UploadInfo
 from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.frames.results import Log
+from dagster_dune.frames.uploads.budget import Budget
 from dagster_dune.frames.uploads.kept_bodies import Body, keep_bodies
 from dagster_dune.frames.uploads.markers import MarkedRows
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, TableWritten, WriteOptions, price_of
@@ -43,9 +44,13 @@ def write_table(
         name: ``dune.<team>.<table>``.
         log: Where each step is told.
         options: ``mode`` ("replace" or "append"), ``types`` (Dune's types by column, such as uint256 for a text
-            column), ``on_schema_change`` ("error" or "replace"), ``max_credits``, ``is_private``, ``marker`` and
-            ``marker_column`` (a text in a column of its own, by which an append is found again),
+            column), ``on_schema_change`` ("error" or "replace"), ``max_credits`` (see below), ``is_private``,
+            ``marker`` and ``marker_column`` (a text in a column of its own, by which an append is found again),
             ``max_request_bytes``, ``settle_seconds``.
+
+    Before the first request, `max_credits` is compared with the price of creating the table and of all inserts. A look
+    for a marker is a query, whose price is known when it has run: the first one is counted afterwards, and from then on
+    nothing is sent that would pass the limit with one more look as dear as it.
 
     Returns:
         What was written.
@@ -65,7 +70,7 @@ def write_table(
     rows = rows_in(frame)
     columns = table_columns(rows.schema, chosen.types)
     if chosen.marker is not None:
-        if chosen.marker_column in rows.schema.names:
+        if chosen.marker_column.lower() in map(str.lower, rows.schema.names):
             raise DuneConfigurationError(f"The frame has a column {chosen.marker_column!r} itself.")
         columns += table_columns(pa.schema([(chosen.marker_column, pa.string())]))
     with tempfile.TemporaryDirectory(prefix="dagster-dune-") as folder:
@@ -92,30 +97,30 @@ class _Writer:
         self._bodies = bodies
         self._options = options
         self._log = log
-        self._credits = 0.0
+        self._budget = Budget(options.max_credits)
         self._rows = sum(body.rows for body in bodies)
         marker = options.marker
-        self._marked = None if marker is None else MarkedRows(client, name, options.marker_column, marker, log)
+        self._marked = (
+            None if marker is None else MarkedRows(client, name, options.marker_column, marker, log, self._budget)
+        )
 
     def run(self) -> TableWritten:
         self._check_credits(creates=False)
         there = next((upload for upload in self._client.list_uploads() if upload.full_name == self._name), None)
         is_new = self._must_be_created(there)
         self._check_credits(creates=is_new)
-        if self._marked and not is_new and self._marked.are_there(self._rows):
-            return TableWritten(self._name, credits=self._spent, was_there=True)
+        if self._marked and not is_new:
+            if self._marked.are_there(self._rows):
+                return TableWritten(self._name, credits=self._budget.spent, was_there=True)
+            self._check_credits(creates=False)
         self._prepare(there, creates=is_new)
         for number, body in enumerate(self._bodies):
             self._insert(number, body)
         if self._marked:
             self._marked.check(self._rows)
         sent = sum(body.bytes for body in self._bodies)
-        self._log.info("%s: %s rows written, %s credits.", self._name, f"{self._rows:,}", f"{self._spent:g}")
-        return TableWritten(self._name, self._rows, sent, len(self._bodies), self._spent, was_created=is_new)
-
-    @property
-    def _spent(self) -> float:
-        return self._credits + (self._marked.credits if self._marked else 0.0)
+        self._log.info("%s: %s rows written, %s credits.", self._name, f"{self._rows:,}", f"{self._budget.spent:g}")
+        return TableWritten(self._name, self._rows, sent, len(self._bodies), self._budget.spent, was_created=is_new)
 
     # --- before the first change ---
 
@@ -135,13 +140,15 @@ class _Writer:
         )
 
     def _check_credits(self, *, creates: bool) -> None:
-        most = self._options.max_credits
+        """Check the price of all that is still to come, as far as it is known."""
         price = sum(price_of(body.bytes) for body in self._bodies) + (CREATION_CREDITS if creates else 0.0)
-        if most is not None and price > most:
+        price += self._budget.look if self._marked else 0.0
+        if self._budget.is_passed_by(price):
+            looks = f" Looking for the marker has cost {self._budget.spent:g}." if self._budget.spent else ""
             raise DuneUploadError(
-                f"Writing {self._rows:,} rows to {self._name} would cost {price:g} credits, more than "
-                f"max_credits={most:g}.",
-                hint="Nothing was sent.",
+                f"Writing {self._rows:,} rows to {self._name} would cost {self._budget.spent + price:g} credits, more "
+                f"than max_credits={self._budget.most:g}.",
+                hint=f"Nothing was sent.{looks}",
             )
 
     # --- the steps ---
@@ -158,7 +165,7 @@ class _Writer:
                     if there is None:
                         raise
                     raise self._half_done(error, "The old table is deleted, and the new one was not created") from error
-            self._credits += CREATION_CREDITS
+            self._budget.spent += CREATION_CREDITS
             self._log.info("Created %s.", self._name)
         elif self._options.mode == "replace":
             self._client.clear_upload(self._team, self._table)
@@ -175,7 +182,7 @@ class _Writer:
             if self._marked is None:
                 raise self._lost(number, before, body, error) from error
             if self._marked.have_arrived(before, body.rows, error, self._options.settle_seconds):
-                self._credits += price_of(body.bytes)
+                self._budget.spent += price_of(body.bytes)
             else:
                 self._send_again(number, before, body)
         except DuneApiError as error:
@@ -199,7 +206,7 @@ class _Writer:
 
     def _send(self, body: Body) -> None:
         answer = self._client.insert_rows(self._team, self._table, body.path, body.format)
-        self._credits += price_of(body.bytes)
+        self._budget.spent += price_of(body.bytes)
         if answer.rows_written != body.rows:
             raise DuneUploadError(
                 f"Dune has written {answer.rows_written:,} of {body.rows:,} rows to {self._name}.",

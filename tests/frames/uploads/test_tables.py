@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 
 from dagster_dune import AmbiguousSubmission, DuneApiClient, DuneConfigurationError
 from dagster_dune.api.models import ColumnInfo, TableColumn
+from dagster_dune.catalog.names import RESERVED
+from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.frames.results import get_result, run_sql
 from dagster_dune.frames.uploads.schema import (
-    RESERVED,
     WIDE,
     DuneUploadError,
     differences,
@@ -34,6 +35,7 @@ from dagster_dune.frames.uploads.tables import write_table
 
 NAME = "dune.acme.labels"
 INSERT = "/api/v1/uploads/acme/labels/insert"
+LOOK = "/api/v1/sql/execute"
 KILLS = int(os.environ.get("DAGSTER_DUNE_KILLS", "5"))
 FRAME = pa.table({"address": pa.array([b"\x01", b"\x02"]), "label": ["exchange", None]})
 
@@ -250,7 +252,8 @@ def test_values_that_do_not_fit_are_refused_before_any_request(faulty, frame, ty
     [
         {"mode": "upsert"}, {"on_schema_change": "ignore"}, {"mode": "append", "on_schema_change": "replace"},
         {"marker": "x"}, {"mode": "append", "marker": "it's"}, {"max_request_bytes": 0}, {"modus": "append"},
-        {"mode": "append", "marker": "x", "marker_column": "label"}, {"max_credits": "5"}, {"types": ["uint256"]},
+        {"mode": "append", "marker": "x", "marker_column": "label"},
+        {"mode": "append", "marker": "x", "marker_column": "LABEL"}, {"max_credits": "5"}, {"types": ["uint256"]},
         {"mode": "append", "marker": 5}, {"max_request_bytes": "1 GB"}, {"is_private": "yes"}, {"settle_seconds": "1"},
     ],
 )  # fmt: skip
@@ -340,6 +343,84 @@ def test_a_marker_may_be_any_text_without_quotes(client, marker):
     frame = pa.table({"n": [1, 2]})
     assert write_table(client, frame, NAME, mode="append", marker=marker).rows == 2
     assert write_table(client, frame, NAME, mode="append", marker=marker).was_there
+
+
+@pytest.mark.parametrize("name", ['dune."21co".labels', "dune.my-team.labels", "dune.order.labels", "dune._a.labels"])
+def test_a_marker_works_for_every_name_of_a_team(database, name):
+    team = name.replace('"', "").split(".")[1]
+    with DuneEmulator(database=database, team=team) as dune, DuneApiClient(dune.api_key, dune.url) as client:
+        written = [write_table(client, FRAME, name, mode="append", marker="m") for _ in range(2)]
+        assert [each.rows for each in written] == [2, 0]
+        assert written[1].was_there
+
+
+AGAIN = "Append the same rows again with the same marker: what is there is counted first"
+
+
+def test_a_look_before_an_append_that_fails_says_that_nothing_was_appended(client, dune):
+    write_table(client, FRAME, NAME, mode="append", marker="before")
+    dune.inject("status", method="POST", path=LOOK, status=403, body={"error": "no"})
+    with pytest.raises(DuneUploadError, match=f"could not be counted. Nothing was appended: .*403.*{AGAIN}"):
+        write_table(client, FRAME, NAME, mode="append", marker="m")
+    assert count(client) == 2
+
+
+def test_a_look_after_an_append_that_fails_says_that_all_is_there(client, dune):
+    dune.inject("status", method="POST", path=LOOK, status=403, body={"error": "no"})
+    with pytest.raises(DuneUploadError, match=f"could not be counted. All 2 rows were appended: .*403.*{AGAIN}"):
+        write_table(client, FRAME, NAME, mode="append", marker="m")
+    assert count(client) == 2
+    assert write_table(client, FRAME, NAME, mode="append", marker="m").was_there
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_look_for_a_lost_insert_that_fails_says_what_is_not_known(client, dune, when):
+    dune.inject("reset", method="POST", path=INSERT, when=when)
+    dune.inject("status", method="POST", path=LOOK, status=403, body={"error": "no"})
+    with pytest.raises(DuneUploadError, match=r"0 rows are in, and whether the 2 rows of the insert .* is not known: "):
+        write_table(client, FRAME, NAME, mode="append", marker="m")
+    assert write_table(client, FRAME, NAME, mode="append", marker="m").was_there == (when == "after")
+    assert count(client) == 2
+
+
+def test_a_look_whose_rows_cannot_be_read_is_one_that_fails(client, dune):
+    dune.inject("status", path="/api/v1/execution/*/results/csv", status=402, body={"error": "no"})
+    with pytest.raises(DuneUploadError, match=r"could not be counted. All 2 rows were appended: .*402"):
+        write_table(client, FRAME, NAME, mode="append", marker="m")
+
+
+def price_of_a_look(client):
+    """Of an emulator's account: what an append into a table that is there costs more than its insert."""
+    write_table(client, FRAME, NAME, mode="append", marker="first")
+    return (write_table(client, FRAME, NAME, mode="append", marker="second").credits - 1) / 2
+
+
+def test_a_look_is_counted_before_the_append(client, dune):
+    look = price_of_a_look(client)
+    before = len(sent(dune, "/sql/execute"))
+    words = rf"would cost {1 + 2 * look:g} credits, more .*={1 + 1.5 * look:g}.*Nothing was sent. Looking.*{look:g}"
+    with pytest.raises(DuneUploadError, match=words):
+        write_table(client, FRAME, NAME, mode="append", marker="m", max_credits=1 + 1.5 * look)
+    assert (len(sent(dune, "/sql/execute")) - before, len(sent(dune, "/insert"))) == (1, 2)
+    most = 1 + 2 * look
+    assert write_table(client, FRAME, NAME, mode="append", marker="m", max_credits=most).credits == pytest.approx(most)
+
+
+def test_looks_for_a_lost_insert_end_with_the_credits(client, dune):
+    look = price_of_a_look(client)
+    before = len(sent(dune, "/sql/execute"))
+    dune.inject("reset", method="POST", path=INSERT, when="before")
+    marking = {"mode": "append", "marker": "m", "settle_seconds": 0.3}
+    with pytest.raises(
+        DuneUploadError, match=rf"not known: {2 * look:g} credits are spent of max_credits=.* a look costs"
+    ):
+        write_table(client, FRAME, NAME, **marking, max_credits=1 + 2 * look)
+    assert (len(sent(dune, "/sql/execute")) - before, count(client)) == (2, 4)
+
+
+def test_the_first_look_is_of_no_known_price(client):
+    written = write_table(client, FRAME, NAME, mode="append", marker="m", max_credits=11)
+    assert written.credits > 11
 
 
 def test_rows_that_are_there_twice_are_an_error_that_says_so(client):
