@@ -26,6 +26,9 @@ def results(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="How many rows at the most.")] = None,
     max_bytes: Annotated[int | None, typer.Option(min=0, help="Refuse to read a larger result.")] = None,
+    allow_partial_results: Annotated[
+        bool, typer.Option("--allow-partial-results", help="Read what there is of a result that Dune has cut short.")
+    ] = False,
 ) -> None:
     """Write the rows of a result into a file (DUNE_API_KEY, DUNE_API_BASE_URL). Dune charges exports by size.
 
@@ -40,7 +43,17 @@ def results(
         with Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         ) as bar:
-            export = _write(source, output, kind, columns, filter, limit, max_bytes, bar)
+            export = _write(
+                source,
+                output,
+                kind,
+                bar,
+                columns=[name.strip() for name in columns.split(",")] if columns else None,
+                filters=filter,
+                limit=limit,
+                max_bytes=max_bytes,
+                allow_partial_results=allow_partial_results,
+            )
     except DuneError as error:
         raise failed(error) from error
     console.print(f"{output}: {export.rows:,} rows, {export.bytes:,} bytes read.", highlight=False)
@@ -53,16 +66,7 @@ def _kind(output: str) -> str:
     return kind
 
 
-def _write(
-    source: str,
-    output: str,
-    kind: str,
-    columns: str | None,
-    filters: str | None,
-    limit: int | None,
-    max_bytes: int | None,
-    bar: Any,
-) -> Export:
+def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Export:
     from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
     from dagster_dune.frames.results import open_reader  # noqa: PLC0415
     from dagster_dune.frames.text_files import write_csv, write_ndjson  # noqa: PLC0415
@@ -75,10 +79,7 @@ def _write(
             None if is_query else source,
             query_id=int(source) if is_query else None,
             on_progress=lambda export: bar.update(task, completed=export.rows),
-            columns=[name.strip() for name in columns.split(",")] if columns else None,
-            filters=filters,
-            limit=limit,
-            max_bytes=max_bytes,
+            **options,
         )
         bar.update(task, total=reader.expected_rows)
         return {"parquet": write_parquet, "csv": write_csv, "ndjson": write_ndjson}[kind](reader, output)

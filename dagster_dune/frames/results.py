@@ -158,7 +158,8 @@ def _check_ids(execution_id: object) -> None:
 def _latest_execution(client: DuneApiClient, query_id: object) -> str:
     if not isinstance(query_id, int) or isinstance(query_id, bool) or query_id < 1:
         raise DuneConfigurationError(f"query_id must be the number of a query, not {query_id!r}.")
-    latest = client.get_query_results(query_id, limit=1)
+    # Without rows, which are charged, and of a partial result too: whether that will do is for its reader to say.
+    latest = client.get_query_results(query_id, limit=0, allow_partial_results=True)
     if not latest.execution_id:
         raise DuneResultError(f"Dune names no execution for the latest result of query {query_id}.")
     return latest.execution_id

@@ -8,7 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from dagster_dune import DuneApiClient
 from dagster_dune.cli import app
+from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.frames.results import run_query
 
 SQL = "SELECT n, CASE WHEN n = 2 THEN NULL ELSE '' END AS t, from_hex('ab') AS b, CAST(n AS decimal(5,1)) AS d "
 SQL += "FROM UNNEST(sequence(1, 3)) AS s(n)"
@@ -41,6 +44,19 @@ def test_columns_rows_and_their_number_are_chosen(run, tmp_path):
     words = ("--columns", "n,d", "--filter", "n > 1", "--limit", "1")
     assert run("EXECUTION", "-o", str(tmp_path / "out.csv"), *words).exit_code == 0
     assert (tmp_path / "out.csv").read_text() == '"n","d"\n2,2.0\n'
+
+
+def test_a_result_that_was_cut_short_is_read_where_that_is_said(database, monkeypatch, tmp_path):
+    with DuneEmulator(database=database, max_result_bytes=20) as dune, DuneApiClient(dune.api_key, dune.url) as client:
+        monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
+        monkeypatch.setenv("DUNE_API_BASE_URL", dune.url)
+        dune.load_query(6, "six", SQL)
+        run_query(client, 6)
+        words = ["results", "6", "-o", str(tmp_path / "out.csv")]
+        refused = CliRunner().invoke(app, words)
+        assert (refused.exit_code, "QUERY_STATE_COMPLETED_PARTIAL" in refused.output) == (1, True)
+        assert CliRunner().invoke(app, [*words, "--allow-partial-results"]).exit_code == 0
+    assert len((tmp_path / "out.csv").read_text().splitlines()) in (2, 3)
 
 
 @pytest.mark.parametrize(

@@ -458,6 +458,17 @@ def test_texts_that_differ_between_the_formats_are_an_error():
             read(server)
 
 
+@pytest.mark.parametrize("page_size", [None, 1, 7, 50, 1000])
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_they_are_told_apart_in_pages_that_are_shorter_than_they_were_asked_for(page_size, concurrency):
+    texts = [[str(n), "<nil>" if n % 40 == 7 else None if n % 3 else "x", "a", "b"] for n in range(100)]
+    with ResultServer(["n", "t", "a", "b"], ["bigint", *["varchar"] * 3], texts, max_values=100) as server:
+        table, _ = read(server, page_size=page_size, concurrency=concurrency)
+        assert table.column("t").to_pylist() == [row[1] for row in texts]
+        table, _ = read(server, page_size=page_size, limit=60, concurrency=concurrency)
+        assert table.column("t").to_pylist() == [row[1] for row in texts[:60]]
+
+
 def test_where_no_text_is_nil_one_look_is_enough(server):
     _, reader = read(server)
     extra = [options for path, options in server.requests if path == "/results"]

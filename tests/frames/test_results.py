@@ -1,6 +1,7 @@
 """Results for people, without Dagster: typed frames of executions and queries, and executions that are waited for."""
 
 import datetime as dt
+import json
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 from result_server import ResultServer
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneNotFoundError, DuneResultError
+from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.frames import extras
 from dagster_dune.frames.results import Waiting, get_result, run_query, run_sql
 from dagster_dune.frames.targets import target_of
@@ -74,6 +76,38 @@ def test_the_latest_result_of_a_query(client, dune, finish):
         get_result(client, query_id=7)
     finish(client, client.execute_query(7).execution_id)
     assert get_result(client, query_id=7).to_pylist() == [{"n": 7}]
+
+
+def test_the_latest_result_is_found_without_a_row_of_it(faulty):
+    shape = {"column_names": ["n"], "column_types": ["bigint"], "total_row_count": 1, "total_result_set_bytes": 9}
+    about = {"execution_id": "01X", "state": "QUERY_STATE_COMPLETED", "result_metadata": shape}
+    faulty.replies = [(200, json.dumps(about))]
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneResultError, match="more than max_bytes=1"):
+        get_result(client, query_id=7, max_bytes=1)
+    assert faulty.requests == [
+        "GET /api/v1/query/7/results?limit=0&allow_partial_results=true",
+        "GET /api/v1/execution/01X/status",
+    ]
+
+
+@pytest.fixture
+def partial(database):
+    """A client of an account whose query 7 has a result that was cut short."""
+    with DuneEmulator(database=database, max_result_bytes=100) as dune, DuneApiClient(dune.api_key, dune.url) as client:
+        dune.load_query(7, "seven", "SELECT n, 'xxxxxxxxxxxxxxxxxxxx' AS t FROM UNNEST(sequence(1, 50)) AS s(n)")
+        run_query(client, 7)
+        yield client
+
+
+def test_a_latest_result_that_was_cut_short_is_read_where_that_will_do(partial):
+    rows = get_result(partial, query_id=7, allow_partial_results=True).column("n").to_pylist()
+    assert 0 < len(rows) < 50
+    assert rows == list(range(1, len(rows) + 1))
+
+
+def test_a_latest_result_that_was_cut_short_is_an_error_with_a_hint_elsewhere(partial):
+    with pytest.raises(DuneResultError, match=r"QUERY_STATE_COMPLETED_PARTIAL.*allow_partial_results=True reads what"):
+        get_result(partial, query_id=7)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class PageReader:
             )
         self._export.add(size)
         num_rows = sum(batch.num_rows for batch in batches)
-        return Page(self._with_real_texts(batches, offset, limit), num_rows, next_offset)
+        return Page(self._with_real_texts(batches, offset, num_rows), num_rows, next_offset)
 
     def read_sample(self) -> Page[pa.RecordBatch]:
         """Read rows drawn at random, which come all at once."""
@@ -118,8 +118,14 @@ class PageReader:
 
     # --- NULL, or the text <nil> ---
 
-    def _with_real_texts(self, batches: list[pa.RecordBatch], offset: int, limit: int) -> list[pa.RecordBatch]:
-        """Read text columns again as JSON where CSV may show a text as NULL."""
+    def _with_real_texts(self, batches: list[pa.RecordBatch], offset: int, num_rows: int) -> list[pa.RecordBatch]:
+        """Read text columns again as JSON where CSV may show a text as NULL.
+
+        Args:
+            batches: The page in CSV.
+            offset: The number of rows before it.
+            num_rows: The number of its rows, which may be fewer than were asked for: JSON has more in a page then.
+        """
         doubtful = [
             (place, column, self._asked(column))
             for place, column in enumerate(self._columns if self._options.exact else ())
@@ -128,7 +134,7 @@ class PageReader:
         for place, column, holds_nil in doubtful:
             if holds_nil.result():
                 batch = pa.concat_batches(batches)
-                page = self._json_page([column], offset=offset, limit=limit, columns=[column.name], is_extra=True)
+                page = self._json_page([column], offset=offset, limit=num_rows, columns=[column.name], is_extra=True)
                 shown, texts = batch.column(place), page.batch.column(0)
                 if len(texts) != len(shown) or pc.all(pc.equal(texts, shown)).as_py() is False:
                     raise DuneResultError(

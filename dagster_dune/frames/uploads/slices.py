@@ -96,4 +96,4 @@ def _with_plain_values(array: pa.Array) -> pa.Array:
 def _plain(array: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         return array.dictionary_decode()
-    return array.cast(_WITHOUT_VIEWS.get(array.type, array.type))
+    return array.cast(_WITHOUT_VIEWS[array.type]) if array.type in _WITHOUT_VIEWS else array

@@ -36,10 +36,10 @@ class ResultServer:
 
     ID = "01JEXECUTION"
 
-    def __init__(self, names, types, texts, values=None, *, max_rows=None):
+    def __init__(self, names, types, texts, values=None, *, max_rows=None, max_values=None):
         self.names, self.types, self.texts = names, types, texts
         self.values = [dict(zip(names, row, strict=True)) for row in (values if values is not None else texts)]
-        self.max_rows = max_rows
+        self.max_rows, self.max_values = max_rows, max_values
         self.state = "QUERY_STATE_COMPLETED"
         self.total = len(texts)
         self.bytes = 1000
@@ -97,7 +97,8 @@ class ResultServer:
         chosen = next(csv.reader([options["columns"]])) if "columns" in options else self.names
         rows = self.rows(options)
         offset, limit = int(options.get("offset", 0)), int(options.get("limit", len(rows)))
-        page = rows[offset : offset + min(limit, self.max_rows or limit)]
+        most = min(limit, self.max_rows or limit, self.max_values // len(chosen) if self.max_values else limit)
+        page = rows[offset : offset + most]
         end = offset + len(page)
         following = end if end < len(rows) else None
         if path.endswith("/csv"):
