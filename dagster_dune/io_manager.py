@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -19,25 +20,17 @@ from pydantic import Field
 
 from dagster_dune._execution.rows import executions_of, place_of
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.metadata import export_metadata
+from dagster_dune.metadata import expected_export_metadata, export_metadata
+from dagster_dune.paging.options import ReadOptions
 from dagster_dune.resource import DuneResource
 
 if TYPE_CHECKING:
     from dagster_dune.paging.options import Export
 
-READ_OPTIONS = (
-    "columns",
-    "filters",
-    "sort_by",
-    "limit",
-    "sample",
-    "uint256",
-    "timestamps",
-    "exact",
-    "max_bytes",
-    "allow_partial_results",
-)
+READ_OPTIONS = tuple(ReadOptions.__dataclass_fields__)
 """What the metadata of an input may set, by these keys."""
+
+LIKENESS = 0.85
 
 
 class DuneIOManager(dg.ConfigurableIOManager):
@@ -85,29 +78,55 @@ class DuneIOManager(dg.ConfigurableIOManager):
         from dagster_dune.frames.results import get_result  # noqa: PLC0415  (pyarrow is slow to import)
         from dagster_dune.frames.targets import target_of  # noqa: PLC0415
 
-        target_of(context.dagster_type.typing_type)
+        target = target_of(context.dagster_type.typing_type)
+        options = self._options(context.definition_metadata or {}, context.name)
         partitions = context.asset_partition_keys if context.has_asset_partitions else None
         with place_of(context) as place:
             executions = executions_of(place, context.asset_key, partition_keys=partitions)
         name = context.asset_key.to_user_string()
 
-        def tell(export: Export) -> None:
+        def tell(metadata: dict[str, Any]) -> None:
             # Dagster notes it for the event of the input, and then has no observation that is of several partitions.
             has_several = partitions is not None and len(partitions) != 1
             with suppress(Exception) if has_several else nullcontext():
-                context.add_input_metadata(export_metadata(name, executions, export.rows, export.bytes))
+                context.add_input_metadata(metadata)
+
+        def begin(rows: int | None, bytes_: int | None) -> None:
+            if target.is_stream:  # whose end comes after Dagster has told the event of the input
+                tell(expected_export_metadata(name, executions, rows, bytes_))
+
+        def end(export: Export) -> None:
+            if not target.is_stream:
+                tell(export_metadata(name, executions, export.rows, export.bytes))
 
         return get_result(
             self.dune.get_client(),
             executions,
             as_=context.dagster_type.typing_type,
             log=context.log,
-            on_export=tell,
+            on_begin=begin,
+            on_export=end,
             closes_client=True,
-            **self._options(context.definition_metadata or {}),
+            **options,
         )
 
-    def _options(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    def _options(self, metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
+        for key in metadata:
+            if close := _option_like(key):
+                raise DuneConfigurationError(
+                    f"The metadata of the input {name!r} has the key {key!r}, which is no option of reading.",
+                    hint=f"Did you mean {close!r}? A key that is not for Dune may have a slash, as in my_tool/{key}.",
+                )
         given = {key: metadata[key] for key in READ_OPTIONS if key in metadata}
         plain = {key: value.value if isinstance(value, dg.MetadataValue) else value for key, value in given.items()}
         return {"uint256": self.uint256, "timestamps": self.timestamps, "max_bytes": self.max_bytes} | plain
+
+
+def _option_like(key: str) -> str | None:
+    """The option that a key was meant to be; None if it is one, or seems to be another tool's."""
+    if key in READ_OPTIONS or "/" in key:
+        return None
+    word = key.lower().replace("-", "_")
+    begun = [option for option in READ_OPTIONS if option.startswith(f"{word}_") and len(option) < 2 * len(word)]
+    close = get_close_matches(word, READ_OPTIONS, n=1, cutoff=LIKENESS) + begun
+    return close[0] if close else None

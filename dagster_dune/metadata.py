@@ -293,6 +293,14 @@ def export_metadata(
     return {f"{EXPORTS}/{name}": dg.MetadataValue.json(_without_none(figures))}
 
 
+def expected_export_metadata(
+    name: str, execution_ids: Sequence[str], rows: int | None, bytes_: int | None
+) -> dict[str, Any]:
+    """What reading a result will move at the most, where nobody can be told afterwards."""
+    figures = {"execution_ids": list(execution_ids), "expected_rows": rows, "result_bytes": bytes_}
+    return {f"{EXPORTS}/{name}": dg.MetadataValue.json(_without_none(figures))}
+
+
 def upload_metadata(name: str, rows: int, bytes_: int, cost: float) -> dict[str, Any]:
     """What was written into a table on Dune: creating and inserting are charged for."""
     return {f"{UPLOADS}/{name}": dg.MetadataValue.json({"rows": rows, "bytes": bytes_, "credits": cost})}

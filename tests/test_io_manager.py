@@ -5,12 +5,22 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 from waiting import PATIENCE
 
-from dagster_dune import DuneCatalog, DuneIOManager, Query, QueryPartitions, build_dune_assets
+from dagster_dune import (
+    DuneCatalog,
+    DuneConfigurationError,
+    DuneIOManager,
+    Query,
+    QueryPartitions,
+    build_dune_assets,
+)
+from dagster_dune.metadata import EXPORTS
+from dagster_dune.paging.options import ReadOptions
 
 CATALOG = DuneCatalog(
     queries=[
@@ -69,6 +79,89 @@ def test_the_latest_materialization_is_read_in_a_later_run(resources, instance):
     assert dg.materialize([ASSETS], resources=resources, instance=instance).success
     result = dg.materialize([ASSETS, in_polars], selection="in_polars", resources=resources, instance=instance)
     assert result.output_for_node("in_polars") == 15
+
+
+def reading(frame, **metadata):
+    """An asset that counts the numbers in one kind of frame."""
+
+    def reader(numbers):
+        return len(numbers.read_all() if isinstance(numbers, pa.RecordBatchReader) else numbers)
+
+    reader.__annotations__ = {"numbers": frame, "return": int}
+    return dg.asset(ins={"numbers": dg.AssetIn(NUMBERS, metadata=metadata)})(reader)
+
+
+@pytest.fixture
+def load(resources, instance):
+    """A function that materializes an asset which reads: what that gave, and what the event of its input says."""
+    assert dg.materialize([ASSETS], resources=resources, instance=instance).success
+
+    def run(reader):
+        result = dg.materialize([ASSETS, reader], selection=[reader], resources=resources, instance=instance)
+        (loaded,) = [event for event in result.all_events if event.is_loaded_input]
+        export = loaded.event_specific_data.metadata[f"{EXPORTS}/dune/numbers_1"]
+        return result.output_for_node("reader"), export.value
+
+    return run
+
+
+@pytest.mark.parametrize("frame", [pl.DataFrame, pa.Table, pd.DataFrame, pa.RecordBatchReader])
+def test_each_kind_of_frame_tells_what_it_reads_with_its_input(load, frame):
+    rows, export = load(reading(frame))
+    told = export["expected_rows" if frame is pa.RecordBatchReader else "rows"]
+    size = export["result_bytes" if frame is pa.RecordBatchReader else "bytes"]
+    assert (rows, told, len(export["execution_ids"]), size > 0) == (5, 5, 1, True)
+    assert len(export) == 3
+
+
+def test_a_stream_tells_no_rows_that_nobody_knows_before(load):
+    rows, export = load(reading(pa.RecordBatchReader, filters="n > 3"))
+    assert (rows, sorted(export)) == (2, ["execution_ids", "result_bytes"])
+
+
+def test_every_option_of_reading_may_stand_in_the_metadata(load, dune):
+    options = {
+        "columns": dg.MetadataValue.json(["n"]), "filters": "n > 1", "sort_by": "n", "limit": 3, "uint256": "text",
+        "timestamps": "cut", "exact": False, "max_bytes": 10**6, "allow_partial_results": True, "page_size": 2,
+        "concurrency": 1, "wire": "json", "ignore_max_credits_per_request": True,
+    }  # fmt: skip
+    assert {*options, "sample"} == set(ReadOptions.__dataclass_fields__)
+    before = len(dune.journal())
+    assert load(reading(pl.DataFrame, **options))[0] == 3
+    paths = [entry["path"].rpartition("/")[2] for entry in dune.journal()[before:]]
+    assert paths == ["status", "results", "results"]
+    assert load(reading(pl.DataFrame, sample=2))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "option"),
+    [
+        ("filter", "filters"), ("column", "columns"), ("Columns", "columns"), ("limits", "limit"), ("sort", "sort_by"),
+        ("max-bytes", "max_bytes"), ("maxBytes", "max_bytes"), ("int256", "uint256"), ("timestamp", "timestamps"),
+        ("allow_partial", "allow_partial_results"), ("ignore_max_credits", "ignore_max_credits_per_request"),
+        ("pagesize", "page_size"),
+    ],
+)  # fmt: skip
+def test_a_key_that_is_nearly_an_option_is_refused_before_any_request(load, dune, key, option):
+    before = len(dune.journal())
+    with pytest.raises(DuneConfigurationError, match=f"input 'numbers' has the key '{key}'.*Did you mean '{option}"):
+        load(reading(pl.DataFrame, **{key: "n > 3"}))
+    assert len(dune.journal()) == before
+
+
+@pytest.mark.parametrize(("key", "value"), [("wire", "nonsense"), ("limit", "3"), ("columns", "n"), ("page_size", 0)])
+def test_a_value_that_an_option_cannot_have_is_refused_before_any_request(load, dune, key, value):
+    before = len(dune.journal())
+    with pytest.raises(DuneConfigurationError, match=key):
+        load(reading(pl.DataFrame, **{key: value}))
+    assert len(dune.journal()) == before
+
+
+@pytest.mark.parametrize(
+    "key", ["dagster/filter", "my_tool/filter", "owner", "partition_expr", "schema", "page", "max", "example", "path"]
+)
+def test_keys_of_others_are_left_alone(load, key):
+    assert load(reading(pl.DataFrame, **{key: "n > 3"}))[0] == 5
 
 
 def test_an_annotation_that_is_no_frame_is_refused_with_those_that_are(resources, instance, dune):

@@ -59,6 +59,7 @@ def get_result(
     query_id: int | None = None,
     as_: Any = "arrow",
     log: Log | None = None,
+    on_begin: Callable[[int | None, int | None], None] | None = None,
     on_export: Callable[[Export], None] | None = None,
     closes_client: bool = False,
     **options: Any,
@@ -75,6 +76,8 @@ def get_result(
             ``pd.DataFrame``, ``duckdb.DuckDBPyRelation``, or one of the words polars, polars_lazy, arrow,
             arrow_stream, pandas, duckdb.
         log: Where rows and bytes are told.
+        on_begin: Called with the rows that will come and the bytes of the whole result, before the first page; each is
+            None where it is not known.
         on_export: Called with what has been read, when all of it has.
         closes_client: Whether the client is closed when all has been read, or reading has failed.
         options: ``columns``, ``filters``, ``sort_by``, ``limit``, ``sample``, ``uint256``, ``timestamps``, ``exact``,
@@ -96,6 +99,8 @@ def get_result(
         log = log or _log
         expected, size = reader.expected_rows, reader.export.total_bytes
         log.info("Reading %s: %s rows, %s bytes in all.", reader.name, _figure(expected), _figure(size))
+        if on_begin:
+            on_begin(expected, size)
         batches = _told(reader, log, on_export, stack.pop_all())
     return target.build(reader.schema, batches)
 

@@ -22,11 +22,13 @@ class Target:
         words: What it is called, first as a type that users annotate with, then as a word.
         digits: The digits of the widest decimal that it has.
         build: Makes it of a schema and a stream of batches.
+        is_stream: Whether rows are read while it is read from, and not before it is there.
     """
 
     words: tuple[str, str]
     digits: int
     build: Callable[[pa.Schema, Iterable[pa.RecordBatch]], Any]
+    is_stream: bool = False
 
 
 def unique_names(names: Sequence[str], *, fold_case: bool = False) -> list[str]:
@@ -104,7 +106,7 @@ TARGETS = (
     Target(("polars.DataFrame", "polars"), SHORT_DIGITS, _polars),
     Target(("polars.LazyFrame", "polars_lazy"), SHORT_DIGITS, _lazy_polars),
     Target(("pyarrow.Table", "arrow"), ARROW_DIGITS, _table),
-    Target(("pyarrow.RecordBatchReader", "arrow_stream"), ARROW_DIGITS, _reader),
+    Target(("pyarrow.RecordBatchReader", "arrow_stream"), ARROW_DIGITS, _reader, is_stream=True),
     Target(("pandas.DataFrame", "pandas"), ARROW_DIGITS, _pandas),
     Target(("duckdb.DuckDBPyRelation", "duckdb"), SHORT_DIGITS, _duckdb),
 )
