@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from dagster_dune.errors import DuneResultError
 from dagster_dune.frames.types import times
 from dagster_dune.frames.types.columns import Column
+from dagster_dune.frames.types.decimals import UnfitTextError, decimals, wide_integers
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType
 from dagster_dune.frames.types.equal_lengths import content_of, matrix_of, offsets_of, validity_of, with_content
 
@@ -74,6 +75,17 @@ def _integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     return _cast(texts, type_, column)
 
 
+def _floats(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    """Read doubles; a number that is too large for one would become infinite."""
+    numbers = _cast(texts, type_, column)
+    is_infinite = pc.fill_null(pc.is_inf(numbers), False)
+    if pc.any(is_infinite).as_py():
+        too_large = pc.filter(texts, pc.and_(is_infinite, pc.match_substring_regex(texts, "[0-9]")))
+        if len(too_large):
+            raise wrong(column, type_, too_large[0], numbers.type)
+    return numbers
+
+
 def _booleans(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     is_true = pc.equal(texts, "true")
     others = pc.filter(texts, pc.invert(pc.or_(is_true, pc.equal(texts, "false"))))
@@ -111,22 +123,22 @@ def _is_hexadecimal(text: str) -> bool:
     return re.fullmatch(r"0x([0-9a-fA-F]{2})*", text) is not None
 
 
+def _decimals(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
+    target = column.arrow_type_of(type_)
+    try:
+        return decimals(texts, target)
+    except UnfitTextError as error:
+        raise wrong(column, type_, error.text, target) from error
+
+
 def _wide_integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     if column.uint256 == "text":
         return texts
-    if column.uint256 != "binary":
-        return _integers(texts, type_, column)
-    lowest, highest = WIDE_RANGES[type_.name]
-    values: list[bytes | None] = []
-    for text in texts.to_pylist():
-        if text is None:
-            values.append(None)
-            continue
-        number = int(text) if re.fullmatch(r"-?[0-9]{1,78}", text) else highest + 1
-        if not lowest <= number <= highest:
-            raise wrong(column, type_, text)
-        values.append(number.to_bytes(32, "big", signed=number < 0))
-    return pa.array(values, pa.binary(32))
+    target = column.arrow_type_of(type_)
+    try:
+        return wide_integers(texts, WIDE_RANGES[type_.name], target)
+    except UnfitTextError as error:
+        raise wrong(column, type_, error.text, target) from error
 
 
 def _times(read: Callable[[str], int], texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
@@ -179,9 +191,9 @@ _CONVERTERS: dict[str, Callable[[pa.Array, DuneType, Column], pa.Array]] = {
     "smallint": _integers,
     "integer": _integers,
     "bigint": _integers,
-    "real": _cast,
-    "double": _cast,
-    "decimal": _cast,
+    "real": _floats,
+    "double": _floats,
+    "decimal": _decimals,
     "varbinary": _bytes,
     "date": _dates,
     "time": _clock_times,

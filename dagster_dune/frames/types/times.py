@@ -12,6 +12,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _DAY = 86_400_000_000
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LONGEST = 2**63 - 1
 
 _DATE = r"([+-]?\d{4,9})-(\d\d)-(\d\d)"
 _CLOCK = r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
@@ -43,15 +44,21 @@ def microseconds(text: str, *, cut: bool) -> int:
         raise ValueError("it is no timestamp")
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     if not 1 <= int(year) <= 9999:
-        if not cut:
-            raise ValueError("the year is none of 1 to 9999, and was not cut")
-        return _FIRST if int(year) < 1 else _LAST
+        return _within_years(_FIRST - 1 if int(year) < 1 else _LAST + 1, cut=cut)
     moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=UTC)
     local = (moment - _EPOCH) // _MICROSECOND + _fraction(fraction, cut=cut)
     if zone in (None, "UTC", "Z"):
         return local
     offset = _zone(str(zone)).utcoffset(moment.replace(tzinfo=None)) or timedelta()
-    return local - offset // _MICROSECOND
+    return _within_years(local - offset // _MICROSECOND, cut=cut)
+
+
+def _within_years(moment: int, *, cut: bool) -> int:
+    if _FIRST <= moment <= _LAST:
+        return moment
+    if not cut:
+        raise ValueError("in UTC, the year is none of 1 to 9999, and was not cut")
+    return min(max(moment, _FIRST), _LAST)
 
 
 def clock_microseconds(text: str, *, cut: bool) -> int:
@@ -86,6 +93,8 @@ def interval_microseconds(text: str) -> int:
     sign, days_, hours, minutes, seconds, fraction = match.groups()
     length = int(days_) * _DAY + ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1_000_000
     length += _fraction(fraction, cut=False)
+    if length > _LONGEST:
+        raise ValueError("64 bits do not hold so many microseconds")
     return -length if sign else length
 
 

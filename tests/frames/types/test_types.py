@@ -73,6 +73,8 @@ CASES = [
      dt.datetime(2024, 7, 2, tzinfo=UTC)),
     ("interval day to second", "-1 02:03:04.005", None, pa.duration("us"),
      -dt.timedelta(days=1, hours=2, minutes=3, seconds=4, milliseconds=5)),
+    ("interval day to second", "-106751991 04:00:54.775807", None, pa.duration("us"),
+     -dt.timedelta.resolution * (2**63 - 1)),
     ("interval year to month", "1-2", None, pa.string(), "1-2"),
     ("uuid", "12151fd2-7586-11e9-8f9e-2a86e4085a59", None, pa.string(), "12151fd2-7586-11e9-8f9e-2a86e4085a59"),
     ("ipaddress", "2001:db8::1", None, pa.string(), "2001:db8::1"),
@@ -130,6 +132,8 @@ def test_a_decimal_that_is_too_short_names_column_and_value(digits, number):
         ("date", "2024-02-30"), ("date", "2024-01-01 01:00:00"), ("date", "0000-01-01"),
         ("timestamp", "0000-12-31 00:00:00"), ("bigint", "0X1"), ("time", "25:00:00"), ("timestamp", "yesterday"),
         ("timestamp with time zone", "2024-01-01 00:00:00 Mars/Olympus"), ("interval day to second", "1"),
+        ("interval day to second", "106751992 00:00:00.000"), ("interval day to second", "-999999999 23:59:59.999"),
+        ("timestamp with time zone", "0001-01-01 00:00:00 +05:00"), ("date", "+999999999-01-01"),
     ],
 )  # fmt: skip
 def test_a_value_that_is_none_of_its_type_is_an_error_that_names_it(type_, text):
@@ -155,6 +159,8 @@ def test_bytes_hold_256_bits_and_no_more(text):
         ("0000-12-31 23:59:59.999 UTC", dt.datetime.min.replace(tzinfo=UTC)),
         ("+10000-01-01 00:00:00.000 UTC", dt.datetime.max.replace(tzinfo=UTC)),
         ("-0001-01-01 00:00:00.000 UTC", dt.datetime.min.replace(tzinfo=UTC)),
+        ("0001-01-01 08:00:00.000 Asia/Tokyo", dt.datetime.min.replace(tzinfo=UTC)),
+        ("9999-12-31 23:59:59.000 -00:01", dt.datetime.max.replace(tzinfo=UTC)),
     ],
 )
 def test_timestamps_that_do_not_fit_are_errors_or_cut(text, nearest):
