@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.exports import Source
 from dagster_dune.frames.extras import needed
+from dagster_dune.frames.leftovers import temporary_folder
 from dagster_dune.frames.targets import unique_names
 from dagster_dune.paging.options import Export
 
@@ -62,29 +64,18 @@ def write_duckdb(
         raise DuneConfigurationError(
             f"The result has a column {partition_column!r} itself.", hint="Give another partition_column."
         )
-    name = ".".join(_quoted(part) for part in (schema_name or "main", table_name))
+    partition = None if partition_key is None else (partition_column, partition_key)
 
     def write(connection: Any, rows: Path) -> None:
         with pa.OSFile(str(rows), "rb") as file:
-            incoming = pa.ipc.open_stream(file)
-            connection.register("empty", incoming.schema.empty_table())
-            connection.register("incoming", incoming)
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema_name or 'main')}")
-            if partition_key is None:
-                connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM incoming")
-                return
-            marked = f"SELECT *, CAST($key AS VARCHAR) AS {_quoted(partition_column)} FROM"
-            key = {"key": partition_key}
-            connection.execute(f"CREATE TABLE IF NOT EXISTS {name} AS {marked} empty", key)
-            connection.execute(f"DELETE FROM {name} WHERE {_quoted(partition_column)} = $key", key)  # noqa: S608 - quoted
-            connection.execute(f"INSERT INTO {name} BY NAME {marked} incoming", key)
+            _copy(connection, pa.ipc.open_stream(file), (schema_name or "main", table_name), partition)
 
     try:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="dagster-dune-") as folder:
-            rows = Path(folder) / "rows.arrow"
+        with temporary_folder() as folder:
+            rows = folder / "rows.arrow"
             _keep(source, rows, names)
-            _in_transaction(duckdb, Path(database), lambda connection: write(connection, rows), wait_seconds)
+            _in_transaction(duckdb, Path(database), partial(write, rows=rows), wait_seconds)
     except OSError as error:
         raise DuneResultError(
             f"The rows for {table} in {os.fspath(database)} cannot be kept on disk: {error}.",
@@ -99,6 +90,48 @@ def _keep(source: Source, rows: Path, names: list[str]) -> None:
     with pa.OSFile(str(rows), "wb") as file, pa.ipc.new_stream(file, schema, options=options) as writer:
         for batch in source.batches():
             writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+
+
+def _copy(
+    connection: Any, rows: pa.RecordBatchReader, table: tuple[str, str], partition: tuple[str, str] | None
+) -> None:
+    """Replace all rows of a table, or those of one partition, of which the column and the key are given."""
+    prefix = f"dagster_dune_{uuid.uuid4().hex}"  # views of these names hide no table
+    empty, incoming = f"{prefix}_empty", f"{prefix}_incoming"
+    connection.register(empty, rows.schema.empty_table())
+    connection.register(incoming, rows)
+    database = connection.execute("SELECT current_database()").fetchone()[0]
+    schema, name = (".".join(map(_quoted, parts)) for parts in ((database, table[0]), (database, *table)))
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    if partition is None:
+        connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM {incoming}")
+        return
+    column, key = _quoted(partition[0]), {"key": partition[1]}
+    marked = f"SELECT *, CAST($key AS VARCHAR) AS {column} FROM"
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {name} AS {marked} {empty}", key)
+    coming = _columns(connection, empty) | {partition[0].casefold(): (partition[0], "VARCHAR")}
+    if differences := _differences(_columns(connection, name), coming):
+        raise DuneResultError(
+            f"The table {'.'.join(table)} has other columns: {differences}.",
+            hint="It is as it was. Drop it, or write to another one.",
+        )
+    connection.execute(f"DELETE FROM {name} WHERE {column} = $key", key)  # noqa: S608 - quoted
+    connection.execute(f"INSERT INTO {name} BY NAME {marked} {incoming}", key)
+
+
+def _columns(connection: Any, name: str) -> dict[str, tuple[str, str]]:
+    """The names and types of a table or view, by names as DuckDB compares them."""
+    rows = connection.execute(f"DESCRIBE FROM {name}").fetchall()
+    return {column.casefold(): (column, type_) for column, type_, *_ in rows}
+
+
+def _differences(there: dict[str, tuple[str, str]], coming: dict[str, tuple[str, str]]) -> str:
+    """What an insert by name would cast, or leave out, without a word."""
+    said = [f"{name} is {there[key][1]} and comes as {type_}" for key, (name, type_) in coming.items()
+            if key in there and there[key][1] != type_]  # fmt: skip
+    said += [f"{name} {type_} does not exist" for key, (name, type_) in coming.items() if key not in there]
+    said += [f"{name} {type_} does not come" for key, (name, type_) in there.items() if key not in coming]
+    return "; ".join(said)
 
 
 def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wait_seconds: float) -> None:
@@ -116,11 +149,6 @@ def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wa
                     hint=f"Another writer was waited for, {wait_seconds:g} s at the most." if is_busy else "",
                 ) from error
             time.sleep(PAUSE_SECONDS)
-        except (duckdb.BinderException, duckdb.ConversionException, duckdb.CatalogException) as error:
-            raise DuneResultError(
-                f"The rows do not fit the table in {database}: {str(error).splitlines()[0]}",
-                hint="The columns of the result have changed: drop the table, or write to another one.",
-            ) from error
         except duckdb.Error as error:
             raise DuneResultError(
                 f"The DuckDB file {database} could not be written: {str(error).splitlines()[0]}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,11 +14,11 @@ import pyarrow.parquet as pq
 
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.frames.extras import needed
+from dagster_dune.frames.leftovers import can_be_written, is_left
 from dagster_dune.frames.targets import unique_names
 from dagster_dune.paging.options import Export
 
 ROW_GROUP_ROWS = 100_000
-LEFTOVER_SECONDS = 86_400.0
 COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
 _PART = ".part"
 
@@ -173,7 +172,7 @@ def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
     while True:
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_PART}")
         file = part.open("xb")
-        if _locked(file) and part.exists():  # between opening and locking, another may have taken it for a leftover
+        if can_be_written(file) and part.exists():  # nobody took it for a leftover before it was locked
             return part, file
         file.close()
 
@@ -181,29 +180,12 @@ def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
 def _remove_leftovers(path: Path) -> None:
     for part in path.parent.glob(f".{_escaped(path.name)}.????????{_PART}"):
         with suppress(OSError), part.open("rb+") as file:
-            is_old = time.time() - part.stat().st_mtime > LEFTOVER_SECONDS
-            if is_old if _fcntl is None else _locked(file):
+            if is_left(part, file):
                 part.unlink()
 
 
 def _escaped(name: str) -> str:
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)
-
-
-try:
-    import fcntl as _fcntl
-except ImportError:  # Windows has no such locks: leftovers go when they are a day old
-    _fcntl = None  # type: ignore[assignment]
-
-
-def _locked(file: IO[bytes]) -> bool:
-    if _fcntl is None:
-        return True
-    try:
-        _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _sync(folder: Path) -> None:

@@ -9,8 +9,6 @@ it has not arrived.
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +17,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
 from dagster_dune.api.models import TableColumn, UploadInfo
 from dagster_dune.errors import DuneConfigurationError, DuneError
+from dagster_dune.frames.leftovers import temporary_folder
 from dagster_dune.frames.results import Log
 from dagster_dune.frames.uploads.budget import Budget
 from dagster_dune.frames.uploads.kept_bodies import Body, keep_bodies
@@ -73,8 +72,8 @@ def write_table(
         if chosen.marker_column.lower() in map(str.lower, rows.schema.names):
             raise DuneConfigurationError(f"The frame has a column {chosen.marker_column!r} itself.")
         columns += table_columns(pa.schema([(chosen.marker_column, pa.string())]))
-    with tempfile.TemporaryDirectory(prefix="dagster-dune-") as folder:
-        bodies = keep_bodies(rows, columns, chosen, Path(folder))
+    with temporary_folder() as folder:
+        bodies = keep_bodies(rows, columns, chosen, folder)
         return _Writer(client, f"dune.{team}.{table}", columns, bodies, chosen, log or _log).run()
 
 

@@ -1,0 +1,99 @@
+"""What killed writers left, which the next one removes: a writer holds a lock of its file as long as it lives."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+LEFTOVER_SECONDS = 86_400.0
+_PREFIX = "dagster-dune-rows-"
+_LOCK = "lock"
+
+try:
+    import fcntl as _fcntl
+except ImportError:  # Windows has no such locks
+    _fcntl = None  # type: ignore[assignment]
+
+
+def can_be_written(file: IO[bytes]) -> bool:
+    """Lock a new file until it is closed, or its process has ended.
+
+    Args:
+        file: The file, open.
+
+    Returns:
+        Whether no other process has locked it in between.
+    """
+    return _lock(file) is not False
+
+
+def is_left(path: Path, file: IO[bytes]) -> bool:
+    """Whether the writer of a file is gone; without locks, whether the file is a day old.
+
+    Args:
+        path: Its path.
+        file: The same, open; it is locked afterwards if it was left.
+    """
+    is_locked = _lock(file)
+    return _is_old(path) if is_locked is None else is_locked
+
+
+def _lock(file: IO[bytes]) -> bool | None:
+    """Lock a file, and tell whether it is; None where its file system, or the system, has no locks."""
+    if _fcntl is None:
+        return None
+    try:
+        _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > LEFTOVER_SECONDS
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder for rows on their way, and remove it afterwards, and those that killed processes left.
+
+    Yields:
+        A folder in that of temporary files, which ``TMPDIR`` names.
+    """
+    _remove_left_folders(Path(tempfile.gettempdir()))
+    folder, lock = _new_folder()
+    try:
+        with lock:
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_folder() -> tuple[Path, IO[bytes]]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        path = folder / _LOCK
+        lock = path.open("xb")
+        if can_be_written(lock) and path.exists():  # nobody took it for a leftover before it was locked
+            return folder, lock
+        lock.close()
+
+
+def _remove_left_folders(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        lock = folder / _LOCK
+        with suppress(OSError):  # that of another user, or gone meanwhile
+            if not lock.exists():  # its writer is making it, or was killed then
+                if _is_old(folder):
+                    shutil.rmtree(folder)
+                continue
+            with lock.open("rb+") as file:
+                if is_left(lock, file):
+                    shutil.rmtree(folder)
