@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.leftovers import can_be_written, is_left
+from dagster_dune.frames.object_stores import whole_object
 from dagster_dune.frames.targets import unique_names
 from dagster_dune.paging.options import Export
 
 ROW_GROUP_ROWS = 100_000
+ROW_GROUP_BYTES = 32 * 2**20
 COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
 _PART = ".part"
 
@@ -42,8 +44,8 @@ def write_parquet(
 ) -> Export:
     """Write a result as one Parquet file, which stands under its name when it is whole, and never before.
 
-    On a local file system it is written beside its name and moved; in an object store the store's own upload of
-    several parts is completed at the end. Dune's types stand in the metadata of the schema and of each field.
+    On a local file system it is written beside its name and moved; in an object store the store's own upload is
+    completed at the end. Dune's types stand in the metadata of the schema and of each field.
 
     Args:
         source: The result.
@@ -55,31 +57,65 @@ def write_parquet(
         The rows and bytes that were read.
 
     Raises:
-        DuneConfigurationError: The compression or the file system is not known.
+        DuneConfigurationError: The compression or the file system is not known, or shows files that are not whole.
         DuneResultError: The file cannot be written there.
     """
     if compression not in COMPRESSIONS:
         raise DuneConfigurationError(f"compression={compression!r} is none of {', '.join(COMPRESSIONS)}.")
     names = unique_names(source.schema.names)
     schema = source.schema.empty_table().rename_columns(names).schema.with_metadata(source.schema.metadata)
-    with (
-        destination(to, storage_options or {}) as file,
-        pq.ParquetWriter(file, schema, compression=compression) as writer,
-    ):
+    with destination(to, storage_options or {}) as file, _parquet_writer(file, schema, compression) as writer:
         for group in _row_groups(source.batches(), schema):
             writer.write_table(group, row_group_size=max(1, group.num_rows))
     return source.export
 
 
+class _Sink:
+    """What a Parquet writer writes to, until something fails."""
+
+    closed = False
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        if self._file is None:
+            return memoryview(data).nbytes
+        return int(self._file.write(data))
+
+    def flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+
+    def drop(self) -> None:
+        self._file = None
+
+
+@contextmanager
+def _parquet_writer(file: Any, schema: pa.Schema, compression: str) -> Iterator[pq.ParquetWriter]:
+    """Write Parquet; its footer, which makes a file of what has been written, is written when nothing has failed."""
+    sink = _Sink(file)
+    writer = pq.ParquetWriter(sink, schema, compression=compression)
+    try:
+        yield writer
+        writer.close()
+    except BaseException:
+        sink.drop()
+        with suppress(Exception):
+            writer.close()
+        raise
+
+
 def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Gather what is written at once: rows take as much memory as they are wide."""
     held: list[pa.RecordBatch] = []
-    rows = 0
+    rows = size = 0
     for batch in batches:
         held.append(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
-        rows += batch.num_rows
-        if rows >= ROW_GROUP_ROWS:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
             yield pa.Table.from_batches(held, schema)
-            held, rows = [], 0
+            held, rows, size = [], 0, 0
     if held:
         yield pa.Table.from_batches(held, schema)
 
@@ -106,14 +142,13 @@ def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) 
     except (ImportError, ValueError, TypeError) as error:
         raise DuneConfigurationError(f"The file system of {text!r} cannot be used: {error}.") from error
     protocols = [file_system.protocol] if isinstance(file_system.protocol, str) else file_system.protocol
-    return whole_file(Path(path)) if "file" in protocols else _whole_object(file_system, path)
+    return whole_file(Path(path)) if "file" in protocols else _named_object(file_system, path)
 
 
 @contextmanager
-def _whole_object(file_system: Any, path: str) -> Iterator[Any]:
-    """Write an object that exists once it is complete: in a transaction, fsspec holds the store's completion back."""
+def _named_object(file_system: Any, path: str) -> Iterator[Any]:
     try:
-        with file_system.transaction, file_system.open(path, "wb") as file:
+        with whole_object(file_system, path) as file:
             yield file
     except DuneError:
         raise

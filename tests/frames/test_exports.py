@@ -27,6 +27,7 @@ from dagster_dune.frames.results import open_reader
 from dagster_dune.frames.text_files import write_csv, write_ndjson
 from dagster_dune.frames.types.columns import SHORT_DIGITS
 from dagster_dune.paging import execution_pages
+from dagster_dune.paging.options import Export
 
 KILLS = int(os.environ.get("DAGSTER_DUNE_KILLS", "5"))
 NAMES = ["n", "u", "d", "i"]
@@ -70,6 +71,31 @@ def test_a_parquet_file_holds_rows_types_and_dunes_own_types(source, tmp_path):
     assert table.slice(0, 1).to_pylist() == [
         {"n": 1, "u": str(2**256 - 1), "d": Decimal("1.50"), "i": timedelta(days=1)}
     ]
+
+
+class Texts:
+    """A source of ten rows a batch, with a text in each."""
+
+    schema = pa.schema([("text", pa.string())])
+
+    def __init__(self, *widths):
+        self.export, self.widths = Export(), widths
+
+    def batches(self):
+        for width in self.widths:
+            yield pa.record_batch([pa.array(["x" * width] * 10)], schema=self.schema)
+
+
+@pytest.mark.parametrize(
+    ("widths", "groups"),
+    [([100] * 6, [30, 30]), ([1] * 9, [40, 40, 10]), ([10_000, 1, 10_000, 100], [10, 20, 10]), ([10_000], [10])],
+)
+def test_row_groups_are_as_many_rows_or_bytes_as_are_held(tmp_path, monkeypatch, widths, groups):
+    monkeypatch.setattr(exports, "ROW_GROUP_ROWS", 40)
+    monkeypatch.setattr(exports, "ROW_GROUP_BYTES", 3_000)
+    write_parquet(Texts(*widths), tmp_path / "out.parquet")
+    metadata = pq.read_metadata(tmp_path / "out.parquet")
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == groups
 
 
 @pytest.mark.parametrize("offset", [0, 20, 30])
