@@ -1,6 +1,7 @@
 """Results as CSV and NDJSON files, whole or not there: for people and for tools that read no Parquet.
 
-Bytes are ``0x`` and hexadecimal digits as on Dune. In CSV a NULL is an empty field, and an empty text is ``""``.
+Bytes are ``0x`` and hexadecimal digits as on Dune. In CSV a NULL is an empty field, and an empty text is ``""``; where
+there is one column, a NULL is ``""`` too, since many readers skip an empty line.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from math import isfinite, isnan
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from dagster_dune.frames.exports import Source, destination
@@ -25,15 +27,28 @@ def write_csv(source: Source, to: str | os.PathLike[str]) -> Export:
     """Write a result as CSV with a header; nested values are JSON."""
     with destination(to, {}) as file:
         header = [pa.array([name], pa.string()) for name in source.schema.names]
-        _write_rows(file, header)
+        file.write(_csv_of(header))
         for batch in source.batches():
-            _write_rows(file, [_for_csv(column) for column in batch.columns])
+            columns = [_for_csv(column) for column in batch.columns]
+            file.write(_without_empty_lines(columns[0]) if len(columns) == 1 else _csv_of(columns))
     return source.export
 
 
-def _write_rows(file: Any, columns: list[pa.Array]) -> None:
+def _csv_of(columns: list[pa.Array]) -> pa.Buffer:
     table = pa.Table.from_arrays(columns, names=[str(place) for place in range(len(columns))])
-    arrow_csv.write_csv(table, file, arrow_csv.WriteOptions(include_header=False))
+    sink = pa.BufferOutputStream()
+    arrow_csv.write_csv(table, sink, arrow_csv.WriteOptions(include_header=False))
+    return sink.getvalue()
+
+
+def _without_empty_lines(column: pa.Array) -> bytes | pa.Buffer:
+    """Write the only column; no value but a text holds a line break."""
+    if pa.types.is_string(column.type):
+        return _csv_of([pc.fill_null(column, "")])
+    text = _csv_of([column])
+    if not column.null_count:
+        return text
+    return b"".join((line or b'""') + b"\n" for line in text.to_pybytes().splitlines())
 
 
 def _for_csv(column: pa.Array) -> pa.Array:
