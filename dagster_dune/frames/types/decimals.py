@@ -14,7 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dagster_dune.frames.types.equal_lengths import content_of, offsets_of
+from dagster_dune.frames.types.equal_lengths import Matrix, content_of, offsets_of
+
+Places = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 
 SURE_DIGITS = 76
 """An integer with so many digits is less than 2 to the power of 255."""
@@ -95,7 +98,7 @@ def wide_integers(texts: pa.Array, bounds: tuple[int, int], target: pa.DataType)
     return pc.cast(checked, target)
 
 
-def _checked(texts: pa.Array, is_sure: npt.NDArray[np.bool_], exact: Callable[[str], str]) -> pa.Array:
+def _checked(texts: pa.Array, is_sure: Mask, exact: Callable[[str], str]) -> pa.Array:
     """Write those that are not sure in the plain form, each text once."""
     if is_sure.all():
         return texts
@@ -107,7 +110,7 @@ def _checked(texts: pa.Array, is_sure: npt.NDArray[np.bool_], exact: Callable[[s
     return pc.replace_with_mask(texts, is_doubtful, pa.array([plain[text] for text in doubtful.to_pylist()]))
 
 
-def _counted(texts: pa.Array, whole: int, scale: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _counted(texts: pa.Array, whole: int, scale: int) -> tuple[Mask, Mask]:
     r"""Count the digits of all texts at once.
 
     Args:
@@ -120,17 +123,36 @@ def _counted(texts: pa.Array, whole: int, scale: int) -> tuple[npt.NDArray[np.bo
     """
     offsets, content = offsets_of(texts), content_of(texts)
     starts, ends = offsets[:-1] - offsets[0], offsets[1:] - offsets[0]
-    strange = np.flatnonzero(content - _ZERO > 9)
-    owners, kinds = np.searchsorted(ends, strange, side="right"), content[strange]
-    is_point, is_minus = kinds == _POINT, (kinds == _MINUS) & (strange == starts[owners])
-    is_negative = np.zeros(len(texts), np.bool_)
-    is_negative[owners[is_minus]] = True
-    points, pointed = ends.copy(), owners[is_point]
-    points[pointed] = strange[is_point]
+    points, is_negative, is_plain = _in_columns(content, starts, ends, scale) or _one_by_one(content, starts, ends)
     before, behind = points - starts - is_negative, ends - points - 1
-    is_sure = (before >= 1) & (before <= whole) & (behind != 0) & (behind <= scale)
-    is_sure[owners[~(is_point | is_minus)]] = False
-    is_sure[pointed[1:][pointed[1:] == pointed[:-1]]] = False  # a second point
+    is_sure = is_plain & (before >= 1) & (before <= whole) & (behind != 0) & (behind <= scale)
     if texts.null_count:
         is_sure |= texts.is_null().to_numpy(zero_copy_only=False)
     return is_sure, is_negative
+
+
+def _in_columns(content: Matrix, starts: Places, ends: Places, scale: int) -> tuple[Places, Mask, Mask] | None:
+    """Find the points of texts that all have as many digits behind it as their type; see `_one_by_one`."""
+    is_text = ends > starts
+    texts = slice(None) if is_text.all() else is_text
+    points = ends - scale - 1 if scale else ends
+    if (points[texts] <= starts[texts]).any() or (scale and (content[points[texts]] != _POINT).any()):
+        return None
+    is_negative = is_text.copy()
+    is_negative[texts] = content[starts[texts]] == _MINUS
+    expected = np.count_nonzero(is_negative) + (np.count_nonzero(is_text) if scale else 0)
+    return (points, is_negative, is_text) if np.count_nonzero(content - _ZERO > 9) == expected else None
+
+
+def _one_by_one(content: Matrix, starts: Places, ends: Places) -> tuple[Places, Mask, Mask]:
+    """Find the point of each text, or its end; which begin with a minus; and which hold but digits beside these."""
+    strange = np.flatnonzero(content - _ZERO > 9)
+    owners, kinds = np.searchsorted(ends, strange, side="right"), content[strange]
+    is_point, is_minus = kinds == _POINT, (kinds == _MINUS) & (strange == starts[owners])
+    is_negative, is_plain = np.zeros(len(starts), np.bool_), np.ones(len(starts), np.bool_)
+    is_negative[owners[is_minus]] = True
+    is_plain[owners[~(is_point | is_minus)]] = False
+    points, pointed = ends.copy(), owners[is_point]
+    points[pointed] = strange[is_point]
+    is_plain[pointed[1:][pointed[1:] == pointed[:-1]]] = False  # a second point
+    return points, is_negative, is_plain

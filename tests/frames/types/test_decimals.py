@@ -83,7 +83,8 @@ def decimals(draw):
                        if exponent == 0 else f"{number}.{'0' * -exponent}", INTEGERS, exponents)  # fmt: skip
     digits = st.integers(-(10**precision) * 20, 10**precision * 20)
     scaled = digits.map(lambda number: format(Decimal(number).scaleb(-scale, Context(prec=100)), "f"))
-    return precision, scale, draw(st.lists(st.none() | values | scaled, min_size=1, max_size=4))
+    texts = draw(st.sampled_from([values | scaled, scaled]))  # as each is, or all alike
+    return precision, scale, draw(st.lists(st.none() | texts, min_size=1, max_size=4))
 
 
 @pytest.mark.parametrize("frame", VALUES)
@@ -91,6 +92,8 @@ def decimals(draw):
 @settings(deadline=None)
 @given(drawn=decimals())
 @example(drawn=(38, 0, ["9" * 39]))
+@example(drawn=(38, 2, ["1.50", None, "9" * 37 + ".00"]))
+@example(drawn=(4, 2, ["-0.50", None, ".50"]))
 @example(drawn=(38, 10, ["1" * 38]))
 @example(drawn=(38, 38, ["0." + "9" * 38, "9.5"]))
 def test_a_decimal_is_exact_or_named(format_, frame, drawn):
