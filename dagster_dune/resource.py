@@ -304,9 +304,14 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
                 tier, most = self.performance, self.max_nodes
                 if form_of(configs, pipeline_form) == "lineage":
-                    allow = allow_extra_refreshes
                     plan, send = plan_of_lineage(
-                        client, assets, overrides, performance=tier, max_nodes=most, allow_extra_refreshes=allow
+                        client,
+                        assets,
+                        overrides,
+                        performance=tier,
+                        max_nodes=most,
+                        allow_extra_refreshes=allow_extra_refreshes,
+                        log=context.log,
                     )
                     yield from step.events(plan, send)
                 else:

@@ -142,9 +142,10 @@ def test_decimals_and_times_of_a_zone_are_written_as_dune_takes_them(run, calls)
     assert run(query_parameters={"query_10": {"since": datetime(2024, 2, 1, tzinfo=UTC)}}).success
 
 
-def test_the_form_can_be_set_for_a_run(run, calls):
-    assert run(pipeline_form="lineage", performance="medium").success
-    assert calls() == [{"query_id": 10, "performance": "medium", "query_parameters": {"Min Amount": "1"}}]
+def test_the_form_can_be_set_for_a_run(run, calls, capfd):
+    assert run(pipeline_form="lineage").success
+    assert "What the catalog sets does not count: dune.acme.result_daily (medium)." in capfd.readouterr().err
+    assert calls() == [{"query_id": 10, "query_parameters": {"Min Amount": "1"}}]
 
 
 @pytest.mark.parametrize(
@@ -187,10 +188,6 @@ def test_one_tier_for_all_goes_with_the_query_of_the_lineage_form(run, calls, co
         (
             {"pipeline_form": "lineage", "performance": "small", "asset_performance": {"query_10": "large"}},
             ["tier of query_10 (large)", "another one: dune.acme.result_daily (small)"],
-        ),
-        (
-            {"pipeline_form": "lineage"},
-            ["tier of query_10 (none is set)", "another one: dune.acme.result_daily (medium)"],
         ),
     ],
 )

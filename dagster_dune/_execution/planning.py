@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import cast
@@ -9,9 +10,11 @@ from typing import cast
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.models import PipelineSubmitted, QueryExecution
-from dagster_dune.pipeline.lineage_form import plan_lineage, refuse_checks, sink_node
+from dagster_dune.pipeline.lineage_form import other_tiers, plan_lineage, refuse_checks, sink_node
 from dagster_dune.pipeline.nodes import Override, PipelinePlan
 from dagster_dune.pipeline.plan import plan_pipeline
+
+OTHER_TIERS = "The lineage form runs everything on the tier of %s (%s). What the catalog sets does not count: %s."
 
 
 def plan_of_nodes(
@@ -50,6 +53,7 @@ def plan_of_lineage(
     performance: str | None,
     max_nodes: int | None,
     allow_extra_refreshes: bool,
+    log: logging.Logger,
 ) -> tuple[PipelinePlan, Callable[[], PipelineSubmitted]]:
     """Ask Dune what it would refresh for the one selected query, and compare that with the selection.
 
@@ -60,17 +64,20 @@ def plan_of_lineage(
         performance: The tier of what names none.
         max_nodes: How many nodes there may be, with those that Dune adds; any number if None.
         allow_extra_refreshes: Whether Dune may refresh matviews that are not selected.
+        log: Where tiers of the catalog are told that do not count.
 
     Returns:
         The plan, and a function that sends it.
 
     Raises:
-        DunePlanError: The selection is no query with its matviews, the matviews are to run on another tier, or Dune
+        DunePlanError: The selection is no query with its matviews, the run sets another tier for one of these, or Dune
             would refresh others, or too many.
         DuneApiError: Dune could not be asked.
     """
     refuse_checks(assets.query_checks)
     sink = sink_node(assets.catalog, assets.selection, performance, overrides, assets.partitions)
+    if others := other_tiers({name: assets.catalog[name].performance for name in assets.selection}, sink):
+        log.warning(OTHER_TIERS, sink.label, sink.target.performance or "none is set", others)
     target = cast("QueryExecution", sink.target)
     asked_for = (target.query_id, target.performance, target.query_parameters)
     dunes_choice = client.get_query_pipeline(*asked_for)

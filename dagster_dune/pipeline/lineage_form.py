@@ -48,8 +48,8 @@ def sink_node(
         partitions: By the SQL names of partitioned queries, what of them runs.
 
     Raises:
-        DunePlanError: The selection holds no query, or several, or several partitions of one; or a matview that is to
-            run on another tier than the query.
+        DunePlanError: The selection holds no query, or several, or several partitions of one; or the run sets another
+            tier for a matview than for the query.
     """
     nodes = [
         PlannedNode(
@@ -70,18 +70,25 @@ def sink_node(
             hint='Select one query with its upstream matviews, or use pipeline_form="nodes".',
         )
     sink = queries[0]
-    elsewhere = [
-        f"{node.sql_name} ({node.target.performance})"
-        for node in nodes
-        if node.target.performance not in (None, sink.target.performance)
-    ]
+    elsewhere = other_tiers({name: override.performance for name, override in (overrides or {}).items()}, sink)
     if elsewhere:
         raise DunePlanError(
             f"{FORM} runs everything on the tier of {sink.label} ({sink.target.performance or 'none is set'}), but "
-            f"these are to run on another one: {', '.join(elsewhere)}; nothing was sent.",
+            f"this run is to have these on another one: {elsewhere}; nothing was sent.",
             hint='Set the same performance for all of them, or use pipeline_form="nodes".',
         )
     return sink
+
+
+def other_tiers(tiers: Mapping[str, Performance | None], sink: PlannedNode) -> str:
+    """Name what would run on another tier than the query; an empty text where nothing would.
+
+    Args:
+        tiers: The tiers by SQL names; None where none is set.
+        sink: The node of the query.
+    """
+    others = {name: tier for name, tier in sorted(tiers.items()) if tier not in (None, sink.target.performance)}
+    return ", ".join(f"{name} ({tier})" for name, tier in others.items())
 
 
 def refuse_checks(checks: Collection[DuneCheck]) -> None:

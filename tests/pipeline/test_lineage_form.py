@@ -5,7 +5,8 @@ import pytest
 from dagster_dune.api.models import Pipeline
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.errors import DunePlanError
-from dagster_dune.pipeline.lineage_form import plan_lineage, sink_node
+from dagster_dune.pipeline.lineage_form import other_tiers, plan_lineage, sink_node
+from dagster_dune.pipeline.nodes import Override
 
 NAME = "dune.21co.result_x"
 EXTRA = "dune.acme.result_y"
@@ -57,13 +58,21 @@ def test_every_node_counts_towards_the_bound():
 
 
 @pytest.mark.parametrize(
-    ("of_matview", "of_others", "is_refused"),
+    ("of_matview", "of_query", "is_refused"),
     [("large", None, True), ("large", "medium", True), ("large", "large", False), (None, "large", False)],
 )
-def test_a_tier_that_the_catalog_says_is_kept_or_refused(of_matview, of_others, is_refused):
-    arguments = (catalog(performance=of_matview), [NAME, "query_2"], of_others)
+def test_a_tier_that_the_run_sets_is_kept_or_refused(of_matview, of_query, is_refused):
+    tiers = {NAME: of_matview, "query_2": of_query}
+    overrides = {name: Override(performance=tier) for name, tier in tiers.items() if tier}
     if is_refused:
         with pytest.raises(DunePlanError, match=rf"another one: {NAME} \(large\)"):
-            sink_node(*arguments)
+            sink_node(catalog(), [NAME, "query_2"], None, overrides)
     else:
-        assert sink_node(*arguments).target.performance == of_others
+        assert sink_node(catalog(), [NAME, "query_2"], None, overrides).target.performance == of_query
+
+
+def test_a_tier_that_the_catalog_sets_for_a_matview_does_not_count():
+    own = catalog(performance="large")
+    sink = sink_node(own, [NAME, "query_2"], "medium")
+    assert sink.target.performance == "medium"
+    assert other_tiers({obj.sql_name: obj.performance for obj in own}, sink) == f"{NAME} (large)"
