@@ -71,6 +71,7 @@ OFFENDING_SAMPLE = f"{NAMESPACE}offending_rows_sample"
 VALUE = f"{NAMESPACE}value"
 VALUE_BEFORE = f"{NAMESPACE}value_before"
 BY_PARTITION = f"{NAMESPACE}by_partition"
+SAID_IN_RUN = f"{NAMESPACE}said_in_run"
 
 # Of an op.
 CATALOG_TAG = f"{NAMESPACE}catalog"

@@ -17,7 +17,7 @@ from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import CHECK, outcome_metadata, page_of_query
-from dagster_dune.pipeline.nodes import PipelinePlan
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
 
 DuneEvent: TypeAlias = dg.MaterializeResult[Any] | dg.AssetObservation | dg.AssetMaterialization | dg.AssetCheckResult
@@ -52,12 +52,18 @@ class EventStream:
         self._log = context.log
         self._checks = checks
         self._nodes = Counter(node.sql_name for node in plan.nodes if node.selected and not node.check)
+        self._left_alone = Counter[str]()
         self._settled: dict[dg.AssetKey, list[_Settled]] = defaultdict(list)
         self._ended = set[dg.AssetKey]()
         self._held: dict[dg.AssetKey, dg.MaterializeResult[Any]] = {}
-        self._told: dict[dg.AssetKey, dict[str, Mapping[str, Any]]] = {}
+        self._told: dict[dg.AssetKey, dict[str, Mapping[str, Any] | None]] = {}
         self._lost: dict[str, Outcome] = {}
         self._without_details: dict[str, str] = {}
+
+    def leave_alone(self, nodes: Iterable[PlannedNode]) -> None:
+        """Wait for no word of some nodes of assets, which neither run in this attempt nor are told of."""
+        self._left_alone.update(node.sql_name for node in nodes)
+        self._ended |= {self._assets.keys[name] for name, n in self._left_alone.items() if n == self._nodes[name]}
 
     def of(self, outcomes: Iterable[Outcome], pipeline_execution_id: str | None) -> Iterator[DuneEvent]:
         """Yield what can be yielded after each of these outcomes of a pipeline."""
@@ -186,17 +192,17 @@ class EventStream:
         """Decide what becomes of an asset as soon as all of its nodes have settled."""
         nodes = self._settled[key]
         nodes.append(_Settled(outcome, metadata))
-        if len(nodes) < self._nodes[outcome.node.sql_name]:
+        left_alone = self._left_alone[outcome.node.sql_name]
+        if len(nodes) + left_alone < self._nodes[outcome.node.sql_name]:
             return
         del self._settled[key]
-        if all(node.is_success for node in nodes):
+        self._told[key] = {node.label: node.metadata if node.is_success else None for node in nodes}
+        if all(node.is_success for node in nodes) and not left_alone:
             self._held[key] = self._result(key, nodes)
         else:
             self._ended.add(key)
             yield from _one_by_one(key, nodes)
-            yield from self._checks.asset_told(key, {})
-            return
-        self._told[key] = {node.label: node.metadata for node in nodes}
+            yield from self._checks.asset_told(key, self._told.pop(key), is_whole=not left_alone)
 
     def _result(self, key: dg.AssetKey, nodes: list[_Settled]) -> dg.MaterializeResult[Any]:
         if len(nodes) == 1:

@@ -103,7 +103,8 @@ class Step:
         try:
             resume = self._settings.resume
             ruled = ruling(self._instance, self._run_id, self._assets, plan, self._pipelines.outcomes, resume=resume)
-            checks.closed.update(ruled.closed)
+            checks.keep_closed(ruled.closed)
+            stream.leave_alone(ruled.left_alone)
             for submission, digests in ruled.taken_over:
                 step = Follow(submission, digests, sends_again=False)
                 yield from self._follow(ruled.whole, step, Origin.EVERYTHING, stream)

@@ -83,6 +83,12 @@ class PlannedNode:
             what["anew_after"] = self.anew_after
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
+    def meets(self, partition: Partition | None) -> bool:
+        """Whether what runs for a partition, or for none, waits for it: not for other partitions than its own."""
+        if self.partition is None or partition is None:
+            return True
+        return not set(self.partition.keys).isdisjoint(partition.keys)
+
     def to_wire(self) -> PipelineNode:
         """The node as the request carries it."""
         if isinstance(self.target, MaterializedViewRefresh):

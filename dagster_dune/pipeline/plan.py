@@ -89,7 +89,7 @@ def plan_pipeline(
             PlannedNode(
                 id=next(ids),
                 sql_name=name,
-                dependencies=tuple(sorted(up.id for ups in upstream[name] for up in nodes[ups] if _meet(up, part))),
+                dependencies=tuple(sorted(up.id for ups in upstream[name] for up in nodes[ups] if up.meets(part))),
                 target=node_target(catalog[name], performance, override, part),
                 partition=part,
                 check=by_query.get(name),
@@ -149,13 +149,6 @@ def check_gates(graph: CatalogGraph, objects: Collection[str], checks: Iterable[
 def _of_partitions(name: str, checks: Mapping[str, DuneCheck]) -> str:
     """Whose partitions a node runs for."""
     return checks[name].asset if name in checks else name
-
-
-def _meet(upstream: PlannedNode, part: Partition | None) -> bool:
-    """Whether a node waits for one of an object that it reads: not for other partitions than its own."""
-    if upstream.partition is None or part is None:
-        return True
-    return not set(upstream.partition.keys).isdisjoint(part.keys)
 
 
 def _check_different(nodes: Sequence[PlannedNode]) -> None:

@@ -7,7 +7,7 @@ count one as done. It is lost, as an asset can be, and fails the step.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +15,11 @@ from typing import Any
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError
+from dagster_dune._execution.checks.by_partition import joined
 from dagster_dune._execution.checks.of_known import answer_of_known, metadata_before
 from dagster_dune._execution.checks.of_nodes import (
     ValueBefore,
     answer_of_node,
-    offending_rows_of,
     patiently,
     sampled_rows,
 )
@@ -28,17 +28,16 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import (
-    BY_PARTITION,
     CHECK,
     EXECUTION_ID,
-    PIPELINE_EXECUTION_ID,
+    SAID_IN_RUN,
     VALUE,
     VALUE_BEFORE,
     details_metadata,
     outcome_metadata,
     page_of_query,
 )
-from dagster_dune.pipeline.nodes import PipelinePlan
+from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
 
 CheckEvent = dg.AssetCheckResult | dg.AssetObservation
@@ -76,6 +75,7 @@ class CheckResults:
     Attributes:
         lost: By the name of each check that has no result, why.
         closed: By the name of each blocking check that has failed, why.
+        labels: The names of the checks' nodes, as outcomes name what has held them back.
     """
 
     def __init__(
@@ -86,6 +86,8 @@ class CheckResults:
         self._assets = assets
         self._client = client
         self._parts = Counter(node.check.label for node in plan.nodes if node.check)
+        self.labels = {node.label for node in plan.nodes if node.check}
+        self._noes: dict[str, dict[str, CheckAnswer]] = defaultdict(dict)
         self._ended: dict[str, list[_Node]] = defaultdict(list)
         self._waiting: dict[dg.AssetKey, list[tuple[DuneCheck, list[_Node]]]] = defaultdict(list)
         self._told_assets = {key.asset_key for key in assets.selected_checks} - assets.selected
@@ -93,31 +95,41 @@ class CheckResults:
         self.lost: dict[str, str] = {}
         self.closed: dict[str, str] = {}
 
-    @property
-    def labels(self) -> set[str]:
-        """The names of the checks that have nodes."""
-        return set(self._parts)
-
     def start(self) -> Iterator[CheckEvent]:
         """Yield the results of kinds without a query, for assets that this step does not make."""
         for key in sorted(self._told_assets):
             yield from self._known(key, self._last_told(key))
 
-    def _last_told(self, key: dg.AssetKey) -> dict[str, Mapping[str, Any]]:
-        """What the last materialization tells: of each partition that the run is of, or of the asset.
-
-        Nothing where one of them was never made: a result of the others would be taken for one of all.
-        """
+    def _last_told(self, key: dg.AssetKey) -> dict[str, Mapping[str, Any] | None]:
+        """What the last materialization tells: of each partition that the run is of, or of the asset."""
         partitions = self._assets.partitions.get(self._assets.names[key], ())
         names = [name for partition in partitions for name in partition.keys]
-        told = {}
+        told: dict[str, Mapping[str, Any] | None] = {}
         for name in names or [""]:
             of_asset = dg.AssetRecordsFilter(key, asset_partitions=[name] if name else None)
             (record,) = self._instance.fetch_materializations(of_asset, limit=1).records or (None,)
-            if not record or not record.asset_materialization:
-                return {}
-            told[name] = record.asset_materialization.metadata
+            made = record.asset_materialization if record else None
+            told[name] = made.metadata if made else None
         return told
+
+    def keep_closed(self, closed: Collection[tuple[PlannedNode, str]]) -> None:
+        """Keep what gates have said no of before, so that it stands in the result of what they are asked of still.
+
+        Args:
+            closed: Nodes of gates, each with the run that has told its no.
+        """
+        in_runs: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for node, run_id in closed:
+            if node.check is None:
+                raise TypeError(node)
+            label = node.partition.label if node.partition else ""
+            words = f"It said no in run {run_id}, and an automatic retry does not ask again."
+            self._noes[node.check.label][label] = CheckAnswer(False, words, {SAID_IN_RUN: run_id})
+            in_runs[node.check.label][run_id].append(label)
+        for name, labels in in_runs.items():
+            is_of_all = len(self._noes[name]) == self._parts[name]
+            noes = [f"in run {id_}" if is_of_all else f"of {', '.join(of)} in run {id_}" for id_, of in labels.items()]
+            self.closed[name] = f"It said no {', '.join(noes)}, and an automatic retry does not ask again."
 
     def settle(self, outcome: Outcome, pipeline: str | None) -> Iterator[CheckEvent]:
         """Take in the end of a check's node, and yield its result where its asset is told already."""
@@ -126,7 +138,7 @@ class CheckResults:
             raise TypeError(outcome)
         nodes = self._ended[check.label]
         nodes.append(_Node(outcome, pipeline))
-        if len(nodes) < self._parts[check.label]:
+        if len(nodes) + len(self._noes[check.label]) < self._parts[check.label]:
             return
         key = self._assets.keys[check.asset]
         if key in self._told_assets:
@@ -134,15 +146,19 @@ class CheckResults:
         else:
             self._waiting[key].append((check, nodes))
 
-    def asset_told(self, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any]]) -> Iterator[CheckEvent]:
+    def asset_told(
+        self, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any] | None], *, is_whole: bool = True
+    ) -> Iterator[CheckEvent]:
         """Yield the results that waited for an asset.
 
         Args:
             key: The asset.
-            told: By partition, or under an empty text, what its materialization tells; nothing where it has none.
+            told: By partition, or under an empty text, what its materialization tells; None where it has none.
+            is_whole: Whether these are all partitions of the run. If not, an earlier attempt has told of all of them.
         """
         self._told_assets.add(key)
-        yield from self._known(key, told)
+        if is_whole or None in told.values():
+            yield from self._known(key, told)
         for check, nodes in self._waiting.pop(key, ()):
             yield from self._of_nodes(check, nodes)
 
@@ -156,7 +172,7 @@ class CheckResults:
 
     def _of_nodes(self, check: DuneCheck, nodes: list[_Node]) -> Iterator[CheckEvent]:
         key = self._assets.check_keys[check.asset, check.name]
-        answers: dict[str, CheckAnswer] = {}
+        answers = dict(self._noes[check.label])
         missing: list[tuple[_Node, str]] = []
         sample_rows, value_before = check.sample_rows, self._value_before(check, key)
         for node in sorted(nodes, key=lambda node: node.outcome.node.id):
@@ -172,7 +188,7 @@ class CheckResults:
         if missing:
             yield from self._lose(check, missing, answers)
         else:
-            yield self._result(check, _joined(answers))
+            yield self._result(check, joined(answers))
 
     def _lose(
         self, check: DuneCheck, missing: list[tuple[_Node, str]], answers: Mapping[str, CheckAnswer]
@@ -211,21 +227,22 @@ class CheckResults:
 
     # --- kinds without ---
 
-    def _known(self, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any]]) -> Iterator[CheckEvent]:
+    def _known(self, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any] | None]) -> Iterator[CheckEvent]:
+        made = {label: metadata for label, metadata in told.items() if metadata is not None}
         for check_key in sorted(self._assets.selected_checks):
             check = self._assets.checks[check_key]
             if check_key.asset_key != key or check.sql_name is not None:
                 continue
-            if not told:
-                self._lose_known(check, f"{check.asset} was not materialized, so there is nothing to check.")
+            if len(made) < len(told):
+                self._lose_known(check, _not_made(check, sorted(told.keys() - made.keys()), bool(made)))
                 continue
             before = metadata_before(self._instance, key, check)
             try:
-                answers = {label: self._answer_of_known(check, metadata, before) for label, metadata in told.items()}
+                answers = {label: self._answer_of_known(check, metadata, before) for label, metadata in made.items()}
             except (NoAnswerError, DuneError) as error:
                 self._lose_known(check, str(error))
                 continue
-            yield self._result(check, _joined(answers))
+            yield self._result(check, joined(answers))
 
     def _answer_of_known(
         self, check: DuneCheck, metadata: Mapping[str, Any], before: Sequence[Mapping[str, Any]]
@@ -258,7 +275,8 @@ class CheckResults:
     def _result(self, check: DuneCheck, answer: CheckAnswer) -> dg.AssetCheckResult:
         key = self._assets.check_keys[check.asset, check.name]
         if not answer.passed and check.blocking:
-            self.closed[check.label] = answer.description
+            before = self.closed.get(check.label)
+            self.closed[check.label] = f"{answer.description} {before}" if before else answer.description
         return dg.AssetCheckResult(
             asset_key=key.asset_key,
             check_name=key.name,
@@ -269,20 +287,8 @@ class CheckResults:
         )
 
 
-def _joined(answers: Mapping[str, CheckAnswer]) -> CheckAnswer:
-    """One answer of those of several partitions, with a table that says which of them failed."""
-    if len(answers) == 1:
-        return next(iter(answers.values()))
-    answers = dict(sorted(answers.items()))  # they come as their executions end
-    failed = [label for label, answer in answers.items() if not answer.passed]
-    table = dg.MetadataValue.table(
-        [
-            dg.TableRecord({"partition": label, "passed": answer.passed, "what": answer.description})
-            for label, answer in answers.items()
-        ],
-        dg.TableSchema([dg.TableColumn("partition"), dg.TableColumn("passed", "bool"), dg.TableColumn("what")]),
-    )
-    said = f"{len(failed)} of {len(answers)} partitions failed: {', '.join(failed)}." if failed else "All passed."
-    pipelines = {answer.metadata.get(PIPELINE_EXECUTION_ID) for answer in answers.values()}
-    pipeline = {PIPELINE_EXECUTION_ID: pipelines.pop()} if len(pipelines) == 1 and None not in pipelines else {}
-    return CheckAnswer(not failed, said, {BY_PARTITION: table, **offending_rows_of(answers), **pipeline})
+def _not_made(check: DuneCheck, labels: Sequence[str], is_partly_made: bool) -> str:
+    if not is_partly_made:
+        return f"{check.asset} was not materialized, so there is nothing to check."
+    of = ", ".join(labels)
+    return f"{check.asset} was not materialized for {of}, and a result of its other partitions would count for all."

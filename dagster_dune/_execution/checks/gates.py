@@ -3,11 +3,14 @@
 An automatic retry asks no gate again: it runs neither the gate's asset, nor the gate, nor what the gate held back, and
 fails as the attempt before it did. Who tries again by hand wants all of these anew, and so what another blocking check
 has said no of. What reads the asset is never run without the gate while the gate's latest answer is no.
+
+All of this is of nodes, as the plan's dependencies have them: what a gate has said of one partition is nothing to what
+waits for its answers to others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import dagster as dg
@@ -35,15 +38,17 @@ class Ruling:
         plan: What may be taken over or sent.
         whole: The plan itself, whose nodes have got another identity where they must run anew.
         held_back: What the gates that said no hold back still.
-        closed: By the name of each of these gates, what it said.
+        closed: The gates' nodes that an earlier attempt has told a no of, each with the run that did.
         taken_over: What a gate has said on Dune, and no attempt has lived to tell: nodes that are told, and not sent.
+        left_alone: Nodes of assets that such gates said no of: they neither run in this attempt nor are told of.
     """
 
     plan: PipelinePlan
     whole: PipelinePlan
     held_back: tuple[Outcome, ...] = ()
-    closed: tuple[tuple[str, str], ...] = ()
+    closed: tuple[tuple[PlannedNode, str], ...] = ()
     taken_over: tuple[tuple[Submission, frozenset[str]], ...] = ()
+    left_alone: tuple[PlannedNode, ...] = ()
 
 
 def ruling(
@@ -74,42 +79,61 @@ def ruling(
         return Ruling(plan, plan)
     history = GateHistory.of(instance, run_id, assets.definition)
     in_plan = {node.check.label for node in plan.nodes if node.check}
-    closed: dict[str, str] = {}
-    removed = set[str]()
-    taken_over: dict[str, tuple[Submission, frozenset[str]]] = {}
     for key, gate in gates.items():
         if gate.label not in in_plan:
             _refuse_past(key, gate, plan, assets, history, hear)
     asked = {key: check for key, check in blocking.items() if check.label in in_plan or key in assets.selected_checks}
     plan = _with_identities(plan, asked, history)
+    closed: dict[int, str] = {}
+    unheard: dict[int, Submission] = {}
     for key, gate in gates.items():
-        if gate.label not in in_plan:
-            continue
-        names = {gate.sql_name or "", gate.asset, *_behind(plan, gate.sql_name)}
-        now = history.last_answer(key, history.generation)
-        if now is not None and not now.passed:
-            closed[gate.label] = f"It said no in run {now.run_id}, and an automatic retry does not ask again."
-            removed |= names
-            continue
-        if now is None and history.is_automatic and not (resume and history.resumes):
-            nodes = PipelinePlan(tuple(node for node in plan.nodes if node.sql_name == gate.sql_name))
-            if unheard := _unheard_no(nodes, history, key, history.generation, hear):
-                digests = frozenset(node.digest for node in plan.nodes if node.sql_name in names)
-                taken_over[gate.label] = (unheard, digests & unheard.node_ids.keys())
-                removed |= names
-    if not removed:
-        return Ruling(plan, plan)
-    told = frozenset().union(*(digests for _, digests in taken_over.values()))
+        nodes = [node for node in plan.nodes if node.sql_name == gate.sql_name]
+        answers = {node.id: history.last_answer(key, node.partition, history.generation) for node in nodes}
+        closed |= {id_: answer.run_id for id_, answer in answers.items() if answer and not answer.passed}
+        if history.is_automatic and not (resume and history.resumes):
+            rest = [node for node in nodes if node.id not in closed]
+            unheard |= _unheard_noes(rest, history, key, history.generation, hear)
+    return _ruled(plan, closed, unheard)
+
+
+def _ruled(plan: PipelinePlan, closed: Mapping[int, str], unheard: Mapping[int, Submission]) -> Ruling:
+    """Leave out of a plan what gates have said no of.
+
+    Args:
+        plan: The plan.
+        closed: By the id of a gate's node, the run that has told its no.
+        unheard: By the id of a gate's node, the submission whose no nobody has told.
+    """
+    removed = set[int]()
+    blockers: dict[int, list[str]] = {}
+    taken_over: dict[str, tuple[Submission, set[str]]] = {}
+    told = set[str]()
+    for id_ in sorted({*closed, *unheard}):
+        gate = plan.by_id[id_]
+        behind = _behind(plan, {id_})
+        nodes = {id_, *_checked(plan, gate), *behind}
+        removed |= nodes
+        for held in behind - closed.keys():
+            blockers.setdefault(held, []).append(gate.label)
+        if submission := unheard.get(id_):
+            digests = {plan.by_id[node].digest for node in nodes} & submission.node_ids.keys()
+            taken_over.setdefault(submission.id, (submission, set()))[1].update(digests - told)
+            told |= digests
     return Ruling(
-        PipelinePlan(_without(plan, removed)),
+        _without(plan, removed),
         plan,
         tuple(
-            _held_back(node, {*closed, *taken_over})
+            _held_back(node, blockers[node.id])
             for node in plan.nodes
-            if node.digest not in told and _is_held_back(node, plan, {*closed, *taken_over})
+            if node.id in blockers and node.digest not in told
         ),
-        tuple(closed.items()),
-        tuple(taken_over.values()),
+        tuple((plan.by_id[id_], run_id) for id_, run_id in closed.items()),
+        tuple((submission, frozenset(digests)) for submission, digests in taken_over.values() if digests),
+        tuple(
+            node
+            for node in plan.nodes
+            if node.id in removed - blockers.keys() and node.digest not in told and not node.check
+        ),
     )
 
 
@@ -126,26 +150,42 @@ def is_answer(outcome: Outcome, closed: set[str]) -> bool:
     return not closed.isdisjoint(outcome.blocked_by)
 
 
-def _unheard_no(
-    nodes: PipelinePlan, history: GateHistory, key: dg.AssetCheckKey, runs: frozenset[str], hear: Hear
-) -> Submission | None:
-    """The latest submission in which a gate said no on Dune, though no attempt has lived to tell it."""
-    for submission in history.untold(key, nodes.digests, runs):
-        ids = {node.id: submission.node_ids[node.digest] for node in nodes.nodes if node.digest in submission.node_ids}
-        outcomes = list(hear(nodes.renumbered(ids), submission))
-        if any(no_of_gate(outcome) is not None for outcome in outcomes):
-            return submission
-    return None
+def _unheard_noes(
+    nodes: Iterable[PlannedNode], history: GateHistory, key: dg.AssetCheckKey, runs: frozenset[str], hear: Hear
+) -> dict[int, Submission]:
+    """By the ids of a gate's nodes, the latest submission in which it said no of them, though nobody has told it.
+
+    A pipeline is asked once for all of them.
+    """
+    asked: dict[str, tuple[Submission, list[PlannedNode]]] = {}
+    for node in nodes:
+        for submission in history.untold(key, node, runs):
+            asked.setdefault(submission.id, (submission, []))[1].append(node)
+    found: dict[int, Submission] = {}
+    for submission, of_it in sorted(asked.values(), key=lambda one: history.order_of(one[0]), reverse=True):
+        ids = {submission.node_ids[node.digest]: node.id for node in of_it if node.id not in found}
+        if not ids:
+            continue
+        plan = PipelinePlan(tuple(of_it)).renumbered({id_: id_there for id_there, id_ in ids.items()})
+        for outcome in hear(plan, submission):
+            if no_of_gate(outcome) is not None:
+                found[ids[outcome.node.id]] = submission
+    return found
 
 
-def _behind(plan: PipelinePlan, name: str | None) -> set[str]:
-    """The names of the nodes that wait for those of one name, directly or not."""
-    ids = {node.id for node in plan.nodes if node.sql_name == name}
-    behind = set[str]()
+def _checked(plan: PipelinePlan, node: PlannedNode) -> set[int]:
+    """The nodes of its asset that a check's node is of; none where it is the asset's own."""
+    asset = node.check.asset if node.check else None
+    return {id_ for id_ in node.dependencies if plan.by_id[id_].sql_name == asset}
+
+
+def _behind(plan: PipelinePlan, ids: Collection[int]) -> set[int]:
+    """The nodes that wait for some, directly or not."""
+    waited_for, behind = set(ids), set[int]()
     for node in plan.nodes:
-        if not ids.isdisjoint(node.dependencies):
-            ids.add(node.id)
-            behind.add(node.sql_name)
+        if not waited_for.isdisjoint(node.dependencies):
+            waited_for.add(node.id)
+            behind.add(node.id)
     return behind
 
 
@@ -159,36 +199,40 @@ def _refuse_past(
 ) -> None:
     graph = assets.catalog.graph.with_deps(assets.deps_by_name)
     selection = set(assets.selection)
-    readers = [
+    names = {
         name
-        for name in dict.fromkeys(node.sql_name for node in plan.nodes if not node.check)
+        for name in {node.sql_name for node in plan.nodes if not node.check}
         if gate.asset in set.union(*graph.walk(name, selection.__contains__))
-    ]
-    if not readers:
-        return
-    answer = history.last_answer(key, history.family)
-    said_no_in = answer.run_id if answer and not answer.passed else None
-    if said_no_in is None:
-        nodes = _alone(gate, assets, history)
-        unheard = _unheard_no(nodes, history, key, history.family, hear) if nodes else None
-        said_no_in = unheard.run_id if unheard else None
-    if said_no_in:
+    }
+    readers = [node for node in plan.nodes if node.sql_name in names]
+    answers = {node.label: history.last_answer(key, node.partition, history.family) for node in readers}
+    past = {label: answer.run_id for label, answer in answers.items() if answer and not answer.passed}
+    if readers and not past:
+        asked = _alone(gate, assets, history)
+        noes = _unheard_noes(asked.values(), history, key, history.family, hear)
+        past = {
+            reader.label: submission.run_id
+            for id_, submission in noes.items()
+            for reader in readers
+            if asked[id_].meets(reader.partition)
+        }
+    if past:
         raise DunePlanError(
-            f"The gate {gate.name} of {gate.asset} said no in run {said_no_in}, and this run repeats what it held "
-            f"back without asking it again: {', '.join(readers)}. Nothing was sent.",
+            f"The gate {gate.name} of {gate.asset} said no in run {', '.join(dict.fromkeys(past.values()))}, and this "
+            f"run repeats what it held back without asking it again: {', '.join(past)}. Nothing was sent.",
             hint="Select the gate as well, with its asset if that is to be made anew.",
         )
 
 
-def _alone(gate: DuneCheck, assets: DuneAssetSet, history: GateHistory) -> PipelinePlan | None:
-    """The nodes of a gate as any attempt of the family may have sent them; None where its partitions are not known."""
+def _alone(gate: DuneCheck, assets: DuneAssetSet, history: GateHistory) -> dict[int, PlannedNode]:
+    """The nodes of a gate as any attempt of the family may have sent them; none where its partitions are not known."""
     try:
         partitions = {gate.asset: next(iter(assets.partitions.values()), ())}
         plan = plan_pipeline(assets.catalog, {}, checks=[gate], partitions=partitions)
     except DunePlanError:
-        return None
+        return {}
     nodes = [replace(node, anew_after=run_id) for run_id in ("", *history.family) for node in plan.nodes]
-    return PipelinePlan(tuple(replace(node, id=number) for number, node in enumerate(nodes, start=1)))
+    return {number: replace(node, id=number) for number, node in enumerate(nodes, start=1)}
 
 
 def _with_identities(
@@ -196,42 +240,39 @@ def _with_identities(
 ) -> PipelinePlan:
     """Give what a blocking check has said no of another identity, so that by hand it runs anew, and together.
 
-    That is the check, its asset, and whatever else checks or reads the rows that the asset had. The attempts of one
-    generation share what they run, so that each has the identity of what that has sent.
+    That is the check's node, those of its asset, and whatever else checks or reads the rows that these had. The
+    attempts of one generation share what they run, so that each has the identity of what that has sent.
     """
-    noes = history.noes(*checks)
+    asked = [
+        (key, node)
+        for key, check in checks.items()
+        for node in plan.nodes
+        if node.sql_name == (check.sql_name or check.asset)
+    ]
+    noes = history.noes((key, node.partition) for key, node in asked)
     rank = {run_id: place for place, run_id in enumerate(["", *reversed(noes)])}
-    identities: dict[str, str] = {}
-    for key, check in checks.items():
-        own = [name for name in (check.sql_name, check.asset) if name]
-        nodes = [node for node in plan.nodes if node.sql_name == (check.sql_name or check.asset)]
-        sent = (
-            run_id
-            for run_id in (*noes, "")
-            if history.has_sent(key, [replace(node, anew_after=run_id).digest for node in nodes])
-        )
-        latest = next(iter(history.noes(key)), "")
+    identities: dict[int, str] = {}
+    for key, node in asked if noes else ():
+        sent = (run_id for run_id in (*noes, "") if history.has_sent(key, replace(node, anew_after=run_id).digest))
+        latest = next(iter(history.noes([(key, node.partition)])), "")
         run_id = next(sent, latest)
-        for name in {*own, *_behind(plan, check.sql_name), *_behind(plan, check.asset)}:
-            identities[name] = max(identities.get(name, ""), run_id, key=rank.__getitem__)
-    return PipelinePlan(tuple(replace(node, anew_after=identities.get(node.sql_name, "")) for node in plan.nodes))
+        if not run_id:
+            continue
+        own = {node.id, *_checked(plan, node)}
+        for id_ in own | _behind(plan, own):
+            identities[id_] = max(identities.get(id_, ""), run_id, key=rank.__getitem__)
+    return PipelinePlan(tuple(replace(node, anew_after=identities.get(node.id, "")) for node in plan.nodes))
 
 
-def _without(plan: PipelinePlan, names: set[str]) -> tuple[PlannedNode, ...]:
-    kept = [node for node in plan.nodes if node.sql_name not in names]
-    return plan.renumbered({node.id: number for number, node in enumerate(kept, start=1)}).nodes
+def _without(plan: PipelinePlan, removed: Collection[int]) -> PipelinePlan:
+    if not removed:
+        return plan
+    kept = [node.id for node in plan.nodes if node.id not in removed]
+    return plan.renumbered({id_: number for number, id_ in enumerate(kept, start=1)})
 
 
-def _is_held_back(node: PlannedNode, plan: PipelinePlan, closed: set[str]) -> bool:
-    return any(
-        node.sql_name in _behind(plan, gate.sql_name)
-        for gate in plan.nodes
-        if gate.check and gate.check.label in closed
-    )
-
-
-def _held_back(node: PlannedNode, closed: set[str]) -> Outcome:
-    names = tuple(sorted(closed))
+def _held_back(node: PlannedNode, gates: Iterable[str]) -> Outcome:
+    names = tuple(sorted(gates))
     return Outcome(
         node,
         Result.SKIPPED,

@@ -8,35 +8,68 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 import dagster as dg
 
+from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, PASSED_COLUMN, records_of
 from dagster_dune._execution.submissions.family import PARENT_RUN_TAG, Family
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import submissions_of
-from dagster_dune.metadata import PIPELINE_EXECUTION_ID
+from dagster_dune.catalog.settings.partitions import Partition
+from dagster_dune.metadata import PIPELINE_EXECUTION_ID, SAID_IN_RUN
+from dagster_dune.pipeline.nodes import PlannedNode
 
 RETRY_NUMBER_TAG = "dagster/retry_number"
 
 
 @dataclass(frozen=True)
-class GateAnswer:
-    """What a gate has said.
+class Said:
+    """What a gate has said of one partition, or of all that it was asked of.
 
     Attributes:
-        run_id: The run that has told it.
         passed: Whether it said yes.
-        pipeline: The pipeline that it said it in; None where it did in several.
+        pipeline: The pipeline that it said it in; None where that is not known.
+    """
+
+    passed: bool
+    pipeline: str | None
+
+
+@dataclass(frozen=True)
+class GateAnswer:
+    """What a gate has said, as one run has told it.
+
+    Attributes:
+        run_id: The run.
+        parts: By partition, what it said; under None where it was asked in one node, which is then of all that the run
+            is of.
         order: Sorts answers: how many runs the run goes back to, and the time.
     """
 
     run_id: str
-    passed: bool
-    pipeline: str | None
+    parts: Mapping[str | None, Said]
     order: tuple[int, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether it said yes of all of them."""
+        return all(said.passed for said in self.parts.values())
+
+    @property
+    def pipelines(self) -> set[str]:
+        """The pipelines that it said it in."""
+        return {said.pipeline for said in self.parts.values() if said.pipeline}
+
+    def of(self, partition: Partition | None) -> GateAnswer | None:
+        """Return what of it is of a node with a partition, or with none; None where it says nothing of that."""
+        if partition is None or None in self.parts:
+            return self
+        parts: dict[str | None, Said] = {key: self.parts[key] for key in partition.keys if key in self.parts}
+        return replace(self, parts=parts) if parts else None
 
 
 class GateHistory:
@@ -60,6 +93,7 @@ class GateHistory:
         self.generation = frozenset(id_ for id_ in self.family if begins[id_] == begins[run.run_id])
         self.is_automatic = begins[run.run_id] != run.run_id
         self._runs = [runs[run_id] for run_id in sorted(self.family)]
+        self._sent: dict[dg.AssetCheckKey, set[str]] = {}
 
     @classmethod
     def of(cls, instance: dg.DagsterInstance, run_id: str, definition: str) -> GateHistory:
@@ -75,39 +109,58 @@ class GateHistory:
         """Whether the run goes on where another has ended."""
         return self._relatives.origin.resumes
 
-    def last_answer(self, key: dg.AssetCheckKey, runs: Collection[str]) -> GateAnswer | None:
-        """The latest answer of a gate in some runs."""
-        return next((answer for answer in self._answers[key] if answer.run_id in runs), None)
+    def last_answer(
+        self, key: dg.AssetCheckKey, partition: Partition | None, runs: Collection[str]
+    ) -> GateAnswer | None:
+        """The latest answer of a gate in some runs, to a node with a partition, or with none."""
+        answers = (answer.of(partition) for answer in self._answers[key] if answer.run_id in runs)
+        return next((answer for answer in answers if answer), None)
 
-    def noes(self, *keys: dg.AssetCheckKey) -> list[str]:
-        """The runs of other generations that some checks have said no in, the latest first."""
-        answers = [answer for key in keys for answer in self._answers[key] if answer.run_id not in self.generation]
-        answers.sort(key=lambda answer: answer.order, reverse=True)
-        return list(dict.fromkeys(answer.run_id for answer in answers if not answer.passed))
+    def noes(self, asked: Iterable[tuple[dg.AssetCheckKey, Partition | None]]) -> list[str]:
+        """The runs of other generations that checks have said no in, of some partitions; the latest first."""
+        found: dict[str, tuple[int, float]] = {}
+        for key, partition in asked:
+            for whole in self._answers[key]:
+                answer = whole.of(partition) if whole.run_id not in self.generation else None
+                if answer and not answer.passed:
+                    found[answer.run_id] = max(answer.order, found.get(answer.run_id, answer.order))
+        return sorted(found, key=found.__getitem__, reverse=True)
 
-    def has_sent(self, key: dg.AssetCheckKey, digests: Collection[str]) -> bool:
-        """Whether the generation has sent, or taken over, some of the nodes that a check is asked in."""
-        pipelines = {answer.pipeline for answer in self._answers[key] if answer.run_id in self.generation} - {None}
-        return any(
-            submission.holds_any(digests)
-            and (submission.run_id in self.generation or submission.pipeline_execution_id in pipelines)
-            for submission in self._submissions
-        )
+    def has_sent(self, key: dg.AssetCheckKey, digest: str) -> bool:
+        """Whether the generation has sent, or taken over, a node that a check is asked in."""
+        if key not in self._sent:
+            told = {
+                pipeline
+                for answer in self._answers[key]
+                if answer.run_id in self.generation
+                for pipeline in answer.pipelines
+            }
+            self._sent[key] = {
+                digest
+                for submission in self._submissions
+                if submission.run_id in self.generation or submission.pipeline_execution_id in told
+                for digest in submission.node_ids
+            }
+        return digest in self._sent[key]
 
-    def untold(self, key: dg.AssetCheckKey, digests: Collection[str], runs: Collection[str]) -> list[Submission]:
-        """The submissions of a gate by some runs that no run has told of, since its latest answer; the latest first."""
-        last = self.last_answer(key, runs)
-        told = {answer.pipeline for answer in self._answers[key]}
-        found = [
+    def untold(self, key: dg.AssetCheckKey, node: PlannedNode, runs: Collection[str]) -> list[Submission]:
+        """The submissions of a gate's node by some runs that no run has told of, since its latest answer."""
+        last = self.last_answer(key, node.partition, runs)
+        answers = (answer.of(node.partition) for answer in self._answers[key])
+        told = {pipeline for answer in answers if answer for pipeline in answer.pipelines}
+        return [
             submission
             for submission in self._submissions
             if submission.state is State.ANSWERED
             and submission.run_id in runs
             and submission.pipeline_execution_id not in told
-            and submission.holds_any(digests)
+            and node.digest in submission.node_ids
             and (last is None or len(self._lines[submission.run_id]) >= last.order[0])
         ]
-        return sorted(found, key=lambda one: (len(self._lines[one.run_id]), one.at), reverse=True)
+
+    def order_of(self, submission: Submission) -> tuple[int, datetime]:
+        """What sorts submissions: how many runs theirs goes back to, and the time."""
+        return len(self._lines[submission.run_id]), submission.at
 
     @cached_property
     def _submissions(self) -> Sequence[Submission]:
@@ -125,14 +178,23 @@ class GateHistory:
                 if event is None:
                     continue
                 said = event.asset_check_evaluation_data
-                pipeline = said.metadata.get(PIPELINE_EXECUTION_ID)
                 order = (len(self._lines[run.run_id]), record.timestamp)
-                found[said.asset_check_key].append(
-                    GateAnswer(run.run_id, said.passed, str(pipeline.value) if pipeline else None, order)
-                )
+                found[said.asset_check_key].append(GateAnswer(run.run_id, _parts(said), order))
         for answers in found.values():
             answers.sort(key=lambda answer: answer.order, reverse=True)
         return found
+
+
+def _parts(said: dg.AssetCheckEvaluation) -> dict[str | None, Said]:
+    """What a result says of each partition, but for what it repeats of another run."""
+    value = said.metadata.get(PIPELINE_EXECUTION_ID)
+    pipeline = str(value.value) if value else None
+    parts: dict[str | None, Said] = {
+        record[PARTITION_COLUMN]: Said(record[PASSED_COLUMN], record[PIPELINE_EXECUTION_ID] or pipeline)
+        for record in records_of(said.metadata)
+        if not record[SAID_IN_RUN]
+    }
+    return parts or {None: Said(said.passed, pipeline)}
 
 
 def _line(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list[str]:

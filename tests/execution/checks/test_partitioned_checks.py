@@ -230,10 +230,28 @@ def test_checks_alone_are_of_the_partitions_that_their_run_is_of(run, resource, 
         partly = job.execute_in_process(instance=instance, tags=fifth, raise_on_error=False)
         assert not partly.success
         assert partly.get_asset_check_evaluations() == []
-        assert "was not materialized, so there is nothing to check" in failure(partly).description
+        assert "query_10 was not materialized for 2024-01-05, and a result of its other" in failure(partly).description
     else:
         assert "this run is of no partition; nothing was sent" in failure(without).description
         assert "a check, together with its asset" in failure(without).description
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (
+            DAYS[1:3],
+            "query_10 was not materialized for 2024-01-02, 2024-01-03, and a result of its other partitions would",
+        ),
+        (DAYS, "query_10 was not materialized, so there is nothing to check."),
+    ],
+)
+def test_a_check_of_what_the_run_knows_names_the_partitions_that_were_not_made(run, account, days, words):
+    broken = " OR ".join(f"'{{{{day}}}}' = '{day}'" for day in days)
+    account.load_query(10, "each", f"SELECT IF({broken}, CAST('x' AS bigint), 1) AS n", parameters=PARAMETER)
+    result = run(NONE, tags=FOUR_DAYS)
+    assert words in failure(result).metadata["check none of query_10"].value
+    assert result.get_asset_check_evaluations() == []
 
 
 @pytest.mark.parametrize("kind", ["static", "dynamic"])

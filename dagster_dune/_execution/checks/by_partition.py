@@ -1,0 +1,73 @@
+"""One result of the answers of several partitions: a table that says what each has said, and how it is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from dagster_dune._execution.checks.answers import CheckAnswer
+from dagster_dune._execution.checks.of_nodes import offending_rows_of
+from dagster_dune.metadata import BY_PARTITION, EXECUTION_ID, PIPELINE_EXECUTION_ID, SAID_IN_RUN
+
+PARTITION_COLUMN, PASSED_COLUMN, WHAT_COLUMN = "partition", "passed", "what"
+KEPT = {
+    EXECUTION_ID: dg.TableColumn("execution_id"),
+    PIPELINE_EXECUTION_ID: dg.TableColumn("pipeline_execution_id"),
+    SAID_IN_RUN: dg.TableColumn("said_in_run"),
+}
+"""By key, the column of what a partition's own metadata says; results of versions before 0.2 have none of them."""
+
+
+def joined(answers: Mapping[str, CheckAnswer]) -> CheckAnswer:
+    """Join the answers of several partitions.
+
+    Args:
+        answers: By the label of a partition; by an empty text where there is none.
+
+    Returns:
+        The one answer where there is one; else one with a table that says which partitions failed.
+    """
+    if len(answers) == 1:
+        return next(iter(answers.values()))
+    answers = dict(sorted(answers.items()))  # they come as their executions end
+    failed = [label for label, answer in answers.items() if not answer.passed]
+    said = f"{len(failed)} of {len(answers)} partitions failed: {', '.join(failed)}." if failed else "All passed."
+    pipelines = {_raw(answer.metadata.get(PIPELINE_EXECUTION_ID)) for answer in answers.values()}
+    pipeline = {PIPELINE_EXECUTION_ID: pipelines.pop()} if len(pipelines) == 1 and None not in pipelines else {}
+    return CheckAnswer(not failed, said, {BY_PARTITION: _table(answers), **offending_rows_of(answers), **pipeline})
+
+
+def _table(answers: Mapping[str, CheckAnswer]) -> dg.TableMetadataValue:
+    kept = [key for key in KEPT if any(key in answer.metadata for answer in answers.values())]
+    columns = [dg.TableColumn(PARTITION_COLUMN), dg.TableColumn(PASSED_COLUMN, "bool"), dg.TableColumn(WHAT_COLUMN)]
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    PARTITION_COLUMN: label,
+                    PASSED_COLUMN: answer.passed,
+                    WHAT_COLUMN: answer.description,
+                    **{KEPT[key].name: _raw(answer.metadata.get(key)) for key in kept},
+                }
+            )
+            for label, answer in answers.items()
+        ],
+        dg.TableSchema([*columns, *(KEPT[key] for key in kept)]),
+    )
+
+
+def records_of(metadata: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of a result's table, each with the partition's own metadata under its keys; none without one."""
+    table = metadata.get(BY_PARTITION)
+    if not isinstance(table, dg.TableMetadataValue):
+        return []
+    return [
+        {**record.data, **{key: record.data.get(column.name) for key, column in KEPT.items()}}
+        for record in table.records
+    ]
+
+
+def _raw(value: Any) -> Any:
+    return value.value if isinstance(value, dg.MetadataValue) else value
