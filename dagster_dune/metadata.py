@@ -70,6 +70,8 @@ OFFENDING_ROWS = f"{NAMESPACE}offending_rows"
 OFFENDING_SAMPLE = f"{NAMESPACE}offending_rows_sample"
 VALUE = f"{NAMESPACE}value"
 VALUE_BEFORE = f"{NAMESPACE}value_before"
+VALUE_BEFORE_OF = f"{NAMESPACE}value_before_of"
+PARTITION = f"{NAMESPACE}partition"
 BY_PARTITION = f"{NAMESPACE}by_partition"
 SAID_IN_RUN = f"{NAMESPACE}said_in_run"
 

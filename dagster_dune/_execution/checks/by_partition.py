@@ -8,11 +8,21 @@ from typing import Any
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer
-from dagster_dune._execution.checks.of_nodes import offending_rows_of
-from dagster_dune.metadata import BY_PARTITION, EXECUTION_ID, PIPELINE_EXECUTION_ID, SAID_IN_RUN
+from dagster_dune.metadata import (
+    BY_PARTITION,
+    EXECUTION_ID,
+    PIPELINE_EXECUTION_ID,
+    SAID_IN_RUN,
+    VALUE,
+    VALUE_BEFORE,
+    VALUE_BEFORE_OF,
+)
 
 PARTITION_COLUMN, PASSED_COLUMN, WHAT_COLUMN = "partition", "passed", "what"
 KEPT = {
+    VALUE: dg.TableColumn("value", "float"),
+    VALUE_BEFORE: dg.TableColumn("value_before", "float"),
+    VALUE_BEFORE_OF: dg.TableColumn("value_before_of"),
     EXECUTION_ID: dg.TableColumn("execution_id"),
     PIPELINE_EXECUTION_ID: dg.TableColumn("pipeline_execution_id"),
     SAID_IN_RUN: dg.TableColumn("said_in_run"),
@@ -20,11 +30,12 @@ KEPT = {
 """By key, the column of what a partition's own metadata says; results of versions before 0.2 have none of them."""
 
 
-def joined(answers: Mapping[str, CheckAnswer]) -> CheckAnswer:
+def joined(answers: Mapping[str, CheckAnswer], to_see: Mapping[str, Any]) -> CheckAnswer:
     """Join the answers of several partitions.
 
     Args:
         answers: By the label of a partition; by an empty text where there is none.
+        to_see: What there is to see of several beside the table.
 
     Returns:
         The one answer where there is one; else one with a table that says which partitions failed.
@@ -36,7 +47,7 @@ def joined(answers: Mapping[str, CheckAnswer]) -> CheckAnswer:
     said = f"{len(failed)} of {len(answers)} partitions failed: {', '.join(failed)}." if failed else "All passed."
     pipelines = {_raw(answer.metadata.get(PIPELINE_EXECUTION_ID)) for answer in answers.values()}
     pipeline = {PIPELINE_EXECUTION_ID: pipelines.pop()} if len(pipelines) == 1 and None not in pipelines else {}
-    return CheckAnswer(not failed, said, {BY_PARTITION: _table(answers), **offending_rows_of(answers), **pipeline})
+    return CheckAnswer(not failed, said, {BY_PARTITION: _table(answers), **to_see, **pipeline})
 
 
 def _table(answers: Mapping[str, CheckAnswer]) -> dg.TableMetadataValue:

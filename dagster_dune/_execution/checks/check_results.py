@@ -7,7 +7,7 @@ count one as done. It is lost, as an asset can be, and fails the step.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,11 +18,12 @@ from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError
 from dagster_dune._execution.checks.by_partition import joined
 from dagster_dune._execution.checks.of_known import answer_of_known, metadata_before
 from dagster_dune._execution.checks.of_nodes import (
-    ValueBefore,
     answer_of_node,
+    offending_rows_of,
     patiently,
     sampled_rows,
 )
+from dagster_dune._execution.checks.values_before import ValuesBefore
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.settings.checks import DuneCheck
@@ -30,9 +31,8 @@ from dagster_dune.errors import DuneError
 from dagster_dune.metadata import (
     CHECK,
     EXECUTION_ID,
+    PARTITION,
     SAID_IN_RUN,
-    VALUE,
-    VALUE_BEFORE,
     details_metadata,
     outcome_metadata,
     page_of_query,
@@ -174,21 +174,21 @@ class CheckResults:
         key = self._assets.check_keys[check.asset, check.name]
         answers = dict(self._noes[check.label])
         missing: list[tuple[_Node, str]] = []
-        sample_rows, value_before = check.sample_rows, self._value_before(check, key)
+        sample_rows, values_before = check.sample_rows, self._values_before(check, key, nodes)
         for node in sorted(nodes, key=lambda node: node.outcome.node.id):
             try:
-                answer = answer_of_node(check, node.outcome, self._client, value_before, sample_rows)
+                answer = answer_of_node(check, node.outcome, self._client, values_before, sample_rows)
             except (NoAnswerError, DuneError) as error:
                 missing.append((node, str(error)))
                 continue
             sample_rows -= len(sampled_rows(answer))
-            answers[node.label] = replace(
-                answer, metadata={**outcome_metadata(node.outcome, node.pipeline), **answer.metadata}
-            )
+            metadata = {**outcome_metadata(node.outcome, node.pipeline), **answer.metadata}
+            metadata |= {PARTITION: node.label} if node.label else {}
+            answers[node.label] = replace(answer, metadata=metadata)
         if missing:
             yield from self._lose(check, missing, answers)
         else:
-            yield self._result(check, joined(answers))
+            yield self._result(check, joined(answers, offending_rows_of(answers)))
 
     def _lose(
         self, check: DuneCheck, missing: list[tuple[_Node, str]], answers: Mapping[str, CheckAnswer]
@@ -209,21 +209,10 @@ class CheckResults:
                         self._assets.keys[check.asset], description=description, metadata=metadata, partition=partition
                     )
 
-    def _value_before(self, check: DuneCheck, key: dg.AssetCheckKey) -> ValueBefore:
-        def read(execution_id: str) -> float | None:
-            if check.max_change is None:
-                return None
-            record = self._instance.event_log_storage.get_asset_check_summary_records([key])[key]
-            before = record.last_completed_check_execution_record
-            event = before.event.dagster_event if before and before.event else None
-            told = event.asset_check_evaluation_data.metadata if event else {}
-            # An attempt that takes an execution over tells it anew, and must say the same of it.
-            is_same = EXECUTION_ID in told and told[EXECUTION_ID].value == execution_id
-            value = told.get(VALUE_BEFORE if is_same else VALUE)
-            number = value.value if isinstance(value, dg.FloatMetadataValue | dg.IntMetadataValue) else None
-            return None if number is None else float(number)
-
-        return read
+    def _values_before(self, check: DuneCheck, key: dg.AssetCheckKey, nodes: Iterable[_Node]) -> ValuesBefore | None:
+        if check.max_change is None:
+            return None
+        return ValuesBefore(self._instance, key, [node.outcome.node.partition for node in nodes])
 
     # --- kinds without ---
 
@@ -242,7 +231,7 @@ class CheckResults:
             except (NoAnswerError, DuneError) as error:
                 self._lose_known(check, str(error))
                 continue
-            yield self._result(check, joined(answers))
+            yield self._result(check, joined(answers, {}))
 
     def _answer_of_known(
         self, check: DuneCheck, metadata: Mapping[str, Any], before: Sequence[Mapping[str, Any]]

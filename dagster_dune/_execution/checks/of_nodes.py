@@ -11,24 +11,32 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds, no_of_gate
+from dagster_dune._execution.checks.values_before import ValuesBefore
 from dagster_dune._execution.error_places import shortened
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus
 from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import DETAILS_MISSING, OFFENDING_ROWS, OFFENDING_SAMPLE, VALUE, VALUE_BEFORE
+from dagster_dune.metadata import (
+    DETAILS_MISSING,
+    OFFENDING_ROWS,
+    OFFENDING_SAMPLE,
+    VALUE,
+    VALUE_BEFORE,
+    VALUE_BEFORE_OF,
+)
 from dagster_dune.pipeline.settle import Outcome, Result
 
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 2.0
 
 T = TypeVar("T")
-ValueBefore = Callable[[str], float | None]
 
 
 def answer_of_node(
-    check: DuneCheck, outcome: Outcome, client: DuneApiClient, value_before: ValueBefore, sample_rows: int
+    check: DuneCheck, outcome: Outcome, client: DuneApiClient, values_before: ValuesBefore | None, sample_rows: int
 ) -> CheckAnswer:
     """Read the answer of a check from the end of its node.
 
@@ -36,7 +44,7 @@ def answer_of_node(
         check: The check, of a kind with a query.
         outcome: How its node ended.
         client: Reads the count of the rows where the outcome lacks it, and the few rows that are asked for.
-        value_before: Reads the value that the check last had, in another execution than the one that it is given.
+        values_before: The values that the check had before; None where it compares with none.
         sample_rows: How many of the offending rows to read.
 
     Raises:
@@ -52,7 +60,8 @@ def answer_of_node(
         count = _row_count(outcome, execution_id, client)
         if check.kind == "rows":
             return _of_rows(count, execution_id, client, sample_rows)
-        return _of_value(check, count, execution_id, client, value_before)
+        value = _value(count, execution_id, client)
+        return _of_value(check, value, outcome.node.partition, execution_id, values_before)
     closed = no_of_gate(outcome)
     if closed is None:
         raise NoAnswerError(outcome.reason or f"It was {outcome.result.value}.")
@@ -150,9 +159,7 @@ def _cell(value: Any) -> str | int | float | bool | None:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def _of_value(
-    check: DuneCheck, count: int, execution_id: str, client: DuneApiClient, value_before: ValueBefore
-) -> CheckAnswer:
+def _value(count: int, execution_id: str, client: DuneApiClient) -> Any:
     if count != 1:
         raise NoAnswerError(f"A check of kind value returns one row, and this one returned {count}.")
     page = patiently(lambda: client.get_execution_results(execution_id, limit=1))
@@ -160,6 +167,12 @@ def _of_value(
     if len(rows) != 1 or len(rows[0]) != 1:
         raise NoAnswerError("A check of kind value returns one row with one column.")
     (value,) = rows[0].values()
+    return value
+
+
+def _of_value(
+    check: DuneCheck, value: Any, partition: Partition | None, execution_id: str, values_before: ValuesBefore | None
+) -> CheckAnswer:
     bounds = any(bound is not None for bound in (check.at_least, check.at_most, check.equals, check.max_change))
     if isinstance(value, bool):
         if bounds:
@@ -168,7 +181,25 @@ def _of_value(
     number = _number(value)
     if not bounds:
         raise NoAnswerError(f"It returned {value!r}, which is no boolean, and has no bounds for numbers.")
-    return _within_bounds(check, number, value_before(execution_id))
+    broken = broken_bounds(check, number)
+    if not math.isfinite(number):  # Dagster's pages cannot read such a number
+        broken += ["no change of it can be told"] if check.max_change is not None else []
+        return CheckAnswer(not broken, f"The value is {number:g}{': ' if broken else ''}{'; '.join(broken)}.")
+    metadata: dict[str, Any] = {VALUE: number}
+    first = ""
+    if values_before is not None and check.max_change is not None:
+        before = values_before.of(partition, execution_id)
+        values_before.note(partition, number)
+        if before is None:
+            first = f", the first that is known{f' for {partition.label}' if partition else ''}"
+        else:
+            metadata |= {VALUE_BEFORE: before.value, **({VALUE_BEFORE_OF: before.of} if before.of else {})}
+            if abs(number - before.value) > check.max_change * abs(before.value):
+                when = f"for {before.of}" if before.of else "before"
+                broken.append(f"it was {before.value:g} {when}, and may change by {check.change_at_most}")
+    if broken:
+        return CheckAnswer(False, f"The value is {number:g}: {'; '.join(broken)}.", metadata)
+    return CheckAnswer(True, f"The value is {number:g}{first}.", metadata)
 
 
 def _number(value: Any) -> float:
@@ -176,19 +207,3 @@ def _number(value: Any) -> float:
         return float(Decimal(str(value)))
     except InvalidOperation as error:
         raise NoAnswerError(f"It returned {value!r}, which is neither a boolean nor a number.") from error
-
-
-def _within_bounds(check: DuneCheck, number: float, before: float | None) -> CheckAnswer:
-    broken = broken_bounds(check, number)
-    if not math.isfinite(number):  # Dagster's pages cannot read such a number
-        broken += ["no change of it can be told"] if check.max_change is not None else []
-        return CheckAnswer(not broken, f"The value is {number:g}{': ' if broken else ''}{'; '.join(broken)}.")
-    metadata: dict[str, Any] = {VALUE: number}
-    if check.max_change is not None and before is not None:
-        metadata[VALUE_BEFORE] = before
-        if abs(number - before) > check.max_change * abs(before):
-            broken.append(f"it was {before:g} before, and may change by {check.change_at_most}")
-    if broken:
-        return CheckAnswer(False, f"The value is {number:g}: {'; '.join(broken)}.", metadata)
-    first = check.max_change is not None and before is None
-    return CheckAnswer(True, f"The value is {number:g}{', the first that is known' if first else ''}.", metadata)
