@@ -14,7 +14,6 @@ from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.settings.checks import BOUNDS, DuneCheck
 from dagster_dune.catalog.settings.parameters import checked_values
-from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.pipeline.settle import Outcome
 from dagster_dune.pipeline.states import Phase
 
@@ -60,6 +59,7 @@ ERROR_COLUMN = f"{NAMESPACE}error_column"
 ROW_COUNT = "dagster/row_count"
 PARTITION_ROW_COUNT = "dagster/partition_row_count"
 RANGE_ROW_COUNT = f"{NAMESPACE}range_row_count"
+RANGE_PARTITIONS = f"{NAMESPACE}range_partitions"
 COLUMN_SCHEMA = "dagster/column_schema"
 
 # Of a check and its results.
@@ -185,13 +185,14 @@ def _code_references(obj: MaterializedView | Query) -> dict[str, Any]:
 def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dict[str, Any]:
     """What a run has found out about one node, for its materialization or its observation."""
     target = outcome.node.target
-    details = outcome.details
+    details, count = outcome.details, len(outcome.node.partition.keys) if outcome.node.partition else 0
     metadata: dict[str, Any] = {
         REASON: outcome.reason or None,
         BLOCKED_BY: ", ".join(outcome.blocked_by) or None,
         WARNING: PARTIAL_RESULT if outcome.phase is Phase.PARTIAL else None,
         DETAILS_MISSING: outcome.details_missing or None,
-        **(details_metadata(details, _row_count_keys(outcome.node.partition)) if details else {}),
+        **(details_metadata(details, count) if details else {}),
+        RANGE_PARTITIONS: count if count > 1 else None,
         **(_query_metadata(target) if isinstance(target, QueryExecution) else _matview_metadata(target.name)),
         PERFORMANCE: target.performance,
         STATE: outcome.phase.value if outcome.execution_id else outcome.result.value,
@@ -214,20 +215,23 @@ def _matview_metadata(name: str) -> dict[str, Any]:
     return {URL: dg.MetadataValue.url(_page_of_table(name)), TABLE_NAME: name}
 
 
-def _row_count_keys(partition: Partition | None) -> tuple[str, ...]:
+def _row_count_keys(partition_count: int) -> tuple[str, ...]:
     """What the rows of a node's result are called. The page of an asset shows `ROW_COUNT` alone.
 
     Those of a range are its partitions' together, and so no partition's own.
     """
-    if partition is None:
+    if partition_count == 0:
         return (ROW_COUNT,)
-    return (ROW_COUNT, PARTITION_ROW_COUNT) if len(partition.keys) == 1 else (RANGE_ROW_COUNT,)
+    return (ROW_COUNT, PARTITION_ROW_COUNT) if partition_count == 1 else (RANGE_ROW_COUNT,)
 
 
-def details_metadata(details: ExecutionStatus, row_count_keys: Sequence[str] = (ROW_COUNT,)) -> dict[str, Any]:
-    """What an execution has read, made and cost; where Dune's figures are too odd to be told, no event is lost."""
+def details_metadata(details: ExecutionStatus, partition_count: int) -> dict[str, Any]:
+    """What an execution of some partitions has read, made and cost.
+
+    Where Dune's figures are too odd to be told, no event is lost.
+    """
     try:
-        return _without_none(_details_metadata(details, row_count_keys))
+        return _without_none(_details_metadata(details, _row_count_keys(partition_count)))
     except Exception as error:
         return {DETAILS_MISSING: f"Dune's details are out of range ({type(error).__name__}: {error})."}
 

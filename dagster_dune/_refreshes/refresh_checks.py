@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain
 
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import NoAnswerError
-from dagster_dune._execution.checks.of_known import answer_of_known, metadata_before
+from dagster_dune._execution.checks.counts_before import counts_before, execution_of, extent_of, materialized_before
+from dagster_dune._execution.checks.of_known import answer_of_known
 from dagster_dune.catalog.settings.checks import DuneCheck
 
 CheckedEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
@@ -30,28 +31,30 @@ def checked(
         events: What happened outside Dagster, in the order in which it did.
         log: Where it is told which check could not answer.
     """
-    earlier: list[Mapping[str, Any]] = []
+    earlier: list[dg.AssetMaterialization] = []
     for event in events:
         yield event
         if not isinstance(event, dg.AssetMaterialization):
             continue
         for key, check in sorted(checks.items()):
             if check.sql_name is None:
-                yield from _evaluation(instance, key, check, event.metadata, earlier, log)
-        earlier.insert(0, event.metadata)
+                yield from _evaluation(instance, key, check, event, earlier, log)
+        earlier.insert(0, event)
 
 
 def _evaluation(
     instance: dg.DagsterInstance,
     key: dg.AssetCheckKey,
     check: DuneCheck,
-    metadata: Mapping[str, Any],
-    earlier: list[Mapping[str, Any]],
+    made: dg.AssetMaterialization,
+    earlier: list[dg.AssetMaterialization],
     log: logging.Logger,
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    before = [*earlier, *metadata_before(instance, key.asset_key, check)]
+    before = chain(earlier, materialized_before(instance, key.asset_key))
+    extent = extent_of(made.metadata, made.partition)
+    counts = counts_before(check, extent, before, [execution_of(made.metadata)])
     try:
-        answer = answer_of_known(check, metadata, before, datetime.now(UTC))
+        answer = answer_of_known(check, made.metadata, counts, datetime.now(UTC))
     except NoAnswerError as error:
         log.warning("The %s has no result: %s", check.label, error)
         return

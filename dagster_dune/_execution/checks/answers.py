@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import dagster as dg
+
 from dagster_dune.catalog.settings.checks import DuneCheck, gate_answer
 from dagster_dune.pipeline.settle import Outcome, Result
 
@@ -52,3 +54,8 @@ def broken_bounds(check: DuneCheck, number: float) -> list[str]:
     if check.at_most is not None and number > check.at_most:
         broken.append(f"it must be at most {check.at_most:g}")
     return broken
+
+
+def raw(value: Any) -> Any:
+    """Return what a metadata value holds; anything else as it is."""
+    return value.value if isinstance(value, dg.MetadataValue) else value

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import CheckAnswer
+from dagster_dune._execution.checks.answers import CheckAnswer, raw
 from dagster_dune.metadata import (
     BY_PARTITION,
     EXECUTION_ID,
@@ -45,7 +45,7 @@ def joined(answers: Mapping[str, CheckAnswer], to_see: Mapping[str, Any]) -> Che
     answers = dict(sorted(answers.items()))  # they come as their executions end
     failed = [label for label, answer in answers.items() if not answer.passed]
     said = f"{len(failed)} of {len(answers)} partitions failed: {', '.join(failed)}." if failed else "All passed."
-    pipelines = {_raw(answer.metadata.get(PIPELINE_EXECUTION_ID)) for answer in answers.values()}
+    pipelines = {raw(answer.metadata.get(PIPELINE_EXECUTION_ID)) for answer in answers.values()}
     pipeline = {PIPELINE_EXECUTION_ID: pipelines.pop()} if len(pipelines) == 1 and None not in pipelines else {}
     return CheckAnswer(not failed, said, {BY_PARTITION: _table(answers), **to_see, **pipeline})
 
@@ -60,7 +60,7 @@ def _table(answers: Mapping[str, CheckAnswer]) -> dg.TableMetadataValue:
                     PARTITION_COLUMN: label,
                     PASSED_COLUMN: answer.passed,
                     WHAT_COLUMN: answer.description,
-                    **{KEPT[key].name: _raw(answer.metadata.get(key)) for key in kept},
+                    **{KEPT[key].name: raw(answer.metadata.get(key)) for key in kept},
                 }
             )
             for label, answer in answers.items()
@@ -78,7 +78,3 @@ def records_of(metadata: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         {**record.data, **{key: record.data.get(column.name) for key, column in KEPT.items()}}
         for record in table.records
     ]
-
-
-def _raw(value: Any) -> Any:
-    return value.value if isinstance(value, dg.MetadataValue) else value

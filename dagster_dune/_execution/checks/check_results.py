@@ -16,7 +16,8 @@ import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError
 from dagster_dune._execution.checks.by_partition import joined
-from dagster_dune._execution.checks.of_known import answer_of_known, metadata_before
+from dagster_dune._execution.checks.counts_before import CountsBefore, execution_of, extent_of
+from dagster_dune._execution.checks.of_known import answer_of_known
 from dagster_dune._execution.checks.of_nodes import (
     answer_of_node,
     offending_rows_of,
@@ -26,11 +27,11 @@ from dagster_dune._execution.checks.of_nodes import (
 from dagster_dune._execution.checks.values_before import ValuesBefore
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.catalog.catalog import Query
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import (
     CHECK,
-    EXECUTION_ID,
     PARTITION,
     SAID_IN_RUN,
     details_metadata,
@@ -82,6 +83,7 @@ class CheckResults:
         self, context: dg.AssetExecutionContext, assets: DuneAssetSet, plan: PipelinePlan, client: DuneApiClient
     ) -> None:
         self._instance = context.instance
+        self._run_id = context.run.run_id
         self._log = context.log
         self._assets = assets
         self._client = client
@@ -225,34 +227,45 @@ class CheckResults:
             if len(made) < len(told):
                 self._lose_known(check, _not_made(check, sorted(told.keys() - made.keys()), bool(made)))
                 continue
-            before = metadata_before(self._instance, key, check)
+            before = self._counts_before(check, made)
             try:
-                answers = {label: self._answer_of_known(check, metadata, before) for label, metadata in made.items()}
+                answers = {label: self._answer_of_known(check, label, data, before) for label, data in made.items()}
             except (NoAnswerError, DuneError) as error:
                 self._lose_known(check, str(error))
                 continue
             yield self._result(check, joined(answers, {}))
 
+    def _counts_before(self, check: DuneCheck, made: Mapping[str, Mapping[str, Any]]) -> CountsBefore:
+        obj = self._assets.object(check.asset)
+        return CountsBefore(
+            self._instance,
+            self._assets.keys[check.asset],
+            check,
+            run_id=self._run_id,
+            own={execution_of(metadata) for metadata in made.values()},
+            is_of_time=isinstance(obj, Query) and obj.partitions is not None and obj.partitions.is_time,
+        )
+
     def _answer_of_known(
-        self, check: DuneCheck, metadata: Mapping[str, Any], before: Sequence[Mapping[str, Any]]
+        self, check: DuneCheck, label: str, metadata: Mapping[str, Any], before: CountsBefore
     ) -> CheckAnswer:
         """The details of a node may be missing; where a check needs them, they are asked for again, with patience."""
+        counts = before.of(metadata, label)
         try:
-            return answer_of_known(check, metadata, before, datetime.now(UTC))
+            return answer_of_known(check, metadata, counts, datetime.now(UTC))
         except NoAnswerError:
-            details = self._details_of(metadata)
+            details = self._details_of(metadata, extent_of(metadata, label))
             if not details:
                 raise
-        return answer_of_known(check, {**metadata, **details}, before, datetime.now(UTC))
+        return answer_of_known(check, {**metadata, **details}, counts, datetime.now(UTC))
 
-    def _details_of(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-        named = metadata.get(EXECUTION_ID)
-        id_ = str(named.value if isinstance(named, dg.MetadataValue) else named or "")
+    def _details_of(self, metadata: Mapping[str, Any], extent: int | None) -> Mapping[str, Any]:
+        id_ = execution_of(metadata)
         if id_ and id_ not in self._details:
             status = patiently(
                 lambda: told if (told := self._client.get_execution_status(id_)).result_metadata else None
             )
-            self._details[id_] = details_metadata(status) if status else {}
+            self._details[id_] = details_metadata(status, extent or 0) if status else {}
         return self._details.get(id_, {})
 
     def _lose_known(self, check: DuneCheck, reason: str) -> None:

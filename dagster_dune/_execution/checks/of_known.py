@@ -8,30 +8,29 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds
+from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds, raw
+from dagster_dune._execution.checks.counts_before import ROW_COUNTS
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import (
     COLUMN_SCHEMA,
     CREDITS,
     ENDED_AT,
     EXECUTION_SECONDS,
-    PARTITION_ROW_COUNT,
-    RANGE_ROW_COUNT,
-    ROW_COUNT,
+    RANGE_PARTITIONS,
     VALUE,
     VALUE_BEFORE,
 )
 
 
 def answer_of_known(
-    check: DuneCheck, metadata: Mapping[str, Any], before: Sequence[Mapping[str, Any]], now: datetime
+    check: DuneCheck, metadata: Mapping[str, Any], before: Sequence[float], now: datetime
 ) -> CheckAnswer:
     """Read the answer of a check from what a materialization tells.
 
     Args:
         check: The check, of a kind without a query.
         metadata: That of the materialization.
-        before: That of the last materializations, this one among them or not; the newest first.
+        before: The row counts that it compares with.
         now: The time.
 
     Raises:
@@ -42,7 +41,7 @@ def answer_of_known(
     if check.kind == "freshness":
         return _of_freshness(check, metadata, now)
     keys = {
-        "row_count": (ROW_COUNT, PARTITION_ROW_COUNT, RANGE_ROW_COUNT),
+        "row_count": ROW_COUNTS,
         "credits": (CREDITS,),
         "seconds": (EXECUTION_SECONDS,),
     }[check.kind]
@@ -51,34 +50,19 @@ def answer_of_known(
         raise _missing(check, keys[0])
     broken = broken_bounds(check, number)
     told: dict[str, Any] = {VALUE: number}
-    if check.factor_at_most is not None:
-        earlier = _earlier(metadata, before, keys)[: check.last]
-        if earlier:
-            mean = sum(earlier) / len(earlier)
-            told[VALUE_BEFORE] = mean
-            if not mean / check.factor_at_most <= number <= mean * check.factor_at_most:
-                broken.append(
-                    f"the mean of the last {len(earlier)} is {mean:g}, and it may differ by a factor of "
-                    f"{check.factor_at_most:g}"
-                )
+    if check.factor_at_most is not None and before:
+        mean = sum(before) / len(before)
+        told[VALUE_BEFORE] = mean
+        if not mean / check.factor_at_most <= number <= mean * check.factor_at_most:
+            broken.append(
+                f"the mean of the last {len(before)} is {mean:g}, and it may differ by a factor of "
+                f"{check.factor_at_most:g}"
+            )
     words = check.kind.replace("_", " ")
-    said = f"The {words} {'are' if words.endswith('s') else 'is'} {number:g}"
+    if check.kind == "row_count" and (together := raw(metadata.get(RANGE_PARTITIONS))):
+        words += f" of {together} partitions together"
+    said = f"The {words} {'is' if check.kind == 'row_count' else 'are'} {number:g}"
     return CheckAnswer(not broken, f"{said}: {'; '.join(broken)}." if broken else f"{said}.", told)
-
-
-def metadata_before(instance: dg.DagsterInstance, key: dg.AssetKey, check: DuneCheck) -> list[Mapping[str, Any]]:
-    """Read the metadata of an asset's last materializations, where a check compares with them; the newest first."""
-    if check.factor_at_most is None:
-        return []
-    records = instance.fetch_materializations(key, limit=check.last + 1).records
-    return [record.asset_materialization.metadata for record in records if record.asset_materialization]
-
-
-def _earlier(metadata: Mapping[str, Any], before: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[float]:
-    """The numbers of the materializations before this one."""
-    this = _raw(metadata.get(ENDED_AT))
-    others = [other for other in before if this is None or _raw(other.get(ENDED_AT)) != this]
-    return [number for other in others if (number := _told(other, *keys)) is not None]
 
 
 def _of_columns(check: DuneCheck, metadata: Mapping[str, Any]) -> CheckAnswer:
@@ -115,14 +99,10 @@ def _of_freshness(check: DuneCheck, metadata: Mapping[str, Any], now: datetime) 
 
 def _told(metadata: Mapping[str, Any], *keys: str) -> float | None:
     for key in keys:
-        value = _raw(metadata.get(key))
+        value = raw(metadata.get(key))
         if value is not None:
             return float(value)
     return None
-
-
-def _raw(value: Any) -> Any:
-    return value.value if isinstance(value, dg.MetadataValue) else value
 
 
 def _missing(check: DuneCheck, key: str) -> NoAnswerError:

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_dune._execution.checks.answers import raw
 from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, records_of
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.metadata import EXECUTION_ID, PARTITION, VALUE, VALUE_BEFORE, VALUE_BEFORE_OF
@@ -110,10 +111,10 @@ def _told_in(metadata: Mapping[str, Any]) -> Iterator[_Told]:
     for part in parts:
         before = _number(part.get(VALUE_BEFORE))
         yield _Told(
-            label=_raw(part.get(PARTITION)) or "",
-            execution_id=_raw(part.get(EXECUTION_ID)),
+            label=raw(part.get(PARTITION)) or "",
+            execution_id=raw(part.get(EXECUTION_ID)),
             value=_number(part.get(VALUE)),
-            before=None if before is None else Before(before, _raw(part.get(VALUE_BEFORE_OF)) or ""),
+            before=None if before is None else Before(before, raw(part.get(VALUE_BEFORE_OF)) or ""),
         )
 
 
@@ -122,9 +123,5 @@ def _label(partition: Partition | None) -> str:
 
 
 def _number(value: Any) -> float | None:
-    raw = _raw(value)
-    return float(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else None
-
-
-def _raw(value: Any) -> Any:
-    return value.value if isinstance(value, dg.MetadataValue) else value
+    number = raw(value)
+    return float(number) if isinstance(number, int | float) and not isinstance(number, bool) else None

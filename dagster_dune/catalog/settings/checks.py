@@ -74,9 +74,10 @@ class DuneCheck(BaseModel):
         at_least: The least number that passes.
         at_most: The greatest number that passes; credits, or seconds of execution, for the kinds of these names.
         equals: The number that passes.
-        change_at_most: How far the number may be from the one before, as ``20%``.
-        factor_at_most: By what factor the row count may differ from the mean of the last runs, greater than 1.
-        last: How many runs that mean is of.
+        change_at_most: How far the number may be from the one before, as ``20%``. Each partition has its own.
+        factor_at_most: By what factor the row count may differ from the mean of the last executions before the run, of
+            as many partitions; greater than 1.
+        last: How many executions that mean is of.
         columns: The columns that the result must have, with their types as Dune names them.
         max_age_hours: How long ago the execution may have ended.
 
