@@ -71,7 +71,7 @@ def extent_of(metadata: Mapping[str, Any], partition: str | None) -> int | None:
         partition: What it is of; empty or None where it has no partitions.
 
     Returns:
-        The number; 0 where it has no partitions, and None where that is not known, as of ranges before version 0.2.
+        The number; 0 where it has no partitions, and None where that is not known: before 0.2 ranges did not tell it.
     """
     if RANGE_PARTITIONS in metadata:
         return int(raw(metadata[RANGE_PARTITIONS]))
