@@ -8,6 +8,7 @@ import json
 import pickle
 import re
 import resource
+import socket
 import time
 import traceback
 import zlib
@@ -18,6 +19,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 from odd_server import Odd, OddServer
+from waiting import wait_until
 
 from dagster_dune.api import models
 from dagster_dune.api.client import DuneApiClient
@@ -289,6 +291,15 @@ def server():
     running = OddServer()
     yield running
     running.close()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"])
+def test_the_server_ends_with_a_client_that_hangs_up_early(begun):
+    with contextlib.closing(OddServer()) as server:
+        with socket.create_connection(server.listener.getsockname()) as connection:
+            connection.sendall(begun)
+        wait_until(lambda: [thread for thread in server.threads if thread.ident])
+        assert server.settled_requests() == []
 
 
 class TestOddAnswers:

@@ -98,15 +98,23 @@ class OddServer:
         connection.settimeout(5)
         received = b""
         while b"\r\n\r\n" not in received:
-            received += connection.recv(65536)
+            received += _more(connection)
         head, _, body = received.partition(b"\r\n\r\n")
         length = next(
             (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
         )
         while len(body) < length:
-            body += connection.recv(65536)
+            body += _more(connection)
         connection.settimeout(None)
         return head.decode("latin-1")
+
+
+def _more(connection):
+    """What comes next; a client whose time is over hangs up before its request is whole."""
+    received = connection.recv(65536)
+    if not received:
+        raise ConnectionResetError
+    return received
 
 
 def _one_line(text):
