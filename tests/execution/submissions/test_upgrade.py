@@ -1,6 +1,7 @@
 """A run that 0.1 began and that this version retries: the record in its tags is as 0.1 wrote it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -31,7 +32,7 @@ def begun(dune, client, instance, job):
         run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE)
         tags = {}
         for key, value in stored["tags"].items():
-            words = json.loads(value) | {"run_id": run.run_id}
+            words = json.loads(value) | {"run_id": run.run_id, "at": datetime.now(UTC).isoformat()}  # no day ago
             if "pipeline_execution_id" in words:
                 words["pipeline_execution_id"] = pipeline
             tags[key] = json.dumps(words)
