@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -43,6 +46,17 @@ def tell_terminal(words: str) -> None:
                 os.write(terminal, f"{words}\r\n".encode())
         finally:
             os.close(terminal)
+
+
+class InTurn(logging.LoggerAdapter[logging.Logger]):
+    """A log that several threads tell something, one at a time: not every storage of Dagster bears them at once."""
+
+    _turn = threading.Lock()
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        """Log once nobody else does."""
+        with self._turn:
+            super().log(level, msg, *args, **kwargs)
 
 
 def undisturbed(act: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,6 +21,7 @@ from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
 from dagster_dune._execution.submissions.sender import Sender
 from dagster_dune._execution.submissions.steps import (
+    Attach,
     AwaitEnd,
     Follow,
     HasEnded,
@@ -99,12 +100,29 @@ class Step:
         """
         checks = CheckResults(self._context, self._assets, plan, self._client)
         stream = EventStream(self._context, self._assets, plan, checks)
-        yield from checks.start()
+        try:
+            with self._pipelines.attended():
+                yield from checks.start()
+                yield from self._until_told(plan, send, checks, stream)
+        finally:
+            for sender in self._senders.values():
+                sender.finish()
+        stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes, resumes=self._settings.resume)
+
+    def _until_told(
+        self,
+        plan: PipelinePlan,
+        send: Callable[[], PipelineSubmitted] | None,
+        checks: CheckResults,
+        stream: EventStream,
+    ) -> Iterator[DuneEvent]:
         try:
             resume = self._settings.resume
             ruled = ruling(self._instance, self._run_id, self._assets, plan, self._pipelines.outcomes, resume=resume)
             checks.keep_closed(ruled.closed)
             stream.leave_alone(ruled.left_alone)
+            for submission, digests in ruled.taken_over:
+                self._pipelines.attach(_nodes_in(submission, ruled.whole, digests), submission)
             for submission, digests in ruled.taken_over:
                 step = Follow(submission, digests, sends_again=False)
                 yield from self._follow(ruled.whole, step, Origin.EVERYTHING, stream)
@@ -114,13 +132,9 @@ class Step:
         except DuneError:
             yield from stream.rest()
             raise
-        finally:
-            for sender in self._senders.values():
-                sender.finish()
         yield from stream.rest()
         if self._details:
             yield from stream.late_details(self._details.rest())
-        stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes, resumes=self._settings.resume)
 
     def _attempt(
         self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted] | None, stream: EventStream
@@ -152,9 +166,13 @@ class Step:
             elif isinstance(step, Look):
                 came, just_read = self._look(policy, just_read), None
             else:
-                came = self._do(step)
+                came = self._do(plan, step)
 
-    def _do(self, step: object) -> object:
+    def _do(self, plan: PipelinePlan, step: object) -> object:
+        if isinstance(step, Attach):
+            for submission, digests in step.nodes:
+                self._pipelines.attach(_nodes_in(submission, plan, digests), submission)
+            return None
         if isinstance(step, Wait):
             return self._wait(step.reason)
         if isinstance(step, HasEnded):
@@ -188,11 +206,11 @@ class Step:
         if step.submission.id not in self._senders:
             self._tell_taken_over(step, origin)
         submission = step.submission
-        ids = {node.id: submission.node_ids[node.digest] for node in plan.nodes if node.digest in step.digests}
+        nodes = _nodes_in(submission, plan, step.digests)
         lost, closed = set[str](), set[str]()
 
         def told() -> Iterator[Outcome]:
-            for outcome in self._pipelines.outcomes(plan.renumbered(ids), submission):
+            for outcome in self._pipelines.outcomes(nodes, submission):
                 is_lost = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
                 if is_lost:
                     lost.add(outcome.node.digest)
@@ -243,17 +261,28 @@ class Step:
             raise error.with_hint(resubmission_hint(record.id)) from error
         except BaseException:
             if sender.pipeline:
-                undisturbed(partial(self._pipelines.interrupted, rest, sender.pipeline))
+                self._pipelines.attach(rest, self._submission(record, rest, sender))
+                undisturbed(self._pipelines.interrupted)
             raise
         if not is_sent:
             return None
-        node_ids = {node.digest: node.id for node in rest.nodes}
+        submission = self._submission(record, rest, sender)
+        self._pipelines.attach(rest, submission)
+        return submission
+
+    def _submission(self, record: SubmissionRecord, plan: PipelinePlan, sender: Sender) -> Submission:
+        node_ids = {node.digest: node.id for node in plan.nodes}
         return Submission(record.id, self._run_id, datetime.now(UTC), node_ids, State.ANSWERED, sender.pipeline)
 
     def _is_wanted(self) -> bool:
         """Whether the run has not ended: a step process can outlive its run, and a retry may be under way."""
         run = self._instance.get_run_by_id(self._run_id)
         return run is not None and not run.is_finished
+
+
+def _nodes_in(submission: Submission, plan: PipelinePlan, digests: Collection[str]) -> PipelinePlan:
+    """Some nodes of a plan, with their ids in the pipeline of a submission."""
+    return plan.renumbered({node.id: submission.node_ids[node.digest] for node in plan.nodes if node.digest in digests})
 
 
 def _skipped(plan: PipelinePlan, step: Skip) -> list[Outcome]:

@@ -50,7 +50,8 @@ def cancel(
         with client_of_environment(timeout=TIMEOUT) as client:
             for pipeline in _pipelines(pipeline_or_run):
                 plan = plan_as_reported(client.get_pipeline_status(pipeline))
-                open_ += [f"{name} in {pipeline}" for name in cancel_pipeline(client, plan, pipeline, log)]
+                remains = cancel_pipeline(client, plan, pipeline, log)
+                open_ += [f"{name} in {pipeline}" for name in remains.own + remains.others]
     except DuneError as error:
         raise failed(error) from error
     if open_:

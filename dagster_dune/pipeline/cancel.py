@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import deadline, seconds_left
@@ -14,37 +16,58 @@ from dagster_dune.api.models import MaterializedViewRefresh, NodeExecution, Pipe
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.settle import Settlement
+from dagster_dune.pipeline.states import Phase, phase_of
 
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.5
 CANCELLERS = 8
 """How many executions are cancelled at once: what is not stopped in time costs."""
 
+Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What of a pipeline may run, now or later, after it was cancelled. Nothing, where both are empty.
+
+    Attributes:
+        own: The names of the nodes that were to be cancelled.
+        others: The names of its other nodes, which were left alone.
+    """
+
+    own: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
 
 def cancel_pipeline(
     client: DuneApiClient,
     plan: PipelinePlan,
     pipeline_execution_id: str,
-    log: logging.Logger,
+    log: Log,
     *,
+    size: int | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> list[str]:
-    """Cancel every execution of a pipeline, and what starts meanwhile, until nothing can start or 20 s have passed.
+) -> Remains:
+    """Cancel executions of a pipeline, and what starts meanwhile, until nothing can start or 20 s have passed.
+
+    The pipeline's other nodes are left alone: another run may be following them. What becomes of those that wait is
+    waited for too, since Dune says only after a while that nothing can start them any more.
 
     Args:
         client: The client to ask with; it should give up quickly, since the process is about to end.
-        plan: What was submitted.
+        plan: The nodes to cancel.
         pipeline_execution_id: The pipeline.
         log: Where failures to cancel are told.
+        size: How many nodes the pipeline has; those of the plan if None.
         clock: The time in seconds.
         sleep: Waits for some seconds.
 
     Returns:
-        The names of what may still run.
+        What may still run.
     """
     # Assumption: cancel-stops-dependents.
-    settlement = Settlement(plan)
+    settlement = Settlement(plan, size)
     cancelled = set[str]()
     ends_at = clock() + PATIENCE_SECONDS
     with deadline(PATIENCE_SECONDS), ThreadPoolExecutor(CANCELLERS, thread_name_prefix="dune-cancel") as pool:
@@ -60,12 +83,38 @@ def cancel_pipeline(
                 (node, id_, pool.submit(copy_context().run, client.cancel_execution, id_)) for node, id_ in running
             ]
             cancelled |= {id_ for node, id_, request in requests if _is_cancelled(node.label, id_, request, log)}
-            if settlement.done or clock() >= ends_at or seconds_left() <= 0:
-                return [node.label for node in settlement.open_nodes]
+            others, are_sure = _others(settlement)
+            if (settlement.done and are_sure) or clock() >= ends_at or seconds_left() <= 0:
+                return Remains(tuple(node.label for node in settlement.open_nodes), others)
             sleep(POLL_SECONDS)
 
 
-def _is_cancelled(name: str, execution_id: str, request: Future[bool], log: logging.Logger) -> bool:
+def _others(settlement: Settlement) -> tuple[tuple[str, ...], bool]:
+    """The names of other nodes that may run, and whether the next answers can tell no better."""
+    open_ = [execution for execution in settlement.beside if not _phase(execution).has_ended]
+    started = [execution for execution in open_ if _has_started(execution)]
+    if settlement.is_over:
+        return _names(started), True
+    unlisted = settlement.unlisted
+    names = _names(open_) + ((f"{unlisted} that Dune has not listed",) if unlisted else ())
+    return names, bool(started) or not names
+
+
+def _phase(execution: NodeExecution) -> Phase:
+    progress = execution.progress
+    return phase_of(progress.status, progress.error) if progress else Phase.WAITING
+
+
+def _has_started(execution: NodeExecution) -> bool:
+    return _phase(execution) is not Phase.WAITING or bool(execution.progress and execution.progress.execution_id)
+
+
+def _names(executions: Sequence[NodeExecution]) -> tuple[str, ...]:
+    nodes = [(execution.id, _node(execution)) for execution in executions]
+    return tuple(dict.fromkeys(node.label if node else f"node {id_}" for id_, node in nodes))
+
+
+def _is_cancelled(name: str, execution_id: str, request: Future[bool], log: Log) -> bool:
     try:
         request.result()
     except DuneError as error:

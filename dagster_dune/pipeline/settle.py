@@ -92,6 +92,7 @@ class Settlement:
         self._over = False
         self._pipeline_error = ""
         self._idle_answers_since_over = 0
+        self._beside: tuple[NodeExecution, ...] = ()
         self._ids_by_name: dict[str, list[int]] = {}
         for node in plan.nodes:
             name = normalised_name(node.sql_name)
@@ -124,6 +125,21 @@ class Settlement:
         """The open nodes that are not executing yet, or of which Dune says something that we do not know."""
         return [node for node in self.open_nodes if self._seen[node.id].phase is not Phase.RUNNING]
 
+    @property
+    def is_over(self) -> bool:
+        """Whether Dune has said that the pipeline has ended."""
+        return self._over
+
+    @property
+    def beside(self) -> tuple[NodeExecution, ...]:
+        """What Dune's last answer says of nodes that are none of the plan's."""
+        return self._beside
+
+    @property
+    def unlisted(self) -> int:
+        """How many nodes the pipeline has beside those of the plan, and those that Dune's last answer lists."""
+        return max(0, self._size - len(self.plan.nodes) - len(self._beside))
+
     def update(self, status: PipelineStatus) -> list[Outcome]:
         """Take in one status answer.
 
@@ -134,8 +150,13 @@ class Settlement:
         # Assumption: null-nodes.
         names = [_reported_name(execution) for execution in status.node_executions]
         repeats = Counter(names)
-        for execution, name in zip(status.node_executions, names, strict=True):
-            self._observe(execution, self._node_id(execution.id, name, repeats))
+        ids = [
+            self._node_id(execution.id, name, repeats)
+            for execution, name in zip(status.node_executions, names, strict=True)
+        ]
+        for execution, node_id in zip(status.node_executions, ids, strict=True):
+            self._observe(execution, node_id)
+        self._beside = tuple(e for e, node_id in zip(status.node_executions, ids, strict=True) if node_id is None)
         self._over = self._over or phase_of(status.status, status.error).has_ended
         self._pipeline_error = status.error or self._pipeline_error
         self.changed = before != (self._over, self._seen)

@@ -65,6 +65,16 @@ def test_a_pipeline_is_shown_and_cancelled(endless_dune, invoke):
     assert states(endless_dune) == ["QUERY_STATE_CANCELLED"]
 
 
+def test_what_dune_does_not_list_at_first_is_no_reason_to_say_that_nothing_runs(endless_dune, invoke):
+    with DuneApiClient(endless_dune.api_key, endless_dune.url) as client:
+        plan = plan_pipeline(CATALOG, {FIRST: "a", "query_2": "b"})
+        pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
+    endless_dune.inject("null_nodes", path="/api/v1/pipelines/executions/*/status", times=1)
+    cancelled = invoke("cancel", pipeline)
+    assert cancelled.exit_code == 1, cancelled.output
+    assert f"These may still run, and cost: {FIRST} in {pipeline}, query_2 in {pipeline}" in cancelled.output
+
+
 def test_a_run_needs_an_instance(invoke):
     without_home = invoke("cancel", "00000000-0000-4000-8000-000000000000")
     assert without_home.exit_code == 1

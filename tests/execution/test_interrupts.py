@@ -1,5 +1,6 @@
 """Ctrl-C in a shell: where nobody can take the pipeline over it is cancelled, elsewhere it is told what runs on."""
 
+import gc
 import logging
 import os
 import pty
@@ -12,9 +13,9 @@ import dagster as dg
 import pytest
 from deployment import BIN, ROOT
 from durable_location import chain, load, plain
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
-from dagster_dune import DuneResource, dune_assets
+from dagster_dune import DuneCatalog, DuneCheck, DuneResource, Query, build_dune_assets, dune_assets
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated
 from dagster_dune.emulator.server import DuneEmulator
 
@@ -191,6 +192,87 @@ def test_an_interrupt_between_two_events_is_heard_of_too(dune, resource, home, d
         definitions.resolve_job_def("all_of_it").execute_in_process(instance=lasting)
     assert handler.has_interrupted
     assert len(cancelled(dune)) == is_terminated
+
+
+CHECKED = DuneCatalog(queries=[Query(query_id=1), Query(query_id=2), Query(query_id=3)])
+
+
+@pytest.fixture
+def checked(dune):
+    """A function that makes assets with a check of one query, beside another query that is held."""
+    for number in (1, 2, 3):
+        dune.load_query(number, f"query {number}", f"SELECT {number} AS n")
+    dune.hold(2)
+
+    def make(kind, **settings):
+        return build_dune_assets(
+            CHECKED, checks=[DuneCheck(asset="query_1", name="check", kind=kind, query_id=3, **settings)]
+        )
+
+    return make
+
+
+SILENT = {
+    "the value": ({"kind": "value", "at_least": 0}, "/api/v1/execution/*/results"),
+    "the number of rows": ({"kind": "rows"}, "/api/v1/execution/*/status"),
+    "the rows": ({"kind": "rows", "sample_rows": 1}, "/api/v1/execution/*/results"),
+}
+
+
+@pytest.mark.parametrize("is_terminated", [False, True])
+@pytest.mark.parametrize("silent", SILENT)
+def test_an_interrupt_while_the_answer_of_a_check_is_read(dune, checked, resource_with, home, silent, is_terminated):
+    """What follows the pipeline is suspended then, and hears nothing of it."""
+    settings, path = SILENT[silent]
+    lasting = dg.DagsterInstance.from_config(home)
+
+    def interrupt():
+        wait_until(lambda: any(rule["struck"] for rule in dune.faults() if rule["fault"]["kind"] == "delay"))
+        dune.wait_until_held(2, timeout=PATIENCE)
+        if is_terminated:
+            (run,) = lasting.get_runs()
+            lasting.report_run_canceling(run)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    dune.inject("delay", method="GET", path=path, seconds=3600, times=None)
+    resource = resource_with(details=False, timeout=PATIENCE)
+    with lasting, ThreadPoolExecutor() as threads:
+        threads.submit(interrupt)
+        with pytest.raises((KeyboardInterrupt, dg.DagsterExecutionInterruptedError)):
+            dg.materialize([checked(**settings)], resources={"dune": resource}, instance=lasting)
+        told = told_by_the_run(lasting)
+    dune.clear_faults()
+    assert [entry["status"] for entry in cancelled(dune)] == [200] * is_terminated
+    assert states(dune)[2] == ("QUERY_STATE_CANCELLED" if is_terminated else "QUERY_STATE_EXECUTING")
+    assert any(line.endswith("is stopped.") for line in told) == is_terminated
+    assert any("goes on running on Dune. To take it over" in line for line in told) != is_terminated
+
+
+def told_by_the_run(instance):
+    (run,) = instance.get_runs()
+    return [record.event_log_entry.user_message for record in instance.get_records_for_run(run.run_id).records]
+
+
+def states(dune):
+    return {execution["query_id"]: execution["state"] for execution in dune.executions()}
+
+
+def test_an_error_while_the_answer_of_a_check_is_read_cancels_nothing(dune, checked, resource, instance, monkeypatch):
+    """Not even where nobody could take the pipeline over: what is left of the attempt is no interrupt."""
+
+    def fail(keys):
+        dune.wait_until_held(2, timeout=PATIENCE)
+        raise RuntimeError("The storage is gone.")
+
+    monkeypatch.setattr(instance.event_log_storage, "get_asset_check_summary_records", fail)
+    assets = checked("value", at_least=0, change_at_most="50%")
+    result = dg.materialize([assets], resources={"dune": resource}, instance=instance, raise_on_error=False)
+    (event,) = result.get_step_failure_events()
+    assert "The storage is gone." in event.step_failure_data.error_display_string
+    del result, event
+    gc.collect()
+    assert cancelled(dune) == []
+    assert states(dune)[2] == "QUERY_STATE_EXECUTING"
 
 
 def test_which_instances_end_with_their_process(instance, tmp_path):

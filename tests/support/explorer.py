@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from dagster_dune import DuneCatalog, Query
 from dagster_dune._execution.submissions.protocol import Attempt, submitting
 from dagster_dune._execution.submissions.steps import (
+    Attach,
     AwaitEnd,
     Close,
     Follow,
@@ -278,9 +279,9 @@ class Explorer:
     def _go_on(self, world, index, came):
         mind = world.attempts[index]
         mind = mind._replace(history=self._number(index, mind.history, came))
-        # Waits and ends change nothing that others see, so that they need no turn of their own.
-        while isinstance(step := self.step_of(mind), tuple) and isinstance(step[0], Wait):
-            may = mind.waits > 0
+        # Waits, ends and what is only known of change nothing that others see, so that they need no turn of their own.
+        while isinstance(step := self.step_of(mind), tuple) and isinstance(step[0], Wait | Attach):
+            may = isinstance(step[0], Wait) and mind.waits > 0
             mind = Mind(self._number(index, mind.history, may), True, mind.waits - may)
         if not isinstance(step, tuple):
             mind = mind._replace(is_alive=False)

@@ -10,8 +10,10 @@ waits for its answers to others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 import dagster as dg
 
@@ -26,8 +28,14 @@ from dagster_dune.pipeline.plan import plan_pipeline
 from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase
 
-Hear = Callable[[PipelinePlan, Submission], Iterator[Outcome]]
-"""Follows nodes of a pipeline to their ends, and takes over nothing."""
+
+class Hear(Protocol):
+    """Follows nodes of a pipeline to their ends, and tells nothing of them.
+
+    Those that the attempt has not selected are not its own: nothing that it suffers cancels them.
+    """
+
+    def __call__(self, plan: PipelinePlan, submission: Submission, *, is_own: bool = True) -> Iterator[Outcome]: ...
 
 
 @dataclass(frozen=True)
@@ -209,7 +217,8 @@ def _refuse_past(
     past = {label: answer.run_id for label, answer in answers.items() if answer and not answer.passed}
     if readers and not past:
         asked = _alone(gate, assets, history)
-        noes = _unheard_noes(asked.values(), history, key, history.family, hear)
+        waited_for = partial(hear, is_own=False)
+        noes = _unheard_noes(asked.values(), history, key, history.family, waited_for)
         past = {
             reader.label: submission.run_id
             for id_, submission in noes.items()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from dagster_dune._execution.submissions.steps import (
+    Attach,
     AwaitEnd,
     Close,
     Follow,
@@ -72,6 +73,7 @@ class Attempt:
             if pending := _open(family, self._wanted, self._policy):
                 yield from _waiting(pending)
             elif attachments := list(_attachments(family, self._wanted, self._tried)):
+                yield Attach(tuple(self._followed(attachments, is_orphan=bool(view.gone))))
                 for submission, digests in attachments:
                     yield from self._take_over(submission, digests, is_orphan=bool(view.gone))
             elif blocked := _downstream(self._plan, self._lost) & self._wanted:
@@ -81,6 +83,17 @@ class Attempt:
                 raise _gone(view.gone)
             else:
                 yield from self._send_rest(family)
+
+    def _followed(
+        self, attachments: Iterable[tuple[Submission, frozenset[str]]], *, is_orphan: bool
+    ) -> Iterator[tuple[Submission, frozenset[str]]]:
+        """Those of some attachments that are followed, if their pipelines have not ended."""
+        earlier = self._earlier or frozenset()
+        for submission, digests in attachments:
+            is_released = submission.id in self._policy.released
+            is_sure = _is_taken_over(submission, earlier, self._policy, is_orphan=is_orphan)
+            if not is_released and (is_sure or self._policy.joins):
+                yield submission, digests
 
     def _take_over(self, submission: Submission, digests: frozenset[str], *, is_orphan: bool) -> Steps:
         """Follow an earlier pipeline. What did not succeed there is sent again, where this attempt is the one to."""
@@ -232,16 +245,21 @@ def _takes_over(
     """Whether to follow a submission; if not, its pipeline has ended."""
     if submission.id in policy.released:
         return False
-    if submission.id in policy.adopted or submission.id not in earlier:
-        return True
-    if policy.joins and submission.run_id == policy.run_id:
-        return True
-    if is_orphan or (policy.resumes and submission.at >= policy.oldest):
+    if _is_taken_over(submission, earlier, policy, is_orphan=is_orphan):
         return True
     if policy.joins:
         return not (yield HasEnded(submission))
     yield AwaitEnd(submission)
     return False
+
+
+def _is_taken_over(submission: Submission, earlier: Collection[str], policy: Policy, *, is_orphan: bool) -> bool:
+    """Whether a submission that is not released is followed, though its pipeline may have ended."""
+    if submission.id in policy.adopted or submission.id not in earlier:
+        return True
+    if policy.joins and submission.run_id == policy.run_id:
+        return True
+    return is_orphan or (policy.resumes and submission.at >= policy.oldest)
 
 
 def resubmission_hint(submission_id: str) -> str:

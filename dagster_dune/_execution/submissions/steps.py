@@ -65,6 +65,19 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Attach:
+    """Know of nodes that are about to be followed, or are once their pipeline turns out to run. Sent: nothing.
+
+    Pipelines are followed one after another, and what ends the attempt meanwhile is the end of all of them.
+
+    Attributes:
+        nodes: By submission, the digests of the nodes.
+    """
+
+    nodes: tuple[tuple[Submission, frozenset[str]], ...]
+
+
+@dataclass(frozen=True)
 class HasEnded:
     """Ask whether a submission's pipeline has ended. Sent: the answer."""
 
@@ -136,5 +149,5 @@ class NotSent(DunePipelineError):  # noqa: N818  (a reason, not a fault)
     """Nobody waits for the pipeline any more, so that it was not sent."""
 
 
-Step: TypeAlias = Look | Wait | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close
+Step: TypeAlias = Look | Wait | Attach | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close
 Steps: TypeAlias = Generator[Step, Any, None]

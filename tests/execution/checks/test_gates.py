@@ -1,13 +1,17 @@
 """What is run again after a gate has said no: nothing by itself, all of it by hand, and nothing past the gate."""
 
 import logging
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import dagster as dg
 import gated_location as location
 import pytest
 from gated_location import A, B
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneCheck, DunePlanError, build_dune_assets
 from dagster_dune._execution.checks.gates import ruling
@@ -238,6 +242,10 @@ def test_by_hand_again_takes_over_what_the_run_by_hand_before_has_sent(world, cl
 @pytest.fixture
 def untold(world, finish_pipeline):
     """A run whose process has died after the gate's no, so that it has told nothing."""
+    return dead_run(world, finish_pipeline)
+
+
+def dead_run(world, finish_pipeline, *, is_held=False):
     definition = next(iter(location.definitions().assets))
     assets = replace(DuneAssetSet.of_definition(definition), selected=frozenset(definition.keys))
     plan = plan_pipeline(assets.catalog, assets.selection, extra_deps=assets.deps_by_name, checks=[location.GATE])
@@ -246,7 +254,10 @@ def untold(world, finish_pipeline):
     assert record.intend(plan)
     with DuneApiClient(world.dune.api_key, world.dune.url, timeout=PATIENCE, max_retries=0) as client:
         pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
-        finish_pipeline(client, pipeline)
+        if is_held:
+            world.dune.wait_until_held(14, timeout=PATIENCE)
+        else:
+            finish_pipeline(client, pipeline)
     assert record.close(State.ANSWERED, pipeline)
     assert world.sent() == [[14, 3, 4, A, B]]
     return run
@@ -291,7 +302,7 @@ def readers_of(world, parent, tags):
 def hear(world):
     """Ask the local Dune as a step does."""
 
-    def of(plan, submission):
+    def of(plan, submission, *, is_own=True):
         pipeline, polling = submission.pipeline_execution_id, Polling(0.01, 0.1)
         with DuneApiClient(world.dune.api_key, world.dune.url, timeout=PATIENCE, max_retries=0) as client:
             for outcomes in follow(client, plan, pipeline, polling=polling, log=LOG, size=len(submission.node_ids)):
@@ -340,3 +351,33 @@ def test_other_checks_of_an_asset_that_runs_anew_are_asked_anew(world, closed):
         name: "" if name == "query_3" else closed.run_id
         for name in (A, B, "query_3", "query_4", "query_14", "query_15")
     }
+
+
+@pytest.mark.parametrize("selects_gate", [False, True])
+def test_a_gate_that_is_waited_for_is_cancelled_only_where_it_is_selected(world, finish_pipeline, selects_gate):
+    """Whoever runs what it held back without it waits for its answer, and does not take it over."""
+    world.dune.hold(14)
+    dead = dead_run(world, finish_pipeline, is_held=True)
+    parent = {**world.inherited(dead), "dagster/parent_run_id": dead.run_id}
+    how = {"tags": {**parent, **(AUTOMATIC if selects_gate else RESUMES_ASSETS)}}
+
+    def terminate():
+        polled = f"GET /api/v1/pipelines/executions/{pipeline}/status"
+        wait_until(lambda: [f"{e['method']} {e['path']}" for e in world.dune.journal()].count(polled) > before)
+        world.instance.report_run_canceling(world.instance.get_runs(limit=1)[0])
+        os.kill(os.getpid(), signal.SIGINT)
+
+    (pipeline,) = {e["pipeline_execution_id"] for e in world.dune.executions()}
+    before = sum(e["path"].endswith(f"{pipeline}/status") for e in world.dune.journal())
+    with ThreadPoolExecutor() as threads:
+        threads.submit(terminate)
+        with suppress(KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+            world.run(**how, assets=None if selects_gate else [KEYS[B], KEYS[4]])
+    cancels = [entry for entry in world.dune.journal() if entry["path"].endswith("/cancel")]
+    assert len(cancels) == selects_gate
+    (run,) = world.instance.get_runs(limit=1)
+    assert run.run_id != dead.run_id
+    told = [record.event_log_entry.user_message for record in world.instance.get_records_for_run(run.run_id).records]
+    goes_on = [line for line in told if f"dagster-dune cancel {pipeline}" in line]
+    assert len(goes_on) == (not selects_gate)
+    assert all("has not selected: " in line and "query_14" in line for line in goes_on)
