@@ -260,11 +260,11 @@ def states(dune):
 def test_an_error_while_the_answer_of_a_check_is_read_cancels_nothing(dune, checked, resource, instance, monkeypatch):
     """Not even where nobody could take the pipeline over: what is left of the attempt is no interrupt."""
 
-    def fail(keys):
+    def fail(*_, **__):
         dune.wait_until_held(2, timeout=PATIENCE)
         raise RuntimeError("The storage is gone.")
 
-    monkeypatch.setattr(instance.event_log_storage, "get_asset_check_summary_records", fail)
+    monkeypatch.setattr(instance.event_log_storage, "get_asset_check_execution_history", fail)
     assets = checked("value", at_least=0, change_at_most="50%")
     result = dg.materialize([assets], resources={"dune": resource}, instance=instance, raise_on_error=False)
     (event,) = result.get_step_failure_events()
