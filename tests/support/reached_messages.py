@@ -22,6 +22,7 @@ PACKAGE = str(Path(dagster_dune.__file__).parent) + "/"
 def noted(lines):
     """Put the lines that make errors and warnings into a set, as ``catalog/names.py:97``."""
     make, warn, leave_out = DuneError.__init__, logging.Logger.warning, LeftOut.add
+    warn_through = logging.LoggerAdapter.warning
 
     def note():
         frame = sys._getframe(2)
@@ -38,15 +39,21 @@ def noted(lines):
         note()
         warn(self, *args, **options | {"stacklevel": options.get("stacklevel", 1) + 1})
 
+    def warning_through(self, *args, **options):
+        note()
+        warn_through(self, *args, **options)
+
     def leaving_out(self, *args, **options):  # which is told at the end, where it is an error
         note()
         leave_out(self, *args, **options)
 
     DuneError.__init__, logging.Logger.warning, LeftOut.add = making, warning, leaving_out
+    logging.LoggerAdapter.warning = warning_through
     try:
         yield
     finally:
         DuneError.__init__, logging.Logger.warning, LeftOut.add = make, warn, leave_out
+        logging.LoggerAdapter.warning = warn_through
 
 
 class ReachedMessages:
