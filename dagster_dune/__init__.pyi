@@ -40,8 +40,10 @@ from .errors import (
     DuneConfigurationError,
     DuneError,
     DunePipelineError,
+    DunePipelineTimeout,
     DunePlanError,
     DuneResultError,
+    DuneUploadError,
 )
 from .exports import build_dune_export
 from .io_manager import DuneIOManager
@@ -72,12 +74,14 @@ __all__ = [
     "DuneNotFoundError",
     "DunePermissionError",
     "DunePipelineError",
+    "DunePipelineTimeout",
     "DunePlanError",
     "DuneRateLimitError",
     "DuneResource",
     "DuneResultError",
     "DuneRunConfig",
     "DuneServerError",
+    "DuneUploadError",
     "MaterializedView",
     "Query",
     "QueryParameter",

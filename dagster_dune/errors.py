@@ -31,6 +31,10 @@ class DuneResultError(DuneError):
     """The result of an execution cannot be read: nothing was materialized, or the run lost its trace."""
 
 
+class DuneUploadError(DuneError):
+    """A frame could not be written to Dune as it should; the message says what is there now and how to go on."""
+
+
 class DunePipelineError(DuneError):
     """A pipeline was submitted and can no longer be followed; it may go on running on Dune."""
 

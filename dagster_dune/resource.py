@@ -264,9 +264,9 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
                 matviews Dune finds itself.
             allow_extra_refreshes: In the lineage form, whether Dune may refresh matviews that are not selected.
 
-        Yields:
-            A MaterializeResult for each asset as soon as its node has completed, an AssetObservation for each that
-            failed or was skipped, and an AssetCheckResult for each check that ran.
+        Returns:
+            An iterator: a MaterializeResult for each asset as soon as its node has completed, an AssetObservation for
+            each that failed or was skipped, and an AssetCheckResult for each check that ran.
 
         Raises:
             Failure: An asset failed or was skipped, a check failed to run, a blocking check failed, Dune refused the

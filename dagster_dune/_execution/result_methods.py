@@ -252,7 +252,25 @@ class ResultMethods:
         context: Context | None = None,
         **options: Any,
     ) -> Any:
-        """Execute SQL that is not saved, wait for it and read its rows; see `run_query`. Charged for."""
+        """Execute SQL that is not saved, wait for it and read its rows. Charged for; sent once.
+
+        See https://docs.dune.com/api-reference/executions/endpoint/execute-sql.
+
+        Args:
+            sql: The SQL.
+            as_: What to return, as of `get_result`; a `DuneResult`, of which nothing has been read, if None.
+            performance: The engine tier; the resource's if None.
+            timeout: The seconds until it is cancelled; none if None.
+            context: Where it is logged.
+            options: Those of `get_result`.
+
+        Returns:
+            The frame, or the `DuneResult`.
+
+        Raises:
+            AmbiguousSubmission: Dune may have started it; it was not sent again.
+            DuneResultError: It failed, was cancelled, or took too long, or a page is not what it must be.
+        """
         from dagster_dune.frames.results import Waiting, run_sql  # noqa: PLC0415
 
         waiting, log = Waiting(self._longest_poll, timeout=timeout), context.log if context else None

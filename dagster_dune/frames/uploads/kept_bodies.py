@@ -15,10 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from dagster_dune.api.models import TableColumn
-from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.errors import DuneConfigurationError, DuneUploadError
 from dagster_dune.frames.uploads.bodies import ContentType, content_type, header, rows_of
 from dagster_dune.frames.uploads.options import WriteOptions
-from dagster_dune.frames.uploads.schema import DuneUploadError
 from dagster_dune.frames.uploads.sources import Rows
 
 WRITERS = 2

@@ -6,10 +6,9 @@ import time
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.names import name_in_sql
-from dagster_dune.errors import DuneError
+from dagster_dune.errors import DuneError, DuneUploadError
 from dagster_dune.frames.results import Log, get_result, run_sql
 from dagster_dune.frames.uploads.budget import Budget
-from dagster_dune.frames.uploads.schema import DuneUploadError
 
 LONGEST_PAUSE = 30.0
 

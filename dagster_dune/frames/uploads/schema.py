@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dagster_dune.api.models import ColumnInfo, TableColumn
 from dagster_dune.catalog.names import RESERVED
-from dagster_dune.errors import DuneConfigurationError, DuneError
+from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.columns import SHORT_DIGITS, TYPE_KEY
 from dagster_dune.frames.types.dune_types import parse_type
 
@@ -33,10 +33,6 @@ _TYPES: dict[pa.DataType, str] = {
 _TABLE = re.compile(r"dune\.([a-z0-9_-]+)\.([A-Za-z0-9_]+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-
-
-class DuneUploadError(DuneError):
-    """A frame could not be written to Dune as it should; the message says what is there now and how to go on."""
 
 
 def table_parts(name: str) -> tuple[str, str]:

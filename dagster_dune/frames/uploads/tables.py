@@ -16,14 +16,14 @@ import pyarrow as pa
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
 from dagster_dune.api.models import TableColumn, UploadInfo
-from dagster_dune.errors import DuneConfigurationError, DuneError
+from dagster_dune.errors import DuneConfigurationError, DuneError, DuneUploadError
 from dagster_dune.frames.leftovers import temporary_folder
 from dagster_dune.frames.results import Log
 from dagster_dune.frames.uploads.budget import Budget
 from dagster_dune.frames.uploads.kept_bodies import Body, keep_bodies
 from dagster_dune.frames.uploads.markers import MarkedRows
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, TableWritten, WriteOptions, price_of
-from dagster_dune.frames.uploads.schema import DuneUploadError, differences, table_columns, table_parts
+from dagster_dune.frames.uploads.schema import differences, table_columns, table_parts
 from dagster_dune.frames.uploads.sources import rows_in
 
 _log = logging.getLogger(__name__)

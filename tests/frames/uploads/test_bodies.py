@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_dune.api.models import TableColumn
-from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.errors import DuneConfigurationError, DuneUploadError
 from dagster_dune.frames.uploads import bodies, kept_bodies
 from dagster_dune.frames.uploads.bodies import CSV, NDJSON, content_type, is_exact_in_csv, rows_of
 from dagster_dune.frames.uploads.kept_bodies import keep_bodies
 from dagster_dune.frames.uploads.options import WriteOptions
-from dagster_dune.frames.uploads.schema import DuneUploadError, table_columns
+from dagster_dune.frames.uploads.schema import table_columns
 from dagster_dune.frames.uploads.sources import rows_in
 from dagster_dune.frames.uploads.texts import texts_of
 

@@ -23,14 +23,9 @@ from dagster_dune import AmbiguousSubmission, DuneApiClient, DuneConfigurationEr
 from dagster_dune.api.models import ColumnInfo, TableColumn
 from dagster_dune.catalog.names import RESERVED
 from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.errors import DuneUploadError
 from dagster_dune.frames.results import get_result, run_sql
-from dagster_dune.frames.uploads.schema import (
-    WIDE,
-    DuneUploadError,
-    differences,
-    table_columns,
-    table_parts,
-)
+from dagster_dune.frames.uploads.schema import WIDE, differences, table_columns, table_parts
 from dagster_dune.frames.uploads.tables import write_table
 
 NAME = "dune.acme.labels"
