@@ -143,10 +143,18 @@ def name_in_sql(name: str) -> str:
         >>> print(name_in_sql("dune.acme.labels"), name_in_sql("dune.21co.labels"), name_in_sql("dune.my-team.order"))
         dune.acme.labels dune."21co".labels dune."my-team"."order"
     """
-    return ".".join(
-        part if _PLAIN_WORD.fullmatch(part) and part.lower() not in RESERVED else '"' + part.replace('"', '""') + '"'
-        for part in name.split(".")
-    )
+    return ".".join(map(identifier_in_sql, name.split(".")))
+
+
+def identifier_in_sql(name: str) -> str:
+    """Write the name of a column, or one part of another name, as SQL takes it.
+
+    Examples:
+        >>> print(identifier_in_sql("day"), identifier_in_sql("order"), identifier_in_sql("a.b"))
+        day "order" "a.b"
+    """
+    is_plain = _PLAIN_WORD.fullmatch(name) and name.lower() not in RESERVED
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 def asset_key_parts(name: str) -> tuple[str, ...]:

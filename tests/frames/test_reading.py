@@ -476,6 +476,16 @@ def test_where_no_text_is_nil_one_look_is_enough(server):
     assert 0 < reader.export.extra_bytes < 300
 
 
+@pytest.mark.parametrize(
+    ("name", "written"), [("order", '"order"'), ("TABLE", '"TABLE"'), ("a.b", '"a.b"'), ("t_1", "t_1")]
+)
+def test_the_look_names_the_column_as_sql_takes_it(name, written):
+    with ResultServer(["n", name], TYPES, ROWS, VALUES) as server:
+        read(server)
+        looks = [options["filters"] for path, options in server.requests if path == "/results"]
+        assert looks == [f"{written} = '<nil>'"]
+
+
 def test_the_look_keeps_the_filters_of_the_caller():
     with ResultServer(["a b", "t"], ["varchar", "varchar"], [[None, "x"]] * 3) as server:
         server.rows = lambda options: range(0 if "nil" in options.get("filters", "") else 3)

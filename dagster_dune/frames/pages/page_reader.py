@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 
 from dagster_dune.api.client import CsvStream, DuneApiClient
 from dagster_dune.api.errors import DuneBadRequestError
+from dagster_dune.catalog.names import identifier_in_sql
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv, room_for_blocks
 from dagster_dune.frames.pages.json_pages import JsonPage, read_json
@@ -158,7 +158,7 @@ class PageReader:
                 f"Column {name!r} has no name of its own: NULL cannot be told from {NULL_IN_CSV}.",
                 hint="Name it in the SQL, or pass exact=False.",
             )
-        is_nil = f"{_quoted(name)} = '{NULL_IN_CSV}'"
+        is_nil = f"{identifier_in_sql(name)} = '{NULL_IN_CSV}'"
         filters = f"({self._options.filters}) AND {is_nil}" if self._options.filters else is_nil
         try:
             found = self._json_page([column], offset=0, limit=1, columns=[name], filters=filters, is_extra=True)
@@ -180,9 +180,3 @@ def _format(options: ReadOptions, columns: Sequence[Column]) -> Literal["csv", "
 
 def _page_of(page: JsonPage) -> Page[pa.RecordBatch]:
     return Page([page.batch], page.batch.num_rows, page.said.next_offset)
-
-
-def _quoted(name: str) -> str:
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        return name
-    return '"' + name.replace('"', '""') + '"'
