@@ -14,7 +14,7 @@ from dagster_dune._execution.error_places import assets_named, line_in_file, sho
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.errors import DuneApiError
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.settings.partitions import Partition
+from dagster_dune.catalog.settings.partitions import Partition, label_of
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import CHECK, outcome_metadata, page_of_query
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
@@ -241,8 +241,7 @@ class _Settled:
 
     @property
     def label(self) -> str:
-        partition = self.outcome.node.partition
-        return partition.label if partition else ""
+        return label_of(self.outcome.node.partition)
 
 
 def _one_by_one(key: dg.AssetKey, nodes: Iterable[_Settled]) -> Iterator[dg.AssetMaterialization]:

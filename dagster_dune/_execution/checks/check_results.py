@@ -29,6 +29,7 @@ from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.catalog import Query
 from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.settings.partitions import label_of
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import (
     CHECK,
@@ -60,8 +61,7 @@ class _Node:
     @property
     def label(self) -> str:
         """Its partitions in words; empty where it has none."""
-        partition = self.outcome.node.partition
-        return partition.label if partition else ""
+        return label_of(self.outcome.node.partition)
 
 
 class CheckResults:
@@ -124,7 +124,7 @@ class CheckResults:
         for node, run_id in closed:
             if node.check is None:
                 raise TypeError(node)
-            label = node.partition.label if node.partition else ""
+            label = label_of(node.partition)
             words = f"It said no in run {run_id}, and an automatic retry does not ask again."
             self._noes[node.check.label][label] = CheckAnswer(False, words, {SAID_IN_RUN: run_id})
             in_runs[node.check.label][run_id].append(label)

@@ -10,7 +10,7 @@ import dagster as dg
 
 from dagster_dune._execution.checks.answers import raw
 from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, records_of
-from dagster_dune.catalog.settings.partitions import Partition
+from dagster_dune.catalog.settings.partitions import Partition, label_of
 from dagster_dune.metadata import EXECUTION_ID, PARTITION, VALUE, VALUE_BEFORE, VALUE_BEFORE_OF
 
 LOOK_BACK = 1000
@@ -57,7 +57,7 @@ class ValuesBefore:
         self, instance: dg.DagsterInstance, key: dg.AssetCheckKey, partitions: Iterable[Partition | None]
     ) -> None:
         self._told: list[_Told] = []
-        missing = {_label(partition) for partition in partitions}
+        missing = {label_of(partition) for partition in partitions}
         for told in _told_before(instance, key):
             self._told.append(told)
             if told.value is not None:
@@ -75,7 +75,7 @@ class ValuesBefore:
         same = next((told for told in self._told if told.execution_id == execution_id), None)
         if same:
             return same.before
-        label = _label(partition)
+        label = label_of(partition)
         if label in self._values:
             return Before(self._values[label])
         if partition is None or partition.window is None or len(partition.keys) > 1:
@@ -87,7 +87,7 @@ class ValuesBefore:
     def note(self, partition: Partition | None, value: Any) -> None:
         """Take in the value that a partition has now, for those after it in the same run."""
         if (number := _number(value)) is not None:
-            self._values[_label(partition)] = number
+            self._values[label_of(partition)] = number
 
 
 def _told_before(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Iterator[_Told]:
@@ -116,10 +116,6 @@ def _told_in(metadata: Mapping[str, Any]) -> Iterator[_Told]:
             value=_number(part.get(VALUE)),
             before=None if before is None else Before(before, raw(part.get(VALUE_BEFORE_OF)) or ""),
         )
-
-
-def _label(partition: Partition | None) -> str:
-    return partition.label if partition else ""
 
 
 def _number(value: Any) -> float | None:

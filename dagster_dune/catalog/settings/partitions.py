@@ -55,6 +55,11 @@ class Partition:
         return self.keys[0] if len(self.keys) == 1 else f"{self.keys[0]}...{self.keys[-1]}"
 
 
+def label_of(partition: Partition | None) -> str:
+    """What messages and tables call a partition; an empty text where there is none."""
+    return partition.label if partition else ""
+
+
 class QueryPartitions(BaseModel):
     """The partitions of a query.
 
