@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from dagster_dune._execution.rows import key_of
+from dagster_dune._execution.asset_executions import key_of
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import ROW_COUNT, TABLE_NAME, URI
 from dagster_dune.resource import DuneResource

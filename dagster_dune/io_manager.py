@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from dagster_dune._execution.rows import executions_of, place_of
+from dagster_dune._execution.asset_executions import executions_of, place_of
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import expected_export_metadata, export_metadata
 from dagster_dune.paging.options import ReadOptions

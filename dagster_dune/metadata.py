@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_dune._sentences import readable_bytes, readable_seconds
 from dagster_dune.api.models import ExecutionStatus, QueryExecution, ResultMetadata
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
@@ -262,34 +263,6 @@ def _shape_metadata(shape: ResultMetadata, row_count_keys: Sequence[str]) -> dic
         RESULT_SIZE: None if bytes_ is None else readable_bytes(bytes_),
         RESULT_BYTES: bytes_,
     }
-
-
-def readable_seconds(seconds: float) -> str:
-    """Write a duration as people say it.
-
-    Examples:
-        >>> [readable_seconds(seconds) for seconds in (0.25, 42, 63.4, 7384)]
-        ['0.25 s', '42 s', '1 min 3 s', '2 h 3 min']
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.3g} s"
-
-
-def readable_bytes(count: int) -> str:
-    """Write a size as people say it, in powers of 1,000.
-
-    Examples:
-        >>> [readable_bytes(count) for count in (0, 999, 1_500, 82_000_000, 32_000_000_000)]
-        ['0 B', '999 B', '1.5 kB', '82 MB', '32 GB']
-    """
-    size, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.3g} {unit}"
 
 
 def export_metadata(

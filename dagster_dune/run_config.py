@@ -10,13 +10,14 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
 import dagster as dg
 from pydantic import Field, ValidationError, field_validator
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.key import HiddenText, checked_variable
@@ -164,7 +165,7 @@ def form_of(configs: Sequence[DuneRunConfig], default: PipelineForm) -> Pipeline
     """
     form = next((config.pipeline_form for config in reversed(configs) if config.pipeline_form), default)
     if form not in get_args(PipelineForm):
-        raise DunePlanError(f"There is no pipeline form {form!r}.", hint=f"Forms: {_list(get_args(PipelineForm))}.")
+        raise DunePlanError(f"There is no pipeline form {form!r}.", hint=f"Forms: {', '.join(get_args(PipelineForm))}.")
     return cast("PipelineForm", form)
 
 
@@ -256,7 +257,7 @@ def _name(key: str, assets: DuneAssetSet, elsewhere: Mapping[str, str], field: s
         close = get_close_matches(key, labels, n=1)
         raise DunePlanError(
             f"The run's configuration names {key!r} in {field}, which is not selected.",
-            hint=f"Did you mean {close[0]}?" if close else f"Selected are {_list(labels)}.",
+            hint=f"Did you mean {close[0]}?" if close else f"Selected are {abbreviated(labels, most=20)}.",
         )
     return name
 
@@ -265,8 +266,3 @@ def _sql_name(key: str, nodes: Mapping[str, str]) -> str | None:
     """The SQL name of a node, however the user has written it; None if it is none of these."""
     by_label = {label: name for name, label in nodes.items()}
     return next((name for name in (key, f"query_{key}") if name in nodes), by_label.get(key))
-
-
-def _list(words: Iterable[str]) -> str:
-    words = list(words)
-    return ", ".join(words[:20]) + (" and more" if len(words) > 20 else "")

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns, listed
 from dagster_dune.catalog.selection import select as matching
@@ -147,7 +148,7 @@ def _keys(assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patt
         keys |= {dune.keys[name] for name in names if name in dune.keys}
         found |= names & dune.catalog.check_queries
     if not keys:
-        checks = f" but checks ({', '.join(sorted(found)[:5])})" if found else ""
+        checks = f" but checks ({abbreviated(sorted(found))})" if found else ""
         raise DuneCatalogError(
             f"{', '.join(listed(select))} selects no asset{checks}.",
             hint="A check runs with what it checks: select that. Alone, it is dg.AssetSelection.checks(...)."
@@ -181,17 +182,13 @@ def _partitions_def(
                 hint="Make a job and a schedule for each.",
             )
     if unpartitioned and not repeat_unpartitioned:
+        names = abbreviated((spec.key.to_user_string() for spec in unpartitioned), most=3)
         raise DuneCatalogError(
-            f"The job {job_name} holds partitioned queries and also {_some(unpartitioned)}, without partitions. A "
+            f"The job {job_name} holds partitioned queries and also {names}, without partitions. A "
             "backfill of it would run, and pay for, the latter once for each partition.",
             hint="Make two jobs, or set repeat_unpartitioned=True if it is never backfilled.",
         )
     return first.partitions_def
-
-
-def _some(specs: Sequence[dg.AssetSpec]) -> str:
-    names = [spec.key.to_user_string() for spec in specs[:3]]
-    return ", ".join(names) + (f" and {len(specs) - 3} more" if len(specs) > 3 else "")
 
 
 def _check_count(count: int, partitions_def: dg.PartitionsDefinition[str] | None, job_name: str) -> None:

@@ -12,6 +12,7 @@ import dagster as dg
 from dagster_dune._refreshes.polling import Budget, PollingRound, RefreshPoller, cursor_of, start_of
 from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
 from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
+from dagster_dune._sentences import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns
 from dagster_dune.catalog.selection import select as matching
@@ -144,7 +145,7 @@ def _nothing_to_watch(name: str, selected: Sequence[ObservedAsset]) -> DuneCatal
         return DuneCatalogError(f"The sensor {name} selects no asset.", hint="Check select and exclude.")
     return DuneCatalogError(
         f"The sensor {name} selects parametrised or partitioned assets alone, and these are left out: "
-        f"{', '.join(asset.name for asset in selected)}.",
+        f"{abbreviated(asset.name for asset in selected)}.",
         hint="Set include_parametrised or include_partitioned.",
     )
 
@@ -152,7 +153,7 @@ def _nothing_to_watch(name: str, selected: Sequence[ObservedAsset]) -> DuneCatal
 def _description(watched: Sequence[ObservedAsset], selected: Sequence[ObservedAsset]) -> str:
     words = f"Reports what was refreshed outside Dagster. Watches {len(watched)} assets."
     left_out = sorted({asset.name for asset in selected} - {asset.name for asset in watched})
-    return f"{words} Left out, being parametrised or partitioned: {', '.join(left_out)}." if left_out else words
+    return f"{words} Left out, being parametrised or partitioned: {abbreviated(left_out)}." if left_out else words
 
 
 def _checks_by_asset(

@@ -70,6 +70,17 @@ def test_a_partition_becomes_a_file_or_rows_of_a_table(resource, instance, tmp_p
     assert rows == [("2026-01-02", "2026-01-02"), ("2026-01-03", "2026-01-03")]
 
 
+def test_a_script_exports_and_a_sensor_does(resource, instance, tmp_path, monkeypatch):
+    dg.materialize([ASSETS], resources={"dune": resource}, instance=instance)
+    for number, context in enumerate([instance, dg.build_sensor_context(instance)]):
+        assert resource.export(context, NUMBERS, str(tmp_path / f"{number}.parquet")).rows == 5
+        assert resource.run_sql("SELECT 1 AS n", as_=pl.DataFrame, context=context).to_dicts() == [{"n": 1}]
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with pytest.raises(DuneConfigurationError, match="no Dagster instance"):
+        resource.export(None, NUMBERS, str(tmp_path / "none.parquet"))
+    assert {path.name for path in tmp_path.iterdir()} == {"0.parquet", "1.parquet"}
+
+
 def test_what_was_never_materialized_cannot_be_exported(resource, instance, tmp_path):
     export = build_dune_export(NUMBERS, to=str(tmp_path))
     with pytest.raises(DuneResultError, match="never been materialized"):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
 
@@ -15,7 +16,6 @@ MATVIEW = re.compile(r"(?<![\w.-])dune\.[\w-]+\.\w+")
 QUERY = re.compile(r"(?<![\w.-])quer(?:y|ies)(?![0-9])[\s_(]*(?:with\s+)?(?:ids?[\s:=#(]*|[#/]?)'?(?P<id>[0-9]+)\b")
 """A query as messages name it: query 1002, query_1002, queries/1002, query_id: 1002, query with ID 1002."""
 LONGEST_REASON = 2000
-SHOWN = 5
 
 
 def line_in_file(obj: MaterializedView | Query | Reference, reason: str) -> str:
@@ -65,8 +65,7 @@ def assets_named(catalog: DuneCatalog, selection: Mapping[str, str], message: st
         if name in names:
             source = catalog[name].source
             found.append(f"{key} ({source})" if source else key)
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return f"Among the selected assets this is {', '.join(found[:SHOWN])}{more}." if found else ""
+    return f"Among the selected assets this is {abbreviated(found)}." if found else ""
 
 
 def shortened(reason: str) -> str:

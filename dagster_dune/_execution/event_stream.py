@@ -11,6 +11,7 @@ import dagster as dg
 
 from dagster_dune._execution.checks.check_results import CheckResults
 from dagster_dune._execution.error_places import assets_named, line_in_file, shortened
+from dagster_dune._sentences import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.errors import DuneApiError
 from dagster_dune.catalog.names import Reference
@@ -170,7 +171,7 @@ class EventStream:
     def _blockers(self, failed: Collection[str]) -> str:
         names = sorted({name for outcome in self._lost.values() for name in outcome.blocked_by})
         is_of_checks = not self._checks.labels.isdisjoint(names)
-        return ", ".join(names[:REASONS_IN_MESSAGE]) if is_of_checks or not failed else "that"
+        return abbreviated(names, REASONS_IN_MESSAGE) if is_of_checks or not failed else "that"
 
     def _note_details(self, outcome: Outcome) -> None:
         if outcome.details_missing:

@@ -59,7 +59,7 @@ class InTurn(logging.LoggerAdapter[logging.Logger]):
             super().log(level, msg, *args, **kwargs)
 
 
-def undisturbed(act: Callable[[], None]) -> None:
+def uninterrupted(act: Callable[[], None]) -> None:
     """Carry out what an interrupt asks for, to its end.
 
     A step hears of one Ctrl-C twice: from its terminal, and from the run worker, which hears of it too.

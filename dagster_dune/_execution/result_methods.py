@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import dagster as dg
-
-from dagster_dune._execution.rows import (
+from dagster_dune._execution.asset_executions import (
     CoercibleKey,
     Context,
     ReadContext,
     add_metadata,
     executions_of,
     key_of,
+    log_of,
     place_of,
 )
-from dagster_dune.api.client import DuneApiClient
+from dagster_dune._execution.has_client import HasClient
 from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.metadata import export_metadata
 from dagster_dune.paging.json_rows import rows_of
@@ -29,12 +28,8 @@ if TYPE_CHECKING:
 FrameT = TypeVar("FrameT")
 
 
-class ResultMethods:
+class ResultMethods(HasClient):
     """The methods of `DuneResource` that read results."""
-
-    def get_client(self) -> DuneApiClient:
-        """Return a client of Dune's API."""
-        raise NotImplementedError
 
     def get_rows(
         self,
@@ -151,8 +146,7 @@ class ResultMethods:
         def tell(export: Export) -> None:
             add_metadata(context, export_metadata(name, executions, export.rows, export.bytes))
 
-        log = None if context is None or isinstance(context, dg.DagsterInstance) else context.log
-        client = self.get_client()
+        client, log = self.get_client(), log_of(context)
         return get_result(client, executions, as_=as_, log=log, on_export=tell, closes_client=True, **options)
 
     @overload
@@ -214,7 +208,7 @@ class ResultMethods:
         """
         from dagster_dune.frames.results import Waiting, run_query  # noqa: PLC0415
 
-        waiting, log = Waiting(self._longest_poll, timeout=timeout), context.log if context else None
+        waiting, log = Waiting(self._longest_poll, timeout=timeout), log_of(context)
         client, tier = self.get_client(), performance or self._default_tier
         result = run_query(client, query_id, parameters, performance=tier, waiting=waiting, log=log)
         return _read(result, f"query_{query_id}", as_, context, options)
@@ -273,7 +267,7 @@ class ResultMethods:
         """
         from dagster_dune.frames.results import Waiting, run_sql  # noqa: PLC0415
 
-        waiting, log = Waiting(self._longest_poll, timeout=timeout), context.log if context else None
+        waiting, log = Waiting(self._longest_poll, timeout=timeout), log_of(context)
         client, tier = self.get_client(), performance or self._default_tier
         result = run_sql(client, sql, performance=tier, waiting=waiting, log=log)
         return _read(result, "sql", as_, context, options)
@@ -298,4 +292,4 @@ def _read(result: DuneResult, name: str, as_: Any, context: Context | None, opti
             figures = export_metadata(name, [result.execution_id], export.rows, export.bytes, result.credits)
             add_metadata(context, figures)
 
-    return result.read(as_, log=context.log if context else None, on_export=tell, **options)
+    return result.read(as_, log=log_of(context), on_export=tell, **options)

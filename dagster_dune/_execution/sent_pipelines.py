@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from dagster_dune._execution.interrupts import InTurn, ends_with_process, is_terminated, tell_terminal, undisturbed
+from dagster_dune._execution.interrupts import InTurn, ends_with_process, is_terminated, tell_terminal, uninterrupted
 from dagster_dune._execution.settings import StepSettings
 from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune.api.client import DuneApiClient
@@ -94,17 +94,17 @@ class SentPipelines:
         self._attached: dict[str, _Attached] = {}
 
     @contextmanager
-    def attended(self) -> Iterator[None]:
-        """Hear of what interrupts the attempt, wherever in this block that is.
+    def cancelled_on_interrupt(self) -> Iterator[None]:
+        """Cancel what the attempt is attached to where something interrupts it, wherever in this block that is.
 
-        It belongs into the outermost generator: those within hear nothing of an interrupt that finds them suspended.
+        It belongs into the outermost generator: those within see nothing of an interrupt that finds them suspended.
         """
         try:
             yield
         except Exception:
             raise
         except BaseException:  # Dagster's termination, and the closing of a generator, are no Exceptions
-            undisturbed(self.interrupted)
+            uninterrupted(self.interrupted)
             raise
 
     def attach(self, plan: PipelinePlan, submission: Submission, *, is_own: bool = True) -> None:

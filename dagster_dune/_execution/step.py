@@ -11,16 +11,12 @@ from functools import partial
 import dagster as dg
 
 from dagster_dune._execution.checks.check_results import CheckResults
-from dagster_dune._execution.checks.gates import is_answer, ruling
+from dagster_dune._execution.checks.gates import gated_plan, is_answer
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
-from dagster_dune._execution.interrupts import undisturbed
+from dagster_dune._execution.interrupts import uninterrupted
 from dagster_dune._execution.sent_pipelines import SentPipelines, unknown_pipeline
 from dagster_dune._execution.settings import StepSettings
-from dagster_dune._execution.submissions.family import Family, Origin, make_findable
-from dagster_dune._execution.submissions.policy import look, policy_of
-from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
-from dagster_dune._execution.submissions.sender import Sender
-from dagster_dune._execution.submissions.steps import (
+from dagster_dune._execution.submissions.actions import (
     Attach,
     AwaitEnd,
     Follow,
@@ -32,6 +28,10 @@ from dagster_dune._execution.submissions.steps import (
     View,
     Wait,
 )
+from dagster_dune._execution.submissions.family import Family, Origin, make_findable
+from dagster_dune._execution.submissions.policy import look, policy_of
+from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
+from dagster_dune._execution.submissions.sender import Sender
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune._specs.asset_set import DuneAssetSet
@@ -101,7 +101,7 @@ class Step:
         checks = CheckResults(self._context, self._assets, plan, self._client)
         stream = EventStream(self._context, self._assets, plan, checks)
         try:
-            with self._pipelines.attended():
+            with self._pipelines.cancelled_on_interrupt():
                 yield from checks.start()
                 yield from self._until_told(plan, send, checks, stream)
         finally:
@@ -117,18 +117,18 @@ class Step:
         stream: EventStream,
     ) -> Iterator[DuneEvent]:
         try:
-            resume = self._settings.resume
-            ruled = ruling(self._instance, self._run_id, self._assets, plan, self._pipelines.outcomes, resume=resume)
-            checks.keep_closed(ruled.closed)
-            stream.leave_alone(ruled.left_alone)
-            for submission, digests in ruled.taken_over:
-                self._pipelines.attach(_nodes_in(submission, ruled.whole, digests), submission)
-            for submission, digests in ruled.taken_over:
-                step = Follow(submission, digests, sends_again=False)
-                yield from self._follow(ruled.whole, step, Origin.EVERYTHING, stream)
-            yield from stream.of(ruled.held_back, None)
-            if ruled.plan.nodes:
-                yield from self._attempt(ruled.plan, send, stream)
+            read, resume = self._pipelines.outcomes, self._settings.resume
+            gated = gated_plan(self._instance, self._run_id, self._assets, plan, read, resume=resume)
+            checks.keep_closed(gated.closed)
+            stream.leave_alone(gated.left_alone)
+            for submission, digests in gated.taken_over:
+                self._pipelines.attach(_nodes_in(submission, gated.whole, digests), submission)
+            for submission, digests in gated.taken_over:
+                action = Follow(submission, digests, sends_again=False)
+                yield from self._follow(gated.whole, action, Origin.EVERYTHING, stream)
+            yield from stream.of(gated.held_back, None)
+            if gated.plan.nodes:
+                yield from self._attempt(gated.plan, send, stream)
         except DuneError:
             yield from stream.rest()
             raise
@@ -149,37 +149,37 @@ class Step:
             max_age=settings.resume_max_age,
             retry_failed_nodes=settings.retry_failed_nodes,
         )
-        steps = Attempt(plan, policy).steps()
+        actions = Attempt(plan, policy).actions()
         came: object = None
         just_read: Family | None = family
         while True:
             try:
-                step = steps.send(came)
+                action = actions.send(came)
             except StopIteration:
                 return
-            if isinstance(step, Follow):
-                came = yield from self._follow(plan, step, family.origin, stream)
-            elif isinstance(step, Skip):
-                yield from stream.of(_skipped(plan, step), None)
-            elif isinstance(step, Submit):
-                came = self._submit(plan, step, policy, family.origin, send)
-            elif isinstance(step, Look):
+            if isinstance(action, Follow):
+                came = yield from self._follow(plan, action, family.origin, stream)
+            elif isinstance(action, Skip):
+                yield from stream.of(_skipped(plan, action), None)
+            elif isinstance(action, Submit):
+                came = self._submit(plan, action, policy, family.origin, send)
+            elif isinstance(action, Look):
                 came, just_read = self._look(policy, just_read), None
             else:
-                came = self._do(plan, step)
+                came = self._do(plan, action)
 
-    def _do(self, plan: PipelinePlan, step: object) -> object:
-        if isinstance(step, Attach):
-            for submission, digests in step.nodes:
+    def _do(self, plan: PipelinePlan, action: object) -> object:
+        if isinstance(action, Attach):
+            for submission, digests in action.nodes:
                 self._pipelines.attach(_nodes_in(submission, plan, digests), submission)
             return None
-        if isinstance(step, Wait):
-            return self._wait(step.reason)
-        if isinstance(step, HasEnded):
-            return self._pipelines.has_ended(step.submission)
-        if not isinstance(step, AwaitEnd):
-            raise TypeError(step)
-        self._pipelines.await_end(step.submission)
+        if isinstance(action, Wait):
+            return self._wait(action.reason)
+        if isinstance(action, HasEnded):
+            return self._pipelines.has_ended(action.submission)
+        if not isinstance(action, AwaitEnd):
+            raise TypeError(action)
+        self._pipelines.await_end(action.submission)
         return None
 
     def _look(self, policy: Policy, family: Family | None = None) -> View:
@@ -200,13 +200,13 @@ class Step:
         return True
 
     def _follow(
-        self, plan: PipelinePlan, step: Follow, origin: Origin, stream: EventStream
+        self, plan: PipelinePlan, action: Follow, origin: Origin, stream: EventStream
     ) -> Generator[DuneEvent, None, frozenset[str]]:
         """Follow some nodes of a pipeline, and return the digests of those that did not succeed."""
-        if step.submission.id not in self._senders:
-            self._tell_taken_over(step, origin)
-        submission = step.submission
-        nodes = _nodes_in(submission, plan, step.digests)
+        if action.submission.id not in self._senders:
+            self._tell_taken_over(action, origin)
+        submission = action.submission
+        nodes = _nodes_in(submission, plan, action.digests)
         lost, closed = set[str](), set[str]()
 
         def told() -> Iterator[Outcome]:
@@ -214,7 +214,7 @@ class Step:
                 is_lost = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
                 if is_lost:
                     lost.add(outcome.node.digest)
-                if is_lost and step.sends_again:
+                if is_lost and action.sends_again:
                     self._log.info("%s goes into a new pipeline: %s", outcome.node.label, outcome.reason)
                 else:
                     yield outcome
@@ -225,18 +225,18 @@ class Step:
             raise unknown_pipeline(submission) from error
         return frozenset(lost)
 
-    def _tell_taken_over(self, step: Follow, origin: Origin) -> None:
-        submission = step.submission
+    def _tell_taken_over(self, action: Follow, origin: Origin) -> None:
+        submission = action.submission
         self._took_over = True
         same = submission.run_id == self._run_id
         why = "this run has started it before" if same else origin.value
-        count, pipeline = len(step.digests), submission.pipeline_execution_id
+        count, pipeline = len(action.digests), submission.pipeline_execution_id
         self._log.info("Taking over %d nodes of pipeline %s, without sending them again: %s.", count, pipeline, why)
 
     def _submit(
         self,
         plan: PipelinePlan,
-        step: Submit,
+        action: Submit,
         policy: Policy,
         origin: Origin,
         send: Callable[[], PipelineSubmitted] | None,
@@ -244,7 +244,7 @@ class Step:
         if origin is not Origin.FIRST and not self._took_over:
             reason = origin.value if self._settings.resume else "resume is turned off"
             self._log.info("Nothing of an earlier attempt is taken over: %s.", reason)
-        rest = plan.restricted(step.digests) if len(step.digests) < len(plan.nodes) else plan
+        rest = plan.restricted(action.digests) if len(action.digests) < len(plan.nodes) else plan
         as_nodes = partial(self._client.execute_pipeline, rest.to_wire())
         record = SubmissionRecord(self._instance, self._context.run, self._assets.definition)
         sender = self._senders[record.id] = Sender(
@@ -256,13 +256,13 @@ class Step:
             log=self._log,
         )
         try:
-            is_sent = sender.carry_out(step, policy)
+            is_sent = sender.carry_out(action, policy)
         except AmbiguousSubmission as error:
             raise error.with_hint(resubmission_hint(record.id)) from error
         except BaseException:
             if sender.pipeline:
                 self._pipelines.attach(rest, self._submission(record, rest, sender))
-                undisturbed(self._pipelines.interrupted)
+                uninterrupted(self._pipelines.interrupted)
             raise
         if not is_sent:
             return None
@@ -285,14 +285,14 @@ def _nodes_in(submission: Submission, plan: PipelinePlan, digests: Collection[st
     return plan.renumbered({node.id: submission.node_ids[node.digest] for node in plan.nodes if node.digest in digests})
 
 
-def _skipped(plan: PipelinePlan, step: Skip) -> list[Outcome]:
+def _skipped(plan: PipelinePlan, action: Skip) -> list[Outcome]:
     """The outcomes of nodes that are not sent, because of others that did not succeed."""
-    lost = {node.id: node.label for node in plan.nodes if node.digest in step.because_of}
+    lost = {node.id: node.label for node in plan.nodes if node.digest in action.because_of}
     blockers = dict[int, frozenset[str]]()
     outcomes = []
     for node in plan.nodes:
         ups = [blockers.get(up, frozenset([lost[up]] if up in lost else ())) for up in node.dependencies]
-        if node.digest in step.digests:
+        if node.digest in action.digests:
             names = tuple(sorted(blockers.setdefault(node.id, frozenset().union(*ups))))
             reason = f"Not sent, because {', '.join(names)} failed."
             outcomes.append(Outcome(node, Result.SKIPPED, Phase.WAITING, reason=reason, blocked_by=names))

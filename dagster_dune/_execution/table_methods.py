@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dagster_dune._execution.rows import CoercibleKey, Context, add_metadata, executions_of, key_of, place_of
-from dagster_dune.api.client import DuneApiClient
+from dagster_dune._execution.asset_executions import (
+    CoercibleKey,
+    Context,
+    ReadContext,
+    add_metadata,
+    executions_of,
+    key_of,
+    log_of,
+    place_of,
+)
+from dagster_dune._execution.has_client import HasClient
 from dagster_dune.metadata import export_metadata, upload_metadata
 
 if TYPE_CHECKING:
@@ -14,16 +24,15 @@ if TYPE_CHECKING:
     from dagster_dune.paging.options import Export
 
 
-class TableMethods:
-    """The methods of `DuneResource` that export results and write tables."""
+logger = logging.getLogger(__name__)
 
-    def get_client(self) -> DuneApiClient:
-        """Return a client of Dune's API."""
-        raise NotImplementedError
+
+class TableMethods(HasClient):
+    """The methods of `DuneResource` that export results and write tables."""
 
     def export(
         self,
-        context: Context,
+        context: ReadContext,
         asset_key: CoercibleKey,
         to: str,
         *,
@@ -37,7 +46,7 @@ class TableMethods:
         The file stands under its name when it is whole, and never before; the table is changed in one transaction.
 
         Args:
-            context: The context of the asset or op that exports.
+            context: The context of the asset or op that exports, an instance, or None; see `get_rows`.
             asset_key: The Dune asset.
             to: The path of the file, or a URL that fsspec knows.
             table: The table, where the file is DuckDB's.
@@ -56,17 +65,18 @@ class TableMethods:
         from dagster_dune.frames.results import open_reader  # noqa: PLC0415
         from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS  # noqa: PLC0415  (pyarrow is slow to import)
 
+        log = log_of(context) or logger
         with place_of(context) as place:
             (execution_id,) = executions_of(place, asset_key, partition_key)
         digits = ARROW_DIGITS if table is None else SHORT_DIGITS
         with self.get_client() as client:
             reader = open_reader(client, execution_id, digits=digits, **options)
-            context.log.info("Exporting %s to %s: %s rows.", reader.name, to, reader.expected_rows)
+            log.info("Exporting %s to %s: %s rows.", reader.name, to, reader.expected_rows)
             if table is None:
                 export = write_parquet(reader, to, storage_options=storage_options)
             else:
                 export = write_duckdb(reader, to, table, partition_key=partition_key)
-        context.log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
+        log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
         name = key_of(asset_key).to_user_string()
         name = name if partition_key is None else f"{name}/{partition_key}"
         add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes))
@@ -96,7 +106,7 @@ class TableMethods:
         from dagster_dune.frames.uploads.tables import write_table  # noqa: PLC0415  (pyarrow is slow to import)
 
         with self.get_client() as client:
-            written = write_table(client, frame, name, log=context.log if context else None, **options)
+            written = write_table(client, frame, name, log=log_of(context), **options)
         if context:
             add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
         return written

@@ -27,7 +27,7 @@ KEPT_HEADERS = (
     "x-dune-next-uri",
 )
 NOT_HANDED_ON = ("host", "connection", "content-length", "accept-encoding", "transfer-encoding", "keep-alive")
-PATIENCE_SECONDS = 600.0
+TIMEOUT_SECONDS = 600.0
 
 
 class Recorder:
@@ -95,7 +95,7 @@ def recording(base_url: str, *, keeps_names: bool = False) -> Iterator[tuple[str
 def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
     import httpx  # noqa: PLC0415  (slow to import)
 
-    client = httpx.Client(timeout=PATIENCE_SECONDS, follow_redirects=False)
+    client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import ReferenceKind
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
@@ -114,8 +115,7 @@ def _nothing_matches(pattern: str, wanted: str, labels: set[str]) -> DuneCatalog
     if close:
         hint = f"Close matches: {', '.join(close)}."
     elif alike:
-        more = f" and {len(alike) - LABELS_SHOWN} more" if len(alike) > LABELS_SHOWN else ""
-        hint = f"There are {', '.join(alike[:LABELS_SHOWN])}{more}."
+        hint = f"There are {abbreviated(alike, LABELS_SHOWN)}."
     else:
         hint = "Nothing in it has a tag." if prefix == "tag:" else WAYS_TO_SELECT
     return DuneCatalogError(f"The pattern {pattern!r} matches nothing in the catalog.", hint=hint)

@@ -6,6 +6,7 @@ import logging
 from pathlib import PurePath
 from typing import TypeVar
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query
@@ -54,10 +55,11 @@ def warn_of_unknown_names(catalog: ContentsT) -> ContentsT:
     """Warn of `unknown_names` in one message, if there are any, and return the catalog."""
     if unknown := unknown_names(catalog):
         shown = [_described(catalog, name, readers) for name, readers in list(unknown.items())[:NAMES_SHOWN]]
+        more = [f"and {len(unknown) - NAMES_SHOWN} more"] if len(unknown) > NAMES_SHOWN else []
         logger.warning(
             "SQL reads materialized views of the catalog's own team that the catalog does not hold, and takes them for "
             "someone else's: %s. Correct the names, add what is missing to the catalog, or list it in external.",
-            "; ".join([*shown, *_more(len(unknown) - NAMES_SHOWN)]),
+            "; ".join([*shown, *more]),
         )
     return catalog
 
@@ -72,12 +74,8 @@ def _described(catalog: CatalogContents, name: str, readers: list[str]) -> str:
 
     matviews = [matview.sql_name for matview in catalog.materialized_views]
     close = get_close_matches(name, matviews, n=1, cutoff=LIKENESS)
-    text = f"{name}, read by {', '.join([*readers[:READERS_SHOWN], *_more(len(readers) - READERS_SHOWN)])}"
+    text = f"{name}, read by {abbreviated(readers, READERS_SHOWN)}"
     return f"{text} (Did you mean {close[0]}?)" if close else text
-
-
-def _more(count: int) -> list[str]:
-    return [f"and {count} more"] if count > 0 else []
 
 
 def _label(obj: MaterializedView | Query) -> str:

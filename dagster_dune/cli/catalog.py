@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dagster_dune.cli.account_progress import kept_reads, shown_progress
 from dagster_dune.cli.environment import client_of_environment
 from dagster_dune.cli.failures import failed
-from dagster_dune.cli.reading import kept_reads, shown_progress
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:

@@ -85,7 +85,7 @@ def _check_place(file: Path) -> None:
 
 
 def _client(report: Report) -> DuneApiClient:
-    from dagster_dune.doctor.reading import address_in_words, observed  # noqa: PLC0415
+    from dagster_dune.doctor.account import address_in_words, observed  # noqa: PLC0415
 
     client = client_of_environment(max_retries=2, observe=observed(report))
     report.fact("address", address_in_words(client.base_url), is_private=True)  # now that it is known to hold no key
@@ -93,9 +93,9 @@ def _client(report: Report) -> DuneApiClient:
 
 
 def _examine(client: DuneApiClient, report: Report, folder: Path | None, catalog: Path | None) -> None:
-    from dagster_dune.doctor.reading import Reading  # noqa: PLC0415
+    from dagster_dune.doctor.account import AccountReads  # noqa: PLC0415
 
-    Reading(client, report).examine()
+    AccountReads(client, report).examine()
     if folder or catalog:
         from dagster_dune.doctor.comparing import compare  # noqa: PLC0415
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.document import read_document
 from dagster_dune.catalog.sources.account import discover
 from dagster_dune.catalog.sources.files.folder import read_directory
 from dagster_dune.catalog.sources.merge import merged
-from dagster_dune.doctor.report import Report, in_words
+from dagster_dune.doctor.report import Report
 from dagster_dune.errors import DuneError
 
 
@@ -44,8 +45,8 @@ def _compared(said: CatalogContents, account: CatalogContents) -> tuple[str, boo
     different = _different(said, account) if shows_queries else []
     parts = [f"{len(objects) + len(said.unidentified)} objects"]
     parts += [f"{len(said.unidentified)} of them without an id"] if said.unidentified else []
-    parts += [f"not on Dune: {in_words(gone)}"] if gone else []
-    parts += [f"other SQL on Dune: {in_words(different)}"] if different else []
+    parts += [f"not on Dune: {abbreviated(gone, most=8)}"] if gone else []
+    parts += [f"other SQL on Dune: {abbreviated(different, most=8)}"] if different else []
     parts += [] if shows_queries else ["queries and SQL were not compared, since the key or the plan shows none"]
     is_trouble = len(parts) > 1
     return "; ".join(parts if is_trouble else [*parts, "all as on Dune"]), is_trouble

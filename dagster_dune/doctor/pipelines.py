@@ -11,7 +11,7 @@ from dagster_dune.doctor.pipeline_observation import PipelineObservation, execut
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.doctor.temporary_objects import TemporaryObjects
 from dagster_dune.errors import DuneError
-from dagster_dune.pipeline.settle import PATIENCE
+from dagster_dune.pipeline.settle import ANSWERS_AFTER_END
 from dagster_dune.pipeline.states import Phase, phase_of
 
 KNOWN_WITHIN = 10.0
@@ -70,7 +70,7 @@ class PipelineExperiments:
             self._report.judge("node-ids", listed == {node.id for node in nodes}, f"ids {sorted(listed)}")
         late = followed.late_answers
         seen = f"{late} answers after the pipeline's end" if late < ANSWERS_AFTER_THE_END else "never"
-        self._report.judge("late-nodes", late <= PATIENCE, f"all nodes had ended {seen}")
+        self._report.judge("late-nodes", late <= ANSWERS_AFTER_END, f"all nodes had ended {seen}")
         known = followed.known_after
         self._report.judge("young-pipeline", known <= KNOWN_WITHIN, f"known after {known:.1f} s")
         self._costs_and_errors(followed)

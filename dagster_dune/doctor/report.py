@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -158,9 +158,3 @@ def _shown(finding: Finding) -> Mapping[str, str]:
         "setting": finding.setting,
     }
     return {name: text for name, text in shown.items() if text}
-
-
-def in_words(names: Sequence[str], most: int = 8) -> str:
-    """Some names in a row, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

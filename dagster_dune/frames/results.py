@@ -14,7 +14,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted, Performance
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.executing import Log, Waiting, execute
-from dagster_dune.frames.reading import ResultReader
+from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
 from dagster_dune.frames.types.columns import ARROW_DIGITS

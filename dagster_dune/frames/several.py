@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.reading import ResultReader
+from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.types.columns import ARROW_DIGITS
 from dagster_dune.paging.options import Export, ReadOptions
 

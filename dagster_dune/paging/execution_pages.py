@@ -11,6 +11,7 @@ from contextvars import copy_context
 from threading import Event
 from typing import Generic, TypeVar
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import until_set
 from dagster_dune.api.errors import DuneNotFoundError
@@ -227,4 +228,6 @@ def _names_and_types(execution_id: str, metadata: ResultMetadata) -> tuple[Seque
 
 def _check_known(wanted: Sequence[str] | None, names: Sequence[str]) -> None:
     if unknown := [name for name in wanted or () if name not in names]:
-        raise DuneResultError(f"The result has no column {unknown[0]!r}.", hint=f"It has {', '.join(names)}.")
+        raise DuneResultError(
+            f"The result has no column {unknown[0]!r}.", hint=f"It has {abbreviated(names, most=20)}."
+        )

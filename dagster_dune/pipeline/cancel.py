@@ -18,7 +18,7 @@ from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.settle import Settlement
 from dagster_dune.pipeline.states import Phase, phase_of
 
-PATIENCE_SECONDS = 20.0
+CANCEL_SECONDS = 20.0
 POLL_SECONDS = 0.5
 CANCELLERS = 8
 """How many executions are cancelled at once: what is not stopped in time costs."""
@@ -69,8 +69,8 @@ def cancel_pipeline(
     # Assumption: cancel-stops-dependents.
     settlement = Settlement(plan, size)
     cancelled = set[str]()
-    ends_at = clock() + PATIENCE_SECONDS
-    with deadline(PATIENCE_SECONDS), ThreadPoolExecutor(CANCELLERS, thread_name_prefix="dune-cancel") as pool:
+    ends_at = clock() + CANCEL_SECONDS
+    with deadline(CANCEL_SECONDS), ThreadPoolExecutor(CANCELLERS, thread_name_prefix="dune-cancel") as pool:
         while True:
             try:
                 settlement.update(client.get_pipeline_status(pipeline_execution_id))

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.names import normalised_name
@@ -64,7 +65,7 @@ def sink_node(
     ]
     queries = [node for node in nodes if isinstance(node.target, QueryExecution)]
     if len(queries) != 1:
-        names = ", ".join(node.label for node in queries) or "no query"
+        names = abbreviated(node.label for node in queries) or "no query"
         raise DunePlanError(
             f"{FORM} runs one query and the matviews it reads, but the selection holds {names}.",
             hint='Select one query with its upstream matviews, or use pipeline_form="nodes".',
@@ -177,9 +178,9 @@ def _topological(pipeline: Pipeline) -> list[PipelineNode]:
 def _difference(sink: PlannedNode, missing: list[str], extra: list[str]) -> DunePlanError:
     words = []
     if extra:
-        words.append(f"Dune would refresh, and charge for, what is not selected: {', '.join(extra)}")
+        words.append(f"Dune would refresh, and charge for, what is not selected: {abbreviated(extra, most=20)}")
     if missing:
-        words.append(f"Dune would not run what is selected: {', '.join(missing)}")
+        words.append(f"Dune would not run what is selected: {abbreviated(missing, most=20)}")
     hints = []
     if extra:
         hints.append("Select these too, or set allow_extra_refreshes=True.")

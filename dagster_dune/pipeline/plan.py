@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.graph import CatalogGraph
@@ -186,7 +187,7 @@ def _topological(upstream: Mapping[str, set[str]], labels: Mapping[str, str]) ->
                 heapq.heappush(ready, (labels[reader], reader))
     if circle := sorted(upstream.keys() - set(order)):
         raise DunePlanError(
-            f"These wait for each other in a circle, so nothing was sent: {', '.join(circle)}.",
+            f"These wait for each other in a circle, so nothing was sent: {abbreviated(circle, most=20)}.",
             hint="A gate must not read what reads its asset.",
         )
     return order

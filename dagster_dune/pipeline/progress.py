@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from dagster_dune._sentences import abbreviated, readable_seconds
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Settlement
 
 LONGEST_SILENCE = 60.0
 """The seconds after which it is said again though nothing has changed."""
-
-SHOWN = 5
 
 
 class Progress:
@@ -49,11 +48,11 @@ class Progress:
         if settlement.done or (stands == self._told and now - self._told_at < LONGEST_SILENCE):
             return
         self._told, self._told_at = stands, now
-        names = [f"{self._name(node)} ({duration(now - self._since[node.id])})" for node in executing]
+        names = [f"{self._name(node)} ({readable_seconds(int(now - self._since[node.id]))})" for node in executing]
         self._log.info(
             "Pipeline %s after %s: %d of %d nodes ended; %s; %s.",
             self._id,
-            duration(now - self._started_at),
+            readable_seconds(int(now - self._started_at)),
             len(settlement.plan.nodes) - len(settlement.open_nodes),
             len(settlement.plan.nodes),
             _listed("executing", names),
@@ -67,23 +66,7 @@ class Progress:
         return f"{name} ({node.partition.label})" if node.partition else name
 
 
-def duration(seconds: float) -> str:
-    """Write a duration as people read it.
-
-    Examples:
-        >>> duration(0.4), duration(75), duration(3675)
-        ('0 s', '1 min 15 s', '1 h 1 min')
-    """
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def _listed(what: str, names: list[str]) -> str:
     if not names:
         return f"none {what}"
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{what} {len(names)}: {', '.join(names[:SHOWN])}{more}"
+    return f"{what} {len(names)}: {abbreviated(names)}"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import deadline
 from dagster_dune.api.errors import (
@@ -243,5 +244,4 @@ def _timed_out(settlement: Settlement, pipeline_execution_id: str, seconds: floa
 
 
 def _open(settlement: Settlement) -> str:
-    names = [node.label for node in settlement.open_nodes]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return abbreviated(node.label for node in settlement.open_nodes)

@@ -16,7 +16,7 @@ from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.states import Phase, phase_of
 
 # Assumption: late-nodes.
-PATIENCE = 3
+ANSWERS_AFTER_END = 3
 """How many answers in a row may leave a node open after the pipeline has ended, before we stop waiting for its word."""
 
 
@@ -171,7 +171,7 @@ class Settlement:
         return [
             (node, execution_id)
             for node, execution_id in self.running
-            if self._seen[node.id].phase is Phase.UNKNOWN or self._out_of_patience
+            if self._seen[node.id].phase is Phase.UNKNOWN or self._gives_up
         ]
 
     def tell(self, node: PlannedNode, execution: ExecutionStatus) -> list[Outcome]:
@@ -214,8 +214,8 @@ class Settlement:
         return named[0] if is_listed_whole or self.plan.by_id[named[0]].partition is None else None
 
     @property
-    def _out_of_patience(self) -> bool:
-        return self._idle_answers_since_over >= PATIENCE
+    def _gives_up(self) -> bool:
+        return self._idle_answers_since_over >= ANSWERS_AFTER_END
 
     def _settle(self) -> list[Outcome]:
         already = set(self._outcomes)
@@ -257,7 +257,7 @@ class Settlement:
             if blockers and not seen.started:
                 reason = f"Not started, because {', '.join(blockers)} failed."
                 outcome = Outcome(node, Result.SKIPPED, seen.phase, reason=reason, blocked_by=blockers)
-            elif self._out_of_patience and not anything_runs:
+            elif self._gives_up and not anything_runs:
                 outcome = Outcome(node, Result.FAILED, seen.phase, reason=self._left_open(seen))
             else:
                 continue

@@ -64,7 +64,7 @@ def test_the_message_is_short(tmp_path, caplog):
     names = [f"dune.acme.result_{letter * 9}" for letter in "abcdefghijklm"]
     load(tmp_path, *names, *["dune.acme.result_aaaaaaaaa"] * 5)
     (warning,) = warnings(caplog)
-    assert "result_aaaaaaaaa, read by query_1001, query_1014, query_1015, and 3 more; dune" in warning
+    assert "result_aaaaaaaaa, read by query_1001, query_1014, query_1015 and 3 more; dune" in warning
     assert "result_jjjjjjjjj, read by query_1010; and 3 more. Correct" in warning
     assert "kkk" not in warning
 

@@ -95,7 +95,7 @@ class Family:
         """The executions of an object, or of a check's query."""
         return [one for one in self.executions if one.name == name]
 
-    def noes(self, drawn):
+    def refusals(self, drawn):
         """The pipelines that a check has said no in."""
         if drawn.check.is_gate:
             return {one.pipeline for one in self.of(drawn.check.sql_name) if one.answer == "no"}
@@ -148,7 +148,7 @@ def may_run_again(family):
     for drawn in family.scenario.checks:
         if drawn.is_selected and drawn.check.blocking:
             for name in family.anew(drawn):
-                times[name] += min(len(family.noes(drawn)), len(family.by_hand))
+                times[name] += min(len(family.refusals(drawn)), len(family.by_hand))
     return times
 
 
@@ -168,20 +168,20 @@ def _asked_again(answers, family):
     for one in sorted(answers, key=lambda one: one.submitted_at):
         by_hand = sum(retry.at < one.submitted_at for retry in family.by_hand)
         if said_no > by_hand:
-            yield f"was asked again in {one.pipeline} after {said_no} noes, {by_hand} times by hand"
+            yield f"was asked again in {one.pipeline} after {said_no} refusals, {by_hand} times by hand"
         said_no += one.answer == "no"
 
 
 def nobody_is_told_an_old_no(_, family):
     """Who tries again by hand, after the no of a gate was told, is not told the same no."""
     gates = {(gate.check.asset, gate.check.name) for gate in family.gates}
-    noes = [told for told in family.told if (told.asset, told.check) in gates and not told.passed]
-    for told in noes:
+    refusals = [told for told in family.told if (told.asset, told.check) in gates and not told.passed]
+    for told in refusals:
         retry, pipeline = family.retries.get(told.run_id), told.metadata.get("dagster-dune/pipeline_execution_id")
         if retry is None or retry.is_automatic or pipeline is None:
             continue
         before = family.goes_back_to(told.run_id)
-        for old in noes:
+        for old in refusals:
             is_same = (old.asset, old.check) == (told.asset, told.check)
             is_same = is_same and old.metadata.get("dagster-dune/pipeline_execution_id") == pipeline
             if is_same and old.run_id in before and old.at < retry.at:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from dagster_dune import DuneApiClient
 from dagster_dune._execution import step
-from dagster_dune._execution.checks.gates import Ruling
+from dagster_dune._execution.checks.gates import GatedPlan
 from dagster_dune._execution.submissions import policy, protocol, sender, steps, submission_record
 from dagster_dune.pipeline import plan
 
@@ -143,7 +143,7 @@ def take_the_edges_of_gates_away():
 
 def forget_what_gates_have_said():
     """Let each attempt go on as if no gate had said no before it."""
-    step.ruling = lambda instance, run_id, assets, plan, hear, resume: Ruling(plan, plan)
+    step.gated_plan = lambda instance, run_id, assets, plan, read, resume: GatedPlan(plan, plan)
 
 
 GATES = {"without edges": take_the_edges_of_gates_away, "forgotten": forget_what_gates_have_said}

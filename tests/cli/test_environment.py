@@ -10,7 +10,7 @@ from dagster_dune import DuneResource
 from dagster_dune.api.address import DEFAULT_BASE_URL
 from dagster_dune.cli import app
 from dagster_dune.cli.environment import client_of_environment
-from dagster_dune.doctor.reading import address_in_words
+from dagster_dune.doctor.account import address_in_words
 
 NOTHING = [None, "", " ", "\t\n "]
 WRONG = [

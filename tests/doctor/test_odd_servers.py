@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app
+from dagster_dune.doctor.account import AccountReads, observed
 from dagster_dune.doctor.executing import execute
-from dagster_dune.doctor.reading import Reading, observed
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.doctor.temporary_objects import QUERY_MARK, TemporaryObjects
 
@@ -146,7 +146,7 @@ def test_a_slow_answer_is_no_wrong_clock(dune):
     """It came half an hour after it was asked for; Dune's time lies between."""
     report, times = Report(), iter([time.time() - 1800, time.time() + 1])
     with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
-        Reading(client, report, clock=lambda: next(times)).examine()
+        AccountReads(client, report, clock=lambda: next(times)).examine()
     clock = next(fact for fact in report.facts if fact.what == "clock")
     assert (clock.is_trouble, clock.said) == (False, "+0 s against Dune's")
 

@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 
 from dagster_dune import DuneCatalog, DuneResource, Query, build_dune_assets
+from dagster_dune._execution.submissions.actions import AwaitEnd, Follow, HasEnded, Look, Submit, Wait
 from dagster_dune._execution.submissions.family import Family
 from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt
-from dagster_dune._execution.submissions.steps import AwaitEnd, Follow, HasEnded, Look, Submit, Wait
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.pipeline.plan import plan_pipeline
@@ -137,31 +137,31 @@ def attempt(instance):
         family = Family.of(instance, run.run_id)
         policy = policy_of(family, resume=resume, max_age=max_age, retry_failed_nodes=retry)
         told = Told()
-        steps, came = Attempt(plan, policy).steps(), None
+        actions, came = Attempt(plan, policy).actions(), None
         names = {node.digest: node.sql_name for node in plan.nodes}
         while True:
             try:
-                step = steps.send(came)
+                action = actions.send(came)
             except StopIteration:
                 return told
             came = None
-            if isinstance(step, Look):
+            if isinstance(action, Look):
                 came = look(Family.of(instance, run.run_id), "dune_assets", policy)
-            elif isinstance(step, Wait):
-                told.waited.append(step.reason)
+            elif isinstance(action, Wait):
+                told.waited.append(action.reason)
                 came = len(told.waited) < 3
-            elif isinstance(step, HasEnded):
-                came = step.submission.pipeline_execution_id not in runs_still
-            elif isinstance(step, AwaitEnd):
-                told.ended.append(step.submission.pipeline_execution_id)
-            elif isinstance(step, Follow):
-                ids = step.submission.node_ids
-                nodes = sorted((ids[digest], names[digest]) for digest in step.digests)
-                told.taken_over.setdefault(step.submission.pipeline_execution_id, []).extend(nodes)
-                told.sizes[step.submission.pipeline_execution_id] = step.submission.size
-                came = frozenset(digest for digest in step.digests if names[digest] in failing)
-            elif isinstance(step, Submit):
-                told.sent += sorted(names[digest] for digest in step.digests)
+            elif isinstance(action, HasEnded):
+                came = action.submission.pipeline_execution_id not in runs_still
+            elif isinstance(action, AwaitEnd):
+                told.ended.append(action.submission.pipeline_execution_id)
+            elif isinstance(action, Follow):
+                ids = action.submission.node_ids
+                nodes = sorted((ids[digest], names[digest]) for digest in action.digests)
+                told.taken_over.setdefault(action.submission.pipeline_execution_id, []).extend(nodes)
+                told.sizes[action.submission.pipeline_execution_id] = action.submission.size
+                came = frozenset(digest for digest in action.digests if names[digest] in failing)
+            elif isinstance(action, Submit):
+                told.sent += sorted(names[digest] for digest in action.digests)
                 return told
 
     return carry_out

@@ -3,10 +3,10 @@
 The attempts run the decision code of the product, `dagster_dune._execution.submissions.protocol`; what is modelled is
 what it stands on. Storage: a write that is acknowledged is in every later read, one that is not may turn up at any
 later time, or never. Dune: a request may start a pipeline and lose its answer; a pipeline ends at any time, well or
-not. A process may be killed before each of its steps. Clocks differ by an hour.
+not. A process may be killed before each of its actions. Clocks differ by an hour.
 
 `explore` walks through all states that can be reached, and counts the ways through them. A state is known by what each
-attempt has seen so far, since its next step depends on nothing else.
+attempt has seen so far, since its next action depends on nothing else.
 """
 
 import gc
@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from dagster_dune import DuneCatalog, Query
-from dagster_dune._execution.submissions.protocol import Attempt, submitting
-from dagster_dune._execution.submissions.steps import (
+from dagster_dune._execution.submissions.actions import (
     Attach,
     AwaitEnd,
     Close,
@@ -32,6 +31,7 @@ from dagster_dune._execution.submissions.steps import (
     View,
     Wait,
 )
+from dagster_dune._execution.submissions.protocol import Attempt, submitting
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.api.errors import AmbiguousSubmission, DuneBadRequestError
 from dagster_dune.pipeline.plan import plan_pipeline
@@ -142,46 +142,46 @@ class Explorer:
             number = before
         return came[::-1]
 
-    def step_of(self, mind):
-        """The next step of an attempt, the submission that it belongs to, and that one's id; None at its end."""
+    def action_of(self, mind):
+        """The next action of an attempt, the submission that it belongs to, and that one's id; None at its end."""
         if mind.history not in self._pending:
             index, history = self._histories[mind.history][0], self._history(mind.history)
-            steps = self._flat(self.who[index])
+            actions = self._flat(self.who[index])
             came = None
             try:
-                step = next(steps)
+                action = next(actions)
                 for came in history:
-                    step = steps.send(came)
+                    action = actions.send(came)
             except StopIteration:
-                step = None
+                action = None
             except Exception as error:
-                step = error
-            self._pending[mind.history] = step
+                action = error
+            self._pending[mind.history] = action
         return self._pending[mind.history]
 
     def _flat(self, who):
-        """The steps of an attempt, with those of its submissions in their places."""
-        steps, came, count = Attempt(PLAN, who.policy).steps(), None, 0
+        """The actions of an attempt, with those of its submissions in their places."""
+        actions, came, count = Attempt(PLAN, who.policy).actions(), None, 0
         while True:
             try:
-                step = steps.send(came)
+                action = actions.send(came)
             except StopIteration:
                 return
-            if isinstance(step, Submit):
+            if isinstance(action, Submit):
                 count += 1
-                came = yield from self._submission(who, step, f"{who.name}{count}")
+                came = yield from self._submission(who, action, f"{who.name}{count}")
             else:
-                came = yield step, None, ""
+                came = yield action, None, ""
 
     def _submission(self, who, submit, id_):
-        steps = submitting(id_, submit.digests, submit.seen, who.policy)
-        step = next(steps)
+        actions = submitting(id_, submit.digests, submit.seen, who.policy)
+        action = next(actions)
         pipeline = None
         while True:
-            came = yield step, submit, id_
-            pipeline = came if isinstance(step, Send) else pipeline
+            came = yield action, submit, id_
+            pipeline = came if isinstance(action, Send) else pipeline
             try:
-                step = steps.throw(came) if isinstance(came, Exception) else steps.send(came)
+                action = actions.throw(came) if isinstance(came, Exception) else actions.send(came)
             except StopIteration as end:
                 return self._record(who, id_, submit, State.ANSWERED, pipeline) if end.value else None
 
@@ -199,8 +199,8 @@ class Explorer:
                 continue
             if world.kills:
                 yield self._with(world, index, mind._replace(is_alive=False))._replace(kills=world.kills - 1)
-            step, submit, id_ = self.step_of(mind)
-            yield from self._act(world, index, step, submit, id_)
+            action, submit, id_ = self.action_of(mind)
+            yield from self._act(world, index, action, submit, id_)
 
     @staticmethod
     def _environment(world):
@@ -213,24 +213,25 @@ class Explorer:
                 if world.faults:
                     yield world._replace(pipelines=others | {(id_, FAILED)}, faults=world.faults - 1)
 
-    def _act(self, world, index, step, submit, id_):
+    def _act(self, world, index, action, submit, id_):
         who = self.who[index]
-        if isinstance(step, Look):
+        if isinstance(action, Look):
             yield self._go_on(world, index, self._view(world, index, submit))
-        elif isinstance(step, HasEnded):
-            yield self._go_on(world, index, self._stands(world, step.submission) != RUNNING)
-        elif isinstance(step, Follow | AwaitEnd):
-            how = self._stands(world, step.submission)
+        elif isinstance(action, HasEnded):
+            yield self._go_on(world, index, self._stands(world, action.submission) != RUNNING)
+        elif isinstance(action, Follow | AwaitEnd):
+            how = self._stands(world, action.submission)
             if how != RUNNING:
                 yield self._go_on(world, index, frozenset() if how == DONE else frozenset([NODE]))
-        elif isinstance(step, Intend):
+        elif isinstance(action, Intend):
             yield from self._write(world, index, ("intent", self._record(who, id_, submit)), True, False)
-        elif isinstance(step, Close):
-            yield from self._write(world, index, ("closed", (id_, step.state, step.pipeline_execution_id)), None, None)
-        elif isinstance(step, Send):
+        elif isinstance(action, Close):
+            closed = id_, action.state, action.pipeline_execution_id
+            yield from self._write(world, index, ("closed", closed), None, None)
+        elif isinstance(action, Send):
             yield from self._send(world, index, id_)
         else:
-            raise TypeError(step)
+            raise TypeError(action)
 
     def _write(self, world, index, word, acknowledged, otherwise):
         yield self._go_on(_shown(world, word), index, acknowledged)
@@ -280,10 +281,10 @@ class Explorer:
         mind = world.attempts[index]
         mind = mind._replace(history=self._number(index, mind.history, came))
         # Waits, ends and what is only known of change nothing that others see, so that they need no turn of their own.
-        while isinstance(step := self.step_of(mind), tuple) and isinstance(step[0], Wait | Attach):
-            may = isinstance(step[0], Wait) and mind.waits > 0
+        while isinstance(action := self.action_of(mind), tuple) and isinstance(action[0], Wait | Attach):
+            may = isinstance(action[0], Wait) and mind.waits > 0
             mind = Mind(self._number(index, mind.history, may), True, mind.waits - may)
-        if not isinstance(step, tuple):
+        if not isinstance(action, tuple):
             mind = mind._replace(is_alive=False)
         return self._with(world, index, mind)
 

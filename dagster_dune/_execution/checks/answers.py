@@ -32,7 +32,7 @@ class CheckAnswer:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-def no_of_gate(outcome: Outcome) -> str | None:
+def gate_refusal(outcome: Outcome) -> str | None:
     """Why a gate says no, in the words of its author; None where its node said nothing of the kind.
 
     The reason of an outcome does not count: a pipeline ends with the error of any of its nodes.

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer, raw
+from dagster_dune._sentences import abbreviated
 from dagster_dune.metadata import (
     BY_PARTITION,
     EXECUTION_ID,
@@ -44,7 +45,7 @@ def joined(answers: Mapping[str, CheckAnswer], to_see: Mapping[str, Any]) -> Che
         return next(iter(answers.values()))
     answers = dict(sorted(answers.items()))  # they come as their executions end
     failed = [label for label, answer in answers.items() if not answer.passed]
-    said = f"{len(failed)} of {len(answers)} partitions failed: {', '.join(failed)}." if failed else "All passed."
+    said = f"{len(failed)} of {len(answers)} partitions failed: {abbreviated(failed)}." if failed else "All passed."
     pipelines = {raw(answer.metadata.get(PIPELINE_EXECUTION_ID)) for answer in answers.values()}
     pipeline = {PIPELINE_EXECUTION_ID: pipelines.pop()} if len(pipelines) == 1 and None not in pipelines else {}
     return CheckAnswer(not failed, said, {BY_PARTITION: _table(answers), **to_see, **pipeline})

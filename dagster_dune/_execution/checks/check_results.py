@@ -21,10 +21,11 @@ from dagster_dune._execution.checks.of_known import answer_of_known
 from dagster_dune._execution.checks.of_nodes import (
     answer_of_node,
     offending_rows_of,
-    patiently,
+    read_repeatedly,
     sampled_rows,
 )
 from dagster_dune._execution.checks.values_before import ValuesBefore
+from dagster_dune._sentences import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.catalog import Query
@@ -89,7 +90,7 @@ class CheckResults:
         self._client = client
         self._parts = Counter(node.check.label for node in plan.nodes if node.check)
         self.labels = {node.label for node in plan.nodes if node.check}
-        self._noes: dict[str, dict[str, CheckAnswer]] = defaultdict(dict)
+        self._refusals: dict[str, dict[str, CheckAnswer]] = defaultdict(dict)
         self._ended: dict[str, list[_Node]] = defaultdict(list)
         self._waiting: dict[dg.AssetKey, list[tuple[DuneCheck, list[_Node]]]] = defaultdict(list)
         self._told_assets = {key.asset_key for key in assets.selected_checks} - assets.selected
@@ -126,12 +127,14 @@ class CheckResults:
                 raise TypeError(node)
             label = label_of(node.partition)
             words = f"It said no in run {run_id}, and an automatic retry does not ask again."
-            self._noes[node.check.label][label] = CheckAnswer(False, words, {SAID_IN_RUN: run_id})
+            self._refusals[node.check.label][label] = CheckAnswer(False, words, {SAID_IN_RUN: run_id})
             in_runs[node.check.label][run_id].append(label)
         for name, labels in in_runs.items():
-            is_of_all = len(self._noes[name]) == self._parts[name]
-            noes = [f"in run {id_}" if is_of_all else f"of {', '.join(of)} in run {id_}" for id_, of in labels.items()]
-            self.closed[name] = f"It said no {', '.join(noes)}, and an automatic retry does not ask again."
+            is_of_all = len(self._refusals[name]) == self._parts[name]
+            refusals = [
+                f"in run {id_}" if is_of_all else f"of {', '.join(of)} in run {id_}" for id_, of in labels.items()
+            ]
+            self.closed[name] = f"It said no {', '.join(refusals)}, and an automatic retry does not ask again."
 
     def settle(self, outcome: Outcome, pipeline: str | None) -> Iterator[CheckEvent]:
         """Take in the end of a check's node, and yield its result where its asset is told already."""
@@ -140,7 +143,7 @@ class CheckResults:
             raise TypeError(outcome)
         nodes = self._ended[check.label]
         nodes.append(_Node(outcome, pipeline))
-        if len(nodes) + len(self._noes[check.label]) < self._parts[check.label]:
+        if len(nodes) + len(self._refusals[check.label]) < self._parts[check.label]:
             return
         key = self._assets.keys[check.asset]
         if key in self._told_assets:
@@ -174,7 +177,7 @@ class CheckResults:
 
     def _of_nodes(self, check: DuneCheck, nodes: list[_Node]) -> Iterator[CheckEvent]:
         key = self._assets.check_keys[check.asset, check.name]
-        answers = dict(self._noes[check.label])
+        answers = dict(self._refusals[check.label])
         missing: list[tuple[_Node, str]] = []
         sample_rows, values_before = check.sample_rows, self._values_before(check, key, nodes)
         for node in sorted(nodes, key=lambda node: node.outcome.node.id):
@@ -262,7 +265,7 @@ class CheckResults:
     def _details_of(self, metadata: Mapping[str, Any], extent: int | None) -> Mapping[str, Any]:
         id_ = execution_of(metadata)
         if id_ and id_ not in self._details:
-            status = patiently(
+            status = read_repeatedly(
                 lambda: told if (told := self._client.get_execution_status(id_)).result_metadata else None
             )
             self._details[id_] = details_metadata(status, extent or 0) if status else {}
@@ -292,5 +295,5 @@ class CheckResults:
 def _not_made(check: DuneCheck, labels: Sequence[str], is_partly_made: bool) -> str:
     if not is_partly_made:
         return f"{check.asset} was not materialized, so there is nothing to check."
-    of = ", ".join(labels)
+    of = abbreviated(labels)
     return f"{check.asset} was not materialized for {of}, and a result of its other partitions would count for all."

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import no_of_gate
+from dagster_dune._execution.checks.answers import gate_refusal
 from dagster_dune._execution.checks.history import GateHistory
 from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune._specs.asset_set import DuneAssetSet
@@ -29,7 +29,7 @@ from dagster_dune.pipeline.settle import Outcome, Result
 from dagster_dune.pipeline.states import Phase
 
 
-class Hear(Protocol):
+class ReadOutcomes(Protocol):
     """Follows nodes of a pipeline to their ends, and tells nothing of them.
 
     Those that the attempt has not selected are not its own: nothing that it suffers cancels them.
@@ -39,7 +39,7 @@ class Hear(Protocol):
 
 
 @dataclass(frozen=True)
-class Ruling:
+class GatedPlan:
     """What gates leave of a plan.
 
     Attributes:
@@ -59,15 +59,15 @@ class Ruling:
     left_alone: tuple[PlannedNode, ...] = ()
 
 
-def ruling(
+def gated_plan(
     instance: dg.DagsterInstance,
     run_id: str,
     assets: DuneAssetSet,
     plan: PipelinePlan,
-    hear: Hear,
+    read: ReadOutcomes,
     *,
     resume: bool,
-) -> Ruling:
+) -> GatedPlan:
     """Decide what an attempt may run of a plan, from what the gates have said in the family of its run.
 
     Args:
@@ -75,7 +75,7 @@ def ruling(
         run_id: The attempt's run.
         assets: What its definition holds.
         plan: What it is to run.
-        hear: Asks Dune for an answer that no attempt has lived to tell.
+        read: Asks Dune for an answer that no attempt has lived to tell.
         resume: Whether attempts that resume take over what has ended, and so hear by themselves what was not told.
 
     Raises:
@@ -84,50 +84,50 @@ def ruling(
     blocking = {key: check for key, check in assets.checks.items() if check.blocking}
     gates = {key: check for key, check in blocking.items() if check.is_gate}
     if not gates and blocking.keys().isdisjoint(assets.selected_checks):
-        return Ruling(plan, plan)
+        return GatedPlan(plan, plan)
     history = GateHistory.of(instance, run_id, assets.definition)
     in_plan = {node.check.label for node in plan.nodes if node.check}
     for key, gate in gates.items():
         if gate.label not in in_plan:
-            _refuse_past(key, gate, plan, assets, history, hear)
+            _refuse_past(key, gate, plan, assets, history, read)
     asked = {key: check for key, check in blocking.items() if check.label in in_plan or key in assets.selected_checks}
     plan = _with_identities(plan, asked, history)
     closed: dict[int, str] = {}
-    unheard: dict[int, Submission] = {}
+    untold: dict[int, Submission] = {}
     for key, gate in gates.items():
         nodes = [node for node in plan.nodes if node.sql_name == gate.sql_name]
         answers = {node.id: history.last_answer(key, node.partition, history.generation) for node in nodes}
         closed |= {id_: answer.run_id for id_, answer in answers.items() if answer and not answer.passed}
         if history.is_automatic and not (resume and history.resumes):
             rest = [node for node in nodes if node.id not in closed]
-            unheard |= _unheard_noes(rest, history, key, history.generation, hear)
-    return _ruled(plan, closed, unheard)
+            untold |= _untold_refusals(rest, history, key, history.generation, read)
+    return _gated(plan, closed, untold)
 
 
-def _ruled(plan: PipelinePlan, closed: Mapping[int, str], unheard: Mapping[int, Submission]) -> Ruling:
+def _gated(plan: PipelinePlan, closed: Mapping[int, str], untold: Mapping[int, Submission]) -> GatedPlan:
     """Leave out of a plan what gates have said no of.
 
     Args:
         plan: The plan.
         closed: By the id of a gate's node, the run that has told its no.
-        unheard: By the id of a gate's node, the submission whose no nobody has told.
+        untold: By the id of a gate's node, the submission whose no nobody has told.
     """
     removed = set[int]()
     blockers: dict[int, list[str]] = {}
     taken_over: dict[str, tuple[Submission, set[str]]] = {}
     told = set[str]()
-    for id_ in sorted({*closed, *unheard}):
+    for id_ in sorted({*closed, *untold}):
         gate = plan.by_id[id_]
         behind = _behind(plan, {id_})
         nodes = {id_, *_checked(plan, gate), *behind}
         removed |= nodes
         for held in behind - closed.keys():
             blockers.setdefault(held, []).append(gate.label)
-        if submission := unheard.get(id_):
+        if submission := untold.get(id_):
             digests = {plan.by_id[node].digest for node in nodes} & submission.node_ids.keys()
             taken_over.setdefault(submission.id, (submission, set()))[1].update(digests - told)
             told |= digests
-    return Ruling(
+    return GatedPlan(
         _without(plan, removed),
         plan,
         tuple(
@@ -152,14 +152,14 @@ def is_answer(outcome: Outcome, closed: set[str]) -> bool:
         outcome: How the node ended.
         closed: The names of the gates that have said no so far; this one's is added.
     """
-    if no_of_gate(outcome) is not None:
+    if gate_refusal(outcome) is not None:
         closed.add(outcome.node.label)
         return True
     return not closed.isdisjoint(outcome.blocked_by)
 
 
-def _unheard_noes(
-    nodes: Iterable[PlannedNode], history: GateHistory, key: dg.AssetCheckKey, runs: frozenset[str], hear: Hear
+def _untold_refusals(
+    nodes: Iterable[PlannedNode], history: GateHistory, key: dg.AssetCheckKey, runs: frozenset[str], read: ReadOutcomes
 ) -> dict[int, Submission]:
     """By the ids of a gate's nodes, the latest submission in which it said no of them, though nobody has told it.
 
@@ -175,8 +175,8 @@ def _unheard_noes(
         if not ids:
             continue
         plan = PipelinePlan(tuple(of_it)).renumbered({id_: id_there for id_there, id_ in ids.items()})
-        for outcome in hear(plan, submission):
-            if no_of_gate(outcome) is not None:
+        for outcome in read(plan, submission):
+            if gate_refusal(outcome) is not None:
                 found[ids[outcome.node.id]] = submission
     return found
 
@@ -203,7 +203,7 @@ def _refuse_past(
     plan: PipelinePlan,
     assets: DuneAssetSet,
     history: GateHistory,
-    hear: Hear,
+    read: ReadOutcomes,
 ) -> None:
     graph = assets.catalog.graph.with_deps(assets.deps_by_name)
     selection = set(assets.selection)
@@ -217,11 +217,11 @@ def _refuse_past(
     past = {label: answer.run_id for label, answer in answers.items() if answer and not answer.passed}
     if readers and not past:
         asked = _alone(gate, assets, history)
-        waited_for = partial(hear, is_own=False)
-        noes = _unheard_noes(asked.values(), history, key, history.family, waited_for)
+        waited_for = partial(read, is_own=False)
+        refusals = _untold_refusals(asked.values(), history, key, history.family, waited_for)
         past = {
             reader.label: submission.run_id
-            for id_, submission in noes.items()
+            for id_, submission in refusals.items()
             for reader in readers
             if asked[id_].meets(reader.partition)
         }
@@ -258,12 +258,12 @@ def _with_identities(
         for node in plan.nodes
         if node.sql_name == (check.sql_name or check.asset)
     ]
-    noes = history.noes((key, node.partition) for key, node in asked)
-    rank = {run_id: place for place, run_id in enumerate(["", *reversed(noes)])}
+    refusals = history.refusals((key, node.partition) for key, node in asked)
+    rank = {run_id: place for place, run_id in enumerate(["", *reversed(refusals)])}
     identities: dict[int, str] = {}
-    for key, node in asked if noes else ():
-        sent = (run_id for run_id in (*noes, "") if history.has_sent(key, replace(node, anew_after=run_id).digest))
-        latest = next(iter(history.noes([(key, node.partition)])), "")
+    for key, node in asked if refusals else ():
+        sent = (run_id for run_id in (*refusals, "") if history.has_sent(key, replace(node, anew_after=run_id).digest))
+        latest = next(iter(history.refusals([(key, node.partition)])), "")
         run_id = next(sent, latest)
         if not run_id:
             continue

@@ -27,7 +27,7 @@ RETRY_NUMBER_TAG = "dagster/retry_number"
 
 
 @dataclass(frozen=True)
-class Said:
+class PartitionAnswer:
     """What a gate has said of one partition, or of all that it was asked of.
 
     Attributes:
@@ -51,7 +51,7 @@ class GateAnswer:
     """
 
     run_id: str
-    parts: Mapping[str | None, Said]
+    parts: Mapping[str | None, PartitionAnswer]
     order: tuple[int, float]
 
     @property
@@ -68,7 +68,7 @@ class GateAnswer:
         """Return what of it is of a node with a partition, or with none; None where it says nothing of that."""
         if partition is None or None in self.parts:
             return self
-        parts: dict[str | None, Said] = {key: self.parts[key] for key in partition.keys if key in self.parts}
+        parts: dict[str | None, PartitionAnswer] = {key: self.parts[key] for key in partition.keys if key in self.parts}
         return replace(self, parts=parts) if parts else None
 
 
@@ -86,10 +86,10 @@ class GateHistory:
         self._instance = instance
         self._relatives = relatives
         self._definition = definition
-        self._lines = {run_id: _line(one, runs) for run_id, one in runs.items()}
-        own = self._lines[run.run_id]
-        self.family = frozenset(run_id for run_id, line in self._lines.items() if line[-1] == own[-1])
-        begins = {run_id: _begin(line, runs) for run_id, line in self._lines.items()}
+        self._ancestries = {run_id: _ancestry(one, runs) for run_id, one in runs.items()}
+        own = self._ancestries[run.run_id]
+        self.family = frozenset(run_id for run_id, ancestry in self._ancestries.items() if ancestry[-1] == own[-1])
+        begins = {run_id: _launched_by_hand(ancestry, runs) for run_id, ancestry in self._ancestries.items()}
         self.generation = frozenset(id_ for id_ in self.family if begins[id_] == begins[run.run_id])
         self.is_automatic = begins[run.run_id] != run.run_id
         self._runs = [runs[run_id] for run_id in sorted(self.family)]
@@ -116,7 +116,7 @@ class GateHistory:
         answers = (answer.of(partition) for answer in self._answers[key] if answer.run_id in runs)
         return next((answer for answer in answers if answer), None)
 
-    def noes(self, asked: Iterable[tuple[dg.AssetCheckKey, Partition | None]]) -> list[str]:
+    def refusals(self, asked: Iterable[tuple[dg.AssetCheckKey, Partition | None]]) -> list[str]:
         """The runs of other generations that checks have said no in, of some partitions; the latest first."""
         found: dict[str, tuple[int, float]] = {}
         for key, partition in asked:
@@ -155,12 +155,12 @@ class GateHistory:
             and submission.run_id in runs
             and submission.pipeline_execution_id not in told
             and node.digest in submission.node_ids
-            and (last is None or len(self._lines[submission.run_id]) >= last.order[0])
+            and (last is None or len(self._ancestries[submission.run_id]) >= last.order[0])
         ]
 
     def order_of(self, submission: Submission) -> tuple[int, datetime]:
         """What sorts submissions: how many runs theirs goes back to, and the time."""
-        return len(self._lines[submission.run_id]), submission.at
+        return len(self._ancestries[submission.run_id]), submission.at
 
     @cached_property
     def _submissions(self) -> Sequence[Submission]:
@@ -178,49 +178,49 @@ class GateHistory:
                 if event is None:
                     continue
                 said = event.asset_check_evaluation_data
-                order = (len(self._lines[run.run_id]), record.timestamp)
+                order = (len(self._ancestries[run.run_id]), record.timestamp)
                 found[said.asset_check_key].append(GateAnswer(run.run_id, _parts(said), order))
         for answers in found.values():
             answers.sort(key=lambda answer: answer.order, reverse=True)
         return found
 
 
-def _parts(said: dg.AssetCheckEvaluation) -> dict[str | None, Said]:
+def _parts(said: dg.AssetCheckEvaluation) -> dict[str | None, PartitionAnswer]:
     """What a result says of each partition, but for what it repeats of another run."""
     value = said.metadata.get(PIPELINE_EXECUTION_ID)
     pipeline = str(value.value) if value else None
-    parts: dict[str | None, Said] = {
-        record[PARTITION_COLUMN]: Said(record[PASSED_COLUMN], record[PIPELINE_EXECUTION_ID] or pipeline)
+    parts: dict[str | None, PartitionAnswer] = {
+        record[PARTITION_COLUMN]: PartitionAnswer(record[PASSED_COLUMN], record[PIPELINE_EXECUTION_ID] or pipeline)
         for record in records_of(said.metadata)
         if not record[SAID_IN_RUN]
     }
-    return parts or {None: Said(said.passed, pipeline)}
+    return parts or {None: PartitionAnswer(said.passed, pipeline)}
 
 
-def _line(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list[str]:
+def _ancestry(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list[str]:
     """The ids of a run and of those that it goes back to, up to the first, or to the first after a success."""
-    line = [run.run_id]
+    ancestry = [run.run_id]
     while parent_id := _parent_id(run):
-        if parent_id in line:
+        if parent_id in ancestry:
             break
         parent = runs.get(parent_id)
         if parent is None:
-            return [*line, parent_id]  # it is gone
+            return [*ancestry, parent_id]  # it is gone
         if parent.is_success:
             break
-        line.append(parent_id)
+        ancestry.append(parent_id)
         run = parent
-    return line
+    return ancestry
 
 
-def _begin(line: Sequence[str], runs: Mapping[str, dg.DagsterRun]) -> str:
-    """The run of a line that somebody has launched by hand last: such a one inherits the tag of its parent."""
-    for run_id, parent_id in itertools.pairwise(line):
+def _launched_by_hand(ancestry: Sequence[str], runs: Mapping[str, dg.DagsterRun]) -> str:
+    """The run of an ancestry that somebody has launched by hand last: such a one inherits the tag of its parent."""
+    for run_id, parent_id in itertools.pairwise(ancestry):
         parent = runs.get(parent_id)
         number = runs[run_id].tags.get(RETRY_NUMBER_TAG)
         if parent is None or number is None or number == parent.tags.get(RETRY_NUMBER_TAG):
             return run_id
-    return line[-1]
+    return ancestry[-1]
 
 
 def _parent_id(run: dg.DagsterRun) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds, no_of_gate
+from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds, gate_refusal
 from dagster_dune._execution.checks.values_before import ValuesBefore
 from dagster_dune._execution.error_places import shortened
 from dagster_dune.api.client import DuneApiClient
@@ -29,7 +29,7 @@ from dagster_dune.metadata import (
 )
 from dagster_dune.pipeline.settle import Outcome, Result
 
-PATIENCE_SECONDS = 120.0
+READ_SECONDS = 120.0
 PAUSE_SECONDS = 2.0
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ def answer_of_node(
             return _of_rows(count, execution_id, client, sample_rows)
         value = _value(count, execution_id, client)
         return _of_value(check, value, outcome.node.partition, execution_id, values_before)
-    closed = no_of_gate(outcome)
+    closed = gate_refusal(outcome)
     if closed is None:
         raise NoAnswerError(outcome.reason or f"It was {outcome.result.value}.")
     return CheckAnswer(False, f"The gate is closed: {shortened(closed)}")
@@ -72,7 +72,7 @@ def _row_count(outcome: Outcome, execution_id: str, client: DuneApiClient) -> in
     """The details of a node may be missing; without its count a check has failed to run, so it is asked for again."""
     count = _count_of(outcome.details)
     if count is None:
-        count = patiently(lambda: _count_of(client.get_execution_status(execution_id)))
+        count = read_repeatedly(lambda: _count_of(client.get_execution_status(execution_id)))
     if count is None:
         raise NoAnswerError(f"Dune does not tell how many rows execution {execution_id} has returned.")
     return count
@@ -85,7 +85,7 @@ def _count_of(details: ExecutionStatus | None) -> int | None:
     return shape.total_row_count if shape.total_row_count is not None else shape.row_count
 
 
-def patiently(read: Callable[[], T | None]) -> T | None:
+def read_repeatedly(read: Callable[[], T | None]) -> T | None:
     """Read until there is an answer, for some time beyond what the client itself repeats.
 
     Returns:
@@ -94,7 +94,7 @@ def patiently(read: Callable[[], T | None]) -> T | None:
     Raises:
         DuneError: Dune refused it, or could not be reached until the end.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + READ_SECONDS
     while True:
         pause = PAUSE_SECONDS
         try:
@@ -162,7 +162,7 @@ def _cell(value: Any) -> str | int | float | bool | None:
 def _value(count: int, execution_id: str, client: DuneApiClient) -> Any:
     if count != 1:
         raise NoAnswerError(f"A check of kind value returns one row, and this one returned {count}.")
-    page = patiently(lambda: client.get_execution_results(execution_id, limit=1))
+    page = read_repeatedly(lambda: client.get_execution_results(execution_id, limit=1))
     rows = page.result.rows if page and page.result else []
     if len(rows) != 1 or len(rows[0]) != 1:
         raise NoAnswerError("A check of kind value returns one row with one column.")

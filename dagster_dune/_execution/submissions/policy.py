@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from dagster_dune._execution.submissions.actions import Policy, View
 from dagster_dune._execution.submissions.family import Family
-from dagster_dune._execution.submissions.steps import Policy, View
 from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG

@@ -1,7 +1,7 @@
-"""Who may send: the decisions of one attempt, as steps that somebody else carries out. Pure: no clock, no storage.
+"""Who may send: the decisions of one attempt, as actions that somebody else carries out. Pure: no clock, no storage.
 
 The invariant: in one family of runs a node is sent again only by an attempt that has seen how every earlier sending of
-it ended. docs/durability.md says why these steps keep it, and tests/support/explorer.py tries every order of them.
+it ended. docs/durability.md says why these actions keep it, and tests/support/explorer.py tries every order of them.
 
 Each function here is a generator. It yields what is to be done next, and is sent what came of it.
 """
@@ -12,7 +12,9 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, 
 from dataclasses import replace
 from typing import Any
 
-from dagster_dune._execution.submissions.steps import (
+from dagster_dune._execution.submissions.actions import (
+    Action,
+    Actions,
     Attach,
     AwaitEnd,
     Close,
@@ -24,8 +26,6 @@ from dagster_dune._execution.submissions.steps import (
     Policy,
     Send,
     Skip,
-    Step,
-    Steps,
     Submit,
     Wait,
 )
@@ -53,7 +53,7 @@ class Attempt:
         self._earlier: frozenset[str] | None = None
         self._tried: dict[str, set[str]] = {digest: set() for digest in plan.digests}
 
-    def steps(self) -> Steps:
+    def actions(self) -> Actions:
         """Run the nodes.
 
         Yields:
@@ -95,7 +95,7 @@ class Attempt:
             if not is_released and (is_sure or self._policy.joins):
                 yield submission, digests
 
-    def _take_over(self, submission: Submission, digests: frozenset[str], *, is_orphan: bool) -> Steps:
+    def _take_over(self, submission: Submission, digests: frozenset[str], *, is_orphan: bool) -> Actions:
         """Follow an earlier pipeline. What did not succeed there is sent again, where this attempt is the one to."""
         for digest in digests:
             self._tried[digest].add(submission.id)
@@ -112,7 +112,7 @@ class Attempt:
             self._wanted -= digests
             self._lost |= unsuccessful
 
-    def _send_rest(self, family: Sequence[Submission]) -> Steps:
+    def _send_rest(self, family: Sequence[Submission]) -> Actions:
         digests = frozenset(self._wanted)
         released = frozenset(submission.id for submission in family if submission.id in self._policy.released)
         submission = yield Submit(digests, _answered(family, digests) | released)
@@ -125,7 +125,7 @@ class Attempt:
 
 def submitting(
     own_id: str, digests: frozenset[str], seen: frozenset[str], policy: Policy
-) -> Generator[Step, Any, bool]:
+) -> Generator[Action, Any, bool]:
     """Send some nodes, unless others send, or have sent, some of them meanwhile.
 
     Args:
@@ -207,7 +207,7 @@ def _downstream(plan: PipelinePlan, lost: Collection[str]) -> set[str]:
     return blocked
 
 
-def _waiting(pending: Sequence[Submission]) -> Generator[Step, Any, None]:
+def _waiting(pending: Sequence[Submission]) -> Generator[Action, Any, None]:
     """Wait for the answer of another attempt, or refuse where there will be none."""
     lost = next((submission for submission in pending if submission.state is State.LOST), None)
     submission = lost or pending[0]
@@ -241,7 +241,7 @@ def _attachments(
 
 def _takes_over(
     submission: Submission, earlier: Collection[str], policy: Policy, *, is_orphan: bool
-) -> Generator[Step, Any, bool]:
+) -> Generator[Action, Any, bool]:
     """Whether to follow a submission; if not, its pipeline has ended."""
     if submission.id in policy.released:
         return False

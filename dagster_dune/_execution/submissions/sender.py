@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_dune._execution.submissions.actions import Action, Close, Intend, Look, NotSent, Policy, Send, Submit, View
 from dagster_dune._execution.submissions.protocol import submitting
-from dagster_dune._execution.submissions.steps import Close, Intend, Look, NotSent, Policy, Send, Step, Submit, View
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.api.models import PipelineSubmitted
@@ -22,7 +22,7 @@ LAST_SECONDS = 30.0
 
 
 class Sender:
-    """Carries out the steps of one `submitting`, in a thread of its own, where no termination interrupts them.
+    """Carries out the actions of one `submitting`, in a thread of its own, where no termination interrupts them.
 
     Args:
         record: Where the submission is written down.
@@ -67,8 +67,8 @@ class Sender:
             BaseException: What interrupts this thread; `pipeline` says whether Dune had answered by then.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="dune-submission") as thread:
-            steps = submitting(self._record.id, action.digests, action.seen, policy)
-            submission = thread.submit(self._walk, steps, action.seen)
+            actions = submitting(self._record.id, action.digests, action.seen, policy)
+            submission = thread.submit(self._walk, actions, action.seen)
             try:
                 return submission.result()
             except BaseException:
@@ -97,30 +97,30 @@ class Sender:
         self._ended.set()
         self._writer.shutdown(wait=False)
 
-    def _walk(self, steps: Generator[Step, Any, bool], seen: frozenset[str]) -> bool:
-        step = next(steps)
+    def _walk(self, actions: Generator[Action, Any, bool], seen: frozenset[str]) -> bool:
+        action = next(actions)
         while True:
             try:
-                came = self._do(step, seen)
+                came = self._do(action, seen)
             except Exception as error:
                 # The protocol decides what an error means for the record, and raises it again.
-                step = steps.throw(error)
+                action = actions.throw(error)
                 continue
             try:
-                step = steps.send(came)
+                action = actions.send(came)
             except StopIteration as end:
                 return bool(end.value)
 
-    def _do(self, step: Step, seen: frozenset[str]) -> object:
-        if isinstance(step, Intend):
+    def _do(self, action: Action, seen: frozenset[str]) -> object:
+        if isinstance(action, Intend):
             return not self._given_up.is_set() and self._record.intend(self._plan, seen)
-        if isinstance(step, Look):
+        if isinstance(action, Look):
             return self._look()
-        if isinstance(step, Send):
+        if isinstance(action, Send):
             return self._request()
-        if not isinstance(step, Close):
-            raise TypeError(step)
-        self._close(step)
+        if not isinstance(action, Close):
+            raise TypeError(action)
+        self._close(action)
         return None
 
     def _request(self) -> str:
@@ -130,12 +130,12 @@ class Sender:
         self._log.info("Dune runs %d nodes as pipeline %s.", len(self._plan.nodes), self.pipeline)
         return self.pipeline
 
-    def _close(self, step: Close) -> None:
-        if step.state is not State.ANSWERED:
-            if not self._record.close(step.state):
+    def _close(self, action: Close) -> None:
+        if action.state is not State.ANSWERED:
+            if not self._record.close(action.state):
                 self._log.error(
-                    "Dagster's storage has not kept that submission %s is %s.", self._record.id, step.state.value
+                    "Dagster's storage has not kept that submission %s is %s.", self._record.id, action.state.value
                 )
             return
         # The pipeline is followed meanwhile: what it costs is spent already.
-        self._written = self._writer.submit(self._record.close, step.state, step.pipeline_execution_id, self._ended)
+        self._written = self._writer.submit(self._record.close, action.state, action.pipeline_execution_id, self._ended)

@@ -33,7 +33,7 @@ from dagster_dune.api.http.retries import seconds_of
 from dagster_dune.api.key import ApiKey
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
-RESULT_PATIENCE = 10
+RESULT_TIMEOUT_FACTOR = 10
 SLOWEST_BYTES_A_SECOND = 10_000
 """What is sent or streamed gets the time that it takes at this pace, beside the time for the answer."""
 
@@ -79,7 +79,7 @@ class Exchange:
             self._observe(answer)
             return answer
 
-        seconds = self._timeout * (RESULT_PATIENCE if max_bytes > MAX_ANSWER_BYTES else 1)
+        seconds = self._timeout * (RESULT_TIMEOUT_FACTOR if max_bytes > MAX_ANSWER_BYTES else 1)
         return self._told(request, exchange, seconds + request.size / SLOWEST_BYTES_A_SECOND)
 
     def read(self, http: httpx.Client, request: Request, max_bytes: int) -> Answer:
@@ -176,7 +176,7 @@ class Exchange:
     ) -> Iterator[bytes]:
         """What comes, while it comes at a pace that is worth waiting for. The reader's own time does not count."""
         pieces = _body(response, max_bytes, piece_bytes)
-        left = self._timeout * RESULT_PATIENCE
+        left = self._timeout * RESULT_TIMEOUT_FACTOR
         while True:
             begin = time.monotonic()
             piece = self._told(request, lambda: next(pieces, None), left)

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.catalog.settings.automation import is_cron
 from dagster_dune.catalog.settings.parameters import ParameterValue
 from dagster_dune.errors import DuneCatalogError, DunePlanError
@@ -129,7 +130,7 @@ class QueryPartitions(BaseModel):
         for (_, end), (start, _) in pairwise(windows):
             if start != end:
                 raise DunePlanError(
-                    f"The partitions {', '.join(keys)} cannot run as one range: there is a gap before {start}.",
+                    f"The partitions {abbreviated(keys)} cannot run as one range: there is a gap before {start}.",
                     hint='Select partitions without gaps, or set ranges="nodes".',
                 )
         return (Partition(keys, (windows[0][0], windows[-1][1]) if windows else None),)

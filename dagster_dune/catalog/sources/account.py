@@ -28,7 +28,7 @@ from dagster_dune.catalog.sources.tag_checks import checks_of_tags
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 
 RATE_LIMIT_SECONDS = 15.0
-RATE_LIMIT_PATIENCE = 20
+RATE_LIMIT_ATTEMPTS = 20
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ class _Reading:
 
     def _saved_query(self, query_id: int) -> tuple[int, SavedQuery | None]:
         try:
-            return query_id, self._patiently(query_id)
+            return query_id, self._query(query_id)
         except (DunePermissionError, DuneServerError) as error:
             self._keep_or_leave_out(query_id, error)
         except DuneNotFoundError as error:
@@ -196,9 +196,9 @@ class _Reading:
         else:
             self._left_out.add(f"Query {query_id}: {error}", [f"query_{query_id}"])
 
-    def _patiently(self, query_id: int) -> SavedQuery:
+    def _query(self, query_id: int) -> SavedQuery:
         """Read a query; where the client's own retries end, a rate limit is waited for some more."""
-        for _ in range(RATE_LIMIT_PATIENCE):
+        for _ in range(RATE_LIMIT_ATTEMPTS):
             try:
                 return self._client.get_query(query_id)
             except DuneRateLimitError as error:

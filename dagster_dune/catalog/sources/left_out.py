@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
@@ -167,8 +168,7 @@ def place_of(query: UnidentifiedQuery) -> str:
 
 
 def _ring(graph: CatalogGraph, cycle: Sequence[str], objects: Sequence[MaterializedView | Query]) -> str:
-    shown = ", ".join(described(obj) for obj in objects[:CYCLE_SHOWN])
-    more = f" and {len(objects) - CYCLE_SHOWN} more" if len(objects) > CYCLE_SHOWN else ""
+    shown = abbreviated((described(obj) for obj in objects), CYCLE_SHOWN)
     if len(cycle) == 1:
         return (
             f"{shown} reads itself as {cycle[0]}, which Dune would put in its place without an end. Remove this read."
@@ -176,7 +176,7 @@ def _ring(graph: CatalogGraph, cycle: Sequence[str], objects: Sequence[Materiali
     what = "read each other" if len(objects) > 1 else "reads its own rows"
     way = " -> ".join(_cycle_through(graph, cycle))
     which = "them" if len(objects) > 1 else "it"
-    return f"{shown}{more} {what} in a circle, so no order can refresh {which}: {way}. Remove one of these reads."
+    return f"{shown} {what} in a circle, so no order can refresh {which}: {way}. Remove one of these reads."
 
 
 def _cycle_through(graph: CatalogGraph, cycle: Sequence[str]) -> list[str]:

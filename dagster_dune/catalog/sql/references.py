@@ -80,7 +80,7 @@ def reading(tokens: list[Token], sql: str) -> Reading:
 
 def _names_by_parser(tokens: list[Token], sql: str) -> list[Name] | None:
     try:
-        with _unheard(logging.getLogger("sqlglot")):
+        with _silenced(logging.getLogger("sqlglot")):
             statements = TRINO.parser().parse(tokens, sql)
         if any(isinstance(statement, exp.Command) for statement in statements):  # its words were not looked at
             return None
@@ -90,7 +90,7 @@ def _names_by_parser(tokens: list[Token], sql: str) -> list[Name] | None:
 
 
 @contextmanager
-def _unheard(logger: logging.Logger) -> Iterator[None]:
+def _silenced(logger: logging.Logger) -> Iterator[None]:
     """Keep a logger quiet: what sqlglot warns of names no file, and is told with the file's name instead."""
 
     def is_told(_: logging.LogRecord) -> bool:

@@ -14,6 +14,7 @@ from typing import get_args
 
 import pyarrow as pa
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
 from dagster_dune.paging.options import Timestamps, Uint256
@@ -149,7 +150,8 @@ def columns_of(names: Sequence[str], types: Sequence[str], choices: Choices) -> 
     )
     if isinstance(choices.uint256, Mapping) and (strange := choices.uint256.keys() - set(names)):
         raise DuneConfigurationError(
-            f"uint256 names {min(strange)!r}, which is no column of the result.", hint=f"It has {', '.join(names)}."
+            f"uint256 names {min(strange)!r}, which is no column of the result.",
+            hint=f"It has {abbreviated(names, most=20)}.",
         )
     unknown = sorted({column.type.text for column in columns if not column.type.is_known})
     if unknown:

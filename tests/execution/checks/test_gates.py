@@ -14,7 +14,7 @@ from gated_location import A, B
 from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneCheck, DunePlanError, build_dune_assets
-from dagster_dune._execution.checks.gates import ruling
+from dagster_dune._execution.checks.gates import gated_plan
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune._specs.asset_set import DuneAssetSet
@@ -199,9 +199,9 @@ def test_readers_without_their_gate_are_refused_while_it_says_no(world, closed, 
         location.gated(), parent_run_id=closed.run_id, root_run_id=closed.run_id, tags=tags
     )
     with pytest.raises(DunePlanError, match=f"The gate gate of {A} said no in run {closed.run_id}.*: {B}. Nothing"):
-        ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True)
+        gated_plan(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True)
     first = world.instance.create_run_for_job(location.gated())
-    assert ruling(world.instance, first.run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
+    assert gated_plan(world.instance, first.run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
 
 
 def test_a_reader_alone_is_not_gated_where_no_gate_has_said_no(world):
@@ -299,7 +299,7 @@ def readers_of(world, parent, tags):
     return assets, plan_pipeline(assets.catalog, assets.selection, extra_deps=assets.deps_by_name), run.run_id
 
 
-def hear(world):
+def reading(world):
     """Ask the local Dune as a step does."""
 
     def of(plan, submission, *, is_own=True):
@@ -315,10 +315,10 @@ def hear(world):
 def test_readers_without_their_gate_are_refused_after_a_no_that_nobody_has_told(world, untold, tags):
     assets, plan, run_id = readers_of(world, untold, tags)
     with pytest.raises(DunePlanError, match=f"said no in run {untold.run_id}, and this run repeats"):
-        ruling(world.instance, run_id, assets, plan, hear(world), resume=False)
+        gated_plan(world.instance, run_id, assets, plan, reading(world), resume=False)
     world.run(untold, tags={**RESUMES, **AUTOMATIC})  # tells it
     with pytest.raises(DunePlanError, match=f"The gate gate of {A} said no in run"):
-        ruling(world.instance, run_id, assets, plan, nobody_is_asked, resume=False)
+        gated_plan(world.instance, run_id, assets, plan, nobody_is_asked, resume=False)
 
 
 def test_what_a_sibling_has_heard_counts(world, untold):
@@ -333,7 +333,7 @@ def test_what_a_sibling_has_heard_counts(world, untold):
     assert by_hand.success, failure(by_hand)
     assert world.sent() == [[14, 3, 4, A, B]]
     assets, plan, run_id = readers_of(world, untold, RESUMES_ASSETS)
-    assert ruling(world.instance, run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
+    assert gated_plan(world.instance, run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
 
 
 def test_other_checks_of_an_asset_that_runs_anew_are_asked_anew(world, closed):
@@ -346,7 +346,7 @@ def test_other_checks_of_an_asset_that_runs_anew_are_asked_anew(world, closed):
     again = world.instance.create_run_for_job(
         location.gated(), parent_run_id=closed.run_id, root_run_id=closed.run_id, tags=RESUMES
     )
-    ruled = ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True).plan
+    ruled = gated_plan(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True).plan
     assert {node.sql_name: node.anew_after for node in ruled.nodes} == {
         name: "" if name == "query_3" else closed.run_id
         for name in (A, B, "query_3", "query_4", "query_14", "query_15")

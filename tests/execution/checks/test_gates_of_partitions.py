@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from dagster_dune import DuneCatalog, DuneCheck, DunePlanError, Query, QueryPartitions, build_dune_assets
-from dagster_dune._execution.checks.gates import ruling
+from dagster_dune._execution.checks.gates import gated_plan
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.pipeline.plan import plan_pipeline
@@ -175,7 +175,7 @@ def test_an_old_no_that_a_retry_repeats_is_older_than_a_yes_by_hand(world):
     world.run(first, {**FROM_FAILURE, **AUTOMATIC})
     assets, plan = readers(world, *DAYS)
     again = child(world, first)
-    assert ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
+    assert gated_plan(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
 
 
 @pytest.mark.parametrize("how", [FROM_FAILURE, ALL_STEPS])
@@ -251,10 +251,10 @@ def test_readers_of_other_days_than_that_of_the_no_are_not_refused_without_their
     first = world.run()
     again = child(world, first)
     assets, plan = readers(world, *DAYS[1:])
-    assert ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
+    assert gated_plan(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True).plan == plan
     assets, plan = readers(world, *DAYS)
     with pytest.raises(DunePlanError, match=rf"said no in run {first.run_id}.*: query_12 \(2024-01-01\)\. Nothing"):
-        ruling(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True)
+        gated_plan(world.instance, again.run_id, assets, plan, nobody_is_asked, resume=True)
 
 
 def told_before(world, metadata):
@@ -288,10 +288,10 @@ def test_results_of_earlier_versions_are_read(world, metadata, of):
     before = told_before(world, metadata)
     assets, plan = readers(world, *DAYS, checks=[GATE])
     retry = child(world, before, **AUTOMATIC)
-    ruled = ruling(world.instance, retry.run_id, assets, plan, nobody_is_asked, resume=True)
+    ruled = gated_plan(world.instance, retry.run_id, assets, plan, nobody_is_asked, resume=True)
     left = {node.label for node in plan.nodes} - {node.label for node in ruled.plan.nodes}
     names = ("query_10", "query_12", "check gate of query_10")
     assert left == {"query_13", *(f"{name} ({day})" for name in names for day in of)}
     by_hand = child(world, before)
-    whole = ruling(world.instance, by_hand.run_id, assets, plan, nobody_is_asked, resume=True).plan
+    whole = gated_plan(world.instance, by_hand.run_id, assets, plan, nobody_is_asked, resume=True).plan
     assert {node.label for node in whole.nodes if node.anew_after == before.run_id} == left

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TypeVar
 from urllib.request import getproxies
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.api import models
 from dagster_dune.api.address import VARIABLE, address_of_environment
 from dagster_dune.api.client import DuneApiClient
@@ -26,7 +27,7 @@ from dagster_dune.api.models.base import DuneModel
 from dagster_dune.catalog.names import TEAM_TABLE_NAME
 from dagster_dune.doctor.exchanges import Exchange, without_names
 from dagster_dune.doctor.model_fields import missing_fields, unknown_fields
-from dagster_dune.doctor.report import Report, in_words
+from dagster_dune.doctor.report import Report
 from dagster_dune.errors import DuneError
 
 BETWEEN = ("via", "x-cache", "cf-cache-status", "x-forwarded-for", "x-proxy", "x-squid-error", "x-bluecoat-via", "age")
@@ -39,7 +40,7 @@ DATASETS_LOOKED_AT = 10
 T = TypeVar("T")
 
 
-class Reading:
+class AccountReads:
     """Reads the account. Nothing that can be changed or charged is asked for.
 
     Args:
@@ -195,9 +196,9 @@ class Reading:
                 hint="Check DUNE_API_BASE_URL, what stands between this machine and Dune, and what the key may do.",
             )
         for answer, fields in self._unknown.items():
-            self._report.fact(f"new in {answer}", f"fields that are not read: {in_words(fields)}")
+            self._report.fact(f"new in {answer}", f"fields that are not read: {abbreviated(fields, most=8)}")
         for answer, fields in self._missing.items():
-            self._report.fact(f"not in {answer}", in_words(fields))
+            self._report.fact(f"not in {answer}", abbreviated(fields, most=8))
 
     # --- how ---
 

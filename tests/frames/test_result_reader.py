@@ -10,7 +10,7 @@ from result_server import ResultServer
 from waiting import PATIENCE
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
-from dagster_dune.frames.reading import ResultReader
+from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.paging import execution_pages
 from dagster_dune.paging.options import ReadOptions
 

@@ -1,4 +1,4 @@
-"""What an attempt asks for, step by step, and what it knows: the words of `protocol`. Pure: no clock, no storage."""
+"""What an attempt does, one action after another, and what it knows. Pure: no clock, no storage."""
 
 from __future__ import annotations
 
@@ -149,5 +149,5 @@ class NotSent(DunePipelineError):  # noqa: N818  (a reason, not a fault)
     """Nobody waits for the pipeline any more, so that it was not sent."""
 
 
-Step: TypeAlias = Look | Wait | Attach | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close
-Steps: TypeAlias = Generator[Step, Any, None]
+Action: TypeAlias = Look | Wait | Attach | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close
+Actions: TypeAlias = Generator[Action, Any, None]

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app
+from dagster_dune.doctor.account import AccountReads, observed
 from dagster_dune.doctor.assumptions import ASSUMPTIONS
-from dagster_dune.doctor.reading import Reading, observed
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.emulator.server import DuneEmulator
 
@@ -164,7 +164,7 @@ def test_a_folder_and_a_document_are_compared(ask, dune, account, tmp_path):
 def test_a_clock_that_is_wrong_is_told(dune):
     report = Report()
     with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
-        Reading(client, report, clock=lambda: time.time() + 3600).examine()
+        AccountReads(client, report, clock=lambda: time.time() + 3600).examine()
     clock = next(fact for fact in report.facts if fact.what == "clock")
     assert clock.is_trouble
     assert "+36" in clock.said
@@ -190,7 +190,7 @@ def test_an_account_with_little_is_no_trouble():
     with DuneEmulator(rate_limit="free") as small:
         report = Report()
         with DuneApiClient(small.api_key, small.url, observe=observed(report)) as client:
-            Reading(client, report).examine()
+            AccountReads(client, report).examine()
         report.close(executes=False)
     assert report.exit_code == 0
     assert len(report.exchanges) <= 15
@@ -205,5 +205,5 @@ def test_broken_assumptions_that_reads_settle_are_noticed(id_, other):
         broken.inject("status", path="/api/v1/queries", **slow)
         report = Report()
         with DuneApiClient(broken.api_key, broken.url, max_retries=2, observe=observed(report)) as client:
-            Reading(client, report).examine()
+            AccountReads(client, report).examine()
         assert report.findings[id_].verdict is Verdict.DOES_NOT_HOLD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.metadata import EXECUTION_ID
 
@@ -100,6 +102,12 @@ def _instance_at_home() -> Iterator[dg.DagsterInstance]:
         ) from error
     with instance:
         yield instance
+
+
+def log_of(context: ReadContext) -> logging.Logger | None:
+    """Return the log of a context; None where there is none."""
+    log = _first(context, "log")
+    return log if isinstance(log, logging.Logger) else None
 
 
 def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
@@ -250,9 +258,8 @@ def _execution_in(materialization: dg.AssetMaterialization) -> object:
 def _check_alone(name: str, others: Sequence[str]) -> None:
     """Refuse an execution that has made other partitions too."""
     if others:
-        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
         raise DuneResultError(
-            f"{name} was made by one execution together with other partitions ({shown}), whose rows it cannot be told "
-            "from.",
+            f"{name} was made by one execution together with other partitions ({abbreviated(others)}), whose rows "
+            "it cannot be told from.",
             hint='Ask for all of them with partition_keys, materialize it by itself, or set ranges="nodes".',
         )

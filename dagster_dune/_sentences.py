@@ -1,0 +1,47 @@
+"""How lists, durations and sizes stand in messages and metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+NAMES_SHOWN = 5
+
+
+def abbreviated(names: Iterable[str], most: int = NAMES_SHOWN) -> str:
+    """Write the first of some names in a row, and how many more there are.
+
+    Examples:
+        >>> abbreviated(["a", "b", "c"]), abbreviated(["a", "b", "c"], most=2)
+        ('a, b, c', 'a, b and 1 more')
+    """
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def readable_seconds(seconds: float) -> str:
+    """Write a duration as people say it.
+
+    Examples:
+        >>> [readable_seconds(seconds) for seconds in (0.25, 42, 63.4, 7384)]
+        ['0.25 s', '42 s', '1 min 3 s', '2 h 3 min']
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.3g} s"
+
+
+def readable_bytes(count: int) -> str:
+    """Write a size as people say it, in powers of 1,000.
+
+    Examples:
+        >>> [readable_bytes(count) for count in (0, 999, 1_500, 82_000_000, 32_000_000_000)]
+        ['0 B', '999 B', '1.5 kB', '82 MB', '32 GB']
+    """
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}"
