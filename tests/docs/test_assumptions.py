@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TESTS = ROOT / "tests" / "emulator" / "http" / "test_api_of_november_2026.py"
+TESTS = ROOT / "tests" / "emulator" / "http" / "test_newer_than_the_document.py"
 NO_ANSWERS_OF_DUNE = {"test_nothing_is_answered_before_a_folder_is_loaded"}
 
 
