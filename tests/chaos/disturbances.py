@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from dagster_dune import DuneApiClient
 from dagster_dune._execution import step
 from dagster_dune._execution.checks.gates import GatedPlan
-from dagster_dune._execution.submissions import policy, protocol, sender, steps, submission_record
+from dagster_dune._execution.submissions import actions, policy, protocol, sender, submission_record
 from dagster_dune.pipeline import plan
 
 CURRENT = threading.local()
-PATIENCE_SECONDS = 2.0
+STORAGE_SECONDS = 2.0
 
 
 def disturb(scenarios):
@@ -37,7 +37,7 @@ def disturb(scenarios):
 
 
 def _fail_writes(scenarios):
-    submission_record.WRITE_SECONDS = PATIENCE_SECONDS
+    submission_record.WRITE_SECONDS = STORAGE_SECONDS
     write, acknowledged = submission_record.SubmissionRecord._write, submission_record.acknowledged
     faults = {name: scenario.storage for name, scenario in scenarios.items() if scenario.storage}
     failed = Counter()
@@ -109,11 +109,11 @@ def decide_by_the_first_look():
 
     def sends_at_once(own_id, digests, seen, policy):
         walk = submitting(own_id, digests, seen, policy)
-        step, came = next(walk), None
+        action, came = next(walk), None
         while True:
-            came = steps.View(()) if isinstance(step, steps.Look) else (yield step)
+            came = actions.View(()) if isinstance(action, actions.Look) else (yield action)
             try:
-                step = walk.throw(came) if isinstance(came, Exception) else walk.send(came)
+                action = walk.throw(came) if isinstance(came, Exception) else walk.send(came)
             except StopIteration as end:
                 return end.value
 
@@ -123,7 +123,7 @@ def decide_by_the_first_look():
 
 def look_at_nothing():
     """Let attempts send whatever they want, whatever others, or they themselves, have sent."""
-    step.look = lambda *_: steps.View(())
+    step.look = lambda *_: actions.View(())
 
 
 PROTOCOLS = {"first look": decide_by_the_first_look, "off": look_at_nothing}

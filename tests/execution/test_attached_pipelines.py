@@ -176,7 +176,7 @@ def test_a_pipeline_that_turns_out_to_have_ended_is_not_named(world, client, fin
 
 
 def test_several_pipelines_that_cannot_be_cancelled_are_all_named(world, monkeypatch):
-    monkeypatch.setattr("dagster_dune.pipeline.cancel.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("dagster_dune.pipeline.cancel.CANCEL_SECONDS", 1.0)
     first, second = world.sends(2, 3, until_held=2), world.sends(1, until_held=1)
     world.dune.inject("status", method="POST", path="/api/v1/execution/*/cancel", times=None, status=503)
     world.end("timeout", 1, 2, 3, once="", max_retries=0)

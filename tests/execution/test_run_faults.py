@@ -106,7 +106,7 @@ def test_an_execution_that_cannot_be_asked_is_asked_again(dune, resource_with, i
 
 
 def test_what_could_not_be_cancelled_is_told_by_name(dune, resource_with, instance, monkeypatch):
-    monkeypatch.setattr(cancel, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(cancel, "CANCEL_SECONDS", 1.0)
     dune.hold(10)
     dune.inject("status", method="POST", path="/api/v1/execution/*/cancel", times=10_000, status=503)
     told = failure(run(resource_with(max_retries=0, run_timeout=0.5), instance))

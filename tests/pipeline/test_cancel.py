@@ -78,7 +78,7 @@ def test_what_starts_while_others_are_cancelled_is_cancelled_too(dune, client, s
 
 @pytest.mark.parametrize("path", ["/api/v1/execution/*/cancel", "/api/v1/pipelines/executions/*/status"])
 def test_a_dune_that_does_not_answer_keeps_nobody_beyond_the_patience(dune, started, path, monkeypatch, caplog):
-    monkeypatch.setattr(cancel_module, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(cancel_module, "CANCEL_SECONDS", 0.5)
     dune.inject("delay", path=path, seconds=SILENCE, times=None)
     with DuneApiClient(dune.api_key, dune.url, timeout=PATIENCE, max_retries=50) as client:
         still_open = cancel_pipeline(client, *started, LOG)
@@ -100,7 +100,7 @@ class Together:
 
 
 def test_executions_are_cancelled_several_at_once(dune, client, monkeypatch):
-    monkeypatch.setattr(cancel_module, "PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr(cancel_module, "CANCEL_SECONDS", PATIENCE)
     numbers = range(20, 20 + CANCELLERS)
     for number in numbers:
         dune.load_query(number, f"query {number}", "SELECT 1 AS n")
@@ -121,7 +121,7 @@ SEVERAL = DuneCatalog(
 @pytest.fixture
 def cancel_some(dune, client, monkeypatch):
     """A function that sends all of `SEVERAL`, waits until it runs, and cancels some of it, perhaps after one look."""
-    monkeypatch.setattr(cancel_module, "PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr(cancel_module, "CANCEL_SECONDS", PATIENCE)
 
     def cancel(*names, looks_once=False):
         for obj in SEVERAL:
@@ -186,7 +186,7 @@ def node(id_, status, execution_id=None, query_id=10):
 
 def test_another_partition_of_the_same_query_is_not_cancelled(monkeypatch):
     """Of two nodes of one name, Dune lists only the one that is not to be cancelled."""
-    monkeypatch.setattr(cancel_module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(cancel_module, "CANCEL_SECONDS", 0.0)
     own = PlannedNode(1, "query_10", (), QueryExecution(query_id=10), partition=Partition(("2026-01-01",)))
     client = Tells("executing", node(2, "QUERY_STATE_EXECUTING", "E2"))
     remains = cancel_pipeline(client, PipelinePlan((own,)), "P", LOG, size=2)
@@ -206,7 +206,7 @@ def test_another_partition_of_the_same_query_is_not_cancelled(monkeypatch):
     ],
 )
 def test_whether_another_node_may_go_on(monkeypatch, status, other, names):
-    monkeypatch.setattr(cancel_module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(cancel_module, "CANCEL_SECONDS", 0.0)
     own = plan_pipeline(CATALOG, {"query_10": ""})
     client = Tells(status, node(1, "QUERY_STATE_CANCELLED", "E1"), other)
     assert cancel_pipeline(client, own, "P", LOG, size=2) == Remains(others=names)

@@ -11,7 +11,7 @@ from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.plan import plan_pipeline
-from dagster_dune.pipeline.settle import PATIENCE, Result, Settlement
+from dagster_dune.pipeline.settle import ANSWERS_AFTER_END, Result, Settlement
 from dagster_dune.pipeline.states import PHASES, Phase, phase_of
 
 CHAIN = DuneCatalog(
@@ -92,7 +92,7 @@ def test_siblings_of_a_failed_node_are_waited_for():
     assert results(settlement.update(answer("failed", a=("failed", "boom"), z="executing"))) == {
         A: Result.FAILED, Q1: Result.SKIPPED, Q2: Result.SKIPPED,
     }  # fmt: skip
-    for _ in range(PATIENCE * 2):
+    for _ in range(ANSWERS_AFTER_END * 2):
         settlement.update(answer("failed", a=("failed", "boom"), z="executing"))
     assert not settlement.done
     assert results(settlement.update(answer("failed", a=("failed", "boom"), z="completed"))) == {Z: Result.SUCCEEDED}
@@ -114,7 +114,7 @@ def test_null_and_partial_node_lists_are_borne():
 def test_nodes_that_an_ended_pipeline_never_ran_fail_after_some_patience():
     settlement = Settlement(PLAN)
     outcomes = []
-    for _ in range(PATIENCE + 1):
+    for _ in range(ANSWERS_AFTER_END + 1):
         assert not settlement.done
         outcomes += settlement.update(answer("failed", error="no capacity", a="completed", z="completed"))
     by_id = {outcome.node.id: outcome for outcome in outcomes}
@@ -138,7 +138,7 @@ def test_an_unknown_word_is_settled_by_the_execution_itself():
 
 def test_a_node_that_seems_to_run_on_after_the_end_is_asked():
     settlement = Settlement(PLAN)
-    for _ in range(PATIENCE + 1):
+    for _ in range(ANSWERS_AFTER_END + 1):
         settlement.update(answer("completed", a="completed", q1="completed", q2="completed", z="executing"))
     assert [node.id for node, _ in settlement.doubtful()] == [Z]
 
@@ -181,7 +181,7 @@ def test_any_sequence_of_answers_ends_right(sequence):
         outcomes += settled
         answers_before |= {outcome.node.id: count for outcome in settled}
     # What ends every sequence: the pipeline's end, and each doubtful execution asked.
-    for _ in range(2 * PATIENCE + 2):
+    for _ in range(2 * ANSWERS_AFTER_END + 2):
         outcomes += settlement.update(answer("completed"))
         for node, _ in settlement.doubtful():
             outcomes += settlement.tell(node, ExecutionStatus(state="QUERY_STATE_FAILED"))

@@ -149,7 +149,7 @@ def test_by_hand_what_another_blocking_check_said_no_of_runs_anew(world, how, ba
     assert world.sent() == [[14, 15, 3, 4, A, B] if how == EVERYTHING else [14, 15, 4, A, B]]
 
 
-def test_by_hand_again_after_the_noes_of_two_checks(world):
+def test_by_hand_again_after_the_refusals_of_two_checks(world):
     """The later no of one counts also where the other said no before."""
     world.dune.load_query(3, "other", "SELECT 1 AS one")
     location.amounts(world.dune, -1, 500)
