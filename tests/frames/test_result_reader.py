@@ -476,6 +476,29 @@ def test_where_no_text_is_nil_one_look_is_enough(server):
     assert 0 < reader.export.extra_bytes < 300
 
 
+def test_the_look_is_taken_while_the_page_still_comes():
+    """At the first NULL, so that nobody waits for it after the last row."""
+    texts = [["x" * 2**18 if n % 3 else None] for n in range(60)]
+    looked, in_time = threading.Event(), []
+
+    def rest_of(page):
+        in_time.append(looked.wait(PATIENCE))
+        yield page
+
+    def change(path, options, answer):
+        if "filters" in options:
+            looked.set()
+        elif path.endswith("/csv"):
+            page = answer["body"]
+            answer |= {"body": page[:-10], "length": len(page), "rest": rest_of(page[-10:])}
+
+    with ResultServer(["t"], ["varchar"], texts) as server:
+        server.change = change
+        table, _ = read(server, page_size=20, concurrency=2)
+        assert (table.column("t").to_pylist(), in_time) == ([row[0] for row in texts], [True] * 3)
+        assert sum("filters" in options for _, options in server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "written"), [("order", '"order"'), ("TABLE", '"TABLE"'), ("a.b", '"a.b"'), ("t_1", "t_1")]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -23,6 +24,18 @@ NULL_IN_CSV = "<nil>"
 
 BLOCK_BYTES = 2**20
 """How much is taken apart at once: as much again, and more, is needed beside it."""
+
+
+def _pool() -> pa.MemoryPool:
+    """Where texts stand: mimalloc takes huge pages, which are cleared again and again for what is soon freed."""
+    default = pa.default_memory_pool()
+    if default.backend_name == "mimalloc":
+        with suppress(NotImplementedError):  # Arrow has it on Linux and macOS
+            return pa.jemalloc_memory_pool()
+    return default
+
+
+POOL = _pool()
 
 
 class Run(Protocol):
@@ -49,7 +62,7 @@ def read_csv(
     columns: Sequence[Column],
     parse: Run = _at_once,
     room: bytearray | None = None,
-) -> list[pa.RecordBatch]:
+) -> Iterator[pa.RecordBatch]:
     """Read a page in CSV; its header must name the columns.
 
     Args:
@@ -59,7 +72,7 @@ def read_csv(
         room: Memory that blocks are gathered in, of `room_for_blocks`, which nobody else uses meanwhile: fresh memory
             costs more than what is done with it here.
 
-    Returns:
+    Yields:
         Its rows, a batch for each block; none where it has no rows.
 
     Raises:
@@ -67,18 +80,21 @@ def read_csv(
     """
     schema = arrow_schema(columns)
     places: list[int] | None = None
-    batches = []
     for block in _blocks(pieces, room_for_blocks() if room is None else room):
         start = 0
         if places is None:
             start = _end_of_header(block)
             places = _places(bytes(block.text[:start]), columns)
         if start < block.end:
-            batches.append(parse(partial(_rows, block, start, places, columns, schema)))
+            yield parse(partial(_rows, block, start, places, columns, schema))
     if places is None:
         _places(b"", columns)
-    parse(pa.default_memory_pool().release_unused)  # what its thread has freed, which allocators would keep
-    return batches
+    parse(_release_unused)  # what its thread has freed, which allocators would keep
+
+
+def _release_unused() -> None:
+    pa.default_memory_pool().release_unused()
+    POOL.release_unused()
 
 
 def room_for_blocks() -> bytearray:
@@ -178,6 +194,7 @@ def _texts(block: Block, start: int, width: int) -> pa.Table:
                 null_values=[NULL_IN_CSV],
                 strings_can_be_null=True,
             ),
+            memory_pool=POOL,
         )
     except pa.ArrowInvalid as error:
         raise DuneResultError(f"A page of the result is no CSV of {width} columns: {error}.") from error

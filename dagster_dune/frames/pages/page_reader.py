@@ -94,7 +94,10 @@ class PageReader:
 
         def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], int | None, int]:
             self._requests.check_address(stream.next_uri)
-            batches = read_csv(stream, self._columns, partial(self._parser.run, offset), self._room)
+            batches = []
+            for batch in read_csv(stream, self._columns, partial(self._parser.run, offset), self._room):
+                self._doubtful([batch])  # the answer comes while the rest of the page does
+                batches.append(batch)
             return batches, stream.next_offset, stream.bytes_read
 
         with self._requests.expiring():
@@ -126,12 +129,7 @@ class PageReader:
             offset: The number of rows before it.
             num_rows: The number of its rows, which may be fewer than were asked for: JSON has more in a page then.
         """
-        doubtful = [
-            (place, column, self._asked(column))
-            for place, column in enumerate(self._columns if self._options.exact else ())
-            if column.type.is_text and any(batch.column(place).null_count for batch in batches)
-        ]
-        for place, column, holds_nil in doubtful:
+        for place, column, holds_nil in self._doubtful(batches):
             if holds_nil.result():
                 batch = pa.concat_batches(batches)
                 page = self._json_page([column], offset=offset, limit=num_rows, columns=[column.name], is_extra=True)
@@ -142,6 +140,14 @@ class PageReader:
                     )
                 batches = [batch.set_column(place, batch.schema.field(place), texts)]
         return batches
+
+    def _doubtful(self, batches: Sequence[pa.RecordBatch]) -> list[tuple[int, Column, Future[bool]]]:
+        """The text columns that have NULLs in some rows, each with whether it holds a real ``<nil>`` anywhere."""
+        return [
+            (place, column, self._asked(column))
+            for place, column in enumerate(self._columns if self._options.exact else ())
+            if column.type.is_text and any(batch.column(place).null_count for batch in batches)
+        ]
 
     def _asked(self, column: Column) -> Future[bool]:
         """Ask whether some row of a column holds the text ``<nil>``: once, whichever page asks first."""

@@ -22,7 +22,7 @@ VALUES = {
     "duckdb": lambda relation: [value for (value,) in relation.fetchall()],
 }
 FORMATS = {
-    "csv": lambda texts, columns: csv_pages.read_csv([as_csv(["c"], [[text] for text in texts])], columns),
+    "csv": lambda texts, columns: list(csv_pages.read_csv([as_csv(["c"], [[text] for text in texts])], columns)),
     "json": lambda texts, columns: [read_json(json_page(["c"], [[text] for text in texts]), columns).batch],
 }
 WIDTHS = [2**bits + off for bits in (64, 127, 128, 255, 256) for off in (-1, 0, 1, 5)]

@@ -21,7 +21,7 @@ DECIMAL = decimal.Context(prec=100)
 
 def read_csv(pieces, columns):
     """All rows of a page in one batch."""
-    batches = csv_pages.read_csv(pieces, columns)
+    batches = list(csv_pages.read_csv(pieces, columns))
     return pa.concat_batches(batches) if batches else pa.RecordBatch.from_pylist([], arrow_schema(columns))
 
 
