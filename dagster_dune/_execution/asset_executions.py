@@ -32,7 +32,6 @@ ReadContext: TypeAlias = (
 )
 """From where rows are read: a context of Dagster's, an instance, or None for that of ``DAGSTER_HOME``."""
 
-Context: TypeAlias = dg.AssetExecutionContext | dg.OpExecutionContext
 CoercibleKey: TypeAlias = dg.AssetKey | str | Sequence[str]
 
 NOT_THERE = (dg.DagsterError, AttributeError)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagster_dune._execution.asset_executions import (
     CoercibleKey,
-    Context,
     ReadContext,
     add_metadata,
     executions_of,
@@ -158,7 +157,7 @@ class ResultMethods(HasClient):
         as_: None = ...,
         performance: str | None = ...,
         timeout: float | None = ...,
-        context: Context | None = ...,
+        context: ReadContext = ...,
     ) -> DuneResult: ...
 
     @overload
@@ -170,7 +169,7 @@ class ResultMethods(HasClient):
         as_: type[FrameT],
         performance: str | None = ...,
         timeout: float | None = ...,
-        context: Context | None = ...,
+        context: ReadContext = ...,
         **options: Any,
     ) -> FrameT: ...
 
@@ -182,7 +181,7 @@ class ResultMethods(HasClient):
         as_: Any = None,
         performance: str | None = None,
         timeout: float | None = None,
-        context: Context | None = None,
+        context: ReadContext = None,
         **options: Any,
     ) -> Any:
         """Execute a saved query, wait for it and read its rows: in any op, asset or script. Charged for.
@@ -196,7 +195,7 @@ class ResultMethods(HasClient):
             as_: What to return; see `get_result`. A `DuneResult` if None, which names the credits and reads later.
             performance: The engine tier; the resource's, else the plan's default if None.
             timeout: The seconds that it may take before it is cancelled; any time if None.
-            context: The context of the op or asset, for its log and metadata.
+            context: The context of the op or asset, for its log and metadata; whatever `get_rows` takes.
             options: How the rows are read; see `get_result`.
 
         Returns:
@@ -221,7 +220,7 @@ class ResultMethods(HasClient):
         as_: None = ...,
         performance: str | None = ...,
         timeout: float | None = ...,
-        context: Context | None = ...,
+        context: ReadContext = ...,
     ) -> DuneResult: ...
 
     @overload
@@ -232,7 +231,7 @@ class ResultMethods(HasClient):
         as_: type[FrameT],
         performance: str | None = ...,
         timeout: float | None = ...,
-        context: Context | None = ...,
+        context: ReadContext = ...,
         **options: Any,
     ) -> FrameT: ...
 
@@ -243,7 +242,7 @@ class ResultMethods(HasClient):
         as_: Any = None,
         performance: str | None = None,
         timeout: float | None = None,
-        context: Context | None = None,
+        context: ReadContext = None,
         **options: Any,
     ) -> Any:
         """Execute SQL that is not saved, wait for it and read its rows. Charged for; sent once.
@@ -281,7 +280,7 @@ class ResultMethods(HasClient):
         return getattr(self, "performance", None)
 
 
-def _read(result: DuneResult, name: str, as_: Any, context: Context | None, options: Mapping[str, Any]) -> Any:
+def _read(result: DuneResult, name: str, as_: Any, context: ReadContext, options: Mapping[str, Any]) -> Any:
     if context:
         add_metadata(context, export_metadata(name, [result.execution_id], None, None, result.credits))
     if as_ is None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from dagster_dune._execution.asset_executions import (
     CoercibleKey,
-    Context,
     ReadContext,
     add_metadata,
     executions_of,
@@ -82,7 +81,7 @@ class TableMethods(HasClient):
         add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes))
         return export
 
-    def write_table(self, frame: Any, name: str, *, context: Context | None = None, **options: Any) -> TableWritten:
+    def write_table(self, frame: Any, name: str, *, context: ReadContext = None, **options: Any) -> TableWritten:
         """Write a frame into a table on Dune, which is created where it does not exist. Charged for.
 
         See docs/data.md for the types, the price and what Dune does in one piece.
@@ -91,7 +90,7 @@ class TableMethods(HasClient):
             frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, or the path of a
                 Parquet file.
             name: ``dune.<team>.<table>``.
-            context: The context of the op or asset, for its log and metadata.
+            context: The context of the op or asset, for its log and metadata; whatever `get_rows` takes.
             options: ``mode`` ("replace" or "append"), ``types``, ``on_schema_change``, ``max_credits``, ``is_private``,
                 ``marker``, ``marker_column``; see `dagster_dune.frames.uploads.tables.write_table`.
 
