@@ -8,7 +8,6 @@ from urllib.parse import quote
 import dagster as dg
 
 from dagster_dune._execution.asset_executions import key_of
-from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import ROW_COUNT, TABLE_NAME, URI
 from dagster_dune.resource import DuneResource
 
@@ -56,8 +55,10 @@ def build_dune_export(
         'dune/top_pools_42_parquet'
     """
     upstream, place = key_of(asset_key), os.fspath(to)
-    if table is not None and "://" in place:
-        raise DuneConfigurationError(f"A DuckDB file is a local one, not {place!r}.", hint="Export to Parquet instead.")
+    if table is not None:
+        from dagster_dune.frames.duckdb_tables import check_local  # noqa: PLC0415  (pyarrow is slow to import)
+
+        check_local(place)
     kind = "parquet" if table is None else "duckdb"
     own_key = (
         dg.AssetKey.from_coercible(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])

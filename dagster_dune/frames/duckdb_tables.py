@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import uuid
@@ -24,6 +25,9 @@ from dagster_dune.paging.options import Export
 WAIT_SECONDS = 300.0
 PAUSE_SECONDS = 0.1
 PARTITION_COLUMN = "dagster_partition"
+_HELD = re.compile(r"^[^\"]*\bset lock on file \"|used by another process")
+"""What DuckDB says of a file that another process holds; its path may have any words."""
+
 _ONE_WRITER = threading.Lock()
 """Of the threads of this process; other processes are kept out by DuckDB's lock of the file."""
 
@@ -56,6 +60,7 @@ def write_duckdb(
         DuneResultError: Another process holds the file for longer, or the table has other columns.
     """
     duckdb = needed("duckdb", "duckdb")
+    check_local(database)
     schema_name, _, table_name = table.rpartition(".")
     if not table_name or "." in schema_name:
         raise DuneConfigurationError(f"A table of DuckDB is a name or schema.name, not {table!r}.")
@@ -82,6 +87,17 @@ def write_duckdb(
             hint="The table is as it was. Make room or give rights there; TMPDIR names the folder that rows wait in.",
         ) from error
     return source.export
+
+
+def check_local(database: str | os.PathLike[str]) -> None:
+    """Check that a DuckDB file is one of this machine.
+
+    Raises:
+        DuneConfigurationError: It is a URL.
+    """
+    place = os.fspath(database)
+    if "://" in place:
+        raise DuneConfigurationError(f"A DuckDB file is a local one, not {place!r}.", hint="Export to Parquet instead.")
 
 
 def _keep(source: Source, rows: Path, names: list[str]) -> None:
@@ -142,7 +158,7 @@ def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wa
             with _ONE_WRITER, _transaction(duckdb, database) as connection:
                 work(connection)
         except (duckdb.IOException, duckdb.TransactionException) as error:
-            is_busy = isinstance(error, duckdb.TransactionException) or "lock" in str(error).lower()
+            is_busy = isinstance(error, duckdb.TransactionException) or bool(_HELD.search(str(error)))
             if not is_busy or time.monotonic() > deadline:
                 raise DuneResultError(
                     f"The DuckDB file {database} could not be written: {str(error).splitlines()[0]}",

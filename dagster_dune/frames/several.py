@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 
 import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.result_reader import ResultReader
-from dagster_dune.frames.types.columns import ARROW_DIGITS
+from dagster_dune.frames.types.columns import ARROW_DIGITS, Column, arrow_schema
+from dagster_dune.frames.types.dune_types import without_lengths
 from dagster_dune.paging.options import Export, ReadOptions
 
 
@@ -27,18 +30,17 @@ class ResultReaders:
     ) -> None:
         if not execution_ids:
             raise DuneConfigurationError("There is no execution to read.")
-        if options.limit is not None or options.sample is not None:
-            raise DuneConfigurationError("limit and sample are of one execution, and cannot be asked of several.")
+        if any(option is not None for option in (options.limit, options.sample, options.sort_by)):
+            raise DuneConfigurationError(
+                "limit, sample and sort_by are of one execution, and cannot be asked of several.",
+                hint="Read them one by one, or sort and cut the frame.",
+            )
         self._on_progress = on_progress or (lambda _: None)
         self._readers = [ResultReader(client, execution_id, options, digits=digits) for execution_id in execution_ids]
-        self.columns, self.schema = self._readers[0].columns, self._readers[0].schema
+        self.columns = self._readers[0].columns
         for reader in self._readers[1:]:
-            if not reader.schema.equals(self.schema, check_metadata=True):
-                raise DuneResultError(
-                    f"The columns of executions {execution_ids[0]} and {reader.execution_id} differ: "
-                    f"{_differing(self, reader)}.",
-                    hint="The SQL was changed between them: execute the older ones again, or read them one by one.",
-                )
+            self.columns = _common(self.columns, reader, execution_ids[0])
+        self.schema = arrow_schema(self.columns)
         sizes = [reader.export.total_bytes for reader in self._readers]
         known = [size for size in sizes if size is not None]
         self.export = Export(total_bytes=sum(known) if len(known) == len(sizes) else None)
@@ -66,11 +68,38 @@ class ResultReaders:
                 self.export.rows = done.rows + reader.export.rows
                 self.export.bytes = done.bytes + reader.export.bytes
                 self.export.extra_bytes = done.extra_bytes + reader.export.extra_bytes
-                yield batch
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
                 self._on_progress(self.export)
             done = Export(self.export.rows, self.export.bytes, self.export.extra_bytes)
 
 
-def _differing(one: ResultReaders, other: ResultReader) -> str:
-    first, second = ({(column.name, column.type.text) for column in reader.columns} for reader in (one, other))
+def _common(columns: Sequence[Column], reader: ResultReader, first_id: str) -> tuple[Column, ...]:
+    """The columns that the rows of another execution have, too.
+
+    The length of a text differs with the text where SQL writes it down, such as that of a parameter.
+
+    Raises:
+        DuneResultError: It has other columns.
+    """
+    common = [_with_common_type(one, other) for one, other in zip_longest(columns, reader.columns)]
+    if None in common:
+        raise DuneResultError(
+            f"The columns of executions {first_id} and {reader.execution_id} differ: "
+            f"{_differing(columns, reader.columns)}.",
+            hint="The SQL was changed between them: execute the older ones again, or read them one by one.",
+        )
+    return tuple(column for column in common if column is not None)
+
+
+def _with_common_type(one: Column | None, other: Column | None) -> Column | None:
+    if one is None or other is None or one == other:
+        return one if one == other else None
+    column, same = (replace(column, type=without_lengths(column.type)) for column in (one, other))
+    return column if column == same else None
+
+
+def _differing(one: Sequence[Column], other: Sequence[Column]) -> str:
+    first, second = (
+        {(column.name, without_lengths(column.type).text) for column in columns} for columns in (one, other)
+    )
     return ", ".join(f"{name} {type_}" for name, type_ in sorted(first ^ second)) or "their order"

@@ -15,7 +15,20 @@ from dagster_dune.paging.requests import Page, envelope_of
 
 
 class JsonRows(ExecutionPages[dict[str, Any]]):
-    """Reads the rows of one execution as mappings of column name to JSON value."""
+    """Reads the rows of one execution as mappings of column name to JSON value.
+
+    Raises:
+        DuneResultError: It cannot be read, or several columns have one name.
+    """
+
+    def __init__(self, client: DuneApiClient, execution_id: str, options: ReadOptions) -> None:
+        super().__init__(client, execution_id, options)
+        twins = [name for name in options.columns or self.names if self.names.count(name) > 1]
+        if twins:
+            raise DuneResultError(
+                f"Execution {execution_id} has several columns called {twins[0]!r}, and a row here is a dict.",
+                hint="Name them apart in the SQL, or read a frame: get_result.",
+            )
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Read them; see `ExecutionPages.pages`."""

@@ -7,7 +7,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from dagster_dune import DuneResultError
+from dagster_dune import DuneConfigurationError, DuneResultError
+from dagster_dune.frames import duckdb_tables
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.paging.options import Export
 
@@ -104,3 +105,20 @@ def test_a_view_of_that_name_is_told_as_it_is(tmp_path):
     for key in (None, "x"):
         with pytest.raises(DuneResultError, match=r"could not be written: .* The table is as it was"):
             write_duckdb(Rows({"a": [1]}), path, "t", partition_key=key)
+
+
+def test_a_path_with_the_word_of_a_lock_is_waited_for_no_longer_than_others(tmp_path, monkeypatch):
+    """Blocks are what is stored most."""
+    monkeypatch.setattr(duckdb_tables.time, "sleep", lambda _: pytest.fail("it waits for another writer"))
+    place = tmp_path / "set lock on file" / "blocks.duckdb"
+    place.mkdir(parents=True)
+    with pytest.raises(DuneResultError, match="could not be written") as raised:
+        write_duckdb(Rows({"a": [1]}), place, "t")
+    assert "Another writer" not in str(raised.value)
+
+
+def test_a_url_is_no_file_of_duckdb(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DuneConfigurationError, match=r"A DuckDB file is a local one, not 's3://b/x\.duckdb'"):
+        write_duckdb(Rows({"a": [1]}), "s3://b/x.duckdb", "t")
+    assert list(tmp_path.iterdir()) == []

@@ -70,6 +70,35 @@ def test_several_executions_follow_each_other(client, execution, finish):
         get_result(client, [execution, execution], max_bytes=1)
 
 
+class Chains(ResultServer):
+    """Executions of SQL that writes its parameter down: a text has the length of its value, which is the id."""
+
+    def answer(self, path, options):
+        chain = path.split("/")[4]
+        self.types = [f"varchar({len(chain)})", "decimal(10,3)" if chain == "polygon" else "decimal(10, 2)"]
+        self.texts = [[chain, "1.00"]]
+        answer = super().answer(path, options)
+        return answer | {"body": answer["body"].replace(self.ID.encode(), chain.encode())}
+
+
+def test_texts_of_several_lengths_are_one_column():
+    with Chains(["chain", "d"], ["", ""], [["", ""]]) as server, DuneApiClient("key", server.url) as client:
+        table = get_result(client, ["ethereum", "base"])
+        assert table.column("chain").to_pylist() == ["ethereum", "base"]
+        assert table.schema.field("chain").metadata == {b"dagster-dune/type": b"varchar"}
+        assert get_result(client, ["base", "base"]).schema.field("chain").metadata == {
+            b"dagster-dune/type": b"varchar(4)"
+        }
+        with pytest.raises(DuneResultError, match=r"differ: d decimal\(10,2\), d decimal\(10,3\)\. The SQL was chang"):
+            get_result(client, ["ethereum", "polygon"])
+
+
+@pytest.mark.parametrize("option", [{"limit": 1}, {"sample": 1}, {"sort_by": "n"}])
+def test_what_is_of_one_execution_is_not_asked_of_several(client, execution, option):
+    with pytest.raises(DuneConfigurationError, match="cannot be asked of several"):
+        get_result(client, [execution, execution], **option)
+
+
 def test_the_latest_result_of_a_query(client, dune, finish):
     dune.load_query(7, "seven", "SELECT 7 AS n")
     with pytest.raises(DuneNotFoundError):
@@ -119,7 +148,7 @@ def test_a_latest_result_that_was_cut_short_is_an_error_with_a_hint_elsewhere(pa
         ({"execution_id": "x", "as_": "excel"}, "'excel'"),
         ({"execution_id": "x", "colums": ["a"]}, "Options of reading are columns"),
         ({"execution_id": []}, "There is no execution to read"),
-        ({"execution_id": ["x", "y"], "limit": 1}, "limit and sample are of one execution"),
+        ({"execution_id": ["x", "y"], "limit": 1}, "limit, sample and sort_by are of one execution"),
         ({"execution_id": "x", "page_size": 0}, "page_size must be at least 1, not 0"),
         (
             {"execution_id": 4100030},

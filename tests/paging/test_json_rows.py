@@ -48,6 +48,22 @@ def test_a_page_is_read_when_it_is_asked_for(server, client):
     assert [request["offset"] for request in asked(server)] == ["0", "10", "20"]
 
 
+def test_columns_of_one_name_are_refused_before_any_page(client, server):
+    """A row is a dict, which would keep one of them."""
+    server.names = ["n", "n"]
+    for given in ({}, {"columns": ["n"]}):
+        with pytest.raises(DuneResultError, match=r"several columns called 'n', and a row here is a dict.*get_result"):
+            list(rows_of(client, [server.ID], options(**given)))
+    assert asked(server) == []
+    server.names, server.types = ["n", "t", "t"], [*TYPES, "varchar"]
+    with pytest.raises(DuneResultError, match="several columns called 't'"):
+        list(rows_of(client, [server.ID], options()))
+    server.values = [{"n": 1}]
+    server.total = 1
+    server.texts = [["1"]]
+    assert list(rows_of(client, [server.ID], options(columns=["n"]))) == [{"n": 1}]
+
+
 def test_columns_filters_limit_and_samples(server, client):
     assert list(JsonRows(client, server.ID, options(columns=["n"], limit=12)).rows()) == [
         {"n": n} for n in range(1, 13)

@@ -1,6 +1,6 @@
 """The pages of Dagster's UI as its users know them: what they see, and what they click."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from example import GROUPS
 from playwright.sync_api import expect
@@ -193,11 +193,21 @@ class Launchpad:
         self.page = page
         page.set_viewport_size(WINDOW)
         self.dialog = page.get_by_role("dialog")
-        expect(self.errors("No errors")).to_be_visible()
+        self.wait_until_it_says("No errors")
 
-    def errors(self, text):
-        """What the launchpad says of the configuration, if it is this."""
-        return self.dialog.get_by_text(text)
+    def wait_until_it_says(self, text):
+        """Wait until this is said of the configuration.
+
+        The UI's answers can overtake each other, and what was said of an older text stays then: a change asks anew.
+        """
+        said = self.dialog.get_by_text(text)
+        for _ in range(9):
+            with suppress(AssertionError):
+                expect(said).to_be_visible(timeout=30_000)
+                return
+            self.page.keyboard.press("Control+End")
+            self.page.keyboard.insert_text(" ")
+        expect(said).to_be_visible()
 
     def configure(self, yaml):
         """Type a configuration in place of the one that the launchpad suggests."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -180,6 +181,8 @@ def _texts(block: Block, start: int, width: int) -> pa.Table:
     if quotes % 2:
         raise DuneResultError("A page of the result ends within quotes: it has not come whole.")
     rows = pa.py_buffer(block.text)[start : block.end]
+    if block.text.startswith(BOM_UTF8, start):  # a text's own; Arrow takes the first one for a mark of the encoding
+        rows = pa.py_buffer(BOM_UTF8 + rows.to_pybytes())
     has_quotes = block.quotes > 0
     try:
         return arrow_csv.read_csv(

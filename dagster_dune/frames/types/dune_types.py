@@ -100,6 +100,27 @@ def _parse(text: str, depth: int) -> DuneType:
     return DuneType(text, name, arguments)
 
 
+def without_lengths(type_: DuneType) -> DuneType:
+    """The type whatever the lengths of its texts and the digits of its times: those of decimals it keeps.
+
+    Examples:
+        >>> without_lengths(parse_type("array(row(a varchar(4), decimal(38, 2), timestamp(3)))")).text
+        'array(row("a" varchar, decimal(38,2), timestamp))'
+    """
+    if not type_.name:
+        return type_
+    if type_.fields:
+        fields = tuple((name, without_lengths(part)) for name, part in type_.fields)
+        return DuneType(f"{type_.name}({', '.join(_written(*field) for field in fields)})", type_.name, fields=fields)
+    arguments = type_.arguments if type_.name == "decimal" else ()
+    written = f"{type_.name}({','.join(map(str, arguments))})" if arguments else type_.name
+    return DuneType(written, type_.name, arguments)
+
+
+def _written(name: str | None, type_: DuneType) -> str:
+    return type_.text if name is None else '"' + name.replace('"', '""') + f'" {type_.text}'
+
+
 def _is_decimal(arguments: tuple[int, ...]) -> bool:
     precision, scale = (*arguments, *(38, 0)[len(arguments) :])[:2]
     return len(arguments) <= 2 and 1 <= precision <= 76 and scale <= precision

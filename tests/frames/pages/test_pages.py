@@ -47,6 +47,16 @@ def test_a_page_is_the_same_however_it_is_cut(rows, block, seed):
     assert [tuple(row.values()) for row in read.to_pylist()] == rows
 
 
+@pytest.mark.parametrize("block", [1, 10, 30, 10_000])
+def test_a_text_may_begin_with_what_marks_an_encoding(monkeypatch, block):
+    """Symbols of tokens do."""
+    monkeypatch.setattr(csv_pages, "BLOCK_BYTES", block)
+    rows = [["\ufeffUSDT", "\ufeff"], ["\ufeff", "x"]] * 5
+    for header in (["a", "b"], ["\ufeffa", "b"]):
+        body = as_csv(header, rows)
+        assert read_csv(in_pieces(body, 1), TEXTS).to_pylist() == [{"a": a, "b": b} for a, b in rows]
+
+
 def test_a_row_may_be_longer_than_a_block(monkeypatch):
     monkeypatch.setattr(csv_pages, "BLOCK_BYTES", 10)
     rows = [["1", "x" * 100], ["2", "line\n" * 50], ["3", '"' * 40]]
