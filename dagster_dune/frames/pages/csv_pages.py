@@ -6,7 +6,6 @@ import csv
 import io
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -25,18 +24,6 @@ NULL_IN_CSV = "<nil>"
 
 BLOCK_BYTES = 2**20
 """How much is taken apart at once: as much again, and more, is needed beside it."""
-
-
-def _pool() -> pa.MemoryPool:
-    """Where texts stand: mimalloc takes huge pages, which are cleared again and again for what is soon freed."""
-    default = pa.default_memory_pool()
-    if default.backend_name == "mimalloc":
-        with suppress(NotImplementedError):  # Arrow has it on Linux and macOS
-            return pa.jemalloc_memory_pool()
-    return default
-
-
-POOL = _pool()
 
 
 class Run(Protocol):
@@ -90,12 +77,7 @@ def read_csv(
             yield parse(partial(_rows, block, start, places, columns, schema))
     if places is None:
         _places(b"", columns)
-    parse(_release_unused)  # what its thread has freed, which allocators would keep
-
-
-def _release_unused() -> None:
-    pa.default_memory_pool().release_unused()
-    POOL.release_unused()
+    parse(pa.default_memory_pool().release_unused)  # what its thread has freed, which allocators would keep
 
 
 def room_for_blocks() -> bytearray:
@@ -197,7 +179,6 @@ def _texts(block: Block, start: int, width: int) -> pa.Table:
                 null_values=[NULL_IN_CSV],
                 strings_can_be_null=True,
             ),
-            memory_pool=POOL,
         )
     except pa.ArrowInvalid as error:
         raise DuneResultError(f"A page of the result is no CSV of {width} columns: {error}.") from error
