@@ -1,5 +1,9 @@
 """Exports as assets, and results of assets as frames: `build_dune_export` and `DuneResource.get_result`."""
 
+import gc
+import logging
+import sys
+
 import dagster as dg
 import duckdb
 import polars as pl
@@ -79,6 +83,54 @@ def test_a_script_exports_and_a_sensor_does(resource, instance, tmp_path, monkey
     with pytest.raises(DuneConfigurationError, match="no Dagster instance"):
         resource.export(None, NUMBERS, str(tmp_path / "none.parquet"))
     assert {path.name for path in tmp_path.iterdir()} == {"0.parquet", "1.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"filters": "n > 0"}, "filters is an option of reading, and without as_ nothing is read.*Name as_"),
+        ({"colums": ["n"]}, "unexpected keyword argument 'colums'.*Options of reading are"),
+        ({"as_": "polar"}, "cannot become 'polar'"),
+        ({"as_": "arrow", "colums": ["n"]}, "unexpected keyword argument 'colums'"),
+        ({"as_": "arrow", "limit": -1}, "limit must not be negative"),
+        ({"as_": "arrow", "uint256": "hex"}, "uint256='hex' is none of"),
+        ({"timeout": "5"}, "timeout must be a number"),
+    ],
+)
+def test_how_it_is_read_is_checked_before_it_is_paid_for(dune, resource, given, said):
+    for run in (resource.run_sql, resource.run_query):
+        with pytest.raises(DuneConfigurationError, match=said):
+            run(*("SELECT 1",) if run == resource.run_sql else (1,), **given)
+    assert dune.executions() == []
+
+
+def test_a_package_that_is_missing_is_told_before_anything_is_paid_for(dune, resource, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(DuneConfigurationError, match="This needs polars, which is not installed"):
+        resource.run_sql("SELECT 1", as_="polars")
+    assert dune.executions() == []
+
+
+@pytest.mark.parametrize("ends", ["unread", "read", "failed", "a stream that nobody reads"])
+def test_no_client_leaves_its_key_in_the_logs(resource, instance, ends):
+    """Sensors and code servers run for months: each client adds a filter to loggers, and takes it away at its end."""
+
+    def filters():
+        gc.collect()
+        return len(logging.getLogger("httpx").filters)
+
+    dg.materialize([ASSETS], resources={"dune": resource}, instance=instance)
+    before = filters()
+    if ends == "unread":
+        resource.run_sql("SELECT 1")
+    elif ends == "read":
+        resource.run_query(1, as_="arrow")
+    elif ends == "failed":
+        with pytest.raises(DuneResultError):
+            resource.run_sql("SELECT no_such")
+    else:
+        resource.get_result(instance, NUMBERS, "arrow_stream")
+    assert filters() == before
 
 
 def test_what_was_never_materialized_cannot_be_exported(resource, instance, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagster_dune._execution.asset_executions import (
@@ -15,6 +16,7 @@ from dagster_dune._execution.asset_executions import (
     place_of,
 )
 from dagster_dune._execution.has_client import HasClient
+from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.metadata import export_metadata
 from dagster_dune.paging.json_rows import rows_of
@@ -205,12 +207,14 @@ class ResultMethods(HasClient):
             AmbiguousSubmission: Dune may have started it; it was not sent again.
             DuneResultError: It failed, was cancelled, or took too long; or its rows cannot be read.
         """
-        from dagster_dune.frames.results import Waiting, run_query  # noqa: PLC0415
+        from dagster_dune.frames.results import Waiting, check_reading, run_query  # noqa: PLC0415
 
+        check_reading(as_, options)
         waiting, log = Waiting(self._longest_poll, timeout=timeout), log_of(context)
-        client, tier = self.get_client(), performance or self._default_tier
-        result = run_query(client, query_id, parameters, performance=tier, waiting=waiting, log=log)
-        return _read(result, f"query_{query_id}", as_, context, options)
+        tier = performance or self._default_tier
+        with _closed_on_error(self.get_client()) as client:
+            result = run_query(client, query_id, parameters, performance=tier, waiting=waiting, log=log)
+            return _read(result, f"query_{query_id}", as_, context, options)
 
     @overload
     def run_sql(
@@ -264,12 +268,14 @@ class ResultMethods(HasClient):
             AmbiguousSubmission: Dune may have started it; it was not sent again.
             DuneResultError: It failed, was cancelled, or took too long, or a page is not what it must be.
         """
-        from dagster_dune.frames.results import Waiting, run_sql  # noqa: PLC0415
+        from dagster_dune.frames.results import Waiting, check_reading, run_sql  # noqa: PLC0415
 
+        check_reading(as_, options)
         waiting, log = Waiting(self._longest_poll, timeout=timeout), log_of(context)
-        client, tier = self.get_client(), performance or self._default_tier
-        result = run_sql(client, sql, performance=tier, waiting=waiting, log=log)
-        return _read(result, "sql", as_, context, options)
+        tier = performance or self._default_tier
+        with _closed_on_error(self.get_client()) as client:
+            result = run_sql(client, sql, performance=tier, waiting=waiting, log=log)
+            return _read(result, "sql", as_, context, options)
 
     @property
     def _longest_poll(self) -> float:
@@ -291,4 +297,13 @@ def _read(result: DuneResult, name: str, as_: Any, context: ReadContext, options
             figures = export_metadata(name, [result.execution_id], export.rows, export.bytes, result.credits)
             add_metadata(context, figures)
 
-    return result.read(as_, log=log_of(context), on_export=tell, **options)
+    return result.read(as_, log=log_of(context), on_export=tell, closes_client=True, **options)
+
+
+@contextmanager
+def _closed_on_error(client: DuneApiClient) -> Iterator[DuneApiClient]:
+    try:
+        yield client
+    except BaseException:
+        client.close()
+        raise

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
+from dagster_dune.api.errors import DuneConnectionError, DuneNotFoundError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted
-from dagster_dune.errors import DuneError, DuneResultError
+from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
+from dagster_dune.paging.options import check_kinds
+from dagster_dune.pipeline.readable import has_ended
 from dagster_dune.pipeline.states import Phase, phase_of
 
 FIRST_POLL_SECONDS = 0.25
@@ -38,12 +41,25 @@ class Waiting:
     Attributes:
         max_poll_interval: Between two status requests, after a while.
         failure_tolerance: How long status requests may fail before waiting ends.
+        not_found_tolerance: How long Dune may not know it yet.
         timeout: How long it may take before it is cancelled; any time if None.
+
+    Raises:
+        DuneConfigurationError: One of them is no number of seconds that can be waited for.
     """
 
     max_poll_interval: float = MAX_POLL_SECONDS
     failure_tolerance: float = 600.0
+    # Assumption: young-pipeline.
+    not_found_tolerance: float = 10.0
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        check_kinds(self, dict.fromkeys(self.__dataclass_fields__, Real))
+        for name, seconds in vars(self).items():
+            is_fine = seconds is None or seconds > 0 or (seconds == 0 and name.endswith("tolerance"))
+            if not is_fine:
+                raise DuneConfigurationError(f"{name} must be a positive number of seconds, not {seconds!r}.")
 
 
 def execute(
@@ -106,32 +122,58 @@ def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting
         try:
             status = client.get_execution_status(execution_id)
             answered = time.monotonic()
-            if phase_of(status.state).has_ended:
+            if has_ended(status):
                 return status
-        except PASSING as error:
-            if time.monotonic() - answered > waiting.failure_tolerance:
+        except DuneError as error:
+            if not _may_pass(error, begun, answered, waiting):
                 raise DuneResultError(
-                    f"The status of execution {execution_id} of {name} could not be read for "
-                    f"{waiting.failure_tolerance:g} s: {error}",
-                    hint="It may go on running on Dune. get_result reads it by its id once it has completed.",
+                    f"Execution {execution_id} of {name} was started, and its status cannot be read: {error}",
+                    hint="It may go on running on Dune, and cost. get_result reads it by its id once it has completed.",
                 ) from error
         if waiting.timeout is not None and time.monotonic() - begun > waiting.timeout:
-            with suppress(DuneError):
-                client.cancel_execution(execution_id)
-            raise DuneResultError(
-                f"Execution {execution_id} of {name} took longer than {waiting.timeout:g} s and was cancelled."
-            )
+            return _stopped(client, name, execution_id, waiting.timeout)
         time.sleep(pause)
         pause = min(pause * POLL_GROWTH, waiting.max_poll_interval)
 
 
+def _may_pass(error: DuneError, begun: float, answered: float, waiting: Waiting) -> bool:
+    """Whether a status request that failed is sent again."""
+    if isinstance(error, DuneNotFoundError):
+        return time.monotonic() - begun <= waiting.not_found_tolerance
+    return isinstance(error, PASSING) and time.monotonic() - answered <= waiting.failure_tolerance
+
+
+def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float) -> ExecutionStatus:
+    """Cancel what takes too long, and return its status if it has ended meanwhile: it is paid for.
+
+    Raises:
+        DuneResultError: It was cancelled, or may go on running.
+    """
+    words = f"Execution {execution_id} of {name} took longer than {seconds:g} s"
+    try:
+        is_cancelled, why = client.cancel_execution(execution_id), "Dune did not do it."
+    except DuneError as error:
+        is_cancelled, why = False, str(error)
+    if is_cancelled:
+        raise DuneResultError(f"{words} and was cancelled.")
+    with suppress(DuneError):
+        status = client.get_execution_status(execution_id)
+        if has_ended(status):
+            return status
+    raise DuneResultError(
+        f"{words}, and could not be cancelled: {why}",
+        hint="It may go on running, and cost: look at it on Dune.",
+    )
+
+
 def _cancel(client: DuneApiClient, name: str, execution_id: str, log: Log) -> None:
     try:
-        client.cancel_execution(execution_id)
+        is_cancelled = client.cancel_execution(execution_id)
     except DuneError as error:
         log.warning("Execution %s of %s may go on running, it could not be cancelled. %s", execution_id, name, error)
     else:
-        log.info("Cancelled execution %s of %s.", execution_id, name)
+        word = "was cancelled" if is_cancelled else "had ended, or may go on running"
+        log.info("Execution %s of %s %s.", execution_id, name, word)
 
 
 def _failure(name: str, execution_id: str, status: ExecutionStatus) -> str:
@@ -141,5 +183,6 @@ def _failure(name: str, execution_id: str, status: ExecutionStatus) -> str:
     where = f" (line {place.line}, column {place.column})" if place and place.line is not None else ""
     cost = status.execution_cost_credits
     charged = "" if cost is None else f" It cost {cost:g} credits."
-    state = phase_of(status.state).value
+    phase = phase_of(status.state)
+    state = status.state if phase is Phase.UNKNOWN else phase.value
     return f"Execution {execution_id} of {name} is {state}{words}{where}.{charged}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from dagster_dune.frames.executing import Log, Waiting, execute
 from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
-from dagster_dune.frames.types.columns import ARROW_DIGITS
+from dagster_dune.frames.types.columns import ARROW_DIGITS, Choices
 from dagster_dune.paging.options import Export, ReadOptions
 
 FrameT = TypeVar("FrameT")
@@ -95,13 +96,16 @@ def get_result(
         if closes_client:
             stack.callback(client.close)
         target = target_of(as_)
+        target.check_installed()
         reader = open_reader(client, execution_id, query_id=query_id, digits=target.digits, **options)
         log = log or _log
         expected, size = reader.expected_rows, reader.export.total_bytes
         log.info("Reading %s: %s rows, %s bytes in all.", reader.name, _figure(expected), _figure(size))
         if on_begin:
             on_begin(expected, size)
-        batches = _told(reader, log, on_export, stack.pop_all())
+        until = stack.pop_all()
+    batches = _told(reader, log, on_export, until)
+    weakref.finalize(batches, until.close)  # a stream may never be read
     return target.build(reader.schema, batches)
 
 
@@ -136,11 +140,7 @@ def open_reader(
     """Find a result, and return what reads it as record batches; see `get_result`."""
     if (execution_id is None) == (query_id is None):
         raise DuneConfigurationError("Give an execution_id or a query_id, one of them.")
-    try:
-        chosen = ReadOptions(**options)
-    except TypeError as error:
-        known = ", ".join(ReadOptions.__dataclass_fields__)
-        raise DuneConfigurationError(f"{error}.", hint=f"Options of reading are {known}.") from error
+    chosen = _chosen(options)
     if execution_id is None:
         execution_id = _latest_execution(client, query_id)
     _check_ids(execution_id)
@@ -149,6 +149,35 @@ def open_reader(
     if isinstance(execution_id, str):
         return ResultReader(client, execution_id, chosen, digits=digits, on_progress=on_progress)
     return ResultReaders(client, execution_id, chosen, digits=digits, on_progress=on_progress)
+
+
+def check_reading(as_: Any, options: Mapping[str, Any]) -> None:
+    """Check how something is to be read, before it is executed and paid for.
+
+    Args:
+        as_: What it is to become; None if it is not to be read yet.
+        options: Those of `ReadOptions`.
+
+    Raises:
+        DuneConfigurationError: It cannot become that, a package is missing, an option is none, or would have no effect.
+    """
+    chosen = _chosen(options)
+    Choices(chosen.uint256, chosen.timestamps)
+    if as_ is not None:
+        target_of(as_).check_installed()
+    elif options:
+        raise DuneConfigurationError(
+            f"{next(iter(options))} is an option of reading, and without as_ nothing is read.",
+            hint="Name as_, or give it to read() of the DuneResult.",
+        )
+
+
+def _chosen(options: Mapping[str, Any]) -> ReadOptions:
+    try:
+        return ReadOptions(**options)
+    except TypeError as error:
+        known = ", ".join(ReadOptions.__dataclass_fields__)
+        raise DuneConfigurationError(f"{error}.", hint=f"Options of reading are {known}.") from error
 
 
 def _check_ids(execution_id: object) -> None:

@@ -30,6 +30,16 @@ class Target:
     build: Callable[[pa.Schema, Iterable[pa.RecordBatch]], Any]
     is_stream: bool = False
 
+    def check_installed(self) -> None:
+        """Check that the package of the frame is there.
+
+        Raises:
+            DuneConfigurationError: It is not installed.
+        """
+        package = self.words[0].partition(".")[0]
+        if package != "pyarrow":  # which everything here is made with
+            needed(package, package)
+
 
 def unique_names(names: Sequence[str], *, fold_case: bool = False) -> list[str]:
     """Give each column a name of its own, where the target insists: the second ``a`` becomes ``a_2``.

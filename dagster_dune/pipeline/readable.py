@@ -7,6 +7,7 @@ from dagster_dune.errors import DuneResultError
 from dagster_dune.pipeline.states import Phase, phase_of
 
 EXPIRY_HINT = "Results expire 90 days after their execution: execute the query again."
+AGAIN = "Execute the query again."
 HINTS = {
     Phase.PARTIAL: "Dune has cut the result short: allow_partial_results=True reads what there is.",
     Phase.WAITING: "It has not begun yet: wait until it has completed.",
@@ -14,6 +15,11 @@ HINTS = {
     Phase.UNKNOWN: "The state is not known here: wait until it is QUERY_STATE_COMPLETED.",
     Phase.EXPIRED: EXPIRY_HINT,
 }
+
+
+def has_ended(execution: Execution) -> bool:
+    """Whether nothing more will happen, in whatever words: Dune may have states that are not known here."""
+    return bool(execution.is_execution_finished) or phase_of(execution.state).has_ended
 
 
 def check_readable(execution: Execution, execution_id: str, *, allow_partial: bool = False) -> None:
@@ -33,5 +39,5 @@ def check_readable(execution: Execution, execution_id: str, *, allow_partial: bo
     why = f": {execution.error.message}" if execution.error and execution.error.message else ""
     raise DuneResultError(
         f"Execution {execution_id} has no rows to read, its state is {execution.state}{why}.",
-        hint=HINTS.get(phase, "Execute the query again."),
+        hint=AGAIN if phase is Phase.UNKNOWN and has_ended(execution) else HINTS.get(phase, AGAIN),
     )

@@ -285,6 +285,73 @@ def test_status_requests_that_fail_are_borne_for_a_while(faulty):
             run_sql(client, "SELECT 1", waiting=Waiting(failure_tolerance=0))
 
 
+SENT = (200, '{"execution_id": "01X", "state": "QUERY_STATE_PENDING"}')
+GONE = (404, '{"error": "Execution not found"}')
+
+
+def test_an_execution_may_not_be_known_yet(faulty):
+    faulty.replies = [SENT, GONE, (200, '{"execution_id": "01X", "state": "QUERY_STATE_COMPLETED"}')]
+    with DuneApiClient("key", faulty.url, max_retries=0) as client:
+        assert run_sql(client, "SELECT 1").execution_id == "01X"
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+def test_what_ends_the_waiting_says_that_it_was_started(faulty, status):
+    faulty.replies = [SENT, (status, '{"error": "no"}')]
+    said = rf"01X of the SQL was started, and .*{status}.*may go on running"
+    with DuneApiClient("key", faulty.url, max_retries=0) as client, pytest.raises(DuneResultError, match=said):
+        run_sql(client, "SELECT 1", waiting=Waiting(not_found_tolerance=0))
+
+
+def test_an_end_in_a_state_that_is_not_known_is_one(faulty):
+    rejected = '{"execution_id": "01X", "state": "QUERY_STATE_REJECTED", "is_execution_finished": true}'
+    faulty.replies = [SENT, (200, rejected)]
+    with DuneApiClient("key", faulty.url) as client:
+        with pytest.raises(DuneResultError, match="Execution 01X of the SQL is QUERY_STATE_REJECTED"):
+            run_sql(client, "SELECT 1")
+        with pytest.raises(DuneResultError, match=r"its state is QUERY_STATE_REJECTED.*Execute the query again"):
+            get_result(client, "01X")
+
+
+RUNS = (200, '{"execution_id": "01X", "state": "QUERY_STATE_EXECUTING"}')
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((500, "{}"), r"longer than 0\.1 s, and could not be cancelled: .*500.*may go on running"),
+        ((200, '{"success": false}'), r"longer than 0\.1 s, and could not be cancelled: Dune did not do it"),
+        ((200, '{"success": true}'), r"longer than 0\.1 s and was cancelled"),
+    ],
+)
+def test_what_takes_too_long_is_told_as_it_is(faulty, answer, said):
+    faulty.replies = lambda request: answer if "cancel" in request else SENT if "POST" in request else RUNS
+    with DuneApiClient("key", faulty.url, max_retries=0) as client, pytest.raises(DuneResultError, match=said):
+        run_sql(client, "SELECT 1", waiting=Waiting(timeout=0.1))
+
+
+def test_what_has_ended_when_it_is_cancelled_is_read(faulty):
+    """It is paid for."""
+    ended = (200, '{"execution_id": "01X", "state": "QUERY_STATE_COMPLETED", "execution_cost_credits": 2}')
+
+    def reply(request):
+        if "cancel" in request:
+            return 200, '{"success": false}'
+        is_late = any("cancel" in before for before in faulty.requests)
+        return SENT if "POST" in request else ended if is_late else RUNS
+
+    faulty.replies = reply
+    with DuneApiClient("key", faulty.url, max_retries=0) as client:
+        assert run_sql(client, "SELECT 1", waiting=Waiting(timeout=0.1)).credits == 2
+
+
+@pytest.mark.parametrize("setting", ["timeout", "max_poll_interval", "failure_tolerance"])
+@pytest.mark.parametrize("seconds", ["5", True, -1, float("nan")])
+def test_a_time_that_nobody_can_wait_for_is_refused_before_anything_is_sent(setting, seconds):
+    with pytest.raises(DuneConfigurationError, match=f"{setting} must be a"):
+        Waiting(**{setting: seconds})
+
+
 def test_a_result_that_was_cut_short_is_told(faulty, caplog):
     faulty.replies = [
         (200, '{"execution_id": "01X", "state": "QUERY_STATE_PENDING"}'),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -69,16 +70,17 @@ class Transport:
         self._exchange = Exchange(api_key, self._reader, timeout, budget, observe)
         self._reads = http_client(api_key, base_url, timeout, keep_alive=True)
         self._submissions = http_client(api_key, base_url, timeout, keep_alive=False)
-        self._filter = BlottingFilter(api_key)
+        blotting = BlottingFilter(api_key)
         for name in LOGGERS:
-            logging.getLogger(name).addFilter(self._filter)
+            logging.getLogger(name).addFilter(blotting)
+        self._leave_logs = weakref.finalize(self, _leave_logs, blotting)  # also where nobody closes it
+        self._leave_logs.atexit = False
 
     def close(self) -> None:
         """Close every connection."""
         self._reads.close()
         self._submissions.close()
-        for name in LOGGERS:
-            logging.getLogger(name).removeFilter(self._filter)
+        self._leave_logs()
 
     def send(
         self,
@@ -197,3 +199,8 @@ class Transport:
         response = repeated(lambda: self._exchange.opened(self._reads, request), self._max_retries, may_read_again)
         with closing(response):
             yield self._exchange.page(request, response, math.inf)
+
+
+def _leave_logs(blotting: BlottingFilter) -> None:
+    for name in LOGGERS:
+        logging.getLogger(name).removeFilter(blotting)

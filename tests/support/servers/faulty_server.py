@@ -10,7 +10,8 @@ class FaultyServer:
     """A loopback server that answers each request with the next of `replies`, and the last one for ever.
 
     A reply is a status, a body and headers, or one of the words ``"reset"`` (the connection is torn down after the
-    request was read) and ``"silence"`` (no answer until the server is closed).
+    request was read) and ``"silence"`` (no answer until the server is closed). `replies` may also be a function of the
+    request.
     """
 
     def __init__(self):
@@ -26,7 +27,7 @@ class FaultyServer:
             def handle_any(self):
                 server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
                 server.requests.append(f"{self.command} {self.path}")
-                reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
+                reply = server.reply_to(server.requests[-1])
                 if reply == "reset":
                     no_wait = struct.pack("ii", 1, 0)
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_wait)
@@ -59,6 +60,11 @@ class FaultyServer:
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,))
         self.thread.start()
+
+    def reply_to(self, request):
+        if callable(self.replies):
+            return self.replies(request)
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     def close(self):
         self.closed.set()
