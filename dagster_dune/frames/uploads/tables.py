@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
+from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError, DuneNotFoundError
 from dagster_dune.api.models import TableColumn, UploadInfo
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneUploadError
 from dagster_dune.frames.leftovers import temporary_folder
@@ -107,6 +107,8 @@ class _Writer:
         self._check_credits(creates=False)
         there = next((upload for upload in self._client.list_uploads() if upload.full_name == self._name), None)
         is_new = self._must_be_created(there)
+        if there and not is_new:
+            self._check_privacy(there)
         self._check_credits(creates=is_new)
         if self._marked and not is_new:
             if self._marked.are_there(self._rows):
@@ -138,6 +140,15 @@ class _Writer:
             else "Change the frame, or replace the table.",
         )
 
+    def _check_privacy(self, there: UploadInfo) -> None:
+        wanted = self._options.is_private
+        if wanted is not None and there.is_private is not None and there.is_private != wanted:
+            is_now = "private" if there.is_private else "public"
+            raise DuneUploadError(
+                f"{self._name} is {is_now}, and is_private={wanted} was asked for; nothing was sent.",
+                hint="A table keeps what it was created as: delete it on Dune first, or leave is_private out.",
+            )
+
     def _check_credits(self, *, creates: bool) -> None:
         """Check the price of all that is still to come, as far as it is known."""
         price = sum(price_of(body.bytes) for body in self._bodies) + (CREATION_CREDITS if creates else 0.0)
@@ -153,22 +164,53 @@ class _Writer:
     # --- the steps ---
 
     def _prepare(self, there: UploadInfo | None, *, creates: bool) -> None:
+        if creates and there is not None:
+            self._delete()
         if creates:
-            if there is not None:
-                self._client.delete_upload(self._team, self._table)
-                self._log.info("Deleted %s, whose columns differ.", self._name)
-            try:
-                self._client.create_upload(self._team, self._table, self._columns, is_private=self._options.is_private)
-            except DuneApiError as error:
-                if not (isinstance(error, AmbiguousSubmission) and self._exists()):
-                    if there is None:
-                        raise
-                    raise self._half_done(error, "The old table is deleted, and the new one was not created") from error
+            self._create(there)
             self._budget.spent += CREATION_CREDITS
             self._log.info("Created %s.", self._name)
         elif self._options.mode == "replace":
+            self._clear()
+
+    def _delete(self) -> None:
+        try:
+            self._client.delete_upload(self._team, self._table)
+        except DuneNotFoundError:  # by a request whose answer was lost, or by somebody else
+            self._log.info("%s was deleted already.", self._name)
+        except DuneApiError as error:
+            raise self._half_done(error, "Whether the old table is deleted is not known") from error
+        else:
+            self._log.info("Deleted %s, whose columns differ.", self._name)
+
+    def _create(self, there: UploadInfo | None) -> None:
+        is_private = self._options.is_private
+        if is_private is None and there is not None:
+            is_private = there.is_private
+        try:
+            created = self._client.create_upload(self._team, self._table, self._columns, is_private=is_private)
+        except DuneApiError as error:
+            if isinstance(error, AmbiguousSubmission) and self._exists():
+                return
+            if there is None:
+                raise
+            raise self._half_done(error, "The old table is deleted, and the new one was not created") from error
+        except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
+            if there is not None:
+                self._log.warning("%s is deleted, and whether it was created anew is not known.", self._name)
+            raise
+        if created.already_existed:
+            raise DuneUploadError(
+                f"{self._name} was created by somebody else since it was looked for, so that no rows were sent.",
+                hint="Look at what is in it, then write it again.",
+            )
+
+    def _clear(self) -> None:
+        try:
             self._client.clear_upload(self._team, self._table)
-            self._log.info("Cleared %s.", self._name)
+        except DuneApiError as error:
+            raise self._half_done(error, "Whether its old rows are gone is not known") from error
+        self._log.info("Cleared %s.", self._name)
 
     def _exists(self) -> bool:
         return any(upload.full_name == self._name for upload in self._client.list_uploads())

@@ -460,6 +460,77 @@ def test_a_late_double_is_found_after_the_append(client, monkeypatch):
         write_table(client, FRAME, NAME, mode="append", marker="m")
 
 
+CREATE = "/api/v1/uploads"
+
+
+def test_a_table_that_somebody_else_has_just_created_gets_no_rows(client, dune):
+    """Its columns and rows were never looked at."""
+    body = {"full_name": NAME, "already_existed": True}
+    dune.inject("status", method="POST", path=CREATE, status=200, body=body, times=1)
+    with pytest.raises(DuneUploadError, match=r"created by somebody else since .* no rows were sent.*write it again"):
+        write_table(client, FRAME, NAME)
+    assert sent(dune, "/insert") == []
+
+
+@pytest.mark.parametrize("mode", ["replace", "append"])
+@pytest.mark.parametrize("is_private", [True, False])
+def test_a_table_keeps_what_it_was_created_as(client, dune, mode, is_private):
+    write_table(client, FRAME, NAME, is_private=not is_private)
+    inserts = len(sent(dune, "/insert"))
+    with pytest.raises(
+        DuneUploadError, match=rf"is_private={is_private} was asked for; nothing was sent.*delete it on Du"
+    ):
+        write_table(client, FRAME, NAME, mode=mode, is_private=is_private)
+    assert (len(sent(dune, "/insert")), count(client)) == (inserts, 2)
+    for said in (None, not is_private):
+        write_table(client, FRAME, NAME, is_private=said)
+    other = pa.table({"address": ["0x01"], "score": [0.5]})
+    write_table(client, other, NAME, on_schema_change="replace")
+    (there,) = client.list_uploads()
+    assert there.is_private is not is_private
+    write_table(client, FRAME, NAME, on_schema_change="replace", is_private=is_private)
+    (there,) = client.list_uploads()
+    assert there.is_private is is_private
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_deletion_whose_answer_is_lost_is_one(client, dune, when):
+    write_table(client, FRAME, NAME)
+    dune.inject("reset", method="DELETE", path="/api/v1/uploads/acme/labels", when=when)
+    other = pa.table({"n": [1]})
+    with DuneApiClient(dune.api_key, dune.url, max_retries=2) as patient:
+        assert write_table(patient, other, NAME, on_schema_change="replace").was_created
+    assert rows(client).to_pylist() == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "said"),
+    [
+        ("POST", "/api/v1/uploads/acme/labels/clear", {}, "Whether its old rows are gone is not known"),
+        ("DELETE", "/api/v1/uploads/acme/labels", {"on_schema_change": "replace"}, "Whether the old table is deleted"),
+        ("POST", CREATE, {"on_schema_change": "replace"}, "The old table is deleted, and the new one was not created"),
+    ],
+)
+def test_a_failure_before_the_first_insert_says_what_is_there(client, dune, method, path, options, said):
+    write_table(client, FRAME, NAME)
+    dune.inject("status", method=method, path=path, status=500, body={"error": "boom"}, times=9)
+    frame = pa.table({"n": [1]}) if options else FRAME
+    with pytest.raises(DuneUploadError, match=f"{NAME} is not whole. {said}.*Writing it again replaces everything"):
+        write_table(client, frame, NAME, **options)
+
+
+def test_an_interrupt_between_deletion_and_creation_says_what_is_there(client, dune, monkeypatch, caplog):
+    write_table(client, FRAME, NAME)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client, "create_upload", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_table(client, pa.table({"n": [1]}), NAME, on_schema_change="replace")
+    assert f"{NAME} is deleted, and whether it was created anew is not known" in caplog.text
+
+
 def test_a_table_whose_creation_got_no_answer_is_looked_for(client, dune):
     dune.inject("reset", method="POST", path="/api/v1/uploads", when="after")
     assert write_table(client, FRAME, NAME).rows == 2
