@@ -1,13 +1,16 @@
 """How long a request may take: all of its answer, all of its repetitions."""
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from odd_server import Odd
+from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import deadline
-from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError
+from dagster_dune.api.errors import AmbiguousSubmission, DuneConnectionError, DuneRateLimitError
 from dagster_dune.api.models import QueryExecution
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
@@ -54,3 +57,30 @@ def test_a_status_that_drips_ends_with_the_run(odd, patient, polling, kind):
     node = PlannedNode(1, "query_1", (), QueryExecution(query_id=1))
     with pytest.raises(kind):
         list(follow(patient, PipelinePlan((node,)), "x", polling=polling, log=logging.getLogger("test")))
+
+
+def test_an_insert_may_be_worked_on_for_longer_than_the_timeout(faulty, tmp_path, monkeypatch):
+    """All that was granted is waited for, whatever the timeout of other requests, and no longer than a deadline."""
+    asked = threading.Event()
+    answer = threading.Event()
+
+    def reply(request):
+        asked.set()
+        answer.wait(PATIENCE)
+        return 200, '{"rows_written": 1}'
+
+    faulty.replies = reply
+    rows = tmp_path / "rows.csv"
+    rows.write_text("n\n1\n")
+    with DuneApiClient("key", faulty.url, timeout=0.2, max_retries=0) as client, ThreadPoolExecutor() as threads:
+        inserted = threads.submit(client.insert_rows, "acme", "t", rows)
+        assert asked.wait(PATIENCE)
+        with pytest.raises(DuneConnectionError, match="no whole answer within"):
+            client.whoami()  # it has the timeout of any request
+        assert not inserted.done()
+        answer.set()
+        assert inserted.result(PATIENCE).rows_written == 1
+        answer.clear()
+        with deadline(0.3), pytest.raises(AmbiguousSubmission, match="no whole answer within"):
+            client.insert_rows("acme", "t", rows)
+        answer.set()

@@ -14,6 +14,9 @@ INSERTED_TWICE = (
     "The rows may have been inserted, and charged for, so they were not sent again. Count the table's rows before you "
     "insert them once more."
 )
+INSERT_SECONDS = 600.0
+"""How long Dune may work on an insert: its manual says minutes."""
+
 CREATED_TWICE = "The table may have been created, and charged for. Look for it among your uploads on dune.com."
 
 
@@ -90,6 +93,8 @@ class Uploads(Endpoints):
         table_name: str,
         data: bytes | str | Path,
         content_type: Literal["text/csv", "application/x-ndjson"] = "text/csv",
+        *,
+        answer_seconds: float = INSERT_SECONDS,
     ) -> models.RowsInserted:
         """Add rows to a table that was created with its columns: ``POST /v1/uploads/{namespace}/{table_name}/insert``.
 
@@ -100,6 +105,7 @@ class Uploads(Endpoints):
             table_name: The table.
             data: CSV with a header, or a JSON object a line; or the file that holds it, which is sent piece by piece.
             content_type: Which of the two it is.
+            answer_seconds: How long Dune may work on them, where that is longer than the client's timeout.
 
         Raises:
             AmbiguousSubmission: Dune may have added them; they were not sent again.
@@ -112,6 +118,7 @@ class Uploads(Endpoints):
             f"{_table(namespace, table_name)}/insert",
             content=content,
             content_type=content_type,
+            answer_seconds=answer_seconds,
             hint=INSERTED_TWICE,
         )
 

@@ -60,6 +60,7 @@ class Request:
         params: The query string's fields.
         content: The body, or the file that holds it.
         content_type: What the body is.
+        answer_seconds: How long the answer may take once it is sent, where that is longer than the client's timeout.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Request:
     params: Mapping[str, Any] | None = None
     content: bytes | Path | None = None
     content_type: str = JSON
+    answer_seconds: float = 0.0
 
     @property
     def size(self) -> int:
@@ -151,13 +153,13 @@ class AnswerReader:
             error.retry_after = seconds_of(answer.headers.get("Retry-After"))
         return error
 
-    def failure(self, request: Request, error: Exception, allowed: float) -> DuneApiError:
+    def failure(self, request: Request, error: Exception, seconds: float) -> DuneApiError:
         """What a failure of the way there or back says, and whether the request was sent at all."""
         if isinstance(error, UnreadableAnswer):
             return self.error(DuneServerError, request, f"the answer cannot be read: {error}")
         words = str(error)
         if isinstance(error, httpcore.TimeoutException):
-            words = f"no whole answer within {max(allowed, 0):.3g} s"
+            words = f"no whole answer within {seconds:.3g} s"
         reason = f"{type(error).__name__} at {self._host}" + (f" ({words})" if words else "")
         was_sent = not isinstance(error, NEVER_SENT)
         hint = "" if was_sent else f"Nothing was started. {DuneConnectionError.default_hint}"

@@ -79,7 +79,9 @@ class Exchange:
             self._observe(answer)
             return answer
 
-        seconds = self._timeout * (RESULT_TIMEOUT_FACTOR if max_bytes > MAX_ANSWER_BYTES else 1)
+        seconds = max(
+            self._timeout * (RESULT_TIMEOUT_FACTOR if max_bytes > MAX_ANSWER_BYTES else 1), request.answer_seconds
+        )
         return self._told(request, exchange, seconds + request.size / SLOWEST_BYTES_A_SECOND)
 
     def read(self, http: httpx.Client, request: Request, max_bytes: int) -> Answer:
@@ -139,23 +141,24 @@ class Exchange:
         The errors of the libraries below are neither causes nor contexts of ours: they quote the server, and their
         frames hold the key.
         """
-        allowed = min(self._timeout if seconds is None else seconds, seconds_left())
+        begun = time.monotonic()
         try:
-            with deadline(allowed):
+            with deadline(self._timeout if seconds is None else seconds):
                 return action()
         except DuneError:
             raise
         except Exception as error:
-            failure = self._reader.failure(request, error, allowed)
+            failure = self._reader.failure(request, error, time.monotonic() - begun)
         raise failure
 
     def _built(self, http: httpx.Client, request: Request) -> httpx.Request:
         content = request.content
         headers = {} if content is None else {"Content-Type": request.content_type, "Content-Length": str(request.size)}
         body = pieces_of(content) if isinstance(content, Path) else content
+        timeout = httpx.Timeout(self._timeout, read=max(self._timeout, request.answer_seconds))
         try:
             return http.build_request(
-                request.method, request.path, params=request.params, content=body, headers=headers
+                request.method, request.path, params=request.params, content=body, headers=headers, timeout=timeout
             )
         except (ValueError, TypeError, httpx.InvalidURL) as error:
             raise DuneConfigurationError(

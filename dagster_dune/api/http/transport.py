@@ -115,6 +115,7 @@ class Transport:
         json: Mapping[str, Any] | None = None,
         content: bytes | Path | None = None,
         content_type: str = JSON,
+        answer_seconds: float = 0.0,
         hint: str = "",
     ) -> AnswerT:
         """Send a request that must not be carried out twice, and return Dune's answer.
@@ -125,6 +126,7 @@ class Transport:
             json: What is sent, or
             content: what is sent where it is no JSON, or the file that holds it, and
             content_type: what it is then.
+            answer_seconds: How long Dune may work on it, where that is longer than the client's timeout.
             hint: What to do where nobody knows whether it was carried out.
 
         Raises:
@@ -132,7 +134,7 @@ class Transport:
             DuneApiError: It was surely not carried out.
         """
         sent = as_json("POST", path, json) if content is None else content
-        request = Request("POST", path, None, sent, content_type)
+        request = Request("POST", path, None, sent, content_type, answer_seconds)
 
         def attempt() -> AnswerT:
             try:

@@ -246,7 +246,9 @@ class _Writer:
             raise self._lost(number, before, body, error) from error
 
     def _send(self, body: Body) -> None:
-        answer = self._client.insert_rows(self._team, self._table, body.path, body.format)
+        answer = self._client.insert_rows(
+            self._team, self._table, body.path, body.format, answer_seconds=self._options.settle_seconds
+        )
         self._budget.spent += price_of(body.bytes)
         if answer.rows_written != body.rows:
             raise DuneUploadError(

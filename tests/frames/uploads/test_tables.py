@@ -431,7 +431,7 @@ def test_rows_that_are_there_twice_are_an_error_that_says_so(client):
 def test_a_part_of_a_lost_insert_is_an_error_that_says_so(client, monkeypatch):
     insert = client.insert_rows
 
-    def insert_one_and_lose_the_answer(*args):
+    def insert_one_and_lose_the_answer(*args, **_):
         insert("acme", "labels", b'{"address":"0x01","label":"x","dagster_marker":"m"}\n', "application/x-ndjson")
         raise AmbiguousSubmission("lost", method="POST", path="/insert")
 
@@ -451,7 +451,7 @@ def test_fewer_rows_than_were_sent_are_an_error(client, dune):
 def test_a_late_double_is_found_after_the_append(client, monkeypatch):
     insert = client.insert_rows
 
-    def insert_twice(*args):
+    def insert_twice(*args, **_):
         insert(*args)
         return insert(*args)
 
@@ -540,7 +540,7 @@ def test_a_table_whose_creation_got_no_answer_is_looked_for(client, dune):
 def test_an_interrupted_insert_says_what_is_there_and_passes_on(client, monkeypatch, caplog):
     caplog.set_level(logging.WARNING, "dagster_dune")
 
-    def interrupted(*args):
+    def interrupted(*args, **_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(client, "insert_rows", interrupted)
