@@ -14,7 +14,7 @@ import dagster as dg
 
 from dagster_dune._sentences import abbreviated
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.metadata import EXECUTION_ID
+from dagster_dune.metadata import EXECUTION_ID, RANGE_PARTITIONS
 
 ReadContext: TypeAlias = (
     dg.AssetExecutionContext
@@ -141,11 +141,12 @@ def executions_of(
 ) -> list[str]:
     """Find the executions that made an asset, or some partitions of it, in this run, else the latest time.
 
-    Partitions that one execution has made together are there once, and only if all of them are asked for: its rows
-    do not say which partition they are of.
+    Partitions that one execution has made together are there once, and only if all of them are asked for and none has
+    been made again since: its rows do not say which partition they are of.
 
     Raises:
-        DuneResultError: There is none that was made by Dune, or one has made other partitions beside those asked for.
+        DuneResultError: There is none that was made by Dune, or one has made other partitions beside those that are
+            read of it.
         DuneConfigurationError: The partitions are not given as they can be.
     """
     log = _Log(place.instance, key_of(asset_key))
@@ -155,7 +156,13 @@ def executions_of(
             f"No partition of the asset {log.name(None)} is asked for, so there are no rows to read.",
             hint="Give at least one partition. A reader whose partition maps to none of it has nothing to read.",
         )
-    return list(dict.fromkeys(_execution_of(log, place.run_id, partition, wanted) for partition in wanted))
+    made_by: dict[str, list[_Made]] = {}
+    for partition in dict.fromkeys(wanted):
+        made = _made(log, place.run_id, partition)
+        made_by.setdefault(made.execution_id, []).append(made)
+    for together in made_by.values():
+        _check_alone(log, together, wanted)
+    return list(made_by)
 
 
 def _listed(partition_key: str | None, partition_keys: Sequence[str]) -> list[str]:
@@ -169,6 +176,23 @@ def _listed(partition_key: str | None, partition_keys: Sequence[str]) -> list[st
             hint=f"Give [{partition_keys!r}], or partition_key.",
         )
     return list(partition_keys)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A partition, or an asset without any, as its latest materialization tells of it.
+
+    Attributes:
+        partition_key: The partition.
+        execution_id: What made it.
+        run_id: The run in whose log that is told.
+        partition_count: How many partitions the execution has made together.
+    """
+
+    partition_key: str | None
+    execution_id: str
+    run_id: str
+    partition_count: int
 
 
 class _Log:
@@ -197,6 +221,10 @@ class _Log:
             self._of_runs[run_id] = [event for event in events if event and event.asset_key == self._key]
         return self._of_runs[run_id]
 
+    def made_by(self, execution_id: str, run_id: str) -> set[str | None]:
+        """The partitions that an execution has made, as the log of a run tells."""
+        return {event.partition for event in self.in_run(run_id) if _raw(event, EXECUTION_ID) == execution_id}
+
     def latest(self, run_id: str | None, partition_key: str | None) -> tuple[str, dg.AssetMaterialization] | None:
         """That of this run, else the latest one, and the run that it is of."""
         mine = [] if run_id is None else self.in_run(run_id)
@@ -215,7 +243,7 @@ class _Log:
         return found is not None and found[1].partition is None
 
 
-def _execution_of(log: _Log, run_id: str | None, partition_key: str | None, wanted: Sequence[str | None]) -> str:
+def _made(log: _Log, run_id: str | None, partition_key: str | None) -> _Made:
     name = log.name(partition_key)
     found = log.latest(run_id, partition_key)
     if found is None and partition_key is not None and log.is_whole():
@@ -237,25 +265,36 @@ def _execution_of(log: _Log, run_id: str | None, partition_key: str | None, want
             f"The asset {name} is partitioned, so that its rows are those of one partition.",
             hint="Give a partition_key, or partition_keys.",
         )
-    if _execution_in(materialization) is None:
+    execution_id = _raw(materialization, EXECUTION_ID)
+    if execution_id is None:
         raise DuneResultError(
             f"The latest materialization of {name} names no execution on Dune ({EXECUTION_ID}).",
             hint="Give the key of an asset that build_dune_assets or @dune_assets made.",
         )
-    execution_id = str(_execution_in(materialization))
-    if partition_key is not None:
-        made = {event.partition for event in log.in_run(made_in) if _execution_in(event) == execution_id}
-        _check_alone(name, sorted(str(other) for other in made - set(wanted)))
-    return execution_id
+    return _Made(partition_key, str(execution_id), made_in, int(_raw(materialization, RANGE_PARTITIONS) or 1))
 
 
-def _execution_in(materialization: dg.AssetMaterialization) -> object:
-    value = materialization.metadata.get(EXECUTION_ID)
+def _raw(materialization: dg.AssetMaterialization, key: str) -> Any:
+    value = materialization.metadata.get(key)
     return value.value if value else None
 
 
-def _check_alone(name: str, others: Sequence[str]) -> None:
-    """Refuse an execution that has made other partitions too."""
+def _check_alone(log: _Log, together: Sequence[_Made], wanted: Sequence[str | None]) -> None:
+    """Refuse an execution that has made other partitions too than those that are read of it."""
+    execution_id, read = together[0].execution_id, {made.partition_key for made in together}
+    if None in read:
+        return
+    name, runs = log.name(together[0].partition_key), {made.run_id for made in together}
+    all_made = read.union(*(log.made_by(execution_id, run_id) for run_id in runs))
+    others = sorted(str(partition) for partition in all_made - read)
+    if again := [partition for partition in others if partition in wanted]:
+        raise DuneResultError(
+            f"{name} was made by one execution together with other partitions that have been materialized again since "
+            f"({abbreviated(again)}), whose old rows would be there beside the new ones.",
+            hint=f'Materialize {name} again, by itself or together with them, or set ranges="nodes".',
+        )
+    if (untold := together[0].partition_count - len(all_made)) > 0:
+        others.append(f"{untold} without a materialization")
     if others:
         raise DuneResultError(
             f"{name} was made by one execution together with other partitions ({abbreviated(others)}), whose rows "

@@ -253,6 +253,38 @@ def test_one_partition_of_a_range_is_refused_and_all_of_them_are_read(ranged, re
         list(resource.get_rows(instance, RANGE, partition_key=DAYS[0]))
 
 
+def test_a_range_of_which_a_partition_was_made_again_is_refused_beside_it(ranged, resource, instance, dune):
+    assert ranged(*DAYS[:3]).success
+    assert ranged(DAYS[0]).success
+    before = len(dune.journal())
+    again = r"\(2024-01-02\) was made .* materialized again since \(2024-01-01\), whose old rows would be there beside"
+    for wanted, words in (
+        (DAYS[:3], again),
+        ([DAYS[1], DAYS[0]], again),
+        (DAYS[1:3], r"together with other partitions \(2024-01-01\), whose rows it cannot be told from"),
+    ):
+        for read in (resource.get_rows, resource.get_result):
+            with pytest.raises(DuneResultError, match=words):
+                list(read(instance, RANGE, partition_keys=wanted))
+    assert len(dune.journal()) == before
+
+    # Made again as one range, they are those of one execution.
+    assert ranged(*DAYS[:2]).success
+    assert [row["day"] for row in resource.get_rows(instance, RANGE, partition_keys=DAYS[:2])] == DAYS[:2]
+
+
+def test_a_range_whose_partitions_are_not_all_known_is_refused(ranged, resource, instance):
+    """Whose other materializations were wiped, or never stored, since its process was killed between them."""
+    result = ranged(*DAYS[:3])
+    (first, *_) = [
+        event.step_materialization_data.materialization for event in result.get_asset_materialization_events()
+    ]
+    instance.wipe_assets([RANGE])
+    instance.report_runless_asset_event(first)
+    with pytest.raises(DuneResultError, match=r"together with other partitions \(2 without a materialization\)"):
+        list(resource.get_rows(instance, RANGE, partition_key=DAYS[0]))
+
+
 def test_an_argument_of_one_partition_of_a_range_is_refused(ranged, resource, instance):
     assert ranged(*DAYS[:3]).success
     daily = dg.DailyPartitionsDefinition("2024-01-01")
