@@ -2,15 +2,27 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_type_hints
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import dagster as dg
 
+from dagster_dune._sentences import abbreviated
 from dagster_dune.catalog.names import Reference
-from dagster_dune.metadata import CREDITS, PARTITION_ROW_COUNT, ROW_COUNT, spec_metadata
+from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.metadata import (
+    CREDITS,
+    PARTITION_ROW_COUNT,
+    RANGE_PARTITIONS,
+    RANGE_ROW_COUNT,
+    ROW_COUNT,
+    spec_metadata,
+)
 from dagster_dune.resource import DuneResource
 from dagster_dune.translator import DagsterDuneTranslator
+
+if TYPE_CHECKING:
+    from dagster_dune.frames.uploads.tables import TableWritten
 
 
 def build_dune_upload(
@@ -36,18 +48,19 @@ def build_dune_upload(
 
     Args:
         table: ``dune.<team>.<table>``.
-        mode: ``"replace"`` or ``"append"``.
+        mode: ``"replace"`` or ``"append"``. What has partitions is appended, since each would replace the whole table.
         types: Dune's types by column, for those that are to be others than their own: a text column can be ``uint256``.
         on_schema_change: ``"error"``, or ``"replace"`` to delete and create the table anew.
         max_credits: Refuse to create and insert for more, before the first request. Looks for a marker are queries,
             whose price is known when the first one has run: it is counted from then on.
         is_private: Whether only the owner may read it.
         marker_column: Of appends: a further column that holds the partition's key, or the id of the run's first
-            attempt. By it rows are found again, and nothing is appended twice; looking is a query, and charged.
+            attempt. By it rows are found again, and nothing is appended twice; looking is a query, and charged. A run
+            of several partitions is refused: backfills run one at a time.
         translator: How the table looks as an asset.
         deps: Further assets that it depends on.
         ins: The assets that the function takes as arguments.
-        partitions_def: Its partitions.
+        partitions_def: Its partitions, with ``mode="append"``.
         resource_key: The key of the `DuneResource`.
         group_name: Its group.
         pool: The pool that bounds how many of its runs write at once; none if None.
@@ -56,6 +69,9 @@ def build_dune_upload(
         A decorator of a function that returns a frame of polars, pandas or Arrow, a record batch reader, a DuckDB
         relation, or the path of a Parquet file. It takes what an asset takes: a context, resources, other assets.
 
+    Raises:
+        DuneConfigurationError: It has partitions, which would replace each other.
+
     Examples:
         >>> @build_dune_upload("dune.acme.labels", max_credits=15)
         ... def labels():
@@ -63,6 +79,12 @@ def build_dune_upload(
         >>> labels.key.to_user_string()
         'dune/acme/labels'
     """
+    if partitions_def is not None and mode == "replace":
+        raise DuneConfigurationError(
+            f'{table} has partitions and mode="replace": each partition would replace the whole table, and Dune would '
+            "hold only the last partition that ran.",
+            hint='Set mode="append" and a marker_column, which holds the partition; or leave partitions_def out.',
+        )
     reference = Reference.parse(table)
     spec = (translator or DagsterDuneTranslator()).get_asset_spec(reference)
 
@@ -71,9 +93,12 @@ def build_dune_upload(
         takes_context = bool(parameters) and parameters[0].name in ("context", "_context", "_")
 
         def upload(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult[None]:
+            partitions = _partitions(context) if partitions_def else []
+            marking: dict[str, Any] = {}
+            if marker_column is not None:
+                marking = {"marker": _marker(context, table, partitions), "marker_column": marker_column}
             frame = make(context, **arguments) if takes_context else make(**arguments)
             dune: DuneResource = getattr(context.resources, resource_key)
-            marking = {} if marker_column is None else {"marker": _marker(context), "marker_column": marker_column}
             written = dune.write_table(
                 frame,
                 table,
@@ -85,8 +110,7 @@ def build_dune_upload(
                 is_private=is_private,
                 **marking,
             )
-            counted = ROW_COUNT if mode == "replace" else PARTITION_ROW_COUNT
-            return dg.MaterializeResult(metadata={counted: written.rows, CREDITS: written.credits})
+            return dg.MaterializeResult(metadata={**_row_counts(written, mode, partitions), CREDITS: written.credits})
 
         functools.update_wrapper(upload, make)
         given = parameters[1:] if takes_context else parameters
@@ -113,6 +137,29 @@ def build_dune_upload(
     return decorate
 
 
-def _marker(context: dg.AssetExecutionContext) -> str:
+def _partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
+    return context.partition_keys if context.has_partition_key or context.has_partition_key_range else []
+
+
+def _marker(context: dg.AssetExecutionContext, table: str, partitions: Sequence[str]) -> str:
     """What an append is found again by: the partition, or the first attempt of the run."""
-    return context.partition_key if context.has_partition_key else context.run.root_run_id or context.run_id
+    if len(partitions) > 1:
+        raise DuneConfigurationError(
+            f"The rows of {table} are marked with their one partition, and this run is of {len(partitions)}: "
+            f"{abbreviated(partitions)}. Nothing was sent.",
+            hint="Launch one partition a run, as a backfill does (BackfillPolicy.multi_run(1)).",
+        )
+    if context.has_partition_key:
+        return str(context.partition_key)
+    return partitions[0] if partitions else context.run.root_run_id or context.run_id
+
+
+def _row_counts(written: "TableWritten", mode: str, partitions: Sequence[str]) -> dict[str, int]:
+    """What the rows are called; nothing where they were there already, and so none were written."""
+    if written.was_there:
+        return {}
+    if mode == "replace":
+        return {ROW_COUNT: written.rows}
+    if len(partitions) > 1:
+        return {RANGE_ROW_COUNT: written.rows, RANGE_PARTITIONS: len(partitions)}
+    return {PARTITION_ROW_COUNT: written.rows}

@@ -2,8 +2,17 @@
 
 import dagster as dg
 import polars as pl
+import pytest
 
-from dagster_dune import DuneCatalog, DuneResource, MaterializedView, Query, build_dune_assets, build_dune_upload
+from dagster_dune import (
+    DuneCatalog,
+    DuneConfigurationError,
+    DuneResource,
+    MaterializedView,
+    Query,
+    build_dune_assets,
+    build_dune_upload,
+)
 
 LABELS = "dune.acme.labels"
 SQL = f"SELECT label, count(*) AS n FROM {LABELS} GROUP BY 1"
@@ -45,18 +54,78 @@ def test_the_graph_is_closed_from_python_to_dune_to_python(dune, resource, insta
     assert sum(entry["path"] == "/api/v1/pipelines/execute" for entry in dune.journal()) == 1
 
 
-def test_a_partition_is_appended_once(dune, resource, instance):
-    @build_dune_upload(
-        LABELS, mode="append", marker_column="day", partitions_def=dg.StaticPartitionsDefinition(["a", "b"])
-    )
-    def by_day(context):
-        return pl.DataFrame({"n": [1, 2], "p": [context.partition_key] * 2})
+DAYS = dg.StaticPartitionsDefinition(["a", "b"])
 
-    for partition in ("a", "b", "a"):
-        run = {"resources": {"dune": resource}, "instance": instance, "partition_key": partition}
-        assert dg.materialize([by_day], **run).success
-    counted = resource.run_sql(f"SELECT day, p, count(*) AS n FROM {LABELS} GROUP BY 1, 2 ORDER BY 1").read()
-    assert counted.to_pylist() == [{"day": "a", "p": "a", "n": 2}, {"day": "b", "p": "b", "n": 2}]
+
+@build_dune_upload(LABELS, mode="append", marker_column="day", partitions_def=DAYS)
+def by_day(context):
+    return pl.DataFrame({"n": [1, 2], "p": context.partition_keys * 2})
+
+
+@pytest.fixture
+def append(resource, instance):
+    """A function that runs an asset for a partition, or for a range of them in one run: its materializations."""
+
+    def run(asset, first, last=None):
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        of = {"partition_key": first} if last is None else {"tags": tags}
+        result = dg.materialize([asset], resources={"dune": resource}, instance=instance, **of)
+        return result.asset_materializations_for_node(asset.op.name)
+
+    return run
+
+
+@pytest.fixture
+def counted(resource):
+    """A function that counts the rows on Dune, by marker and partition."""
+    sql = f"SELECT day, p, count(*) AS n FROM {LABELS} GROUP BY 1, 2 ORDER BY 1"
+    return lambda: [tuple(row.values()) for row in resource.run_sql(sql).read().to_pylist()]
+
+
+def test_a_partition_is_appended_once(append, counted):
+    (first,) = append(by_day, "a")
+    assert first.metadata["dagster/partition_row_count"].value == 2
+    append(by_day, "b", "b")
+    (again,) = append(by_day, "a")
+    assert counted() == [("a", "a", 2), ("b", "b", 2)]
+
+    # What was there already was not counted as written: no rows are claimed, not even none.
+    assert "dagster/partition_row_count" not in again.metadata
+    assert again.metadata["dagster-dune/credits"].value > 0
+
+
+def test_several_partitions_of_one_run_have_no_marker(append, dune):
+    seen = []
+
+    @build_dune_upload(LABELS, mode="append", marker_column="day", partitions_def=DAYS)
+    def several(context):
+        seen.append(context.partition_keys)
+
+    with pytest.raises(
+        DuneConfigurationError, match=r"dune\.acme\.labels .* this run is of 2: a, b.* one partition a run"
+    ):
+        append(several, "a", "b")
+    assert (seen, dune.journal()) == ([], [])
+
+
+def test_a_range_without_a_marker_tells_rows_of_all_its_partitions(append):
+    @build_dune_upload(LABELS, mode="append", partitions_def=DAYS)
+    def unmarked(context):
+        return pl.DataFrame({"p": context.partition_keys})
+
+    for event in append(unmarked, "a", "b"):
+        assert event.metadata["dagster-dune/range_row_count"].value == 2
+        assert "dagster/partition_row_count" not in event.metadata
+    assert append(unmarked, "a")[0].metadata["dagster/partition_row_count"].value == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "replace"}])
+def test_partitions_do_not_replace_each_other(options):
+    with pytest.raises(
+        DuneConfigurationError,
+        match=r'dune\.acme\.labels .*mode="replace".*only the last partition.*mode="append".*marker_column',
+    ):
+        build_dune_upload(LABELS, partitions_def=DAYS, **options)
 
 
 def test_a_key_can_be_chosen_by_the_translator():
