@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import duckdb
@@ -52,6 +53,98 @@ def test_an_asset_reads_a_frame_and_tells_what_it_cost(resource, instance):
     export = metadata["dagster-dune/export/dune/numbers_1"].value
     assert (export["rows"], export["bytes"] > 0) == (2, True)
     assert metadata["dagster-dune/export/sql"].value["credits"] > 0
+
+
+@pytest.fixture
+def told(resource, instance):
+    """A function that runs something in an asset: what is said in the asset's metadata, and what it returned."""
+
+    def run(pay, *upstream):
+        returned = []
+
+        @dg.asset(deps=[key for assets in upstream for key in assets.keys])
+        def payer(context: dg.AssetExecutionContext) -> None:
+            returned.extend(pay(context))
+
+        result = dg.materialize([payer], resources={"dune": resource}, instance=instance)
+        (event,) = result.asset_materializations_for_node("payer")
+        return {key: value.value for key, value in event.metadata.items()}, returned
+
+    return run
+
+
+def test_all_that_is_paid_for_sql_is_in_the_metadata(told, resource):
+    def pay(context):
+        results = [resource.run_sql(f"SELECT {n} AS n", context=context) for n in (1, 2)]
+        resource.run_sql("SELECT 3 AS n UNION ALL SELECT 4", as_=pl.DataFrame, context=context)
+        return results
+
+    metadata, results = told(pay)
+    sql = metadata["dagster-dune/export/sql"]
+    assert sql["execution_ids"][:2] == [result.execution_id for result in results]
+    assert (len(sql["execution_ids"]), sql["rows"], sql["bytes"] > 0) == (3, 2, True)
+    assert sql["credits"] > sum(result.credits for result in results)
+
+
+def test_one_call_is_told_once(told, resource):
+    def pay(context):
+        result = resource.run_sql("SELECT 1 AS n", context=context)
+        resource.run_query(1, as_=pl.DataFrame, context=context)
+        return [result, resource.run_query(1)]
+
+    metadata, (sql, query) = told(pay)
+    assert metadata["dagster-dune/export/sql"] == {"execution_ids": [sql.execution_id], "credits": sql.credits}
+    export = metadata["dagster-dune/export/query_1"]
+    assert list(export) == ["execution_ids", "rows", "bytes", "credits"]
+    assert (len(export["execution_ids"]), export["rows"], export["credits"]) == (1, 5, query.credits)
+
+
+def test_a_query_with_several_parameters_is_told_with_all_that_it_cost(told, resource):
+    def pay(context):
+        for day in ("a", "b"):
+            yield resource.run_query(2, {"day": day}, as_="arrow", context=context)
+
+    metadata, tables = told(pay)
+    export = metadata["dagster-dune/export/query_2"]
+    assert (len(set(export["execution_ids"])), export["rows"]) == (2, 2)
+    assert export["bytes"] > 0
+    assert len(tables) == 2
+
+
+def test_partitions_that_are_read_one_by_one_are_told_together(told, resource, instance):
+    days = ("2026-01-02", "2026-01-03")
+    for day in days:
+        dg.materialize([DAILY], resources={"dune": resource}, instance=instance, partition_key=day)
+
+    def pay(context):
+        return [resource.get_result(context, "dune/by_day_2", partition_key=day) for day in (*days, days[0])]
+
+    metadata, _ = told(pay, DAILY)
+    export = metadata["dagster-dune/export/dune/by_day_2"]
+    assert (len(export["execution_ids"]), export["rows"]) == (2, 3)
+
+
+def test_two_writes_to_one_table_are_told_together(told, resource):
+    def pay(context):
+        return [resource.write_table([{"n": n}], "dune.acme.numbers", mode="append", context=context) for n in (1, 2)]
+
+    metadata, written = told(pay)
+    assert metadata["dagster-dune/upload/dune.acme.numbers"] == {
+        "rows": 2,
+        "bytes": sum(one.bytes for one in written),
+        "credits": sum(one.credits for one in written),
+    }
+
+
+def test_threads_of_one_asset_lose_nothing(told, resource):
+    def pay(context):
+        with ThreadPoolExecutor(8) as threads:
+            return list(threads.map(lambda n: resource.run_sql(f"SELECT {n} AS n", context=context), range(16)))
+
+    metadata, results = told(pay)
+    export = metadata["dagster-dune/export/sql"]
+    assert set(export["execution_ids"]) == {result.execution_id for result in results}
+    assert export["credits"] == pytest.approx(sum(result.credits for result in results))
 
 
 def test_a_result_becomes_a_parquet_file(resource, instance, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -107,18 +107,6 @@ def log_of(context: ReadContext) -> logging.Logger | None:
     """Return the log of a context; None where there is none."""
     log = _first(context, "log")
     return log if isinstance(log, logging.Logger) else None
-
-
-def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
-    """Tell in the metadata of the asset that reads; an op, or several assets at once, have the log alone."""
-    if not isinstance(context, dg.AssetExecutionContext):
-        return
-    try:
-        keys = context.selected_asset_keys
-    except dg.DagsterError:  # an asset that a test calls like a function
-        return
-    if len(keys) == 1:
-        context.add_asset_metadata(metadata, next(iter(keys)))
 
 
 def key_of(asset_key: CoercibleKey) -> dg.AssetKey:

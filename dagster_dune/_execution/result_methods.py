@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from dagster_dune._execution.asset_executions import (
     CoercibleKey,
     ReadContext,
-    add_metadata,
     executions_of,
     key_of,
     log_of,
     place_of,
 )
+from dagster_dune._execution.charges import add_metadata
 from dagster_dune._execution.has_client import HasClient
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.endpoints.base import PAGE_SIZE
@@ -294,8 +294,7 @@ def _read(result: DuneResult, name: str, as_: Any, context: ReadContext, options
 
     def tell(export: Export) -> None:
         if context:
-            figures = export_metadata(name, [result.execution_id], export.rows, export.bytes, result.credits)
-            add_metadata(context, figures)
+            add_metadata(context, export_metadata(name, [result.execution_id], export.rows, export.bytes))
 
     return result.read(as_, log=log_of(context), on_export=tell, closes_client=True, **options)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from dagster_dune._execution.asset_executions import (
     CoercibleKey,
     ReadContext,
-    add_metadata,
     executions_of,
     key_of,
     log_of,
     place_of,
 )
+from dagster_dune._execution.charges import add_metadata
 from dagster_dune._execution.has_client import HasClient
 from dagster_dune.metadata import export_metadata, upload_metadata
 

@@ -1,0 +1,50 @@
+"""What the calls of one step have moved and cost, summed by name in the metadata of its asset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import dagster as dg
+
+from dagster_dune._execution.asset_executions import ReadContext
+
+_sums: WeakKeyDictionary[dg.AssetExecutionContext, dict[str, dict[str, Any]]] = WeakKeyDictionary()
+_lock = Lock()  # threads of a step share its context
+
+
+def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
+    """Tell figures in the metadata of the asset that reads or writes, added to those that stand under their keys.
+
+    An op, or several assets at once, have the log alone.
+
+    Args:
+        context: Where it reads or writes.
+        metadata: What `export_metadata` and `upload_metadata` make. Numbers are summed, members of lists told once.
+    """
+    if not isinstance(context, dg.AssetExecutionContext):
+        return
+    try:
+        keys = context.selected_asset_keys
+    except dg.DagsterError:  # an asset that a test calls like a function
+        return
+    if len(keys) != 1:
+        return
+    with _lock:
+        # Dagster replaces what a key has, and does not tell what that was.
+        sums = _sums.setdefault(context, {})
+        sums.update({key: _sum(sums.get(key, {}), figures.value) for key, figures in metadata.items()})
+        told = {key: dg.MetadataValue.json(sums[key]) for key in metadata}
+        context.add_asset_metadata(told, next(iter(keys)))
+
+
+def _sum(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _added(before.get(name), now.get(name)) for name in {**now, **before}}
+
+
+def _added(before: Any, now: Any) -> Any:
+    if before is None or now is None:
+        return now if before is None else before
+    return list(dict.fromkeys(before + now)) if isinstance(now, list) else before + now
