@@ -40,7 +40,7 @@ class ResultServer:
         self.names, self.types, self.texts = names, types, texts
         self.values = [dict(zip(names, row, strict=True)) for row in (values if values is not None else texts)]
         self.max_rows, self.max_values = max_rows, max_values
-        self.state = "QUERY_STATE_COMPLETED"
+        self.state, self.is_finished = "QUERY_STATE_COMPLETED", True
         self.total = len(texts)
         self.bytes = 1000
         self.requests = []
@@ -91,7 +91,7 @@ class ResultServer:
             "total_row_count": self.total,
             "total_result_set_bytes": self.bytes,
         }
-        about = {"execution_id": self.ID, "state": self.state, "is_execution_finished": True}
+        about = {"execution_id": self.ID, "state": self.state, "is_execution_finished": self.is_finished}
         if path.endswith("/status"):
             return _json(about | {"result_metadata": metadata, "error": self.error()})
         chosen = next(csv.reader([options["columns"]])) if "columns" in options else self.names
