@@ -238,12 +238,15 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
         Raises:
             DuneConfigurationError: A variable is not set, or its value is none that the setting can have.
         """
-        return self._client(setting_value("timeout", self.timeout), setting_value("max_retries", self.max_retries))
+        return self._client(self._setting("timeout"), self._setting("max_retries"))
+
+    def _setting(self, name: str) -> Any:
+        return setting_value(name, getattr(self, name))
 
     def _client(self, timeout: float, max_retries: int) -> DuneApiClient:
-        address = checked_base_url(address_in_force(setting_value("base_url", self.base_url)))
-        reads_per_minute = setting_value("reads_per_minute", self.reads_per_minute)
-        return DuneApiClient(setting_value("api_key", self.api_key), address, timeout, max_retries, reads_per_minute)
+        address = checked_base_url(address_in_force(self._setting("base_url")))
+        reads_per_minute = self._setting("reads_per_minute")
+        return DuneApiClient(self._setting("api_key"), address, timeout, max_retries, reads_per_minute)
 
     def run(
         self,

@@ -114,10 +114,13 @@ def build_dune_refresh_sensor(
 
 
 def _check_budget(interval: int, requests: int, seconds: float, reads_per_minute: int) -> None:
-    if interval < 1 or seconds <= 0 or reads_per_minute < 1:
-        raise DuneConfigurationError(
-            "minimum_interval_seconds, max_seconds_per_tick and reads_per_minute must be positive."
-        )
+    positive = {
+        "minimum_interval_seconds": interval,
+        "max_seconds_per_tick": seconds,
+        "reads_per_minute": reads_per_minute,
+    }
+    if wrong := next((name for name, number in positive.items() if number <= 0), None):
+        raise DuneConfigurationError(f"{wrong} must be positive, not {positive[wrong]}.")
     if requests < MIN_REQUESTS:
         raise DuneConfigurationError(
             f"max_requests_per_tick must be at least {MIN_REQUESTS}, since an asset takes that many, not {requests}."

@@ -14,6 +14,7 @@ import pytest
 from dagster_dune import (
     DuneCatalog,
     DuneConfigurationError,
+    DuneResource,
     DuneResultError,
     Query,
     QueryPartitions,
@@ -182,9 +183,9 @@ def test_a_script_exports_and_a_sensor_does(resource, instance, tmp_path, monkey
     ("given", "said"),
     [
         ({"filters": "n > 0"}, "filters is an option of reading, and without as_ nothing is read.*Name as_"),
-        ({"colums": ["n"]}, "unexpected keyword argument 'colums'.*Options of reading are"),
+        ({"colums": ["n"]}, "There is no option 'colums' of reading. Did you mean columns"),
         ({"as_": "polar"}, "cannot become 'polar'"),
-        ({"as_": "arrow", "colums": ["n"]}, "unexpected keyword argument 'colums'"),
+        ({"as_": "arrow", "colums": ["n"]}, "There is no option 'colums' of reading"),
         ({"as_": "arrow", "limit": -1}, "limit must not be negative"),
         ({"as_": "arrow", "uint256": "hex"}, "uint256='hex' is none of"),
         ({"timeout": "5"}, "timeout must be a number"),
@@ -195,6 +196,21 @@ def test_how_it_is_read_is_checked_before_it_is_paid_for(dune, resource, given, 
         with pytest.raises(DuneConfigurationError, match=said):
             run(*("SELECT 1",) if run == resource.run_sql else (1,), **given)
     assert dune.executions() == []
+
+
+def test_settings_of_the_resource_count_where_sql_is_executed(dune, monkeypatch):
+    """Those of variables too, which nobody else reads in a script."""
+    monkeypatch.setenv("MY_TIER", "large")
+    given = {"performance": dg.EnvVar("MY_TIER"), "poll_failure_tolerance": 0, "max_retries": 0}
+    script = DuneResource(api_key=dune.api_key, base_url=dune.url, **given)
+    assert script.run_sql("SELECT 1 AS n", as_="arrow").num_rows == 1
+    (sent,) = [entry for entry in dune.journal() if entry["path"].endswith("/sql/execute")]
+    assert sent["body"]["performance"] == "large"
+    dune.inject(
+        "status", method="GET", path="/api/v1/execution/*/status", status=503, body={"error": "busy"}, times=None
+    )
+    with pytest.raises(DuneResultError, match="was started, and its status cannot be read"):
+        script.run_sql("SELECT 1")
 
 
 def test_a_package_that_is_missing_is_told_before_anything_is_paid_for(dune, resource, monkeypatch):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from dagster_dune.api.client import DuneApiClient
 
 
 class HasClient(ABC):
-    """Makes clients of Dune's API."""
+    """Makes clients of Dune's API, and has settings."""
 
     @abstractmethod
     def get_client(self) -> DuneApiClient:
         """Return a client of Dune's API. Use it as a context manager."""
+
+    @abstractmethod
+    def _setting(self, name: str) -> Any:
+        """Return what a field holds, or what its variable of the environment does."""

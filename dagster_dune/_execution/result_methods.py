@@ -23,7 +23,7 @@ from dagster_dune.paging.json_rows import rows_of
 from dagster_dune.paging.options import ReadOptions
 
 if TYPE_CHECKING:
-    from dagster_dune.frames.results import DuneResult
+    from dagster_dune.frames.results import DuneResult, Waiting
     from dagster_dune.paging.options import Export
 
 FrameT = TypeVar("FrameT")
@@ -207,11 +207,11 @@ class ResultMethods(HasClient):
             AmbiguousSubmission: Dune may have started it; it was not sent again.
             DuneResultError: It failed, was cancelled, or took too long; or its rows cannot be read.
         """
-        from dagster_dune.frames.results import Waiting, check_reading, run_query  # noqa: PLC0415
+        from dagster_dune.frames.results import check_reading, run_query  # noqa: PLC0415
 
         check_reading(as_, options)
-        waiting, log = Waiting(self._longest_poll, timeout=timeout), log_of(context)
-        tier = performance or self._default_tier
+        waiting, log = self._waiting(timeout), log_of(context)
+        tier = performance or self._setting("performance")
         with _closed_on_error(self.get_client()) as client:
             result = run_query(client, query_id, parameters, performance=tier, waiting=waiting, log=log)
             return _read(result, f"query_{query_id}", as_, context, options)
@@ -268,22 +268,19 @@ class ResultMethods(HasClient):
             AmbiguousSubmission: Dune may have started it; it was not sent again.
             DuneResultError: It failed, was cancelled, or took too long, or a page is not what it must be.
         """
-        from dagster_dune.frames.results import Waiting, check_reading, run_sql  # noqa: PLC0415
+        from dagster_dune.frames.results import check_reading, run_sql  # noqa: PLC0415
 
         check_reading(as_, options)
-        waiting, log = Waiting(self._longest_poll, timeout=timeout), log_of(context)
-        tier = performance or self._default_tier
+        waiting, log = self._waiting(timeout), log_of(context)
+        tier = performance or self._setting("performance")
         with _closed_on_error(self.get_client()) as client:
             result = run_sql(client, sql, performance=tier, waiting=waiting, log=log)
             return _read(result, "sql", as_, context, options)
 
-    @property
-    def _longest_poll(self) -> float:
-        return float(getattr(self, "max_poll_interval", 5.0))
+    def _waiting(self, timeout: float | None) -> Waiting:
+        from dagster_dune.frames.results import Waiting  # noqa: PLC0415
 
-    @property
-    def _default_tier(self) -> str | None:
-        return getattr(self, "performance", None)
+        return Waiting(self._setting("max_poll_interval"), self._setting("poll_failure_tolerance"), timeout=timeout)
 
 
 def _read(result: DuneResult, name: str, as_: Any, context: ReadContext, options: Mapping[str, Any]) -> Any:

@@ -152,8 +152,8 @@ CHECK_DESCRIPTIONS = {
     "at_most": "The greatest number that passes.",
     "equals": "The number that passes.",
     "change_at_most": "How far the number may be from the one before, such as 20%.",
-    "factor_at_most": "By what factor the row count may differ from the mean of the last runs.",
-    "last": "How many runs that mean is of.",
+    "factor_at_most": "By what factor the row count may differ from the mean of the last executions.",
+    "last": "How many executions that mean is of.",
     "columns": "The columns that the result must have, with their types as Dune names them.",
     "max_age_hours": "How many hours ago the execution may have ended.",
 }

@@ -17,7 +17,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.doctor.owners import Owner
 from dagster_dune.errors import DuneError
-from dagster_dune.pipeline.readable import has_ended
+from dagster_dune.pipeline.states import phase_of_execution
 
 QUERY_MARK = "dagster-dune doctor: "
 T = TypeVar("T")
@@ -97,7 +97,7 @@ class TemporaryObjects:
             DuneError: It takes too long.
         """
         self._running.add(execution_id)
-        status = self.wait(lambda: self.client.get_execution_status(execution_id), has_ended)
+        status = self.wait(lambda: self.client.get_execution_status(execution_id), _has_ended)
         self.note(execution_id, status)
         return status
 
@@ -105,7 +105,7 @@ class TemporaryObjects:
         """Take down what an execution cost."""
         status = status or self.client.get_execution_status(execution_id)
         self._costs[execution_id] = status.execution_cost_credits or 0.0
-        if has_ended(status):
+        if _has_ended(status):
             self._running.discard(execution_id)
         return status
 
@@ -175,6 +175,10 @@ def clear_account(client: DuneApiClient, owner: Owner) -> list[str]:
         "left to a doctor that may still run": len(all_matviews) - len(matviews) + len(all_queries) - len(queries),
     }
     return [f"{count} {words}" for words, count in counts.items() if count]
+
+
+def _has_ended(status: models.ExecutionStatus) -> bool:
+    return phase_of_execution(status).has_ended
 
 
 def _quietly(action: Callable[[], object]) -> None:

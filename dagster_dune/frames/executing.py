@@ -15,8 +15,7 @@ from dagster_dune.api.errors import DuneConnectionError, DuneNotFoundError, Dune
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.paging.options import check_kinds
-from dagster_dune.pipeline.readable import has_ended
-from dagster_dune.pipeline.states import Phase, phase_of
+from dagster_dune.pipeline.states import Phase, phase_of, phase_of_execution
 
 FIRST_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 5.0
@@ -90,7 +89,7 @@ def execute(
     except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
         _cancel(client, name, execution_id, log)
         raise
-    phase = phase_of(status.state)
+    phase = phase_of_execution(status)
     if not phase.is_success:
         raise DuneResultError(_failure(name, execution_id, status))
     cost = status.execution_cost_credits
@@ -122,7 +121,7 @@ def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting
         try:
             status = client.get_execution_status(execution_id)
             answered = time.monotonic()
-            if has_ended(status):
+            if phase_of_execution(status).has_ended:
                 return status
         except DuneError as error:
             if not _may_pass(error, begun, answered, waiting):
@@ -158,7 +157,7 @@ def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float
         raise DuneResultError(f"{words} and was cancelled.")
     with suppress(DuneError):
         status = client.get_execution_status(execution_id)
-        if has_ended(status):
+        if phase_of_execution(status).has_ended:
             return status
     raise DuneResultError(
         f"{words}, and could not be cancelled: {why}",
@@ -183,6 +182,5 @@ def _failure(name: str, execution_id: str, status: ExecutionStatus) -> str:
     where = f" (line {place.line}, column {place.column})" if place and place.line is not None else ""
     cost = status.execution_cost_credits
     charged = "" if cost is None else f" It cost {cost:g} credits."
-    phase = phase_of(status.state)
-    state = status.state if phase is Phase.UNKNOWN else phase.value
+    state = status.state if phase_of(status.state) is Phase.UNKNOWN else phase_of_execution(status).value
     return f"Execution {execution_id} of {name} is {state}{words}{where}.{charged}"

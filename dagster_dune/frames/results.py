@@ -19,7 +19,7 @@ from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
 from dagster_dune.frames.types.columns import ARROW_DIGITS, Choices
-from dagster_dune.paging.options import Export, ReadOptions
+from dagster_dune.paging.options import Export, ReadOptions, options_from
 
 FrameT = TypeVar("FrameT")
 _log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def open_reader(
     """Find a result, and return what reads it as record batches; see `get_result`."""
     if (execution_id is None) == (query_id is None):
         raise DuneConfigurationError("Give an execution_id or a query_id, one of them.")
-    chosen = _chosen(options)
+    chosen = options_from(ReadOptions, options, "reading")
     if execution_id is None:
         execution_id = _latest_execution(client, query_id)
     _check_ids(execution_id)
@@ -161,7 +161,7 @@ def check_reading(as_: Any, options: Mapping[str, Any]) -> None:
     Raises:
         DuneConfigurationError: It cannot become that, a package is missing, an option is none, or would have no effect.
     """
-    chosen = _chosen(options)
+    chosen = options_from(ReadOptions, options, "reading")
     Choices(chosen.uint256, chosen.timestamps)
     if as_ is not None:
         target_of(as_).check_installed()
@@ -170,14 +170,6 @@ def check_reading(as_: Any, options: Mapping[str, Any]) -> None:
             f"{next(iter(options))} is an option of reading, and without as_ nothing is read.",
             hint="Name as_, or give it to read() of the DuneResult.",
         )
-
-
-def _chosen(options: Mapping[str, Any]) -> ReadOptions:
-    try:
-        return ReadOptions(**options)
-    except TypeError as error:
-        known = ", ".join(ReadOptions.__dataclass_fields__)
-        raise DuneConfigurationError(f"{error}.", hint=f"Options of reading are {known}.") from error
 
 
 def _check_ids(execution_id: object) -> None:

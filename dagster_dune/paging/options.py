@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from inspect import signature
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from dagster_dune.api.endpoints.base import comma_separated
 from dagster_dune.errors import DuneConfigurationError
+
+OptionsT = TypeVar("OptionsT")
 
 CONCURRENT_PAGES = 8
 Wire = Literal["auto", "csv", "json"]
@@ -52,6 +56,27 @@ def check_kinds(options: Any, kinds: Mapping[str, type]) -> None:
         value = getattr(options, name)
         if value is not None and not (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
             raise DuneConfigurationError(f"{name} must be {_WORDS[kind]}, not {value!r}.")
+
+
+def options_from(kind: type[OptionsT], given: Mapping[str, Any], what: str) -> OptionsT:
+    """Make options of what a caller has named.
+
+    Args:
+        kind: The dataclass of the options.
+        given: Their values by their names.
+        what: What they are of, for messages.
+
+    Raises:
+        DuneConfigurationError: There is no such option, or a value is none that it can have.
+    """
+    known = list(signature(kind).parameters)
+    if unknown := next((name for name in given if name not in known), None):
+        close = get_close_matches(unknown, known, n=1)
+        raise DuneConfigurationError(
+            f"There is no option {unknown!r} of {what}.",
+            hint=f"Did you mean {close[0]}?" if close else f"The options of {what} are {', '.join(known)}.",
+        )
+    return kind(**given)
 
 
 @dataclass(frozen=True)
@@ -101,10 +126,10 @@ class ReadOptions:
         numbers = {"limit": self.limit, "max_bytes": self.max_bytes}
         if wrong := [name for name, number in numbers.items() if number is not None and number < 0]:
             raise DuneConfigurationError(f"{wrong[0]} must not be negative, but is {numbers[wrong[0]]}.")
-        if (self.sample is not None and self.sample < 1) or self.concurrency < 1:
-            raise DuneConfigurationError("sample and concurrency must be at least 1.")
-        if self.page_size is not None and self.page_size < 1:
-            raise DuneConfigurationError(f"page_size must be at least 1, not {self.page_size}.")
+        for name in ("sample", "concurrency", "page_size"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise DuneConfigurationError(f"{name} must be at least 1, not {number}.")
         comma_separated(self.columns)
         if self.columns is not None and not self.columns:
             raise DuneConfigurationError(

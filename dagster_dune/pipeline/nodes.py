@@ -187,7 +187,10 @@ def node_target(
     tier = override.performance or obj.performance or performance
     if isinstance(obj, MaterializedView):
         if override.query_parameters:
-            raise DunePlanError(f"{obj.name} is a matview, which Dune refreshes without parameters.")
+            raise DunePlanError(
+                f"{obj.name} is a matview, which Dune refreshes without parameters.",
+                hint="Remove it from query_parameters of the run's configuration.",
+            )
         return MaterializedViewRefresh(name=obj.name, performance=tier)
     check_as_written(obj.sql_name, obj.parameters, override.query_parameters)
     values = {**obj.query_parameters, **override.query_parameters}

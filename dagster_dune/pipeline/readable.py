@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dagster_dune.api.models import Execution
 from dagster_dune.errors import DuneResultError
-from dagster_dune.pipeline.states import Phase, phase_of
+from dagster_dune.pipeline.states import Phase, phase_of_execution
 
 EXPIRY_HINT = "Results expire 90 days after their execution: execute the query again."
-AGAIN = "Execute the query again."
 HINTS = {
     Phase.PARTIAL: "Dune has cut the result short: allow_partial_results=True reads what there is.",
     Phase.WAITING: "It has not begun yet: wait until it has completed.",
@@ -15,11 +14,6 @@ HINTS = {
     Phase.UNKNOWN: "The state is not known here: wait until it is QUERY_STATE_COMPLETED.",
     Phase.EXPIRED: EXPIRY_HINT,
 }
-
-
-def has_ended(execution: Execution) -> bool:
-    """Whether nothing more will happen, in whatever words: Dune may have states that are not known here."""
-    return bool(execution.is_execution_finished) or phase_of(execution.state).has_ended
 
 
 def check_readable(execution: Execution, execution_id: str, *, allow_partial: bool = False) -> None:
@@ -33,11 +27,11 @@ def check_readable(execution: Execution, execution_id: str, *, allow_partial: bo
     Raises:
         DuneResultError: It has not completed, has failed, or its result has expired.
     """
-    phase = phase_of(execution.state)
+    phase = phase_of_execution(execution)
     if phase is Phase.COMPLETED or (phase is Phase.PARTIAL and allow_partial):
         return
     why = f": {execution.error.message}" if execution.error and execution.error.message else ""
     raise DuneResultError(
         f"Execution {execution_id} has no rows to read, its state is {execution.state}{why}.",
-        hint=AGAIN if phase is Phase.UNKNOWN and has_ended(execution) else HINTS.get(phase, AGAIN),
+        hint=HINTS.get(phase, "Execute the query again."),
     )

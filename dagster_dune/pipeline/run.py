@@ -23,7 +23,7 @@ from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.progress import Progress
 from dagster_dune.pipeline.settle import Outcome, Settlement
-from dagster_dune.pipeline.states import phase_of
+from dagster_dune.pipeline.states import phase_of, phase_of_execution
 
 BACKOFF = 1.5
 LEAST_WAIT = 1.0
@@ -171,7 +171,7 @@ def _runs(client: DuneApiClient, execution_id: str) -> bool:
         return False
     except TRANSIENT:
         return True
-    return not phase_of(execution.state, execution.error.message if execution.error else None).has_ended
+    return not phase_of_execution(execution).has_ended
 
 
 class _Poller:

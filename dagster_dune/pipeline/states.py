@@ -8,6 +8,10 @@ without case and with or without ``QUERY_STATE_``. See https://docs.dune.com/api
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dagster_dune.api.models import Execution
 
 
 class Phase(Enum):
@@ -55,6 +59,15 @@ PHASES = {
     "timed_out": Phase.FAILED,
     "skipped": Phase.WAITING,
 }
+
+
+def phase_of_execution(execution: Execution) -> Phase:
+    """Read where an execution stands, by its state and its error.
+
+    Dune may have states that are not known here: one that has ended in such a state has failed.
+    """
+    phase = phase_of(execution.state, execution.error.message if execution.error else None)
+    return Phase.FAILED if phase is Phase.UNKNOWN and execution.is_execution_finished else phase
 
 
 def phase_of(word: str | None, error: str | None = None) -> Phase:

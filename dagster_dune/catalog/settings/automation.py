@@ -27,6 +27,18 @@ CRON_NAMES: tuple[Mapping[str, int], ...] = (
 CRON_PART = re.compile(r"(?:\*|(?P<first>\w{1,3})(?:-(?P<last>\w{1,3}))?)(?:/(?P<step>[1-9]\d?))?", re.ASCII)
 
 
+def check_cron(text: str, *, hint: str) -> None:
+    """Check that a text is a cron.
+
+    Raises:
+        DuneCatalogError: It has not five fields, or one is out of its range.
+    """
+    if len(text.split()) != CRON_FIELDS:
+        raise DuneCatalogError(f"{text!r} is no cron: it must have five fields.", hint=hint)
+    if not is_cron(text):
+        raise DuneCatalogError(f"{text!r} is no cron: a field is out of its range.", hint=hint)
+
+
 def is_cron(text: str) -> bool:
     """Whether a text is five cron fields, each in its range.
 
@@ -89,10 +101,8 @@ class Automation(BaseModel):
                 f"The automation {self.condition} {'needs' if self.cron is None else 'takes no'} cron.",
                 hint='Write automation: {condition: on_cron, cron: "0 6 * * *"}, or automation: eager.',
             )
-        if self.cron is not None and len(self.cron.split()) != CRON_FIELDS:
-            raise DuneCatalogError(f"{self.cron!r} is no cron: it must have five fields.", hint='As in "0 6 * * *".')
-        if self.cron is not None and not is_cron(self.cron):
-            raise DuneCatalogError(f"{self.cron!r} is no cron: a field is out of its range.", hint='As in "0 6 * * *".')
+        if self.cron is not None:
+            check_cron(self.cron, hint='As in "0 6 * * *".')
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError) as error:

@@ -156,7 +156,7 @@ class DuneCheck(BaseModel):
         if needed and all(getattr(self, setting) in (None, {}) for setting in needed):
             raise self._wrong(f"needs {' or '.join(needed)}.")
         if "last" in self.model_fields_set and self.factor_at_most is None and self.kind == "row_count":
-            raise self._wrong("has last without factor_at_most, which says what to do with the mean of those runs.")
+            raise self._wrong("has last without factor_at_most, which says what to do with their mean.")
         if untyped := [name for name, type_ in self.columns.items() if not type_.strip()]:
             raise self._wrong(f"does not say of which type {untyped[0]} is.", "Types are as Dune names them: bigint.")
 

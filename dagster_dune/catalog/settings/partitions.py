@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dagster_dune._sentences import abbreviated
-from dagster_dune.catalog.settings.automation import is_cron
+from dagster_dune.catalog.settings.automation import check_cron
 from dagster_dune.catalog.settings.parameters import ParameterValue
 from dagster_dune.errors import DuneCatalogError, DunePlanError
 
@@ -209,8 +209,8 @@ class QueryPartitions(BaseModel):
             raise DuneCatalogError(
                 "Partitions of the cron kind need cron, and no others take it.", hint='As in cron: "0 */6 * * *".'
             )
-        if self.cron is not None and not is_cron(self.cron):
-            raise DuneCatalogError(f"{self.cron!r} is no cron: it has five fields.", hint='As in "0 */6 * * *".')
+        if self.cron is not None:
+            check_cron(self.cron, hint='As in "0 */6 * * *".')
 
     def _check(self, key: str, template: str) -> None:
         allowed = [START, END] if self.is_time else []

@@ -25,6 +25,7 @@ from dagster_dune.frames.uploads.markers import MarkedRows
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, TableWritten, WriteOptions, price_of
 from dagster_dune.frames.uploads.schema import differences, table_columns, table_parts
 from dagster_dune.frames.uploads.sources import rows_in
+from dagster_dune.paging.options import options_from
 
 _log = logging.getLogger(__name__)
 
@@ -60,11 +61,7 @@ def write_table(
             says what is there now.
         DuneApiError: Dune refused the first step, or could not be reached.
     """
-    try:
-        chosen = WriteOptions(**options)
-    except TypeError as error:
-        known = ", ".join(WriteOptions.__dataclass_fields__)
-        raise DuneConfigurationError(f"{error}.", hint=f"Options of writing are {known}.") from error
+    chosen = options_from(WriteOptions, options, "writing")
     team, table = table_parts(name)
     rows = rows_in(frame)
     columns = table_columns(rows.schema, chosen.types)
