@@ -1,4 +1,4 @@
-"""Every metadata key and tag that dagster-dune writes, and the one place that fills them."""
+"""Every metadata key that dagster-dune writes, every tag that users set, and what fills those of objects and nodes."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
                 assets = DuneAssetSet.of(context)
                 details = stack.enter_context(self._details_of(assets, brief_client)) if self.details else None
                 configs = configs_of(context, config)
-                overrides = overrides_of(configs, assets, assets.elsewhere)
+                overrides = overrides_of(configs, assets)
                 step = Step(context, assets, client, brief_client, details, self._step_settings)
                 tier, most = self.performance, self.max_nodes
                 if form_of(configs, pipeline_form) == "lineage":

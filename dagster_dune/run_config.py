@@ -102,16 +102,13 @@ def configs_of(context: dg.AssetExecutionContext, config: DuneRunConfig | None) 
         ) from error
 
 
-def overrides_of(
-    configs: Sequence[DuneRunConfig], assets: DuneAssetSet, elsewhere: Mapping[str, str]
-) -> dict[str, Override]:
+def overrides_of(configs: Sequence[DuneRunConfig], assets: DuneAssetSet) -> dict[str, Override]:
     """Return what a run's configuration changes, by the SQL names of the selected objects and of the checks' queries.
 
     Args:
-        configs: What is said to the definition and, after it, to this step alone.
+        configs: What is said to the definition and, after it, to this step alone. What is said to the definition of
+            assets that its other steps run counts there.
         assets: What this step is to materialize and to check.
-        elsewhere: By SQL name, what other steps of the same definition run in this run. What the configuration of the
-            definition says of them is theirs to heed.
 
     Raises:
         DunePlanError: It names what can be no tier, or an asset that is not selected.
@@ -119,7 +116,7 @@ def overrides_of(
     everywhere: Performance | None = None
     tiers: dict[str, Performance] = {}
     values: dict[str, dict[str, Any]] = {}
-    for config, others in zip(configs, [elsewhere, {}], strict=False):
+    for config, others in zip(configs, [assets.elsewhere, {}], strict=False):
         everywhere = _tier(config.performance) if config.performance else everywhere
         for key, tier in config.asset_performance.items():
             tiers[_name(key, assets, others, "asset_performance")] = _tier(tier)

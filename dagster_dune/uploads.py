@@ -24,6 +24,8 @@ from dagster_dune.translator import DagsterDuneTranslator
 if TYPE_CHECKING:
     from dagster_dune.frames.uploads.tables import TableWritten
 
+KIND_TAGS = "dagster/kind/"
+
 
 def build_dune_upload(
     table: str,
@@ -57,7 +59,7 @@ def build_dune_upload(
         marker_column: Of appends: a further column that holds the partition's key, or the id of the run's first
             attempt. By it rows are found again, and nothing is appended twice; looking is a query, and charged. A run
             of several partitions is refused: backfills run one at a time.
-        translator: How the table looks as an asset.
+        translator: Gives the table's key, owners, tags and group.
         deps: Further assets that it depends on.
         ins: The assets that the function takes as arguments.
         partitions_def: Its partitions, with ``mode="append"``.
@@ -126,6 +128,8 @@ def build_dune_upload(
             deps=deps,
             ins=ins,
             kinds={"dune", "python"},
+            owners=spec.owners,
+            tags={tag: value for tag, value in spec.tags.items() if not tag.startswith(KIND_TAGS)},
             metadata=spec_metadata(reference),
             partitions_def=partitions_def,
             group_name=group_name or spec.group_name,

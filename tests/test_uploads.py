@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from dagster_dune import (
+    DagsterDuneTranslator,
     DuneCatalog,
     DuneConfigurationError,
     DuneResource,
@@ -132,3 +133,18 @@ def test_a_key_can_be_chosen_by_the_translator():
     assert labels.key == dg.AssetKey(["dune", "acme", "labels"])
     assert labels.specs_by_key[labels.key].metadata["dagster/table_name"] == LABELS
     assert labels.specs_by_key[labels.key].description == "Labels of addresses."
+
+
+def test_a_table_belongs_to_whom_the_translator_says():
+    class Owned(DagsterDuneTranslator):
+        def get_asset_spec(self, obj):
+            spec = super().get_asset_spec(obj)
+            return spec.replace_attributes(owners=["team:data"], tags={"tier": "1"}, group_name="own")
+
+    @build_dune_upload("dune.acme.labels", translator=Owned())
+    def labels():
+        return []
+
+    (spec,) = labels.specs
+    assert (spec.owners, spec.tags["tier"], spec.group_name) == (["team:data"], "1", "own")
+    assert spec.kinds == {"dune", "python"}

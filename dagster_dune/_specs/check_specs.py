@@ -58,7 +58,7 @@ def check_specs(
     return [_spec(catalog, check, keys) for check in checks]
 
 
-def gated(catalog: DuneCatalog, names: Collection[str]) -> set[str]:
+def with_blocking_checks(catalog: DuneCatalog, names: Collection[str]) -> set[str]:
     """Return which of these names have a check that what reads them must wait for."""
     return {check.asset for check in catalog.checks if check.blocking and check.asset in names}
 

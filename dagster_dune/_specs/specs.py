@@ -9,7 +9,7 @@ import dagster as dg
 
 from dagster_dune._scheduling.automation_conditions import condition_of
 from dagster_dune._scheduling.partitions import check_one_definition, check_partitions_def
-from dagster_dune._specs.check_specs import check_specs, gated
+from dagster_dune._specs.check_specs import check_specs, with_blocking_checks
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
@@ -115,7 +115,8 @@ class _Specs:
         if obj.automation is None or spec.automation_condition != condition_of(obj.automation):
             return spec.automation_condition
         untended = [self.key(name) for name in upstream if name not in self._catalog]
-        return condition_of(obj.automation, untended, waits_for_checks=bool(gated(self._catalog, upstream)))
+        waits_for_checks = bool(with_blocking_checks(self._catalog, upstream))
+        return condition_of(obj.automation, untended, waits_for_checks=waits_for_checks)
 
     def _check_keys(self) -> None:
         """Dagster makes an output name of each key, and two keys can make the same one."""

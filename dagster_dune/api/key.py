@@ -1,4 +1,4 @@
-"""The API key: who may see it, and how it is blotted out of what others write."""
+"""The API key: who may see it, and how it is redacted out of what others write."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 from dagster_dune.api.key_forms import SIGNS_OF_ESCAPES, decoded, forms_of
 from dagster_dune.errors import DuneConfigurationError
 
-BLOT = "********"
+REDACTED = "********"
 DEFAULT_VARIABLE = "DUNE_API_KEY"
 SHORTEST_KEY = 20
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 SHORTEST_PART = 12
-"""Of a key that was cut short, half is blotted out, and no less than this."""
+"""Of a key that was cut short, half is redacted out, and no less than this."""
 
 LONGEST_SEARCHED = 2**20
 """What is longer is a result, in which a key stands as it is or nowhere."""
@@ -28,7 +28,7 @@ HEAD_OF_STREAM = 2**16
 
 
 class HiddenText(str):
-    """A secret: a text like any other, but its repr is a blot, and it cannot be pickled.
+    """A secret: a text like any other, but its repr shows nothing of it, and it cannot be pickled.
 
     Args:
         text: The secret.
@@ -49,7 +49,7 @@ class HiddenText(str):
         return hidden
 
     def __repr__(self) -> str:
-        return BLOT
+        return REDACTED
 
     def __copy__(self) -> HiddenText:
         return self
@@ -66,7 +66,7 @@ class HiddenText(str):
 
 
 class ApiKey:
-    """A key that shows itself to nobody but the server. It cannot be pickled, and its repr is a blot.
+    """A key that shows itself to nobody but the server. It cannot be pickled, and its repr shows nothing of it.
 
     Args:
         text: The key.
@@ -79,7 +79,7 @@ class ApiKey:
 
     Examples:
         >>> key = ApiKey("a-very-secret-key")
-        >>> key, key.blotted("The gateway has seen X-Dune-Api-Key: a-very-secret-key")
+        >>> key, key.redacted("The gateway has seen X-Dune-Api-Key: a-very-secret-key")
         (ApiKey(********), 'The gateway has seen X-Dune-Api-Key: ********')
     """
 
@@ -93,7 +93,7 @@ class ApiKey:
         self._parts = (key[:part], key[-part:]) if self._forms else ()
 
     def __repr__(self) -> str:
-        return f"ApiKey({BLOT})"
+        return f"ApiKey({REDACTED})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("An API key is not pickled: give each process its own, from its environment.")
@@ -102,18 +102,18 @@ class ApiKey:
         """The key itself, for the header alone."""
         return self._text
 
-    def blotted(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """A text without the key, and without half of it, as it is or as JSON, HTML, a URL, hex or base64 write it."""
-        return self.blotted_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        return self.redacted_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
-    def blotted_bytes(self, content: bytes) -> bytes:
+    def redacted_bytes(self, content: bytes) -> bytes:
         """The same for what a server has sent. Where the key hides behind escapes, these are undone."""
         if len(content) > LONGEST_SEARCHED:
             return _without(content, self._plain)
         if any(sign in content for sign in SIGNS_OF_ESCAPES):
             plain = decoded(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-            if (blotted := self._without_parts(_without(plain, self._forms))) != plain:
-                return blotted
+            if (redacted := self._without_parts(_without(plain, self._forms))) != plain:
+                return redacted
         return self._without_parts(_without(content, self._forms))
 
     def _without_parts(self, content: bytes) -> bytes:
@@ -126,12 +126,12 @@ class ApiKey:
                 before = lowered[max(end, found - at) : found]
                 after = lowered[found + len(part) : found + len(key)]
                 start = found - _shared(before[::-1], key[:at][::-1])
-                kept += [content[end:start], BLOT.encode()]
+                kept += [content[end:start], REDACTED.encode()]
                 end = found + len(part) + _shared(after, key[at + len(part) :])
             content = b"".join([*kept, content[end:]])
         return content
 
-    def blotted_stream(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    def redacted_stream(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """The same for what comes piece by piece, in which the key may be cut in two.
 
         Large pieces are handed on as they came, without a copy.
@@ -155,19 +155,19 @@ class ApiKey:
     def _without_it(self, content: bytes, seen: int) -> bytes:
         return _without(content, self._forms if seen < HEAD_OF_STREAM else self._plain)
 
-    def blotted_json(self, value: Any) -> Any:
+    def redacted_json(self, value: Any) -> Any:
         """The same for each text in a JSON value."""
         match value:
             case str():
-                return self.blotted(value)
+                return self.redacted(value)
             case list():
-                return [self.blotted_json(item) for item in value]
+                return [self.redacted_json(item) for item in value]
             case dict():
-                return {self.blotted(name): self.blotted_json(item) for name, item in value.items()}
+                return {self.redacted(name): self.redacted_json(item) for name, item in value.items()}
         return value
 
 
-class BlottingFilter(logging.Filter):
+class RedactingFilter(logging.Filter):
     """Keeps a key out of the records of a logger: httpcore tells whole headers of answers at DEBUG."""
 
     def __init__(self, key: ApiKey) -> None:
@@ -177,8 +177,8 @@ class BlottingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let each record pass, without the key."""
         message = record.getMessage()
-        if (blotted := self._key.blotted(message)) != message:
-            record.msg, record.args = blotted, ()
+        if (redacted := self._key.redacted(message)) != message:
+            record.msg, record.args = redacted, ()
         return True
 
 
@@ -250,7 +250,7 @@ def _seam(one: bytes, other: bytes, overlap: int) -> bytes:
 
 def _without(content: bytes, forms: Iterable[bytes]) -> bytes:
     for form in forms:
-        content = content.replace(form, BLOT.encode())
+        content = content.replace(form, REDACTED.encode())
     return content
 
 

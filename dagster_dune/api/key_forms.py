@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
-SHORTEST_BLOTTED = 6
+SHORTEST_REDACTED = 6
 """A shorter text is no key of Dune's (these have 32 characters), and would be found in ordinary words."""
 
 SIGNS_OF_ESCAPES = (b"%", b"&", b"\\", b"\0")
@@ -19,7 +19,7 @@ ESCAPE = re.compile(r"\\(?:u00|u\{|x)([0-9A-Fa-f]{2})\}?")
 
 def forms_of(text: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """The key as the writers of JSON, HTML, URLs and logs put it, the longest first: all, and the readable ones."""
-    if len(text) < SHORTEST_BLOTTED:
+    if len(text) < SHORTEST_REDACTED:
         return (), ()
     plain = {text, json.dumps(text)[1:-1], text.replace("/", "\\/"), html.escape(text), quote(text, safe="")}
     in_hex = text.encode().hex()
@@ -47,5 +47,5 @@ def _in_base64(text: str) -> Iterator[str]:
         first = (0, 2, 3)[before]  # these, and what does not end with the key, depend on what stands beside it
         last = len(encoded) - (1 if (before + len(text)) % 3 else 0)
         for form in (encoded[first:last], encoded[first:last].translate(str.maketrans("+/", "-_"))):
-            if len(form) >= SHORTEST_BLOTTED:
+            if len(form) >= SHORTEST_REDACTED:
                 yield form

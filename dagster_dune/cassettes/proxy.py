@@ -109,7 +109,7 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_HANDED_ON}
             keys = [value for name, value in headers.items() if name.lower() == KEY_HEADER]
             keys += [value for name, value in parse_qsl(urlsplit(self.path).query) if name == KEY_OPTION]
-            blotted = _without(keys)
+            redacted = _without(keys)
             headers["Accept-Encoding"] = "identity"
             try:
                 answer = client.request(self.command, base_url + self.path, content=body, headers=headers)
@@ -125,9 +125,9 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
                 text.replace(base_url, own),
             )
             if urlsplit(self.path).path.startswith("/api/"):
-                asked = request_of(self.command, blotted(self.path), blotted(body.decode(errors="replace")).encode())
-                kept = {name: blotted(value.replace(base_url, BASE)) for name, value in kept.items()}
-                recorder.note(asked, answer.status_code, kept, blotted(text.replace(base_url, BASE)), began_at)
+                asked = request_of(self.command, redacted(self.path), redacted(body.decode(errors="replace")).encode())
+                kept = {name: redacted(value.replace(base_url, BASE)) for name, value in kept.items()}
+                recorder.note(asked, answer.status_code, kept, redacted(text.replace(base_url, BASE)), began_at)
 
         def _answer(self, status: int, headers: dict[str, str], text: str) -> None:
             body = text.encode()
@@ -163,9 +163,9 @@ def _without(texts: list[str]) -> Callable[[str], str]:
         with suppress(DuneConfigurationError):  # what can be no key is none
             keys.append(ApiKey(text))
 
-    def blotted(text: str) -> str:
+    def redacted(text: str) -> str:
         for key in keys:
-            text = key.blotted(text)
+            text = key.redacted(text)
         return text
 
-    return blotted
+    return redacted

@@ -11,10 +11,10 @@ from dagster_dune.doctor.pipeline_observation import PipelineObservation, execut
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.doctor.temporary_objects import TemporaryObjects
 from dagster_dune.errors import DuneError
+from dagster_dune.pipeline.run import Polling
 from dagster_dune.pipeline.settle import ANSWERS_AFTER_END
 from dagster_dune.pipeline.states import Phase, phase_of
 
-KNOWN_WITHIN = 10.0
 """The `not_found_tolerance` of a run."""
 
 ANSWERS_AFTER_THE_END = 12
@@ -72,7 +72,7 @@ class PipelineExperiments:
         seen = f"{late} answers after the pipeline's end" if late < ANSWERS_AFTER_THE_END else "never"
         self._report.judge("late-nodes", late <= ANSWERS_AFTER_END, f"all nodes had ended {seen}")
         known = followed.known_after
-        self._report.judge("young-pipeline", known <= KNOWN_WITHIN, f"known after {known:.1f} s")
+        self._report.judge("young-pipeline", known <= Polling.not_found_tolerance, f"known after {known:.1f} s")
         self._costs_and_errors(followed)
         if len(nodes) == 3 and followed.was_listed:
             shown = [self._word_of(followed, number) for number in (2, 3)]

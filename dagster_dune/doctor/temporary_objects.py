@@ -47,7 +47,6 @@ class TemporaryObjects:
         self.interval = interval
         self.timeout = timeout
         self.tier: str | None = None
-        self.made = 0
         self._max_credits = max_credits
         self.owner = Owner()
         self._running: set[str] = set()
@@ -63,13 +62,11 @@ class TemporaryObjects:
     def query(self, name: str, sql: str, parameters: Sequence[models.Parameter] = ()) -> int:
         """Save a private query."""
         title = f"{QUERY_MARK}{name} {self.owner.mark}"
-        self.made += 1
         return self.client.create_query(title, sql, parameters=parameters or None, is_private=True).query_id
 
     def matview(self, query_id: int) -> models.MaterializedViewWritten:
         """Make a private matview of a query, which refreshes it at once."""
         self.check_budget()
-        self.made += 1
         return self.client.upsert_materialized_view(
             f"{MATVIEW_MARK}{self.owner.mark}", query_id, is_private=True, performance=self.tier
         )

@@ -46,7 +46,7 @@ class PlannedNode:
     """One node of a pipeline, and what it stands for.
 
     Attributes:
-        id: Its number in the pipeline, from 1.
+        id: Its number in the pipeline.
         sql_name: The catalog object it runs, as SQL names it.
         dependencies: The ids of the nodes that must complete before it.
         target: What Dune is asked to do.
@@ -114,8 +114,21 @@ class PipelinePlan:
 
     def restricted(self, digests: Collection[str]) -> PipelinePlan:
         """Return the plan of some of its nodes alone, with ids from 1; what they lose is taken as done."""
-        kept = [node.id for node in self.nodes if node.digest in digests]
-        return self.renumbered({node_id: number for number, node_id in enumerate(kept, start=1)})
+        return self.without({node.id for node in self.nodes if node.digest not in digests})
+
+    def without(self, ids: Collection[int]) -> PipelinePlan:
+        """Return the plan of all but some of its nodes, with ids from 1; what the others lose is taken as done."""
+        kept = [node.id for node in self.nodes if node.id not in ids]
+        return self.renumbered({id_: number for number, id_ in enumerate(kept, start=1)})
+
+    def downstream(self, ids: Collection[int]) -> set[int]:
+        """Return the ids of the nodes that wait for some, directly or not."""
+        waited_for, found = set(ids), set[int]()
+        for node in self.nodes:
+            if not waited_for.isdisjoint(node.dependencies):
+                waited_for.add(node.id)
+                found.add(node.id)
+        return found
 
     def renumbered(self, ids: Mapping[int, int]) -> PipelinePlan:
         """Return the plan of the nodes with these ids, under the new ids that stand beside them."""

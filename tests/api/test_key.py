@@ -84,7 +84,7 @@ def test_a_key_of_a_wrong_kind_is_refused_and_not_told(key):
 def test_it_is_found_where_a_stream_cuts_it(size):
     text = f"a{KEY}b,{KEY}{KEY[:9]}".encode() + b"\n" * 50
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
-    assert b"".join(ApiKey(KEY).blotted_stream(pieces)) == f"a********b,********{KEY[:9]}".encode() + b"\n" * 50
+    assert b"".join(ApiKey(KEY).redacted_stream(pieces)) == f"a********b,********{KEY[:9]}".encode() + b"\n" * 50
 
 
 @given(
@@ -96,7 +96,7 @@ def test_no_cut_of_a_stream_lets_it_through(parts, data):
     text = b"".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    found = b"".join(ApiKey(KEY).blotted_stream(pieces))
+    found = b"".join(ApiKey(KEY).redacted_stream(pieces))
     assert found == text.replace(KEY.encode(), b"********")
 
 
@@ -106,7 +106,7 @@ def test_no_cut_of_a_stream_lets_it_through(parts, data):
     ids=["plain", "JSON", "URL", "base64"],
 )
 def test_it_is_found_in_every_spelling(form):
-    assert ApiKey(KEY).blotted(f"before {form} after") == "before ******** after"
+    assert ApiKey(KEY).redacted(f"before {form} after") == "before ******** after"
 
 
 SPELLINGS = {
@@ -129,25 +129,25 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("form", SPELLINGS.values(), ids=SPELLINGS)
 def test_it_is_found_in_spellings_of_servers_and_in_parts(form):
-    assert ApiKey(KEY).blotted(f"before {form} after") == "before ******** after"
+    assert ApiKey(KEY).redacted(f"before {form} after") == "before ******** after"
 
 
 @pytest.mark.parametrize("before", ["", "u", "us", "user:"])
 def test_it_is_found_in_base64_of_what_it_stands_in(before):
     text = base64.b64encode(f"{before}{KEY}\n".encode()).decode()
-    told = ApiKey(KEY).blotted(text)
+    told = ApiKey(KEY).redacted(text)
     assert "********" in told
     assert len(told.replace("*", "")) < len(before) * 4 / 3 + 8
 
 
 def test_a_part_that_is_a_word_is_left_where_words_stand():
-    assert ApiKey("emulator-key").blotted("POST /_emulator/release") == "POST /_emulator/release"
+    assert ApiKey("emulator-key").redacted("POST /_emulator/release") == "POST /_emulator/release"
 
 
 def test_the_search_takes_time_in_proportion():
     for hard in (KEY[:-1] * 20_000, "\\" * 500_000, "%" * 500_000, "&#" * 200_000):
         begin = time.process_time()
-        ApiKey(KEY).blotted(hard)
+        ApiKey(KEY).redacted(hard)
         assert time.process_time() - begin < 10
 
 
@@ -161,4 +161,4 @@ def test_cookies_of_gateways_are_not_kept(odd, client):
 
 
 def test_a_key_that_is_a_word_is_left_where_words_stand():
-    assert ApiKey("key").blotted("the key of an account") == "the key of an account"
+    assert ApiKey("key").redacted("the key of an account") == "the key of an account"

@@ -10,7 +10,7 @@ waits for its answers to others.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -118,7 +118,7 @@ def _gated(plan: PipelinePlan, closed: Mapping[int, str], untold: Mapping[int, S
     told = set[str]()
     for id_ in sorted({*closed, *untold}):
         gate = plan.by_id[id_]
-        behind = _behind(plan, {id_})
+        behind = plan.downstream({id_})
         nodes = {id_, *_checked(plan, gate), *behind}
         removed |= nodes
         for held in behind - closed.keys():
@@ -127,20 +127,17 @@ def _gated(plan: PipelinePlan, closed: Mapping[int, str], untold: Mapping[int, S
             digests = {plan.by_id[node].digest for node in nodes} & submission.node_ids.keys()
             taken_over.setdefault(submission.id, (submission, set()))[1].update(digests - told)
             told |= digests
+    told_of = {node.id for node in plan.nodes if node.digest in told}
     return GatedPlan(
-        _without(plan, removed),
-        plan,
-        tuple(
-            _held_back(node, blockers[node.id])
-            for node in plan.nodes
-            if node.id in blockers and node.digest not in told
+        plan=plan.without(removed) if removed else plan,
+        whole=plan,
+        held_back=tuple(
+            _held_back(node, blockers[node.id]) for node in plan.nodes if node.id in blockers.keys() - told_of
         ),
-        tuple((plan.by_id[id_], run_id) for id_, run_id in closed.items()),
-        tuple((submission, frozenset(digests)) for submission, digests in taken_over.values() if digests),
-        tuple(
-            node
-            for node in plan.nodes
-            if node.id in removed - blockers.keys() and node.digest not in told and not node.check
+        closed=tuple((plan.by_id[id_], run_id) for id_, run_id in closed.items()),
+        taken_over=tuple((submission, frozenset(digests)) for submission, digests in taken_over.values() if digests),
+        left_alone=tuple(
+            node for node in plan.nodes if node.id in removed - blockers.keys() - told_of and not node.check
         ),
     )
 
@@ -185,16 +182,6 @@ def _checked(plan: PipelinePlan, node: PlannedNode) -> set[int]:
     """The nodes of its asset that a check's node is of; none where it is the asset's own."""
     asset = node.check.asset if node.check else None
     return {id_ for id_ in node.dependencies if plan.by_id[id_].sql_name == asset}
-
-
-def _behind(plan: PipelinePlan, ids: Collection[int]) -> set[int]:
-    """The nodes that wait for some, directly or not."""
-    waited_for, behind = set(ids), set[int]()
-    for node in plan.nodes:
-        if not waited_for.isdisjoint(node.dependencies):
-            waited_for.add(node.id)
-            behind.add(node.id)
-    return behind
 
 
 def _refuse_past(
@@ -268,16 +255,9 @@ def _with_identities(
         if not run_id:
             continue
         own = {node.id, *_checked(plan, node)}
-        for id_ in own | _behind(plan, own):
+        for id_ in own | plan.downstream(own):
             identities[id_] = max(identities.get(id_, ""), run_id, key=rank.__getitem__)
     return PipelinePlan(tuple(replace(node, anew_after=identities.get(node.id, "")) for node in plan.nodes))
-
-
-def _without(plan: PipelinePlan, removed: Collection[int]) -> PipelinePlan:
-    if not removed:
-        return plan
-    kept = [node.id for node in plan.nodes if node.id not in removed]
-    return plan.renumbered({id_: number for number, id_ in enumerate(kept, start=1)})
 
 
 def _held_back(node: PlannedNode, gates: Iterable[str]) -> Outcome:

@@ -199,12 +199,8 @@ def _answered(family: Iterable[Submission], wanted: Collection[str]) -> frozense
 
 def _downstream(plan: PipelinePlan, lost: Collection[str]) -> set[str]:
     """What reads nodes that did not succeed, directly or through others."""
-    blocked, ids = set[str](), {node.id for node in plan.nodes if node.digest in lost}
-    for node in plan.nodes:
-        if not ids.isdisjoint(node.dependencies):
-            ids.add(node.id)
-            blocked.add(node.digest)
-    return blocked
+    ids = plan.downstream({node.id for node in plan.nodes if node.digest in lost})
+    return {plan.by_id[id_].digest for id_ in ids}
 
 
 def _waiting(pending: Sequence[Submission]) -> Generator[Action, Any, None]:

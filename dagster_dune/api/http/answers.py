@@ -103,7 +103,7 @@ class Answer:
 
 
 class AnswerReader:
-    """Turns what came of a request into a model or an error, and blots the key out of both.
+    """Turns what came of a request into a model or an error, and redacts the key out of both.
 
     Args:
         key: The key.
@@ -134,7 +134,7 @@ class AnswerReader:
             raise UnreadableAnswer(f"it holds an error, though its status says otherwise ({answer.dune_error})")
         value = json_object(answer.body)
         is_escaped = any(sign in answer.body for sign in SIGNS_OF_ESCAPES)  # the key may hide behind them
-        return self._key.blotted_json(value) if is_escaped else value
+        return self._key.redacted_json(value) if is_escaped else value
 
     def refusal(self, answer: Answer) -> DuneApiError:
         """Whoever sent it: Dune's refusals are JSON with an `error`, and only they say something about objects."""
@@ -177,8 +177,8 @@ class AnswerReader:
         self, kind: type[ErrorT], request: Request, reason: str, *, status: int | None = None, hint: str = ""
     ) -> ErrorT:
         """An error of a request, with the hint of its kind where none is given."""
-        words = self._key.blotted(readable(reason))[:MESSAGE_CHARACTERS]
-        path = self._key.blotted(f"{self._base_path}/{request.path}")
+        words = self._key.redacted(readable(reason))[:MESSAGE_CHARACTERS]
+        path = self._key.redacted(f"{self._base_path}/{request.path}")
         variable = self._key.variable
         if not hint and variable:
             hint = kind.hint_for(request.method, path).replace(DEFAULT_VARIABLE, variable)

@@ -1,7 +1,7 @@
 """One request and its answer, within the time of one attempt.
 
 Nothing that a server, a gateway or a proxy sends does more than be told: an answer that cannot be read becomes an
-error, it has all of its parts in time, it is bounded, and the key is blotted out of it.
+error, it has all of its parts in time, it is bounded, and the key is redacted out of it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Exchange:
     """Sends one request, once, and hands over its answer.
 
     Args:
-        api_key: The key, which is blotted out of answers.
+        api_key: The key, which is redacted out of answers.
         reader: Tells refusals and failures as errors.
         timeout: The seconds that it may take, from the connection to the last byte of the answer.
         budget: Where reads are counted, and limits learned.
@@ -113,7 +113,7 @@ class Exchange:
 
         The pieces are as they come, or not shorter than `piece_bytes`.
         """
-        pieces = self._key.blotted_stream(self._pieces(request, response, max_bytes, piece_bytes))
+        pieces = self._key.redacted_stream(self._pieces(request, response, max_bytes, piece_bytes))
         first = next(pieces, b"")
         if not first.strip() or is_html(first):
             raise self._reader.refusal(Answer(request, response.status_code, response.headers, first))
@@ -172,7 +172,7 @@ class Exchange:
             raise self._reader.error(
                 DuneServerError, request, f"the answer cannot be read: {error}", status=response.status_code
             ) from None
-        return Answer(request, response.status_code, response.headers, self._key.blotted_bytes(body))
+        return Answer(request, response.status_code, response.headers, self._key.redacted_bytes(body))
 
     def _pieces(
         self, request: Request, response: httpx.Response, max_bytes: float, piece_bytes: int

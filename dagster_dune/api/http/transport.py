@@ -32,7 +32,7 @@ from dagster_dune.api.http.exchange import Exchange
 from dagster_dune.api.http.rate_budget import RateBudget
 from dagster_dune.api.http.retries import may_read_again, may_submit_again, repeated
 from dagster_dune.api.http.wire import http_client
-from dagster_dune.api.key import ApiKey, BlottingFilter
+from dagster_dune.api.key import ApiKey, RedactingFilter
 
 LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks")
 
@@ -70,10 +70,10 @@ class Transport:
         self._exchange = Exchange(api_key, self._reader, timeout, budget, observe)
         self._reads = http_client(api_key, base_url, timeout, keep_alive=True)
         self._submissions = http_client(api_key, base_url, timeout, keep_alive=False)
-        blotting = BlottingFilter(api_key)
+        redacting = RedactingFilter(api_key)
         for name in LOGGERS:
-            logging.getLogger(name).addFilter(blotting)
-        self._leave_logs = weakref.finalize(self, _leave_logs, blotting)  # also where nobody closes it
+            logging.getLogger(name).addFilter(redacting)
+        self._leave_logs = weakref.finalize(self, _leave_logs, redacting)  # also where nobody closes it
         self._leave_logs.atexit = False
 
     def close(self) -> None:
@@ -203,6 +203,6 @@ class Transport:
             yield self._exchange.page(request, response, math.inf)
 
 
-def _leave_logs(blotting: BlottingFilter) -> None:
+def _leave_logs(redacting: RedactingFilter) -> None:
     for name in LOGGERS:
-        logging.getLogger(name).removeFilter(blotting)
+        logging.getLogger(name).removeFilter(redacting)

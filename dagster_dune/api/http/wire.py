@@ -42,7 +42,7 @@ def http_client(api_key: ApiKey, base_url: str, timeout: float, *, keep_alive: b
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # Dune needs none, and gateways set theirs
         headers={"User-Agent": f"dagster-dune/{__version__}", "Accept-Encoding": "gzip"},
         timeout=timeout,
-        transport=Wire(certificates, _proxy(base_url), api_key.blotted_bytes, keep_alive=keep_alive),
+        transport=Wire(certificates, _proxy(base_url), api_key.redacted_bytes, keep_alive=keep_alive),
     )
 
 
@@ -79,14 +79,14 @@ class Wire(httpx.BaseTransport):
     Args:
         verify: Which certificates are good; None where there is no TLS.
         proxy: The address of the proxy to go through, if any.
-        blotted: Takes the key out of what a server has sent.
+        redacted: Takes the key out of what a server has sent.
         keep_alive: Whether a connection serves more than one request.
     """
 
     def __init__(
-        self, verify: ssl.SSLContext | None, proxy: str | None, blotted: Callable[[bytes], bytes], *, keep_alive: bool
+        self, verify: ssl.SSLContext | None, proxy: str | None, redacted: Callable[[bytes], bytes], *, keep_alive: bool
     ) -> None:
-        self._blotted = blotted
+        self._redacted = redacted
         settings: dict[str, Any] = {
             "ssl_context": verify,
             "max_connections": 100,
@@ -113,7 +113,7 @@ class Wire(httpx.BaseTransport):
                 extensions=request.extensions,
             )
         )
-        headers = [(self._blotted(name), self._blotted(value)) for name, value in answer.headers]
+        headers = [(self._redacted(name), self._redacted(value)) for name, value in answer.headers]
         return httpx.Response(answer.status, headers=headers, stream=_Body(answer.stream))  # not the server's reason
 
     def close(self) -> None:

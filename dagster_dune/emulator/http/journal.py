@@ -49,7 +49,7 @@ class Journal:
     """The requests since the last reset, in the order of their arrival. It never holds the API key.
 
     Args:
-        api_key: The key that is blotted out wherever a client put it.
+        api_key: The key that is redacted out wherever a client put it.
     """
 
     def __init__(self, api_key: str) -> None:
