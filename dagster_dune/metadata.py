@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._sentences import readable_bytes, readable_seconds
+from dagster_dune._formatting import readable_bytes, readable_seconds
 from dagster_dune.api.models import ExecutionStatus, QueryExecution, ResultMetadata
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind

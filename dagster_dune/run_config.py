@@ -17,7 +17,7 @@ from typing import Any, Literal, cast, get_args
 import dagster as dg
 from pydantic import Field, ValidationError, field_validator
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.key import HiddenText, checked_variable

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns, listed
 from dagster_dune.catalog.selection import select as matching

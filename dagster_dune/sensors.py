@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from dagster_dune._formatting import abbreviated
 from dagster_dune._refreshes.polling import Budget, PollingRound, RefreshPoller, cursor_of, start_of
 from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
 from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
-from dagster_dune._sentences import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns
 from dagster_dune.catalog.selection import select as matching

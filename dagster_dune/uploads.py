@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import dagster as dg
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.catalog.names import Reference
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import (

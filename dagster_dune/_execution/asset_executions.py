@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.metadata import EXECUTION_ID, RANGE_PARTITIONS
 

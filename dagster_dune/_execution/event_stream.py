@@ -11,7 +11,7 @@ import dagster as dg
 
 from dagster_dune._execution.checks.check_results import CheckResults
 from dagster_dune._execution.error_places import assets_named, line_in_file, shortened
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.errors import DuneApiError
 from dagster_dune.catalog.names import Reference

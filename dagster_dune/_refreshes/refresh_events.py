@@ -167,7 +167,7 @@ def open_submissions(
     ]
     return {
         definition: [
-            s for s in submissions_of(instance, runs, definition) if s.state.is_open or s.state is State.ANSWERED
+            s for s in submissions_of(instance, runs, definition) if s.state.is_unresolved or s.state is State.ANSWERED
         ]
         for definition in definitions
     }

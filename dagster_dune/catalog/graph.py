@@ -96,7 +96,7 @@ class CatalogGraph:
         """Find what an object reads, looking through the queries in between.
 
         Dune inlines a query, so a query that is not wanted is looked through to what it reads itself. A matview that
-        is not wanted is a wall: its readers get what it stored last time.
+        is not wanted is not looked through: its readers get what it stored last time.
 
         Args:
             name: Where to start; it is not in the answer itself.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import ReferenceKind
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery

@@ -6,7 +6,7 @@ import logging
 from pathlib import PurePath
 from typing import TypeVar
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query

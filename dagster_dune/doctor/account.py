@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TypeVar
 from urllib.request import getproxies
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.api import models
 from dagster_dune.api.address import VARIABLE, address_of_environment
 from dagster_dune.api.client import DuneApiClient

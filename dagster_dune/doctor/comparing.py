@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.document import read_document

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from threading import Event
 from typing import Generic, TypeVar
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import until_set
 from dagster_dune.api.errors import DuneNotFoundError

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.names import normalised_name

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.api.models import Performance
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.graph import CatalogGraph
@@ -39,7 +39,7 @@ def plan_pipeline(
     """Turn a selection into the nodes of one pipeline. The same selection always gives the same nodes.
 
     A node depends on the nearest selected objects upstream, found by looking through unselected queries, which Dune
-    inlines. An unselected matview is a wall: its readers get what it stored last time.
+    inlines. An unselected matview is not looked through: its readers get what it stored last time.
 
     A check's node depends on its asset's, and on the nearest selected objects that its own SQL reads. What reads the
     asset of a gate, through unselected queries too, depends on the gate, whether the asset is selected or not.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from dagster_dune._sentences import abbreviated, readable_seconds
+from dagster_dune._formatting import abbreviated, readable_seconds
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Settlement
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import deadline
 from dagster_dune.api.errors import (

@@ -118,7 +118,7 @@ def decide_by_the_first_look():
                 return end.value
 
     sender.submitting = sends_at_once
-    protocol._open = lambda *_: []
+    protocol._unresolved = lambda *_: []
 
 
 def look_at_nothing():

@@ -94,8 +94,8 @@ class Explorer:
         self._pending = {}
         self._views = {}
         self._ways = {}
-        open_ = frozenset(replace(s, state=State.OPEN, pipeline_execution_id=None) for s in intents)
-        closed = frozenset((s.id, s.state, s.pipeline_execution_id) for s in intents if s.state is not State.OPEN)
+        open_ = frozenset(replace(s, state=State.INTENDED, pipeline_execution_id=None) for s in intents)
+        closed = frozenset((s.id, s.state, s.pipeline_execution_id) for s in intents if s.state is not State.INTENDED)
         minds = tuple(Mind(self._number(index), True, waits) for index in range(len(attempts)))
         self.start = World(open_, closed, frozenset(), frozenset(dict(pipelines).items()), minds, faults, kills)
         self.ends = set()
@@ -186,7 +186,7 @@ class Explorer:
                 return self._record(who, id_, submit, State.ANSWERED, pipeline) if end.value else None
 
     @staticmethod
-    def _record(who, id_, submit, state=State.OPEN, pipeline=None):
+    def _record(who, id_, submit, state=State.INTENDED, pipeline=None):
         at = NOON + timedelta(hours=who.hours)
         return Submission(id_, who.run_id, at, {NODE: 1}, state, pipeline, after=submit.seen)
 
@@ -267,8 +267,8 @@ class Explorer:
             closed = {id_: (state, pipeline) for id_, state, pipeline in world.closed}
             shown = []
             for intent in sorted(world.intents, key=lambda intent: intent.id):
-                state, pipeline = closed.get(intent.id, (State.OPEN, None))
-                if self.sees_intents or not state.is_open:
+                state, pipeline = closed.get(intent.id, (State.INTENDED, None))
+                if self.sees_intents or not state.is_unresolved:
                     shown.append(replace(intent, state=state, pipeline_execution_id=pipeline))
             self._views[record] = View(tuple(shown))
         return self._views[record]

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import CheckAnswer, raw
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.metadata import (
     BY_PARTITION,
     EXECUTION_ID,

@@ -25,7 +25,7 @@ from dagster_dune._execution.checks.of_nodes import (
     sampled_rows,
 )
 from dagster_dune._execution.checks.values_before import ValuesBefore
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.catalog import Query

@@ -46,7 +46,7 @@ def _read(tags: Mapping[str, str], suffix: str, intent: Mapping[str, Any]) -> Su
         run_id=intent["run_id"],
         at=datetime.fromisoformat(intent["at"]),
         node_ids=intent["nodes"],
-        state=State.REFUSED if is_refused else State.ANSWERED if pipeline else State.OPEN,
+        state=State.REFUSED if is_refused else State.ANSWERED if pipeline else State.INTENDED,
         pipeline_execution_id=pipeline,
         is_ordered=False,
         definition=suffix.strip("/").rpartition("/")[0],

@@ -70,7 +70,7 @@ class Attempt:
             if self._earlier is None:
                 self._earlier = _answered(self._known.values(), self._wanted)
             family = [submission for submission in self._known.values() if submission.holds_any(self._wanted)]
-            if pending := _open(family, self._wanted, self._policy):
+            if pending := _unresolved(family, self._wanted, self._policy):
                 yield from _waiting(pending)
             elif attachments := list(_attachments(family, self._wanted, self._tried)):
                 yield Attach(tuple(self._followed(attachments, is_orphan=bool(view.gone))))
@@ -149,7 +149,7 @@ def submitting(
             raise _unconfirmed()  # noqa: TRY301  (so that it is withdrawn as after any other error)
         view = yield Look()
         others = [_adopted(submission, policy) for submission in view.submissions if submission.id != own_id]
-        if view.gone or _open(others, digests, policy) or not _answered(others, digests) <= seen:
+        if view.gone or _unresolved(others, digests, policy) or not _answered(others, digests) <= seen:
             yield Close(State.WITHDRAWN)
             return False
     except Exception:
@@ -176,19 +176,19 @@ def submitting(
 def _adopted(submission: Submission, policy: Policy) -> Submission:
     """A submission with the pipeline that the user has found on Dune, where its answer is lost."""
     pipeline = policy.adopted.get(submission.id)
-    if not pipeline or not submission.state.is_open:
+    if not pipeline or not submission.state.is_unresolved:
         return submission
     return replace(submission, state=State.ANSWERED, pipeline_execution_id=pipeline)
 
 
-def _open(family: Collection[Submission], wanted: Iterable[str], policy: Policy) -> list[Submission]:
+def _unresolved(family: Collection[Submission], wanted: Iterable[str], policy: Policy) -> list[Submission]:
     """The submissions that may be running some of these nodes as nobody knows what, and that nobody let go."""
     found: dict[str, Submission] = {}
     for digest in wanted:
         of_node = [submission for submission in family if digest in submission.node_ids]
         settled = {id_ for submission in of_node if submission.state is State.ANSWERED for id_ in submission.after}
         for submission in of_node:
-            if submission.state.is_open and submission.id not in settled and submission.id not in policy.released:
+            if submission.state.is_unresolved and submission.id not in settled and submission.id not in policy.released:
                 found[submission.id] = submission
     return list(found.values())
 

@@ -11,7 +11,7 @@ from enum import Enum
 class State(Enum):
     """What the record says of a submission; the value is the word that stands there."""
 
-    OPEN = "intent"
+    INTENDED = "intent"
     """Its intent is written. Whether it was, is being or will be sent is not known."""
     LOST = "lost"
     """It was sent, and whether Dune started it is not known: its answer is lost."""
@@ -23,9 +23,9 @@ class State(Enum):
     """It was never sent, and never will be."""
 
     @property
-    def is_open(self) -> bool:
+    def is_unresolved(self) -> bool:
         """Whether Dune may run it without anybody knowing as what."""
-        return self in (State.OPEN, State.LOST)
+        return self in (State.INTENDED, State.LOST)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Submission:
     run_id: str
     at: datetime
     node_ids: Mapping[str, int] = field(compare=False)
-    state: State = State.OPEN
+    state: State = State.INTENDED
     pipeline_execution_id: str | None = None
     after: frozenset[str] = frozenset()
     is_ordered: bool = True

@@ -85,7 +85,7 @@ class SubmissionRecord:
                 "tiers": _ids_by_tier(part),
             }
             if not self._write(
-                State.OPEN, f"{count} nodes are about to be sent to Dune as submission {self.id}.", data
+                State.INTENDED, f"{count} nodes are about to be sent to Dune as submission {self.id}.", data
             ):
                 return False
         return True
@@ -187,7 +187,7 @@ def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]
     for word in words:
         if definition not in (None, word["definition"]):
             continue
-        if word["word"] != State.OPEN.value:
+        if word["word"] != State.INTENDED.value:
             closed[word["id"]] = word
             continue
         submission = found.get(word["id"]) or Submission(
@@ -207,7 +207,7 @@ def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]
     return {
         id_: replace(
             submission,
-            state=State(closed[id_]["word"]) if id_ in closed else State.OPEN,
+            state=State(closed[id_]["word"]) if id_ in closed else State.INTENDED,
             pipeline_execution_id=closed[id_].get("pipeline") if id_ in closed else None,
         )
         for id_, submission in found.items()

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.catalog.settings.automation import check_cron
 from dagster_dune.catalog.settings.parameters import ParameterValue
 from dagster_dune.errors import DuneCatalogError, DunePlanError

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference

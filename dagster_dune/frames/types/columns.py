@@ -14,7 +14,7 @@ from typing import get_args
 
 import pyarrow as pa
 
-from dagster_dune._sentences import abbreviated
+from dagster_dune._formatting import abbreviated
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
 from dagster_dune.paging.options import Timestamps, Uint256

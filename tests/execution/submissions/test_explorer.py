@@ -11,7 +11,7 @@ from dagster_dune._execution.submissions.submission import State, Submission
 A, B, C = Who("A", "run a", hours=1), Who("B", "run b", hours=-1), Who("C", "run c")
 EVERYTHING = Who("E", "run e", resumes=False)
 PARENTS = Submission("0", "parent", NOON, {NODE: 1}, State.ANSWERED, "P0")
-LOST = Submission("0", "parent", NOON, {NODE: 1}, State.OPEN)
+LOST = Submission("0", "parent", NOON, {NODE: 1}, State.INTENDED)
 BEFORE = {
     "nothing was sent": {},
     "it failed before": {"intents": [PARENTS], "pipelines": {"P0": FAILED}},

@@ -358,7 +358,7 @@ OLD_PLAN = plan_pipeline(OLD, {obj.sql_name: obj.sql_name for obj in OLD})
 
 
 @pytest.mark.parametrize(
-    ("kind", "state"), [("answered", State.ANSWERED), ("ambiguous", State.OPEN), ("refused", State.REFUSED)]
+    ("kind", "state"), [("answered", State.ANSWERED), ("ambiguous", State.INTENDED), ("refused", State.REFUSED)]
 )
 def test_a_record_of_0_1_is_read(instance, make_run, kind, state):
     run = make_run(tags=of_0_1(kind))

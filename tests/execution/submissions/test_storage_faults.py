@@ -91,7 +91,7 @@ def test_an_answer_that_is_never_kept_is_told_with_what_to_do(resource, instance
     result = run(resource, instance)
     assert result.success
     (record,) = records(instance)
-    assert record.state is State.OPEN
+    assert record.state is State.INTENDED
     log = [entry.event_log_entry.user_message for entry in instance.get_records_for_run(result.run_id).records]
     (told,) = [text for text in log if "has not kept" in text]
     assert f"dagster-dune/adopt={record.id}:" in told

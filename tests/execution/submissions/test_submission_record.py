@@ -45,7 +45,7 @@ def test_1500_nodes_fit_and_leave_nothing_in_the_tags(stored, job):
     record = SubmissionRecord(stored, run, "dune_assets")
     assert record.intend(plan, after=["earlier"])
     (open_,) = submissions_of(stored, [run], "dune_assets")
-    assert (open_.state, open_.after) == (State.OPEN, {"earlier"})
+    assert (open_.state, open_.after) == (State.INTENDED, {"earlier"})
     assert record.close(State.ANSWERED, "P1")
     (answered,) = submissions_of(stored, [run], "dune_assets")
     assert (answered.state, answered.pipeline_execution_id) == (State.ANSWERED, "P1")
@@ -189,7 +189,7 @@ def test_only_the_writers_own_log_closes_an_intent(instance, job):
     other.id = record.id
     assert other.close(State.WITHDRAWN)
     (submission,) = submissions_of(instance, [first, second], "dune_assets")
-    assert submission.state is State.OPEN
+    assert submission.state is State.INTENDED
 
 
 def test_a_write_that_fails_once_is_repeated():
