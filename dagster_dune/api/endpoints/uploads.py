@@ -68,7 +68,13 @@ class Uploads(Endpoints):
         return self._submit(models.UploadCreated, PATH, body, hint=CREATED_TWICE)
 
     def upload_csv(
-        self, table_name: str, data: str, *, description: str | None = None, is_private: bool | None = None
+        self,
+        table_name: str,
+        data: str,
+        *,
+        description: str | None = None,
+        is_private: bool | None = None,
+        answer_seconds: float = INSERT_SECONDS,
     ) -> models.CsvUploaded:
         """Create a table of a CSV text, or replace it; Dune finds the types: ``POST /v1/uploads/csv``.
 
@@ -79,13 +85,16 @@ class Uploads(Endpoints):
             data: The CSV with a header, 200 MB at the most.
             description: What it holds.
             is_private: Whether only the owner may read it.
+            answer_seconds: How long Dune may work on it, where that is longer than the client's timeout.
 
         Raises:
             AmbiguousSubmission: Dune may have created it; it was not sent again.
             DuneApiError: Dune refused it, or could not be reached.
         """
         body = given(table_name=table_name, data=data, description=description, is_private=is_private)
-        return self._submit(models.CsvUploaded, f"{PATH}/csv", body, hint=CREATED_TWICE)
+        return self._transport.submit(
+            models.CsvUploaded, f"{PATH}/csv", json=body, answer_seconds=answer_seconds, hint=CREATED_TWICE
+        )
 
     def insert_rows(
         self,

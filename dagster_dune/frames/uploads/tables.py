@@ -9,6 +9,8 @@ it has not arrived.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -95,6 +97,7 @@ class _Writer:
         self._log = log
         self._budget = Budget(options.max_credits)
         self._rows = sum(body.rows for body in bodies)
+        self._is_new = False
         marker = options.marker
         self._marked = (
             None if marker is None else MarkedRows(client, name, options.marker_column, marker, log, self._budget)
@@ -102,8 +105,8 @@ class _Writer:
 
     def run(self) -> TableWritten:
         self._check_credits(creates=False)
-        there = next((upload for upload in self._client.list_uploads() if upload.full_name == self._name), None)
-        is_new = self._must_be_created(there)
+        there = self._found()
+        is_new = self._is_new = self._must_be_created(there)
         if there and not is_new:
             self._check_privacy(there)
         self._check_credits(creates=is_new)
@@ -139,8 +142,9 @@ class _Writer:
 
     def _check_privacy(self, there: UploadInfo) -> None:
         wanted = self._options.is_private
-        if wanted is not None and there.is_private is not None and there.is_private != wanted:
-            is_now = "private" if there.is_private else "public"
+        if wanted is not None and bool(there.is_private) != wanted:
+            known = "private" if there.is_private else "public"
+            is_now = "not known to be private" if there.is_private is None else known
             raise DuneUploadError(
                 f"{self._name} is {is_now}, and is_private={wanted} was asked for; nothing was sent.",
                 hint="A table keeps what it was created as: delete it on Dune first, or leave is_private out.",
@@ -172,7 +176,8 @@ class _Writer:
 
     def _delete(self) -> None:
         try:
-            self._client.delete_upload(self._team, self._table)
+            with self._told_if_interrupted("Whether it is deleted is not known."):
+                self._client.delete_upload(self._team, self._table)
         except DuneNotFoundError:  # by a request whose answer was lost, or by somebody else
             self._log.info("%s was deleted already.", self._name)
         except DuneApiError as error:
@@ -184,33 +189,60 @@ class _Writer:
         is_private = self._options.is_private
         if is_private is None and there is not None:
             is_private = there.is_private
+        deleted = "The old table is deleted, and the new one was not created" if there else ""
         try:
-            created = self._client.create_upload(self._team, self._table, self._columns, is_private=is_private)
+            with self._told_if_interrupted(f"{deleted or 'Whether it was created is not known'}."):
+                created = self._client.create_upload(self._team, self._table, self._columns, is_private=is_private)
+                is_ours = not created.already_existed
+        except AmbiguousSubmission as error:
+            is_ours = self._is_there_after(error, deleted)
         except DuneApiError as error:
-            if isinstance(error, AmbiguousSubmission) and self._exists():
-                return
-            if there is None:
+            if not deleted:
                 raise
-            raise self._half_done(error, "The old table is deleted, and the new one was not created") from error
-        except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
-            if there is not None:
-                self._log.warning("%s is deleted, and whether it was created anew is not known.", self._name)
-            raise
-        if created.already_existed:
+            raise self._half_done(error, deleted) from error
+        if not is_ours:
             raise DuneUploadError(
                 f"{self._name} was created by somebody else since it was looked for, so that no rows were sent.",
                 hint="Look at what is in it, then write it again.",
             )
 
-    def _clear(self) -> None:
+    def _is_there_after(self, error: AmbiguousSubmission, deleted: str) -> bool:
+        """Whether a table whose creation got no answer may be written to: it may be somebody else's, with rows."""
         try:
-            self._client.clear_upload(self._team, self._table)
+            found = self._found()
+        except DuneApiError as second:
+            raise self._half_done(second, deleted or "Whether it was created is not known") from error
+        if found is None and not deleted:
+            raise error
+        if found is None:
+            raise self._half_done(error, deleted) from error
+        if differences(found.columns, self._columns):
+            return False
+        if self._options.mode == "replace":
+            self._clear()
+        return True
+
+    def _clear(self) -> None:
+        unknown = "Whether its old rows are gone is not known"
+        try:
+            with self._told_if_interrupted(f"{unknown}."):
+                self._client.clear_upload(self._team, self._table)
         except DuneApiError as error:
-            raise self._half_done(error, "Whether its old rows are gone is not known") from error
+            raise self._half_done(error, unknown) from error
         self._log.info("Cleared %s.", self._name)
 
-    def _exists(self) -> bool:
-        return any(upload.full_name == self._name for upload in self._client.list_uploads())
+    @contextmanager
+    def _told_if_interrupted(self, state: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
+            self._log.warning("%s is not whole. %s", self._name, state)
+            raise
+
+    def _found(self) -> UploadInfo | None:
+        return next((upload for upload in self._client.list_uploads() if upload.full_name == self._name), None)
 
     def _insert(self, number: int, body: Body) -> None:
         before = sum(other.rows for other in self._bodies[:number])
@@ -255,7 +287,8 @@ class _Writer:
         self._log.info("Inserted %s rows into %s.", f"{body.rows:,}", self._name)
 
     def _so_far(self, number: int, before: int) -> str:
-        state = "is cleared" if self._options.mode == "replace" else "has its earlier rows"
+        earlier = "is cleared" if self._options.mode == "replace" else "has its earlier rows"
+        state = "is new" if self._is_new else earlier
         return (
             f"The table {state}, and {before:,} of {self._rows:,} rows are in ({number} of {len(self._bodies)} inserts)"
         )

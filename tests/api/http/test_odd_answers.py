@@ -68,7 +68,7 @@ METHODS = {
     "stream_query_csv": lambda client: read_csv(client.stream_query_csv(1)),
     "list_uploads": lambda client: list(client.list_uploads()),
     "create_upload": lambda client: client.create_upload("acme", "x", COLUMNS),
-    "upload_csv": lambda client: client.upload_csv("x", "n\n1\n"),
+    "upload_csv": lambda client: client.upload_csv("x", "n\n1\n", answer_seconds=0),
     "insert_rows": lambda client: client.insert_rows("acme", "x", "n\n1\n", answer_seconds=0),
     "clear_upload": lambda client: client.clear_upload("acme", "x"),
     "delete_upload": lambda client: client.delete_upload("acme", "x"),

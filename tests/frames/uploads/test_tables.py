@@ -528,7 +528,58 @@ def test_an_interrupt_between_deletion_and_creation_says_what_is_there(client, d
     monkeypatch.setattr(client, "create_upload", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_table(client, pa.table({"n": [1]}), NAME, on_schema_change="replace")
-    assert f"{NAME} is deleted, and whether it was created anew is not known" in caplog.text
+    assert f"{NAME} is not whole. The old table is deleted, and the new one was not created." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "frame", "said"),
+    [
+        ("delete_upload", {"n": [1]}, "Whether it is deleted is not known."),
+        ("clear_upload", {"address": [b"\x01"], "label": ["x"]}, "Whether its old rows are gone is not known."),
+    ],
+)
+def test_an_interrupt_before_the_first_insert_says_what_is_not_known(client, monkeypatch, caplog, method, frame, said):
+    write_table(client, FRAME, NAME)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_table(client, pa.table(frame), NAME, on_schema_change="replace")
+    assert f"{NAME} is not whole. {said}" in caplog.text
+
+
+@pytest.mark.parametrize("theirs", [FRAME, pa.table({"n": [1]})])
+def test_rows_of_a_table_that_somebody_else_made_while_ours_got_no_answer_are_not_doubled(client, monkeypatch, theirs):
+    create = client.create_upload
+
+    def lost(*given, **named):
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "create_upload", create)
+            write_table(client, theirs, NAME)
+        raise AmbiguousSubmission("lost", method="POST", path=CREATE)
+
+    monkeypatch.setattr(client, "create_upload", lost)
+    if theirs is FRAME:
+        write_table(client, FRAME, NAME)
+        assert count(client) == 2
+        return
+    with pytest.raises(DuneUploadError, match="created by somebody else"):
+        write_table(client, FRAME, NAME)
+    assert rows(client).to_pylist() == [{"n": 1}]
+
+
+def test_a_table_that_is_not_known_to_be_private_gets_no_private_rows(client, dune, monkeypatch):
+    write_table(client, FRAME, NAME)
+    listed = client.list_uploads
+
+    monkeypatch.setattr(
+        client, "list_uploads", lambda: [one.model_copy(update={"is_private": None}) for one in listed()]
+    )
+    with pytest.raises(DuneUploadError, match="is not known to be private, and is_private=True was asked for"):
+        write_table(client, FRAME, NAME, is_private=True)
+    assert len(sent(dune, "/insert")) == 1
 
 
 def test_a_table_whose_creation_got_no_answer_is_looked_for(client, dune):
@@ -547,7 +598,7 @@ def test_an_interrupted_insert_says_what_is_there_and_passes_on(client, monkeypa
     with pytest.raises(KeyboardInterrupt):
         write_table(client, FRAME, NAME)
     (record,) = caplog.records
-    assert "is cleared, and 0 of 2 rows are in (0 of 1 inserts); whether the next 2 are there" in record.getMessage()
+    assert "is new, and 0 of 2 rows are in (0 of 1 inserts); whether the next 2 are there" in record.getMessage()
 
 
 # --- kills ---
