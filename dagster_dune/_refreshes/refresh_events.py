@@ -20,7 +20,7 @@ from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.metadata import COLUMN_SCHEMA, ENDED_AT, EXECUTION_ID, outcome_metadata
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
-from dagster_dune.pipeline.states import Phase, phase_of_execution
+from dagster_dune.pipeline.states import Phase, phase_of
 
 RefreshEvent: TypeAlias = dg.AssetMaterialization | dg.AssetObservation
 
@@ -88,7 +88,8 @@ class Refresh:
     @property
     def phase(self) -> Phase:
         """How it ended."""
-        return phase_of_execution(self.status)
+        error = self.status.error
+        return phase_of(self.status.state, error.message if error else None)
 
     @property
     def ended_at(self) -> float | None:

@@ -13,7 +13,7 @@ from enum import Enum
 from dagster_dune.api.models import ExecutionStatus, NodeExecution, PipelineStatus
 from dagster_dune.catalog.names import normalised_name
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
-from dagster_dune.pipeline.states import Phase, phase_of, phase_of_execution
+from dagster_dune.pipeline.states import Phase, phase_of
 
 # Assumption: late-nodes.
 ANSWERS_AFTER_END = 3
@@ -181,7 +181,7 @@ class Settlement:
             The outcomes of the nodes that settled by it, in the plan's order.
         """
         message = execution.error.message if execution.error else None
-        phase = phase_of_execution(execution)
+        phase = phase_of(execution.state, message)  # what has ended in an unknown state may have succeeded
         if phase.has_ended:
             self.changed = True
             self._seen[node.id] = replace(self._seen[node.id], word=execution.state, error=message, phase=phase)

@@ -64,7 +64,7 @@ PHASES = {
 def phase_of_execution(execution: Execution) -> Phase:
     """Read where an execution stands, by its state and its error.
 
-    Dune may have states that are not known here: one that has ended in such a state has failed.
+    Dune may have states that are not known here: one that has ended in such a state has no rows to read.
     """
     phase = phase_of(execution.state, execution.error.message if execution.error else None)
     return Phase.FAILED if phase is Phase.UNKNOWN and execution.is_execution_finished else phase

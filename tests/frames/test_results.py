@@ -146,7 +146,7 @@ def test_a_latest_result_that_was_cut_short_is_an_error_with_a_hint_elsewhere(pa
         ({"execution_id": "x", "query_id": 1}, "execution_id or a query_id"),
         ({"execution_id": "x", "as_": dict}, r"builtins.dict.*polars.DataFrame"),
         ({"execution_id": "x", "as_": "excel"}, "'excel'"),
-        ({"execution_id": "x", "colums": ["a"]}, "Options of reading are columns"),
+        ({"execution_id": "x", "colums": ["a"]}, "There is no option 'colums' of reading. Did you mean columns"),
         ({"execution_id": []}, "There is no execution to read"),
         ({"execution_id": ["x", "y"], "limit": 1}, "limit, sample and sort_by are of one execution"),
         ({"execution_id": "x", "page_size": 0}, "page_size must be at least 1, not 0"),
