@@ -55,7 +55,7 @@ def build_dune_export(
         'dune/top_pools_42_parquet'
     """
     upstream, place = key_of(asset_key), os.fspath(to)
-    if table is not None:
+    if table is not None and "://" in place:
         from dagster_dune.frames.duckdb_tables import check_local  # noqa: PLC0415  (pyarrow is slow to import)
 
         check_local(place)

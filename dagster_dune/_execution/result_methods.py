@@ -284,14 +284,12 @@ class ResultMethods(HasClient):
 
 
 def _read(result: DuneResult, name: str, as_: Any, context: ReadContext, options: Mapping[str, Any]) -> Any:
-    if context:
-        add_metadata(context, export_metadata(name, [result.execution_id], None, None, result.credits))
+    add_metadata(context, export_metadata(name, [result.execution_id], None, None, result.credits))
     if as_ is None:
         return result
 
     def tell(export: Export) -> None:
-        if context:
-            add_metadata(context, export_metadata(name, [result.execution_id], export.rows, export.bytes))
+        add_metadata(context, export_metadata(name, [result.execution_id], export.rows, export.bytes))
 
     return result.read(as_, log=log_of(context), on_export=tell, closes_client=True, **options)
 

@@ -106,6 +106,5 @@ class TableMethods(HasClient):
 
         with self.get_client() as client:
             written = write_table(client, frame, name, log=log_of(context), **options)
-        if context:
-            add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
+        add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
         return written

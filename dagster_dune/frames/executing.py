@@ -11,16 +11,16 @@ from numbers import Real
 from typing import Protocol
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import DuneConnectionError, DuneNotFoundError, DuneRateLimitError, DuneServerError
+from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.paging.options import check_kinds
+from dagster_dune.pipeline.run import TRANSIENT, Polling
 from dagster_dune.pipeline.states import Phase, phase_of, phase_of_execution
 
 FIRST_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 5.0
 POLL_GROWTH = 1.5
-PASSING = (DuneConnectionError, DuneRateLimitError, DuneServerError)
 
 
 class Log(Protocol):
@@ -48,9 +48,9 @@ class Waiting:
     """
 
     max_poll_interval: float = MAX_POLL_SECONDS
-    failure_tolerance: float = 600.0
+    failure_tolerance: float = Polling.failure_tolerance
     # Assumption: young-pipeline.
-    not_found_tolerance: float = 10.0
+    not_found_tolerance: float = Polling.not_found_tolerance
     timeout: float | None = None
 
     def __post_init__(self) -> None:
@@ -139,7 +139,7 @@ def _may_pass(error: DuneError, begun: float, answered: float, waiting: Waiting)
     """Whether a status request that failed is sent again."""
     if isinstance(error, DuneNotFoundError):
         return time.monotonic() - begun <= waiting.not_found_tolerance
-    return isinstance(error, PASSING) and time.monotonic() - answered <= waiting.failure_tolerance
+    return isinstance(error, TRANSIENT) and time.monotonic() - answered <= waiting.failure_tolerance
 
 
 def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float) -> ExecutionStatus:

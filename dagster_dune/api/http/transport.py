@@ -68,8 +68,8 @@ class Transport:
         parts = urlsplit(base_url)
         self._reader = AnswerReader(api_key, parts.netloc, parts.path + API_PATH)
         self._exchange = Exchange(api_key, self._reader, timeout, budget, observe)
-        self._reads = http_client(api_key, base_url, timeout, keep_alive=True)
-        self._submissions = http_client(api_key, base_url, timeout, keep_alive=False)
+        self._reads = http_client(api_key, base_url, keep_alive=True)
+        self._submissions = http_client(api_key, base_url, keep_alive=False)
         redacting = RedactingFilter(api_key)
         for name in LOGGERS:
             logging.getLogger(name).addFilter(redacting)

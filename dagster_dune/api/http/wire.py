@@ -26,13 +26,12 @@ LOOK_SECONDS = 0.5
 """How often what waits for an answer looks whether anybody still wants it."""
 
 
-def http_client(api_key: ApiKey, base_url: str, timeout: float, *, keep_alive: bool) -> httpx.Client:
-    """A client of httpx over sockets that keep the deadline.
+def http_client(api_key: ApiKey, base_url: str, *, keep_alive: bool) -> httpx.Client:
+    """A client of httpx over sockets that keep the deadline. Each request brings its own timeout.
 
     Args:
         api_key: The key.
         base_url: Where the API is, without ``/api``.
-        timeout: The seconds that each part of an exchange may take.
         keep_alive: Whether a connection serves more than one request.
     """
     certificates = _trusted_certificates() if base_url.startswith("https:") else None
@@ -41,7 +40,6 @@ def http_client(api_key: ApiKey, base_url: str, timeout: float, *, keep_alive: b
         base_url=base_url + API_PATH,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # Dune needs none, and gateways set theirs
         headers={"User-Agent": f"dagster-dune/{__version__}", "Accept-Encoding": "gzip"},
-        timeout=timeout,
         transport=Wire(certificates, _proxy(base_url), api_key.redacted_bytes, keep_alive=keep_alive),
     )
 

@@ -140,13 +140,16 @@ class _Writer:
             else "Change the frame, or replace the table.",
         )
 
-    def _check_privacy(self, there: UploadInfo) -> None:
+    def _is_as_private_as_asked(self, there: UploadInfo) -> bool:
         wanted = self._options.is_private
-        if wanted is not None and bool(there.is_private) != wanted:
+        return wanted is None or bool(there.is_private) == wanted
+
+    def _check_privacy(self, there: UploadInfo) -> None:
+        if not self._is_as_private_as_asked(there):
             known = "private" if there.is_private else "public"
             is_now = "not known to be private" if there.is_private is None else known
             raise DuneUploadError(
-                f"{self._name} is {is_now}, and is_private={wanted} was asked for; nothing was sent.",
+                f"{self._name} is {is_now}, and is_private={self._options.is_private} was asked for; nothing was sent.",
                 hint="A table keeps what it was created as: delete it on Dune first, or leave is_private out.",
             )
 
@@ -189,38 +192,36 @@ class _Writer:
         is_private = self._options.is_private
         if is_private is None and there is not None:
             is_private = there.is_private
-        deleted = "The old table is deleted, and the new one was not created" if there else ""
+        unknown = "Whether it was created is not known"
+        if there is not None:
+            unknown = "The old table is deleted, and whether the new one was created is not known"
         try:
-            with self._told_if_interrupted(f"{deleted or 'Whether it was created is not known'}."):
+            with self._told_if_interrupted(f"{unknown}."):
                 created = self._client.create_upload(self._team, self._table, self._columns, is_private=is_private)
-                is_ours = not created.already_existed
-        except AmbiguousSubmission as error:
-            is_ours = self._is_there_after(error, deleted)
+            is_ours = not created.already_existed
         except DuneApiError as error:
-            if not deleted:
+            found = self._found_after(error, unknown) if isinstance(error, AmbiguousSubmission) else None
+            if found is None and there is None:
                 raise
-            raise self._half_done(error, deleted) from error
+            if found is None:
+                deleted = "The old table is deleted, and the new one was not created"
+                raise self._half_done(error, deleted) from error
+            is_ours = self._is_as_private_as_asked(found) and not differences(found.columns, self._columns)
+            if is_ours and self._options.mode == "replace":
+                self._clear()  # it may be somebody else's, with rows in it
         if not is_ours:
+            since = "looked for" if there is None else "deleted"
             raise DuneUploadError(
-                f"{self._name} was created by somebody else since it was looked for, so that no rows were sent.",
+                f"{self._name} was created by somebody else since it was {since}, so that no rows were sent.",
                 hint="Look at what is in it, then write it again.",
             )
 
-    def _is_there_after(self, error: AmbiguousSubmission, deleted: str) -> bool:
-        """Whether a table whose creation got no answer may be written to: it may be somebody else's, with rows."""
+    def _found_after(self, error: AmbiguousSubmission, unknown: str) -> UploadInfo | None:
+        """The table whose creation got no answer, if it is there."""
         try:
-            found = self._found()
+            return self._found()
         except DuneApiError as second:
-            raise self._half_done(second, deleted or "Whether it was created is not known") from error
-        if found is None and not deleted:
-            raise error
-        if found is None:
-            raise self._half_done(error, deleted) from error
-        if differences(found.columns, self._columns):
-            return False
-        if self._options.mode == "replace":
-            self._clear()
-        return True
+            raise self._half_done(second, unknown) from error
 
     def _clear(self) -> None:
         unknown = "Whether its old rows are gone is not known"
@@ -233,11 +234,12 @@ class _Writer:
 
     @contextmanager
     def _told_if_interrupted(self, state: str) -> Iterator[None]:
+        """Say what is there where it is no error of ours that ends a step, such as Dagster's termination."""
         try:
             yield
-        except Exception:
+        except DuneError:
             raise
-        except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
+        except BaseException:
             self._log.warning("%s is not whole. %s", self._name, state)
             raise
 
@@ -246,8 +248,10 @@ class _Writer:
 
     def _insert(self, number: int, body: Body) -> None:
         before = sum(other.rows for other in self._bodies[:number])
+        unknown = f"whether the next {body.rows:,} are there is not known, since it was interrupted"
         try:
-            self._send(body)
+            with self._told_if_interrupted(f"{self._so_far(number, before)}; {unknown}."):
+                self._send(body)
         except AmbiguousSubmission as error:
             if self._marked is None:
                 raise self._lost(number, before, body, error) from error
@@ -257,16 +261,6 @@ class _Writer:
                 self._send_again(number, before, body)
         except DuneApiError as error:
             raise self._half_done(error, self._so_far(number, before)) from error
-        except DuneError:
-            raise
-        except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
-            self._log.warning(
-                "%s is not whole. %s; whether the next %s are there is not known, since it was interrupted.",
-                self._name,
-                self._so_far(number, before),
-                f"{body.rows:,}",
-            )
-            raise
 
     def _send_again(self, number: int, before: int, body: Body) -> None:
         try:

@@ -528,7 +528,10 @@ def test_an_interrupt_between_deletion_and_creation_says_what_is_there(client, d
     monkeypatch.setattr(client, "create_upload", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_table(client, pa.table({"n": [1]}), NAME, on_schema_change="replace")
-    assert f"{NAME} is not whole. The old table is deleted, and the new one was not created." in caplog.text
+    assert (
+        f"{NAME} is not whole. The old table is deleted, and whether the new one was created is not known."
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -568,6 +571,19 @@ def test_rows_of_a_table_that_somebody_else_made_while_ours_got_no_answer_are_no
     with pytest.raises(DuneUploadError, match="created by somebody else"):
         write_table(client, FRAME, NAME)
     assert rows(client).to_pylist() == [{"n": 1}]
+
+
+def test_a_public_table_that_somebody_else_made_while_ours_got_no_answer_gets_no_private_rows(client, monkeypatch):
+    create = client.create_upload
+
+    def lost(*given, **_):
+        create(*given, is_private=False)
+        raise AmbiguousSubmission("lost", method="POST", path=CREATE)
+
+    monkeypatch.setattr(client, "create_upload", lost)
+    with pytest.raises(DuneUploadError, match="created by somebody else"):
+        write_table(client, FRAME, NAME, is_private=True)
+    assert count(client) == 0
 
 
 def test_a_table_that_is_not_known_to_be_private_gets_no_private_rows(client, dune, monkeypatch):
