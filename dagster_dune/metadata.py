@@ -79,9 +79,9 @@ SAID_IN_RUN = f"{NAMESPACE}said_in_run"
 # Of an op.
 CATALOG_TAG = f"{NAMESPACE}catalog"
 
-# Of a run whose relatives could not find it otherwise: the id of the run that they all go back to. Dagster hides tags
+# Of a run that its group could not find otherwise: the id of the run that they all go back to. Dagster hides tags
 # whose keys begin so.
-FAMILY_TAG = ".dagster/dune_family"
+RUN_GROUP_TAG = ".dagster/dune_family"
 
 # Of an event in a run's log: a word of the submission record, as JSON.
 SUBMISSION_KEY = f"{NAMESPACE}submission"

@@ -28,9 +28,9 @@ from dagster_dune._execution.submissions.actions import (
     View,
     Wait,
 )
-from dagster_dune._execution.submissions.family import Family, Origin, make_findable
 from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
+from dagster_dune._execution.submissions.run_group import Origin, RunGroup, make_findable
 from dagster_dune._execution.submissions.sender import Sender
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
@@ -140,29 +140,29 @@ class Step:
         self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted] | None, stream: EventStream
     ) -> Iterator[DuneEvent]:
         """Carry out what the protocol asks for."""
-        family = Family.of(self._instance, self._run_id)
-        make_findable(self._instance, family.run)
+        group = RunGroup.of(self._instance, self._run_id)
+        make_findable(self._instance, group.run)
         settings = self._settings
         policy = policy_of(
-            family,
+            group,
             resume=settings.resume,
             max_age=settings.resume_max_age,
             retry_failed_nodes=settings.retry_failed_nodes,
         )
         actions = Attempt(plan, policy).actions()
         came: object = None
-        just_read: Family | None = family
+        just_read: RunGroup | None = group
         while True:
             try:
                 action = actions.send(came)
             except StopIteration:
                 return
             if isinstance(action, Follow):
-                came = yield from self._follow(plan, action, family.origin, stream)
+                came = yield from self._follow(plan, action, group.origin, stream)
             elif isinstance(action, Skip):
                 yield from stream.of(_skipped(plan, action), None)
             elif isinstance(action, Submit):
-                came = self._submit(plan, action, policy, family.origin, send)
+                came = self._submit(plan, action, policy, group.origin, send)
             elif isinstance(action, Look):
                 came, just_read = self._look(policy, just_read), None
             else:
@@ -182,8 +182,8 @@ class Step:
         self._pipelines.await_end(action.submission)
         return None
 
-    def _look(self, policy: Policy, family: Family | None = None) -> View:
-        return look(family or Family.of(self._instance, self._run_id), self._assets.definition, policy)
+    def _look(self, policy: Policy, group: RunGroup | None = None) -> View:
+        return look(group or RunGroup.of(self._instance, self._run_id), self._assets.definition, policy)
 
     def _wait(self, reason: str) -> bool:
         """Wait a drawn, growing time, unless all waits together have outlasted any submission."""

@@ -67,7 +67,7 @@ def _fail_writes(scenarios):
 
 
 def _fail_reads(scenarios):
-    """Let one look at the family fail: the first, or the one between the intent and the request."""
+    """Let one look at the run group fail: the first, or the one between the intent and the request."""
     faults = {name: s.storage for name, s in scenarios.items() if s.storage and s.storage["word"] == "look"}
     read, looks = policy._of_definition, Counter()
 

@@ -8,9 +8,9 @@ import pytest
 
 from dagster_dune import DuneCatalog, DuneResource, Query, build_dune_assets
 from dagster_dune._execution.submissions.actions import AwaitEnd, Follow, HasEnded, Look, Submit, Wait
-from dagster_dune._execution.submissions.family import Family
 from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt
+from dagster_dune._execution.submissions.run_group import RunGroup
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune.pipeline.plan import plan_pipeline
@@ -134,8 +134,8 @@ def attempt(instance):
     """A function that carries an attempt out, without Dune: pipelines end well unless the test says otherwise."""
 
     def carry_out(run, plan=PLAN, *, resume=True, max_age=timedelta(days=1), runs_still=(), failing=(), retry=False):
-        family = Family.of(instance, run.run_id)
-        policy = policy_of(family, resume=resume, max_age=max_age, retry_failed_nodes=retry)
+        group = RunGroup.of(instance, run.run_id)
+        policy = policy_of(group, resume=resume, max_age=max_age, retry_failed_nodes=retry)
         told = Told()
         actions, came = Attempt(plan, policy).actions(), None
         names = {node.digest: node.sql_name for node in plan.nodes}
@@ -146,7 +146,7 @@ def attempt(instance):
                 return told
             came = None
             if isinstance(action, Look):
-                came = look(Family.of(instance, run.run_id), "dune_assets", policy)
+                came = look(RunGroup.of(instance, run.run_id), "dune_assets", policy)
             elif isinstance(action, Wait):
                 told.waited.append(action.reason)
                 came = len(told.waited) < 3

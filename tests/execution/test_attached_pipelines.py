@@ -38,7 +38,7 @@ class World:
             dune.hold(number)
 
     def sends(self, *numbers, until_held):
-        """Let another run of the family send some queries in a pipeline, wait until one runs, and fail."""
+        """Let another run of the run group send some queries in a pipeline, wait until one runs, and fail."""
         plan = plan_pipeline(CATALOG, {f"query_{number}": "" for number in numbers})
         pipeline = self._client.execute_pipeline(plan.to_wire()).pipeline_execution_id
         self.dune.wait_until_held(until_held, timeout=PATIENCE)

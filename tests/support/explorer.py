@@ -1,4 +1,4 @@
-"""Every order in which several attempts of one family can act, over a model of the instance and of Dune.
+"""Every order in which several attempts of one run group can act, over a model of the instance and of Dune.
 
 The attempts run the decision code of the product, `dagster_dune._execution.submissions.protocol`; what is modelled is
 what it stands on. Storage: a write that is acknowledged is in every later read, one that is not may turn up at any

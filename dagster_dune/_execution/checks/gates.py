@@ -68,7 +68,7 @@ def gated_plan(
     *,
     resume: bool,
 ) -> GatedPlan:
-    """Decide what an attempt may run of a plan, from what the gates have said in the family of its run.
+    """Decide what an attempt may run of a plan, from what the gates have said in the group of its run.
 
     Args:
         instance: Where the runs are stored.
@@ -96,11 +96,11 @@ def gated_plan(
     untold: dict[int, Submission] = {}
     for key, gate in gates.items():
         nodes = [node for node in plan.nodes if node.sql_name == gate.sql_name]
-        answers = {node.id: history.last_answer(key, node.partition, history.generation) for node in nodes}
+        answers = {node.id: history.last_answer(key, node.partition, history.launch) for node in nodes}
         closed |= {id_: answer.run_id for id_, answer in answers.items() if answer and not answer.passed}
         if history.is_automatic and not (resume and history.resumes):
             rest = [node for node in nodes if node.id not in closed]
-            untold |= _untold_refusals(rest, history, key, history.generation, read)
+            untold |= _untold_refusals(rest, history, key, history.launch, read)
     return _gated(plan, closed, untold)
 
 
@@ -200,12 +200,12 @@ def _refuse_past(
         if gate.asset in set.union(*graph.walk(name, selection.__contains__))
     }
     readers = [node for node in plan.nodes if node.sql_name in names]
-    answers = {node.label: history.last_answer(key, node.partition, history.family) for node in readers}
+    answers = {node.label: history.last_answer(key, node.partition, history.runs) for node in readers}
     past = {label: answer.run_id for label, answer in answers.items() if answer and not answer.passed}
     if readers and not past:
         asked = _alone(gate, assets, history)
         waited_for = partial(read, is_own=False)
-        refusals = _untold_refusals(asked.values(), history, key, history.family, waited_for)
+        refusals = _untold_refusals(asked.values(), history, key, history.runs, waited_for)
         past = {
             reader.label: submission.run_id
             for id_, submission in refusals.items()
@@ -221,13 +221,13 @@ def _refuse_past(
 
 
 def _alone(gate: DuneCheck, assets: DuneAssetSet, history: GateHistory) -> dict[int, PlannedNode]:
-    """The nodes of a gate as any attempt of the family may have sent them; none where its partitions are not known."""
+    """The nodes of a gate as any attempt of the group may have sent them; none where its partitions are not known."""
     try:
         partitions = {gate.asset: next(iter(assets.partitions.values()), ())}
         plan = plan_pipeline(assets.catalog, {}, checks=[gate], partitions=partitions)
     except DunePlanError:
         return {}
-    nodes = [replace(node, anew_after=run_id) for run_id in ("", *history.family) for node in plan.nodes]
+    nodes = [replace(node, anew_after=run_id) for run_id in ("", *history.runs) for node in plan.nodes]
     return {number: replace(node, id=number) for number, node in enumerate(nodes, start=1)}
 
 
@@ -237,7 +237,7 @@ def _with_identities(
     """Give what a blocking check has said no of another identity, so that by hand it runs anew, and together.
 
     That is the check's node, those of its asset, and whatever else checks or reads the rows that these had. The
-    attempts of one generation share what they run, so that each has the identity of what that has sent.
+    attempts of one launch share what they run, so that each has the identity of what that has sent.
     """
     asked = [
         (key, node)

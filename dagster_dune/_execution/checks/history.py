@@ -1,6 +1,6 @@
-"""What the gates of a definition have said in the family of a run, and what of that no attempt has lived to tell.
+"""What the gates of a definition have said in a run group, and what of that no attempt has lived to tell.
 
-A generation is what somebody has launched by hand, with all that Dagster has tried again by itself since. No clock
+A launch is the run that somebody has launched by hand, with all that Dagster has tried again by itself since. No clock
 decides what may be sent: the order of answers is that of the runs that repeat each other.
 """
 
@@ -16,7 +16,7 @@ from functools import cached_property
 import dagster as dg
 
 from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, PASSED_COLUMN, records_of
-from dagster_dune._execution.submissions.family import PARENT_RUN_TAG, Family
+from dagster_dune._execution.submissions.run_group import PARENT_RUN_TAG, RunGroup
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.catalog.settings.partitions import Partition
@@ -76,23 +76,23 @@ class GateHistory:
     """What gates have said in a run, in those that it repeats, and in those that repeat the same.
 
     Attributes:
-        family: The ids of these runs.
-        generation: Those of them since somebody has last launched one by hand, this one among them.
+        runs: The ids of these runs.
+        launch: Those of them since somebody has last launched one by hand, this one among them.
         is_automatic: Whether nobody has asked for the run.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, relatives: Family, definition: str) -> None:
-        run, runs = relatives.run, {run.run_id: run for run in relatives.members}
+    def __init__(self, instance: dg.DagsterInstance, group: RunGroup, definition: str) -> None:
+        run, members = group.run, {run.run_id: run for run in group.members}
         self._instance = instance
-        self._relatives = relatives
+        self._group = group
         self._definition = definition
-        self._ancestries = {run_id: _ancestry(one, runs) for run_id, one in runs.items()}
-        own = self._ancestries[run.run_id]
-        self.family = frozenset(run_id for run_id, ancestry in self._ancestries.items() if ancestry[-1] == own[-1])
-        begins = {run_id: _launched_by_hand(ancestry, runs) for run_id, ancestry in self._ancestries.items()}
-        self.generation = frozenset(id_ for id_ in self.family if begins[id_] == begins[run.run_id])
+        self._ancestors = {run_id: _ancestors_of(one, members) for run_id, one in members.items()}
+        own = self._ancestors[run.run_id]
+        self.runs = frozenset(run_id for run_id, back in self._ancestors.items() if back[-1] == own[-1])
+        begins = {run_id: _launched_by_hand(back, members) for run_id, back in self._ancestors.items()}
+        self.launch = frozenset(id_ for id_ in self.runs if begins[id_] == begins[run.run_id])
         self.is_automatic = begins[run.run_id] != run.run_id
-        self._runs = [runs[run_id] for run_id in sorted(self.family)]
+        self._runs = [members[run_id] for run_id in sorted(self.runs)]
         self._sent: dict[dg.AssetCheckKey, set[str]] = {}
 
     @classmethod
@@ -102,12 +102,12 @@ class GateHistory:
         Raises:
             DunePipelineError: The run itself does not exist.
         """
-        return cls(instance, Family.of(instance, run_id), definition)
+        return cls(instance, RunGroup.of(instance, run_id), definition)
 
     @property
     def resumes(self) -> bool:
         """Whether the run goes on where another has ended."""
-        return self._relatives.origin.resumes
+        return self._group.origin.resumes
 
     def last_answer(
         self, key: dg.AssetCheckKey, partition: Partition | None, runs: Collection[str]
@@ -117,28 +117,28 @@ class GateHistory:
         return next((answer for answer in answers if answer), None)
 
     def refusals(self, asked: Iterable[tuple[dg.AssetCheckKey, Partition | None]]) -> list[str]:
-        """The runs of other generations that checks have said no in, of some partitions; the latest first."""
+        """The runs of other launches that checks have said no in, of some partitions; the latest first."""
         found: dict[str, tuple[int, float]] = {}
         for key, partition in asked:
             for whole in self._answers[key]:
-                answer = whole.of(partition) if whole.run_id not in self.generation else None
+                answer = whole.of(partition) if whole.run_id not in self.launch else None
                 if answer and not answer.passed:
                     found[answer.run_id] = max(answer.order, found.get(answer.run_id, answer.order))
         return sorted(found, key=found.__getitem__, reverse=True)
 
     def has_sent(self, key: dg.AssetCheckKey, digest: str) -> bool:
-        """Whether the generation has sent, or taken over, a node that a check is asked in."""
+        """Whether the launch has sent, or taken over, a node that a check is asked in."""
         if key not in self._sent:
             told = {
                 pipeline
                 for answer in self._answers[key]
-                if answer.run_id in self.generation
+                if answer.run_id in self.launch
                 for pipeline in answer.pipelines
             }
             self._sent[key] = {
                 digest
                 for submission in self._submissions
-                if submission.run_id in self.generation or submission.pipeline_execution_id in told
+                if submission.run_id in self.launch or submission.pipeline_execution_id in told
                 for digest in submission.node_ids
             }
         return digest in self._sent[key]
@@ -155,12 +155,12 @@ class GateHistory:
             and submission.run_id in runs
             and submission.pipeline_execution_id not in told
             and node.digest in submission.node_ids
-            and (last is None or len(self._ancestries[submission.run_id]) >= last.order[0])
+            and (last is None or len(self._ancestors[submission.run_id]) >= last.order[0])
         ]
 
     def order_of(self, submission: Submission) -> tuple[int, datetime]:
         """What sorts submissions: how many runs theirs goes back to, and the time."""
-        return len(self._ancestries[submission.run_id]), submission.at
+        return len(self._ancestors[submission.run_id]), submission.at
 
     @cached_property
     def _submissions(self) -> Sequence[Submission]:
@@ -178,7 +178,7 @@ class GateHistory:
                 if event is None:
                     continue
                 said = event.asset_check_evaluation_data
-                order = (len(self._ancestries[run.run_id]), record.timestamp)
+                order = (len(self._ancestors[run.run_id]), record.timestamp)
                 found[said.asset_check_key].append(GateAnswer(run.run_id, _parts(said), order))
         for answers in found.values():
             answers.sort(key=lambda answer: answer.order, reverse=True)
@@ -197,30 +197,30 @@ def _parts(said: dg.AssetCheckEvaluation) -> dict[str | None, PartitionAnswer]:
     return parts or {None: PartitionAnswer(said.passed, pipeline)}
 
 
-def _ancestry(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list[str]:
+def _ancestors_of(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list[str]:
     """The ids of a run and of those that it goes back to, up to the first, or to the first after a success."""
-    ancestry = [run.run_id]
+    ancestors = [run.run_id]
     while parent_id := _parent_id(run):
-        if parent_id in ancestry:
+        if parent_id in ancestors:
             break
         parent = runs.get(parent_id)
         if parent is None:
-            return [*ancestry, parent_id]  # it is gone
+            return [*ancestors, parent_id]  # it is gone
         if parent.is_success:
             break
-        ancestry.append(parent_id)
+        ancestors.append(parent_id)
         run = parent
-    return ancestry
+    return ancestors
 
 
-def _launched_by_hand(ancestry: Sequence[str], runs: Mapping[str, dg.DagsterRun]) -> str:
-    """The run of an ancestry that somebody has launched by hand last: such a one inherits the tag of its parent."""
-    for run_id, parent_id in itertools.pairwise(ancestry):
+def _launched_by_hand(ancestors: Sequence[str], runs: Mapping[str, dg.DagsterRun]) -> str:
+    """Of a run and its ancestors the one that somebody has launched by hand last: it inherits the tag of its parent."""
+    for run_id, parent_id in itertools.pairwise(ancestors):
         parent = runs.get(parent_id)
         number = runs[run_id].tags.get(RETRY_NUMBER_TAG)
         if parent is None or number is None or number == parent.tags.get(RETRY_NUMBER_TAG):
             return run_id
-    return ancestry[-1]
+    return ancestors[-1]
 
 
 def _parent_id(run: dg.DagsterRun) -> str | None:

@@ -14,11 +14,11 @@ from dagster_dune.errors import DunePipelineError
 # Assumption: no-idempotency.
 @dataclass(frozen=True)
 class View:
-    """What a look at the family shows.
+    """What a look at the run group shows.
 
     Attributes:
         submissions: Every submission of the definition, in no order.
-        gone: Members of the family that exist no more, and whose records are gone with them.
+        gone: Runs of the group that exist no more, and whose records are gone with them.
     """
 
     submissions: Sequence[Submission]
@@ -31,7 +31,7 @@ class Policy:
 
     Attributes:
         run_id: The run that the attempt belongs to.
-        resumes: Whether it takes over what earlier runs of the family have started, also where it has ended.
+        resumes: Whether it takes over what earlier runs of the run group have started, also where it has ended.
         joins: Whether it takes over what still runs. Where it does not, it waits for the end.
         retries_failed: Whether it sends again what this very run has seen fail.
         oldest: What was submitted before is not taken over once it has ended.
@@ -50,7 +50,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Look:
-    """Read the family afresh. Sent: a `View`."""
+    """Read the run group afresh. Sent: a `View`."""
 
 
 @dataclass(frozen=True)

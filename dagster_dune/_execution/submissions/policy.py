@@ -14,25 +14,25 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from dagster_dune._execution.submissions.actions import Policy, View
-from dagster_dune._execution.submissions.family import Family
+from dagster_dune._execution.submissions.run_group import RunGroup
 from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 
 
-def policy_of(family: Family, *, resume: bool, max_age: timedelta, retry_failed_nodes: bool) -> Policy:
+def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed_nodes: bool) -> Policy:
     """Return what the attempts of a run may take over.
 
     Args:
-        family: The run and its relatives.
+        group: The run group.
         resume: Whether it may take over anything.
         max_age: How old a submission may be that is taken over though it has ended.
         retry_failed_nodes: Whether the run sends again what it has itself seen fail.
     """
-    run = family.run
+    run = group.run
     return Policy(
         run_id=run.run_id,
-        resumes=resume and family.origin.resumes,
+        resumes=resume and group.origin.resumes,
         joins=resume,
         retries_failed=retry_failed_nodes,
         oldest=datetime.now(UTC) - max_age,
@@ -41,12 +41,12 @@ def policy_of(family: Family, *, resume: bool, max_age: timedelta, retry_failed_
     )
 
 
-def look(family: Family, definition: str, policy: Policy) -> View:
-    """Read what the family of a run has sent of a definition's nodes, afresh."""
-    submissions = submissions_of(family.instance, family.members)
+def look(group: RunGroup, definition: str, policy: Policy) -> View:
+    """Read what the group of a run has sent of a definition's nodes, afresh."""
+    submissions = submissions_of(group.instance, group.members)
     return View(
-        list(_of_definition(submissions, definition, family.run.run_id)),
-        tuple(id_ for id_ in family.gone if id_ not in policy.released),
+        list(_of_definition(submissions, definition, group.run.run_id)),
+        tuple(id_ for id_ in group.gone if id_ not in policy.released),
     )
 
 

@@ -1,6 +1,6 @@
 """Who may send: the decisions of one attempt, as actions that somebody else carries out. Pure: no clock, no storage.
 
-The invariant: in one family of runs a node is sent again only by an attempt that has seen how every earlier sending of
+The invariant: in one run group a node is sent again only by an attempt that has seen how every earlier sending of
 it ended. docs/durability.md says why these actions keep it, and tests/support/explorer.py tries every order of them.
 
 Each function here is a generator. It yields what is to be done next, and is sent what came of it.
@@ -37,7 +37,7 @@ from dagster_dune.pipeline.nodes import PipelinePlan
 
 
 class Attempt:
-    """One attempt to run the nodes of a plan: it takes over what the family has started, and sends the rest.
+    """One attempt to run the nodes of a plan: it takes over what its run group has started, and sends the rest.
 
     Args:
         plan: What is to run.
@@ -61,7 +61,7 @@ class Attempt:
 
         Raises:
             AmbiguousSubmission: A request of an earlier attempt has no answer, and the user has not said to go on.
-            DunePipelineError: Others keep sending the same nodes, or part of the family is gone.
+            DunePipelineError: Others keep sending the same nodes, or part of the run group is gone.
         """
         while self._wanted:
             view = yield Look()
@@ -69,10 +69,10 @@ class Attempt:
             self._known |= {submission.id: _adopted(submission, self._policy) for submission in view.submissions}
             if self._earlier is None:
                 self._earlier = _answered(self._known.values(), self._wanted)
-            family = [submission for submission in self._known.values() if submission.holds_any(self._wanted)]
-            if pending := _unresolved(family, self._wanted, self._policy):
+            of_plan = [submission for submission in self._known.values() if submission.holds_any(self._wanted)]
+            if pending := _unresolved(of_plan, self._wanted, self._policy):
                 yield from _waiting(pending)
-            elif attachments := list(_attachments(family, self._wanted, self._tried)):
+            elif attachments := list(_attachments(of_plan, self._wanted, self._tried)):
                 yield Attach(tuple(self._followed(attachments, is_orphan=bool(view.gone))))
                 for submission, digests in attachments:
                     yield from self._take_over(submission, digests, is_orphan=bool(view.gone))
@@ -82,7 +82,7 @@ class Attempt:
             elif view.gone:
                 raise _gone(view.gone)
             else:
-                yield from self._send_rest(family)
+                yield from self._send_rest(of_plan)
 
     def _followed(
         self, attachments: Iterable[tuple[Submission, frozenset[str]]], *, is_orphan: bool
@@ -112,10 +112,10 @@ class Attempt:
             self._wanted -= digests
             self._lost |= unsuccessful
 
-    def _send_rest(self, family: Sequence[Submission]) -> Actions:
+    def _send_rest(self, of_plan: Sequence[Submission]) -> Actions:
         digests = frozenset(self._wanted)
-        released = frozenset(submission.id for submission in family if submission.id in self._policy.released)
-        submission = yield Submit(digests, _answered(family, digests) | released)
+        released = frozenset(submission.id for submission in of_plan if submission.id in self._policy.released)
+        submission = yield Submit(digests, _answered(of_plan, digests) | released)
         if submission is not None:
             yield Follow(submission, digests, sends_again=False)
             self._wanted.clear()
@@ -181,11 +181,11 @@ def _adopted(submission: Submission, policy: Policy) -> Submission:
     return replace(submission, state=State.ANSWERED, pipeline_execution_id=pipeline)
 
 
-def _unresolved(family: Collection[Submission], wanted: Iterable[str], policy: Policy) -> list[Submission]:
+def _unresolved(of_plan: Collection[Submission], wanted: Iterable[str], policy: Policy) -> list[Submission]:
     """The submissions that may be running some of these nodes as nobody knows what, and that nobody let go."""
     found: dict[str, Submission] = {}
     for digest in wanted:
-        of_node = [submission for submission in family if digest in submission.node_ids]
+        of_node = [submission for submission in of_plan if digest in submission.node_ids]
         settled = {id_ for submission in of_node if submission.state is State.ANSWERED for id_ in submission.after}
         for submission in of_node:
             if submission.state.is_unresolved and submission.id not in settled and submission.id not in policy.released:
@@ -193,8 +193,8 @@ def _unresolved(family: Collection[Submission], wanted: Iterable[str], policy: P
     return list(found.values())
 
 
-def _answered(family: Iterable[Submission], wanted: Collection[str]) -> frozenset[str]:
-    return frozenset(s.id for s in family if s.state is State.ANSWERED and s.holds_any(wanted))
+def _answered(of_plan: Iterable[Submission], wanted: Collection[str]) -> frozenset[str]:
+    return frozenset(s.id for s in of_plan if s.state is State.ANSWERED and s.holds_any(wanted))
 
 
 def _downstream(plan: PipelinePlan, lost: Collection[str]) -> set[str]:
@@ -219,10 +219,10 @@ def _waiting(pending: Sequence[Submission]) -> Generator[Action, Any, None]:
 
 
 def _attachments(
-    family: Sequence[Submission], wanted: Collection[str], tried: Mapping[str, Collection[str]]
+    of_plan: Sequence[Submission], wanted: Collection[str], tried: Mapping[str, Collection[str]]
 ) -> Iterator[tuple[Submission, frozenset[str]]]:
     """Give each node to a submission that no later one of it follows, and that was not tried yet."""
-    answered = [submission for submission in family if submission.state is State.ANSWERED]
+    answered = [submission for submission in of_plan if submission.state is State.ANSWERED]
     answered.sort(key=lambda submission: (submission.at, submission.id))  # only so that the same comes first each time
     held: dict[str, Submission] = {}
     for digest in wanted:

@@ -28,7 +28,7 @@ class Sender:
         record: Where the submission is written down.
         plan: What is sent.
         send: Sends it; it must not repeat the request where Dune may have started the work.
-        look: Reads the family afresh.
+        look: Reads the run group afresh.
         still_wanted: Whether the run still waits for it: a step process can outlive its run.
         log: The run's log.
 
@@ -58,7 +58,7 @@ class Sender:
         self.pipeline: str | None = None
 
     def carry_out(self, action: Submit, policy: Policy) -> bool:
-        """Send the plan, unless others of the family send some of the same nodes.
+        """Send the plan, unless others of the run group send some of the same nodes.
 
         Returns:
             Whether it was sent. If not, its intent is withdrawn.

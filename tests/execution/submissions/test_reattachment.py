@@ -9,7 +9,7 @@ import pytest
 
 from dagster_dune import AmbiguousSubmission, DuneCatalog, MaterializedView, Query
 from dagster_dune._execution.submissions import submission_record
-from dagster_dune._execution.submissions.family import Family, Origin, make_findable
+from dagster_dune._execution.submissions.run_group import Origin, RunGroup, make_findable
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord, submissions_of
 from dagster_dune.errors import DunePipelineError
@@ -51,7 +51,7 @@ def test_a_run_with_another_selection_takes_over(instance, make_run, submit, att
     parent = make_run()
     submit(parent)
     child = make_run(parent, selection=frozenset([dg.AssetKey(["dune", "query_2"])]))
-    assert Family.of(instance, child.run_id).origin is Origin.FROM_ASSET_FAILURE
+    assert RunGroup.of(instance, child.run_id).origin is Origin.FROM_ASSET_FAILURE
     assert attempt(child, TWO).taken_over == {"P1": [(2, "query_2")]}
 
 
@@ -62,7 +62,7 @@ def test_an_inherited_tag_does_not_count_where_something_was_materialized(
     submit(parent)
     materialize(parent)
     child = make_run(parent)
-    assert Family.of(instance, child.run_id).origin is Origin.EVERYTHING
+    assert RunGroup.of(instance, child.run_id).origin is Origin.EVERYTHING
     told = attempt(child)
     assert (told.taken_over, told.sent) == ({}, NAMES)
 
@@ -85,14 +85,14 @@ def test_from_asset_failure_twice_with_other_checks_takes_over(instance, make_ru
     parent = make_run(tags=ASSET_RESUMED, selection=frozenset(), checks=BOTH_CHECKS)
     submit(parent)
     child = make_run(parent, selection=frozenset(), checks=ONE_CHECK)
-    assert Family.of(instance, child.run_id).origin is Origin.FROM_ASSET_FAILURE
+    assert RunGroup.of(instance, child.run_id).origin is Origin.FROM_ASSET_FAILURE
     assert attempt(child, TWO).taken_over == {"P1": [(2, "query_2")]}
 
 
 def test_all_checks_are_no_others_than_those_that_nobody_has_named(instance, make_run):
     parent = make_run()
     child = make_run(parent, checks=ONE_CHECK)
-    assert Family.of(instance, child.run_id).origin is Origin.EVERYTHING
+    assert RunGroup.of(instance, child.run_id).origin is Origin.EVERYTHING
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_from_asset_failure_twice_after_a_blocking_check_said_no(
     parent = make_run(tags=ASSET_RESUMED)
     materialize(parent)
     evaluate(parent, passed, blocking)
-    assert Family.of(instance, make_run(parent).run_id).origin is origin
+    assert RunGroup.of(instance, make_run(parent).run_id).origin is origin
 
 
 @pytest.mark.parametrize("tags", [RESUMED, ASSET_RESUMED])
@@ -140,7 +140,7 @@ def test_a_repeated_success_starts_anew_but_waits_for_what_a_sibling_is_sending(
     parent = make_run(status=dg.DagsterRunStatus.SUCCESS)
     submit(parent)
     sibling, child = (make_run(parent) for _ in range(2))
-    assert Family.of(instance, child.run_id).origin is Origin.ANEW
+    assert RunGroup.of(instance, child.run_id).origin is Origin.ANEW
     submit(sibling, pipeline=None)
     with pytest.raises(AmbiguousSubmission, match=sibling.run_id):
         attempt(child)
@@ -149,7 +149,7 @@ def test_a_repeated_success_starts_anew_but_waits_for_what_a_sibling_is_sending(
 def test_a_launch_knows_nothing_of_other_runs(instance, make_run, submit, attempt):
     submit(make_run(), pipeline=None)
     run = make_run()
-    assert Family.of(instance, run.run_id).origin is Origin.FIRST
+    assert RunGroup.of(instance, run.run_id).origin is Origin.FIRST
     assert attempt(run).sent == NAMES
 
 
@@ -282,7 +282,7 @@ def test_a_pipeline_is_as_large_as_it_was_sent_whichever_of_its_nodes_are_wanted
     assert told.sizes == {"P1": 1, "P0": 2}
 
 
-# The family.
+# The run group.
 
 
 def test_siblings_without_a_tag_find_each_other(instance, make_run, submit, attempt):
@@ -292,7 +292,7 @@ def test_siblings_without_a_tag_find_each_other(instance, make_run, submit, atte
     make_findable(instance, first)
     submit(first)
     assert attempt(second).taken_over == BOTH
-    assert {run.run_id for run in Family.of(instance, second.run_id).members} == {
+    assert {run.run_id for run in RunGroup.of(instance, second.run_id).members} == {
         run.run_id for run in (parent, first, second)
     }
     tags = instance.get_run_by_id(first.run_id).tags
@@ -321,7 +321,7 @@ def test_a_run_that_was_deleted_while_it_ran_sends_nothing(instance, make_run):
     run = make_run()
     instance.delete_run(run.run_id)
     with pytest.raises(DunePipelineError, match=f"does not know run {run.run_id}, which this step belongs to"):
-        Family.of(instance, run.run_id)
+        RunGroup.of(instance, run.run_id)
 
 
 def test_where_the_parent_is_gone_what_can_be_read_is_taken_over_and_nothing_is_sent(

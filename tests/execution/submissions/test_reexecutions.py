@@ -10,7 +10,7 @@ import reexecuted_job
 from sibling_runs import ONE
 from waiting import wait_until
 
-from dagster_dune._execution.submissions.family import Family, Origin
+from dagster_dune._execution.submissions.run_group import Origin, RunGroup
 
 pytestmark = pytest.mark.processes
 
@@ -74,9 +74,9 @@ def test_a_step_that_succeeds_after_its_retry_was_made_changes_nothing(start, fa
     for kind in (dg.DagsterEventType.STEP_OUTPUT, dg.DagsterEventType.STEP_SUCCESS):
         for record in lasting.get_records_for_run(child, of_type=kind).records:
             lasting.report_dagster_event(record.event_log_entry.dagster_event, failed)
-    assert Family.of(lasting, child).origin is Origin.FROM_FAILURE
+    assert RunGroup.of(lasting, child).origin is Origin.FROM_FAILURE
     other, _, _ = start(failed, "everything").result()
-    assert Family.of(lasting, other).origin is Origin.EVERYTHING
+    assert RunGroup.of(lasting, other).origin is Origin.EVERYTHING
 
 
 def test_everything_again_and_a_step_that_succeeded_run_anew(dune, start, failed):

@@ -43,7 +43,7 @@ def results(started):
     return [run.result() for run in started]
 
 
-def family(parent, **tags):
+def sibling_of(parent, **tags):
     return {"dagster/root_run_id": parent, "dagster/parent_run_id": parent, **tags}
 
 
@@ -58,7 +58,7 @@ def test_resuming_siblings_complete_what_is_missing_once(account, start):
     ((parent, succeeded, _),) = results(start())
     assert not succeeded
     account.load_query(2, "two", f"SELECT n FROM {ONE}")
-    told = results(start(3, family(parent, **RESUMED)))
+    told = results(start(3, sibling_of(parent, **RESUMED)))
     assert [(succeeded, count) for _, succeeded, count in told] == [(True, 2)] * 3
     assert completed(account) == {ONE: 1, "query_2": 1}
 
@@ -67,7 +67,7 @@ def test_siblings_that_repeat_everything_at_once_share_one_pipeline(account, sta
     ((parent, succeeded, _),) = results(start())
     assert succeeded
     account.hold(ONE)
-    retries = start(2, family(parent))
+    retries = start(2, sibling_of(parent))
     with dg.DagsterInstance.from_config(home) as instance:
         wait_until(lambda: any("Taking over" in line for line in lines(instance)))
     account.release()
@@ -86,7 +86,7 @@ def test_what_fails_again_is_not_sent_once_more_by_the_second_click(account, sta
     account.load_query(2, "two", f"SELECT CAST('x' AS BIGINT) AS n FROM {ONE}")
     ((parent, _, _),) = results(start())
     account.hold(2)
-    retries = start(2, family(parent, **RESUMED))
+    retries = start(2, sibling_of(parent, **RESUMED))
     account.wait_until_held(2)
     account.release()
     assert not any(succeeded for _, succeeded, _ in results(retries))

@@ -1,7 +1,7 @@
-"""The family of a run: everything that retries, or is retried by, or goes back to the same run as it.
+"""The run group of a run: every run that retries it, or is retried by it, or goes back to the same run as it.
 
-Dagster tells of it in several places, none of them complete: `parent_run_id` and `root_run_id`, which a filter cannot
-find; tags, which not every way to retry a run sets; and records that retries have inherited. All of them count.
+Dagster tells of a group in several places, none of them complete: `parent_run_id` and `root_run_id`, which a filter
+cannot find; tags, which not every way to retry a run sets; and records that retries have inherited. All of them count.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import dagster as dg
 from dagster_dune._execution.submissions.legacy_record import legacy_writers
 from dagster_dune._execution.submissions.submission_record import acknowledged
 from dagster_dune.errors import DunePipelineError
-from dagster_dune.metadata import FAMILY_TAG
+from dagster_dune.metadata import RUN_GROUP_TAG
 
 RESUME_RETRY_TAG = "dagster/is_resume_retry"
 ASSET_RESUME_RETRY_TAG = "dagster/is_asset_resume_retry"
@@ -40,8 +40,8 @@ class Origin(Enum):
 
 
 @dataclass(frozen=True)
-class Family:
-    """A run and its relatives, as the instance has stored them.
+class RunGroup:
+    """A run and the others of its group, as the instance has stored them.
 
     Attributes:
         run: The run.
@@ -56,8 +56,8 @@ class Family:
     instance: dg.DagsterInstance = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, instance: dg.DagsterInstance, run_id: str) -> Family:
-        """Read a run's family afresh.
+    def of(cls, instance: dg.DagsterInstance, run_id: str) -> RunGroup:
+        """Read a run's group afresh.
 
         Raises:
             DunePipelineError: The run itself does not exist.
@@ -71,10 +71,10 @@ class Family:
                     gone.add(id_)
                 else:
                     members[id_] = run
-            roots = {id_ for run in members.values() for id_ in (run.run_id, *_relatives(run))} - asked
+            roots = {id_ for run in members.values() for id_ in (run.run_id, *_named_runs(run))} - asked
             asked |= roots
             members |= {run.run_id: run for run in _tagged(instance, roots)}
-            named = {id_ for run in members.values() for id_ in _relatives(run)}
+            named = {id_ for run in members.values() for id_ in _named_runs(run)}
             pending = named - members.keys() - gone
         if run_id not in members:
             raise DunePipelineError(
@@ -96,7 +96,7 @@ class Family:
         if self.gone:
             return Origin.ORPHAN
         if parent is None:
-            return Origin.EVERYTHING if set(_relatives(run)) - {run.run_id} else Origin.FIRST
+            return Origin.EVERYTHING if set(_named_runs(run)) - {run.run_id} else Origin.FIRST
         # A parent that has succeeded may have been running when this run was made to complete it.
         if run.tags.get(RESUME_RETRY_TAG) == "true" or self._repeats_what_did_not_succeed(parent):
             return Origin.FROM_FAILURE
@@ -163,7 +163,7 @@ class Family:
 
 
 def make_findable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Let relatives find a run by a tag, as they cannot by its fields. Most ways to retry a run have seen to that.
+    """Let the others of its group find a run by a tag, as they cannot by its fields. Most ways to retry have set one.
 
     Raises:
         DunePipelineError: The tag could not be written.
@@ -173,36 +173,36 @@ def make_findable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         return
 
     def write() -> None:
-        instance.add_run_tags(run.run_id, {FAMILY_TAG: root})
+        instance.add_run_tags(run.run_id, {RUN_GROUP_TAG: root})
         if not _is_tagged(instance, run.run_id, root):
-            raise DunePipelineError(f"The tag {FAMILY_TAG} of run {run.run_id} was not kept.")
+            raise DunePipelineError(f"The tag {RUN_GROUP_TAG} of run {run.run_id} was not kept.")
 
     if not acknowledged(write):
         raise DunePipelineError(
-            f"The tag {FAMILY_TAG} could not be written to run {run.run_id}, so that nothing was sent for it.",
+            f"The tag {RUN_GROUP_TAG} could not be written to run {run.run_id}, so that nothing was sent for it.",
             hint="Look at the health of Dagster's database, then retry the run.",
         )
 
 
 def _is_tagged(instance: dg.DagsterInstance, run_id: str, root: str) -> bool:
     return any(
-        instance.get_runs(dg.RunsFilter(run_ids=[run_id], tags={tag: root})) for tag in (ROOT_RUN_TAG, FAMILY_TAG)
+        instance.get_runs(dg.RunsFilter(run_ids=[run_id], tags={tag: root})) for tag in (ROOT_RUN_TAG, RUN_GROUP_TAG)
     )
 
 
 def _tagged(instance: dg.DagsterInstance, roots: Iterable[str]) -> Iterator[dg.DagsterRun]:
     """The runs that a tag says go back to one of these."""
     if wanted := sorted(roots):
-        for tag in (ROOT_RUN_TAG, FAMILY_TAG):
+        for tag in (ROOT_RUN_TAG, RUN_GROUP_TAG):
             yield from instance.get_runs(dg.RunsFilter(tags={tag: wanted}))
 
 
-def _relatives(run: dg.DagsterRun) -> Iterator[str]:
+def _named_runs(run: dg.DagsterRun) -> Iterator[str]:
     """The ids of the runs that a run itself names."""
     named = (
         run.parent_run_id,
         run.root_run_id,
-        *(run.tags.get(tag) for tag in (ROOT_RUN_TAG, PARENT_RUN_TAG, FAMILY_TAG)),
+        *(run.tags.get(tag) for tag in (ROOT_RUN_TAG, PARENT_RUN_TAG, RUN_GROUP_TAG)),
     )
     yield from (id_ for id_ in named if id_)
     yield from legacy_writers(run)
