@@ -18,6 +18,7 @@ from dagster_dune._execution.charges import add_metadata
 from dagster_dune._execution.has_client import HasClient
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.endpoints.base import PAGE_SIZE
+from dagster_dune.catalog.names import query_name
 from dagster_dune.metadata import export_metadata
 from dagster_dune.paging.json_rows import rows_of
 from dagster_dune.paging.options import ReadOptions
@@ -214,7 +215,7 @@ class ResultMethods(HasClient):
         tier = performance or self._setting("performance")
         with _closed_on_error(self.get_client()) as client:
             result = run_query(client, query_id, parameters, performance=tier, waiting=waiting, log=log)
-            return _read(result, f"query_{query_id}", as_, context, options)
+            return _read(result, query_name(query_id), as_, context, options)
 
     @overload
     def run_sql(

@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from dagster_dune.catalog.graph import CatalogGraph
-from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.names import Reference, query_id_of
 from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck, check_consistent
 from dagster_dune.errors import DuneCatalogError
@@ -145,7 +145,7 @@ class CatalogContents(BaseModel):
             if dep in known or not Reference.parse(dep).kind.is_object:
                 continue
             # Ids that look alike have nothing to do with each other.
-            names = [] if dep.startswith("query_") else sorted(known - {obj.sql_name})
+            names = sorted(known - {obj.sql_name}) if query_id_of(dep) is None else []
             close = get_close_matches(dep, names, n=1, cutoff=0.85)
             raise DuneCatalogError(
                 f"{obj.sql_name} depends on {dep}, which is not in the catalog.",

@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagster_dune.catalog.names import query_name
 from dagster_dune.errors import DuneCatalogError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class CatalogGraph:
             self._add_view(query.sql_name, {*query.deps, *(query.references or ())})
         self.backed: dict[str, str] = {}
         for matview in materialized_views:
-            backing_query = f"query_{matview.query_id}" if matview.query_id else None
+            backing_query = query_name(matview.query_id) if matview.query_id else None
             reads = {*matview.deps, *(matview.references or self._reads.get(backing_query or "", ()))}
             self._add(matview.sql_name, reads)
             if backing_query:

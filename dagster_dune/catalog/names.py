@@ -99,6 +99,30 @@ class Reference:
         return cls(name, ReferenceKind.TABLE)
 
 
+def query_name(query_id: int) -> str:
+    """Return the name by which SQL reads a saved query, as a view.
+
+    Examples:
+        >>> query_name(42)
+        'query_42'
+    """
+    return f"query_{query_id}"
+
+
+def query_id_of(name: str) -> int | None:
+    """Return the id in the name of a saved query; None where it is the name of something else.
+
+    Args:
+        name: Lower case and without quotes, as in `Reference.name`.
+
+    Examples:
+        >>> query_id_of("query_42"), query_id_of("dune.acme.result_42"), query_id_of("query_007")
+        (42, None, None)
+    """
+    match = QUERY_NAME.fullmatch(name)
+    return int(match["id"]) if match else None
+
+
 def normalised_name(text: str) -> str:
     """Return a name as it is compared: Dune writes the same one with quotes, blanks and capitals, or without.
 

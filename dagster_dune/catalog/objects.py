@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dagster_dune.api.models.base import Performance
-from dagster_dune.catalog.names import MAX_QUERY_ID, Reference, asset_key_parts, materialized_view_name
+from dagster_dune.catalog.names import MAX_QUERY_ID, Reference, asset_key_parts, materialized_view_name, query_name
 from dagster_dune.catalog.settings.automation import Automation, Freshness
 from dagster_dune.catalog.settings.parameters import (
     ParameterValue,
@@ -242,7 +242,7 @@ class Query(DuneObject):
     @property
     def sql_name(self) -> str:
         """The name by which SQL reads it, as a view."""
-        return f"query_{self.query_id}"
+        return query_name(self.query_id)
 
     @property
     def key_parts(self) -> tuple[str, ...]:

@@ -33,9 +33,7 @@ def code_versions(catalog: CatalogContents) -> dict[str, str]:
         False
     """
     graph = catalog.graph
-    objects: dict[str, MaterializedView | Query] = {
-        f"query_{matview.query_id}": matview for matview in catalog.materialized_views if matview.query_id
-    }
+    objects = {query: catalog[matview] for query, matview in graph.backed.items()}
     objects |= {obj.sql_name: obj for obj in catalog}
     inlined: dict[str, list[str]] = {}
     for name in graph.topological_order():

@@ -50,10 +50,9 @@ def files_without_id(catalog: CatalogContents) -> list[str]:
 
 def readers(catalog: CatalogContents) -> dict[str, list[str]]:
     """By the name of each object, the objects that read it; where they read its backing query, that counts too."""
-    matviews = {f"query_{matview.query_id}": matview.sql_name for matview in catalog.materialized_views}
     found: dict[str, list[str]] = {obj.sql_name: [] for obj in catalog}
     for obj in catalog:
-        reads = {matviews.get(name, name) for name in catalog.graph.reads(obj.sql_name)}
+        reads = {catalog.graph.backed.get(name, name) for name in catalog.graph.reads(obj.sql_name)}
         for name in sorted(reads & found.keys() - {obj.sql_name}):
             found[name].append(obj.sql_name)
     return found

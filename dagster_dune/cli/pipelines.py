@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dagster_dune.catalog.names import query_name
 from dagster_dune.cli.environment import client_of_environment
 from dagster_dune.cli.failures import failed
 from dagster_dune.errors import DuneError
@@ -86,7 +87,7 @@ def _show(answer: PipelineStatus) -> None:
     for execution in answer.node_executions:
         progress = execution.progress
         matview, query = execution.materialized_view_refresh_status, execution.query_execution_status
-        name = (matview and matview.name) or (query and f"query_{query.query_id}") or "unnamed"
+        name = (matview and matview.name) or (query and query.query_id and query_name(query.query_id)) or "unnamed"
         words = [str(execution.id), name, (progress and progress.status) or "pending"]
         words += [text for text in (progress and progress.execution_id, progress and progress.error) if text]
         typer.echo("  ".join(words))

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import deadline, seconds_left
 from dagster_dune.api.models import MaterializedViewRefresh, NodeExecution, PipelineStatus, QueryExecution
+from dagster_dune.catalog.names import query_name
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.settle import Settlement
@@ -133,7 +134,7 @@ def _node(execution: NodeExecution) -> PlannedNode | None:
     query = execution.query_execution_status
     if query and query.query_id is not None:
         target = QueryExecution(query_id=query.query_id)
-        return PlannedNode(execution.id, f"query_{query.query_id}", (), target)
+        return PlannedNode(execution.id, query_name(query.query_id), (), target)
     matview = execution.materialized_view_refresh_status
     if matview is None and query is None:
         return None

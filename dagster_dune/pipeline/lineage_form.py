@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from dagster_dune._formatting import abbreviated
 from dagster_dune.api.models import MaterializedViewRefresh, Performance, Pipeline, PipelineNode, QueryExecution
 from dagster_dune.catalog.catalog import DuneCatalog
-from dagster_dune.catalog.names import normalised_name
+from dagster_dune.catalog.names import normalised_name, query_name
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DunePlanError
@@ -147,7 +147,7 @@ def _planned(node: PipelineNode, sink: PlannedNode, selection: Collection[str]) 
 
 def _name(node: PipelineNode) -> str:
     target = _target(node)
-    return target.name if isinstance(target, MaterializedViewRefresh) else f"query_{target.query_id}"
+    return target.name if isinstance(target, MaterializedViewRefresh) else query_name(target.query_id)
 
 
 def _target(node: PipelineNode) -> MaterializedViewRefresh | QueryExecution:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from dagster_dune.api.models import ExecutionStatus, NodeExecution, PipelineStatus
-from dagster_dune.catalog.names import normalised_name
+from dagster_dune.catalog.names import normalised_name, query_name
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.states import Phase, phase_of
 
@@ -284,4 +284,4 @@ def _reported_name(execution: NodeExecution) -> str | None:
     if matview := execution.materialized_view_refresh_status:
         return normalised_name(matview.name) if matview.name else None
     query = execution.query_execution_status
-    return f"query_{query.query_id}" if query and query.query_id else None
+    return query_name(query.query_id) if query and query.query_id else None

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.names import Reference, query_id_of, query_name
 from dagster_dune.errors import DuneCatalogError
 
 QueryKind = Literal["rows", "value", "gate"]
@@ -179,7 +179,7 @@ class DuneCheck(BaseModel):
     @property
     def sql_name(self) -> str | None:
         """The name of its query in SQL; None where it has none."""
-        return f"query_{self.query_id}" if self.query_id else None
+        return query_name(self.query_id) if self.query_id else None
 
     @property
     def is_gate(self) -> bool:
@@ -292,7 +292,7 @@ def _check_asset(
         )
     if check.asset not in known:
         # Ids that look alike have nothing to do with each other.
-        alike = [] if check.asset.startswith("query_") else sorted(known)
+        alike = sorted(known) if query_id_of(check.asset) is None else []
         close = get_close_matches(check.asset, alike, n=1, cutoff=0.85)
         raise DuneCatalogError(
             f"The check {check.name} is of {check.asset}, which is not in the catalog.",

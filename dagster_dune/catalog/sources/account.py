@@ -19,6 +19,7 @@ from dagster_dune.api.errors import (
 from dagster_dune.api.http.retries import tell_rate_limit
 from dagster_dune.api.models import SavedQuery
 from dagster_dune.catalog.contents import CatalogContents
+from dagster_dune.catalog.names import query_id_of, query_name
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
 from dagster_dune.catalog.selection import Patterns
 from dagster_dune.catalog.sources.account_listing import AccountListing
@@ -125,10 +126,10 @@ class _Reading:
             self._read_all(sorted(ahead))
             tried |= ahead
             views = self._views_of(ahead) - tried
-            joining = {f"query_{view}" for view in views} - excluded
+            joining = {query_name(view) for view in views} - excluded
             joining |= listing.checks_of(joining) - excluded - wanted
             wanted |= joining
-            ahead = {int(name.removeprefix("query_")) for name in joining}
+            ahead = {query_id for name in joining if (query_id := query_id_of(name))}
 
     def _views_of(self, query_ids: Iterable[int]) -> set[int]:
         queries = [query for query_id in query_ids if (query := self.queries.get(query_id))]
@@ -187,14 +188,14 @@ class _Reading:
         except (DunePermissionError, DuneServerError) as error:
             self._keep_or_leave_out(query_id, error)
         except DuneNotFoundError as error:
-            self._left_out.add(f"Query {query_id}: {error}", [f"query_{query_id}"])
+            self._left_out.add(f"Query {query_id}: {error}", [query_name(query_id)])
         return query_id, None
 
     def _keep_or_leave_out(self, query_id: int, error: DuneError | ValidationError) -> None:
         if self._keep_known(query_id):
             logger.warning("Query %s stays as it was read before. %s", query_id, error)
         else:
-            self._left_out.add(f"Query {query_id}: {error}", [f"query_{query_id}"])
+            self._left_out.add(f"Query {query_id}: {error}", [query_name(query_id)])
 
     def _query(self, query_id: int) -> SavedQuery:
         """Read a query; where the client's own retries end, a rate limit is waited for some more."""

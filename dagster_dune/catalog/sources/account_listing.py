@@ -11,7 +11,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneCreditsExhaustedError, DunePermissionError
 from dagster_dune.api.models import MaterializedViewInfo, QueryOverview
 from dagster_dune.catalog.contents import CatalogContents
-from dagster_dune.catalog.names import slugify
+from dagster_dune.catalog.names import query_id_of, query_name, slugify
 from dagster_dune.catalog.objects import MaterializedView, Query
 from dagster_dune.catalog.selection import Patterns, listed
 from dagster_dune.catalog.selection import select as matching
@@ -94,9 +94,10 @@ class AccountListing:
     def matching(self, patterns: Patterns) -> set[str]:
         """What patterns match by its names and tags on Dune, or by those that the folder gives it."""
         names = {*matching(self.objects, patterns, strict=False)}
-        matviews = {f"query_{info.query_id}": name for name, info in self.matviews.items() if info.query_id}
+        matviews = {query_name(info.query_id): name for name, info in self.matviews.items() if info.query_id}
         for name in matching(self._folder, patterns, strict=False):
-            query = f"query_{self._folder[name].query_id}"
+            query_id = self._folder[name].query_id
+            query = query_name(query_id) if query_id else name
             names |= {name, query, matviews.get(query, name)}
         return {name for name in names if name in self.objects}
 
@@ -106,13 +107,13 @@ class AccountListing:
 
     def views_among(self, references: Iterable[str]) -> set[int]:
         """The ids of the query views of this account among what SQL reads."""
-        views = {int(name.removeprefix("query_")) for name in references if _is_view(name)}
+        views = {query_id for name in references if (query_id := query_id_of(name))}
         return views & (self.overviews.keys() | self.backing_ids)
 
     def query_id(self, name: str) -> int | None:
         """The id of the query that is, or is behind, an object."""
         info = self.matviews.get(name)
-        return info.query_id if info else int(name.removeprefix("query_"))
+        return info.query_id if info else query_id_of(name)
 
     def slug(self, query_id: int, title: str | None) -> str | None:
         """The slug of a query: the one that it had, else one of its title."""
@@ -133,7 +134,3 @@ class AccountListing:
                 )
             if matview:
                 yield matview
-
-
-def _is_view(name: str) -> bool:
-    return name.startswith("query_") and "." not in name

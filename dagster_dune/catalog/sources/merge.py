@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dagster_dune.catalog.contents import CatalogContents
+from dagster_dune.catalog.names import query_name
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.sources.differences import difference, owned_ids
@@ -110,7 +111,7 @@ def _identified(
         if len(candidates) == 1:
             query_id = candidates.pop()
             taken.add(query_id)
-            with left_out.if_wrong(place_of(query), [f"query_{query_id}"]):
+            with left_out.if_wrong(place_of(query), [query_name(query_id)]):
                 identified.append(query.identified(query_id))
         else:
             unidentified.append(query)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster_dune.catalog.contents import CatalogContents
-from dagster_dune.catalog.names import slugify
+from dagster_dune.catalog.names import query_name, slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.parameters import ParameterValue, QueryParameter, checked_values, joined, likely_type
@@ -130,7 +130,7 @@ def _only(versions: list[MaterializedView | Query], left_out: LeftOut) -> Materi
 def _likely_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> list[str]:
     """What others call a file that cannot be read, by its name and ``dune.yml``."""
     query_id = identify(file.stem, header.id, (), allowed).id
-    return [name for name in (header.matview and header.matview.lower(), query_id and f"query_{query_id}") if name]
+    return [name for name in (header.matview and header.matview.lower(), query_id and query_name(query_id)) if name]
 
 
 def _read(
