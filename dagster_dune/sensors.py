@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from dagster_dune._formatting import abbreviated
-from dagster_dune._refreshes.polling import Budget, PollingRound, RefreshPoller, cursor_of, start_of
+from dagster_dune._refreshes.polling import PollingRound, RefreshPoller, RequestBudget, cursor_of, start_of
 from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
 from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
 from dagster_dune._specs.asset_set import DuneAssetSet
@@ -91,7 +91,7 @@ def build_dune_refresh_sensor(
 
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         resource: DuneResource = getattr(context.resources, resource_key)
-        budget = Budget(max_requests_per_tick, max_seconds_per_tick)
+        budget = RequestBudget(max_requests_per_tick, max_seconds_per_tick)
         brief = {"timeout": min(resource.timeout, MAX_REQUEST_SECONDS), "max_retries": 0}
         with resource.model_copy(update=brief).get_client() as client:
             poller = RefreshPoller(client, context.instance, budget, context.log)

@@ -46,7 +46,7 @@ class BudgetExhausted(Exception):  # noqa: N818  (it is how a look ends, and no 
         self.is_rate_limited = is_rate_limited
 
 
-class Budget:
+class RequestBudget:
     """How many requests may still be sent, and for how long.
 
     Args:
@@ -109,7 +109,7 @@ class RefreshPoller:
     """
 
     def __init__(
-        self, client: DuneApiClient, instance: dg.DagsterInstance, budget: Budget, log: logging.Logger
+        self, client: DuneApiClient, instance: dg.DagsterInstance, budget: RequestBudget, log: logging.Logger
     ) -> None:
         self._client = client
         self._instance = instance

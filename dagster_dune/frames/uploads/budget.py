@@ -6,7 +6,7 @@ ROUNDING = 1e-9
 """Sums of the same prices in another order may differ by so much."""
 
 
-class Budget:
+class CreditBudget:
     """The credits of one write.
 
     A look for a marker is a query, whose price is known when it has run: the dearest one so far stands for the next.

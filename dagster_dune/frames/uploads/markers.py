@@ -8,7 +8,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.names import name_in_sql
 from dagster_dune.errors import DuneError, DuneUploadError
 from dagster_dune.frames.results import Log, get_result, run_sql
-from dagster_dune.frames.uploads.budget import Budget
+from dagster_dune.frames.uploads.budget import CreditBudget
 
 LONGEST_PAUSE = 30.0
 
@@ -25,7 +25,9 @@ class MarkedRows:
         budget: Where looks are counted, and what ends them.
     """
 
-    def __init__(self, client: DuneApiClient, table: str, column: str, marker: str, log: Log, budget: Budget) -> None:
+    def __init__(
+        self, client: DuneApiClient, table: str, column: str, marker: str, log: Log, budget: CreditBudget
+    ) -> None:
         self._client = client
         self._table = table
         self._column = column

@@ -21,7 +21,7 @@ from dagster_dune.api.models import TableColumn, UploadInfo
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneUploadError
 from dagster_dune.frames.leftovers import temporary_folder
 from dagster_dune.frames.results import Log
-from dagster_dune.frames.uploads.budget import Budget
+from dagster_dune.frames.uploads.budget import CreditBudget
 from dagster_dune.frames.uploads.kept_bodies import Body, keep_bodies
 from dagster_dune.frames.uploads.markers import MarkedRows
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, TableWritten, WriteOptions, price_of
@@ -95,7 +95,7 @@ class _Writer:
         self._bodies = bodies
         self._options = options
         self._log = log
-        self._budget = Budget(options.max_credits)
+        self._budget = CreditBudget(options.max_credits)
         self._rows = sum(body.rows for body in bodies)
         self._is_new = False
         marker = options.marker

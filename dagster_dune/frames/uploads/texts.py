@@ -12,15 +12,13 @@ import pyarrow.compute as pc
 
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.types.decimals import SURE_DIGITS
 from dagster_dune.frames.types.equal_lengths import content_of, matrix_of, offsets_of, with_content
 from dagster_dune.frames.types.texts import PREFIX, WIDE_RANGES
 from dagster_dune.frames.uploads.schema import WIDE, is_bytes, is_text
 
 FIRST_MILLISECOND, LAST_MILLISECOND = -62_167_219_200_000, 253_402_300_799_999
 """The years 0 to 9999."""
-
-SURE_DIGITS = 76
-"""A whole number with so many digits is less than 2 to the power of 255."""
 
 
 # Assumption: table-bodies.
