@@ -26,6 +26,9 @@ from dagster_dune.paging.requests import Page, PageRequests
 QUESTIONS = 4
 """So many columns are asked at once whether they hold a real ``<nil>``."""
 
+JOINED_BYTES = 2**26
+"""A page that is larger, since some of its rows are, stays in pieces: joining them takes as much again."""
+
 
 class PageReader:
     """Reads pages of one execution, in any order and several at once, within a ``with`` block.
@@ -98,6 +101,8 @@ class PageReader:
             for batch in read_csv(stream, self._columns, partial(self._parser.run, offset), self._room):
                 self._doubtful([batch])  # the answer comes while the rest of the page does
                 batches.append(batch)
+            if len(batches) > 1 and sum(batch.nbytes for batch in batches) <= JOINED_BYTES:
+                self._parser.run(offset, partial(_join, batches))
             return batches, stream.next_offset, stream.bytes_read
 
         with self._requests.expiring():
@@ -186,3 +191,8 @@ def _format(options: ReadOptions, columns: Sequence[Column]) -> Literal["csv", "
 
 def _page_of(page: JsonPage) -> Page[pa.RecordBatch]:
     return Page([page.batch], page.batch.num_rows, page.said.next_offset)
+
+
+def _join(batches: list[pa.RecordBatch]) -> None:
+    """Make one batch of those of a page: the memory between small ones that stay would be given back to nobody."""
+    batches[:] = [pa.concat_batches(batches)]
