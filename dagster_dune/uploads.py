@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import dagster as dg
@@ -22,9 +23,10 @@ from dagster_dune.resource import DuneResource
 from dagster_dune.translator import DagsterDuneTranslator
 
 if TYPE_CHECKING:
-    from dagster_dune.frames.uploads.tables import TableWritten
+    from dagster_dune.frames.uploads.options import TableWritten
 
 KIND_TAGS = "dagster/kind/"
+PARENT_RUN_TAG = "dagster/parent_run_id"
 
 
 def build_dune_upload(
@@ -87,40 +89,54 @@ def build_dune_upload(
             "hold only the last partition that ran.",
             hint='Set mode="append" and a marker_column, which holds the partition; or leave partitions_def out.',
         )
+    if marker_column is not None and mode != "append":
+        raise DuneConfigurationError(
+            f"{table} has marker_column={marker_column!r} and mode={mode!r}: only rows that are appended are marked.",
+            hint='Set mode="append", or leave marker_column out.',
+        )
+    options: dict[str, Any] = {
+        "mode": mode,
+        "types": types or {},
+        "on_schema_change": on_schema_change,
+        "max_credits": max_credits,
+        "is_private": is_private,
+    }
     reference = Reference.parse(table)
     spec = (translator or DagsterDuneTranslator()).get_asset_spec(reference)
 
     def decorate(make: Callable[..., Any]) -> dg.AssetsDefinition:
         parameters = list(inspect.signature(make).parameters.values())
         takes_context = bool(parameters) and parameters[0].name in ("context", "_context", "_")
+        given = parameters[1:] if takes_context else parameters
+        takes_dune = any(parameter.name == resource_key for parameter in given)
 
         def upload(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult[None]:
+            from dagster_dune.frames.uploads.options import WriteOptions, table_parts  # noqa: PLC0415  (slow to import)
+
             partitions = _partitions(context) if partitions_def else []
             marking: dict[str, Any] = {}
             if marker_column is not None:
                 marking = {"marker": _marker(context, table, partitions), "marker_column": marker_column}
+                marking["cut_off_at"] = _cut_off_at(context)
+            table_parts(table)
+            WriteOptions(**options, **marking)  # checked before the rows are made
+            dune: DuneResource = arguments[resource_key] if takes_dune else arguments.pop(resource_key)
             frame = make(context, **arguments) if takes_context else make(**arguments)
-            dune: DuneResource = getattr(context.resources, resource_key)
-            written = dune.write_table(
-                frame,
-                table,
-                context=context,
-                mode=mode,
-                types=types or {},
-                on_schema_change=on_schema_change,
-                max_credits=max_credits,
-                is_private=is_private,
-                **marking,
-            )
+            written = dune.write_table(frame, table, context=context, **options, **marking)
             return dg.MaterializeResult(metadata={**_row_counts(written, mode, partitions), CREDITS: written.credits})
 
         functools.update_wrapper(upload, make)
-        given = parameters[1:] if takes_context else parameters
-        context_parameter = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        hints = get_type_hints(make)
-        upload.__annotations__ = {"context": dg.AssetExecutionContext} | {p.name: hints.get(p.name, Any) for p in given}
+        hints = get_type_hints(make, include_extras=True)
+        upload.__annotations__ = {
+            "context": dg.AssetExecutionContext,
+            resource_key: DuneResource,
+            **{parameter.name: hints.get(parameter.name, Any) for parameter in given},
+        }
         upload.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [context_parameter.replace(annotation=dg.AssetExecutionContext), *given]
+            [
+                inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=type_)
+                for name, type_ in upload.__annotations__.items()
+            ]
         )
         del upload.__wrapped__  # type: ignore[attr-defined]
         return dg.asset(
@@ -133,7 +149,6 @@ def build_dune_upload(
             metadata=spec_metadata(reference),
             partitions_def=partitions_def,
             group_name=group_name or spec.group_name,
-            required_resource_keys={resource_key} if resource_key not in upload.__annotations__ else None,
             pool=pool,
             description=make.__doc__ or f"The table {table}.",
         )(upload)
@@ -153,9 +168,16 @@ def _marker(context: dg.AssetExecutionContext, table: str, partitions: Sequence[
             f"{abbreviated(partitions)}. Nothing was sent.",
             hint="Launch one partition a run, as a backfill does (BackfillPolicy.multi_run(1)).",
         )
-    if context.has_partition_key:
-        return str(context.partition_key)
     return partitions[0] if partitions else context.run.root_run_id or context.run_id
+
+
+def _cut_off_at(context: dg.AssetExecutionContext) -> datetime | None:
+    """When the attempt that this run repeats may have been cut off, while Dune worked on an insert of it."""
+    parent_id = context.run.parent_run_id or context.run.tags.get(PARENT_RUN_TAG)
+    for parent in context.instance.get_run_records(dg.RunsFilter(run_ids=[parent_id])) if parent_id else ():
+        if not parent.dagster_run.is_success:
+            return datetime.fromtimestamp(parent.end_time, UTC) if parent.end_time else datetime.now(UTC)
+    return None
 
 
 def _row_counts(written: "TableWritten", mode: str, partitions: Sequence[str]) -> dict[str, int]:

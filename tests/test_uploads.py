@@ -14,6 +14,7 @@ from dagster_dune import (
     build_dune_assets,
     build_dune_upload,
 )
+from dagster_dune.frames.uploads.options import TableWritten
 
 LABELS = "dune.acme.labels"
 SQL = f"SELECT label, count(*) AS n FROM {LABELS} GROUP BY 1"
@@ -148,3 +149,78 @@ def test_a_table_belongs_to_whom_the_translator_says():
     (spec,) = labels.specs
     assert (spec.owners, spec.tags["tier"], spec.group_name) == (["team:data"], "1", "own")
     assert spec.kinds == {"dune", "python"}
+
+
+def test_a_run_for_a_partition_does_not_mark_rows_of_an_asset_without_any(resource, instance):
+    """A job may hold partitioned and unpartitioned assets; the second run's rows were taken for the first one's."""
+    other = dg.asset(partitions_def=DAYS, name="other")(lambda: None)
+
+    @build_dune_upload(LABELS, mode="append", marker_column="run")
+    def unpartitioned():
+        return pl.DataFrame({"n": [1]})
+
+    for _ in range(2):
+        dg.materialize([other, unpartitioned], resources={"dune": resource}, instance=instance, partition_key="a")
+    read = resource.run_sql(f"SELECT count(*) AS n, count(DISTINCT run) AS runs FROM {LABELS}").read()
+    assert read.to_pylist() == [{"n": 2, "runs": 2}]
+
+
+def test_a_function_may_take_resources_of_its_own(resource, instance, dune):
+    @build_dune_upload(LABELS)
+    def of_resources(context, words: dg.ResourceParam[list[str]], dune: DuneResource):
+        assert dune.base_url
+        return pl.DataFrame({"t": words})
+
+    resources = {"dune": resource, "words": ["a", "b"]}
+    assert dg.materialize([of_resources], resources=resources, instance=instance).success
+    assert resource.run_sql(f"SELECT count(*) AS n FROM {LABELS}").read().to_pylist() == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "words"),
+    [
+        (LABELS, {"mode": "upsert"}, "mode='upsert' is none of"),
+        ("dune.acme.result_x", {}, "would be a materialized view"),
+        (LABELS, {"max_credits": float("nan")}, "max_credits must be a number of at least 0"),
+        (LABELS, {"mode": "append", "marker_column": "day", "of": "it's"}, "marker=.* cannot be used"),
+    ],
+)
+def test_what_can_never_be_written_is_refused_before_the_rows_are_made(resource, instance, dune, table, options, words):
+    made, of = [], options.pop("of", None)
+
+    @build_dune_upload(table, **options, partitions_def=of and dg.StaticPartitionsDefinition([of]))
+    def never():
+        made.append(1)
+
+    with pytest.raises(DuneConfigurationError, match=words):
+        dg.materialize([never], resources={"dune": resource}, instance=instance, partition_key=of)
+    assert (made, dune.journal()) == ([], [])
+
+
+def test_a_marker_is_of_rows_that_are_appended():
+    with pytest.raises(DuneConfigurationError, match=r'only rows that are appended are marked.*mode="append"'):
+        build_dune_upload(LABELS, marker_column="day")
+
+
+def test_a_run_that_repeats_a_failed_one_knows_when_that_was_cut_off(resource, instance, monkeypatch):
+    given, fails = [], [True]
+
+    def write_table(*_, cut_off_at, **__):
+        given.append(cut_off_at)
+        if fails[0]:
+            raise ValueError("cut off")
+        return TableWritten(LABELS)
+
+    monkeypatch.setattr(DuneResource, "write_table", write_table)
+
+    def run(parent=None):
+        tags = {"dagster/parent_run_id": parent, "dagster/root_run_id": parent} if parent else {}
+        how = {"instance": instance, "partition_key": "a", "tags": tags, "raise_on_error": False}
+        return dg.materialize([by_day], resources={"dune": resource}, **how).run_id
+
+    first = run()
+    fails[0] = False
+    (ended,) = [record.end_time for record in instance.get_run_records(dg.RunsFilter(run_ids=[first]))]
+    run(second := run(first))
+    assert second != first
+    assert [at and at.timestamp() for at in given] == [None, pytest.approx(ended), None]

@@ -114,11 +114,13 @@ class DuneConnectionError(DuneApiError):
     Attributes:
         was_opened: Whether there was a connection.
         was_sent: Whether any of the request may have reached Dune.
+        timed_out: Whether it was sent and not answered in time, so that Dune may still be working on it.
     """
 
     default_hint = "Check the network, the proxy and DUNE_API_BASE_URL."
     was_opened = True
     was_sent = True
+    timed_out = False
 
 
 class AmbiguousSubmission(DuneApiError):  # noqa: N818  (the name users search for in Dune's and our documentation)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from dagster_dune.api import models
 from dagster_dune.api.endpoints.base import PAGE_SIZE, Endpoints, given, segment
+from dagster_dune.api.http.retries import may_change_again
 
 PATH = "v1/uploads"
 INSERTED_TWICE = (
@@ -134,13 +135,13 @@ class Uploads(Endpoints):
     def clear_upload(self, namespace: str, table_name: str) -> models.Message:
         """Remove the rows of a table, and keep its columns: ``POST /v1/uploads/{namespace}/{table_name}/clear``.
 
-        No credits.
+        No credits. Where Dune takes longer than ten minutes it is not sent again, since it could come after an insert.
 
         Raises:
             DuneNotFoundError: There is no such table.
             DuneApiError: Dune refused it, or could not be reached.
         """
-        return self._change(models.Message, "POST", f"{_table(namespace, table_name)}/clear")
+        return self._remove("POST", f"{_table(namespace, table_name)}/clear")
 
     def delete_upload(self, namespace: str, table_name: str) -> models.Message:
         """Delete a table and its rows: ``DELETE /v1/uploads/{namespace}/{table_name}``. No credits.
@@ -149,7 +150,12 @@ class Uploads(Endpoints):
             DuneNotFoundError: There is no such table. So it is too where a first attempt lost its answer.
             DuneApiError: Dune refused it, or could not be reached.
         """
-        return self._change(models.Message, "DELETE", _table(namespace, table_name))
+        return self._remove("DELETE", _table(namespace, table_name))
+
+    def _remove(self, method: str, path: str) -> models.Message:
+        return self._transport.send(
+            models.Message, method, path, answer_seconds=INSERT_SECONDS, may_repeat=may_change_again
+        )
 
 
 def _table(namespace: str, table_name: str) -> str:

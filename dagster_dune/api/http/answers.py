@@ -165,6 +165,7 @@ class AnswerReader:
         hint = "" if was_sent else f"Nothing was started. {DuneConnectionError.default_hint}"
         failure = self.error(DuneConnectionError, request, reason, hint=hint)
         failure.was_sent, failure.was_opened = was_sent, not isinstance(error, NEVER_OPENED)
+        failure.timed_out = was_sent and isinstance(error, httpcore.TimeoutException)
         return failure
 
     def ambiguous(self, error: DuneApiError, hint: str) -> AmbiguousSubmission:

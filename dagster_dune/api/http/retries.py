@@ -69,6 +69,15 @@ def may_read_again(error: DuneApiError) -> bool:
     return isinstance(error, (DuneConnectionError, DuneRateLimitError))
 
 
+def may_change_again(error: DuneApiError) -> bool:
+    """Whether a change is worth another attempt. Not where Dune may still be working on it: it may come after the next.
+
+    A table that was cleared twice is as good as one that was cleared once, but not if rows were inserted in between.
+    """
+    is_late = isinstance(error, DuneConnectionError) and error.timed_out
+    return may_read_again(error) and not is_late and error.status != 504
+
+
 # Assumptions: no-idempotency, refused-not-started.
 def may_submit_again(error: DuneApiError) -> bool:
     """Whether a request that must not be carried out twice was surely not carried out, and is worth another attempt."""

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from dagster_dune.api.address import API_PATH
-from dagster_dune.api.errors import DuneConnectionError, DuneServerError
+from dagster_dune.api.errors import DuneApiError, DuneConnectionError, DuneServerError
 from dagster_dune.api.http.answers import (
     JSON,
     SURELY_NOT_STARTED,
@@ -91,13 +91,15 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         json: Mapping[str, Any] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
+        answer_seconds: float = 0.0,
+        may_repeat: Callable[[DuneApiError], bool] = may_read_again,
     ) -> AnswerT:
         """Send a request that may be repeated, and return Dune's answer.
 
         Raises:
             DuneApiError: Dune refused it, or no usable answer came.
         """
-        request = Request(method, path, params, as_json(method, path, json))
+        request = Request(method, path, params, as_json(method, path, json), answer_seconds=answer_seconds)
 
         def attempt() -> AnswerT:
             came = self._exchange.read(self._reads, request, max_bytes)
@@ -105,7 +107,7 @@ class Transport:
                 raise self._reader.refusal(came)
             return self._reader.parsed(answer, came)
 
-        return repeated(attempt, self._max_retries, may_read_again)
+        return repeated(attempt, self._max_retries, may_repeat)
 
     def submit(
         self,

@@ -17,12 +17,19 @@ class CreditBudget:
     Attributes:
         spent: What has been spent so far.
         look: About what another look costs; 0 before the first one.
+        reserved: What all that is still to be sent will cost.
     """
 
     def __init__(self, most: float | None) -> None:
         self.most = most
         self.spent = 0.0
         self.look = 0.0
+        self.reserved = 0.0
+
+    @property
+    def told(self) -> str:
+        """What has been spent, as a sentence after another; nothing where nothing was."""
+        return f" {self.spent:g} credits are spent." if self.spent else ""
 
     def add_look(self, credits_: float | None) -> None:
         """Count a look that has been made; None is a price that Dune does not tell."""
@@ -30,5 +37,5 @@ class CreditBudget:
         self.look = max(self.look, credits_ or 0.0)
 
     def is_passed_by(self, price: float) -> bool:
-        """Whether something more would cost too much."""
-        return self.most is not None and self.spent + price > self.most + ROUNDING
+        """Whether something more would cost too much, beside what is reserved."""
+        return self.most is not None and self.spent + self.reserved + price > self.most + ROUNDING

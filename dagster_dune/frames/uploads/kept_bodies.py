@@ -59,7 +59,20 @@ class Body:
         return replace(self, rows=self.rows + rows, bytes=self.bytes + len(lines))
 
 
-def keep_bodies(rows: Rows, columns: list[TableColumn], options: WriteOptions, folder: Path) -> list[Body]:
+@dataclass(frozen=True)
+class Bodies:
+    """What all inserts send.
+
+    Attributes:
+        bodies: One an insert, in the order of the rows; none where there are none.
+        with_nulls: The columns in which some row has no value.
+    """
+
+    bodies: list[Body]
+    with_nulls: frozenset[str]
+
+
+def keep_bodies(rows: Rows, columns: list[TableColumn], options: WriteOptions, folder: Path) -> Bodies:
     """Write all rows to disk, in as few files as the size of a request allows.
 
     Args:
@@ -68,17 +81,14 @@ def keep_bodies(rows: Rows, columns: list[TableColumn], options: WriteOptions, f
         options: How they are written.
         folder: Where.
 
-    Returns:
-        The bodies, in the order of the rows; none where there are none.
-
     Raises:
         DuneConfigurationError: A value does not fit its column, or a row is too large.
         DuneUploadError: The disk has no room.
     """
     format_ = content_type(columns, rows, options.marker)
     begin = header(columns, format_)
-    bodies = list[Body]()
-    with closing(_lines(rows, columns, options, format_)) as pieces:
+    bodies, with_nulls = list[Body](), set[str]()
+    with closing(_lines(rows, columns, options, format_, with_nulls)) as pieces:
         for lines, count in pieces:
             if len(begin) + len(lines) > options.max_request_bytes:
                 raise DuneConfigurationError(f"A row has more than max_request_bytes={options.max_request_bytes:,}.")
@@ -86,16 +96,19 @@ def keep_bodies(rows: Rows, columns: list[TableColumn], options: WriteOptions, f
                 bodies.append(Body(folder / str(len(bodies)), format_, 0, 0))
                 bodies[-1] = bodies[-1].with_more(begin, 0)
             bodies[-1] = bodies[-1].with_more(lines, count)
-    return bodies
+    return Bodies(bodies, frozenset(with_nulls))
 
 
-def _lines(rows: Rows, columns: list[TableColumn], options: WriteOptions, format_: ContentType) -> Generator[Lines]:
-    """Write the rows slice by slice, a few at once, in their order."""
+def _lines(
+    rows: Rows, columns: list[TableColumn], options: WriteOptions, format_: ContentType, with_nulls: set[str]
+) -> Generator[Lines]:
+    """Write the rows slice by slice, a few at once, in their order; tell which columns have no value somewhere."""
     room = options.max_request_bytes - len(header(columns, format_))
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="dune-bodies") as pool:
         coming = deque[Future[list[Lines]]]()
         try:
             for slice_ in rows.slices(rows.schema.names):
+                with_nulls |= {name for name in slice_.schema.names if slice_.column(name).null_count}
                 coming.append(pool.submit(_written, slice_, columns, options.marker, format_, room))
                 if len(coming) > WRITERS:
                     yield from coming.popleft().result()

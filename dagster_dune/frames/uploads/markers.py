@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from dagster_dune._formatting import readable_seconds
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.names import name_in_sql
 from dagster_dune.errors import DuneError, DuneUploadError
@@ -35,16 +36,28 @@ class MarkedRows:
         self._log = log
         self._budget = budget
 
-    def are_there(self, rows: int) -> bool:
+    def are_there(self, rows: int, settled_in: float = 0.0) -> bool:
         """Whether they were appended before.
 
         Args:
             rows: As many as they should be.
+            settled_in: In how many seconds an insert of an earlier attempt cannot come any more; where none is there
+                before, they are counted again then.
 
         Raises:
             DuneUploadError: Some are there, but not as many, or they could not be counted.
         """
         found = self._count("Nothing was appended")
+        if not found and settled_in > 0:
+            self._log.warning(
+                "No rows of %s are in %s, and the attempt before may have been cut off while Dune worked on an insert: "
+                "they are counted again in %s.",
+                self._marker,
+                self._table,
+                readable_seconds(settled_in),
+            )
+            time.sleep(settled_in)
+            found = self._count("Nothing was appended")
         if found == rows:
             self._log.info("%s has the %s rows of %s already.", self._table, f"{found:,}", self._marker)
         elif found:
@@ -110,7 +123,8 @@ class MarkedRows:
         budget = self._budget
         if budget.is_passed_by(budget.look):
             why = (
-                f"{budget.spent:g} credits are spent of max_credits={budget.most:g}, and a look costs {budget.look:g}."
+                f"{budget.spent:g} credits are spent of max_credits={budget.most:g}, what is still to be sent costs "
+                f"{budget.reserved:g}, and a look costs {budget.look:g}."
             )
             raise self._not_counted(state, why)
         sql = f"SELECT count(*) AS n FROM {name_in_sql(self._table)} WHERE {self._column} = '{self._marker}'"  # noqa: S608 - checked by us
@@ -124,5 +138,5 @@ class MarkedRows:
     def _not_counted(self, state: str, why: str) -> DuneUploadError:
         return DuneUploadError(
             f"The rows of {self._table} with the marker {self._marker!r} could not be counted. {state}: {why}",
-            hint="Append the same rows again with the same marker: what is there is counted first.",
+            hint="Append the same rows again with the same marker: what is there is counted first." + self._budget.told,
         )

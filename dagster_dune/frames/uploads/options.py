@@ -1,12 +1,16 @@
-"""How a frame is written, what that costs by Dune's price list, and what was written."""
+"""Into which table a frame is written and how, what that costs by Dune's price list, and what was written."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from math import inf
 from numbers import Integral, Real
 from typing import Literal, get_args
 
+from dagster_dune.catalog.names import RESERVED
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.paging.options import check_kinds
 
@@ -29,6 +33,10 @@ _KINDS: dict[str, type] = {
     "settle_seconds": Real,
 }
 
+MARKER_COLUMN = "dagster_marker"
+_TABLE = re.compile(r"dune\.([a-z0-9_-]+)\.([A-Za-z0-9_]+)")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NO_MARKER = re.compile("'|{{|[\ud800-\udfff]")
 Mode = Literal["replace", "append"]
 OnSchemaChange = Literal["error", "replace"]
 
@@ -66,24 +74,81 @@ class WriteOptions:
     max_credits: float | None = None
     is_private: bool | None = None
     marker: str | None = None
-    marker_column: str = "dagster_marker"
+    marker_column: str = MARKER_COLUMN
     max_request_bytes: int = MAX_INSERT_BYTES
     settle_seconds: float = SETTLE_SECONDS
+    cut_off_at: datetime | None = None
 
     def __post_init__(self) -> None:
         check_kinds(self, _KINDS)
+        self._check_given()
         if self.mode not in get_args(Mode):
             raise DuneConfigurationError(f"mode={self.mode!r} is none of replace, append.")
         if self.on_schema_change not in get_args(OnSchemaChange):
             raise DuneConfigurationError(f"on_schema_change={self.on_schema_change!r} is none of error, replace.")
         if self.mode == "append" and self.on_schema_change == "replace":
             raise DuneConfigurationError("Appending cannot replace a table whose columns differ.")
-        if self.marker is not None and (self.mode != "append" or not self.marker or "'" in self.marker):
-            raise DuneConfigurationError("A marker is a text without quotes, of rows that are appended.")
+        if self.marker is not None:
+            self._check_marker(self.marker)
+        elif self.marker_column != MARKER_COLUMN:
+            raise DuneConfigurationError(
+                f"marker_column={self.marker_column!r} is given without a marker, so that nothing would be marked.",
+                hint="Give the marker, such as the partition's key.",
+            )
         if not 0 < self.max_request_bytes <= MAX_INSERT_BYTES:
             raise DuneConfigurationError(f"max_request_bytes must be from 1 to {MAX_INSERT_BYTES:,}.")
+
+    def _check_given(self) -> None:
+        for name in ("types", "max_request_bytes", "marker_column", "settle_seconds"):
+            if getattr(self, name) is None:
+                raise DuneConfigurationError(f"{name} must not be None.", hint="Leave it out for its default.")
+        for name, number in (("max_credits", self.max_credits), ("settle_seconds", self.settle_seconds)):
+            if number is not None and not 0 <= number < inf:
+                raise DuneConfigurationError(f"{name} must be a number of at least 0, not {number}.")
+        if not isinstance(self.cut_off_at, datetime | None):
+            raise DuneConfigurationError(f"cut_off_at must be a datetime, not {self.cut_off_at!r}.")
+
+    def _check_marker(self, marker: str) -> None:
+        """A marker stands in the SQL that looks for it, where Dune fills in what stands in braces."""
+        if self.mode != "append" or not marker or _NO_MARKER.search(marker):
+            raise DuneConfigurationError(
+                f"marker={marker!r} cannot be used: a marker is a text without quotes and double braces, of rows that "
+                "are appended."
+            )
 
 
 def price_of(bytes_: int) -> float:
     """The credits of one insert of so many bytes."""
     return max(LEAST_INSERT_CREDITS, bytes_ * CREDITS_A_GIGABYTE / 1e9)
+
+
+def table_parts(name: str) -> tuple[str, str]:
+    """Split the name of a table that takes inserts into its team and its own name.
+
+    Args:
+        name: ``dune.<team>.<table>``.
+
+    Raises:
+        DuneConfigurationError: It can be no such table.
+
+    Examples:
+        >>> table_parts("dune.acme.labels")
+        ('acme', 'labels')
+    """
+    match = _TABLE.fullmatch(name.replace('"', "")) if isinstance(name, str) else None
+    if not match:
+        raise DuneConfigurationError(f"A table on Dune is named dune.<team>.<table>, not {name!r}.")
+    table = match[2]
+    if table.startswith("result_"):
+        raise DuneConfigurationError(f"{name} would be a materialized view.", hint="Choose a name without result_.")
+    if table.startswith("dataset_"):
+        raise DuneConfigurationError(
+            f"{name} would be a CSV upload, whose types Dune guesses and which takes no inserts.",
+            hint="Choose a name without dataset_.",
+        )
+    if not _NAME.fullmatch(table) or table in RESERVED:
+        raise DuneConfigurationError(
+            f"{table!r} can be no name of a table: write lower-case letters, digits and underscores, a letter first, "
+            "and no word that DuneSQL reserves."
+        )
+    return match[1], table

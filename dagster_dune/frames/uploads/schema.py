@@ -1,4 +1,4 @@
-"""The columns of a Dune table for those of a frame, and the names that a table and its columns can have."""
+"""The columns of a Dune table for those of a frame, and the names that they can have."""
 
 from __future__ import annotations
 
@@ -30,41 +30,7 @@ _TYPES: dict[pa.DataType, str] = {
     pa.float64(): "double",
     pa.date32(): "date",
 }
-_TABLE = re.compile(r"dune\.([a-z0-9_-]+)\.([A-Za-z0-9_]+)")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-
-
-def table_parts(name: str) -> tuple[str, str]:
-    """Split the name of a table that takes inserts into its team and its own name.
-
-    Args:
-        name: ``dune.<team>.<table>``.
-
-    Raises:
-        DuneConfigurationError: It can be no such table.
-
-    Examples:
-        >>> table_parts("dune.acme.labels")
-        ('acme', 'labels')
-    """
-    match = _TABLE.fullmatch(name.replace('"', "")) if isinstance(name, str) else None
-    if not match:
-        raise DuneConfigurationError(f"A table on Dune is named dune.<team>.<table>, not {name!r}.")
-    table = match[2]
-    if table.startswith("result_"):
-        raise DuneConfigurationError(f"{name} would be a materialized view.", hint="Choose a name without result_.")
-    if table.startswith("dataset_"):
-        raise DuneConfigurationError(
-            f"{name} would be a CSV upload, whose types Dune guesses and which takes no inserts.",
-            hint="Choose a name without dataset_.",
-        )
-    if not _NAME.fullmatch(table) or table in RESERVED:
-        raise DuneConfigurationError(
-            f"{table!r} can be no name of a table: write lower-case letters, digits and underscores, a letter first, "
-            "and no word that DuneSQL reserves."
-        )
-    return match[1], table
 
 
 def table_columns(schema: pa.Schema, types: Mapping[str, str] | None = None) -> list[TableColumn]:

@@ -34,7 +34,7 @@ PLAIN = pa.table({"n": [1, 2, None], "t": ["a", None, 'b, "c"']})
 def kept(frame, folder, limits=None, **options):
     rows = replace(rows_in(frame), **(limits or {}))
     columns = table_columns(rows.schema)
-    return keep_bodies(rows, columns, WriteOptions(**options), Path(tempfile.mkdtemp(dir=folder)))
+    return keep_bodies(rows, columns, WriteOptions(**options), Path(tempfile.mkdtemp(dir=folder))).bodies
 
 
 def texts_in(bodies):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from decimal import Context, Decimal
+from types import SimpleNamespace
 
 import duckdb
 import pandas as pd
@@ -19,13 +20,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dagster_dune import AmbiguousSubmission, DuneApiClient, DuneConfigurationError
+from dagster_dune import AmbiguousSubmission, DuneApiClient, DuneApiError, DuneConfigurationError
 from dagster_dune.api.models import ColumnInfo, TableColumn
 from dagster_dune.catalog.names import RESERVED
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneUploadError
 from dagster_dune.frames.results import get_result, run_sql
-from dagster_dune.frames.uploads.schema import WIDE, differences, table_columns, table_parts
+from dagster_dune.frames.uploads.options import table_parts
+from dagster_dune.frames.uploads.schema import WIDE, differences, table_columns
 from dagster_dune.frames.uploads.tables import write_table
 
 NAME = "dune.acme.labels"
@@ -508,7 +510,12 @@ def test_a_deletion_whose_answer_is_lost_is_one(client, dune, when):
     [
         ("POST", "/api/v1/uploads/acme/labels/clear", {}, "Whether its old rows are gone is not known"),
         ("DELETE", "/api/v1/uploads/acme/labels", {"on_schema_change": "replace"}, "Whether the old table is deleted"),
-        ("POST", CREATE, {"on_schema_change": "replace"}, "The old table is deleted, and the new one was not created"),
+        (
+            "POST",
+            CREATE,
+            {"on_schema_change": "replace"},
+            "The old table is deleted, and whether the new one was created is not known",
+        ),
     ],
 )
 def test_a_failure_before_the_first_insert_says_what_is_there(client, dune, method, path, options, said):
@@ -651,3 +658,186 @@ def test_a_killed_upload_is_never_taken_for_whole(client, dune, seed):
         else:
             with pytest.raises(DuneUploadError, match=f"has {number} rows with the marker"):
                 write_table(client, frame, NAME, mode="append", marker=marker)
+
+
+# --- others at the same moment ---
+
+
+@pytest.fixture
+def meanwhile(client, monkeypatch):
+    """A function that lets somebody act while a method of the client runs: before it, or after it with no answer."""
+
+    def act(method, does, *, answers=True):
+        original = getattr(client, method)
+
+        def acted(*given, **named):
+            monkeypatch.setattr(client, method, original)
+            does()
+            if not answers:
+                raise AmbiguousSubmission("lost", method="POST", path=CREATE)
+            return original(*given, **named)
+
+        monkeypatch.setattr(client, method, acted)
+
+    return act
+
+
+def private(client):
+    return {table.full_name: table.is_private for table in client.list_uploads()}[NAME]
+
+
+def test_a_private_table_stays_private_where_its_creation_got_no_answer(client, meanwhile):
+    """It was not asked for: a table that is created anew is as private as the one before."""
+    write_table(client, pa.table({"n": [1]}), NAME, is_private=True)
+    columns = table_columns(FRAME.schema)
+    meanwhile("create_upload", lambda: client.create_upload("acme", "labels", columns), answers=False)
+    with pytest.raises(DuneUploadError, match="created by somebody else since it was deleted"):
+        write_table(client, FRAME, NAME, on_schema_change="replace")
+    assert (private(client), count(client)) == (False, 0)
+
+
+def test_a_table_that_may_be_private_is_not_created_anew_as_a_public_one(client, dune, monkeypatch):
+    write_table(client, pa.table({"n": [1]}), NAME, is_private=True)
+    tables = [table.model_copy(update={"is_private": None}) for table in client.list_uploads()]
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "list_uploads", lambda: tables)
+        with pytest.raises(
+            DuneUploadError, match=r"Whether .* is private is not known.*nothing was sent.*Say is_private"
+        ):
+            write_table(client, FRAME, NAME, on_schema_change="replace")
+    assert private(client)
+
+
+def remade(client, columns, **options):
+    client.delete_upload("acme", "labels")
+    client.create_upload("acme", "labels", columns, **options)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_table_that_was_made_public_while_rows_were_counted_gets_none(client, dune, monkeypatch, when):
+    write_table(client, FRAME, NAME, mode="append", marker="a", is_private=True)
+    (there,) = client.list_uploads()
+    columns = [TableColumn(name=column.name, type=column.type) for column in there.columns]
+    options = {"mode": "append", "marker": "b", "is_private": True, "settle_seconds": 0.1}
+    done = []
+
+    def remake(*given, **named):
+        if not done and (when == "before" or sent(dune, "/insert")[1:]):
+            done.append(remade(client, columns, is_private=False))
+        return run_sql(*given, **named)
+
+    monkeypatch.setattr("dagster_dune.frames.uploads.markers.run_sql", remake)
+    if when == "after":
+        dune.inject("reset", method="POST", path=INSERT, when="before")
+    with pytest.raises(DuneUploadError, match=r"is_private=True was asked|was deleted, or created anew, by somebody"):
+        write_table(client, FRAME, NAME, **options)
+    assert (done, count(client)) == ([None], 0)
+
+
+@pytest.mark.parametrize("answer", ["refused", "lost", "exists"])
+def test_runs_that_append_first_at_the_same_moment_make_one_table(client, dune, meanwhile, answer):
+    """As a backfill does: all look, find nothing, and create it."""
+    meanwhile(
+        "create_upload",
+        lambda: write_table(client, FRAME, NAME, mode="append", marker="a"),
+        answers=answer != "lost",
+    )
+    if answer == "exists":
+        body = {"full_name": NAME, "already_existed": True}
+        dune.inject("status", method="POST", path=CREATE, status=200, body=body, after=1, times=1)
+    assert write_table(client, FRAME, NAME, mode="append", marker="b").rows == 2
+    read = rows(client, f"SELECT dagster_marker AS m, count(*) AS n FROM {NAME} GROUP BY 1 ORDER BY 1").to_pylist()
+    assert read == [{"m": "a", "n": 2}, {"m": "b", "n": 2}]
+
+
+def test_rows_with_the_same_marker_in_a_table_made_at_the_same_moment_are_not_appended_again(client, meanwhile):
+    meanwhile("create_upload", lambda: write_table(client, FRAME, NAME, mode="append", marker="a"))
+    assert write_table(client, FRAME, NAME, mode="append", marker="a").was_there
+    assert count(client) == 2
+
+
+def test_a_creation_that_is_refused_is_told_as_it_is(client, dune):
+    body = {"error": "no credits are left"}
+    dune.inject("status", method="POST", path=CREATE, status=402, body=body, times=1)
+    with pytest.raises(DuneApiError, match="no credits are left"):
+        write_table(client, FRAME, NAME, mode="append")
+
+
+# --- what comes late ---
+
+
+@pytest.mark.parametrize("frame", [FRAME, pa.table({"n": [1]})])
+def test_a_slow_clear_or_deletion_is_waited_for_and_sent_once(client, dune, frame):
+    """Were it sent again, the first one could come after the rows."""
+    write_table(client, FRAME, NAME)
+    for method, path in (("POST", f"{CREATE}/acme/labels/clear"), ("DELETE", f"{CREATE}/acme/labels")):
+        dune.inject("delay", method=method, path=path, seconds=2, when="before", times=1)
+    with DuneApiClient(dune.api_key, dune.url, timeout=0.5, max_retries=3) as brief:
+        write_table(brief, frame, NAME, on_schema_change="replace")
+    removals = [entry for entry in dune.journal() if entry["path"].endswith("/clear") or entry["method"] == "DELETE"]
+    assert (len(removals), count(client)) == (1, frame.num_rows)
+
+
+@pytest.mark.parametrize("late", ["timeout", 504])
+def test_a_clear_that_may_still_come_is_not_sent_again(client, dune, monkeypatch, late):
+    write_table(client, FRAME, NAME)
+    path = f"{CREATE}/acme/labels/clear"
+    monkeypatch.setattr("dagster_dune.api.endpoints.uploads.INSERT_SECONDS", 0.5)
+    if late == "timeout":
+        dune.inject("delay", method="POST", path=path, seconds=3, when="before", times=1)
+    else:
+        dune.inject("status", method="POST", path=path, status=late, body={"error": "late"}, times=1)
+    with (
+        DuneApiClient(dune.api_key, dune.url, timeout=0.5, max_retries=3) as brief,
+        pytest.raises(DuneUploadError, match="Whether its old rows are gone is not known"),
+    ):
+        write_table(brief, FRAME, NAME)
+    assert len(sent(dune, "/insert")) == 1
+
+
+def test_an_insert_of_an_attempt_that_was_cut_off_is_waited_for(client, dune, monkeypatch):
+    """Its rows come between the first count and the second."""
+    write_table(client, FRAME, NAME, mode="append", marker="a")
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        body = "address,label,dagster_marker\n0x01,x,b\n0x02,y,b\n"
+        client.insert_rows("acme", "labels", body)
+
+    waiting = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+    monkeypatch.setattr("dagster_dune.frames.uploads.markers.time", waiting)
+    ended = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=10)
+    assert write_table(client, FRAME, NAME, mode="append", marker="b", cut_off_at=ended).was_there
+    assert slept == [pytest.approx(590, abs=5)]
+    long_ago = ended - dt.timedelta(seconds=600)
+    assert write_table(client, FRAME, NAME, mode="append", marker="c", cut_off_at=long_ago).rows == 2
+    assert len(slept) == 1
+
+
+def test_looks_leave_the_credits_that_sending_again_needs(client, dune):
+    """A look that would take them ends the append; nothing passes the limit."""
+    with_marker = {"mode": "append", "settle_seconds": 0.2}
+    write_table(client, FRAME, NAME, marker="a", **with_marker)
+    look = price_of_a_look(client)
+    before = client.get_usage().billing_periods[0].credits_used
+    dune.inject("reset", method="POST", path=INSERT, when="before")
+    limit = 1 + 2.5 * look
+    with pytest.raises(DuneUploadError, match=r"could not be counted|max_credits"):
+        write_table(client, FRAME, NAME, marker="b", max_credits=limit, **with_marker)
+    assert client.get_usage().billing_periods[0].credits_used - before <= limit + 1e-6
+
+
+def test_a_column_that_takes_no_null_is_told_before_anything_is_cleared(client, dune):
+    columns = [column.model_copy(update={"nullable": False}) for column in table_columns(FRAME.schema)]
+    client.create_upload("acme", "labels", columns)
+    with pytest.raises(DuneUploadError, match=r"Column 'label' of dune\.acme.labels takes no NULL.*nothing was sent"):
+        write_table(client, FRAME, NAME)
+    assert sent(dune, "/clear", "/insert") == []
+    assert write_table(client, FRAME.slice(0, 1), NAME).rows == 1
+
+
+def test_what_was_spent_is_told_where_a_step_fails(client, dune):
+    dune.inject("status", method="POST", path=INSERT, status=400, body={"error": "boom"}, times=1)
+    with pytest.raises(DuneUploadError, match=r"boom.*10 credits are spent"):
+        write_table(client, FRAME, NAME)
