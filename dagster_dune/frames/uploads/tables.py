@@ -112,7 +112,6 @@ class _Writer:
             if self._marked.are_there(self._rows, self._settled_in):
                 return TableWritten(self._name, credits=self._budget.spent, was_there=True)
             self._look()  # counting takes a while, in which somebody may have made another table of it
-        was_created = self._table.is_new
         may_have_rows = self._table.prepare()
         if self._marked and may_have_rows and self._marked.are_there(self._rows):
             return TableWritten(self._name, credits=self._budget.spent, was_there=True)
@@ -122,7 +121,7 @@ class _Writer:
             self._marked.check(self._rows)
         sent = sum(body.bytes for body in self._bodies)
         self._log.info("%s: %s rows written, %s credits.", self._name, f"{self._rows:,}", f"{self._budget.spent:g}")
-        return TableWritten(self._name, self._rows, sent, len(self._bodies), self._budget.spent, was_created)
+        return TableWritten(self._name, self._rows, sent, len(self._bodies), self._budget.spent, self._table.is_new)
 
     # --- before the first change ---
 

@@ -745,7 +745,8 @@ def test_runs_that_append_first_at_the_same_moment_make_one_table(client, dune, 
     if answer == "exists":
         body = {"full_name": NAME, "already_existed": True}
         dune.inject("status", method="POST", path=CREATE, status=200, body=body, after=1, times=1)
-    assert write_table(client, FRAME, NAME, mode="append", marker="b").rows == 2
+    written = write_table(client, FRAME, NAME, mode="append", marker="b")
+    assert (written.rows, written.was_created) == (2, False)
     read = rows(client, f"SELECT dagster_marker AS m, count(*) AS n FROM {NAME} GROUP BY 1 ORDER BY 1").to_pylist()
     assert read == [{"m": "a", "n": 2}, {"m": "b", "n": 2}]
 
