@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +78,7 @@ def rows_in(frame: Any) -> Rows:
         frame = pa.Table.from_batches([frame])
     if not hasattr(frame, "__arrow_c_stream__"):
         raise DuneConfigurationError(f"A {type(frame).__name__} is no frame that can be written to Dune.", hint=KINDS)
+    _check_own_types(frame, package)
     if package == "pandas":  # which makes all of its columns anew for each reader
         with _readable(frame):
             frame = pa.table(frame)
@@ -90,6 +91,25 @@ def rows_in(frame: Any) -> Rows:
         return _selected(pa.RecordBatchReader.from_stream(frame), names)
 
     return Rows(reader.schema, batches, can_be_read_again=True)
+
+
+def _check_own_types(frame: Any, package: str) -> None:
+    """Refuse columns that the frame's package gives Arrow as something else."""
+    if package == "polars" and (names := [name for name, type_ in _polars_types(frame) if _has_objects(type_)]):
+        raise DuneConfigurationError(
+            f"Column {names[0]!r} holds Python objects (polars.Object), of which Arrow sees the addresses alone.",
+            hint="Cast it to the type that its values have, such as polars.String.",
+        )
+
+
+def _polars_types(frame: Any) -> Iterable[tuple[str, Any]]:
+    return frame.schema.items() if hasattr(frame, "schema") else ()
+
+
+def _has_objects(type_: Any) -> bool:
+    """Whether a type of polars' is Object, or made of it."""
+    inner = [*(field.dtype for field in getattr(type_, "fields", ())), getattr(type_, "inner", None)]
+    return str(type_) == "Object" or any(_has_objects(part) for part in inner if part is not None)
 
 
 def _of_parquet(path: str | os.PathLike[str]) -> Rows:

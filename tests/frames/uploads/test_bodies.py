@@ -257,6 +257,13 @@ def test_what_is_no_frame_is_said(frame, words):
         rows_in(frame)
 
 
+@pytest.mark.parametrize("type_", [pl.Object, pl.Array(pl.Object, 1)])
+def test_python_objects_of_polars_are_refused_by_the_type_of_their_column(type_):
+    frame = pl.DataFrame({"n": [], "o": []}, schema={"n": pl.Int8, "o": type_})
+    with pytest.raises(DuneConfigurationError, match=r"Column 'o' holds Python objects \(polars.Object\).*Cast it to"):
+        rows_in(frame)
+
+
 # --- bodies ---
 
 
