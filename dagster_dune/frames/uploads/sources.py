@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.uploads.options import MAX_INSERT_BYTES
+from dagster_dune.frames.uploads.python_values import table_of_mappings, table_of_pandas
 from dagster_dune.frames.uploads.slices import slices_of
 
 SLICE_ROWS = 20_000
@@ -79,9 +80,9 @@ def rows_in(frame: Any) -> Rows:
     if not hasattr(frame, "__arrow_c_stream__"):
         raise DuneConfigurationError(f"A {type(frame).__name__} is no frame that can be written to Dune.", hint=KINDS)
     _check_own_types(frame, package)
-    if package == "pandas":  # which makes all of its columns anew for each reader
+    if package == "pandas" and hasattr(frame, "columns"):  # which makes all of them anew for each reader
         with _readable(frame):
-            frame = pa.table(frame)
+            frame = table_of_pandas(frame)
     with _readable(frame):
         reader = frame if isinstance(frame, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(frame)
     if reader is frame or package not in _HELD:
@@ -128,12 +129,9 @@ def _of_parquet(path: str | os.PathLike[str]) -> Rows:
 
 
 def _table_of(rows: Sequence[Any]) -> pa.Table:
-    """A table of mappings, which need not all have the same keys."""
     if strange := [row for row in rows if not isinstance(row, Mapping)]:
         raise DuneConfigurationError(f"A list with a {type(strange[0]).__name__} in it is no frame.", hint=KINDS)
-    names = dict.fromkeys(str(name) for row in rows for name in row)
-    with _readable(rows):
-        return pa.table({name: [row.get(name) for row in rows] for name in names})
+    return table_of_mappings(rows)
 
 
 def _selected(reader: pa.RecordBatchReader, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
