@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from numbers import Number
 from typing import Any
 
@@ -70,7 +69,8 @@ def table_of_pandas(frame: Any) -> pa.Table:
 
 
 def _array_of(name: str, values: Sequence[object]) -> pa.Array:
-    values = [value if _kind_of(type(value)) else None for value in values]
+    kinds = _kinds_of(values)
+    values = [value if kinds[type(value)] else None for value in values]
     _check_one_kind(name, values)
     try:
         return pa.array(values)
@@ -91,8 +91,9 @@ def _check_objects(name: str, series: Any) -> None:
 
 def _check_one_kind(name: str, values: Iterable[object]) -> None:
     found: dict[str, object] = {}
+    kinds = _kinds_of(values)
     for value in values:
-        kind = _kind_of(type(value))
+        kind = kinds[type(value)]
         if kind and isinstance(value, dt.datetime):
             kind += " without time zone" if value.tzinfo is None else " with time zone"
             _check_nanoseconds(name, value)
@@ -106,9 +107,12 @@ def _check_one_kind(name: str, values: Iterable[object]) -> None:
         )
 
 
-@cache
+def _kinds_of(values: Iterable[object]) -> dict[type, str]:
+    """What the values of each type are; nothing for NULL."""
+    return {type_: _kind_of(type_) for type_ in set(map(type, values))}
+
+
 def _kind_of(type_: type) -> str:
-    """What values of a type are; nothing for NULL."""
     if type_.__name__ in _MISSING:
         return ""
     return next((kind for types, kind in _KINDS if issubclass(type_, types)), type_.__name__)

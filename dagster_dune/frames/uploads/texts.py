@@ -17,8 +17,9 @@ from dagster_dune.frames.types.equal_lengths import content_of, matrix_of, offse
 from dagster_dune.frames.types.texts import PREFIX, WIDE_RANGES
 from dagster_dune.frames.uploads.schema import WIDE, is_bytes, is_text
 
-FIRST_MILLISECOND, LAST_MILLISECOND = -62_167_219_200_000, 253_402_300_799_999
+FIRST_DAY, LAST_DAY = -719_528, 2_932_896
 """The years 0 to 9999."""
+_TICKS_A_DAY = {"s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 
 
 # Assumption: table-bodies.
@@ -33,6 +34,8 @@ def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
         DuneConfigurationError: A value does not fit its column.
     """
     type_ = str(column.type)
+    if not (type_ in WIDE and pa.types.is_decimal(array.type)):  # which may have more digits than its type says
+        _check_content(array, column)
     if type_ in WIDE:
         return _wide(array, column)
     kind = "decimal" if type_.startswith("decimal") else type_
@@ -42,6 +45,28 @@ def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
 def holds(texts: pa.Array, character: str) -> bool:
     """Whether one of the texts holds a character of ASCII; what lies under a NULL counts too."""
     return bool((content_of(texts) == ord(character)).any())
+
+
+def _check_content(array: pa.Array, column: TableColumn) -> None:
+    """Check what Arrow believes of files and of other packages: texts in UTF-8, and the digits of decimals."""
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid as error:
+        value = _first_wrong(array)
+        raise DuneConfigurationError(
+            f"Column {column.name!r} holds {value:.100}, which is no value of its type {array.type}: {error}.",
+            hint="Decode texts with the encoding that they have; cast decimals to a type of more digits, or to text.",
+        ) from error
+
+
+def _first_wrong(array: pa.Array) -> str:
+    for place in range(len(array)):
+        value = array[place : place + 1]
+        try:
+            value.validate(full=True)
+        except pa.ArrowInvalid:
+            return repr(value.cast(pa.binary())[0].as_py()) if is_text(array.type) else str(value[0].as_py())
+    return "something"  # that is wrong with the column as a whole
 
 
 def _cast(array: pa.Array, _: TableColumn) -> pa.Array:
@@ -66,23 +91,33 @@ def _decimals(array: pa.Array, _: TableColumn) -> pa.Array:
 
 # Assumption: table-milliseconds.
 def _timestamps(array: pa.Array, column: TableColumn) -> pa.Array:
+    _check_years(array, _TICKS_A_DAY[array.type.unit], column)
     try:
         plain = array.cast(pa.timestamp("ms", array.type.tz and "UTC"))
     except pa.ArrowInvalid as error:
-        if array.type.unit == "s":
-            raise _wrong_year(column) from error
         raise DuneConfigurationError(
             f"Column {column.name!r} has timestamps that are finer than a millisecond, which a table on Dune cuts off.",
             hint="Cut them to milliseconds.",
         ) from error
-    ends = pc.min_max(plain.cast(pa.int64())).as_py()
-    if ends["min"] is not None and not FIRST_MILLISECOND <= ends["min"] <= ends["max"] <= LAST_MILLISECOND:
-        raise _wrong_year(column)
     return pc.cast(plain, pa.string())
 
 
-def _wrong_year(column: TableColumn) -> DuneConfigurationError:
-    return DuneConfigurationError(f"Column {column.name!r} has a year that is none of 0 to 9999.")
+def _dates(array: pa.Array, column: TableColumn) -> pa.Array:
+    _check_years(array, 1, column)
+    return pc.cast(array, pa.string())
+
+
+def _check_years(array: pa.Array, ticks_a_day: int, column: TableColumn) -> None:
+    first, last = FIRST_DAY * ticks_a_day, (LAST_DAY + 1) * ticks_a_day - 1
+    ticks = array.view(pa.int32() if pa.types.is_date32(array.type) else pa.int64())
+    ends = pc.min_max(ticks).as_py()
+    for end in (ends["min"], ends["max"]):
+        if end is not None and not first <= end <= last:
+            value = pc.cast(array.filter(pc.equal(ticks, end))[:1], pa.string())[0]
+            raise DuneConfigurationError(
+                f"Column {column.name!r} holds {value}, a year that is none of 0 to 9999.",
+                hint="Write NULL for what has no end, and for what is no date.",
+            )
 
 
 def _bytes(array: pa.Array, _: TableColumn) -> pa.Array:
@@ -117,10 +152,10 @@ def _wide(array: pa.Array, column: TableColumn) -> pa.Array:
 
 def _surely_fit(texts: pa.Array) -> bool:
     """Whether all texts are digits, and not too many: looked up at once."""
-    lengths = np.diff(offsets_of(texts))
-    if len(lengths) == 0:
+    lengths = pc.min_max(pc.binary_length(texts)).as_py()  # of those that are not NULL
+    if lengths["max"] is None:
         return True
-    is_short = lengths.max() <= SURE_DIGITS and np.count_nonzero(lengths == 0) == texts.null_count
+    is_short = 0 < lengths["min"] <= lengths["max"] <= SURE_DIGITS
     return bool(is_short and (content_of(texts) - np.uint8(ord("0")) < 10).all())  # less than "0" is 200 and more
 
 
@@ -128,6 +163,7 @@ _WRITERS: dict[str, Callable[[pa.Array, TableColumn], pa.Array]] = {
     "real": _floats,
     "double": _floats,
     "decimal": _decimals,
+    "date": _dates,
     "timestamp": _timestamps,
     "timestamp with time zone": _timestamps,
     "varbinary": _bytes,

@@ -29,6 +29,7 @@ from dagster_dune.frames.results import get_result, run_sql
 from dagster_dune.frames.uploads.options import table_parts
 from dagster_dune.frames.uploads.schema import WIDE, differences, table_columns
 from dagster_dune.frames.uploads.tables import write_table
+from dagster_dune.frames.uploads.texts import FIRST_DAY, LAST_DAY
 
 NAME = "dune.acme.labels"
 INSERT = "/api/v1/uploads/acme/labels/insert"
@@ -118,6 +119,24 @@ def test_every_kind_of_frame_can_be_written(client, tmp_path, make):
     written = write_table(client, make(tmp_path), NAME)
     assert (written.rows, written.inserts, written.was_created) == (2, 1, True)
     assert rows(client).to_pylist() == FRAME.to_pylist()
+
+
+def test_the_first_and_the_last_moments_of_the_years_0_to_9999_are_written(client):
+    first, last = FIRST_DAY * 86_400_000, (LAST_DAY + 1) * 86_400_000 - 1
+    frame = pa.table(
+        {
+            "d": pa.array([FIRST_DAY, LAST_DAY], pa.date32()),
+            "s": pa.array([first // 1000, last // 1000], pa.timestamp("s")),
+            "ms": pa.array([first, last], pa.timestamp("ms", "UTC")),
+            "ns": pa.array([-(2**63) // 10**6 * 10**6 + 10**6, None], pa.timestamp("ns")),
+        }
+    )
+    assert write_table(client, frame, NAME).rows == 2
+
+
+def test_a_whole_number_of_more_digits_than_its_decimal_says_is_an_int256(client):
+    write_table(client, duckdb.sql(f"SELECT {2**127 - 1}::HUGEINT AS d"), NAME, types={"d": "int256"})
+    assert rows(client).to_pylist() == [{"d": str(2**127 - 1)}]
 
 
 def test_a_result_goes_back_with_its_own_types(client):
@@ -219,6 +238,14 @@ def test_types_that_no_table_takes_name_column_type_and_cast(type_, cast):
         table_columns(pa.schema([("c", type_)]))
 
 
+NO_UTF8 = pa.array([None, b"caf\xe9", b"x"], pa.binary()).view(pa.string())
+TOO_MANY_DIGITS = pa.Array.from_buffers(pa.decimal128(3, 0), 2, pa.array([Decimal(5), Decimal(123456)]).buffers())
+UNDER_NULL = pa.Array.from_buffers(
+    pa.string(), 3, [pa.py_buffer(b"\x06"), pa.array([0, 1, 1, 2], pa.int32()).buffers()[1], pa.py_buffer(b"57")]
+)
+"""NULL with "5" beneath it, an empty text, and "7"."""
+
+
 @pytest.mark.parametrize(
     ("frame", "types", "words"),
     [
@@ -234,6 +261,16 @@ def test_types_that_no_table_takes_name_column_type_and_cast(type_, cast):
         (pa.table({"at": pa.array([1], pa.timestamp("us"))}), {}, "finer than a millisecond"),
         (pa.table({"at": pa.array([4 * 10**14], pa.timestamp("ms"))}), {}, "a year that is none of 0 to 9999"),
         (pa.table({"at": pa.array([4 * 10**14], pa.timestamp("ms", "UTC"))}), {}, "a year that is none of 0 to 9999"),
+        (pa.table({"at": pa.array([0, LAST_DAY + 1], pa.date32())}), {}, "'at' holds 10000-01-01, a year that is none"),
+        (pa.table({"at": pa.array([FIRST_DAY - 1], pa.date32())}), {}, "'at' holds -0001-12-31, a year that is none"),
+        (duckdb.sql("SELECT 1 AS n, 'infinity'::DATE AS at"), {}, "'at' holds .*2147483647.*, a year that is none of"),
+        (duckdb.sql("SELECT 1 AS n, 'infinity'::TIMESTAMP AS at"), {}, "'at' holds .*, a year that is none of 0 to"),
+        (pa.table({"at": pa.array([-(2**63)], pa.timestamp("us"))}), {}, "'at' holds .*, a year that is none of 0 to"),
+        (pa.table({"n": [1, 2, 3], "t": NO_UTF8}), {}, r"'t' holds b'caf\\xe9', which is no value of its type string"),
+        (pa.table({"n": [1, 2, 3], "t": NO_UTF8}), {"t": "uint256"}, r"'t' holds b'caf\\xe9', which is no value of"),
+        (pa.table({"d": TOO_MANY_DIGITS}), {}, r"'d' holds 123456, which is no value of its type decimal128\(3, 0\)"),
+        (duckdb.sql(f"SELECT {2**127 - 1}::HUGEINT AS d"), {}, r"'d' holds .*, which is no value of .*or to text"),
+        (pa.table({"u": UNDER_NULL}), {"u": "uint256"}, "holds '', which is no uint256"),
         ({"a": 1}, {}, "A dict is no frame"),
         ([], {}, "no columns"),
     ],
@@ -631,6 +668,7 @@ import sys
 import pyarrow as pa
 from dagster_dune import DuneApiClient
 from dagster_dune.frames.uploads.tables import write_table
+from dagster_dune.frames.uploads.texts import FIRST_DAY, LAST_DAY
 url, key = sys.argv[1:]
 with DuneApiClient(key, url) as client:
     print("begin", flush=True)
