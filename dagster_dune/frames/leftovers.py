@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from dagster_dune.errors import DuneConfigurationError
+
 LEFTOVER_SECONDS = 86_400.0
 _PREFIX = "dagster-dune-rows-"
 _LOCK = "lock"
@@ -66,9 +68,18 @@ def temporary_folder() -> Iterator[Path]:
 
     Yields:
         A folder in that of temporary files, which ``TMPDIR`` names.
+
+    Raises:
+        DuneConfigurationError: No folder can be made there.
     """
-    _remove_left_folders(Path(tempfile.gettempdir()))
-    folder, lock = _new_folder()
+    try:
+        _remove_left_folders(Path(tempfile.gettempdir()))
+        folder, lock = _new_folder()
+    except OSError as error:
+        raise DuneConfigurationError(
+            f"Rows are kept on disk on their way, and no folder can be made for them: {error}.",
+            hint="Name a folder in TMPDIR that can be written to.",
+        ) from error
     try:
         with lock:
             yield folder

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames import leftovers
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.leftovers import temporary_folder
@@ -127,3 +128,12 @@ def test_what_was_taken_for_a_leftover_is_made_again(folder, monkeypatch):
     with temporary_folder() as own:
         assert made[1] == str(own / "lock")
         assert made[0] != made[1]
+
+
+def test_a_folder_that_cannot_be_made_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with (
+        pytest.raises(DuneConfigurationError, match=r"no folder can be made for them: .*gone.*Name a folder in TMPDIR"),
+        temporary_folder(),
+    ):
+        pass

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import pyarrow as pa
 
-from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.errors import DuneConfigurationError, DuneError, DuneUploadError
 from dagster_dune.frames.uploads.options import MAX_INSERT_BYTES
 from dagster_dune.frames.uploads.python_values import table_of_mappings, table_of_pandas
 from dagster_dune.frames.uploads.slices import slices_of
@@ -23,6 +24,9 @@ KINDS = (
 )
 _HELD = ("polars", "pandas", "pyarrow")
 """The packages whose frames are held in memory, so that they can be read twice."""
+_DUCKDB = ("duckdb", "_duckdb")
+_READ: WeakSet[pa.RecordBatchReader] = WeakSet()
+"""The readers that have been read; one that has no rows left looks like one that never had any."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Rows:
 
         Raises:
             DuneConfigurationError: A row has more than `row_bytes`.
+            DuneUploadError: The rows cannot be read to their end.
         """
         for batch in self._batches(names):
             yield from slices_of(batch, self.slice_rows, self.slice_bytes, self.row_bytes)
@@ -62,7 +67,8 @@ def rows_in(frame: Any) -> Rows:
             path of a Parquet file.
 
     Raises:
-        DuneConfigurationError: It is nothing of the kind, or cannot be read.
+        DuneConfigurationError: It is nothing of the kind, or cannot be read, or is a reader that was read before.
+        DuneUploadError: What it is made of fails.
 
     Examples:
         >>> rows_in([{"a": 1}, {"a": 2, "b": "x"}]).schema.names
@@ -72,7 +78,8 @@ def rows_in(frame: Any) -> Rows:
         return _of_parquet(frame)
     package = type(frame).__module__.partition(".")[0]
     if package == "polars" and hasattr(frame, "collect"):  # a lazy frame
-        frame = frame.collect()
+        with _reading("The LazyFrame"):
+            frame = frame.collect()
     if isinstance(frame, list):
         frame, package = _table_of(frame), "pyarrow"
     if isinstance(frame, pa.RecordBatch):
@@ -83,13 +90,16 @@ def rows_in(frame: Any) -> Rows:
     if package == "pandas" and hasattr(frame, "columns"):  # which makes all of them anew for each reader
         with _readable(frame):
             frame = table_of_pandas(frame)
-    with _readable(frame):
-        reader = frame if isinstance(frame, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(frame)
-    if reader is frame or package not in _HELD:
-        return Rows(reader.schema, lambda names: _selected(reader, names), can_be_read_again=False)
+    if isinstance(frame, pa.RecordBatchReader):
+        return _of_reader(frame)
+    source = f"The {type(frame).__name__}"
+    with _reading(source), _readable(frame):
+        reader = pa.RecordBatchReader.from_stream(frame)
+    if package not in _HELD:
+        return Rows(reader.schema, lambda names: _selected(reader, names, source), can_be_read_again=False)
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        return _selected(pa.RecordBatchReader.from_stream(frame), names)
+        return _selected(pa.RecordBatchReader.from_stream(frame), names, source)
 
     return Rows(reader.schema, batches, can_be_read_again=True)
 
@@ -101,16 +111,38 @@ def _check_own_types(frame: Any, package: str) -> None:
             f"Column {names[0]!r} holds Python objects (polars.Object), of which Arrow sees the addresses alone.",
             hint="Cast it to the type that its values have, such as polars.String.",
         )
+    if package in _DUCKDB and (names := [name for name, type_ in _duckdb_types(frame) if str(type_) == "UHUGEINT"]):
+        raise DuneConfigurationError(
+            f"Column {names[0]!r} is UHUGEINT, whose larger values DuckDB gives Arrow as other numbers.",
+            hint=f'Cast it to VARCHAR, and write it with types={{{names[0]!r}: "uint256"}}.',
+        )
 
 
 def _polars_types(frame: Any) -> Iterable[tuple[str, Any]]:
     return frame.schema.items() if hasattr(frame, "schema") else ()
 
 
+def _duckdb_types(relation: Any) -> Iterable[tuple[str, Any]]:
+    return zip(relation.columns, relation.types, strict=True) if hasattr(relation, "types") else ()
+
+
 def _has_objects(type_: Any) -> bool:
     """Whether a type of polars' is Object, or made of it."""
     inner = [*(field.dtype for field in getattr(type_, "fields", ())), getattr(type_, "inner", None)]
     return str(type_) == "Object" or any(_has_objects(part) for part in inner if part is not None)
+
+
+def _of_reader(reader: pa.RecordBatchReader) -> Rows:
+    if reader in _READ:
+        raise DuneConfigurationError(
+            "The RecordBatchReader was read before, and its rows are gone.", hint="Make a new one for each time."
+        )
+
+    def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        _READ.add(reader)
+        return _selected(reader, names, "The RecordBatchReader")
+
+    return Rows(reader.schema, batches, can_be_read_again=False)
 
 
 def _of_parquet(path: str | os.PathLike[str]) -> Rows:
@@ -122,7 +154,7 @@ def _of_parquet(path: str | os.PathLike[str]) -> Rows:
         raise DuneConfigurationError(f"{os.fspath(path)!r} cannot be read as a Parquet file: {error}.") from error
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(path) as file:
+        with _reading(repr(os.fspath(path))), pq.ParquetFile(path) as file:
             yield from file.iter_batches(SLICE_ROWS, columns=list(names))
 
     return Rows(schema, batches, can_be_read_again=True)
@@ -134,9 +166,24 @@ def _table_of(rows: Sequence[Any]) -> pa.Table:
     return table_of_mappings(rows)
 
 
-def _selected(reader: pa.RecordBatchReader, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    for batch in reader:
-        yield batch if names == reader.schema.names else batch.select(list(names))
+def _selected(reader: pa.RecordBatchReader, names: Sequence[str], source: str) -> Iterator[pa.RecordBatch]:
+    with _reading(source):
+        for batch in reader:
+            yield batch if names == reader.schema.names else batch.select(list(names))
+
+
+@contextmanager
+def _reading(source: str) -> Iterator[None]:
+    """Say which source it is that fails; all rows are read before the first is sent."""
+    try:
+        yield
+    except DuneError:
+        raise
+    except Exception as error:  # each source has its own
+        raise DuneUploadError(
+            f"{source} fails while its rows are read: {type(error).__name__}: {error}.",
+            hint="Nothing was sent. Mend what the rows come from, then write them again.",
+        ) from error
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_dune.api.models import TableColumn
-from dagster_dune.errors import DuneConfigurationError, DuneUploadError
+from dagster_dune.errors import DuneConfigurationError, DuneResultError, DuneUploadError
 from dagster_dune.frames.uploads import bodies, kept_bodies
 from dagster_dune.frames.uploads.bodies import CSV, NDJSON, content_type, is_exact_in_csv, rows_of
 from dagster_dune.frames.uploads.kept_bodies import keep_bodies
@@ -261,6 +261,68 @@ def test_python_objects_of_polars_are_refused_by_the_type_of_their_column(type_)
     frame = pl.DataFrame({"n": [], "o": []}, schema={"n": pl.Int8, "o": type_})
     with pytest.raises(DuneConfigurationError, match=r"Column 'o' holds Python objects \(polars.Object\).*Cast it to"):
         rows_in(frame)
+
+
+@pytest.mark.parametrize("number", [5, 2**128 - 1])
+def test_uhugeint_of_duckdb_is_refused(number):
+    words = r"""'u' is UHUGEINT.*Cast it to VARCHAR, and write it with types={'u': "uint256"}"""
+    with pytest.raises(DuneConfigurationError, match=words):
+        rows_in(duckdb.sql(f"SELECT 1 AS n, {number}::UHUGEINT AS u"))
+
+
+# --- sources that fail ---
+
+
+def failing_reader(error):
+    def batches():
+        yield pa.record_batch({"n": [1]})
+        raise error
+
+    return pa.RecordBatchReader.from_batches(pa.schema([("n", pa.int64())]), batches())
+
+
+def damaged_file(folder):
+    path = folder / "damaged.parquet"
+    pq.write_table(pa.table({"n": range(10_000), "m": range(10_000)}), path)
+    content = bytearray(path.read_bytes())
+    content[40:4000] = bytes(3960)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: failing_reader(KeyError("no such key")), "The RecordBatchReader fails .*KeyError: .*key"),
+        (lambda folder: failing_reader(OSError("gone")), "The RecordBatchReader fails .*OSError: gone"),
+        (
+            lambda folder: duckdb.sql(
+                "SELECT CAST(CASE WHEN range > 5000 THEN 'x' ELSE '1' END AS INTEGER) AS n FROM range(90000)"
+            ),
+            "The DuckDBPyRelation fails .*Could not convert string 'x'",
+        ),
+        (lambda folder: duckdb.sql("SELECT error('no') AS n"), "The DuckDBPyRelation fails .*no"),
+        (damaged_file, r"'.*damaged.parquet' fails while its rows are read: "),
+        (lambda folder: pl.LazyFrame({"t": ["x"]}).select(pl.col("t").cast(int)), "The LazyFrame fails .*x"),
+    ],
+)
+def test_a_source_that_fails_is_named_before_anything_is_sent(tmp_path, make, words):
+    with pytest.raises(DuneUploadError, match=rf"(?s){words}.*Nothing was sent. Mend what"):
+        kept(make(tmp_path), tmp_path)
+
+
+def test_an_error_of_this_library_in_a_stream_stays_what_it_is(tmp_path):
+    with pytest.raises(DuneResultError, match=r"^A page is short.$"):
+        kept(failing_reader(DuneResultError("A page is short.")), tmp_path)
+
+
+def test_a_reader_that_was_read_before_is_no_table_without_rows(tmp_path):
+    reader = PLAIN.to_reader()
+    assert rows_in(reader).schema == rows_in(reader).schema == PLAIN.schema  # which takes none of its rows
+    kept(reader, tmp_path)
+    with pytest.raises(DuneConfigurationError, match=r"was read before, and its rows are gone. Make a new one"):
+        rows_in(reader)
+    rows_in(PLAIN.to_reader())
 
 
 # --- bodies ---

@@ -165,6 +165,14 @@ def test_appending_keeps_what_is_there(client):
     assert count(client) == 4
 
 
+def test_a_reader_that_a_write_has_read_is_refused(client):
+    reader = FRAME.to_reader()
+    with pytest.raises(DuneUploadError, match="max_credits"):
+        write_table(client, reader, NAME, max_credits=0.1)
+    with pytest.raises(DuneConfigurationError, match="was read before"):
+        write_table(client, reader, NAME)
+
+
 def test_no_rows_need_no_insert(client, dune):
     write_table(client, FRAME, NAME)
     assert write_table(client, FRAME.slice(0, 0), NAME).inserts == 0
