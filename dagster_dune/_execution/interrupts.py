@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,16 +55,3 @@ class InTurn(logging.LoggerAdapter[logging.Logger]):
         """Log once nobody else does."""
         with self._turn:
             super().log(level, msg, *args, **kwargs)
-
-
-def uninterrupted(act: Callable[[], None]) -> None:
-    """Carry out what an interrupt asks for, to its end.
-
-    A step hears of one Ctrl-C twice: from its terminal, and from the run worker, which hears of it too.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="dune-interrupt") as thread:
-        done = thread.submit(act)
-        while not done.done():
-            with suppress(BaseException):
-                wait([done])
-    done.result()

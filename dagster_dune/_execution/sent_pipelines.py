@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from dagster_dune._execution.interrupts import InTurn, ends_with_process, is_terminated, tell_terminal, uninterrupted
+from dagster_dune._execution.interrupts import InTurn, ends_with_process, is_terminated, tell_terminal
 from dagster_dune._execution.settings import StepSettings
 from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneNotFoundError
+from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.errors import DunePipelineError, DunePipelineTimeout
 from dagster_dune.metadata import RESUBMIT_TAG
 from dagster_dune.pipeline.cancel import cancel_pipeline

@@ -13,7 +13,6 @@ import dagster as dg
 from dagster_dune._execution.checks.check_results import CheckResults
 from dagster_dune._execution.checks.gates import gated_plan, is_answer
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
-from dagster_dune._execution.interrupts import uninterrupted
 from dagster_dune._execution.sent_pipelines import SentPipelines, unknown_pipeline
 from dagster_dune._execution.settings import StepSettings
 from dagster_dune._execution.submissions.actions import (
@@ -37,6 +36,7 @@ from dagster_dune._execution.submissions.submission_record import SubmissionReco
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneNotFoundError
+from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.api.models import PipelineSubmitted
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.details import Details

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from numbers import Real
+from threading import Thread
 from typing import Protocol
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.deadline import deadline
 from dagster_dune.api.errors import DuneNotFoundError
+from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.paging.options import check_kinds
+from dagster_dune.pipeline.cancel import CANCEL_SECONDS
 from dagster_dune.pipeline.run import TRANSIENT, Polling
 from dagster_dune.pipeline.states import Phase, phase_of, phase_of_execution
 
@@ -80,14 +85,15 @@ def execute(
         AmbiguousSubmission: Dune may have started it; it was not sent again.
         DuneResultError: It failed, was cancelled, or took longer than it may.
     """
-    execution_id = _sent(client, name, send, log)
+    submission = _Submission(send)
     try:
+        execution_id = submission.answer().execution_id
         log.info("Dune executes %s as %s.", name, execution_id)
         status = _ended(client, name, execution_id, waiting)
     except DuneError:
         raise
     except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
-        _cancel(client, name, execution_id, log)
+        uninterrupted(lambda: _give_up(client, name, submission, log))
         raise
     phase = phase_of_execution(status)
     if not phase.is_success:
@@ -99,19 +105,28 @@ def execute(
     return execution_id, status
 
 
-def _sent(client: DuneApiClient, name: str, send: Callable[[], ExecutionSubmitted], log: Log) -> str:
-    """Send a request in a thread of its own, so that no interrupt falls between it and the id that it is known by."""
-    with ThreadPoolExecutor(1, thread_name_prefix="dune-submission") as thread:
-        submission = thread.submit(send)
-        try:
-            return submission.result().execution_id
-        except Exception:
-            raise
-        except BaseException:
-            wait([submission])
-            if submission.exception() is None:
-                _cancel(client, name, submission.result().execution_id, log)
-            raise
+class _Submission:
+    """A request that is sent in a thread of its own, so that no interrupt loses the id of what it has started."""
+
+    def __init__(self, send: Callable[[], ExecutionSubmitted]) -> None:
+        self._send = send
+        self._answer: Future[ExecutionSubmitted] = Future()
+
+    def answer(self) -> ExecutionSubmitted:
+        """Send it, and wait for Dune's answer."""
+        Thread(target=copy_context().run, args=(self._carry_out,), name="dune-submission").start()
+        return self._answer.result()
+
+    def started(self) -> str | None:
+        """Send it no more, or wait for its answer: the id of what it has started; None where that is nothing."""
+        return None if self._answer.cancel() else self._answer.result().execution_id
+
+    def _carry_out(self) -> None:
+        if self._answer.set_running_or_notify_cancel():
+            try:
+                self._answer.set_result(self._send())
+            except BaseException as error:
+                self._answer.set_exception(error)
 
 
 def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting) -> ExecutionStatus:
@@ -165,9 +180,21 @@ def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float
     )
 
 
+def _give_up(client: DuneApiClient, name: str, submission: _Submission, log: Log) -> None:
+    """Cancel what was started, if anything was."""
+    try:
+        execution_id = submission.started()
+    except Exception as error:  # an AmbiguousSubmission, say
+        log.warning("No execution of %s is known to cancel: %s", name, error)
+    else:
+        if execution_id is not None:
+            _cancel(client, name, execution_id, log)
+
+
 def _cancel(client: DuneApiClient, name: str, execution_id: str, log: Log) -> None:
     try:
-        is_cancelled = client.cancel_execution(execution_id)
+        with deadline(CANCEL_SECONDS):
+            is_cancelled = client.cancel_execution(execution_id)
     except DuneError as error:
         log.warning("Execution %s of %s may go on running, it could not be cancelled. %s", execution_id, name, error)
     else:

@@ -1,0 +1,89 @@
+"""One execution that is waited for: what interrupts, a rate limit and a server that hangs do to it."""
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+from waiting import wait_until
+
+from dagster_dune import DuneApiClient
+from dagster_dune.frames.results import run_sql
+
+SENT = (200, '{"execution_id": "01X", "state": "QUERY_STATE_PENDING"}')
+RUNS = (200, '{"execution_id": "01X", "state": "QUERY_STATE_EXECUTING"}')
+CANCELLED = (200, '{"success": true}')
+CANCEL = "POST /api/v1/execution/01X/cancel"
+
+
+class Interrupts:
+    """Ctrl-C, as often as a test presses it: each time the main thread is told, and waits again where it still can."""
+
+    def __init__(self):
+        self.told = 0
+
+    def press(self):
+        before = self.told
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: self.told > before)
+        self.seen = None
+        wait_until(self._is_at_rest)
+
+    def tell(self, *_):
+        self.told += 1
+        raise KeyboardInterrupt
+
+    def _is_at_rest(self):
+        """Whether the main thread stands where it stood at the last look."""
+        frame = sys._current_frames()[threading.main_thread().ident]
+        place = (id(frame), frame.f_lasti)
+        is_same, self.seen = place == self.seen, place
+        return is_same and frame.f_code.co_name in ("wait", "result", "join", "_wait_for_tstate_lock")
+
+
+@pytest.fixture
+def interrupts():
+    presses = Interrupts()
+    before = signal.signal(signal.SIGINT, presses.tell)
+    yield presses
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_interrupts_while_it_is_sent_cancel_it(faulty, interrupts, caplog, times):
+    """A step hears of one Ctrl-C twice."""
+    caplog.set_level("INFO")
+
+    def reply(request):
+        if "cancel" in request:
+            return CANCELLED
+        for _ in range(times):
+            interrupts.press()
+        return SENT
+
+    faulty.replies = reply
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(KeyboardInterrupt):
+        run_sql(client, "SELECT 1")
+    assert faulty.requests == ["POST /api/v1/sql/execute", CANCEL]
+    assert "Execution 01X of the SQL was cancelled." in caplog.text
+
+
+def test_interrupts_while_it_is_cancelled_do_not_stop_that(faulty, interrupts, caplog):
+    caplog.set_level("INFO")
+    answers = iter([(503, '{"error": "busy"}'), CANCELLED])
+
+    def reply(request):
+        if "sql/execute" in request:
+            return SENT
+        if "cancel" not in request:
+            os.kill(os.getpid(), signal.SIGINT)
+            return RUNS
+        interrupts.press()
+        return next(answers)
+
+    faulty.replies = reply
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(KeyboardInterrupt):
+        run_sql(client, "SELECT 1")
+    assert faulty.requests.count(CANCEL) == 2
+    assert "Execution 01X of the SQL was cancelled." in caplog.text
