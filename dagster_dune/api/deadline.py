@@ -53,6 +53,20 @@ def until_set(end: Event) -> Iterator[None]:
         _ENDS_WITH.reset(token)
 
 
+@contextmanager
+def to_its_end() -> Iterator[None]:
+    """Let what begins in this block go on to its answer though the event is set meanwhile; not where it is set already.
+
+    What starts something costs, whether or not anybody still wants the answer, and that alone says what it was.
+    """
+    end = _ENDS_WITH.get()
+    token = _ENDS_WITH.set(end if end is not None and end.is_set() else None)
+    try:
+        yield
+    finally:
+        _ENDS_WITH.reset(token)
+
+
 def seconds_left() -> float:
     """How long until the earliest deadline; infinite without one, and negative after it."""
     end = _ENDS_WITH.get()

@@ -9,11 +9,11 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from numbers import Real
-from threading import Thread
+from threading import Event, Thread
 from typing import Protocol
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.deadline import deadline
+from dagster_dune.api.deadline import deadline, until_set
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted
@@ -111,6 +111,7 @@ class _Submission:
     def __init__(self, send: Callable[[], ExecutionSubmitted]) -> None:
         self._send = send
         self._answer: Future[ExecutionSubmitted] = Future()
+        self._is_unwanted = Event()
 
     def answer(self) -> ExecutionSubmitted:
         """Send it, and wait for Dune's answer."""
@@ -118,15 +119,23 @@ class _Submission:
         return self._answer.result()
 
     def started(self) -> str | None:
-        """Send it no more, or wait for its answer: the id of what it has started; None where that is nothing."""
+        """Send it no more, and wait for the answer if it is on its way.
+
+        Returns:
+            The id of what it has started; None if it was not sent at all.
+        """
+        self._is_unwanted.set()
         return None if self._answer.cancel() else self._answer.result().execution_id
 
     def _carry_out(self) -> None:
         if self._answer.set_running_or_notify_cancel():
             try:
-                self._answer.set_result(self._send())
+                with until_set(self._is_unwanted):
+                    answer = self._send()
             except BaseException as error:
                 self._answer.set_exception(error)
+            else:
+                self._answer.set_result(answer)
 
 
 def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting) -> ExecutionStatus:

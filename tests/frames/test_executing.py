@@ -6,9 +6,10 @@ import sys
 import threading
 
 import pytest
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneApiClient
+from dagster_dune.api.http import retries
 from dagster_dune.frames.results import run_sql
 
 SENT = (200, '{"execution_id": "01X", "state": "QUERY_STATE_PENDING"}')
@@ -87,3 +88,30 @@ def test_interrupts_while_it_is_cancelled_do_not_stop_that(faulty, interrupts, c
         run_sql(client, "SELECT 1")
     assert faulty.requests.count(CANCEL) == 2
     assert "Execution 01X of the SQL was cancelled." in caplog.text
+
+
+@pytest.mark.parametrize("refusal", ["rate limit", "no connection"])
+def test_an_interrupt_between_two_attempts_to_send_it_ends_them(faulty, interrupts, monkeypatch, refusal):
+    """Nobody waits for what Dune has not started."""
+    waits = threading.Event()
+    pause = retries.pause
+
+    def patient(_):
+        waits.set()
+        pause(PATIENCE)
+
+    monkeypatch.setattr(retries, "pause", patient)
+    faulty.replies = [(429, '{"error": "too many"}', {"Retry-After": "1"})]
+    if refusal == "no connection":
+        faulty.close()
+
+    def press():
+        waits.wait(PATIENCE)
+        interrupts.press()
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(KeyboardInterrupt):
+        run_sql(client, "SELECT 1")
+    presser.join()
+    assert faulty.requests == ["POST /api/v1/sql/execute"] * (refusal == "rate limit")

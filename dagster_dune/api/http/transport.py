@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from dagster_dune.api.address import API_PATH
+from dagster_dune.api.deadline import to_its_end
 from dagster_dune.api.errors import DuneApiError, DuneConnectionError, DuneServerError
 from dagster_dune.api.http.answers import (
     JSON,
@@ -140,7 +141,8 @@ class Transport:
 
         def attempt() -> AnswerT:
             try:
-                came = self._exchange.answer(self._submissions, request, MAX_ANSWER_BYTES)
+                with to_its_end():
+                    came = self._exchange.answer(self._submissions, request, MAX_ANSWER_BYTES)
             except DuneConnectionError as error:
                 raise self._reader.ambiguous(error, hint) if error.was_sent else error from None
             except DuneServerError as error:
