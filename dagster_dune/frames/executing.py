@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -140,22 +141,25 @@ class _Submission:
 
 def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting) -> ExecutionStatus:
     begun = answered = time.monotonic()
+    ends_at = math.inf if waiting.timeout is None else begun + waiting.timeout
     pause = min(FIRST_POLL_SECONDS, waiting.max_poll_interval)
     while True:
         try:
-            status = client.get_execution_status(execution_id)
+            with deadline(ends_at - time.monotonic()):
+                status = client.get_execution_status(execution_id)
             answered = time.monotonic()
             if phase_of_execution(status).has_ended:
                 return status
         except DuneError as error:
-            if not _may_pass(error, begun, answered, waiting):
+            if time.monotonic() < ends_at and not _may_pass(error, begun, answered, waiting):
                 raise DuneResultError(
                     f"Execution {execution_id} of {name} was started, and its status cannot be read: {error}",
                     hint="It may go on running on Dune, and cost. get_result reads it by its id once it has completed.",
                 ) from error
-        if waiting.timeout is not None and time.monotonic() - begun > waiting.timeout:
+        left = ends_at - time.monotonic()
+        if waiting.timeout is not None and left <= 0:
             return _stopped(client, name, execution_id, waiting.timeout)
-        time.sleep(pause)
+        time.sleep(min(pause, left))
         pause = min(pause * POLL_GROWTH, waiting.max_poll_interval)
 
 
@@ -174,12 +178,13 @@ def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float
     """
     words = f"Execution {execution_id} of {name} took longer than {seconds:g} s"
     try:
-        is_cancelled, why = client.cancel_execution(execution_id), "Dune did not do it."
+        with deadline(CANCEL_SECONDS):
+            is_cancelled, why = client.cancel_execution(execution_id), "Dune did not do it."
     except DuneError as error:
         is_cancelled, why = False, str(error)
     if is_cancelled:
         raise DuneResultError(f"{words} and was cancelled.")
-    with suppress(DuneError):
+    with suppress(DuneError), deadline(CANCEL_SECONDS):
         status = client.get_execution_status(execution_id)
         if phase_of_execution(status).has_ended:
             return status

@@ -8,9 +8,10 @@ import threading
 import pytest
 from waiting import PATIENCE, wait_until
 
-from dagster_dune import DuneApiClient
+from dagster_dune import DuneApiClient, DuneResultError
 from dagster_dune.api.http import retries
-from dagster_dune.frames.results import run_sql
+from dagster_dune.frames import executing
+from dagster_dune.frames.results import Waiting, run_sql
 
 SENT = (200, '{"execution_id": "01X", "state": "QUERY_STATE_PENDING"}')
 RUNS = (200, '{"execution_id": "01X", "state": "QUERY_STATE_EXECUTING"}')
@@ -115,3 +116,28 @@ def test_an_interrupt_between_two_attempts_to_send_it_ends_them(faulty, interrup
         run_sql(client, "SELECT 1")
     presser.join()
     assert faulty.requests == ["POST /api/v1/sql/execute"] * (refusal == "rate limit")
+
+
+@pytest.mark.parametrize("hangs", ["the status", "the pause", "the cancel"])
+def test_a_timeout_ends_whatever_is_waited_for(faulty, monkeypatch, hangs):
+    """That the test ends shows it: each of them would last as long as the patience of tests."""
+    monkeypatch.setattr(executing, "CANCEL_SECONDS", 0.5)
+    if hangs == "the pause":
+        monkeypatch.setattr(executing, "FIRST_POLL_SECONDS", PATIENCE)
+
+    def reply(request):
+        if "cancel" in request:
+            return "silence" if hangs == "the cancel" else CANCELLED
+        if "POST" in request:
+            return SENT
+        return "silence" if hangs == "the status" else RUNS
+
+    faulty.replies = reply
+    waiting = Waiting(timeout=0.5, max_poll_interval=PATIENCE, failure_tolerance=0)
+    said = "and could not be cancelled: .*no whole answer" if hangs == "the cancel" else "and was cancelled"
+    with (
+        DuneApiClient("key", faulty.url, timeout=PATIENCE) as client,
+        pytest.raises(DuneResultError, match=f"took longer than 0.5 s,? {said}"),
+    ):
+        run_sql(client, "SELECT 1", waiting=waiting)
+    assert CANCEL in faulty.requests
