@@ -48,10 +48,11 @@ class JsonRows(ExecutionPages[dict[str, Any]]):
         except ValueError as error:
             raise DuneResultError(f"A page of the result is no JSON: {error}.") from error
         said = envelope_of(page)
-        self._requests.check_json(said, next_uri, is_whole=is_whole)
+        said = said._replace(next_uri=next_uri or said.next_uri)
+        self._requests.check_json(said, is_whole=is_whole)
         if not all(isinstance(row, dict) for row in said.rows):
             raise DuneResultError(f"A page of execution {self.execution_id} has rows that are no objects.")
-        return Page(said.rows, len(said.rows), said.next_offset)
+        return Page(said.rows, len(said.rows), said.next_offset, said.next_uri)
 
 
 def rows_of(client: DuneApiClient, execution_ids: Sequence[str], options: ReadOptions) -> Iterator[dict[str, Any]]:

@@ -28,11 +28,13 @@ class Page(Generic[T]):
         parts: The rows, in pieces of whatever kind the reader makes.
         num_rows: How many rows there are.
         next_offset: Where the next page begins.
+        next_uri: The address of the next page.
     """
 
     parts: Sequence[T]
     num_rows: int
     next_offset: int | None
+    next_uri: str | None
 
 
 class Envelope(NamedTuple):
@@ -53,7 +55,7 @@ def envelope_of(page: object) -> Envelope:
         page: The document; its numbers may be texts of digits.
 
     Raises:
-        DuneResultError: It has no rows.
+        DuneResultError: It has no rows, or where the next page begins cannot be read.
     """
     result = page.get("result") if isinstance(page, dict) else None
     rows = result.get("rows") if isinstance(result, dict) else None
@@ -61,6 +63,12 @@ def envelope_of(page: object) -> Envelope:
         told = page.get("execution_id") if isinstance(page, dict) else None
         raise DuneResultError(
             f"A page of {f'execution {told}' if told else 'the result'} came without rows.", hint=EXPIRY_HINT
+        )
+    following = page.get("next_offset")
+    if following is not None and _whole(following) is None:
+        raise DuneResultError(
+            f"A page of the result says that the next one begins at {following!r}, which is no number of a row.",
+            hint="More rows than these would be missing. Report it: Dune's API may have changed.",
         )
     metadata = result.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
@@ -70,7 +78,7 @@ def envelope_of(page: object) -> Envelope:
         metadata.get("column_names"),
         page.get("execution_id"),
         _whole(metadata.get("total_row_count")),
-        _whole(page.get("next_offset")),
+        _whole(following),
         next_uri if isinstance(next_uri, str) else None,
     )
 
@@ -104,11 +112,18 @@ class PageRequests:
         """Check that a page is the one that was asked for.
 
         Raises:
-            DuneResultError: It does not go on where it must, or has more rows.
+            DuneResultError: It does not go on where it must, does not say where, or has more rows.
         """
         # Assumption: filtered-offset.
         if page.next_offset not in (None, offset + page.num_rows) or page.next_offset == offset:
             raise self.wrong(page, offset)
+        most, end = self._options.limit, offset + page.num_rows
+        if page.next_uri and page.next_offset is None and (most is None or end < most):
+            raise DuneResultError(
+                f"The page at row {offset:,} of execution {self._execution_id} names the address of a next one, but "
+                "does not say at which row that begins: more rows than these would be missing.",
+                hint="Look at what stands between this machine and Dune: a proxy may drop x-dune-next-offset.",
+            )
         if page.num_rows > limit:
             raise DuneResultError(
                 f"The page at row {offset:,} of execution {self._execution_id} has {page.num_rows:,} rows, but "
@@ -133,18 +148,17 @@ class PageRequests:
         self._export.add(len(page.body), extra=is_extra)
         return page.body, page.next_uri
 
-    def check_json(self, said: Envelope, next_uri: str | None, *, is_whole: bool) -> None:
+    def check_json(self, said: Envelope, *, is_whole: bool) -> None:
         """Check that a page in JSON is of this execution.
 
         Args:
-            said: What it says.
-            next_uri: The address of the next page that its headers name.
+            said: What it says, and its headers.
             is_whole: Whether it is of all rows, not of some that were filtered or drawn.
 
         Raises:
             DuneResultError: It is of another execution, or the number of rows has changed.
         """
-        self.check_address(next_uri or said.next_uri)
+        self.check_address(said.next_uri)
         if said.execution_id not in (None, self._execution_id):
             raise self._foreign(str(said.execution_id))
         if is_whole and self._total is not None and said.total_row_count not in (None, self._total):

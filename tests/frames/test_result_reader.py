@@ -1,6 +1,7 @@
 """Reading a result page by page: in order, several pages at once, and never a smaller or another frame."""
 
 import gzip
+import json
 import threading
 import time
 
@@ -277,6 +278,45 @@ def test_filtered_pages_that_leave_out_rows_or_come_twice_are_an_error(following
         server.change = go_elsewhere
         with pytest.raises(DuneResultError, match="has 20 rows and says that the next one begins at"):
             read(server, filters="t = 'a'", columns=["t"])
+
+
+def name_no_offset(path, options, answer):
+    """Leave the address of the next page, without the number of its first row."""
+    answer["headers"].pop("x-dune-next-offset", None)
+    if path.endswith("/results"):
+        page = json.loads(answer["body"])
+        if page.pop("next_offset"):
+            page["next_uri"] = f"https://api.dune.com/api/v1/execution/{ResultServer.ID}/results?offset=10"
+        answer["body"] = json.dumps(page).encode()
+
+
+@pytest.mark.parametrize("wire", ["csv", "json"])
+@pytest.mark.parametrize("way", ["filters", "partial", "no total"])
+def test_a_page_that_is_not_the_last_says_where_the_next_begins(server, wire, way):
+    """Where pages come one by one, one that names no offset would count as the last."""
+    server.change = name_no_offset
+    options = {"wire": wire, "exact": False}
+    if way == "filters":
+        server.rows = lambda options: range(100)
+        options["filters"] = "n > 0"
+    elif way == "partial":
+        server.state = "QUERY_STATE_COMPLETED_PARTIAL"
+        options["allow_partial_results"] = True
+    else:
+        server.total = None
+    with pytest.raises(DuneResultError, match=r"at row 0 of execution 01JEXECUTION names the address of a next one"):
+        read(server, **options)
+    assert read(server, limit=10, **options)[0].num_rows == 10
+
+
+@pytest.mark.parametrize("following", ["10.0", '"ten"', "true", "[]"])
+def test_where_the_next_page_begins_must_be_readable(server, following):
+    def name_it(path, options, answer):
+        answer["body"] = answer["body"].replace(b'"next_offset": 10', f'"next_offset": {following}'.encode())
+
+    server.change, server.total = name_it, None
+    with pytest.raises(DuneResultError, match="says that the next one begins at .*, which is no number of a row"):
+        read(server, wire="json")
 
 
 @pytest.mark.parametrize("wire", ["csv", "json"])

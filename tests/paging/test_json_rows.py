@@ -99,6 +99,16 @@ def test_a_wrong_page_is_an_error_and_never_other_rows(server, client, old, new,
         list(JsonRows(client, server.ID, options()).rows())
 
 
+def test_a_page_that_is_not_the_last_says_where_the_next_begins(server, client):
+    def name_no_offset(path, request, answer):
+        address = f'"next_uri": "https://api.dune.com/api/v1/execution/{server.ID}/results?offset=10"'.encode()
+        answer["body"] = answer["body"].replace(b'"next_offset": 10', address)
+
+    server.change, server.total = name_no_offset, None
+    with pytest.raises(DuneResultError, match="names the address of a next one"):
+        list(rows_of(client, [server.ID], options()))
+
+
 @pytest.mark.parametrize("state", ["QUERY_STATE_EXECUTING", "QUERY_STATE_FAILED", "QUERY_STATE_COMPLETED_PARTIAL"])
 def test_what_has_no_rows_is_told_before_the_first_page(server, client, state):
     server.state = state

@@ -95,7 +95,7 @@ class PageReader:
         if self._format == "json":
             return _page_of(self._json_page(self._columns, offset=offset, limit=limit))
 
-        def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], int | None, int]:
+        def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], CsvStream]:
             self._requests.check_address(stream.next_uri)
             batches = []
             for batch in read_csv(stream, self._columns, partial(self._parser.run, offset), self._room):
@@ -103,15 +103,15 @@ class PageReader:
                 batches.append(batch)
             if len(batches) > 1 and sum(batch.nbytes for batch in batches) <= JOINED_BYTES:
                 self._parser.run(offset, partial(_join, batches))
-            return batches, stream.next_offset, stream.bytes_read
+            return batches, stream
 
         with self._requests.expiring():
-            batches, next_offset, size = self._client.read_execution_csv(
+            batches, stream = self._client.read_execution_csv(
                 self._execution_id, parse, limit=limit, offset=offset, **self._requests.choice()
             )
-        self._export.add(size)
+        self._export.add(stream.bytes_read)
         num_rows = sum(batch.num_rows for batch in batches)
-        return Page(self._with_real_texts(batches, offset, num_rows), num_rows, next_offset)
+        return Page(self._with_real_texts(batches, offset, num_rows), num_rows, stream.next_offset, stream.next_uri)
 
     def read_sample(self) -> Page[pa.RecordBatch]:
         """Read rows drawn at random, which come all at once."""
@@ -121,8 +121,9 @@ class PageReader:
         body, next_uri = self._requests.json(is_extra=is_extra, **options)
         read = self._parser.run(options.get("offset", 0), partial(read_json, body, shape))
         is_whole = self._options.filters is None and "filters" not in options and self._options.sample is None
-        self._requests.check_json(read.said, next_uri, is_whole=is_whole)
-        return read
+        said = read.said._replace(next_uri=next_uri or read.said.next_uri)
+        self._requests.check_json(said, is_whole=is_whole)
+        return read._replace(said=said)
 
     # --- NULL, or the text <nil> ---
 
@@ -190,7 +191,7 @@ def _format(options: ReadOptions, columns: Sequence[Column]) -> Literal["csv", "
 
 
 def _page_of(page: JsonPage) -> Page[pa.RecordBatch]:
-    return Page([page.batch], page.batch.num_rows, page.said.next_offset)
+    return Page([page.batch], page.batch.num_rows, page.said.next_offset, page.said.next_uri)
 
 
 def _join(batches: list[pa.RecordBatch]) -> None:
