@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from dagster_dune.errors import DuneConfigurationError
@@ -28,19 +29,16 @@ def whole_object(file_system: Any, path: str) -> Iterator[Any]:
     Raises:
         DuneConfigurationError: The file system has neither way.
     """
-    transaction = file_system.transaction
-    with transaction:
-        file = file_system.open(path, "wb")
-        if file in transaction.files and _holds_back(file):
+    if _holds_files_back(file_system, path):
+        with file_system.transaction:
+            file = file_system.open(path, "wb")
             try:
                 yield file
                 file.close()
             except BaseException:
                 _let_go(file)
                 raise
-            return
-        _let_go(file)
-        transaction.files.clear()
+        return
     if not _uploads_files(file_system):
         raise DuneConfigurationError(
             f"An export to {file_system.unstrip_protocol(path)} could be seen, and read, before it is whole: files of "
@@ -54,6 +52,23 @@ def whole_object(file_system: Any, path: str) -> Iterator[Any]:
         file_system.put_file(str(kept), path)
 
 
+def _holds_files_back(file_system: Any, path: str) -> bool:
+    """Whether files are held back until a transaction ends; a file beside is opened, since that may truncate one."""
+    probe = f"{path}.{uuid.uuid4().hex[:8]}.part"
+    transaction = file_system.transaction
+    with transaction:
+        file = file_system.open(probe, "wb")
+        is_held_back = file in transaction.files and _holds_back(file)
+        transaction.files.clear()
+    _let_go(file)
+    with suppress(Exception):  # of stores that have begun nothing, and so find nothing to remove
+        if is_held_back:
+            file.discard()
+        elif file_system.exists(probe):
+            file_system.rm_file(probe)
+    return is_held_back
+
+
 def _holds_back(file: Any) -> bool:
     """Whether an open file knows how to be completed, and how to be given up, apart from being closed."""
     general = needed("fsspec.spec", "dataframe").AbstractBufferedFile
@@ -62,9 +77,12 @@ def _holds_back(file: Any) -> bool:
 
 
 def _let_go(file: Any) -> None:
-    """Leave a file as it is: closing it would send what it holds, and complete it."""
+    """Leave a file as it is: to close one that holds what it has not sent would send it, and complete the file."""
     if isinstance(file, needed("fsspec.spec", "dataframe").AbstractBufferedFile):
         file.closed = True
+    else:
+        with suppress(Exception):  # what cannot be closed is given up as it is
+            file.close()
 
 
 def _uploads_files(file_system: Any) -> bool:

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import fsspec
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet as pq
 import pytest
 from fsspec.asyn import AsyncFileSystem
+from fsspec.implementations.arrow import ArrowFSWrapper
+from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from result_server import ResultServer
 
-from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
+from dagster_dune import DuneApiClient, DuneBadRequestError, DuneConfigurationError, DuneResultError
 from dagster_dune.frames import exports
 from dagster_dune.frames.exports import write_parquet
 from dagster_dune.frames.results import open_reader
@@ -120,6 +123,26 @@ class ConcurrentStore(ConcurrentClosingStore):
         OBJECTS[self._strip_protocol(rpath)] = Path(lpath).read_bytes()
 
 
+class TruncatingStore(ArrowFSWrapper):
+    """What hdfs:// is, with a local disk behind it: a file is truncated when it is opened."""
+
+    protocol = "truncating"
+
+    def __init__(self, **options):
+        super().__init__(pyarrow.fs.LocalFileSystem(), **options)
+
+
+class TemporaryFilesStore(LocalFileSystem):
+    """Keeps what is written in a temporary file from when it is opened until it is committed, like sftp://."""
+
+    protocol = "temporary"
+
+    def _open(self, path, mode="rb", block_size=None, **options):
+        file = LocalFileOpener(path, mode, fs=self, **options)
+        SEEN.append(file.temp)
+        return file
+
+
 STORES = [
     ConcurrentClosingStore,
     ConcurrentStore,
@@ -132,6 +155,8 @@ STORES = [
 for store in STORES:
     fsspec.register_implementation(store.protocol, store, clobber=True)
     store.root_marker = ""
+for store in (TruncatingStore, TemporaryFilesStore):
+    fsspec.register_implementation(store.protocol, store, clobber=True)
 
 
 @pytest.fixture
@@ -178,6 +203,43 @@ def test_a_store_that_shows_halves_is_refused_before_a_page_is_read(server, sour
     with pytest.raises(DuneConfigurationError, match=rf"{protocol}://bucket/x could be seen.* files of .*ClosingStore"):
         write_parquet(reader, f"{protocol}://bucket/x")
     assert (server.requests, SEEN, OBJECTS) == ([], [], {})
+
+
+@pytest.mark.parametrize("before", [None, b"what was there"])
+def test_a_store_that_truncates_what_it_opens_is_refused_and_left_as_it_was(server, source, tmp_path, before):
+    path = tmp_path / "out.parquet"
+    if before is not None:
+        path.write_bytes(before)
+    reader = source()
+    server.requests.clear()
+    with pytest.raises(DuneConfigurationError, match=r"out\.parquet could be seen.* files of TruncatingStore"):
+        write_parquet(reader, f"truncating://{path}")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == (
+        {} if before is None else {"out.parquet": before}
+    )
+    assert server.requests == []
+
+
+def test_a_failure_leaves_what_was_there_in_a_store_that_uploads_files(server, source, tmp_path):
+    """A folder of another store truncates what it opens too, and uploads files as that store does."""
+    path, options = tmp_path / "out.parquet", {"dir": {"path": str(tmp_path)}}
+    url = f"dir://out.parquet::file://{tmp_path}"
+    path.write_bytes(b"what was there")
+    server.change = lambda path, options, answer: (
+        answer.update(status=400, body=b'{"error": "no"}') if options.get("offset") == "20" else None
+    )
+    with pytest.raises(DuneBadRequestError):
+        write_parquet(source(), url, storage_options=options)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"out.parquet": b"what was there"}
+    server.change = lambda path, options, answer: None
+    write_parquet(source(), url, storage_options=options)
+    assert (pq.read_table(path).num_rows, [file.name for file in tmp_path.iterdir()]) == (40, ["out.parquet"])
+
+
+def test_a_store_of_temporary_files_keeps_none(source, tmp_path):
+    write_parquet(source(), f"temporary://{tmp_path}/out.parquet")
+    assert (pq.read_table(tmp_path / "out.parquet").num_rows, len(list(tmp_path.iterdir()))) == (40, 1)
+    assert [temporary for temporary in SEEN if Path(temporary).exists()] == []
 
 
 @pytest.mark.parametrize("protocol", ["uploading", "holding"])
