@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.endpoints.base import query_number
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted, Performance
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.executing import Log, Waiting, execute
@@ -142,7 +143,7 @@ def open_reader(
         raise DuneConfigurationError("Give an execution_id or a query_id, one of them.")
     chosen = options_from(ReadOptions, options, "reading")
     if execution_id is None:
-        execution_id = _latest_execution(client, query_id)
+        execution_id = _latest_execution(client, query_number(query_id))
     _check_ids(execution_id)
     if not isinstance(execution_id, str) and len(execution_id) == 1:
         execution_id = execution_id[0]
@@ -181,9 +182,7 @@ def _check_ids(execution_id: object) -> None:
         )
 
 
-def _latest_execution(client: DuneApiClient, query_id: object) -> str:
-    if not isinstance(query_id, int) or isinstance(query_id, bool) or query_id < 1:
-        raise DuneConfigurationError(f"query_id must be the number of a query, not {query_id!r}.")
+def _latest_execution(client: DuneApiClient, query_id: int) -> str:
     # Without rows, which are charged, and of a partial result too: whether that will do is for its reader to say.
     latest = client.get_query_results(query_id, limit=0, allow_partial_results=True)
     if not latest.execution_id:

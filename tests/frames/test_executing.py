@@ -1,17 +1,19 @@
 """One execution that is waited for: what interrupts, a rate limit and a server that hangs do to it."""
 
 import os
+import re
 import signal
 import sys
 import threading
 
+import numpy as np
 import pytest
 from waiting import PATIENCE, wait_until
 
-from dagster_dune import DuneApiClient, DuneResultError
+from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
 from dagster_dune.api.http import retries
 from dagster_dune.frames import executing
-from dagster_dune.frames.results import Waiting, run_sql
+from dagster_dune.frames.results import Waiting, run_query, run_sql
 
 SENT = (200, '{"execution_id": "01X", "state": "QUERY_STATE_PENDING"}')
 RUNS = (200, '{"execution_id": "01X", "state": "QUERY_STATE_EXECUTING"}')
@@ -141,3 +143,27 @@ def test_a_timeout_ends_whatever_is_waited_for(faulty, monkeypatch, hangs):
     ):
         run_sql(client, "SELECT 1", waiting=waiting)
     assert CANCEL in faulty.requests
+
+
+@pytest.mark.parametrize("query_id", [1.9, 1.0, True, "abc", "", "-1", None, -1, 0, [1]])
+def test_what_is_no_number_of_a_query_is_never_executed(faulty, query_id):
+    said = re.escape(f"query_id must be the number of a query, not {query_id!r}.")
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneConfigurationError, match=said):
+        run_query(client, query_id)
+    assert faulty.requests == []
+
+
+@pytest.mark.parametrize("parameters", [["x"], "x=1", 5, [("x", 1)]])
+def test_what_is_no_mapping_of_parameters_is_never_sent(faulty, parameters):
+    said = re.escape(f"parameters must be a mapping of their names to values, not {parameters!r}.")
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneConfigurationError, match=said):
+        run_query(client, 1, parameters)
+    assert faulty.requests == []
+
+
+@pytest.mark.parametrize("query_id", [7, "7", np.int64(7)])
+def test_the_number_of_a_query_may_be_a_text(faulty, query_id):
+    faulty.replies = [SENT, (200, '{"execution_id": "01X", "state": "QUERY_STATE_COMPLETED"}')]
+    with DuneApiClient("key", faulty.url) as client:
+        run_query(client, query_id)
+    assert faulty.requests[0] == "POST /api/v1/query/7/execute"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -89,6 +90,18 @@ def segment(text: str) -> str:
         raise DuneConfigurationError(f"{text!r} can be no id or name on Dune: {error}.") from error
 
 
+def query_number(query_id: object) -> int:
+    """The number of a query, also where it is a text of digits.
+
+    Raises:
+        DuneConfigurationError: It is none: part of a number or a bool would be another query, which is charged for.
+    """
+    is_number = isinstance(query_id, Integral | str) and re.fullmatch("[0-9]+", str(query_id))
+    if is_number and int(str(query_id)) > 0:
+        return int(str(query_id))
+    raise DuneConfigurationError(f"query_id must be the number of a query, not {query_id!r}.")
+
+
 def given(**fields: Any) -> dict[str, Any]:
     """The fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
@@ -97,7 +110,16 @@ def given(**fields: Any) -> dict[str, Any]:
 def execution_options(
     performance: models.Performance | None, query_parameters: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """What an execution takes besides its target."""
+    """What an execution takes besides its target.
+
+    Raises:
+        DuneConfigurationError: The parameters are no mapping.
+    """
+    if query_parameters is not None and not isinstance(query_parameters, Mapping):
+        raise DuneConfigurationError(
+            f"parameters must be a mapping of their names to values, not {query_parameters!r}.",
+            hint='{"chain": "base"}, say.',
+        )
     return given(performance=performance, query_parameters=dict(query_parameters) if query_parameters else None)
 
 

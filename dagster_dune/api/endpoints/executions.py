@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Literal, TypeVar, Unpack
 
 from dagster_dune.api import models
-from dagster_dune.api.endpoints.base import PAGE_SIZE, Endpoints, segment
+from dagster_dune.api.endpoints.base import PAGE_SIZE, Endpoints, query_number, segment
 from dagster_dune.api.endpoints.result_pages import (
     CsvStream,
     ResultOptions,
@@ -77,7 +77,7 @@ class Executions(Endpoints):
             DuneNotFoundError: There is no such query, or its latest version was never executed.
             DuneApiError: As in `get_execution_results`.
         """
-        return self._rows(f"v1/query/{int(query_id)}/results", options)
+        return self._rows(f"v1/query/{query_number(query_id)}/results", options)
 
     def iter_execution_pages(
         self,
@@ -154,7 +154,7 @@ class Executions(Endpoints):
         Raises:
             DuneApiError: As in `get_query_results`.
         """
-        with self._csv(f"v1/query/{int(query_id)}/results", options) as stream:
+        with self._csv(f"v1/query/{query_number(query_id)}/results", options) as stream:
             yield stream
 
     def download_execution_results(

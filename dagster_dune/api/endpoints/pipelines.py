@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dagster_dune.api import models
-from dagster_dune.api.endpoints.base import Endpoints, execution_options, segment
+from dagster_dune.api.endpoints.base import Endpoints, execution_options, query_number, segment
 
 
 class Pipelines(Endpoints):
@@ -86,7 +86,7 @@ class Pipelines(Endpoints):
         options = execution_options(performance, query_parameters)
         if "query_parameters" in options:
             options["query_parameters"] = json.dumps(options["query_parameters"])
-        return self._read(models.QueryPipeline, f"v1/query/{int(query_id)}/pipeline", options).pipeline
+        return self._read(models.QueryPipeline, f"v1/query/{query_number(query_id)}/pipeline", options).pipeline
 
     def execute_query_pipeline(
         self,
@@ -103,4 +103,6 @@ class Pipelines(Endpoints):
             DuneApiError: Dune refused it, or could not be reached; nothing was started.
         """
         body = execution_options(performance, query_parameters)
-        return self._submit(models.PipelineSubmitted, f"v1/query/{int(query_id)}/pipeline/execute", body or None)
+        return self._submit(
+            models.PipelineSubmitted, f"v1/query/{query_number(query_id)}/pipeline/execute", body or None
+        )

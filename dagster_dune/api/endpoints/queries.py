@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dagster_dune.api import models
-from dagster_dune.api.endpoints.base import PAGE_SIZE, Endpoints, execution_options, given
+from dagster_dune.api.endpoints.base import PAGE_SIZE, Endpoints, execution_options, given, query_number
 
 SAVED_TWICE = "It may have been saved, so it was not sent again. Look for it among your queries on dune.com."
 
@@ -38,7 +38,7 @@ class Queries(Endpoints):
             DunePermissionError: It is private and another's, or the plan has no query endpoints.
             DuneApiError: It could not be read.
         """
-        return self._read(models.SavedQuery, f"v1/query/{int(query_id)}")
+        return self._read(models.SavedQuery, f"v1/query/{query_number(query_id)}")
 
     def create_query(
         self,
@@ -90,7 +90,7 @@ class Queries(Endpoints):
             DuneApiError: Dune refused it, or could not be reached.
         """
         body = _fields(name, query_sql, description, parameters, tags, is_private) | given(is_archived=is_archived)
-        return self._change(models.QueryWritten, "PATCH", f"v1/query/{int(query_id)}", body)
+        return self._change(models.QueryWritten, "PATCH", f"v1/query/{query_number(query_id)}", body)
 
     def archive_query(self, query_id: int) -> models.QueryWritten:
         """Archive a query, so that it can neither be executed nor changed: ``POST /v1/query/{id}/archive``. No credits.
@@ -146,7 +146,7 @@ class Queries(Endpoints):
             DuneApiError: Dune refused it, or could not be reached; nothing was started.
         """
         body = execution_options(performance, query_parameters)
-        return self._submit(models.ExecutionSubmitted, f"v1/query/{int(query_id)}/execute", body)
+        return self._submit(models.ExecutionSubmitted, f"v1/query/{query_number(query_id)}/execute", body)
 
     def execute_sql(
         self,
@@ -164,7 +164,7 @@ class Queries(Endpoints):
         return self._submit(models.ExecutionSubmitted, "v1/sql/execute", body)
 
     def _switch(self, query_id: int, what: str) -> models.QueryWritten:
-        return self._change(models.QueryWritten, "POST", f"v1/query/{int(query_id)}/{what}")
+        return self._change(models.QueryWritten, "POST", f"v1/query/{query_number(query_id)}/{what}")
 
 
 def _fields(
