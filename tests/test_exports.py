@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
@@ -85,6 +86,22 @@ def test_all_that_is_paid_for_sql_is_in_the_metadata(told, resource):
     assert sql["execution_ids"][:2] == [result.execution_id for result in results]
     assert (len(sql["execution_ids"]), sql["rows"], sql["bytes"] > 0) == (3, 2, True)
     assert sql["credits"] > sum(result.credits for result in results)
+
+
+def test_what_has_failed_or_was_cancelled_is_in_the_sum(told, resource, dune, endless):
+    def pay(context):
+        for sql, timeout in [("SELECT no_such FROM dex.trades", None), (endless, 0.3)]:
+            with pytest.raises(DuneResultError):
+                resource.run_sql(sql, timeout=timeout, context=context)
+        return [resource.run_sql("SELECT 1 AS n", context=context)]
+
+    metadata, _ = told(pay)
+    sql = metadata["dagster-dune/export/sql"]
+    with resource.get_client() as client:
+        statuses = [client.get_execution_status(execution_id) for execution_id in sql["execution_ids"]]
+    states = ["QUERY_STATE_FAILED", "QUERY_STATE_CANCELLED", "QUERY_STATE_COMPLETED"]
+    assert [status.state for status in statuses] == states
+    assert sql["credits"] == pytest.approx(sum(status.execution_cost_credits for status in statuses))
 
 
 def test_one_call_is_told_once(told, resource):
@@ -240,6 +257,19 @@ def test_no_client_leaves_its_key_in_the_logs(resource, instance, ends):
     else:
         resource.get_result(instance, NUMBERS, "arrow_stream")
     assert filters() == before
+
+
+def test_what_waits_to_be_read_keeps_nothing_open(resource):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        results = [resource.run_sql("SELECT 1 AS n"), resource.run_query(1)]
+        assert [result.read().num_rows for result in results] == [1, 5]
+        streams = [results[1].read("arrow_stream", page_size=1, concurrency=1) for _ in range(2)]
+        assert [next(iter(stream)).num_rows for stream in (*streams, *streams)] == [1] * 4
+        assert results[0].read("polars").to_dicts() == [{"n": 1}]
+        del results, streams
+        gc.collect()
+    assert [str(warning.message) for warning in caught if warning.category is ResourceWarning] == []
 
 
 def test_what_was_never_materialized_cannot_be_exported(resource, instance, tmp_path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagster_dune._execution.asset_executions import (
@@ -16,7 +17,6 @@ from dagster_dune._execution.asset_executions import (
 )
 from dagster_dune._execution.charges import add_metadata
 from dagster_dune._execution.has_client import HasClient
-from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.catalog.names import query_name
 from dagster_dune.metadata import export_metadata
@@ -24,7 +24,8 @@ from dagster_dune.paging.json_rows import rows_of
 from dagster_dune.paging.options import ReadOptions
 
 if TYPE_CHECKING:
-    from dagster_dune.frames.results import DuneResult, Waiting
+    from dagster_dune.api.models import ExecutionStatus
+    from dagster_dune.frames.results import DuneResult
     from dagster_dune.paging.options import Export
 
 FrameT = TypeVar("FrameT")
@@ -208,14 +209,10 @@ class ResultMethods(HasClient):
             AmbiguousSubmission: Dune may have started it; it was not sent again.
             DuneResultError: It failed, was cancelled, or took too long; or its rows cannot be read.
         """
-        from dagster_dune.frames.results import check_reading, run_query  # noqa: PLC0415
+        from dagster_dune.frames.results import run_query  # noqa: PLC0415
 
-        check_reading(as_, options)
-        waiting, log = self._waiting(timeout), log_of(context)
-        tier = performance or self._setting("performance")
-        with _closed_on_error(self.get_client()) as client:
-            result = run_query(client, query_id, parameters, performance=tier, waiting=waiting, log=log)
-            return _read(result, query_name(query_id), as_, context, options)
+        run = partial(run_query, query_id=query_id, parameters=parameters)
+        return self._executed(query_name(query_id), run, as_, performance, timeout, context, options)
 
     @overload
     def run_sql(
@@ -269,36 +266,35 @@ class ResultMethods(HasClient):
             AmbiguousSubmission: Dune may have started it; it was not sent again.
             DuneResultError: It failed, was cancelled, or took too long, or a page is not what it must be.
         """
-        from dagster_dune.frames.results import check_reading, run_sql  # noqa: PLC0415
+        from dagster_dune.frames.results import run_sql  # noqa: PLC0415
+
+        return self._executed("sql", partial(run_sql, sql=sql), as_, performance, timeout, context, options)
+
+    def _executed(
+        self,
+        name: str,
+        run: Callable[..., DuneResult],
+        as_: Any,
+        performance: str | None,
+        timeout: float | None,
+        context: ReadContext,
+        options: Mapping[str, Any],
+    ) -> Any:
+        from dagster_dune.frames.results import Waiting, check_reading  # noqa: PLC0415
 
         check_reading(as_, options)
-        waiting, log = self._waiting(timeout), log_of(context)
-        tier = performance or self._setting("performance")
-        with _closed_on_error(self.get_client()) as client:
-            result = run_sql(client, sql, performance=tier, waiting=waiting, log=log)
-            return _read(result, "sql", as_, context, options)
+        polls = self._setting("max_poll_interval"), self._setting("poll_failure_tolerance")
+        tier, log = performance or self._setting("performance"), log_of(context)
 
-    def _waiting(self, timeout: float | None) -> Waiting:
-        from dagster_dune.frames.results import Waiting  # noqa: PLC0415
+        def tell_cost(execution_id: str, status: ExecutionStatus) -> None:
+            cost = status.execution_cost_credits
+            add_metadata(context, export_metadata(name, [execution_id], None, None, cost))
 
-        return Waiting(self._setting("max_poll_interval"), self._setting("poll_failure_tolerance"), timeout=timeout)
+        def tell_export(export: Export) -> None:
+            add_metadata(context, export_metadata(name, [result.execution_id], export.rows, export.bytes))
 
-
-def _read(result: DuneResult, name: str, as_: Any, context: ReadContext, options: Mapping[str, Any]) -> Any:
-    add_metadata(context, export_metadata(name, [result.execution_id], None, None, result.credits))
-    if as_ is None:
-        return result
-
-    def tell(export: Export) -> None:
-        add_metadata(context, export_metadata(name, [result.execution_id], export.rows, export.bytes))
-
-    return result.read(as_, log=log_of(context), on_export=tell, closes_client=True, **options)
-
-
-@contextmanager
-def _closed_on_error(client: DuneApiClient) -> Iterator[DuneApiClient]:
-    try:
-        yield client
-    except BaseException:
-        client.close()
-        raise
+        waiting = Waiting(*polls, timeout=timeout)
+        with self.get_client() as client:
+            result = run(client, performance=tier, waiting=waiting, log=log, on_end=tell_cost)
+        result = replace(result, open_client=self.get_client)
+        return result if as_ is None else result.read(as_, log=log, on_export=tell_export, **options)

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from numbers import Real
 from threading import Event, Thread
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import deadline, until_set
@@ -23,6 +23,9 @@ from dagster_dune.paging.options import check_kinds
 from dagster_dune.pipeline.cancel import CANCEL_SECONDS
 from dagster_dune.pipeline.run import TRANSIENT, Polling
 from dagster_dune.pipeline.states import Phase, phase_of, phase_of_execution
+
+OnEnd: TypeAlias = Callable[[str, ExecutionStatus], None]
+"""Is called with the id and the status of an execution."""
 
 FIRST_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 5.0
@@ -68,7 +71,12 @@ class Waiting:
 
 
 def execute(
-    client: DuneApiClient, name: str, send: Callable[[], ExecutionSubmitted], waiting: Waiting, log: Log
+    client: DuneApiClient,
+    name: str,
+    send: Callable[[], ExecutionSubmitted],
+    waiting: Waiting,
+    log: Log,
+    on_end: OnEnd,
 ) -> tuple[str, ExecutionStatus]:
     """Start an execution and wait until it has ended well.
 
@@ -78,6 +86,7 @@ def execute(
         send: Sends the request that starts it.
         waiting: How it is waited for.
         log: Where it and its credits are told.
+        on_end: Called with its id and its status when it has ended, well or not, or was cancelled for its time.
 
     Returns:
         Its id, and what Dune said of it at the end.
@@ -90,12 +99,13 @@ def execute(
     try:
         execution_id = submission.answer().execution_id
         log.info("Dune executes %s as %s.", name, execution_id)
-        status = _ended(client, name, execution_id, waiting)
+        status = _ended(client, name, execution_id, waiting, on_end)
     except DuneError:
         raise
     except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
         uninterrupted(lambda: _give_up(client, name, submission, log))
         raise
+    on_end(execution_id, status)
     phase = phase_of_execution(status)
     if not phase.is_success:
         raise DuneResultError(_failure(name, execution_id, status))
@@ -139,7 +149,7 @@ class _Submission:
                 self._answer.set_result(answer)
 
 
-def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting) -> ExecutionStatus:
+def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting, on_end: OnEnd) -> ExecutionStatus:
     begun = answered = time.monotonic()
     ends_at = math.inf if waiting.timeout is None else begun + waiting.timeout
     pause = min(FIRST_POLL_SECONDS, waiting.max_poll_interval)
@@ -158,7 +168,7 @@ def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting
                 ) from error
         left = ends_at - time.monotonic()
         if waiting.timeout is not None and left <= 0:
-            return _stopped(client, name, execution_id, waiting.timeout)
+            return _stopped(client, name, execution_id, waiting.timeout, on_end)
         time.sleep(min(pause, left))
         pause = min(pause * POLL_GROWTH, waiting.max_poll_interval)
 
@@ -170,7 +180,7 @@ def _may_pass(error: DuneError, begun: float, answered: float, waiting: Waiting)
     return isinstance(error, TRANSIENT) and time.monotonic() - answered <= waiting.failure_tolerance
 
 
-def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float) -> ExecutionStatus:
+def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float, on_end: OnEnd) -> ExecutionStatus:
     """Cancel what takes too long, and return its status if it has ended meanwhile: it is paid for.
 
     Raises:
@@ -182,12 +192,15 @@ def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float
             is_cancelled, why = client.cancel_execution(execution_id), "Dune did not do it."
     except DuneError as error:
         is_cancelled, why = False, str(error)
-    if is_cancelled:
-        raise DuneResultError(f"{words} and was cancelled.")
+    status = None
     with suppress(DuneError), deadline(CANCEL_SECONDS):
         status = client.get_execution_status(execution_id)
-        if phase_of_execution(status).has_ended:
-            return status
+    if is_cancelled:
+        if status is not None:
+            on_end(execution_id, status)
+        raise DuneResultError(f"{words} and was cancelled.{_charge(status)}")
+    if status is not None and phase_of_execution(status).has_ended:
+        return status
     raise DuneResultError(
         f"{words}, and could not be cancelled: {why}",
         hint="It may go on running, and cost: look at it on Dune.",
@@ -221,7 +234,10 @@ def _failure(name: str, execution_id: str, status: ExecutionStatus) -> str:
     words = f": {error.message}" if error and error.message else ""
     place = error.metadata if error else None
     where = f" (line {place.line}, column {place.column})" if place and place.line is not None else ""
-    cost = status.execution_cost_credits
-    charged = "" if cost is None else f" It cost {cost:g} credits."
     state = status.state if phase_of(status.state) is Phase.UNKNOWN else phase_of_execution(status).value
-    return f"Execution {execution_id} of {name} is {state}{words}{where}.{charged}"
+    return f"Execution {execution_id} of {name} is {state}{words}{where}.{_charge(status)}"
+
+
+def _charge(status: ExecutionStatus | None) -> str:
+    cost = status.execution_cost_credits if status else None
+    return "" if cost is None else f" It cost {cost:g} credits."

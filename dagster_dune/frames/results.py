@@ -6,7 +6,7 @@ import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.endpoints.base import query_number
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted, Performance
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.executing import Log, Waiting, execute
+from dagster_dune.frames.executing import Log, OnEnd, Waiting, execute
 from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
@@ -32,16 +32,21 @@ __all__ = ["DuneResult", "Log", "Waiting", "get_result", "open_reader", "run_que
 class DuneResult:
     """An execution that has completed; its rows are read when they are asked for.
 
+    It holds no connection open where it comes from a `DuneResource`: each reading has a client of its own.
+
     Attributes:
         execution_id: The execution.
         credits: What it cost; None where Dune does not say.
         status: All that Dune says of it.
+        client: What it is read with, unless
+        open_client: makes a client for each reading, which closes it.
     """
 
     execution_id: str
     credits: float | None
     status: ExecutionStatus
     client: DuneApiClient
+    open_client: Callable[[], DuneApiClient] | None = field(default=None, repr=False, compare=False)
 
     @overload
     def read(self, as_: type[FrameT], **options: Any) -> FrameT: ...
@@ -51,6 +56,8 @@ class DuneResult:
 
     def read(self, as_: Any = "arrow", **options: Any) -> Any:
         """Read the rows; see `get_result` for what can be asked for."""
+        if self.open_client is not None:
+            return get_result(self.open_client(), self.execution_id, as_=as_, closes_client=True, **options)
         return get_result(self.client, self.execution_id, as_=as_, **options)
 
 
@@ -198,6 +205,7 @@ def run_query(
     performance: Performance | None = None,
     waiting: Waiting | None = None,
     log: Log | None = None,
+    on_end: OnEnd | None = None,
 ) -> DuneResult:
     """Execute a saved query and wait for it. Charged for; sent once, and cancelled where waiting is interrupted.
 
@@ -208,6 +216,7 @@ def run_query(
         performance: The engine tier; the plan's default if None.
         waiting: How it is waited for.
         log: Where the execution and its credits are told.
+        on_end: Called with the id and the status of what has ended, well or not, or was cancelled for its time.
 
     Returns:
         The result, of which nothing has been read yet.
@@ -216,8 +225,9 @@ def run_query(
         AmbiguousSubmission: Dune may have started it; it was not sent again.
         DuneResultError: It failed, was cancelled, or took longer than it may.
     """
+    name = f"query {query_id}"
     return _executed(
-        client, f"query {query_id}", lambda: client.execute_query(query_id, performance, parameters), waiting, log
+        client, name, lambda: client.execute_query(query_id, performance, parameters), waiting, log, on_end
     )
 
 
@@ -228,9 +238,10 @@ def run_sql(
     performance: Performance | None = None,
     waiting: Waiting | None = None,
     log: Log | None = None,
+    on_end: OnEnd | None = None,
 ) -> DuneResult:
     """Execute SQL that is not saved and wait for it; see `run_query`."""
-    return _executed(client, "the SQL", lambda: client.execute_sql(sql, performance), waiting, log)
+    return _executed(client, "the SQL", lambda: client.execute_sql(sql, performance), waiting, log, on_end)
 
 
 def _executed(
@@ -239,6 +250,11 @@ def _executed(
     send: Callable[[], ExecutionSubmitted],
     waiting: Waiting | None,
     log: Log | None,
+    on_end: OnEnd | None,
 ) -> DuneResult:
-    execution_id, status = execute(client, name, send, waiting or Waiting(), log or _log)
+    execution_id, status = execute(client, name, send, waiting or Waiting(), log or _log, on_end or _ignore)
     return DuneResult(execution_id, status.execution_cost_credits, status, client)
+
+
+def _ignore(_: str, __: ExecutionStatus) -> None:
+    """What is called where nobody wants to know."""
