@@ -78,21 +78,36 @@ _VIEWS = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
 """What polars holds texts and bytes as: of these it takes the memory as it is."""
 
 
-def _viewed(array: pa.Array) -> pa.Array:
+def _viewed(array: pa.Array, type_: pa.DataType) -> pa.Array:
     """Polars reads where long values stand even if there are none, which Arrow before 25 leaves out then."""
-    view = array.cast(_VIEWS.get(array.type, array.type))
+    if type_ != array.type:
+        return array.cast(type_)
+    view = array.cast(_VIEWS.get(type_, type_))
     return view if all(buffer is not None for buffer in view.buffers()[2:]) else array
+
+
+def _without_maps(type_: pa.DataType) -> pa.DataType:
+    """A type with lists of pairs for maps: of a map that is NULL, polars before 2 makes an empty list."""
+    if pa.types.is_map(type_):
+        key = pa.field("key", _without_maps(type_.key_type), nullable=False)
+        return pa.list_(pa.struct([key, pa.field("value", _without_maps(type_.item_type))]))
+    if pa.types.is_list(type_):
+        return pa.list_(_without_maps(type_.value_type))
+    if pa.types.is_struct(type_):
+        return pa.struct([(field.name, _without_maps(field.type)) for field in type_])
+    return type_
 
 
 def _polars(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
     """Each batch becomes polars' own memory as it comes, so that none is held twice."""
     pl = needed("polars", "polars")
     names = unique_names(schema.names)
+    types = schema.types if hasattr(pl, "Map") else [_without_maps(type_) for type_ in schema.types]
+    held = pa.schema(list(zip(names, types, strict=True)))
     frames = [
-        pl.from_arrow(pa.RecordBatch.from_arrays([_viewed(array) for array in batch.columns], names))
-        for batch in batches
+        pl.from_arrow(pa.RecordBatch.from_arrays([*map(_viewed, batch.columns, types)], names)) for batch in batches
     ]
-    empty = pl.from_arrow(pa.schema(list(zip(names, schema.types, strict=True))).empty_table())
+    empty = pl.from_arrow(held.empty_table())
     return pl.concat([empty, *frames], rechunk=False)
 
 

@@ -315,7 +315,7 @@ def test_where_the_next_page_begins_must_be_readable(server, following):
         answer["body"] = answer["body"].replace(b'"next_offset": 10', f'"next_offset": {following}'.encode())
 
     server.change, server.total = name_it, None
-    with pytest.raises(DuneResultError, match="says that the next one begins at .*, which is no number of a row"):
+    with pytest.raises(DuneResultError, match=r"says that the next one begins at .*, which is no number of a row"):
         read(server, wire="json")
 
 

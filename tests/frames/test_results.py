@@ -436,6 +436,42 @@ def test_every_type_goes_into_every_target(client, target):
     assert row == EXPECTED_NESTED
 
 
+MAPS = {
+    "map(varchar,bigint)": [{"k": 1}, None, {}],
+    "array(map(varchar,bigint))": [[{"k": 1}, None, {}], None],
+    "row(m map(varchar,bigint))": [{"m": {"k": 1}}, {"m": None}, None],
+    "map(varchar,map(varchar,bigint))": [{"a": None, "b": {"k": 1}}, None],
+}
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("type_", MAPS)
+def test_a_null_map_is_null_in_polars_of_every_version(monkeypatch, type_, is_old):
+    """Polars before 2 has no maps: it has lists of their pairs, and would make an empty one of a NULL."""
+    if is_old:
+        monkeypatch.delattr(pl, "Map", raising=False)
+    values = MAPS[type_]
+    with (
+        ResultServer(["m"], [type_], [["x"]] * len(values), [[value] for value in values]) as server,
+        DuneApiClient("key-key-key", server.url) as client,
+    ):
+        arrow, frame = (get_result(client, server.ID, as_=as_) for as_ in ("arrow", "polars"))
+        assert str(frame.schema).count("Map(") == (type_.count("map") if hasattr(pl, "Map") else 0)
+        assert pl.concat([frame, get_result(client, server.ID, as_="polars", limit=0)]).equals(frame)
+    held = frame["m"].to_list()
+    assert [_without_pairs(value) for value in held] == values
+    assert frame["m"].null_count() == arrow["m"].null_count
+
+
+def _without_pairs(value):
+    """A value with mappings where it has lists of pairs."""
+    if isinstance(value, dict):
+        return {key: _without_pairs(item) for key, item in value.items()}
+    if isinstance(value, list) and all(isinstance(item, dict) and item.keys() == {"key", "value"} for item in value):
+        return {item["key"]: _without_pairs(item["value"]) for item in value}
+    return [_without_pairs(item) for item in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("wire", ["csv", "json"])
 def test_columns_of_one_name_and_of_none_survive(client, wire):
     result = run_sql(client, """SELECT 1 AS a, 'x' AS "A", NULL AS a, 2.5 AS "a,""b\n", true AS a""")
