@@ -92,19 +92,19 @@ def _rows(values: Sequence[Any], type_: DuneType, column: Column) -> pa.Array:
     """A row in JSON is an object if its fields have names that differ, an array otherwise."""
     rows = [_checked(value, list | dict, type_, column) for value in values]
     names = [name for name, _ in type_.fields]
+    if unfit := [row for row in rows if row is not None and not _fits(row, names)]:
+        raise wrong(column, type_, unfit[0])
     fields = []
     for place, (name, inside) in enumerate(type_.fields):
-        try:
-            picked = [None if row is None else row[place if isinstance(row, list) else name] for row in rows]
-        except (KeyError, IndexError):
-            raise wrong(column, type_, next(row for row in rows if row is not None and _lacks(row, names))) from None
+        picked = [None if row is None else row[place if isinstance(row, list) else name] for row in rows]
         fields.append(_nested(picked, inside, column))
     is_null = pa.array([row is None for row in rows], pa.bool_())
     return pa.StructArray.from_arrays(fields, names=field_names(type_), mask=is_null)
 
 
-def _lacks(row: list[Any] | dict[str, Any], names: Sequence[str | None]) -> bool:
-    return len(row) < len(names) if isinstance(row, list) else any(name not in row for name in names)
+def _fits(row: list[Any] | dict[str, Any], names: Sequence[str | None]) -> bool:
+    """Whether it has each field, and no other."""
+    return len(row) == len(names) and (isinstance(row, list) or row.keys() == set(names))
 
 
 def _checked(value: Any, kind: Any, type_: DuneType, column: Column) -> Any:

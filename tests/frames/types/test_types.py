@@ -214,6 +214,33 @@ def test_nested_types_hold_the_types_inside_them():
     assert batch.column(0).to_pylist() == [[row, None], None, []]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"a": 1}',
+        '{"a": 1, "b": 2, "c": 3}',
+        '{"a": 1, "c": 2}',
+        "[1]",
+        "[1, 2, 3]",
+    ],
+)
+def test_a_row_has_the_fields_of_its_type_and_no_other(value):
+    columns = column("row(a bigint, b bigint)")
+    body = '{{"result": {{"rows": [{{"c": {{"b": 2, "a": 1}}}}, {{"c": [1, 2]}}, {{"c": null}}, {{"c": {}}}]}}}}'
+    assert read_json(body.format("[1, 2]").encode(), columns).batch.column(0).to_pylist() == [
+        {"a": 1, "b": 2}, {"a": 1, "b": 2}, None, {"a": 1, "b": 2},
+    ]  # fmt: skip
+    with pytest.raises(DuneResultError, match="is no value of it"):
+        read_json(body.format(value).encode(), columns)
+
+
+@pytest.mark.parametrize("type_", ["row(a bigint, a bigint)", "row(a bigint, bigint)"])
+def test_a_row_whose_fields_have_no_names_of_their_own_is_no_object(type_):
+    """Of two values of one name, the second would count as both."""
+    with pytest.raises(DuneResultError, match="is no value of it"):
+        read_json(b'{"result": {"rows": [{"c": {"a": 1, "a": 2}}]}}', column(type_))
+
+
 def test_numbers_in_json_lose_no_digit():
     body = b'{"result": {"rows": [{"a": 12345678901234567890.1234567890, "b": {"x": 1.10, "y": [1e3, "\xc3\xa9"]}}]}}'
     columns = columns_of(["a", "b"], ["decimal(38,10)", "json"], Choices())
