@@ -8,6 +8,7 @@ from contextlib import closing
 import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.pages.page_reader import PageReader
 from dagster_dune.frames.types.columns import ARROW_DIGITS, Choices, arrow_schema, columns_of
 from dagster_dune.paging.execution_pages import ExecutionPages
@@ -33,6 +34,7 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
 
     Raises:
         DuneResultError: It has not completed, has failed or expired, or is larger than `max_bytes`.
+        DuneConfigurationError: `columns` names one that is not the only one of its name.
     """
 
     def __init__(
@@ -45,6 +47,11 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
         on_progress: Callable[[Export], None] | None = None,
     ) -> None:
         super().__init__(client, execution_id, options)
+        if twins := [name for name in options.columns or () if self.names.count(name) > 1]:
+            raise DuneConfigurationError(
+                f"Execution {execution_id} has several columns called {twins[0]!r}: columns cannot choose one of them.",
+                hint="Name them apart in the SQL, or leave columns out.",
+            )
         self._on_progress = on_progress or (lambda _: None)
         choices = Choices(options.uint256, options.timestamps, digits)
         columns = columns_of(self.names, self.types, choices)

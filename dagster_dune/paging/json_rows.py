@@ -11,7 +11,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.errors import DuneResultError
 from dagster_dune.paging.execution_pages import ExecutionPages
 from dagster_dune.paging.options import ReadOptions
-from dagster_dune.paging.requests import Page, envelope_of
+from dagster_dune.paging.requests import Page, check_names, envelope_of
 
 
 class JsonRows(ExecutionPages[dict[str, Any]]):
@@ -50,8 +50,13 @@ class JsonRows(ExecutionPages[dict[str, Any]]):
         said = envelope_of(page)
         said = said._replace(next_uri=next_uri or said.next_uri)
         self._requests.check_json(said, is_whole=is_whole)
-        if not all(isinstance(row, dict) for row in said.rows):
-            raise DuneResultError(f"A page of execution {self.execution_id} has rows that are no objects.")
+        names = list(self.names if self._options.columns is None else self._options.columns)
+        check_names(said, names)
+        for row in said.rows:
+            if not isinstance(row, dict):
+                raise DuneResultError(f"A page of execution {self.execution_id} has rows that are no objects.")
+            if lacking := [name for name in names if name not in row]:
+                raise DuneResultError(f"A row of the result has no column {lacking[0]!r}.")
         return Page(said.rows, len(said.rows), said.next_offset, said.next_uri)
 
 

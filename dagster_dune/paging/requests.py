@@ -83,6 +83,17 @@ def envelope_of(page: object) -> Envelope:
     )
 
 
+def check_names(said: Envelope, expected: Sequence[str]) -> None:
+    """Check that a page in JSON has the columns that were asked for, in whatever order.
+
+    Raises:
+        DuneResultError: It names others.
+    """
+    names = said.column_names
+    if isinstance(names, list) and sorted(map(str, names)) != sorted(expected):
+        raise DuneResultError(f"A page of the result has the columns {names}, not {expected}.")
+
+
 def _whole(number: object) -> int | None:
     text = str(number)
     return int(text) if not isinstance(number, bool) and text.isascii() and text.isdigit() and len(text) < 19 else None

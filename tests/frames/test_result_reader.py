@@ -115,6 +115,14 @@ def test_unknown_columns_are_refused_before_the_first_page(server):
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("columns", [["a"], ["a", "a"], ["b", "a"]])
+def test_a_name_of_several_columns_chooses_none_of_them(columns):
+    with ResultServer(["a", "b", "a"], ["varchar", "bigint", "bigint"], [["x", "1", "2"]]) as server:
+        with pytest.raises(DuneConfigurationError, match=r"01JEXECUTION has several columns called 'a'.*in the SQL"):
+            read(server, columns=columns)
+        assert [path for path, _ in server.requests] == ["/status"]
+
+
 def test_a_result_larger_than_max_bytes_is_refused_before_the_first_page(server):
     with pytest.raises(DuneResultError, match="1,000 bytes, more than max_bytes=999"):
         read(server, max_bytes=999)
@@ -537,6 +545,20 @@ def test_the_look_is_taken_while_the_page_still_comes():
         table, _ = read(server, page_size=20, concurrency=2)
         assert (table.column("t").to_pylist(), in_time) == ([row[0] for row in texts], [True] * 3)
         assert sum("filters" in options for _, options in server.requests) == 1
+
+
+@pytest.mark.parametrize("in_json", ["other", ""])
+def test_a_null_in_csv_is_null_or_the_text_nil_in_json_and_no_other(in_json):
+    server = ResultServer(["t"], ["varchar"], [[None], ["a"], ["<nil>"]], [[in_json], ["a"], ["<nil>"]])
+    with pytest.raises(DuneResultError, match="'t' of execution 01JEXECUTION differs between CSV and JSON"), server:
+        read(server)
+
+
+def test_a_text_in_csv_is_no_null_in_json():
+    texts, values = [[None], ["a"], ["<nil>"]], [[None], [None], ["<nil>"]]
+    server = ResultServer(["t"], ["varchar"], texts, values)
+    with pytest.raises(DuneResultError, match="'t' of execution 01JEXECUTION differs between CSV and JSON"), server:
+        read(server)
 
 
 @pytest.mark.parametrize(

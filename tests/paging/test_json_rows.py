@@ -85,7 +85,13 @@ def test_columns_filters_limit_and_samples(server, client):
         (b'"rows"', b'"lines"', "says that the next one begins at 20"),
         (b'"result"', b'"answer"', "came without rows"),
         (b'"rows": [{', b'"rows": [7, {', "no objects"),
-        (b'"rows": [{', b'"rows": [{"n": 1}, {', "has 11 rows"),
+        (b'"rows": [{', b'"rows": [{"n": 1, "t": null}, {', "has 11 rows"),
+        (
+            b'"column_names": ["n", "t"]',
+            b'"column_names": ["n", "z"]',
+            r"has the columns \['n', 'z'\], not \['n', 't'\]",
+        ),
+        (b'"t": "text 11"', b'"z": "text 11"', "no column 't'"),
     ],
 )
 def test_a_wrong_page_is_an_error_and_never_other_rows(server, client, old, new, words):

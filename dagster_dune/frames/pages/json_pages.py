@@ -11,7 +11,7 @@ import pyarrow as pa
 from dagster_dune.errors import DuneResultError
 from dagster_dune.frames.types.columns import Column, arrow_schema
 from dagster_dune.frames.types.values import Pairs, from_json, json_values
-from dagster_dune.paging.requests import Envelope, envelope_of
+from dagster_dune.paging.requests import Envelope, check_names, envelope_of
 
 
 class JsonPage(NamedTuple):
@@ -38,7 +38,7 @@ def read_json(body: bytes, columns: Sequence[Column]) -> JsonPage:
         raise DuneResultError(f"A page of the result is no JSON: {error}.") from error
     said = envelope_of(page)
     rows = said.rows
-    _check_names(said.column_names, columns)
+    check_names(said, [column.name for column in columns])
     before = Counter[str]()
     arrays = []
     for column in columns:
@@ -68,9 +68,3 @@ def _values_of_twin(rows: Sequence[Any], name: str, number: int) -> list[Any]:
             )
         values.append(found[number])
     return values
-
-
-def _check_names(names: object, columns: Sequence[Column]) -> None:
-    expected = [column.name for column in columns]
-    if isinstance(names, list) and sorted(map(str, names)) != sorted(expected):
-        raise DuneResultError(f"A page of the result has the columns {names}, not {expected}.")

@@ -140,7 +140,7 @@ class PageReader:
                 batch = pa.concat_batches(batches)
                 page = self._json_page([column], offset=offset, limit=num_rows, columns=[column.name], is_extra=True)
                 shown, texts = batch.column(place), page.batch.column(0)
-                if len(texts) != len(shown) or pc.all(pc.equal(texts, shown)).as_py() is False:
+                if not pc.fill_null(texts, NULL_IN_CSV).equals(pc.fill_null(shown, NULL_IN_CSV)):
                     raise DuneResultError(
                         f"Column {column.name!r} of execution {self._execution_id} differs between CSV and JSON."
                     )
