@@ -27,6 +27,10 @@ PAUSE_SECONDS = 0.1
 PARTITION_COLUMN = "dagster_partition"
 _HELD = re.compile(r"^[^\"]*\bset lock on file \"|used by another process")
 """What DuckDB says of a file that another process holds; its path may have any words."""
+_CONFLICT = re.compile(r"^[^\"]*\bconflict\b", re.IGNORECASE)
+"""What it says of a transaction that another one has overtaken, before the names of tables or files."""
+_INTERRUPTED = "Query interrupted"
+"""What it makes of a signal, whose handler's own error it drops."""
 
 _ONE_WRITER = threading.Lock()
 """Of the threads of this process; other processes are kept out by DuckDB's lock of the file."""
@@ -157,21 +161,32 @@ def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wa
         try:
             with _ONE_WRITER, _transaction(duckdb, database) as connection:
                 work(connection)
-        except (duckdb.IOException, duckdb.TransactionException) as error:
-            is_busy = isinstance(error, duckdb.TransactionException) or bool(_HELD.search(str(error)))
-            if not is_busy or time.monotonic() > deadline:
+        except duckdb.Error as error:
+            said = str(error).splitlines()[0]
+            if not _is_busy(duckdb, error):
                 raise DuneResultError(
-                    f"The DuckDB file {database} could not be written: {str(error).splitlines()[0]}",
-                    hint=f"Another writer was waited for, {wait_seconds:g} s at the most." if is_busy else "",
+                    f"The DuckDB file {database} could not be written: {said}",
+                    hint="The table is as it was. Make room or give rights there if the disk refused it.",
+                ) from error
+            if time.monotonic() > deadline:
+                raise DuneResultError(
+                    f"The DuckDB file {database} could not be written: {said}",
+                    hint=f"Another writer was waited for, {wait_seconds:g} s at the most.",
                 ) from error
             time.sleep(PAUSE_SECONDS)
-        except duckdb.Error as error:
-            raise DuneResultError(
-                f"The DuckDB file {database} could not be written: {str(error).splitlines()[0]}",
-                hint="The table is as it was.",
-            ) from error
+        except RuntimeError as error:
+            if str(error) == _INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
         else:
             return
+
+
+def _is_busy(duckdb: Any, error: Exception) -> bool:
+    """Whether another writer is the reason, and not the disk."""
+    if isinstance(error, duckdb.TransactionException):
+        return bool(_CONFLICT.search(str(error)))
+    return isinstance(error, duckdb.IOException) and bool(_HELD.search(str(error)))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import pytest
 from result_server import ResultServer
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
-from dagster_dune.frames import exports
+from dagster_dune.frames import duckdb_tables, exports
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.exports import write_parquet
 from dagster_dune.frames.results import open_reader
@@ -253,6 +253,81 @@ def test_another_process_is_waited_for_or_told(source, tmp_path):
         assert connection.sql("SELECT count(*) FROM t").fetchall() == [(40,)]
 
 
+class RandomNumbers:
+    """A source of 100,000 rows a batch, which cannot be compressed."""
+
+    schema = pa.schema([("number", pa.int64())])
+
+    def __init__(self, count):
+        self.export, self.count = Export(), count
+
+    def batches(self):
+        numbers = pa.Array.from_buffers(pa.int64(), 100_000, [None, pa.py_buffer(random.Random(0).randbytes(800_000))])
+        for _ in range(self.count):
+            yield pa.record_batch([numbers], schema=self.schema)
+
+
+@pytest.mark.parametrize("partition", [None, "b"])
+def test_a_disk_that_is_full_for_duckdb_is_named_at_once(tmp_path, monkeypatch, partition):
+    resource = pytest.importorskip("resource")
+    path, limits = tmp_path / "a conflict.duckdb", resource.getrlimit(resource.RLIMIT_FSIZE)
+    write_duckdb(RandomNumbers(1), path, "t", partition_key=partition and "a")
+    copied = []
+
+    def copy(*arguments):
+        copied.append(arguments)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+        copy_rows(*arguments)
+
+    copy_rows = duckdb_tables._copy
+    monkeypatch.setattr(duckdb_tables, "_copy", copy)
+    try:
+        with pytest.raises(
+            DuneResultError, match=r"could not be written: .*File too large.* The table is as it was\. Make room"
+        ):
+            write_duckdb(RandomNumbers(1), path, "t", partition_key=partition, wait_seconds=5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert len(copied) == 1
+    with duckdb.connect(str(path)) as connection:
+        assert connection.sql("SELECT count(*) FROM t").fetchall() == [(100_000,)]
+
+
+def test_a_conflict_is_waited_for(source, tmp_path):
+    """Of a table that somebody else in this process has begun to make."""
+    path = tmp_path / "a.duckdb"
+    with duckdb.connect(str(path)) as other:
+        other.begin()
+        other.execute("CREATE TABLE t (x BIGINT)")
+        with pytest.raises(DuneResultError, match=r"conflict.*waited for, 0.2 s"):
+            write_duckdb(source(), path, "t", wait_seconds=0.2)
+        other.rollback()
+        assert write_duckdb(source(), path, "t").rows == 40
+
+
+def test_an_interrupt_while_duckdb_copies_is_an_interrupt(tmp_path, monkeypatch):
+    is_begun = threading.Event()
+
+    def copy(connection, *_):
+        rows = connection.from_arrow(pa.table({"n": pa.nulls(50_000_000, pa.int64())}))
+        is_begun.set()
+        connection.execute("CREATE TABLE t AS SELECT random() AS n FROM rows")
+        assert rows
+
+    def interrupt():
+        is_begun.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def stop(*_):
+        raise RuntimeError("Query interrupted")  # as DuckDB does where the signal comes while it works
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    for work in (copy, stop):
+        monkeypatch.setattr(duckdb_tables, "_copy", work)
+        with pytest.raises(KeyboardInterrupt):
+            write_duckdb(RandomNumbers(1), tmp_path / "a.duckdb", "t")
+
+
 def test_partitions_that_are_written_at_once_are_all_there(source, tmp_path):
     path, keys = tmp_path / "a.duckdb", [f"2026-01-0{n}" for n in range(1, 7)]
     writers = [
@@ -272,7 +347,7 @@ def test_partitions_that_are_written_at_once_are_all_there(source, tmp_path):
 EXPORT = """
 import sys
 from dagster_dune import DuneApiClient
-from dagster_dune.frames import exports
+from dagster_dune.frames import duckdb_tables, exports
 from dagster_dune.paging import execution_pages
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.exports import write_parquet
