@@ -96,7 +96,7 @@ def query_number(query_id: object) -> int:
     Raises:
         DuneConfigurationError: It is none: part of a number or a bool would be another query, which is charged for.
     """
-    is_number = isinstance(query_id, Integral | str) and re.fullmatch("[0-9]+", str(query_id))
+    is_number = isinstance(query_id, Integral | str) and re.fullmatch("[0-9]{1,18}", str(query_id))
     if is_number and int(str(query_id)) > 0:
         return int(str(query_id))
     raise DuneConfigurationError(f"query_id must be the number of a query, not {query_id!r}.")
