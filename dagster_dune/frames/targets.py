@@ -12,6 +12,7 @@ import pyarrow as pa
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS
+from dagster_dune.frames.types.names import own_names, renamings
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,9 @@ def unique_names(names: Sequence[str], *, fold_case: bool = False) -> list[str]:
         >>> unique_names(["a", "b", "a", "a_2"])
         ['a', 'b', 'a_3', 'a_2']
     """
-
-    def key(name: str) -> str:
-        return name.casefold() if fold_case else name
-
-    given, taken = set[str](), {key(name) for name in names}
-    result = []
-    for name in names:
-        chosen, number = name, 2
-        while key(chosen) in given or (chosen != name and key(chosen) in taken):
-            chosen, number = f"{name}_{number}", number + 1
-        given.add(key(chosen))
-        result.append(chosen)
-    if result != list(names):
-        renamed = ", ".join(f"{old!r} -> {new!r}" for old, new in zip(names, result, strict=True) if old != new)
-        warnings.warn(f"Columns without a name of their own are renamed: {renamed}.", stacklevel=3)
+    result = own_names(names, fold_case=fold_case)
+    if renamed := renamings(names, result):
+        warnings.warn(f"Columns without a name of their own are renamed: {', '.join(renamed)}.", stacklevel=3)
     return result
 
 

@@ -18,8 +18,9 @@ from result_server import ResultServer
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneNotFoundError, DuneResultError
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.frames import extras
-from dagster_dune.frames.results import Waiting, get_result, run_query, run_sql
+from dagster_dune.frames.results import Waiting, get_result, open_reader, run_query, run_sql
 from dagster_dune.frames.targets import target_of
+from dagster_dune.frames.text_files import write_csv, write_ndjson
 
 SQL = """
 SELECT n, CASE WHEN n = 2 THEN NULL ELSE 'text ' || CAST(n AS varchar) END AS t, CAST(n AS decimal(10,2)) AS d,
@@ -470,6 +471,37 @@ def _without_pairs(value):
     if isinstance(value, list) and all(isinstance(item, dict) and item.keys() == {"key", "value"} for item in value):
         return {item["key"]: _without_pairs(item["value"]) for item in value}
     return [_without_pairs(item) for item in value] if isinstance(value, list) else value
+
+
+TWIN_FIELDS = {
+    "row(a bigint, a varchar)": "'a' -> 'a_2'",
+    "row(a bigint, A varchar)": "'A' -> 'A_2'",
+    'row("field1" bigint, varchar)': "'field1' -> 'field1_2'",
+    "array(row(a bigint, b row(c bigint, c bigint), a_2 bigint, a varchar))": "'c' -> 'c_2', 'a' -> 'a_3'",
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("type_", TWIN_FIELDS)
+def test_fields_of_one_name_are_renamed_with_one_warning(tmp_path, type_):
+    """Polars, DuckDB and files have no struct of two fields of one name, and DuckDB's names have no case."""
+    value = [[1, [3, 4], 5, "x"]] if type_.startswith("array") else [1, "x"]
+    renamed = TWIN_FIELDS[type_]
+    with (
+        ResultServer(["r"], [type_], [["x"]], [[value]]) as server,
+        DuneApiClient("key-key-key", server.url) as client,
+    ):
+        for target, to_arrow in TARGETS.items():
+            with pytest.warns(UserWarning, match=f"Fields of rows without a name of their own are renamed: {renamed}"):
+                frame = to_arrow(get_result(client, server.ID, as_=target))
+            (row,) = frame["r"].to_pylist()
+            (row,) = row if isinstance(row, list) else (row,)
+            values = [list(item.values()) if isinstance(item, dict) else item for item in row.values()]
+            assert values == (value[0] if type_.startswith("array") else value)
+        for write, name in ((write_csv, "r.csv"), (write_ndjson, "r.ndjson")):
+            with pytest.warns(UserWarning, match=f"renamed: {renamed}"):
+                write(open_reader(client, server.ID), tmp_path / name)
+            assert renamed.rpartition("'")[0].rpartition("'")[2] in (tmp_path / name).read_text()
 
 
 @pytest.mark.parametrize("wire", ["csv", "json"])

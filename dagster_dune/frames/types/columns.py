@@ -17,6 +17,7 @@ import pyarrow as pa
 from dagster_dune._formatting import abbreviated
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
+from dagster_dune.frames.types.names import own_names, renamings
 from dagster_dune.paging.options import Timestamps, Uint256
 
 ARROW_DIGITS = 76
@@ -126,12 +127,25 @@ class Column:
 
 
 def field_names(row: DuneType) -> list[str]:
-    """The names of a row's fields; one without a name is called after its place, from ``field0``."""
+    """The names of a row's fields; one without a name is called after its place, from ``field0``.
+
+    Each has a name of its own, whatever its case: few targets can hold others, and frames of all of them agree.
+    """
+    return own_names(_declared_names(row), fold_case=True)
+
+
+def _declared_names(row: DuneType) -> list[str]:
     return [f"field{place}" if name is None else name for place, (name, _) in enumerate(row.fields)]
 
 
+def _renamed_fields(type_: DuneType) -> list[str]:
+    """The fields of it, and of what is inside it, that are not called what Dune calls them."""
+    inside = [renamed for _, part in type_.fields for renamed in _renamed_fields(part)]
+    return inside + (renamings(_declared_names(type_), field_names(type_)) if type_.name == "row" else [])
+
+
 def columns_of(names: Sequence[str], types: Sequence[str], choices: Choices) -> tuple[Column, ...]:
-    """Make the columns of a result. Types that are not known are text, told in one warning.
+    """Make the columns of a result. Types that are not known are text, told in one warning; so are renamed fields.
 
     Args:
         names: As in ``column_names``.
@@ -157,6 +171,9 @@ def columns_of(names: Sequence[str], types: Sequence[str], choices: Choices) -> 
     if unknown:
         text = ", ".join(unknown)
         warnings.warn(f"Types that dagster-dune does not know are read as text: {text}.", stacklevel=2)
+    if renamed := list(dict.fromkeys(field for column in columns for field in _renamed_fields(column.type))):
+        text = ", ".join(renamed)
+        warnings.warn(f"Fields of rows without a name of their own are renamed: {text}.", stacklevel=2)
     return columns
 
 
