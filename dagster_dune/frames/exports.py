@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ ROW_GROUP_ROWS = 100_000
 ROW_GROUP_BYTES = 32 * 2**20
 COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
 _PART = ".part"
+_MOVES_OPEN_FILES = os.name != "nt"
 
 
 class Source(Protocol):
@@ -132,6 +134,7 @@ def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) 
 
     Raises:
         DuneConfigurationError: The file system is not known.
+        DuneResultError: It cannot be reached.
     """
     text = os.fspath(to)
     if "://" not in text:
@@ -140,7 +143,15 @@ def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) 
     try:
         file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
     except (ImportError, ValueError, TypeError) as error:
-        raise DuneConfigurationError(f"The file system of {text!r} cannot be used: {error}.") from error
+        raise DuneConfigurationError(
+            f"The file system of {_without_password(text)!r} cannot be used: {_reason(error)}.",
+            hint="Check the URL, storage_options, and that the package of the file system is installed.",
+        ) from error
+    except Exception as error:  # each store has its own
+        raise DuneResultError(
+            f"The file system of {_without_password(text)!r} cannot be used: {_reason(error)}.",
+            hint="Check the URL, storage_options, and that the file system can be reached from here.",
+        ) from error
     protocols = [file_system.protocol] if isinstance(file_system.protocol, str) else file_system.protocol
     return whole_file(Path(path)) if "file" in protocols else _named_object(file_system, path)
 
@@ -180,6 +191,9 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+                if _MOVES_OPEN_FILES:  # until it is moved it is locked, and so taken for no leftover
+                    part.replace(path)
+            if not _MOVES_OPEN_FILES:
                 part.replace(path)
         except BaseException:
             part.unlink(missing_ok=True)
@@ -197,9 +211,18 @@ def _writable(path: Path) -> Iterator[None]:
 
 def _unwritable(path: str | os.PathLike[str], error: Exception) -> DuneResultError:
     return DuneResultError(
-        f"{os.fspath(path)} cannot be written: {error}.",
+        f"{os.fspath(path)} cannot be written: {_reason(error)}.",
         hint="Nothing new stands under that name. Make room or give rights there, or choose another place.",
     )
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, or of what type one is that says nothing."""
+    return str(error).strip().removesuffix(".") or type(error).__name__
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", url)
 
 
 def _new_part(path: Path) -> tuple[Path, IO[bytes]]:

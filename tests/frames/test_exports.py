@@ -17,6 +17,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.spec import AbstractFileSystem
 from result_server import ResultServer
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
@@ -184,6 +185,59 @@ def test_an_object_store_that_fails_is_named(source, monkeypatch):
         write_parquet(source(), "memory://bucket/out.parquet")
     with pytest.raises(DuneConfigurationError, match="The file system of 'file:///x' cannot be used"):
         write_parquet(source(), "file:///x", storage_options={1: 2})
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "ftp://me:secret@127.0.0.1:1/x",
+            r"The file system of 'ftp://me:\*\*\*@127.0.0.1:1/x' .*: \[Errno \d+\] .*refused",
+        ),
+        ("zip://x::file:///no/such.zip", r"The file system of 'zip://x::file:///no/such.zip' .*: .*No such file"),
+        (
+            "silent://x",
+            r"The file system of 'silent://x' cannot be used: TimeoutError\. Check the URL, storage_options",
+        ),
+        ("http://127.0.0.1:1/x", r"http://127.0.0.1:1/x cannot be written: NotImplementedError\. Nothing new"),
+    ],
+)
+@pytest.mark.parametrize("write", [write_parquet, write_csv, write_ndjson])
+def test_a_store_that_cannot_be_reached_is_named(source, write, url, said):
+    with pytest.raises(DuneResultError, match=said):
+        write(source(), url)
+
+
+class SilentStore(AbstractFileSystem):
+    """Cannot be reached, and does not say why."""
+
+    protocol = "silent"
+
+    def __init__(self, **options):
+        raise TimeoutError
+
+
+fsspec.register_implementation("silent", SilentStore, clobber=True)
+
+
+def test_a_file_is_closed_before_it_is_moved_where_an_open_one_cannot_be(source, tmp_path, monkeypatch):
+    """As Windows refuses to."""
+    parts, move, new_part = [], Path.replace, exports._new_part
+
+    def kept(path):
+        parts.append(new_part(path))
+        return parts[-1]
+
+    def refuse_open(path, to):
+        if not parts[-1][1].closed:
+            raise PermissionError("the file is used by another process")
+        return move(path, to)
+
+    monkeypatch.setattr(exports, "_new_part", kept)
+    monkeypatch.setattr(Path, "replace", refuse_open)
+    monkeypatch.setattr(exports, "_MOVES_OPEN_FILES", False)
+    write_parquet(source(), tmp_path / "out.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
 
 # --- DuckDB ---
