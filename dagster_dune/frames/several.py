@@ -65,12 +65,16 @@ class ResultReaders:
         done = Export()
         for reader in self._readers:
             for batch in reader.batches():
-                self.export.rows = done.rows + reader.export.rows
-                self.export.bytes = done.bytes + reader.export.bytes
-                self.export.extra_bytes = done.extra_bytes + reader.export.extra_bytes
+                self._count(done, reader.export)
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
                 self._on_progress(self.export)
+            self._count(done, reader.export)  # what came without rows, too
             done = Export(self.export.rows, self.export.bytes, self.export.extra_bytes)
+
+    def _count(self, done: Export, read: Export) -> None:
+        self.export.rows = done.rows + read.rows
+        self.export.bytes = done.bytes + read.bytes
+        self.export.extra_bytes = done.extra_bytes + read.extra_bytes
 
 
 def _common(columns: Sequence[Column], reader: ResultReader, first_id: str) -> tuple[Column, ...]:

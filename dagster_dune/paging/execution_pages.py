@@ -16,7 +16,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import until_set
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.models import ExecutionStatus, ResultMetadata
-from dagster_dune.errors import DuneResultError
+from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.paging.options import Export, ReadOptions
 from dagster_dune.paging.requests import Page, PageRequests
 from dagster_dune.pipeline.readable import EXPIRY_HINT, check_readable
@@ -48,6 +48,7 @@ class ExecutionPages(ABC, Generic[T]):
 
     Raises:
         DuneResultError: It has not completed, has failed or expired, or is larger than `max_bytes`.
+        DuneConfigurationError: A sample is larger than Dune gives at once.
     """
 
     def __init__(self, client: DuneApiClient, execution_id: str, options: ReadOptions) -> None:
@@ -63,6 +64,7 @@ class ExecutionPages(ABC, Generic[T]):
         self.export = Export(total_bytes=metadata.total_result_set_bytes)
         self._requests = PageRequests(client, execution_id, options, self._total, self.export)
         self._check_size()
+        self._check_sample()
 
     @abstractmethod
     def _page(self, offset: int, limit: int) -> Page[T]:
@@ -185,6 +187,17 @@ class ExecutionPages(ABC, Generic[T]):
             raise DuneResultError(
                 f"The result of execution {self.execution_id} has about {size:,} bytes, more than max_bytes={most:,}.",
                 hint="Nothing was read. Name fewer columns in the SQL, set limit, or raise max_bytes.",
+            )
+
+    def _check_sample(self) -> None:
+        """Dune cuts a sample short at its cap, and has no next page of one."""
+        rows = self._options.sample or 0
+        rows = rows if self._total is None else min(rows, self._total)
+        if rows * self._width > MAX_DATAPOINTS and not self._options.ignore_max_credits_per_request:
+            raise DuneConfigurationError(
+                f"A sample of {rows:,} rows of execution {self.execution_id} has {rows * self._width:,} values, and "
+                f"Dune gives {MAX_DATAPOINTS:,} at once.",
+                hint="Pass ignore_max_credits_per_request=True, or sample fewer rows, or name fewer columns.",
             )
 
 

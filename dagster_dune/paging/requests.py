@@ -182,9 +182,16 @@ class PageRequests:
         """Check that the next page would be one of this execution.
 
         Raises:
-            DuneResultError: It is of another one.
+            DuneResultError: It is of another one, or no address.
         """
-        path = urlsplit(next_uri or "").path
+        try:
+            path = urlsplit(next_uri or "").path
+        except ValueError as error:
+            raise DuneResultError(
+                f"A page of execution {self._execution_id} names {next_uri!r} as the address of the next one, which is "
+                "no address.",
+                hint="Look at what stands between this machine and Dune.",
+            ) from error
         if "/execution/" in path and f"/execution/{self._execution_id}/" not in path:
             raise self._foreign(path)
 

@@ -317,6 +317,18 @@ def test_a_page_that_is_not_the_last_says_where_the_next_begins(server, wire, wa
     assert read(server, limit=10, **options)[0].num_rows == 10
 
 
+@pytest.mark.parametrize("wire", ["csv", "json"])
+def test_the_address_of_the_next_page_must_be_one(server, wire):
+    def name_none(path, options, answer):
+        answer["headers"]["x-dune-next-uri"] = "http://[bad"
+
+    server.change = name_none
+    with pytest.raises(
+        DuneResultError, match=r"names 'http://\[bad' as the address of the next one, which is no address"
+    ):
+        read(server, wire=wire)
+
+
 @pytest.mark.parametrize("following", ["10.0", '"ten"', "true", "[]"])
 def test_where_the_next_page_begins_must_be_readable(server, following):
     def name_it(path, options, answer):
@@ -450,8 +462,20 @@ def test_a_sample_of_fewer_rows_is_an_error(server):
 
 
 def test_a_sample_of_more_than_all_is_all(server):
-    table, _ = read(server, sample=1000)
+    table, _ = read(server, sample=1000, ignore_max_credits_per_request=True)
     assert table.num_rows == 100
+
+
+def test_a_sample_of_more_values_than_dune_gives_at_once_is_refused_before_the_request(server):
+    """Dune cuts it short, and there is no next page of a sample."""
+    hint = (
+        r"of 11 rows of execution 01JEXECUTION has 22 values, and Dune gives 20 .*ignore_max_credits_per_request=True"
+    )
+    with pytest.raises(DuneConfigurationError, match=hint):
+        read(server, sample=11)
+    assert [path for path, _ in server.requests] == ["/status"]
+    assert read(server, sample=11, columns=["n"])[0].num_rows == 11
+    assert read(server, sample=11, ignore_max_credits_per_request=True)[0].num_rows == 11
 
 
 def test_a_sample_of_more_rows_is_an_error(server):
@@ -600,7 +624,7 @@ def test_without_null_there_is_no_look():
 
 def test_a_name_that_is_not_its_own_cannot_be_looked_for():
     with ResultServer(["a", "a"], ["varchar", "varchar"], [["x", None]]) as server:
-        with pytest.raises(DuneResultError, match="exact=False"):
+        with pytest.raises(DuneResultError, match=r'wire="json".*exact=False'):
             read(server)
         assert [c[0].as_py() for c in read(server, exact=False)[0].columns] == ["x", None]
 

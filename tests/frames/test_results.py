@@ -71,6 +71,17 @@ def test_several_executions_follow_each_other(client, execution, finish):
         get_result(client, [execution, execution], max_bytes=1)
 
 
+def test_what_comes_without_rows_of_several_is_counted_too():
+    with (
+        ResultServer(["n"], ["bigint"], [["1"]] * 3) as server,
+        DuneApiClient("key-key-key", server.url) as client,
+    ):
+        server.rows = lambda options: []
+        seen = []
+        get_result(client, [server.ID, server.ID], filters="n > 1", on_export=seen.append)
+    assert (seen[-1].rows, seen[-1].bytes) == (0, 2 * len(b"n\n"))
+
+
 class Chains(ResultServer):
     """Executions of SQL that writes its parameter down: a text has the length of its value, which is the id."""
 

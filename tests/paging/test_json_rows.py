@@ -91,6 +91,7 @@ def test_columns_filters_limit_and_samples(server, client):
             b'"column_names": ["n", "z"]',
             r"has the columns \['n', 'z'\], not \['n', 't'\]",
         ),
+        (b'"next_offset": 20', b'"next_uri": "http://[bad"', "which is no address"),
         (b'"t": "text 11"', b'"z": "text 11"', "no column 't'"),
     ],
 )

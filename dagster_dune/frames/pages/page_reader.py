@@ -168,7 +168,7 @@ class PageReader:
         if not name or sum(other.name == name for other in self._columns) > 1:
             raise DuneResultError(
                 f"Column {name!r} has no name of its own: NULL cannot be told from {NULL_IN_CSV}.",
-                hint="Name it in the SQL, or pass exact=False.",
+                hint='Name it in the SQL, or pass wire="json", which tells them apart, or exact=False, which does not.',
             )
         is_nil = f"{identifier_in_sql(name)} = '{NULL_IN_CSV}'"
         filters = f"({self._options.filters}) AND {is_nil}" if self._options.filters else is_nil

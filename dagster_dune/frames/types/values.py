@@ -69,6 +69,11 @@ def _nested(values: Sequence[Any], type_: DuneType, column: Column) -> pa.Array:
         return _rows(values, type_, column)
     try:
         texts = pa.array([_text(value) for value in values], pa.string())
+    except RecursionError as error:
+        raise DuneResultError(
+            f"Column {column.name!r} holds a value that is nested too deeply to be read.",
+            hint="Cast it to a text in the SQL: JSON_FORMAT.",
+        ) from error
     except UnicodeEncodeError as error:
         raise DuneResultError(f"Column {column.name!r} holds a text that is no Unicode: {error}.") from error
     return values_of(texts, type_, column)

@@ -15,6 +15,7 @@ from dagster_dune.frames.pages import csv_pages
 from dagster_dune.frames.pages.json_pages import read_json
 from dagster_dune.frames.types.columns import Choices, arrow_schema, columns_of
 from dagster_dune.frames.types.dune_types import parse_type
+from dagster_dune.frames.types.values import from_json
 
 DECIMAL = decimal.Context(prec=100)
 
@@ -248,6 +249,17 @@ def test_numbers_in_json_lose_no_digit():
     assert batch.to_pylist() == [
         {"a": decimal.Decimal("12345678901234567890.1234567890"), "b": '{"x":1.10,"y":[1e3,"é"]}'}
     ]
+
+
+@pytest.mark.parametrize("nest", [lambda value: [value], lambda value: {"a": value}])
+@pytest.mark.parametrize("type_", ["json", "array(json)"])
+def test_json_that_is_nested_too_deeply_is_told(nest, type_):
+    value = 1
+    for _ in range(10_000):
+        value = nest(value)
+    (nested,) = column(type_)
+    with pytest.raises(DuneResultError, match=r"Column 'c' holds a value that is nested too deeply.*JSON_FORMAT"):
+        from_json([value if type_ == "json" else [value]], nested)
 
 
 def test_unknown_types_are_text_with_one_warning():
