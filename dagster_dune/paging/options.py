@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from inspect import signature
 from numbers import Integral, Real
@@ -43,15 +43,20 @@ _WORDS = {str: "a text", Integral: "a whole number", Real: "a number", bool: "Tr
 
 
 def check_kinds(options: Any, kinds: Mapping[str, type]) -> None:
-    """Check that options are of the kinds that they must be, where they are not None.
+    """Check that options are of the kinds that they must be, or None where that is the default.
 
     Args:
-        options: An object with the options as attributes.
+        options: A dataclass with the options as fields.
         kinds: The kind of each: a text, a number, a bool, a mapping.
 
     Raises:
         DuneConfigurationError: One of them is of another kind.
     """
+    for option in fields(options):
+        if getattr(options, option.name) is None and option.default not in (None, MISSING):
+            raise DuneConfigurationError(
+                f"{option.name} must not be None.", hint=f"Leave it out for {option.default!r}."
+            )
     for name, kind in kinds.items():
         value = getattr(options, name)
         if value is not None and not (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
@@ -130,13 +135,28 @@ class ReadOptions:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise DuneConfigurationError(f"{name} must be at least 1, not {number}.")
-        comma_separated(self.columns)
-        if self.columns is not None and not self.columns:
-            raise DuneConfigurationError(
-                f"columns must be a list of at least one name, not {self.columns!r}.", hint="Leave it out to read all."
-            )
+        object.__setattr__(self, "columns", _names(self.columns))
         if self.wire not in ("auto", "csv", "json"):
             raise DuneConfigurationError(f"wire={self.wire!r} is none of auto, csv, json.")
+
+
+def _names(columns: Any) -> tuple[str, ...] | None:
+    """The names of columns in any kind of list that gives them as often as they are asked for."""
+    if columns is None:
+        return None
+    if isinstance(columns, str):
+        comma_separated(columns)
+    is_list = isinstance(columns, Iterable) and not isinstance(columns, Iterator)
+    names = tuple(columns) if is_list else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise DuneConfigurationError(
+            f"columns must be a list of names, not {columns!r}.", hint="Such as ['day', 'amount']."
+        )
+    if not names:
+        raise DuneConfigurationError(
+            f"columns must be a list of at least one name, not {columns!r}.", hint="Leave it out to read all."
+        )
+    return tuple(map(str, names))
 
 
 @dataclass

@@ -2,9 +2,13 @@
 
 import gzip
 import json
+import re
 import threading
 import time
 
+import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from result_server import ResultServer
@@ -107,6 +111,42 @@ def test_a_sample_is_read_at_once_as_json(server):
 def test_options_that_cannot_be_are_refused_before_any_request(options):
     with pytest.raises(DuneConfigurationError):
         ReadOptions(**options)
+
+
+@pytest.mark.parametrize(
+    "columns", [[1], [None], 5, True, b"n", [b"n"], (name for name in ["n"]), pl.DataFrame({"n": [1]})]
+)
+def test_columns_that_are_no_names_are_refused_before_any_request(columns):
+    said = r"(?s)columns must be a list of names, not .*\['day', 'amount'\]"
+    with pytest.raises(DuneConfigurationError, match=said):
+        ReadOptions(columns=columns)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Index, pl.Series, dict.fromkeys])
+def test_names_of_columns_may_stand_in_any_kind_of_list(server, kind):
+    assert ReadOptions(columns=kind(["t", "n"])).columns == ("t", "n")
+    table, _ = read(server, columns=kind(["t", "n"]))
+    assert table.column_names == ["t", "n"]
+    with pytest.raises(DuneConfigurationError, match="at least one name"):
+        ReadOptions(columns=kind([]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "uint256",
+        "timestamps",
+        "exact",
+        "allow_partial_results",
+        "ignore_max_credits_per_request",
+        "concurrency",
+        "wire",
+    ],
+)
+def test_none_is_no_choice_where_something_else_is_the_default(name):
+    default = re.escape(repr(getattr(ReadOptions(), name)))
+    with pytest.raises(DuneConfigurationError, match=rf"{name} must not be None\. Leave it out for {default}"):
+        ReadOptions(**{name: None})
 
 
 def test_unknown_columns_are_refused_before_the_first_page(server):
