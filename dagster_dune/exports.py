@@ -47,7 +47,7 @@ def build_dune_export(
         The asset.
 
     Raises:
-        DuneConfigurationError: A table is to be in something else than a local file.
+        DuneConfigurationError: A table is to be in something else than a local file on disk.
 
     Examples:
         >>> export = build_dune_export(["dune", "top_pools_42"], to="data/top_pools")
@@ -55,10 +55,11 @@ def build_dune_export(
         'dune/top_pools_42_parquet'
     """
     upstream, place = key_of(asset_key), os.fspath(to)
-    if table is not None and "://" in place:
+    if table is not None and ":" in place:
         from dagster_dune.frames.duckdb_tables import check_local  # noqa: PLC0415  (pyarrow is slow to import)
 
         check_local(place)
+    folder = _with_one_slash(place)
     kind = "parquet" if table is None else "duckdb"
     own_key = (
         dg.AssetKey.from_coercible(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])
@@ -79,7 +80,7 @@ def build_dune_export(
         rows = 0
         for partition in context.partition_keys if partitions_def else [None]:
             name = own_key.path[-1] if partition is None else quote(partition, safe="")
-            target = place if table is not None else f"{place.rstrip('/')}/{name}.parquet"
+            target = place if table is not None else f"{folder}{name}.parquet"
             rows += dune.export(
                 context,
                 upstream,
@@ -93,3 +94,9 @@ def build_dune_export(
         return dg.MaterializeResult(metadata={ROW_COUNT: rows, URI: place, **named})
 
     return export
+
+
+def _with_one_slash(folder: str) -> str:
+    """What names of files in a folder begin with; without a folder they follow the name of the file system."""
+    scheme, separator, path = folder.rpartition("://")
+    return f"{scheme}{separator}{path.rstrip('/')}/" if path else folder

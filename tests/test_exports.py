@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import duckdb
+import fsspec
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +23,7 @@ from dagster_dune import (
     build_dune_assets,
     build_dune_export,
 )
+from dagster_dune.frames.duckdb_tables import write_duckdb
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-04")
 BY_DAY = QueryPartitions(
@@ -282,6 +284,25 @@ def test_what_was_never_materialized_cannot_be_exported(resource, instance, tmp_
 def test_a_table_is_in_a_local_file():
     with pytest.raises(DuneConfigurationError, match="local"):
         build_dune_export(NUMBERS, to="s3://bucket/a.duckdb", table="t")
+
+
+@pytest.mark.parametrize("place", [":memory:", ":memory:named"])
+def test_a_database_in_memory_is_refused_before_anything_is_read(place):
+    with pytest.raises(DuneConfigurationError, match=r"A DuckDB file is one on disk, and .* would be gone"):
+        build_dune_export(NUMBERS, to=place, table="t")
+    with pytest.raises(DuneConfigurationError, match=r"A DuckDB file is one on disk, and .* would be gone"):
+        write_duckdb(None, place, "t")
+
+
+@pytest.mark.parametrize(
+    ("to", "written"),
+    [("memory://", "/numbers_1_parquet.parquet"), ("memory://folder/", "/folder/numbers_1_parquet.parquet")],
+)
+def test_a_file_system_without_a_folder_is_no_local_one(resource, instance, tmp_path, monkeypatch, to, written):
+    monkeypatch.chdir(tmp_path)
+    dg.materialize([ASSETS, build_dune_export(NUMBERS, to=to)], resources={"dune": resource}, instance=instance)
+    assert list(tmp_path.iterdir()) == []
+    assert fsspec.filesystem("memory").size(written) > 0
 
 
 def test_a_table_elsewhere_than_on_this_machine_is_refused_at_load():

@@ -14,6 +14,8 @@ from dagster_dune.errors import DuneConfigurationError, DuneError
 if TYPE_CHECKING:
     from dagster_dune.paging.options import Export
 
+MAX_DIGITS = 19  # of the largest number of 64 bits
+
 
 def results(
     source: Annotated[str, typer.Argument(help="The id of an execution, or the number of a query.")],
@@ -72,6 +74,8 @@ def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Exp
     from dagster_dune.frames.text_files import write_csv, write_ndjson  # noqa: PLC0415
 
     is_query = source.isascii() and source.isdigit()
+    if is_query and len(source) > MAX_DIGITS:
+        raise DuneConfigurationError(f"A number of {len(source):,} digits is none of a query.")
     with client_of_environment() as client:
         task = bar.add_task("rows", total=None)
         reader = open_reader(

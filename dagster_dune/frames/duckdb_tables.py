@@ -94,14 +94,19 @@ def write_duckdb(
 
 
 def check_local(database: str | os.PathLike[str]) -> None:
-    """Check that a DuckDB file is one of this machine.
+    """Check that a DuckDB file is one on a disk of this machine.
 
     Raises:
-        DuneConfigurationError: It is a URL.
+        DuneConfigurationError: It is a URL, or DuckDB's name of a database in memory.
     """
     place = os.fspath(database)
     if "://" in place:
         raise DuneConfigurationError(f"A DuckDB file is a local one, not {place!r}.", hint="Export to Parquet instead.")
+    if place.startswith(":memory:"):
+        raise DuneConfigurationError(
+            f"A DuckDB file is one on disk, and what is written to {place!r} would be gone at once.",
+            hint="Name a file, or read the result as a relation: as_='duckdb'.",
+        )
 
 
 def _keep(source: Source, rows: Path, names: list[str]) -> None:
