@@ -99,9 +99,6 @@ class WriteOptions:
             raise DuneConfigurationError(f"max_request_bytes must be from 1 to {MAX_INSERT_BYTES:,}.")
 
     def _check_given(self) -> None:
-        for name in ("types", "max_request_bytes", "marker_column", "settle_seconds"):
-            if getattr(self, name) is None:
-                raise DuneConfigurationError(f"{name} must not be None.", hint="Leave it out for its default.")
         for name, number in (("max_credits", self.max_credits), ("settle_seconds", self.settle_seconds)):
             if number is not None and not 0 <= number < inf:
                 raise DuneConfigurationError(f"{name} must be a number of at least 0, not {number}.")

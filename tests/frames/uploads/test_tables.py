@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from decimal import Context, Decimal
 from types import SimpleNamespace
 
@@ -297,6 +298,11 @@ def test_values_that_do_not_fit_are_refused_before_any_request(faulty, frame, ty
         {"mode": "append", "marker": "x", "marker_column": "label"},
         {"mode": "append", "marker": "x", "marker_column": "LABEL"}, {"max_credits": "5"}, {"types": ["uint256"]},
         {"mode": "append", "marker": 5}, {"max_request_bytes": "1 GB"}, {"is_private": "yes"}, {"settle_seconds": "1"},
+        {"settle_seconds": None}, {"settle_seconds": float("nan")}, {"settle_seconds": -5},
+        {"max_credits": float("nan")},
+        {"max_credits": float("inf")}, {"max_request_bytes": None}, {"cut_off_at": "now"}, {"marker_column": None},
+        {"mode": "append", "marker_column": "day"}, {"mode": "append", "marker": "{{day}}"},
+        {"mode": "append", "marker": "\ud800"},
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused_before_any_request(faulty, options):
@@ -873,6 +879,22 @@ def test_looks_leave_the_credits_that_sending_again_needs(client, dune):
     with pytest.raises(DuneUploadError, match=r"could not be counted|max_credits"):
         write_table(client, FRAME, NAME, marker="b", max_credits=limit, **with_marker)
     assert client.get_usage().billing_periods[0].credits_used - before <= limit + 1e-6
+
+
+def test_rows_are_not_sent_again_where_a_dearer_look_has_taken_their_credits(client, dune, monkeypatch):
+    with_marker = {"mode": "append", "settle_seconds": 0}
+    write_table(client, FRAME, NAME, marker="a", **with_marker)
+    looks = []
+
+    def dearer(*given, **named):
+        looks.append(run_sql(*given, **named))
+        return replace(looks[-1], credits=0.1 * 10 ** len(looks))
+
+    monkeypatch.setattr("dagster_dune.frames.uploads.markers.run_sql", dearer)
+    dune.inject("reset", method="POST", path=INSERT, when="before")
+    with pytest.raises(DuneUploadError, match=r"is not whole.*max_credits=5 would be passed.*11 credits are spent"):
+        write_table(client, FRAME, NAME, marker="b", max_credits=5, **with_marker)
+    assert len(sent(dune, "/insert")) == 2
 
 
 def test_a_column_that_takes_no_null_is_told_before_anything_is_cleared(client, dune):
