@@ -132,29 +132,41 @@ class Uploads(Endpoints):
             hint=INSERTED_TWICE,
         )
 
-    def clear_upload(self, namespace: str, table_name: str) -> models.Message:
+    def clear_upload(self, namespace: str, table_name: str, *, answer_seconds: float = 0.0) -> models.Message:
         """Remove the rows of a table, and keep its columns: ``POST /v1/uploads/{namespace}/{table_name}/clear``.
 
-        No credits. Where Dune takes longer than ten minutes it is not sent again, since it could come after an insert.
+        No credits. What Dune does not answer in time is not sent again, since it could come after an insert.
+
+        Args:
+            namespace: The handle of the owner.
+            table_name: The table.
+            answer_seconds: How long Dune may work on it, where that is longer than the client's timeout.
 
         Raises:
             DuneNotFoundError: There is no such table.
             DuneApiError: Dune refused it, or could not be reached.
         """
-        return self._remove("POST", f"{_table(namespace, table_name)}/clear")
+        return self._remove("POST", f"{_table(namespace, table_name)}/clear", answer_seconds)
 
-    def delete_upload(self, namespace: str, table_name: str) -> models.Message:
+    def delete_upload(self, namespace: str, table_name: str, *, answer_seconds: float = 0.0) -> models.Message:
         """Delete a table and its rows: ``DELETE /v1/uploads/{namespace}/{table_name}``. No credits.
+
+        What Dune does not answer in time is not sent again, since it could come after the table is created anew.
+
+        Args:
+            namespace: The handle of the owner.
+            table_name: The table.
+            answer_seconds: How long Dune may work on it, where that is longer than the client's timeout.
 
         Raises:
             DuneNotFoundError: There is no such table. So it is too where a first attempt lost its answer.
             DuneApiError: Dune refused it, or could not be reached.
         """
-        return self._remove("DELETE", _table(namespace, table_name))
+        return self._remove("DELETE", _table(namespace, table_name), answer_seconds)
 
-    def _remove(self, method: str, path: str) -> models.Message:
+    def _remove(self, method: str, path: str, answer_seconds: float) -> models.Message:
         return self._transport.send(
-            models.Message, method, path, answer_seconds=INSERT_SECONDS, may_repeat=may_change_again
+            models.Message, method, path, answer_seconds=answer_seconds, may_repeat=may_change_again
         )
 
 

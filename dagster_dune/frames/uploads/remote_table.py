@@ -174,7 +174,7 @@ class RemoteTable:
     def _delete(self) -> None:
         try:
             with self.told_if_interrupted("Whether it is deleted is not known."):
-                self._client.delete_upload(self._team, self._table)
+                self._client.delete_upload(self._team, self._table, answer_seconds=self._options.settle_seconds)
         except DuneNotFoundError:  # by a request whose answer was lost, or by somebody else
             self._log.info("%s was deleted already.", self._name)
         except DuneApiError as error:
@@ -236,7 +236,7 @@ class RemoteTable:
         unknown = "Whether its old rows are gone is not known"
         try:
             with self.told_if_interrupted(f"{unknown}."):
-                self._client.clear_upload(self._team, self._table)
+                self._client.clear_upload(self._team, self._table, answer_seconds=self._options.settle_seconds)
         except DuneApiError as error:
             raise self.half_done(error, unknown) from error
         self._log.info("Cleared %s.", self._name)

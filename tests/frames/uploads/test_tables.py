@@ -602,7 +602,7 @@ def test_an_interrupt_between_deletion_and_creation_says_what_is_there(client, d
 def test_an_interrupt_before_the_first_insert_says_what_is_not_known(client, monkeypatch, caplog, method, frame, said):
     write_table(client, FRAME, NAME)
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(client, method, interrupted)
@@ -832,10 +832,9 @@ def test_a_slow_clear_or_deletion_is_waited_for_and_sent_once(client, dune, fram
 
 
 @pytest.mark.parametrize("late", ["timeout", 504])
-def test_a_clear_that_may_still_come_is_not_sent_again(client, dune, monkeypatch, late):
+def test_a_clear_that_may_still_come_is_not_sent_again(client, dune, late):
     write_table(client, FRAME, NAME)
     path = f"{CREATE}/acme/labels/clear"
-    monkeypatch.setattr("dagster_dune.api.endpoints.uploads.INSERT_SECONDS", 0.5)
     if late == "timeout":
         dune.inject("delay", method="POST", path=path, seconds=3, when="before", times=1)
     else:
@@ -844,7 +843,7 @@ def test_a_clear_that_may_still_come_is_not_sent_again(client, dune, monkeypatch
         DuneApiClient(dune.api_key, dune.url, timeout=0.5, max_retries=3) as brief,
         pytest.raises(DuneUploadError, match="Whether its old rows are gone is not known"),
     ):
-        write_table(brief, FRAME, NAME)
+        write_table(brief, FRAME, NAME, settle_seconds=0.5)
     assert len(sent(dune, "/insert")) == 1
 
 
