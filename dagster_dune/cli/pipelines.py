@@ -44,7 +44,8 @@ def cancel(
     from dagster_dune.pipeline.cancel import cancel_pipeline, plan_as_reported  # noqa: PLC0415
 
     log = logging.getLogger("dagster_dune")
-    log.addHandler(logging.StreamHandler())
+    handler = logging.StreamHandler()
+    log.addHandler(handler)
     log.setLevel(logging.INFO)
     open_ = []
     try:
@@ -55,6 +56,8 @@ def cancel(
                 open_ += [f"{name} in {pipeline}" for name in remains.own + remains.others]
     except DuneError as error:
         raise failed(error) from error
+    finally:
+        log.removeHandler(handler)
     if open_:
         typer.echo(f"These may still run, and cost: {', '.join(open_)}", err=True)
         raise typer.Exit(1)
