@@ -73,26 +73,6 @@ def test_interrupts_while_it_is_sent_cancel_it(faulty, interrupts, caplog, times
     assert "Execution 01X of the SQL was cancelled." in caplog.text
 
 
-def test_interrupts_while_it_is_cancelled_do_not_stop_that(faulty, interrupts, caplog):
-    caplog.set_level("INFO")
-    answers = iter([(503, '{"error": "busy"}'), CANCELLED])
-
-    def reply(request):
-        if "sql/execute" in request:
-            return SENT
-        if "cancel" not in request:
-            os.kill(os.getpid(), signal.SIGINT)
-            return RUNS
-        interrupts.press()
-        return next(answers)
-
-    faulty.replies = reply
-    with DuneApiClient("key", faulty.url) as client, pytest.raises(KeyboardInterrupt):
-        run_sql(client, "SELECT 1")
-    assert faulty.requests.count(CANCEL) == 2
-    assert "Execution 01X of the SQL was cancelled." in caplog.text
-
-
 @pytest.mark.parametrize("refusal", ["rate limit", "no connection"])
 def test_an_interrupt_between_two_attempts_to_send_it_ends_them(faulty, interrupts, monkeypatch, refusal):
     """Nobody waits for what Dune has not started."""
