@@ -3,7 +3,6 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import dagster as dg
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from dagster_dune.frames.uploads.options import TableWritten
 
 KIND_TAGS = "dagster/kind/"
-PARENT_RUN_TAG = "dagster/parent_run_id"
 
 
 def build_dune_upload(
@@ -117,7 +115,6 @@ def build_dune_upload(
             marking: dict[str, Any] = {}
             if marker_column is not None:
                 marking = {"marker": _marker(context, table, partitions), "marker_column": marker_column}
-                marking["cut_off_at"] = _cut_off_at(context)
             table_parts(table)
             WriteOptions(**options, **marking)  # checked before the rows are made
             dune: DuneResource = arguments[resource_key] if takes_dune else arguments.pop(resource_key)
@@ -126,18 +123,12 @@ def build_dune_upload(
             return dg.MaterializeResult(metadata={**_row_counts(written, mode, partitions), CREDITS: written.credits})
 
         functools.update_wrapper(upload, make)
-        hints = get_type_hints(make, include_extras=True)
-        upload.__annotations__ = {
-            "context": dg.AssetExecutionContext,
-            resource_key: DuneResource,
-            **{parameter.name: hints.get(parameter.name, Any) for parameter in given},
-        }
-        upload.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [
-                inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=type_)
-                for name, type_ in upload.__annotations__.items()
-            ]
-        )
+        own = {"context": dg.AssetExecutionContext} | ({} if takes_dune else {resource_key: DuneResource})
+        hints = get_type_hints(make, include_extras=True) | own
+        taken = [*(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in own), *given]
+        taken = [parameter.replace(annotation=hints.get(parameter.name, Any)) for parameter in taken]
+        upload.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+        upload.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
         del upload.__wrapped__  # type: ignore[attr-defined]
         return dg.asset(
             key=spec.key,
@@ -169,15 +160,6 @@ def _marker(context: dg.AssetExecutionContext, table: str, partitions: Sequence[
             hint="Launch one partition a run, as a backfill does (BackfillPolicy.multi_run(1)).",
         )
     return partitions[0] if partitions else context.run.root_run_id or context.run_id
-
-
-def _cut_off_at(context: dg.AssetExecutionContext) -> datetime | None:
-    """When the attempt that this run repeats may have been cut off, while Dune worked on an insert of it."""
-    parent_id = context.run.parent_run_id or context.run.tags.get(PARENT_RUN_TAG)
-    for parent in context.instance.get_run_records(dg.RunsFilter(run_ids=[parent_id])) if parent_id else ():
-        if not parent.dagster_run.is_success:
-            return datetime.fromtimestamp(parent.end_time, UTC) if parent.end_time else datetime.now(UTC)
-    return None
 
 
 def _row_counts(written: "TableWritten", mode: str, partitions: Sequence[str]) -> dict[str, int]:

@@ -211,7 +211,7 @@ def test_a_run_that_repeats_a_failed_one_knows_when_that_was_cut_off(resource, i
             raise ValueError("cut off")
         return TableWritten(LABELS)
 
-    monkeypatch.setattr(DuneResource, "write_table", write_table)
+    monkeypatch.setattr("dagster_dune.frames.uploads.tables.write_table", write_table)
 
     def run(parent=None):
         tags = {"dagster/parent_run_id": parent, "dagster/root_run_id": parent} if parent else {}

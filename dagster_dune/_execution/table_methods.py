@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import dagster as dg
 
 from dagster_dune._execution.asset_executions import (
     CoercibleKey,
@@ -16,6 +19,7 @@ from dagster_dune._execution.asset_executions import (
 )
 from dagster_dune._execution.charges import add_metadata
 from dagster_dune._execution.has_client import HasClient
+from dagster_dune._execution.submissions.run_group import parent_id_of
 from dagster_dune.metadata import export_metadata, upload_metadata
 
 if TYPE_CHECKING:
@@ -92,7 +96,8 @@ class TableMethods(HasClient):
             name: ``dune.<team>.<table>``.
             context: The context of the op or asset, for its log and metadata; whatever `get_rows` takes.
             options: ``mode`` ("replace" or "append"), ``types``, ``on_schema_change``, ``max_credits``, ``is_private``,
-                ``marker``, ``marker_column``; see `dagster_dune.frames.uploads.tables.write_table`.
+                ``marker``, ``marker_column`` (with the context, a retry of a run waits until no insert of that one can
+                come any more); see `dagster_dune.frames.uploads.tables.write_table`.
 
         Returns:
             The rows, bytes, requests and credits.
@@ -104,7 +109,23 @@ class TableMethods(HasClient):
         """
         from dagster_dune.frames.uploads.tables import write_table  # noqa: PLC0415  (pyarrow is slow to import)
 
+        if options.get("marker") is not None:
+            options = {"cut_off_at": _cut_off_at(context), **options}
         with self.get_client() as client:
             written = write_table(client, frame, name, log=log_of(context), **options)
         add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
         return written
+
+
+def _cut_off_at(context: ReadContext) -> datetime | None:
+    """When the attempt that a run repeats may have been cut off, while Dune worked on an insert of it."""
+    if not isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext):
+        return None
+    try:
+        parent_id = parent_id_of(context.run)
+    except dg.DagsterError:  # an asset that a test calls like a function
+        return None
+    for parent in context.instance.get_run_records(dg.RunsFilter(run_ids=[parent_id])) if parent_id else ():
+        if not parent.dagster_run.is_success:
+            return datetime.fromtimestamp(parent.end_time, UTC) if parent.end_time else datetime.now(UTC)
+    return None

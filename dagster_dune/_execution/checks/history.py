@@ -16,7 +16,7 @@ from functools import cached_property
 import dagster as dg
 
 from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, PASSED_COLUMN, records_of
-from dagster_dune._execution.submissions.run_group import PARENT_RUN_TAG, RunGroup
+from dagster_dune._execution.submissions.run_group import RunGroup, parent_id_of
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.catalog.settings.partitions import Partition
@@ -200,7 +200,7 @@ def _parts(said: dg.AssetCheckEvaluation) -> dict[str | None, PartitionAnswer]:
 def _ancestors_of(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list[str]:
     """The ids of a run and of those that it goes back to, up to the first, or to the first after a success."""
     ancestors = [run.run_id]
-    while parent_id := _parent_id(run):
+    while parent_id := parent_id_of(run):
         if parent_id in ancestors:
             break
         parent = runs.get(parent_id)
@@ -221,7 +221,3 @@ def _launched_by_hand(ancestors: Sequence[str], runs: Mapping[str, dg.DagsterRun
         if parent is None or number is None or number == parent.tags.get(RETRY_NUMBER_TAG):
             return run_id
     return ancestors[-1]
-
-
-def _parent_id(run: dg.DagsterRun) -> str | None:
-    return run.parent_run_id or run.tags.get(PARENT_RUN_TAG)

@@ -86,8 +86,7 @@ class RunGroup:
     @property
     def parent(self) -> dg.DagsterRun | None:
         """The run that this one retries; None where it retries none, or that is gone."""
-        parent_id = self.run.parent_run_id or self.run.tags.get(PARENT_RUN_TAG)
-        return next((run for run in self.members if run.run_id == parent_id), None)
+        return next((run for run in self.members if run.run_id == parent_id_of(self.run)), None)
 
     @property
     def origin(self) -> Origin:
@@ -160,6 +159,11 @@ class RunGroup:
     def _events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
         events = (record.event_log_entry.dagster_event for record in self._records(run, kind))
         return (event for event in events if event is not None)
+
+
+def parent_id_of(run: dg.DagsterRun) -> str | None:
+    """The id of the run that a run retries, by its field or its tag; None where it retries none."""
+    return run.parent_run_id or run.tags.get(PARENT_RUN_TAG)
 
 
 def make_findable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:

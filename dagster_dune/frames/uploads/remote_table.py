@@ -11,6 +11,7 @@ from dagster_dune.api.models import TableColumn, UploadInfo
 from dagster_dune.errors import DuneError, DuneUploadError
 from dagster_dune.frames.results import Log
 from dagster_dune.frames.uploads.budget import CreditBudget
+from dagster_dune.frames.uploads.kept_bodies import Body
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, WriteOptions
 from dagster_dune.frames.uploads.schema import differences
 
@@ -107,6 +108,13 @@ class RemoteTable:
         there = self._found()
         if there is None or differences(there.columns, self._columns) or not self._is_as_private(there):
             raise DuneUploadError(f"{self._name} was deleted, or created anew, by somebody else.")
+
+    def insert(self, body: Body) -> int:
+        """Send rows, and return how many Dune has written."""
+        answer = self._client.insert_rows(
+            self._team, self._table, body.path, body.format, answer_seconds=self._options.settle_seconds
+        )
+        return answer.rows_written
 
     def half_done(self, error: DuneError, state: str) -> DuneUploadError:
         """Make the error of a step that failed after others were done.

@@ -90,9 +90,7 @@ class _Writer:
         options: WriteOptions,
         log: Log,
     ) -> None:
-        self._client = client
         self._name = name
-        _, self._team, self._table_name = name.split(".")
         self._bodies = bodies.bodies
         self._options = options
         self._log = log
@@ -166,24 +164,23 @@ class _Writer:
             raise self._table.half_done(error, self._so_far(number, before)) from error
 
     def _send_again(self, number: int, before: int, body: Body) -> None:
-        if self._budget.is_passed_by(0.0):
-            raise self._table.half_done(
-                DuneUploadError(f"max_credits={self._budget.most:g} would be passed"), self._so_far(number, before)
-            )
         try:
+            if self._budget.is_passed_by(0.0):
+                raise DuneUploadError(f"max_credits={self._budget.most:g} would be passed.")
             self._table.check_unchanged()
-            self._send(body)
         except DuneError as error:
+            raise self._table.half_done(error, self._so_far(number, before)) from error
+        try:
+            self._send(body)
+        except DuneApiError as error:
             raise self._lost(number, before, body, error) from error
 
     def _send(self, body: Body) -> None:
-        answer = self._client.insert_rows(
-            self._team, self._table_name, body.path, body.format, answer_seconds=self._options.settle_seconds
-        )
+        written = self._table.insert(body)
         self._count(body)
-        if answer.rows_written != body.rows:
+        if written != body.rows:
             raise DuneUploadError(
-                f"Dune has written {answer.rows_written:,} of {body.rows:,} rows to {self._name}.",
+                f"Dune has written {written:,} of {body.rows:,} rows to {self._name}.",
                 hint="The table is not whole: write it again."
                 if self._options.mode == "replace"
                 else "The table is not whole: look at what is in it before you append anything again.",
