@@ -137,6 +137,10 @@ class TemporaryFilesStore(LocalFileSystem):
 
     protocol = "temporary"
 
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.removeprefix("temporary://"))
+
     def _open(self, path, mode="rb", block_size=None, **options):
         file = LocalFileOpener(path, mode, fs=self, **options)
         SEEN.append(file.temp)
