@@ -159,7 +159,7 @@ def _marker(context: dg.AssetExecutionContext, table: str, partitions: Sequence[
             f"{abbreviated(partitions)}. Nothing was sent.",
             hint="Launch one partition a run, as a backfill does (BackfillPolicy.multi_run(1)).",
         )
-    return partitions[0] if partitions else context.run.root_run_id or context.run_id
+    return partitions[0] if partitions else context.run.root_run_id or context.run.run_id
 
 
 def _row_counts(written: "TableWritten", mode: str, partitions: Sequence[str]) -> dict[str, int]:
