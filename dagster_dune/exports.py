@@ -8,7 +8,9 @@ from urllib.parse import quote
 import dagster as dg
 
 from dagster_dune._execution.asset_executions import key_of
+from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import ROW_COUNT, TABLE_NAME, URI
+from dagster_dune.paging.options import ReadOptions, options_from
 from dagster_dune.resource import DuneResource
 
 
@@ -47,18 +49,22 @@ def build_dune_export(
         The asset.
 
     Raises:
-        DuneConfigurationError: A table is to be in something else than a local file on disk.
+        DuneConfigurationError: A table is to be in something else than a local file on disk, or is none; or an option
+            is none, or has a value that it cannot have.
 
     Examples:
         >>> export = build_dune_export(["dune", "top_pools_42"], to="data/top_pools")
         >>> export.key.to_user_string()
         'dune/top_pools_42_parquet'
     """
+    if not isinstance(to, str | os.PathLike):
+        raise DuneConfigurationError(f"to must be a path or a URL, not {to!r}.")
     upstream, place = key_of(asset_key), os.fspath(to)
-    if table is not None and ":" in place:
-        from dagster_dune.frames.duckdb_tables import check_local  # noqa: PLC0415  (pyarrow is slow to import)
+    options_from(ReadOptions, options, "reading")
+    if table is not None:
+        from dagster_dune.frames.duckdb_tables import check_table  # noqa: PLC0415  (pyarrow is slow to import)
 
-        check_local(place)
+        check_table(place, table)
     folder = _with_one_slash(place)
     kind = "parquet" if table is None else "duckdb"
     own_key = (

@@ -16,13 +16,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from dagster_dune._execution.asset_executions import executions_of, place_of
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import expected_export_metadata, export_metadata
 from dagster_dune.paging.options import ReadOptions
 from dagster_dune.resource import DuneResource
+from dagster_dune.run_config import VARIABLES
 
 if TYPE_CHECKING:
     from dagster_dune.paging.options import Export
@@ -54,6 +55,14 @@ class DuneIOManager(dg.ConfigurableIOManager):
     max_bytes: int | None = Field(
         default=None, description="Refuse to read a result with more bytes, where the input does not say."
     )
+
+    @field_validator("uint256", "timestamps", "max_bytes", mode="before")
+    @classmethod
+    def _valid(cls, value: Any, info: ValidationInfo) -> Any:
+        # A variable of the environment is checked when its value is taken.
+        if not isinstance(value, VARIABLES):
+            ReadOptions(**{info.field_name or "": value})
+        return value
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Refuse to store anything.

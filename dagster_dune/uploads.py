@@ -72,7 +72,8 @@ def build_dune_upload(
         relation, or the path of a Parquet file. It takes what an asset takes: a context, resources, other assets.
 
     Raises:
-        DuneConfigurationError: It has partitions, which would replace each other.
+        DuneConfigurationError: It has partitions, which would replace each other; or the name is none of a table, or an
+            option none that it can be.
 
     Examples:
         >>> @build_dune_upload("dune.acme.labels", max_credits=15)
@@ -94,11 +95,16 @@ def build_dune_upload(
         )
     options: dict[str, Any] = {
         "mode": mode,
-        "types": types or {},
+        "types": {} if types is None else types,
         "on_schema_change": on_schema_change,
         "max_credits": max_credits,
         "is_private": is_private,
     }
+    from dagster_dune.frames.uploads.options import WriteOptions, table_parts  # noqa: PLC0415  (pyarrow is slow to import)
+
+    table_parts(table)
+    any_marking: dict[str, Any] = {} if marker_column is None else {"marker": "any", "marker_column": marker_column}
+    WriteOptions(**options, **any_marking)
     reference = Reference.parse(table)
     spec = (translator or DagsterDuneTranslator()).get_asset_spec(reference)
 
@@ -109,14 +115,11 @@ def build_dune_upload(
         takes_dune = any(parameter.name == resource_key for parameter in given)
 
         def upload(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult[None]:
-            from dagster_dune.frames.uploads.options import WriteOptions, table_parts  # noqa: PLC0415  (slow to import)
-
             partitions = _partitions(context) if partitions_def else []
             marking: dict[str, Any] = {}
             if marker_column is not None:
                 marking = {"marker": _marker(context, table, partitions), "marker_column": marker_column}
-            table_parts(table)
-            WriteOptions(**options, **marking)  # checked before the rows are made
+                WriteOptions(**options, **marking)  # checked before the rows are made
             dune: DuneResource = arguments[resource_key] if takes_dune else arguments.pop(resource_key)
             frame = make(context, **arguments) if takes_context else make(**arguments)
             written = dune.write_table(frame, table, context=context, **options, **marking)

@@ -305,6 +305,24 @@ def test_a_file_system_without_a_folder_is_no_local_one(resource, instance, tmp_
     assert fsspec.filesystem("memory").size(written) > 0
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"colums": ["n"]}, "no option 'colums' of reading. Did you mean columns"),
+        ({"limit": -1}, "limit must not be negative"),
+        ({"uint256": "hex"}, "uint256='hex' is none of"),
+        ({"uint256": {"n": "hex"}}, "uint256='hex' for a column is none of"),
+        ({"timestamps": "round"}, "timestamps='round' is none of"),
+        ({"table": "a.b.c"}, "A table of DuckDB is a name or schema.name, not 'a.b.c'"),
+        ({"table": 1}, "A table of DuckDB is a name or schema.name, not 1"),
+        ({"to": None}, "to must be a path or a URL, not None"),
+    ],
+)
+def test_what_can_never_be_exported_is_refused_at_load(options, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        build_dune_export(NUMBERS, **{"to": "exports", **options})
+
+
 def test_a_table_elsewhere_than_on_this_machine_is_refused_at_load():
     with pytest.raises(
         DuneConfigurationError, match=r"A DuckDB file is a local one, not 's3://.*Export to Parquet instead"

@@ -179,6 +179,29 @@ def test_an_annotation_that_is_no_frame_is_refused_with_those_that_are(resources
     assert len(dune.journal()) == before
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"uint256": "hex"}, "uint256='hex' is none of"),
+        ({"timestamps": "round"}, "timestamps='round' is none of"),
+        ({"max_bytes": -1}, "max_bytes must not be negative"),
+    ],
+)
+def test_settings_that_can_never_be_are_refused_at_load(resource, settings, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        DuneIOManager(dune=resource, **settings)
+
+
+def test_settings_of_the_environment_are_checked_when_they_are_taken(queries, resource, instance, monkeypatch):
+    given = DuneIOManager(dune=resource, uint256=dg.EnvVar("HELD_AS"), max_bytes=dg.EnvVar.int("MOST"))
+    monkeypatch.setenv("MOST", "1000000")
+    for word, is_success in [("decimal", True), ("hex", False)]:
+        monkeypatch.setenv("HELD_AS", word)
+        resources = {"dune": resource, "dune_io": given}
+        result = dg.materialize([ASSETS, in_polars], resources=resources, instance=instance, raise_on_error=False)
+        assert result.success is is_success
+
+
 def test_an_asset_that_returns_a_value_is_refused(resources, instance):
     @dg.asset(io_manager_key="dune_io")
     def stored() -> int:

@@ -180,20 +180,31 @@ def test_a_function_may_take_resources_of_its_own(resource, instance, dune):
     ("table", "options", "words"),
     [
         (LABELS, {"mode": "upsert"}, "mode='upsert' is none of"),
-        ("dune.acme.result_x", {}, "would be a materialized view"),
+        (LABELS, {"on_schema_change": "merge"}, "on_schema_change='merge' is none of"),
+        (LABELS, {"types": ["wallet"]}, "types must be a mapping"),
         (LABELS, {"max_credits": float("nan")}, "max_credits must be a number of at least 0"),
-        (LABELS, {"mode": "append", "marker_column": "day", "of": "it's"}, "marker=.* cannot be used"),
+        (LABELS, {"max_credits": "15"}, "max_credits must be a number, not '15'"),
+        ("dune.acme.result_x", {}, "would be a materialized view"),
+        ("labels", {}, "is named dune.<team>.<table>, not 'labels'"),
+        (None, {}, "is named dune.<team>.<table>, not None"),
     ],
 )
-def test_what_can_never_be_written_is_refused_before_the_rows_are_made(resource, instance, dune, table, options, words):
-    made, of = [], options.pop("of", None)
+def test_what_can_never_be_written_is_refused_at_load(table, options, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        build_dune_upload(table, **options)
 
-    @build_dune_upload(table, **options, partitions_def=of and dg.StaticPartitionsDefinition([of]))
+
+def test_a_partition_that_can_be_no_marker_is_refused_before_the_rows_are_made(resource, instance, dune):
+    made = []
+
+    @build_dune_upload(
+        LABELS, mode="append", marker_column="day", partitions_def=dg.StaticPartitionsDefinition(["it's"])
+    )
     def never():
         made.append(1)
 
-    with pytest.raises(DuneConfigurationError, match=words):
-        dg.materialize([never], resources={"dune": resource}, instance=instance, partition_key=of)
+    with pytest.raises(DuneConfigurationError, match=r"marker=.* cannot be used"):
+        dg.materialize([never], resources={"dune": resource}, instance=instance, partition_key="it's")
     assert (made, dune.journal()) == ([], [])
 
 

@@ -64,10 +64,7 @@ def write_duckdb(
         DuneResultError: Another process holds the file for longer, or the table has other columns.
     """
     duckdb = needed("duckdb", "duckdb")
-    check_local(database)
-    schema_name, _, table_name = table.rpartition(".")
-    if not table_name or "." in schema_name:
-        raise DuneConfigurationError(f"A table of DuckDB is a name or schema.name, not {table!r}.")
+    schema_name, table_name = check_table(database, table)
     names = unique_names(source.schema.names, fold_case=True)
     if partition_key is not None and partition_column.casefold() in map(str.casefold, names):
         raise DuneConfigurationError(
@@ -93,11 +90,18 @@ def write_duckdb(
     return source.export
 
 
-def check_local(database: str | os.PathLike[str]) -> None:
-    """Check that a DuckDB file is one on a disk of this machine.
+def check_table(database: str | os.PathLike[str], table: str) -> tuple[str, str]:
+    """Check that a table can be in a DuckDB file on a disk of this machine.
+
+    Args:
+        database: The path of the file.
+        table: The name, or ``schema.name``.
+
+    Returns:
+        The name of the schema, empty where none is named, and that of the table.
 
     Raises:
-        DuneConfigurationError: It is a URL, or DuckDB's name of a database in memory.
+        DuneConfigurationError: It is a URL, or DuckDB's name of a database in memory; or this is no table's name.
     """
     place = os.fspath(database)
     if "://" in place:
@@ -107,6 +111,10 @@ def check_local(database: str | os.PathLike[str]) -> None:
             f"A DuckDB file is one on disk, and what is written to {place!r} would be gone at once.",
             hint="Name a file, or read the result as a relation: as_='duckdb'.",
         )
+    schema, _, name = table.rpartition(".") if isinstance(table, str) else ("", "", "")
+    if not name or "." in schema:
+        raise DuneConfigurationError(f"A table of DuckDB is a name or schema.name, not {table!r}.")
+    return schema, name
 
 
 def _keep(source: Source, rows: Path, names: list[str]) -> None:

@@ -19,7 +19,7 @@ from dagster_dune.frames.executing import Log, OnEnd, Waiting, execute
 from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
-from dagster_dune.frames.types.columns import ARROW_DIGITS, Choices
+from dagster_dune.frames.types.columns import ARROW_DIGITS
 from dagster_dune.paging.options import Export, ReadOptions, options_from
 
 FrameT = TypeVar("FrameT")
@@ -169,8 +169,7 @@ def check_reading(as_: Any, options: Mapping[str, Any]) -> None:
     Raises:
         DuneConfigurationError: It cannot become that, a package is missing, an option is none, or would have no effect.
     """
-    chosen = options_from(ReadOptions, options, "reading")
-    Choices(chosen.uint256, chosen.timestamps)
+    options_from(ReadOptions, options, "reading")
     if as_ is not None:
         target_of(as_).check_installed()
     elif options:

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from inspect import signature
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from dagster_dune.api.endpoints.base import comma_separated
 from dagster_dune.errors import DuneConfigurationError
@@ -61,6 +61,29 @@ def check_kinds(options: Any, kinds: Mapping[str, type]) -> None:
         value = getattr(options, name)
         if value is not None and not (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
             raise DuneConfigurationError(f"{name} must be {_WORDS[kind]}, not {value!r}.")
+
+
+def check_choices(uint256: Uint256 | Mapping[str, Uint256], timestamps: Timestamps) -> None:
+    """Check how the types that have no one right answer are to be held.
+
+    Args:
+        uint256: In all columns, or by column.
+        timestamps: What becomes of those that do not fit.
+
+    Raises:
+        DuneConfigurationError: One is no word for that.
+    """
+    if isinstance(uint256, Mapping):
+        for word in uint256.values():
+            _check_word("uint256", word, Uint256, " for a column")
+    else:
+        _check_word("uint256", uint256, Uint256)
+    _check_word("timestamps", timestamps, Timestamps)
+
+
+def _check_word(option: str, word: object, allowed: Any, where: str = "") -> None:
+    if word not in get_args(allowed):
+        raise DuneConfigurationError(f"{option}={word!r}{where} is none of {', '.join(get_args(allowed))}.")
 
 
 def options_from(kind: type[OptionsT], given: Mapping[str, Any], what: str) -> OptionsT:
@@ -136,8 +159,8 @@ class ReadOptions:
             if number is not None and number < 1:
                 raise DuneConfigurationError(f"{name} must be at least 1, not {number}.")
         object.__setattr__(self, "columns", _names(self.columns))
-        if self.wire not in ("auto", "csv", "json"):
-            raise DuneConfigurationError(f"wire={self.wire!r} is none of auto, csv, json.")
+        _check_word("wire", self.wire, Wire)
+        check_choices(self.uint256, self.timestamps)
 
 
 def _names(columns: Any) -> tuple[str, ...] | None:

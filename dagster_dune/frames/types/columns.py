@@ -10,7 +10,6 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import pyarrow as pa
 
@@ -18,7 +17,7 @@ from dagster_dune._formatting import abbreviated
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
 from dagster_dune.frames.types.names import own_names, renamings
-from dagster_dune.paging.options import Timestamps, Uint256
+from dagster_dune.paging.options import Timestamps, Uint256, check_choices
 
 ARROW_DIGITS = 76
 SHORT_DIGITS = 38
@@ -58,21 +57,11 @@ class Choices:
     digits: int = ARROW_DIGITS
 
     def __post_init__(self) -> None:
-        by_column = isinstance(self.uint256, Mapping)
-        words: Sequence[str] = list(self.uint256.values()) if isinstance(self.uint256, Mapping) else [self.uint256]
-        _check_words("uint256", words, get_args(Uint256), by_column=by_column)
-        _check_words("timestamps", [self.timestamps], get_args(Timestamps), by_column=False)
+        check_choices(self.uint256, self.timestamps)
 
     def uint256_of(self, column: str) -> Uint256:
         """How a uint256 of this column is held."""
         return self.uint256.get(column, "text") if isinstance(self.uint256, Mapping) else self.uint256
-
-
-def _check_words(option: str, words: Sequence[str], allowed: Sequence[str], *, by_column: bool) -> None:
-    for word in words:
-        if word not in allowed:
-            where = " for a column" if by_column else ""
-            raise DuneConfigurationError(f"{option}={word!r}{where} is none of {', '.join(allowed)}.")
 
 
 @dataclass(frozen=True)
