@@ -257,7 +257,7 @@ def _made(log: _Log, run_id: str | None, partition_key: str | None) -> _Made:
     if execution_id is None:
         raise DuneResultError(
             f"The latest materialization of {name} names no execution on Dune ({EXECUTION_ID}).",
-            hint="Give the key of an asset that build_dune_assets or @dune_assets made.",
+            hint="It is no asset of Dune, or somebody has reported it as materialized: then materialize it again.",
         )
     return _Made(partition_key, str(execution_id), made_in, int(_raw(materialization, RANGE_PARTITIONS) or 1))
 

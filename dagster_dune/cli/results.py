@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dagster_dune.api.endpoints.base import QUERY_DIGITS
 from dagster_dune.cli.environment import client_of_environment
 from dagster_dune.cli.failures import failed
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
 if TYPE_CHECKING:
     from dagster_dune.paging.options import Export
-
-MAX_DIGITS = 19  # of the largest number of 64 bits
 
 
 def results(
@@ -74,7 +73,7 @@ def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Exp
     from dagster_dune.frames.text_files import write_csv, write_ndjson  # noqa: PLC0415
 
     is_query = source.isascii() and source.isdigit()
-    if is_query and len(source) > MAX_DIGITS:
+    if is_query and len(source) > QUERY_DIGITS:
         raise DuneConfigurationError(f"A number of {len(source):,} digits is none of a query.")
     with client_of_environment() as client:
         task = bar.add_task("rows", total=None)

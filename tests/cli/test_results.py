@@ -66,6 +66,7 @@ def test_a_result_that_was_cut_short_is_read_where_that_is_said(database, monkey
         (("5", "-o", "out.csv", "--columns", "x"), "has no column 'x'"),
         (("5", "-o", "out.csv", "--max-bytes", "1"), "more than max_bytes=1"),
         (("99", "-o", "out.csv"), "99"),
+        (("9" * 19, "-o", "out.csv"), "A number of 19 digits is none of a query."),
         (("9" * 5_000, "-o", "out.csv"), "A number of 5,000 digits is none of a query."),
         (("5", "-o", "in_the_way.csv/out.csv"), "in_the_way.csv/out.csv cannot be written"),
         (("5", "-o", "folder.parquet"), "folder.parquet cannot be written"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dagster_dune.api.http.transport import Transport
 
 PAGE_SIZE = 1000
+QUERY_DIGITS = 18
 MAX_PAGES = 1000
 """Of a list. An account with a million objects has more than one that this library could do anything with."""
 
@@ -96,7 +97,7 @@ def query_number(query_id: object) -> int:
     Raises:
         DuneConfigurationError: It is none: part of a number or a bool would be another query, which is charged for.
     """
-    is_number = isinstance(query_id, Integral | str) and re.fullmatch("[0-9]{1,18}", str(query_id))
+    is_number = isinstance(query_id, Integral | str) and re.fullmatch(f"[0-9]{{1,{QUERY_DIGITS}}}", str(query_id))
     if is_number and int(str(query_id)) > 0:
         return int(str(query_id))
     raise DuneConfigurationError(f"query_id must be the number of a query, not {query_id!r}.")

@@ -96,7 +96,7 @@ class Column:
             return self._wide_integer
         if name == "decimal":
             precision, scale = (*type_.arguments, *(38, 0)[len(type_.arguments) :])
-            precision = min(precision, self.digits)
+            precision, scale = min(precision, self.digits), min(scale, self.digits)
             return pa.decimal128(precision, scale) if precision <= SHORT_DIGITS else pa.decimal256(precision, scale)
         return self._nested(type_) if type_.fields else pa.string()
 

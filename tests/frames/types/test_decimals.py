@@ -151,6 +151,20 @@ def test_a_decimal_may_be_written_in_any_way_that_loses_nothing(text, value, bef
     assert read == (text if value is None else Decimal(value))
 
 
+@pytest.mark.parametrize("frame", VALUES)
+@pytest.mark.parametrize(("text", "digits_needed"), [("0.5", 0), (None, 0), ("1.5", 41), ("-0." + "1" * 40, 40)])
+def test_a_decimal_that_is_declared_wider_than_a_target_has_digits_is_exact_or_named(frame, text, digits_needed):
+    target = target_of(frame)
+    columns = columns_of(["c"], ["decimal(50,40)"], Choices(digits=target.digits))
+    texts = [text, None]
+
+    def read():
+        return VALUES[frame](target.build(arrow_schema(columns), FORMATS["csv"](texts, columns)))
+
+    exact = [None if text is None else Decimal(text), None]
+    assert outcome(read, texts) == (exact if digits_needed <= target.digits else text)
+
+
 def test_a_slice_of_texts_is_read_as_they_are():
     (column,) = columns_of(["c"], ["decimal(20,1)"], Choices())
     texts = pa.array(["x", "9" * 40, "-1.5", None, "20", "y"])
