@@ -133,7 +133,7 @@ def test_ten_days_with_a_gate(deployment, calls, backfilled_dune):
 
 
 def test_a_killed_range_is_taken_over_partition_by_partition(deployment, calls, backfilled_dune):
-    assert deployment.finish(deployment.launch(MATVIEW)).is_success
+    deployment.succeed(deployment.launch(MATVIEW))
     backfilled_dune.hold(10, times=1)
     run_id = deployment.launch(EACH, tags={RANGE_START_TAG: JANUARY[0], RANGE_END_TAG: JANUARY[4]})
     wait_until(lambda: ended(backfilled_dune, 10) == 4)
@@ -141,7 +141,7 @@ def test_a_killed_range_is_taken_over_partition_by_partition(deployment, calls, 
     assert deployment.finish(run_id).is_failure
     again = deployment.reexecute(run_id, "FROM_FAILURE")
     backfilled_dune.release(10)
-    assert deployment.finish(again).is_success
+    deployment.succeed(again)
     assert len(calls()) == 2
     assert [execution["query_id"] for execution in backfilled_dune.executions()].count(10) == 5
     assert deployment.instance.get_materialized_partitions(dg.AssetKey(EACH)) == set(JANUARY[:5])
@@ -149,7 +149,7 @@ def test_a_killed_range_is_taken_over_partition_by_partition(deployment, calls, 
 
 def test_from_asset_failure_leaves_out_the_lost_day_of_an_asset_that_has_others(deployment, calls, backfilled_dune):
     """Dagster selects what has told nothing; from failure is the way to the day."""
-    assert deployment.finish(deployment.launch(MATVIEW)).is_success
+    deployment.succeed(deployment.launch(MATVIEW))
     days, lost = JANUARY[:3], JANUARY[1]
     partitioned_location.break_account(backfilled_dune, lost)
     run_id = deployment.launch(EACH, SPAN, tags={RANGE_START_TAG: days[0], RANGE_END_TAG: days[-1]})
@@ -157,12 +157,11 @@ def test_from_asset_failure_leaves_out_the_lost_day_of_an_asset_that_has_others(
     partitioned_location.load_account(backfilled_dune)
     sent = len(calls())
 
-    from_asset_failure = deployment.finish(deployment.reexecute(run_id, "FROM_ASSET_FAILURE"))
-    assert from_asset_failure.is_success
+    from_asset_failure = deployment.succeed(deployment.reexecute(run_id, "FROM_ASSET_FAILURE"))
     assert set(deployment.materialized(from_asset_failure.run_id)) == {"/".join(SPAN)}
     assert deployment.instance.get_materialized_partitions(dg.AssetKey(EACH)) == set(days) - {lost}
 
-    assert deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE")).is_success
+    deployment.succeed(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert deployment.instance.get_materialized_partitions(dg.AssetKey(EACH)) == set(days)
     span, day = [[node["query_execution"] for node in body["pipeline"]["nodes"]] for body in calls()[sent:]]
     assert [node["query_id"] for node in span] == [11]
@@ -170,7 +169,7 @@ def test_from_asset_failure_leaves_out_the_lost_day_of_an_asset_that_has_others(
 
 
 def test_where_every_asset_has_a_day_from_asset_failure_finds_nothing(deployment, calls, backfilled_dune):
-    assert deployment.finish(deployment.launch(MATVIEW)).is_success
+    deployment.succeed(deployment.launch(MATVIEW))
     partitioned_location.break_account(backfilled_dune, JANUARY[0])
     run_id = deployment.launch(EACH, tags={RANGE_START_TAG: JANUARY[0], RANGE_END_TAG: JANUARY[1]})
     assert deployment.finish(run_id).is_failure
@@ -185,7 +184,7 @@ def ended(dune, query_id):
 
 def test_a_schedule_runs_the_days_that_have_ended(deployment, calls):
     runs = deployment.instance
-    assert deployment.finish(deployment.launch(MATVIEW)).is_success
+    deployment.succeed(deployment.launch(MATVIEW))
     selector = {
         "repositoryLocationName": deployment.location_name,
         "repositoryName": "__repository__",

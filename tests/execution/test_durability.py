@@ -93,7 +93,7 @@ def completed_by(deployment, calls, taken_over, local_dune):
         again = deployment.reexecute(run_id, strategy)
         taken_over(again)
         local_dune.release()
-        assert deployment.finish(again).is_success
+        deployment.succeed(again)
         assert deployment.materialized(again) == PLAIN
         assert len(calls()) == 1, deployment.log_of(again)
         return again
@@ -111,7 +111,7 @@ def test_a_killed_step_process_is_followed_up_in_its_run(deployment, calls, poll
     os.kill(deployment.step_process(run_id), signal.SIGKILL)
     taken_over(run_id)
     local_dune.release()
-    assert deployment.finish(run_id).is_success
+    deployment.succeed(run_id)
     assert len(calls()) == 1
     assert sorted(set(deployment.materialized(run_id))) == RETRIED
     assert "this run has started it before" in deployment.log_of(run_id)
@@ -140,8 +140,7 @@ def test_from_asset_failure_twice_takes_over_what_has_ended_meanwhile(
     assert deployment.finish(again).is_failure
     local_dune.release()
     wait_until(lambda: sum(e["state"] == "QUERY_STATE_COMPLETED" for e in local_dune.executions()) == len(PLAIN))
-    last = deployment.finish(deployment.reexecute(again, "FROM_ASSET_FAILURE"))
-    assert last.is_success
+    last = deployment.succeed(deployment.reexecute(again, "FROM_ASSET_FAILURE"))
     assert deployment.materialized(last.run_id) == PLAIN
     assert len(calls()) == 1, deployment.log_of(last.run_id)
 
@@ -153,8 +152,7 @@ def test_everything_again_takes_over_only_what_still_runs(deployment, calls, pol
     assert deployment.finish(run_id).is_failure
     again = completed_by(run_id, "ALL_STEPS")
 
-    anew = deployment.finish(deployment.reexecute(again, "ALL_STEPS"))
-    assert anew.is_success
+    anew = deployment.succeed(deployment.reexecute(again, "ALL_STEPS"))
     assert len(calls()) == 2
     assert "the run that this one repeats succeeded" in deployment.log_of(anew.run_id)
 
@@ -166,15 +164,13 @@ def test_only_what_failed_is_sent_again(deployment, calls, local_dune):
     assert deployment.materialized(run_id) == PLAIN[:1]
 
     local_dune.load_query(101, "two", "SELECT n + 1 AS n FROM dune.acme.result_one_100")
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
-    assert again.is_success
+    again = deployment.succeed(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert [len(started(body)) for body in calls()] == [3, 2]
     assert [node["dependencies"] for node in calls()[1]["pipeline"]["nodes"]] == [[], [1]]
     assert deployment.materialized(again.run_id) == PLAIN
 
     # A sibling of that attempt finds its follow-up, and pays for nothing.
-    sibling = deployment.finish(deployment.reexecute(run_id, "FROM_ASSET_FAILURE"))
-    assert sibling.is_success
+    sibling = deployment.succeed(deployment.reexecute(run_id, "FROM_ASSET_FAILURE"))
     assert deployment.materialized(sibling.run_id) == PLAIN[1:]
     assert len(calls()) == 2
 
@@ -188,7 +184,7 @@ def test_two_retries_at_once_send_what_is_missing_once(deployment, calls, local_
     with ThreadPoolExecutor() as clicks:
         again = list(clicks.map(lambda _: deployment.reexecute(run_id, "FROM_FAILURE"), range(3)))
     for retry in again:
-        assert deployment.finish(retry).is_success, deployment.log_of(retry)
+        deployment.succeed(retry)
         assert deployment.materialized(retry) == PLAIN
     assert [len(started(body)) for body in calls()] == [3, 2]
 
@@ -207,8 +203,7 @@ def test_a_terminated_run_cancels_and_what_was_cancelled_is_sent_again(deploymen
     }  # fmt: skip
 
     local_dune.release()
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
-    assert again.is_success
+    again = deployment.succeed(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert deployment.materialized(again.run_id) == PLAIN
     assert len(calls()) == 2
 
@@ -248,8 +243,7 @@ def test_a_kill_between_a_checks_answer_and_its_event_pays_for_no_check_twice(de
     assert deployment.finish(run_id).is_failure
     assert ("value", True) not in said(deployment, run_id)
 
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
-    assert again.is_success
+    again = deployment.succeed(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert deployment.materialized(again.run_id) == CHECKED
     assert said(deployment, again.run_id) == [("gate", True), ("value", True)]
     assert ended(local_dune) == {303: 1, 304: 1}
@@ -269,8 +263,7 @@ def test_a_terminated_run_cancels_its_checks_and_these_alone_are_sent_again(depl
     cancelled = {one["query_id"] for one in local_dune.executions() if one["state"] == "QUERY_STATE_CANCELLED"}
     assert cancelled == {303, 304}
 
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE"))
-    assert again.is_success
+    again = deployment.succeed(deployment.reexecute(run_id, "FROM_FAILURE"))
     assert said(deployment, again.run_id) == [("gate", True), ("value", True)]
     assert [len(started(body)) for body in calls()] == [5, 4]
 
@@ -294,8 +287,7 @@ def test_after_a_crash_inside_the_request_the_user_decides(deployment, calls, lo
     intent = told.split("dagster-dune/resubmit=")[1].rstrip(".")
     found = local_dune.executions()[0]["pipeline_execution_id"]
     tag = {f"dagster-dune/{word}": intent if word == "resubmit" else f"{intent}:{found}"}
-    again = deployment.finish(deployment.reexecute(run_id, "FROM_FAILURE", **tag))
-    assert again.is_success
+    again = deployment.succeed(deployment.reexecute(run_id, "FROM_FAILURE", **tag))
     assert deployment.materialized(again.run_id) == PLAIN
     assert len(calls()) == requests
 
@@ -320,7 +312,7 @@ def test_the_daemons_own_retry_takes_over_what_still_runs(
     (child,) = wait_until(lambda: deployment.instance.get_runs(children))
     taken_over(child.run_id)
     local_dune.release()
-    assert deployment.finish(child.run_id).is_success
+    deployment.succeed(child.run_id)
     assert deployment.materialized(child.run_id) == PLAIN
     assert len(calls()) == 1
 

@@ -230,6 +230,12 @@ class Deployment:
         """Wait until a run has ended, and return it."""
         return wait_until(lambda: (run := self.instance.get_run_by_id(run_id)) and run.is_finished and run)
 
+    def succeed(self, run_id):
+        """Wait until a run has ended, which must be well, and return it."""
+        run = self.finish(run_id)
+        assert run.is_success, f"{self.log_of(run_id)}\n{self.failure_text(run_id)}"
+        return run
+
     def materialized(self, run_id):
         """The keys that a run has materialized, in the order of their events."""
         return [event.asset_key.to_user_string() for event in self.materializations(run_id)]
