@@ -15,13 +15,13 @@ from typing import NamedTuple
 from sqlglot import Token, exp
 from sqlglot.errors import ParseError
 
+from dagster_dune._nesting import is_too_deep
 from dagster_dune.catalog.names import Reference, ReferenceKind
 from dagster_dune.catalog.sql.token_references import names_in_tokens
 from dagster_dune.catalog.sql.tokens import (
     MARKER,
     PARAMETER,
     TRINO,
-    is_too_deep,
     tokenized,
     without_incremental_function,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlglot import Token, TokenType
 
-from dagster_dune.catalog.sql.tokens import kind_at
+from dagster_dune._nesting import kind_at
 from dagster_dune.catalog.sql.view_calls import Name
 
 ENDS_FROM_CLAUSE = frozenset(

@@ -7,7 +7,6 @@ by which an incremental query reads its previous result.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import ClassVar
 
 from sqlglot import Token, TokenType
@@ -22,12 +21,6 @@ PARAMETER = re.compile(r"\{\{([^{}\r\n]+)\}\}")
 MARKER = "fadedfacadedeadbeefdecade"
 
 INCREMENTAL_FUNCTION = ["table", "(", "previous", ".", "query", ".", "result", "("]
-
-OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET})
-CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET})
-TWICE_PARSED = frozenset({TokenType.ARRAY, TokenType.MAP, TokenType.ROW, TokenType.STRUCT})
-MAX_TWICE_PARSED = 12
-MAX_DEPTH = 400
 
 TRINO = Dialect.get_or_raise("trino")
 
@@ -83,24 +76,3 @@ def _after_parenthesis(tokens: list[Token], opening: int) -> int:
         if depth == 0:
             return position + 1
     return len(tokens)
-
-
-def is_too_deep(tokens: Sequence[Token]) -> bool:
-    """Whether the parser would take for ever, or call itself too often, for what is nested in a text.
-
-    It tries what follows ARRAY, MAP and ROW as a type and then as a value, so each level doubles its work.
-    """
-    levels: list[bool] = []
-    for position, token in enumerate(tokens):
-        if token.token_type in OPENING:
-            levels.append(kind_at(tokens, position - 1) in TWICE_PARSED)
-            if len(levels) > MAX_DEPTH or sum(levels) > MAX_TWICE_PARSED:
-                return True
-        elif token.token_type in CLOSING and levels:
-            levels.pop()
-    return False
-
-
-def kind_at(tokens: Sequence[Token], position: int) -> TokenType | None:
-    """The type of a token; None where there is none."""
-    return tokens[position].token_type if 0 <= position < len(tokens) else None

@@ -15,16 +15,18 @@ from decimal import Decimal
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
+from dagster_dune._nesting import is_too_deep
 from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.requests import RequestError
 
 Row = Mapping[str, Any]
 Predicate = Callable[[Row], bool]
 
+TRINO = Dialect.get_or_raise("trino")
 _NUMBERS = re.compile(r"tinyint|smallint|integer|bigint|real|double|decimal.*|uint256|int256")
 _TIMES = re.compile(r"date|timestamp.*")
 _NESTED = re.compile(r"(array|map|row)\(.*")
@@ -53,7 +55,10 @@ def filtered(result: ResultSet, filters: str) -> ResultSet:
     clause = _parsed(f"SELECT 1 WHERE {filters}", "filters").args.get("where")
     if clause is None:
         raise RequestError(400, "filters is empty")
-    matches = _predicate(clause.this, result.by_name(str.lower))
+    try:
+        matches = _predicate(clause.this, result.by_name(str.lower))
+    except RecursionError:
+        raise RequestError(400, "filters cannot be read: it is nested too deep") from None
     return ResultSet(result.columns, [row for row in result.rows if matches(row)])
 
 
@@ -91,23 +96,29 @@ def sampled(result: ResultSet, count: int) -> ResultSet:
 
 def _parsed(sql: str, option: str) -> exp.Select:
     try:
-        statement = sqlglot.parse_one(sql, read="trino")
-    except SqlglotError as error:
+        tokens = TRINO.tokenize(sql)
+        if is_too_deep(tokens):
+            raise RequestError(400, f"{option} cannot be read: it is nested too deep")
+        statement, *others = TRINO.parser().parse(tokens, sql)
+    except (SqlglotError, RecursionError) as error:
         raise RequestError(400, f"{option} cannot be read: {str(error).splitlines()[0]}") from error
     allowed = {"filters": {"kind", "expressions", "where"}, "sort_by": {"kind", "expressions", "order"}}[option]
-    if not isinstance(statement, exp.Select) or {name for name, value in statement.args.items() if value} - allowed:
+    if others or not isinstance(statement, exp.Select) or _clauses(statement) - allowed:
         raise RequestError(400, f"{option} holds more than one clause")
     return statement
+
+
+def _clauses(statement: exp.Select) -> set[str]:
+    return {name for name, value in statement.args.items() if value}
 
 
 def _predicate(node: exp.Expr, columns: Mapping[str, Column]) -> Predicate:
     if isinstance(node, exp.Paren):
         return _predicate(node.this, columns)
     if isinstance(node, exp.And | exp.Or):
-        left, right = _predicate(node.left, columns), _predicate(node.right, columns)
-        if isinstance(node, exp.And):
-            return lambda row: left(row) and right(row)
-        return lambda row: left(row) or right(row)
+        parts_match = [_predicate(part, columns) for part in node.flatten(unnest=False)]
+        decide = all if isinstance(node, exp.And) else any
+        return lambda row: decide(matches(row) for matches in parts_match)
     parts = {name for name, value in node.args.items() if value}  # sqlglot marks NOT LIKE and IN (SELECT ...) here
     if isinstance(node, exp.In) and parts == {"this", "expressions"}:
         column = _column(node.this, columns, "filters")

@@ -95,6 +95,15 @@ HOSTILE_SQL = {
     "long name": "SELECT * FROM query_" + "9" * 5_000 + ", " + "a" * 100_000 + "." + "b" * 100_000,
     "semicolons": "SELECT 1" + ";" * 50_000,
     "lambdas": "SELECT " + "x -> " * 2_000 + "1",
+    "cases without an end": "SELECT " + "CASE WHEN a THEN " * 20_000,
+    "ifs without an end": "SELECT " + "IF a THEN " * 20_000,
+    "names and braces": "SELECT " + "a { " * 20_000,
+    "froms": "SELECT * FROM dex.trades, " + "FROM " * 30_000,
+    "queries without brackets": "SELECT a " + "FROM SELECT a " * 30_000,
+    "joins of queries without brackets": "SELECT * FROM a " + "JOIN SELECT a FROM b " * 20_000,
+    "joins without ON": "SELECT * FROM dex.trades " + "JOIN a " * 40,
+    "joins without ON in brackets": "SELECT * FROM " + "(dex.trades JOIN a LEFT JOIN " * 20,
+    "joins before their ON": "SELECT * FROM dex.trades " + "JOIN a " * 40 + "ON true " * 39,
     "surrogates": "SELECT '\U0010ffff\u2028\x0b\x1c\x85'",
 }
 

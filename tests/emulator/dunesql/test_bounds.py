@@ -31,9 +31,24 @@ def test_parsing_does_not_double_with_each_level(kind):
     assert parse(before + opened * 40 + inside + closed * 40) is not None
 
 
-def test_what_is_nested_too_deep_or_too_long_is_refused():
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT " + "(" * 20_000 + "1" + ")" * 20_000,
+        "SELECT " + "CASE WHEN true THEN " * 20_000,
+        "SELECT " + "a { " * 20_000,
+        "SELECT 1 " + "FROM " * 30_000,
+        "SELECT a " + "FROM SELECT a " * 30_000,
+        "SELECT * FROM a " + "JOIN a " * 40,
+    ],
+    ids=["parentheses", "cases", "braces", "froms", "queries", "joins"],
+)
+def test_what_is_nested_too_deep_is_refused(sql):
     with pytest.raises(SqlError, match="nested too deep"):
-        parse("SELECT " + "(" * 20_000 + "1" + ")" * 20_000)
+        parse(sql)
+
+
+def test_what_is_too_long_is_refused():
     with pytest.raises(SqlError, match="500,000 characters at the most"):
         compile_sql("SELECT '" + "a" * MOST_CHARACTERS + "'", parameters={}, views={}.get)
 

@@ -84,12 +84,20 @@ def test_filters(filters, kept):
         ("n = ", "cannot be read"),
         ("", "filters"),
         ("n = 'open", "cannot be read"),
+        ("n = 1; n = 2", "more than one clause"),
+        ("(" * 20_000 + "n = 1" + ")" * 20_000, "nested too deep"),
+        ("n = " + "CASE " * 20_000, "nested too deep"),
+        ("(n = 1 AND " * 399 + "n = 1" + ")" * 399, "nested too deep"),
     ],
 )
 def test_filters_that_dune_does_not_take(filters, reason):
     with pytest.raises(RequestError, match=reason) as raised:
         filtered(RESULT, filters)
     assert raised.value.status == 400
+
+
+def test_a_long_list_of_conditions_is_not_deep():
+    assert filtered(RESULT, " OR ".join(f"n = {number}" for number in range(-2_000, 0))).rows == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 
+from dagster_dune._nesting import is_too_deep
 from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, FOREIGN, MARK, NAMES
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
@@ -77,11 +78,13 @@ def parse(sql: str) -> exp.Query:
         tokens = _marked(as_calls(as_trino(previous_as_table(dialect.tokenize(sql), sql), sql)))
         if tokens and tokens[0].token_type not in _FIRST:
             raise error_at_token(tokens[0], f"Only SELECT is supported, not {tokens[0].text.upper()}")
+        if is_too_deep(tokens):
+            raise _too_deep()
         parsed = dialect.parser().parse(tokens, sql)
     except ParseError as error:
         raise _syntax_error(error) from None
     except RecursionError:
-        raise SqlError("The query is nested too deep for this emulator", type="FAILED_TYPE_SYNTAX") from None
+        raise _too_deep() from None
     except TokenError:
         raise SqlError(
             "The text cannot be read as SQL: a quote or a comment is not closed", type="FAILED_TYPE_SYNTAX"
@@ -98,6 +101,10 @@ def parse(sql: str) -> exp.Query:
         raise SqlError("Only SELECT is supported")
     _refuse_unlisted(statement, sql)
     return statement
+
+
+def _too_deep() -> SqlError:
+    return SqlError("The query is nested too deep for this emulator", type="FAILED_TYPE_SYNTAX")
 
 
 def _marked(tokens: list[Token]) -> list[Token]:
