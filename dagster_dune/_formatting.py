@@ -1,7 +1,9 @@
-"""How lists, durations and sizes stand in messages and metadata."""
+"""How lists, durations, sizes and URLs stand in messages and metadata."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 
 NAMES_SHOWN = 5
@@ -45,3 +47,13 @@ def readable_bytes(count: int) -> str:
             break
         size, unit = size / 1000, larger
     return f"{size:.3g} {unit}"
+
+
+def without_password(url: str | os.PathLike[str]) -> str:
+    """Write a path, or a URL without the password that stands in it.
+
+    Examples:
+        >>> without_password("sftp://user:secret@host/folder"), without_password("data/folder")
+        ('sftp://user:***@host/folder', 'data/folder')
+    """
+    return re.sub(r"(://[^/:@]*):[^/]*@", r"\1:***@", os.fspath(url))

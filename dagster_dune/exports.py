@@ -8,6 +8,7 @@ from urllib.parse import quote
 import dagster as dg
 
 from dagster_dune._execution.asset_executions import key_of
+from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import ROW_COUNT, TABLE_NAME, URI
 from dagster_dune.paging.options import ReadOptions, options_from
@@ -65,7 +66,7 @@ def build_dune_export(
         from dagster_dune.frames.duckdb_tables import check_table  # noqa: PLC0415  (pyarrow is slow to import)
 
         check_table(place, table)
-    folder = _with_one_slash(place)
+    folder, shown = _with_one_slash(place), without_password(place)
     kind = "parquet" if table is None else "duckdb"
     own_key = (
         dg.AssetKey.from_coercible(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])
@@ -79,7 +80,7 @@ def build_dune_export(
         group_name=group_name,
         required_resource_keys={resource_key},
         pool=pool,
-        description=f"The result of {upstream.to_user_string()} in {place}.",
+        description=f"The result of {upstream.to_user_string()} in {shown}.",
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         dune: DuneResource = getattr(context.resources, resource_key)
@@ -97,7 +98,7 @@ def build_dune_export(
                 **options,
             ).rows
         named = {} if table is None else {TABLE_NAME: table}
-        return dg.MaterializeResult(metadata={ROW_COUNT: rows, URI: place, **named})
+        return dg.MaterializeResult(metadata={ROW_COUNT: rows, URI: shown, **named})
 
     return export
 

@@ -328,3 +328,14 @@ def test_a_table_elsewhere_than_on_this_machine_is_refused_at_load():
         DuneConfigurationError, match=r"A DuckDB file is a local one, not 's3://.*Export to Parquet instead"
     ):
         build_dune_export(NUMBERS, to="s3://bucket/x.duckdb", table="numbers")
+
+
+@pytest.mark.parametrize("password", ["pa55word", "pa55@word", "pa55:word"])
+def test_the_password_of_a_url_is_shown_nowhere(resource, instance, password):
+    export = build_dune_export(NUMBERS, to=f"memory://user:{password}@host/folder")
+    result = dg.materialize([ASSETS, export], resources={"dune": resource}, instance=instance)
+    metadata = result.asset_materializations_for_node(export.op.name)[0].metadata
+    assert metadata["dagster/uri"].value == "memory://user:***@host/folder"
+    told = [str(export.specs_by_key), *map(str, instance.all_logs(result.run_id))]
+    assert any("Exporting" in text for text in told)
+    assert not [text for text in told if "pa55" in text]

@@ -20,6 +20,7 @@ from dagster_dune._execution.asset_executions import (
 from dagster_dune._execution.charges import add_metadata
 from dagster_dune._execution.has_client import HasClient
 from dagster_dune._execution.submissions.run_group import parent_id_of
+from dagster_dune._formatting import without_password
 from dagster_dune.metadata import export_metadata, upload_metadata
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class TableMethods(HasClient):
         digits = ARROW_DIGITS if table is None else SHORT_DIGITS
         with self.get_client() as client:
             reader = open_reader(client, execution_id, digits=digits, **options)
-            log.info("Exporting %s to %s: %s rows.", reader.name, to, reader.expected_rows)
+            log.info("Exporting %s to %s: %s rows.", reader.name, without_password(to), reader.expected_rows)
             if table is None:
                 export = write_parquet(reader, to, storage_options=storage_options)
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.leftovers import can_be_written, is_left
@@ -144,12 +144,12 @@ def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) 
         file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
     except (ImportError, ValueError, TypeError) as error:
         raise DuneConfigurationError(
-            f"The file system of {_without_password(text)!r} cannot be used: {_reason(error)}.",
+            f"The file system of {without_password(text)!r} cannot be used: {_reason(error)}.",
             hint="Check the URL, storage_options, and that the package of the file system is installed.",
         ) from error
     except Exception as error:  # each store has its own
         raise DuneResultError(
-            f"The file system of {_without_password(text)!r} cannot be used: {_reason(error)}.",
+            f"The file system of {without_password(text)!r} cannot be used: {_reason(error)}.",
             hint="Check the URL, storage_options, and that the file system can be reached from here.",
         ) from error
     protocols = [file_system.protocol] if isinstance(file_system.protocol, str) else file_system.protocol
@@ -219,10 +219,6 @@ def _unwritable(path: str | os.PathLike[str], error: Exception) -> DuneResultErr
 def _reason(error: Exception) -> str:
     """What an error says, or of what type one is that says nothing."""
     return str(error).strip().removesuffix(".") or type(error).__name__
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", url)
 
 
 def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
