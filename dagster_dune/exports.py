@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_dune._execution.asset_executions import key_of
 from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.metadata import ROW_COUNT, TABLE_NAME, URI
+from dagster_dune.metadata import PARTITION_ROW_COUNT, ROW_COUNT, TABLE_NAME, URI
 from dagster_dune.paging.options import ReadOptions, options_from
 from dagster_dune.resource import DuneResource
 
@@ -84,11 +84,10 @@ def build_dune_export(
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         dune: DuneResource = getattr(context.resources, resource_key)
-        rows = 0
         for partition in context.partition_keys if partitions_def else [None]:
             name = own_key.path[-1] if partition is None else quote(partition, safe="")
             target = place if table is not None else f"{folder}{name}.parquet"
-            rows += dune.export(
+            rows = dune.export(
                 context,
                 upstream,
                 target,
@@ -97,8 +96,11 @@ def build_dune_export(
                 storage_options=storage_options,
                 **options,
             ).rows
+            if partition is not None:  # metadata of the result would be that of each partition of the run
+                context.add_asset_metadata({ROW_COUNT: rows, PARTITION_ROW_COUNT: rows}, own_key, partition)
+        counts = {} if partitions_def else {ROW_COUNT: rows}
         named = {} if table is None else {TABLE_NAME: table}
-        return dg.MaterializeResult(metadata={ROW_COUNT: rows, URI: shown, **named})
+        return dg.MaterializeResult(metadata={**counts, URI: shown, **named})
 
     return export
 

@@ -339,3 +339,16 @@ def test_the_password_of_a_url_is_shown_nowhere(resource, instance, password):
     told = [str(export.specs_by_key), *map(str, instance.all_logs(result.run_id))]
     assert any("Exporting" in text for text in told)
     assert not [text for text in told if "pa55" in text]
+
+
+def test_partitions_of_one_run_have_their_own_rows(dune, resource, instance, tmp_path):
+    rows = "SELECT n FROM UNNEST(sequence(1, day(DATE '{{day}}'))) AS s(n)"
+    dune.load_query(2, "by_day", rows, parameters=[{"key": "day", "type": "text", "value": ""}])
+    files = build_dune_export(["dune", "by_day_2"], to=tmp_path / "days", partitions_def=DAYS)
+    table = build_dune_export(["dune", "by_day_2"], to=tmp_path / "a.duckdb", table="days", partitions_def=DAYS)
+    range_ = {"dagster/asset_partition_range_start": "2026-01-01", "dagster/asset_partition_range_end": "2026-01-03"}
+    result = dg.materialize([DAILY, files, table], resources={"dune": resource}, instance=instance, tags=range_)
+    for export in (files, table):
+        told = [event.metadata for event in result.asset_materializations_for_node(export.op.name)]
+        counts = [(each["dagster/row_count"].value, each["dagster/partition_row_count"].value) for each in told]
+        assert counts == [(1, 1), (2, 2), (3, 3)]
