@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator
 
-from dagster_dune._execution.asset_executions import executions_of, place_of
+from dagster_dune._execution.asset_executions import executions_of, log_of, place_of
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import expected_export_metadata, export_metadata
 from dagster_dune.paging.options import ReadOptions
@@ -81,18 +81,25 @@ class DuneIOManager(dg.ConfigurableIOManager):
         """Read the result of an asset as its reader's annotation says.
 
         Raises:
-            DuneConfigurationError: The annotation is no frame, or the input's metadata no option of reading.
+            DuneConfigurationError: The annotation is no frame, the input is of no asset, or its metadata no option of
+                reading.
             DuneResultError: There is no such result, or it cannot be read.
         """
         from dagster_dune.frames.results import get_result  # noqa: PLC0415  (pyarrow is slow to import)
         from dagster_dune.frames.targets import target_of  # noqa: PLC0415
 
         target = target_of(context.dagster_type.typing_type)
-        options = self._options(context.definition_metadata or {}, context.name)
+        if not context.has_asset_key:
+            raise DuneConfigurationError(
+                f"The input {context.name!r} is of no asset, and DuneIOManager reads results of Dune assets.",
+                hint="Make the reader an asset, or read in it with DuneResource.get_result.",
+            )
+        name = context.asset_key.to_user_string()
+        # Definitions.load_asset_value reads outside of runs, where an input has no name.
+        options = self._options(context.definition_metadata or {}, context.name if context.has_input_name else name)
         partitions = context.asset_partition_keys if context.has_asset_partitions else None
         with place_of(context) as place:
             executions = executions_of(place, context.asset_key, partition_keys=partitions)
-        name = context.asset_key.to_user_string()
 
         def tell(metadata: dict[str, Any]) -> None:
             # Dagster notes it for the event of the input, and then has no observation that is of several partitions.
@@ -112,7 +119,7 @@ class DuneIOManager(dg.ConfigurableIOManager):
             self.dune.get_client(),
             executions,
             as_=context.dagster_type.typing_type,
-            log=context.log,
+            log=log_of(context),
             on_begin=begin,
             on_export=end,
             closes_client=True,

@@ -232,6 +232,36 @@ def test_partitions_are_read_one_by_one_and_as_a_range(resources, instance):
     assert (export.value["rows"], len(export.value["execution_ids"]), export.value["bytes"] > 0) == (2, 2, True)
 
 
+@pytest.mark.parametrize("frame", [pl.DataFrame, pa.RecordBatchReader])
+def test_definitions_load_values_outside_of_runs(resources, instance, frame):
+    defs = dg.Definitions(assets=[ASSETS, DAILY], resources=resources)
+    dg.materialize([ASSETS], resources=resources, instance=instance)
+    dg.materialize([DAILY], resources=resources, instance=instance, partition_key="2026-01-02")
+    numbers = defs.load_asset_value(NUMBERS, python_type=frame, instance=instance, metadata={"filters": "n > 3"})
+    days = defs.load_asset_value(BY_DAY, python_type=frame, instance=instance, partition_key="2026-01-02")
+    assert [pl.DataFrame(each).to_dict(as_series=False) for each in (numbers, days)] == [
+        {"n": [4, 5], "t": ["a", "a"]},
+        {"day": ["2026-01-02"]},
+    ]
+    with pytest.raises(DuneConfigurationError, match="input 'dune/numbers_1' has the key 'filter'"):
+        defs.load_asset_value(NUMBERS, python_type=frame, instance=instance, metadata={"filter": "n > 3"})
+
+
+def test_an_input_of_an_op_that_is_of_no_asset_is_refused(resources, instance, dune):
+    @dg.op(ins={"numbers": dg.In(input_manager_key="dune_io")})
+    def count(numbers: pl.DataFrame) -> int:
+        return len(numbers)
+
+    @dg.job(resource_defs=resources)
+    def counting():
+        count()
+
+    before = len(dune.journal())
+    with pytest.raises(DuneConfigurationError, match=r"The input 'numbers' is of no asset.*get_result"):
+        counting.execute_in_process(instance=instance)
+    assert len(dune.journal()) == before
+
+
 @pytest.mark.processes
 def test_results_are_read_across_processes(queries, dune, monkeypatch, tmp_path):
     monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
