@@ -114,24 +114,25 @@ class KnownExecutions:
 
     Attributes:
         ids: Every execution that an event names.
-        materialized: Of those that made the asset's rows, when they ended, in seconds since 1970.
+        materialized: Of those that made the asset's rows, when they ended, in seconds since 1970; None where no event
+            says so.
         column: A column of its newest rows; None where none is known.
     """
 
     ids: frozenset[str]
-    materialized: Mapping[str, float]
+    materialized: Mapping[str, float | None]
     column: str | None
 
     @classmethod
     def read(cls, instance: dg.DagsterInstance, key: dg.AssetKey, since: float | None = None) -> KnownExecutions:
         """Read an asset's events: all since a moment, or the newest hundred of each kind if that is None."""
-        ids, materialized, column = set[str](), dict[str, float](), None
+        ids, materialized, column = set[str](), dict[str, float | None](), None
         for record in _records(instance.fetch_materializations, key, since):
             event = record.asset_materialization
             if event is None or (id_ := event.metadata.get(EXECUTION_ID)) is None:
                 continue
             ended = event.metadata.get(ENDED_AT)
-            materialized[str(id_.value)] = float(ended.value) if ended else record.timestamp  # type: ignore[arg-type]
+            materialized[str(id_.value)] = float(ended.value) if ended else None  # type: ignore[arg-type]
             column = column or _column(event)
         for record in _records(instance.fetch_observations, key, since):
             observation = record.event_log_entry.asset_observation
@@ -152,6 +153,20 @@ class KnownExecutions:
             return [id_ for id_ in newest_first if id_ not in self.ids]
         oldest = min(self.materialized)
         return [id_ for id_ in reversed(newest_first) if id_ > oldest and id_ not in self.ids]
+
+    def replace(self, refresh: Refresh) -> bool:
+        """Whether one of them has made newer rows than a refresh has.
+
+        Where no event says when one ended, the later submission counts as the newer: the moment at which an event was
+        stored may be long after the end.
+        """
+        if refresh.ended_at is None:
+            return False
+        # Assumption: ulid-order.
+        return any(
+            id_ > refresh.execution_id if ended is None else ended > refresh.ended_at
+            for id_, ended in self.materialized.items()
+        )
 
 
 def open_submissions(
@@ -196,11 +211,10 @@ def news(
     submitted = [refresh.status.submitted_at for refresh in refreshes]
     since = min((moment - CLOCK_SKEW).timestamp() if moment else 0.0 for moment in submitted)
     logged = KnownExecutions.read(instance, asset.key, since)
-    newest = max(logged.materialized.values(), default=0.0)
     for refresh in sorted(refreshes, key=lambda refresh: refresh.ended_at or 0.0):
         if refresh.execution_id in logged.ids or (intents and refresh.started_after(min(intents))):
             continue
-        yield _event(asset, refresh, is_replaced=refresh.ended_at is not None and refresh.ended_at < newest)
+        yield _event(asset, refresh, is_replaced=logged.replace(refresh))
 
 
 def _event(asset: ObservedAsset, refresh: Refresh, *, is_replaced: bool) -> RefreshEvent:
