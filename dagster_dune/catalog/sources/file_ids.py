@@ -1,7 +1,7 @@
 """Which query a ``.sql`` file is: the id that its header, its name or the comments at its start give it.
 
 A wrong id runs, and pays for, a stranger's query. So a number is taken for an id only where it can hardly be anything
-else, and where two could be one, neither is.
+else, and where two could be one, neither is. What comments say is read in `comment_ids` beside this module.
 """
 
 from __future__ import annotations
@@ -15,50 +15,19 @@ IdPlace = Literal["prefix", "suffix", "header"]
 
 ID = r"[1-9][0-9]{0,17}"
 SHORTEST_SURE_ID = 5
-AT_START = re.compile(rf"(?P<id>{ID})(?![0-9])(?P<separator>[ _.-]+|$)")
-AT_END = re.compile(rf"(?:^|[ _.-]+)(?P<id>{ID})$|(?:^|[ _.-]*)[(\[](?P<bracketed>{ID})[)\]]$")
-QUERY_NAME = re.compile(rf"(?:^|[ _.-])query[ _-](?P<id>{ID})(?:[ _.-]|$)", re.IGNORECASE)
-
-MARKDOWN_LINK = re.compile(r"\[([^\[\]]{1,60})\]\(([^()]{1,200})\)")
-
-# A comment's line that says which query the file is. What else links to queries (forked from, see also) does not.
-LINK = re.compile(
-    rf"(?:(?P<label>[a-z _-]{{1,30}}):? ?)?[<(\[]?(?:https?://)?(?:www\.)?dune\.(?:com|xyz)/queries/(?P<id>{ID})(?![0-9])",
+# What may stand around an id: not the signs of amounts (>100000, $50000, 10,000) and of decimals (0.123456).
+SEPARATOR = r"(?:_|[^\w$€£¥%<>=≤≥≈~+*^,'])"
+WHOLE_ID = rf"(?<![0-9]\.)(?P<id>{ID})(?![0-9]|\.[0-9])"
+AT_START = re.compile(rf"^{SEPARATOR}*{WHOLE_ID}(?:{SEPARATOR}|$)")
+AT_END = re.compile(rf"(?:^|{SEPARATOR}){WHOLE_ID}{SEPARATOR}*$")
+AFTER_ITS_NAME = re.compile(
+    rf"(?:^{SEPARATOR}*id|(?:^|{SEPARATOR})(?:q|(?:dune|query|dune{SEPARATOR}query)(?:{SEPARATOR}*id)?))"
+    rf"{SEPARATOR}*{WHOLE_ID}(?={SEPARATOR}|$)",
     re.IGNORECASE,
 )
-DECORATION = re.compile(r"^[^\w\[(<]+")
-AFTER_LINK = re.compile(r"^[^\s,;]*[\s,;&|+>)\]]*")
-LABEL_WORDS = frozenset(
-    [
-        "view",
-        "open",
-        "run",
-        "this",
-        "the",
-        "is",
-        "on",
-        "in",
-        "at",
-        "of",
-        "to",
-        "dune",
-        "query",
-        "link",
-        "url",
-        "saved",
-        "live",
-        "published",
-        "and",
-        "or",
-    ]
-)
-NAMED = re.compile(
-    r"(?:(?:this is )?dune query(?: id)?|(?:dune|query|dune[ _-]query)[ _-]id|saved (?:on dune )?as)"
-    rf"[ :=#]{{1,4}}(?:dune )?(?:query[ _#-])?(?P<id>{ID})(?![0-9])(?P<more>[^:.,;(]*)",
-    re.IGNORECASE,
-)
-SHORTEST_NAMED_ID = 4  # a line such as "Dune query 2 of 5" numbers queries by itself
-LONGEST_LINE = 500
+INSIDE = re.compile(rf"{SEPARATOR}{WHOLE_ID}(?={SEPARATOR})")
+AROUND = re.compile(rf"^{SEPARATOR}+|{SEPARATOR}+$")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 DATE_FORMS = ("%Y%m%d", "%d%m%Y", "%m%d%Y", "%Y%m", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
 DATE_YEARS = range(1990, 2100)
@@ -96,13 +65,13 @@ class Number(NamedTuple):
         id: The number.
         place: Where it stands.
         rest: The name without it.
-        is_date: Whether it reads as a date, or as the time of day after one.
+        is_title: Whether it reads as a date, as the time of day after one, or as a count: a digit with zeros.
     """
 
     id: int
     place: IdPlace
     rest: str
-    is_date: bool
+    is_title: bool
 
     @property
     def is_long(self) -> bool:
@@ -113,9 +82,9 @@ class Number(NamedTuple):
 def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequence[IdPlace] = ()) -> Found:
     """Tell which query a file is.
 
-    The id in the header or in ``dune.yml`` counts; else a number of at least five digits in the file's name that does
-    not read as a date; else a link in the comments at its start; else what ``ids:`` in ``dune.yml`` allows. Two that
-    could both be the id leave it unknown, unless ``ids:`` decides.
+    The id in the header or in ``dune.yml`` counts; else a number of at least five digits in the file's name that reads
+    as no date and no count; else a link in the comments at its start; else what ``ids:`` in ``dune.yml`` allows. Two
+    that could both be the id leave it unknown, unless ``ids:`` decides.
 
     Args:
         stem: The file's name without its ending.
@@ -133,7 +102,7 @@ def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequ
     """
     names_count = tuple(allowed) != ("header",)
     numbers = list(numbers_in(stem)) if names_count else []
-    sure = [number for number in numbers if number.is_long and not number.is_date]
+    sure = [number for number in numbers if number.is_long and not number.is_title]
     if stated is not None:
         # A link to another query was copied along with the query's text; a long number is nobody's decoration.
         others = [f"its name says {number.id}" for number in sure if number.id != stated]
@@ -147,10 +116,15 @@ def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequ
         places = [f"{number.id} in its name" for number in sure]
         places += [f"{link} in a comment at its start" for link in linked if link not in {n.id for n in sure}]
         return Found(None, stem, tuple(candidates), f"it could be one of several queries ({' or '.join(places)})")
-    dates = [number.id for number in numbers if number.is_long]
-    if dates:
-        shown = " and ".join(map(str, dates))
-        return Found(None, stem, tuple(dates), f"{shown} in its name may be a date")
+    titles = [number.id for number in numbers if number.is_long]
+    if titles:
+        shown = " and ".join(map(str, titles))
+        what = "count" if all(map(_is_round, titles)) else "date"
+        return Found(None, stem, tuple(titles), f"{shown} in its name may be a {what}")
+    inside = list(_numbers_inside(stem)) if names_count else []
+    if inside:
+        shown, stand = " and ".join(map(str, inside)), "stand" if len(inside) > 1 else "stands"
+        return Found(None, stem, tuple(inside), f"{shown} {stand} in the middle of its name")
     short = [str(number.id) for number in numbers]
     are = "are" if len(short) > 1 else "is"
     return Found(None, stem, why=f"{' and '.join(short)} in its name {are} too short for an id" if short else "")
@@ -160,22 +134,38 @@ def numbers_in(stem: str) -> Iterator[Number]:
     """Find the numbers at the places of a file's name where ids stand, each once.
 
     Examples:
-        >>> [number[:2] for number in numbers_in("22258_since_20000")]
-        [(22258, 'prefix'), (20000, 'suffix')]
+        >>> [number[:2] for number in numbers_in("22258_since_20500")]
+        [(22258, 'prefix'), (20500, 'suffix')]
         >>> [number.rest for number in numbers_in("holders (3511234)")]
         ['holders']
     """
     seen = set[int]()
-    start, end, name = AT_START.match(stem), AT_END.search(stem), QUERY_NAME.search(stem)
+    stem = UUID.sub(lambda uuid: "x" * len(uuid[0]), stem)
+    start, end, name = AT_START.search(stem), AT_END.search(stem), AFTER_ITS_NAME.search(stem)
     found: list[tuple[re.Match[str] | None, IdPlace]] = [(start, "prefix"), (end, "suffix"), (name, "suffix")]
     for match, place in found:
         if match is None:
             continue
-        number = int(match["id"] or match["bracketed"])
+        number = int(match["id"])
         if number not in seen:
             seen.add(number)
-            rest = f"{stem[: match.start()]} {stem[match.end() :]}".strip(" _.-")
-            yield Number(number, place, rest, is_date(number) or _is_time(stem[: match.end()].rstrip(" _.-")))
+            rest = AROUND.sub("", f"{stem[: match.start()]} {stem[match.end() :]}")
+            is_title = is_date(number) or _is_time(stem[: match.end("id")])
+            is_count = _is_round(number) and (name is None or name["id"] != match["id"])
+            yield Number(number, place, rest, is_title or is_count)
+
+
+def _numbers_inside(stem: str) -> Iterator[int]:
+    """Find the long numbers in the middle of a file's name, which only the account can confirm."""
+    for match in INSIDE.finditer(UUID.sub("", stem)):
+        number = int(match["id"])
+        if len(match["id"]) >= SHORTEST_SURE_ID and not is_date(number) and not _is_round(number):
+            yield number
+
+
+def _is_round(number: int) -> bool:
+    """Whether a number is a digit with zeros behind it, as in ``top_10000``."""
+    return str(number)[1:].strip("0") == ""
 
 
 def is_date(number: int) -> bool:
@@ -205,36 +195,6 @@ def _is_time(until: str) -> bool:
     """Whether the number at the end of a text is the time of day after a date."""
     time = TIME_AFTER_DATE.search(until)
     return time is not None and is_date(int(re.sub(r"[^0-9]", "", time["date"])))
-
-
-def ids_in_comment(comment: str) -> Iterator[int]:
-    """Find the ids that the lines of a comment give to their file.
-
-    Examples:
-        >>> list(ids_in_comment(" query link: https://dune.com/queries/4711"))
-        [4711]
-        >>> list(ids_in_comment("SAVED AS: query_4711")), list(ids_in_comment("forked from dune.com/queries/4711"))
-        ([4711], [])
-    """
-    for text in comment.splitlines():
-        if len(text) > LONGEST_LINE:
-            continue
-        line = MARKDOWN_LINK.sub(r"\1: \2", " ".join(DECORATION.sub("", text).split()))
-        if LINK.match(line):
-            yield from _linked(line)
-        elif named := NAMED.match(line):
-            digits = len(named["id"])
-            if digits >= SHORTEST_SURE_ID or (digits == SHORTEST_NAMED_ID and not named["more"].strip()):
-                yield int(named["id"])
-
-
-def _linked(line: str) -> Iterator[int]:
-    """The links of a line that begins with one, up to the first that is given another meaning."""
-    while link := LINK.match(line):
-        if not LABEL_WORDS.issuperset(filter(None, re.split(r"[ _-]+", (link["label"] or "").lower()))):
-            return
-        yield int(link["id"])
-        line = AFTER_LINK.sub("", line[link.end() :])
 
 
 def _allowed(numbers: Sequence[Number], linked: Sequence[int], allowed: Sequence[IdPlace]) -> int | None:

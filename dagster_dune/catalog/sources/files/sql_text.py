@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from dagster_dune.catalog.sources.file_ids import ids_in_comment
+from dagster_dune.catalog.sources.comment_ids import ids_in_comment
 from dagster_dune.catalog.sources.files.header import Header
 from dagster_dune.catalog.sources.files.yaml_text import YamlText
 from dagster_dune.errors import DuneCatalogError
@@ -116,7 +116,7 @@ def parse_sql_text(text: str, source: str) -> SqlText:
         raise DuneCatalogError(f"{source} holds no SQL.", hint="Write the query, or remove the file.")
     headers = [comment for comment in comments if HEADER_START.match(comment["block"] or "")]
     others = [comment for comment in comments if comment not in headers]
-    linked = tuple(dict.fromkeys(found for comment in others for found in ids_in_comment(_words(comment))))
+    linked = tuple(dict.fromkeys(ids_in_comment("\n".join(_words(comment) for comment in others))))
     code_line = _line(text, end)
     if nearly := NEARLY_A_HEADER.match(text) or LATE_HEADER.search(text, end):
         logger.warning(
