@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pydantic import ValidationError
@@ -145,7 +145,7 @@ def consistent(
     all_external = tuple(dict.fromkeys([*external, *sorted(left_out.names & read - objects.keys())]))
     kept: list[DuneCheck] = []
     for check in checks:
-        with left_out.if_wrong():
+        with left_out.if_wrong(_place_of_check(check, objects)):
             check_consistent([*kept, check], objects, all_external, graph.backed)
             kept.append(check)
     return CatalogContents(
@@ -155,6 +155,12 @@ def consistent(
         unidentified=tuple(unidentified),
         checks=tuple(kept),
     )
+
+
+def _place_of_check(check: DuneCheck, objects: Mapping[str, MaterializedView | Query]) -> str:
+    """The file that a check stands in: that of its query, or else of what it checks."""
+    obj = objects.get(check.sql_name or check.asset)
+    return str(obj.source) if obj and obj.source else ""
 
 
 def described(obj: MaterializedView | Query) -> str:

@@ -149,6 +149,7 @@ def test_odd_files(tmp_path, caplog):
     (tmp_path / "large_4100005.sql").write_text("-- " + "x" * 2_000_000 + "\nSELECT 1")
     (tmp_path / "empty_4100006.sql").write_text("")
     (tmp_path / "comment_4100007.sql").write_text("-- gone\n/* for good */")
+    (tmp_path / "wide_4100012.sql").write_bytes("SELECT 1".encode("utf-16-le"))
     (tmp_path / "folder_4100008.sql").mkdir()
     (tmp_path / "nowhere_4100009.sql").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe_4100010.sql")
@@ -156,11 +157,31 @@ def test_odd_files(tmp_path, caplog):
     catalog = DuneCatalog.from_directory(tmp_path)
     assert [obj.sql_name for obj in catalog] == ["query_4100001"]
     assert "query_4100002" in catalog["query_4100001"].references
-    for name in ["utf16", "cp1252", "null", "large", "empty", "comment", "nowhere", "pipe", "4100011"]:
+    for name in ["utf16", "cp1252", "null_", "large", "empty", "comment", "nowhere", "pipe", "4100011", "wide"]:
         assert len([text for text in caplog.messages if f"{name}" in text]) == 1, name
-    assert len(caplog.messages) == 9
+    assert len(caplog.messages) == 10
     assert "cp1252_4100003.sql, line 2: this is no UTF-8 text" in caplog.text
     assert "looks like UTF-16" in caplog.text
+    assert "nowhere_4100009.sql cannot be read: No such file or directory. Mend it" in caplog.text
+    assert "pipe_4100010.sql cannot be read: it is no regular file. Remove it, or list it in exclude" in caplog.text
+    assert "wide_4100012.sql, line 1: there are null characters" in caplog.text
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed_once(tmp_path, caplog):
+    folder, elsewhere = tmp_path / "queries", tmp_path / "elsewhere"
+    for path in (folder, elsewhere / "deeper"):
+        path.mkdir(parents=True)
+    (folder / "one_4100001.sql").write_text("SELECT 1")
+    (elsewhere / "deeper" / "two_4100002.sql").write_text("SELECT 2")
+    (tmp_path / "beside_4100003.sql").write_text("SELECT 3")
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "again").symlink_to(elsewhere / "deeper")
+    (folder / "own").symlink_to(folder)
+    (folder / "above").symlink_to(tmp_path)
+    (elsewhere / "back").symlink_to(folder)
+    catalog = DuneCatalog.from_directory(folder, strict=True)
+    assert {obj.sql_name for obj in catalog} == {"query_4100001", "query_4100002"}
+    assert caplog.messages == []
 
 
 def test_what_is_left_out_may_be_named_by_deps(tmp_path, caplog):

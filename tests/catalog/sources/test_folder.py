@@ -261,9 +261,20 @@ def test_a_copy_of_an_object_is_left_out_with_a_warning(tmp_path, write, caplog)
     write("a_4100001.sql", "SELECT 1")
     write("b_4100001.sql", "select  1 -- the same\n;")
     assert only(tmp_path).slug == "a"
-    (record,) = caplog.records
-    assert "a_4100001.sql, line 1 and " in record.getMessage()
-    assert "b_4100001.sql, line 1 are both query_4100001" in record.getMessage()
+    (message,) = caplog.messages
+    assert message.startswith("Left out of the catalog: ")
+    assert "b_4100001.sql, line 1 is query_4100001, as " in message
+    assert "a_4100001.sql, line 1 is, with the same SQL. Remove one of the files." in message
+    with pytest.raises(DuneCatalogError, match=r"b_4100001\.sql, line 1 is query_4100001"):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+def test_copies_beside_another_version_are_told_once(tmp_path, write, caplog):
+    for name, sql in {"a": "SELECT 1", "b": "SELECT 1", "c": "SELECT 2", "good": "SELECT 3"}.items():
+        write(f"{name}_{4100002 if name == 'good' else 4100001}.sql", sql)
+    assert only(tmp_path).query_id == 4100002
+    (message,) = caplog.messages
+    assert "are all query_4100001, with different SQL" in message
 
 
 def test_the_place_of_the_sql(tmp_path, write):
@@ -565,11 +576,15 @@ def test_a_header_and_dune_yml_with_other_ids(tmp_path, write, caplog):
     ]
 
 
-def test_external_names_of_dune_yml_are_told_with_their_line(tmp_path, write):
+def test_a_wrong_external_name_of_dune_yml_takes_nothing_else_down(tmp_path, write, caplog):
     write("x_4100001.sql", "SELECT 1")
-    file = write("dune.yml", "ids: suffix\nexternal: [foo]\n")
-    with pytest.raises(DuneCatalogError, match=re.escape(f"{file}, line 2: in dune.yml: 'foo' is no name")):
-        DuneCatalog.from_directory(tmp_path)
+    file = write("dune.yml", "ids: suffix\nexternal: [foo, query_4100009]\n")
+    catalog = DuneCatalog.from_directory(tmp_path)
+    assert ([obj.sql_name for obj in catalog], catalog.external) == (["query_4100001"], ("query_4100009",))
+    (message,) = caplog.messages
+    assert f"{file}, line 2: 'foo' is no name" in message
+    with pytest.raises(DuneCatalogError, match=re.escape(f"{file}, line 2: 'foo' is no name")):
+        DuneCatalog.from_directory(tmp_path, strict=True)
 
 
 def test_tabs_in_a_header_are_named(tmp_path, write):

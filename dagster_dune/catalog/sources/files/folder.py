@@ -55,8 +55,8 @@ def read_directory(
 ) -> CatalogContents:
     """Read every ``.sql`` file of a folder and of the folders in it, except hidden ones.
 
-    A file that cannot be read, holds no SQL or has a wrong header is left out; so are files that are one object with
-    different SQL, and objects that contradict each other.
+    A file that cannot be read, holds no SQL or has a wrong header is left out; so are copies of a file, files that are
+    one object with different SQL, and objects that contradict each other.
 
     Args:
         path: The folder.
@@ -109,20 +109,17 @@ def _cheap_garbage_collection() -> Iterator[None]:
 def _only(versions: list[MaterializedView | Query], left_out: LeftOut) -> MaterializedView | Query | None:
     """Of several files of one object: the first of copies, none where their SQL differs."""
     first, *others = versions
+    if any(other.fingerprint != first.fingerprint for other in others):
+        places = " and ".join(str(obj.source) for obj in versions)
+        left_out.add(
+            f"{places} are {'both' if len(versions) == 2 else 'all'} {first.sql_name}, with different SQL. "
+            "Remove all but one of the files, or correct their ids.",
+            [first.sql_name],
+        )
+        return None
     for other in others:
-        if first.fingerprint != other.fingerprint:
-            places = " and ".join(str(obj.source) for obj in versions)
-            left_out.add(
-                f"{places} are {'both' if len(versions) == 2 else 'all'} {first.sql_name}, with different SQL. "
-                "Remove all but one of the files, or correct their ids.",
-                [first.sql_name],
-            )
-            return None
-        logger.warning(
-            "%s and %s are both %s, with the same SQL; the second is left out.",
-            first.source,
-            other.source,
-            first.sql_name,
+        left_out.add(
+            f"{other.source} is {first.sql_name}, as {first.source} is, with the same SQL. Remove one of the files."
         )
     return first
 

@@ -28,7 +28,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from dagster_dune.catalog.objects import Names
+from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.sources.file_ids import IdPlace
 from dagster_dune.catalog.sources.files.header import Header
 from dagster_dune.catalog.sources.files.yaml_text import LONGEST_WORD, YamlText
@@ -37,6 +37,7 @@ from dagster_dune.errors import DuneCatalogError
 
 FILE_NAME = "dune.yml"
 MAX_BYTES = 2_000_000
+MEND = "Mend it, remove it, or list it in exclude."
 
 
 def _as_list(value: Any) -> Any:
@@ -56,7 +57,7 @@ class FolderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     queries: dict[str, Any] = {}
-    external: Names = ()
+    external: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     exclude: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     ids: Annotated[tuple[IdPlace, ...], BeforeValidator(_as_list)] = ()
 
@@ -118,7 +119,9 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
             continue
         gone = [file for file in below if is_excluded(file, path.parent, said.exclude)]
         settings.files = [file for file in settings.files if file not in gone]
-        settings.external |= dict.fromkeys(said.external)
+        for name in said.external:
+            with left_out.if_wrong(f"{shown(path)}, line {text.line_of('external')}"):
+                settings.external[Reference.parse(name).name] = None
         settings.ids |= dict.fromkeys(below, said.ids) if said.ids else {}
         _read_queries(path, text, said, below, gone, settings, left_out)
     return settings
@@ -170,14 +173,28 @@ def is_excluded(file: Path, folder: Path, patterns: Sequence[str]) -> bool:
 
 
 def visible_files(folder: Path, left_out: LeftOut) -> list[Path]:
-    """Find the files of a folder, and of the folders in it, except hidden ones and those in hidden folders."""
+    """Find the files of a folder, and of the folders in it, except hidden ones and those in hidden folders.
+
+    Links to folders elsewhere are followed; each folder is read once, so that links may lead in circles.
+    """
     found = []
+    top = Path(os.path.realpath(folder))
+    walked = {top}
 
     def unreadable(error: OSError) -> None:
-        left_out.add(f"The folder {shown(Path(error.filename))} cannot be read: {error.strerror}.")
+        left_out.add(f"The folder {shown(Path(error.filename))} cannot be read: {error.strerror}. {MEND}")
 
-    for parent, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    def is_new(path: Path) -> bool:
+        real = Path(os.path.realpath(path))
+        is_link = os.path.islink(path)  # noqa: PTH114  (Path.is_symlink raises where a path is too long)
+        has_another_way = is_link and (real in top.parents or top in real.parents)
+        if has_another_way or real in walked:
+            return False
+        walked.add(real)
+        return True
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and is_new(Path(parent, name))]
         found += [Path(parent, name) for name in files if not name.startswith(".")]
     return sorted(found)
 
@@ -199,14 +216,16 @@ def read_text(file: Path) -> str:
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise DuneCatalogError(f"{name} cannot be read: it is no regular file.")
+            raise DuneCatalogError(
+                f"{name} cannot be read: it is no regular file.", hint="Remove it, or list it in exclude."
+            )
         if status.st_size > MAX_BYTES:
             raise DuneCatalogError(
                 f"{name} is too large: {status.st_size:,} bytes.", hint=f"The most is {MAX_BYTES:,} bytes."
             )
         content = file.read_bytes()
     except OSError as error:
-        raise DuneCatalogError(f"{name} cannot be read: {error.strerror or error}.") from error
+        raise DuneCatalogError(f"{name} cannot be read: {error.strerror or error}.", hint=MEND) from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -216,5 +235,8 @@ def read_text(file: Path) -> str:
             f"{name}, line {line}: this is no UTF-8 text; the file looks like {encoding}.", hint="Save it as UTF-8."
         ) from error
     if "\0" in text:
-        raise DuneCatalogError(f"{name} holds null characters, so it is no text.", hint="Save it as UTF-8.")
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DuneCatalogError(
+            f"{name}, line {line}: there are null characters, so the file is no text.", hint="Save it as UTF-8."
+        )
     return text.replace("\r\n", "\n").replace("\r", "\n")
