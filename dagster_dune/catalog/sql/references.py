@@ -22,6 +22,7 @@ from dagster_dune.catalog.sql.tokens import (
     MARKER,
     PARAMETER,
     TRINO,
+    is_closed,
     tokenized,
     without_incremental_function,
 )
@@ -73,7 +74,7 @@ def reading(tokens: list[Token], sql: str) -> Reading:
         tokens = without_incremental_function(tokens)
     in_tree = None if is_too_deep(tokens) else _names_by_parser(tokens, sql)
     names = list(names_in_tokens(tokens)) if in_tree is None else in_tree
-    is_parsed = in_tree is not None and bool(tokens)
+    is_parsed = in_tree is not None and is_closed(tokens, sql)
     found = {_reference(name.parts) for name in names}
     return Reading(tuple(sorted(reference for reference in found if reference)), view_parameters(names, sql), is_parsed)
 

@@ -40,12 +40,22 @@ def tokenized(sql: str, *, spark_quotes: bool = False) -> list[Token]:
     """
     tokenize = _SparkQuotes(dialect=TRINO).tokenize if spark_quotes else TRINO.tokenize
     sql = PARAMETER.sub(MARKER, sql)
-    for closing in ("", "'", '"', "*/"):
+    for closing in ("", "'", '"', "*/", "`" if spark_quotes else ""):
         try:
             return list(tokenize(sql + closing))
         except TokenError:
             continue
     return []
+
+
+def is_closed(tokens: Sequence[Token], sql: str) -> bool:
+    """Whether the tokens are all that `tokenized` has of a text, and no quote of it runs to its end.
+
+    Examples:
+        >>> [is_closed(tokenized(sql), sql) for sql in ("SELECT 'a'", "SELECT 'a", "")]
+        [True, False, False]
+    """
+    return bool(tokens) and tokens[-1].end < len(PARAMETER.sub(MARKER, sql))
 
 
 def without_incremental_function(tokens: list[Token]) -> list[Token]:

@@ -342,6 +342,20 @@ def test_names_of_the_past_and_of_nobody(sql, names):
 
 
 @pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("SELECT 'abc FROM dex.trades", []),
+        ('SELECT * FROM dex.trades WHERE "x', ["dex.trades"]),
+        ("SELECT * FROM `dex`.`trades` WHERE x = `y", ["dex.trades"]),
+    ],
+)
+def test_a_quote_that_is_not_closed_is_told(sql, names):
+    read = reading(tokenized(sql), sql)
+    assert [reference.name for reference in read.references] == names
+    assert not read.is_parsed
+
+
+@pytest.mark.parametrize(
     "sql", ["SHOW TABLES", "CREATE FUNCTION a.f(x json) RETURNS text AS $$ SELECT 1 $$", "CALL x()"]
 )
 def test_what_is_no_query_is_told_with_its_file_alone(sql, caplog):
