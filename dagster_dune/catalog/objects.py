@@ -143,8 +143,9 @@ class DuneObject(BaseModel):
             found["references"] = tuple(reference.name for reference in read.references)
             found["view_parameters"] = read.view_parameters
             if not read.is_parsed:
-                place = data.get("source") or data.get("name") or f"query {data.get('query_id')}"
-                logger.warning("The SQL of %s cannot be parsed; what it reads was found word by word.", place)
+                called = f"query {data.get('query_id') or ''} {data.get('name') or ''}"[:100].split()
+                place = data.get("source") or " ".join(called)
+                logger.warning("The SQL of %s cannot be parsed; what it reads may lack names. Add them to deps.", place)
         return {**data, **found}
 
     @property

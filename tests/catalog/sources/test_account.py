@@ -257,6 +257,15 @@ def test_what_is_excluded_is_not_read(account, client):
     assert reads_of_queries(account) == [1, 2, 4]
 
 
+def test_sql_that_cannot_be_parsed_is_told_with_the_id_of_its_query(account, client, caplog):
+    account.load_query(77, "Old " * 50, "SELECT * FROM dex.trades WHERE ((")
+    DuneCatalog.from_api(client)
+    (message,) = (text for text in caplog.messages if "cannot be parsed" in text)
+    assert message.startswith("The SQL of query 77 Old Old ")
+    assert message.endswith("Add them to deps.")
+    assert len(message) < 250
+
+
 def test_what_is_not_selected_is_known_all_the_same(account, client, caplog):
     """query_3 reads result_volume, which the account lists: that it was not selected is no mistake in the SQL."""
     account.load_query(5, "Typing error", "SELECT * FROM dune.acme.result_volumes, query_3, query_999")

@@ -480,6 +480,11 @@ def test_objects_of_others_are_references(tmp_path, write):
     assert only(tmp_path).references == ("dune.other.result_x", "query_4100999")
 
 
+def test_marks_of_joined_files_hide_no_comment(tmp_path, write):
+    write("x.sql", "\ufeff\ufeff-- https://dune.com/queries/4711\nSELECT 1")
+    assert (only(tmp_path).query_id, only(tmp_path).sql[:2]) == (4711, "--")
+
+
 def test_sql_that_cannot_be_parsed_is_named_once_and_still_an_object(tmp_path, write, caplog):
     write("good_4100001.sql")
     file = write("bad_4100002.sql", "SELECT * FROM dex.trades WHERE ((")

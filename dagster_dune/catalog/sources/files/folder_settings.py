@@ -227,7 +227,7 @@ def read_text(file: Path) -> str:
     except OSError as error:
         raise DuneCatalogError(f"{name} cannot be read: {error.strerror or error}.", hint=MEND) from error
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8").lstrip("\ufeff")  # files that were joined have several
     except UnicodeDecodeError as error:
         encoding = "UTF-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "another encoding"
         line = content.count(b"\n", 0, error.start) + 1
