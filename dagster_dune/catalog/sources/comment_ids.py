@@ -44,6 +44,9 @@ NAMED = re.compile(
     re.IGNORECASE,
 )
 SHORTEST_NAMED_ID = 4  # a line such as "Dune query 2 of 5" numbers queries by itself
+NAME_IN_SQL = re.compile(
+    r"query_[0-9]", re.IGNORECASE
+)  # with more words it explains what is read: query_4711 = Volumes
 NAMED_BY_DUNE = re.compile(r"dune|query[ _-]?id|saved", re.IGNORECASE)
 YEARS = range(2000, 2100)
 LONGEST_LINE = 500
@@ -90,6 +93,8 @@ def _leads_on(line: str) -> bool:
 def _named(line: str, named: re.Match[str]) -> Iterator[int]:
     number, digits, more = int(named["id"]), len(named["id"]), named["more"]
     if not named["label"] and (number in YEARS or is_date(number) or SENTENCE.match(line, named.end("id"))):
+        return
+    if NAME_IN_SQL.match(line) and line[named.end("id") :] not in ("", ".sql"):
         return
     is_alone = digits == SHORTEST_NAMED_ID and NAMED_BY_DUNE.match(named[0]) and not more.strip(" )]>")
     if digits >= SHORTEST_SURE_ID or is_alone:

@@ -68,6 +68,11 @@ COMMENTS = {
     "See also\nhttps://dune.com/queries/4711": [],
     "the totals come from\nDune query 3511777, which is run first": [],
     "Replaces\nhttps://dune.com/queries/4711": [],
+    # as SQL names what is read
+    "query_3511777 = Volumes": [],
+    "query_3511777: what the volumes are made of": [],
+    "query_3511777 (volumes)": [],
+    "query_3511777 Volumes": [],
     # other words on other queries
     "Dune query 3511777 was replaced by this one": [],
     "Query 3511777 feeds this one": [],
