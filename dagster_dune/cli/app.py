@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -38,6 +40,12 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _escape_what_cannot_be_shown() -> None:
+    """Titles on Dune have emoji, and a terminal or file in another encoding than UTF-8 would end the command at one."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 @app.callback()
 def main(
     *,
@@ -46,6 +54,7 @@ def main(
     ] = False,
 ) -> None:
     """Dune queries and materialized views as Dagster assets."""
+    _escape_what_cannot_be_shown()
     try:
         read_env_file()
     except DuneError as error:

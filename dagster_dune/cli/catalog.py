@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,7 +111,8 @@ def show(
             catalog = DuneCatalog.from_file(path, strict=strict)
         description = described(catalog)
     if as_json:
-        typer.echo(json.dumps(description, indent=2, ensure_ascii=False))
+        is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        typer.echo(json.dumps(description, indent=2, ensure_ascii=not is_utf8))
         return
     console = _console(stderr=False)
     console.print(_tree(catalog, path))

@@ -328,3 +328,17 @@ def test_ctrl_c_ends_a_pull_at_once_and_keeps_what_was_read(run, dune, tmp_path)
 
 def answered(dune):
     return sum(entry["path"].startswith("/api/v1/query/") and entry["status"] == 200 for entry in dune.journal())
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_titles_that_the_terminal_cannot_show_end_no_command(tmp_path, options, encoding):
+    (tmp_path / "one_4100001.sql").write_text('/* dune\nname: "🔥 é"\n*/\nSELECT 1', encoding="utf-8")
+    result = CliRunner(charset=encoding).invoke(
+        app, ["catalog", "show", *options, str(tmp_path)], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    if options:
+        assert "🔥 é" in {obj["title"] for obj in json.loads(result.stdout)["objects"]}
+    else:
+        assert "query_4100001 \\U0001f525" in result.stdout

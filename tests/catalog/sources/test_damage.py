@@ -162,7 +162,7 @@ def test_odd_files(tmp_path, caplog):
     assert len(caplog.messages) == 10
     assert "cp1252_4100003.sql, line 2: this is no UTF-8 text" in caplog.text
     assert "looks like UTF-16" in caplog.text
-    assert "nowhere_4100009.sql cannot be read: No such file or directory. Mend it" in caplog.text
+    assert "nowhere_4100009.sql cannot be read: No such file or directory. Let this process" in caplog.text
     assert "pipe_4100010.sql cannot be read: it is no regular file. Remove it, or list it in exclude" in caplog.text
     assert "wide_4100012.sql, line 1: there are null characters" in caplog.text
 

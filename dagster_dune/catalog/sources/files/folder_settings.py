@@ -37,7 +37,7 @@ from dagster_dune.errors import DuneCatalogError
 
 FILE_NAME = "dune.yml"
 MAX_BYTES = 2_000_000
-MEND = "Mend it, remove it, or list it in exclude."
+UNREADABLE = "Let this process read it, remove it, or list it in exclude."
 
 
 def _as_list(value: Any) -> Any:
@@ -182,7 +182,8 @@ def visible_files(folder: Path, left_out: LeftOut) -> list[Path]:
     walked = {top}
 
     def unreadable(error: OSError) -> None:
-        left_out.add(f"The folder {shown(Path(error.filename))} cannot be read: {error.strerror}. {MEND}")
+        name = shown(Path(error.filename))
+        left_out.add(f"The folder {name} cannot be read: {error.strerror}. Let this process read it, or remove it.")
 
     def is_new(path: Path) -> bool:
         real = Path(os.path.realpath(path))
@@ -225,7 +226,7 @@ def read_text(file: Path) -> str:
             )
         content = file.read_bytes()
     except OSError as error:
-        raise DuneCatalogError(f"{name} cannot be read: {error.strerror or error}.", hint=MEND) from error
+        raise DuneCatalogError(f"{name} cannot be read: {error.strerror or error}.", hint=UNREADABLE) from error
     try:
         text = content.decode("utf-8").lstrip("\ufeff")  # files that were joined have several
     except UnicodeDecodeError as error:
