@@ -246,6 +246,14 @@ def test_empty_folder(tmp_path, write):
             ("a.sql", "/* dune\nmatview: dune.acme.result_x\n*/ SELECT 1"),
             ("b.sql", "/* dune\nmatview: dune.acme.result_X\n*/ SELECT 2"),
         ),
+        (
+            ("a.sql", "/* dune\nid: 4100001\nmatview: dune.acme.result_x\n*/ SELECT 1"),
+            ("b_4100001.sql", "SELECT 2"),
+        ),
+        (
+            ("a.sql", "/* dune\nid: 4100001\nmatview: dune.acme.result_x\n*/ SELECT 1"),
+            ("b.sql", "/* dune\nid: 4100001\nmatview: dune.acme.result_y\n*/ SELECT 2"),
+        ),
     ],
 )
 def test_two_versions_of_an_object(tmp_path, write, first, second):

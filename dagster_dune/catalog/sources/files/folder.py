@@ -85,7 +85,7 @@ def read_directory(
                     unidentified.append(obj)
                 else:
                     objects.setdefault(obj.sql_name, []).append(obj)
-    single = [only for versions in objects.values() if (only := _only(versions, left_out))]
+    single = _one_of_each_id([only for versions in objects.values() if (only := _only(versions, left_out))], left_out)
     return consistent(
         [obj for obj in single if isinstance(obj, MaterializedView)],
         [obj for obj in single if isinstance(obj, Query)],
@@ -109,19 +109,36 @@ def _cheap_garbage_collection() -> Iterator[None]:
 def _only(versions: list[MaterializedView | Query], left_out: LeftOut) -> MaterializedView | Query | None:
     """Of several files of one object: the first of copies, none where their SQL differs."""
     first, *others = versions
-    if any(other.fingerprint != first.fingerprint for other in others):
-        places = " and ".join(str(obj.source) for obj in versions)
-        left_out.add(
-            f"{places} are {'both' if len(versions) == 2 else 'all'} {first.sql_name}, with different SQL. "
-            "Remove all but one of the files, or correct their ids.",
-            [first.sql_name],
-        )
+    if _left_out_as_versions(versions, first.sql_name, left_out):
         return None
     for other in others:
         left_out.add(
             f"{other.source} is {first.sql_name}, as {first.source} is, with the same SQL. Remove one of the files."
         )
     return first
+
+
+def _one_of_each_id(objects: Sequence[MaterializedView | Query], left_out: LeftOut) -> list[MaterializedView | Query]:
+    """Leave out matviews and queries that are one query of Dune, with different SQL."""
+    by_id: dict[int, list[MaterializedView | Query]] = {}
+    for obj in objects:
+        if obj.query_id is not None:
+            by_id.setdefault(obj.query_id, []).append(obj)
+    wrong = {number for number, same in by_id.items() if _left_out_as_versions(same, query_name(number), left_out)}
+    return [obj for obj in objects if obj.query_id not in wrong]
+
+
+def _left_out_as_versions(versions: Sequence[MaterializedView | Query], name: str, left_out: LeftOut) -> bool:
+    """Leave out files that are one object, if their SQL differs; return whether it does."""
+    if len({obj.fingerprint for obj in versions}) == 1:
+        return False
+    places = " and ".join(str(obj.source) for obj in versions)
+    left_out.add(
+        f"{places} are {'both' if len(versions) == 2 else 'all'} {name}, with different SQL. "
+        "Remove all but one of the files, or correct their ids.",
+        {name, *(obj.sql_name for obj in versions)},
+    )
+    return True
 
 
 def _likely_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> list[str]:
