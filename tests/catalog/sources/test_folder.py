@@ -589,6 +589,18 @@ def test_a_header_and_dune_yml_with_other_ids(tmp_path, write, caplog):
     ]
 
 
+def test_an_entry_that_stands_twice_in_dune_yml_takes_nothing_else_down(tmp_path, write, caplog):
+    write("good_4100001.sql", "SELECT 1")
+    bad = write("bad_4100002.sql", "SELECT 2")
+    entries = "  bad_4100002.sql: {id: 4}\n  good_4100001.sql: {tags: [a]}\n  bad_4100002.sql: {id: 5}\n"
+    file = write("dune.yml", f"queries:\n{entries}")
+    assert only(tmp_path).tags == ("a",)
+    words = f"{file}, line 4: 'bad_4100002.sql' stands twice in dune.yml. Remove one. So {bad} is left out."
+    assert caplog.messages == [f"Left out of the catalog: {words}"]
+    with pytest.raises(DuneCatalogError, match=re.escape(words)):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+
+
 def test_a_wrong_external_name_of_dune_yml_takes_nothing_else_down(tmp_path, write, caplog):
     write("x_4100001.sql", "SELECT 1")
     file = write("dune.yml", "ids: suffix\nexternal: [foo, query_4100009]\n")

@@ -109,7 +109,7 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
         if path.parent != folder and not below:
             continue
         try:
-            text = YamlText(read_text(path), source=shown(path), what=FILE_NAME)
+            text = YamlText(read_text(path), source=shown(path), what=FILE_NAME, entries="queries")
             said = text.read(FolderSettings)
         except DuneCatalogError as error:
             if path.parent == folder:

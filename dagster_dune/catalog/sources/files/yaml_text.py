@@ -44,15 +44,18 @@ class YamlText:
         source: The file's name, for messages.
         what: The part of the file that the text is, for messages.
         lines_before: The number of lines in the file before it.
+        entries: The key of a mapping whose keys may stand twice; each that does is refused where it is read.
 
     Raises:
-        DuneCatalogError: It is no YAML, holds a key twice, or is larger or deeper than anybody would write it.
+        DuneCatalogError: It is no YAML, holds another key twice, or is larger or deeper than anybody would write it.
     """
 
-    def __init__(self, text: str, *, source: str, what: str, lines_before: int = 0) -> None:
+    def __init__(self, text: str, *, source: str, what: str, lines_before: int = 0, entries: str = "") -> None:
         self._source = source
         self._what = what
         self._lines_before = lines_before
+        self._entries = entries
+        self._repeated: dict[tuple[str, ...], DuneCatalogError] = {}
         try:
             self._check_depth(text)
             loader = LOADER(text)
@@ -86,6 +89,8 @@ class YamlText:
         Raises:
             DuneCatalogError: It holds an unknown key or a wrong value.
         """
+        if keys in self._repeated:
+            raise self._repeated[keys]
         data = self._data
         for key in keys:
             data = data[key]
@@ -137,8 +142,15 @@ class YamlText:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._error(line, f"a key in {self._what} is no text.", hint="Write one 'key: value' a line.")
             if key.value in seen:
-                raise self._error(line, f"{key.value!r} stands twice in {self._what}.", hint="Remove one.")
+                error = self._error(line, f"{key.value!r} stands twice in {self._what}.", hint="Remove one.")
+                if node is not self._node_of_entries():
+                    raise error
+                self._repeated[self._entries, key.value] = error
             seen.add(key.value)
+
+    def _node_of_entries(self) -> yaml.Node | None:
+        top = self._root.value if isinstance(self._root, yaml.MappingNode) else ()
+        return next((value for key, value in top if key.value == self._entries), None)
 
     def _wrong(self, model: type[BaseModel], before: tuple[str, ...], error: ErrorDetails) -> DuneCatalogError:
         place, kind = error["loc"], error["type"]
