@@ -14,6 +14,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from dagster_dune._nesting import is_too_deep
 from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, FOREIGN, MARK, NAMES
+from dagster_dune.emulator.dunesql.parse.grammar import check_node, check_tokens
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
 from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token, with_joined_bytes, with_text
@@ -75,7 +76,9 @@ def parse(sql: str) -> exp.Query:
     dialect = Trino()
     dialect.INDEX_OFFSET = 0  # leave the 1 in a[1] alone
     try:
-        tokens = _marked(as_calls(as_trino(previous_as_table(dialect.tokenize(sql), sql), sql)))
+        tokens = as_trino(previous_as_table(dialect.tokenize(sql), sql), sql)
+        check_tokens(tokens)
+        tokens = _marked(as_calls(tokens))
         if tokens and tokens[0].token_type not in _FIRST:
             raise error_at_token(tokens[0], f"Only SELECT is supported, not {tokens[0].text.upper()}")
         if is_too_deep(tokens):
@@ -202,6 +205,8 @@ def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
                 raise _unknown(node, sql[node.meta["start"] : node.meta["end"] + 1])
             words = _INSTEAD.get(type(node)) or f"{node.key.upper()} is not supported by this emulator"
             raise error_at(node, words)
+        else:
+            check_node(node)
 
 
 def _check_call(call: exp.Anonymous) -> None:

@@ -113,7 +113,7 @@ def _taken_apart(node: exp.Expr, scope: Scope) -> _Parts:
     arguments = list(node.expressions)
     if isinstance(node, exp.GroupConcat):
         separator = node.args.get("separator")
-        arguments = [node.this, *([separator] if separator else [])]
+        arguments = [each for each in (node.this, separator) if each is not None]
     parts = replace(parts, node=node, name=function_name(node), arguments=arguments)
     parts = _unwrapped(parts)
     if parts.name == "listagg" and not parts.order:

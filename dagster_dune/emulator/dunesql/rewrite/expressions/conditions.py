@@ -16,6 +16,19 @@ from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of
 from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, Type
 
+_COUNTS: dict[str, tuple[int, int | None]] = {
+    "nullif": (2, 2), "try": (1, 1), "date": (1, 1), "row": (1, None), "grouping": (1, None),
+}  # fmt: skip
+"""How many arguments those take that no signature says it of."""
+
+
+def check_count(node: exp.Anonymous, name: str) -> None:
+    """Refuse a call that has too few arguments, or too many."""
+    least, most = _COUNTS.get(name, (0, None))
+    count = len(node.expressions)
+    if count < least or (most is not None and count > most):
+        raise error_at(node, f"Unexpected number of arguments ({count}) for function {name}")
+
 
 def condition(translator: Translator, node: exp.Expr, scope: Scope, what: str) -> Operand:
     """Write something that must be boolean."""

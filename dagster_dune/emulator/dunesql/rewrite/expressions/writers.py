@@ -94,6 +94,7 @@ def _negation(translator: Translator, node: exp.Neg, scope: Scope) -> Operand:
 def _anonymous(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
     name = function_name(node)
     if name in _SPECIAL:
+        conditions.check_count(node, name)
         return _SPECIAL[name](translator, node, scope)
     if name in AGGREGATES or name in WINDOWS:
         return aggregation.aggregate(translator, node, scope)
@@ -140,6 +141,8 @@ def _trim(translator: Translator, node: exp.Trim, scope: Scope) -> Operand:
 
 
 def _substring(translator: Translator, node: exp.Substring, scope: Scope) -> Operand:
+    if node.args.get("start") is None:
+        raise error_at(node, "Unexpected number of arguments (1) for function substring")
     arguments = [node.this, node.args["start"], *([node.args["length"]] if node.args.get("length") else [])]
     return translator.function(node, "substr", arguments, scope)
 
