@@ -227,7 +227,10 @@ def _window_parts(node: exp.Expr, scope: Scope) -> tuple[Sequence[exp.Expr], Seq
     if named is None or named is node:
         raise error_at(node, f"Cannot resolve WINDOW name {base.name}")
     base_partition, base_order, base_spec = _window_parts(named, scope)
-    return partition or base_partition, order or base_order, spec or base_spec
+    if partition or (order and base_order) or (base_spec and (order or spec)):
+        words = "PARTITION BY" if partition else "ORDER BY" if order and base_order else "ORDER BY or a frame"
+        raise error_at(node, f"A window over the named WINDOW {base.name} cannot have {words} of its own")
+    return base_partition, order or base_order, spec or base_spec
 
 
 def window_sql(translator: Translator, node: exp.Expr, scope: Scope) -> str:

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql.functions.catalog import AGGREGATES
 from dagster_dune.emulator.dunesql.functions.registry import Operand
+from dagster_dune.emulator.dunesql.parse.functions import function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.expressions.aggregation import check_orderable, order_sql
 from dagster_dune.emulator.dunesql.rewrite.expressions.comparisons import key_sql
@@ -21,15 +23,9 @@ def order_item(translator: Translator, each: exp.Expr, scope: Scope, items: list
     inner = each.this
     place = _ordinal(inner, len(items))
     if place is None and isinstance(inner, exp.Column) and not inner.table:
-        named = [at for at, (name, _, _) in enumerate(items) if (name or "").lower() == inner.name.lower()]
-        if len({items[at][1].sql for at in named}) > 1:
-            raise error_at(inner, f"Column '{inner.name}' is ambiguous")
-        place = named[0] if named else None
+        place = _named(inner, items)
     if place is None:
-        aliases = {name.lower(): value for name, value, _ in items if name is not None}
-        is_source = {field.name.lower() for field in scope.fields if field.name}
-        seen = replace(scope, aliases={name: value for name, value in aliases.items() if name not in is_source})
-        value = translator.expression(inner, seen)
+        value = translator.expression(inner, _seen(inner, scope, items))
         same = [at for at, (_, item, _) in enumerate(items) if item.sql == value.sql]
         if is_distinct and not same:
             raise error_at(inner, "For SELECT DISTINCT, ORDER BY expressions must appear in select list")
@@ -44,6 +40,39 @@ def order_item(translator: Translator, each: exp.Expr, scope: Scope, items: list
     item = items[place][1]
     is_constant = item.is_constant or item.literal is not None
     return order_sql(str(place + 1) if is_constant else key_sql(item.sql, item.type), each)
+
+
+def _named(column: exp.Column, items: list[Item]) -> int | None:
+    """The place of the column of the SELECT list that a name means."""
+    places = [at for at, (name, _, _) in enumerate(items) if (name or "").lower() == column.name.lower()]
+    if len({items[at][1].sql for at in places}) > 1:
+        raise error_at(column, f"Column '{column.name}' is ambiguous")
+    return places[0] if places else None
+
+
+def _seen(node: exp.Expr, scope: Scope, items: list[Item]) -> Scope:
+    """What an expression of ORDER BY sees: the columns of the SELECT list before those of FROM."""
+    names = {name.lower() for name, _, _ in items if name is not None}
+    columns = [each for each in node.find_all(exp.Column) if not each.table and each.name.lower() in names]
+    places = {each.name.lower(): _named(each, items) for each in columns}
+    if scope.grouping is not None and columns:
+        _check_aggregates(node, names)
+    return replace(scope, aliases={name: items[at][1] for name, at in places.items() if at is not None})
+
+
+def _check_aggregates(node: exp.Expr, names: set[str]) -> None:
+    """An aggregate in ORDER BY is computed before the SELECT list, whose columns it cannot take."""
+    for each in node.find_all(exp.Anonymous):
+        name = function_name(each)
+        if (name not in AGGREGATES and name != "grouping") or isinstance(each.parent, exp.Window):
+            continue
+        for column in each.find_all(exp.Column):
+            if not column.table and column.name.lower() in names:
+                raise error_at(
+                    column,
+                    f"Invalid reference to output projection attribute from ORDER BY aggregation: '{column.name}' is a "
+                    "column of the SELECT list; order by its name, or name the table before it",
+                )
 
 
 def _ordinal(node: exp.Expr, count: int) -> int | None:

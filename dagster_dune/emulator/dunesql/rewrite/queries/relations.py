@@ -56,7 +56,7 @@ def _source(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Fi
         return _source(translator, node.this, scope, left)
     if isinstance(node, exp.Subquery) and _is_relation(node.this):
         inner = _source(translator, node.this, scope, left)
-        relation = Relation(f"({inner.sql})", inner.fields)
+        relation = Relation(f"({inner.sql})" if node.this.args.get("joins") else inner.sql, inner.fields)
         if node.args.get("alias") is not None:
             relation = renamed(node, relation)
         return _with_joins(translator, relation, joins, scope)
@@ -68,6 +68,8 @@ def _source(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Fi
 def _is_relation(node: exp.Expr) -> bool:
     """Whether what stands in parentheses is no query, but a table with its name and its joins."""
     is_named = bool(node.args.get("joins") or node.args.get("alias"))
+    if isinstance(node, exp.Subquery) and not is_named:
+        return _is_relation(node.this)
     return isinstance(node, exp.Table) or (is_named and isinstance(node, exp.Subquery | exp.Unnest | exp.Values))
 
 
@@ -86,6 +88,8 @@ def _item(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Fiel
         alias = translator.fresh("t")
         made = documents.table(translator, node.this, alias, lateral)
         return renamed(node, Relation(f"LATERAL {made.sql} AS {alias}", made.fields))
+    if isinstance(node, exp.Table) and isinstance(node.this, exp.Values):
+        return _aliased(translator, node, values(translator, node.this, scope), "")
     if isinstance(node, exp.Table):
         return renamed(node, translator.table(node), _qualifier(node))
     raise error_at(node, f"{node.key.upper()} in FROM is not supported by this emulator")

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 _SPECIFIER = re.compile(
-    r"%(?:(?P<index>\d+)\$)?(?P<flags>[-#+ 0,(]*)(?P<width>\d+)?(?:\.(?P<precision>\d+))?"
+    r"%(?:(?P<index>\d+)\$|(?P<same><))?(?P<flags>[-#+ 0,(]*)(?P<width>\d+)?(?:\.(?P<precision>\d+))?"
     r"(?P<kind>[a-zA-Z%])(?P<part>[A-Za-z])?"
 )
 _TIMES = {
@@ -23,7 +23,7 @@ def format(pattern: str | None, values: list[str | None], kinds: str) -> str | N
     """Write values by a pattern of Java's; they come as texts, with the kind of each."""
     if pattern is None:
         return None
-    types, place, made, end = kinds.split(","), 0, [], 0
+    types, place, made, end, index = kinds.split(","), 0, [], 0, -1
     for match in _SPECIFIER.finditer(pattern):
         between = pattern[end : match.start()]
         if "%" in between:
@@ -37,9 +37,10 @@ def format(pattern: str | None, values: list[str | None], kinds: str) -> str | N
         elif kind == "n":
             made.append("\n")
         else:
-            index = int(match["index"]) - 1 if match["index"] else place
-            place += not match["index"]
-            if index >= len(values):
+            if not match["same"]:
+                index = int(match["index"]) - 1 if match["index"] else place
+                place += not match["index"]
+            if not 0 <= index < len(values):
                 raise FunctionError(f"Invalid format string: {pattern} (missing argument for '{match[0]}')")
             made.append(_formatted(match, values[index], types[index]))
     if "%" in pattern[end:]:
@@ -113,7 +114,9 @@ def _number(match: re.Match[str], value: str, type_: str) -> str:  # noqa: C901 
         number = int(value)
         number += 2**64 if number < 0 else 0
         text = f"{number:x}" if kind != "o" else f"{number:o}"
-    elif kind == "d":
+        prefix = ("0" if kind == "o" else "0x") if "#" in flags else ""
+        return prefix + (text.rjust(int(match["width"] or 0) - len(prefix), "0") if "0" in flags else text)
+    if kind == "d":
         text = value
     elif kind in "feEgG":
         if value in ("NaN", "Infinity", "-Infinity"):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import regex
 
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
+from dagster_dune.emulator.dunesql.runtime.texts.patterns import translated
 
 _SECONDS = 5.0
 _Found = TypeVar("_Found")
@@ -17,7 +18,7 @@ _Found = TypeVar("_Found")
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
     try:
-        return regex.compile(pattern)
+        return regex.compile(translated(pattern))
     except regex.error as error:
         raise FunctionError(f"Invalid regular expression '{pattern}': {error}") from None
 
