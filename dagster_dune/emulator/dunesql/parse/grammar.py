@@ -1,63 +1,15 @@
-"""What the parser takes and Trino's grammar does not: reserved words as names, and clauses in another order.
+"""Words and signs that the parser takes where Trino's grammar has no place for them, and clauses in another order.
 
-See https://docs.dune.com/query-engine/reserved-keywords and https://trino.io/docs/current/sql/select.html.
+See https://trino.io/docs/current/sql/select.html.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
-from sqlglot import Token, TokenType, exp
+from sqlglot import Token, TokenType
 
 from dagster_dune.emulator.dunesql.parse.lexemes import error_at_token
-from dagster_dune.emulator.dunesql.parse.positions import error_at
-
-RESERVED = frozenset(
-    {
-        "alter", "and", "as", "asof", "between", "by", "case", "cast", "constraint", "create", "cross", "cube",
-        "current_catalog", "current_date", "current_path", "current_role", "current_schema", "current_time",
-        "current_timestamp", "current_user", "deallocate", "delete", "describe", "distinct", "drop", "else", "end",
-        "escape", "except", "execute", "exists", "extract", "false", "for", "from", "full", "group", "grouping",
-        "having", "in", "inner", "insert", "intersect", "into", "is", "join", "json_array", "json_exists",
-        "json_object", "json_query", "json_table", "json_value", "left", "like", "listagg", "localtime",
-        "localtimestamp", "natural", "normalize", "not", "null", "on", "or", "order", "outer", "prepare", "recursive",
-        "right", "rollup", "select", "skip", "table", "then", "trim", "true", "uescape", "union", "unnest", "using",
-        "values", "when", "where", "with",
-    }
-)  # fmt: skip
-"""Words that are no names, unless they stand in double quotes."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PARTS: dict[type[exp.Expr], tuple[str, ...]] = {
-    exp.Select: ("kind", "hint", "sort", "distribute", "cluster", "into"),
-    exp.LimitOptions: ("percent",),
-    exp.Cast: ("format",),
-    exp.TryCast: ("format",),
-}
-"""What the parser reads into a node, and Trino's grammar does not have."""
-
-
-def check_node(node: exp.Expr) -> None:
-    """Refuse what a node has that Trino's grammar does not.
-
-    Raises:
-        SqlError: It is a name that must stand in quotes, or has a part of another database's.
-    """
-    if isinstance(node, exp.Identifier):
-        if not node.args.get("quoted"):
-            _check_name(node)
-        return
-    for part in _PARTS.get(type(node), ()):
-        if node.args.get(part):
-            raise error_at(node, f"mismatched input '{part.upper()}': this is not Trino's")
-
-
-def _check_name(node: exp.Identifier) -> None:
-    name = node.name
-    if name.lower() in RESERVED:
-        raise error_at(node, f"mismatched input '{name}': it is a reserved word; a name stands in double quotes")
-    if not _NAME.fullmatch(name):
-        raise error_at(node, f"mismatched input '{name}': a name of other letters stands in double quotes")
 
 
 def check_tokens(tokens: Sequence[Token]) -> None:
@@ -145,6 +97,7 @@ _ENDS = frozenset(
     {TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.HAVING, TokenType.WINDOW, TokenType.ORDER_BY, TokenType.LIMIT,
      TokenType.OFFSET, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, None}
 )  # fmt: skip
+_OPEN = TokenType.L_PAREN
 _SIDES = frozenset({TokenType.LEFT, TokenType.RIGHT, TokenType.FULL})
 
 
@@ -157,11 +110,31 @@ def _parenthesis(tokens: Sequence[Token], position: int) -> str:
 
 
 def _alias(tokens: Sequence[Token], position: int) -> str:
-    return "something is missing before it" if _kind(tokens, position - 1) in _NOTHING_BEFORE else ""
+    if _kind(tokens, position - 1) in _NOTHING_BEFORE:
+        return "something is missing before it"
+    name, sign = _text(tokens, position + 1), _kind(tokens, position + 2)
+    if sign == TokenType.L_PAREN and (name in _PLAIN_TYPES or _kind(tokens, position + 3) == TokenType.R_PAREN):
+        return (
+            f"{name.upper()} takes nothing in parentheses" if name in _PLAIN_TYPES else "a number of digits is missing"
+        )
+    return "write row(name type)" if name == "row" and sign == TokenType.LT else ""
+
+
+_PLAIN_TYPES = frozenset(
+    {
+        "boolean", "tinyint", "smallint", "integer", "int", "bigint", "real", "double", "date", "json", "uuid",
+        "varbinary", "uint256", "int256",
+    }
+)  # fmt: skip
 
 
 def _using(tokens: Sequence[Token], position: int) -> str:
-    return "" if _kind(tokens, position + 1) == TokenType.L_PAREN else "write USING (column)"
+    is_qualified = _kind(tokens, position + 3) == TokenType.DOT
+    return "write USING (column)" if is_qualified or _kind(tokens, position + 1) != TokenType.L_PAREN else ""
+
+
+def _inner(tokens: Sequence[Token], position: int) -> str:
+    return "a JOIN has one kind" if _kind(tokens, position - 1) in (*_SIDES, TokenType.CROSS) else ""
 
 
 def _outer(tokens: Sequence[Token], position: int) -> str:
@@ -179,8 +152,86 @@ def _side(tokens: Sequence[Token], position: int) -> str:
     return f'the function stands in double quotes, "{word.lower()}"(text, count)' if is_call else ""
 
 
+def _from(tokens: Sequence[Token], position: int) -> str:
+    is_bare = _kind(tokens, position + 1) in (TokenType.SELECT, TokenType.VALUES)
+    return "a query in FROM stands in parentheses" if is_bare else ""
+
+
+def _lateral(tokens: Sequence[Token], position: int) -> str:
+    return "write LATERAL (query)" if _kind(tokens, position + 1) == TokenType.SELECT else ""
+
+
+def _is(tokens: Sequence[Token], position: int) -> str:
+    place = position + 1 + (_kind(tokens, position + 1) == TokenType.NOT)
+    return "write IS NULL" if _text(tokens, place) == "unknown" else ""
+
+
+def _direction(tokens: Sequence[Token], position: int) -> str:
+    is_twice = _kind(tokens, position + 1) in (TokenType.ASC, TokenType.DESC)
+    return "write ASC or DESC" if is_twice else ""
+
+
+def _word(tokens: Sequence[Token], position: int) -> str:
+    """Words that the tokenizer knows nothing of."""
+    text, before = tokens[position].text.lower(), _text(tokens, position - 1)
+    if text == "nulls" and before in ("first", "last"):
+        return "write NULLS FIRST or NULLS LAST"
+    if text == "by" and _text(tokens, position - 2) == "limit":
+        return "write LIMIT and a number"
+    if text == "filter" and before == ")" and _kind(tokens, position + 1) == TokenType.L_PAREN:
+        return "" if _kind(tokens, position + 2) == TokenType.WHERE else "write FILTER (WHERE condition)"
+    return ""
+
+
+def _sample(tokens: Sequence[Token], position: int) -> str:
+    is_whole = _text(tokens, position + 1) in ("bernoulli", "system") and _kind(tokens, position + 2) == _OPEN
+    is_percent = "percent" in (_text(tokens, position + 4), _text(tokens, position + 5))
+    return (
+        "" if is_whole and not is_percent else "TABLESAMPLE takes BERNOULLI or SYSTEM, and a percentage in parentheses"
+    )
+
+
+def _over(tokens: Sequence[Token], position: int) -> str:
+    after = _kind(tokens, position + 1)
+    is_clause = _kind(tokens, position - 1) == TokenType.R_PAREN
+    return "write OVER (...) or the name of a WINDOW" if is_clause and after in (TokenType.FROM, *_ENDS) else ""
+
+
+def _between(tokens: Sequence[Token], position: int) -> str:
+    """A window frame with BETWEEN has two ends."""
+    if _text(tokens, position - 1) not in ("rows", "range", "groups"):
+        return ""
+    depth = 0
+    for token in tokens[position:]:
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
+        if depth < 0 or (depth == 0 and token.token_type == TokenType.AND):
+            return "write BETWEEN a beginning AND an end" if depth < 0 else ""
+    return ""
+
+
+def _bracket(tokens: Sequence[Token], position: int) -> str:
+    is_empty = _kind(tokens, position + 1) == TokenType.R_BRACKET
+    return "write array(type)" if is_empty and _kind(tokens, position - 1) != TokenType.ARRAY else ""
+
+
+def _struct(tokens: Sequence[Token], position: int) -> str:
+    is_type = _kind(tokens, position - 1) == TokenType.ALIAS and _text(tokens, position) == "struct"
+    return "write row(name type)" if is_type else ""
+
+
+def _plus(tokens: Sequence[Token], position: int) -> str:
+    is_sign = _kind(tokens, position - 1) in _NOTHING_BEFORE
+    return "a sign stands before a number" if is_sign and _kind(tokens, position + 1) == TokenType.STRING else ""
+
+
+def _with(tokens: Sequence[Token], position: int) -> str:
+    return "write WITH ORDINALITY" if _text(tokens, position + 1) == "offset" else ""
+
+
 def _comma(tokens: Sequence[Token], position: int) -> str:
     is_extract = _kind(tokens, position - 2) == TokenType.L_PAREN and _text(tokens, position - 3) == "extract"
+    if _kind(tokens, position + 1) == TokenType.VALUES:
+        return "VALUES stands in parentheses here"
     return "write EXTRACT(field FROM time)" if is_extract else ""
 
 
@@ -197,6 +248,22 @@ _RULES: dict[TokenType, Callable[[Sequence[Token], int], str]] = {
     TokenType.ALIAS: _alias,
     TokenType.USING: _using,
     TokenType.OUTER: _outer,
+    TokenType.INNER: _inner,
+    TokenType.FROM: _from,
+    TokenType.JOIN: _from,
+    TokenType.LATERAL: _lateral,
+    TokenType.IS: _is,
+    TokenType.ASC: _direction,
+    TokenType.DESC: _direction,
+    TokenType.VAR: _word,
+    TokenType.FILTER: _word,
+    TokenType.TABLE_SAMPLE: _sample,
+    TokenType.OVER: _over,
+    TokenType.BETWEEN: _between,
+    TokenType.L_BRACKET: _bracket,
+    TokenType.STRUCT: _struct,
+    TokenType.PLUS: _plus,
+    TokenType.WITH: _with,
     TokenType.GROUP_BY: _group,
     TokenType.FETCH: _fetch,
     TokenType.LEFT: _side,

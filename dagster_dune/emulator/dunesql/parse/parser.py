@@ -14,11 +14,13 @@ from sqlglot.errors import ParseError, TokenError
 
 from dagster_dune._nesting import is_too_deep
 from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, FOREIGN, MARK, NAMES
-from dagster_dune.emulator.dunesql.parse.grammar import check_node, check_tokens
+from dagster_dune.emulator.dunesql.parse.grammar import check_tokens
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
 from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token, with_joined_bytes, with_text
+from dagster_dune.emulator.dunesql.parse.nodes import check_node
 from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.parse.values import as_selects
 from dagster_dune.emulator.sql_errors import SqlError
 
 _SYNTAX: tuple[type[exp.Expr], ...] = (
@@ -78,7 +80,7 @@ def parse(sql: str) -> exp.Query:
     try:
         tokens = as_trino(previous_as_table(dialect.tokenize(sql), sql), sql)
         check_tokens(tokens)
-        tokens = _marked(as_calls(tokens))
+        tokens = _marked(as_calls(as_selects(tokens)))
         if tokens and tokens[0].token_type not in _FIRST:
             raise error_at_token(tokens[0], f"Only SELECT is supported, not {tokens[0].text.upper()}")
         if is_too_deep(tokens):

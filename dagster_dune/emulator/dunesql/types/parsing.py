@@ -18,6 +18,9 @@ from dagster_dune.emulator.dunesql.types.trino import (
 _TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|[A-Za-z_][\w]*|\d+|[(),])')
 _ALIASES = {"int": "integer", "string": "varchar", "float": "real"}
 
+_MOST_NUMBERS = {"varchar": 1, "char": 1, "decimal": 2, "timestamp": 1, "time": 1}
+"""How many numbers a type takes in parentheses; others take none."""
+
 
 class _Reader:
     """Reads a type as it is written."""
@@ -51,6 +54,8 @@ class _Reader:
             return self._row()
         inside = self._inside()
         numbers = tuple(part for part in inside if isinstance(part, int))
+        if len(numbers) > _MOST_NUMBERS.get(name, 0):
+            raise ValueError(f"{name} with {len(numbers)} numbers")
         types = tuple(part for part in inside if isinstance(part, Type))
         if name in ("timestamp", "time") and self.words("with", "time", "zone"):
             return Type(f"{name} with time zone", numbers or (3,))

@@ -91,6 +91,8 @@ def grouping(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
             node,
             "A GROUPING() operation can only be used with a corresponding GROUPING SET/CUBE/ROLLUP/GROUP BY clause",
         )
+    if other := next((each for each in node.expressions if not isinstance(each, exp.Column)), None):
+        raise error_at(other, "GROUPING takes columns, by their names")
     keys = [translator.expression(argument, scope) for argument in node.expressions]
     names = [key.sql.partition(".")[2] for key in keys]
     return scope.grouping.add(f"grouping({', '.join(names)})", Operand("", BIGINT).type)

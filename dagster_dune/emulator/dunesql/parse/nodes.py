@@ -1,0 +1,108 @@
+"""Nodes that the parser makes and Trino's grammar does not have: reserved words as names, and parts of other databases.
+
+See https://docs.dune.com/query-engine/reserved-keywords.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from dagster_dune.emulator.dunesql.parse.positions import error_at
+
+RESERVED = frozenset(
+    {
+        "alter", "and", "as", "asof", "between", "by", "case", "cast", "constraint", "create", "cross", "cube",
+        "current_catalog", "current_date", "current_path", "current_role", "current_schema", "current_time",
+        "current_timestamp", "current_user", "deallocate", "delete", "describe", "distinct", "drop", "else", "end",
+        "escape", "except", "execute", "exists", "extract", "false", "for", "from", "full", "group", "grouping",
+        "having", "in", "inner", "insert", "intersect", "into", "is", "join", "json_array", "json_exists",
+        "json_object", "json_query", "json_table", "json_value", "left", "like", "listagg", "localtime",
+        "localtimestamp", "natural", "normalize", "not", "null", "on", "or", "order", "outer", "prepare", "recursive",
+        "right", "rollup", "select", "skip", "table", "then", "trim", "true", "uescape", "union", "unnest", "using",
+        "values", "when", "where", "with",
+    }
+)  # fmt: skip
+"""Words that are no names, unless they stand in double quotes."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PARTS: dict[type[exp.Expr], tuple[str, ...]] = {
+    exp.Select: ("kind", "hint", "sort", "distribute", "cluster", "into"),
+    exp.LimitOptions: ("percent",),
+    exp.Cast: ("format",),
+    exp.TryCast: ("format",),
+    exp.DataType: ("nullable",),
+    exp.Values: ("where", "group", "having", "windows"),
+}
+"""What the parser reads into a node, and Trino's grammar does not have."""
+
+
+def check_node(node: exp.Expr) -> None:
+    """Refuse what a node has that Trino's grammar does not.
+
+    Raises:
+        SqlError: It is a name that must stand in quotes, or has a part of another database's.
+    """
+    if isinstance(node, exp.Identifier):
+        if not node.args.get("quoted"):
+            _check_name(node)
+        return
+    for part in _PARTS.get(type(node), ()):
+        if node.args.get(part):
+            raise error_at(node, f"mismatched input '{part.upper()}': this is not Trino's")
+    words = _LACKING[type(node)](node) if type(node) in _LACKING else ""
+    if words:
+        raise error_at(node, f"mismatched input: {words}")
+
+
+def _check_name(node: exp.Identifier) -> None:
+    name = node.name
+    if name.lower() in RESERVED:
+        raise error_at(node, f"mismatched input '{name}': it is a reserved word; a name stands in double quotes")
+    if not _NAME.fullmatch(name):
+        raise error_at(node, f"mismatched input '{name}': a name of other letters stands in double quotes")
+
+
+def _window(node: exp.Expr) -> str:
+    inner = node.this
+    while isinstance(inner, exp.IgnoreNulls | exp.RespectNulls):
+        inner = inner.this
+    return "a function has one OVER" if isinstance(inner, exp.Window) else ""
+
+
+def _window_spec(node: exp.Expr) -> str:
+    return "" if node.args.get("start") else "a window frame has a beginning"
+
+
+def _table_alias(node: exp.Expr) -> str:
+    is_nameless = node.args.get("columns") and node.args.get("this") is None
+    return "the columns of a relation are named after its own name" if is_nameless else ""
+
+
+def _tuple(node: exp.Expr) -> str:
+    is_set = isinstance(node.parent, exp.Group | exp.GroupingSets | exp.Rollup | exp.Cube)
+    return "" if node.expressions or is_set else "something is missing in the parentheses"
+
+
+def _distinct(node: exp.Expr) -> str:
+    is_whole = isinstance(node.parent, exp.Query)
+    values = node.expressions
+    if is_whole or (values and not isinstance(values[0], exp.Star)):
+        return ""
+    return "DISTINCT takes an expression"
+
+
+def _parameter(node: exp.Expr) -> str:
+    return "" if isinstance(node.this, exp.Literal | exp.DataType) else "a number stands in the parentheses of a type"
+
+
+_LACKING: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
+    exp.Window: _window,
+    exp.WindowSpec: _window_spec,
+    exp.TableAlias: _table_alias,
+    exp.Tuple: _tuple,
+    exp.Distinct: _distinct,
+    exp.DataTypeParam: _parameter,
+}
+"""Says what a node lacks, or has too much of; an empty text where it is right."""
