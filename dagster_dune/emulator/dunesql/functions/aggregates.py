@@ -139,6 +139,11 @@ _add("set_union", "(array(T)) -> array(T)", "trino_array_distinct(flatten(«list
 _add(
     "approx_most_frequent", "(bigint, T, bigint) -> map(T, bigint)", "trino_most_frequent(«list($2)», «any_value($1)»)"
 )
+_add(
+    "numeric_histogram",
+    "(bigint, double) -> map(double, double)",
+    "trino_numeric_histogram(«list($2)», «any_value($1)»)",
+)
 _add("approx_set", "(T) -> hyperloglog", "list_distinct(«list(CAST($1 AS VARCHAR))»)")
 _add("merge", "(hyperloglog) -> hyperloglog", "list_distinct(flatten(«list($1)»))")
 _KEPT = "list_sort(list_filter(«list($1)», lambda dune_x: dune_x IS NOT NULL))"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from dagster_dune.emulator.dunesql.functions.registry import Call, Operand, RefusedError, Registry, ResultRule, text
-from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type, array
+from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type, array, decimal
 
 STRINGS = Registry("functions/string")
 _add = STRINGS.add
@@ -203,6 +203,10 @@ def _written_for_format(value: Operand) -> str:
 
 _add("format", "(varchar, [X...]) -> varchar", _format)
 _add("format_number", "(double) -> varchar", "py_format_number($1)")
+_add(
+    "parse_data_size", "(varchar) -> decimal(p,s)", "CAST(py_parse_data_size($1) AS DECIMAL(38,0))",
+    lambda _: decimal(38, 0),
+)  # fmt: skip
 _add("typeof", "(T) -> varchar", lambda call: text(str(call.arguments[0].type)))
 
 

@@ -3,6 +3,15 @@ CREATE OR REPLACE MACRO trino_most_frequent(items, count) AS
   list_transform([{'h': trino_array_histogram(items), 'n': count}], lambda r: map_from_entries(list_transform(
     list_slice(list_sort(list_transform(map_entries(r.h), lambda e: {'c': -e.value, 'k': e.key})), 1, r.n),
     lambda e: {'k': e.k, 'v': -e.c})))[1];
+-- Exact: as many buckets as there are values, each with its count.
+CREATE OR REPLACE MACRO trino_numeric_histogram(items, buckets) AS
+  list_transform([{'l': list_sort(list_filter(items, lambda x: x IS NOT NULL)), 'n': buckets}], lambda r: CASE
+    WHEN r.n < 2 THEN map_from_entries([{'k': CAST(trino_fail('numeric_histogram bucket count must be greater than one') AS DOUBLE), 'v': 0e0}])
+    WHEN len(list_distinct(r.l)) > r.n
+    THEN map_from_entries([{'k': CAST(trino_fail('numeric_histogram of more values than buckets is not supported by this emulator') AS DOUBLE), 'v': 0e0}])
+    WHEN len(r.l) > 0 THEN map_from_entries(list_transform(
+      list_sort(list_distinct(r.l)), lambda key: {'k': key, 'v': CAST(len(list_filter(r.l, lambda x: x = key)) AS DOUBLE)}))
+    END)[1];
 CREATE OR REPLACE MACRO trino_checksum(hashes) AS
   py_checksum_bytes(CAST(list_sum(list_transform(hashes, lambda h: CAST(h AS HUGEINT))) AS VARCHAR));
 -- Of sorted values, the first below which more than a share of them lies.

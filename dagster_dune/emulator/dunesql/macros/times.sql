@@ -87,5 +87,9 @@ CREATE OR REPLACE MACRO trino_zone_offset(x) AS
 CREATE OR REPLACE MACRO trino_offset_text(minutes) AS
   list_transform([minutes], lambda m: CASE WHEN m < 0 THEN '-' ELSE '+' END || trino_two(abs(m) // 60) || ':' || trino_two(abs(m) % 60))[1];
 CREATE OR REPLACE MACRO trino_offset_name(hours, minutes) AS py_zone_name(trino_offset_text(hours * 60 + minutes));
+CREATE OR REPLACE MACRO trino_offset_of_interval(milliseconds) AS
+  list_transform([milliseconds], lambda ms: CASE
+    WHEN ms % 60000 <> 0 THEN trino_fail('Invalid time zone offset interval: interval contains seconds')
+    WHEN ms IS NOT NULL THEN py_zone_name(trino_offset_text(ms // 60000)) END)[1];
 CREATE OR REPLACE MACRO trino_iso_offset(x) AS
   list_transform([trino_zone_offset(x)], lambda m: CASE WHEN m = 0 THEN 'Z' ELSE trino_offset_text(m) END)[1];

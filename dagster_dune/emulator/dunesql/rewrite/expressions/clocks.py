@@ -8,12 +8,14 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.functions.times import at_zone
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
-from dagster_dune.emulator.dunesql.types.trino import Type, timestamp, timestamp_tz
+from dagster_dune.emulator.dunesql.types.trino import INTERVAL_DAY, VARCHAR, Type, timestamp, timestamp_tz
 
 
 def at_time_zone(translator: Translator, node: exp.AtTimeZone, scope: Scope) -> Operand:
     """Write ``moment AT TIME ZONE zone``."""
     value, zone = translator.expression(node.this, scope), translator.expression(node.args["zone"], scope)
+    if zone.type == INTERVAL_DAY:
+        zone = Operand(f"trino_offset_of_interval({zone.sql})", VARCHAR)
     if value.type.name == "unknown":
         return Operand("CAST(NULL AS TIMESTAMPTZ)", timestamp_tz(3))
     if value.type.name not in ("timestamp", "timestamp with time zone") or zone.type.name != "varchar":

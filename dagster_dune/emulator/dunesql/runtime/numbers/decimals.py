@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
@@ -64,3 +65,21 @@ def _scaled(text: str, digits: int, rounding: str) -> str:
             return format(Decimal(0).scaleb(-scale), "f")
         rounded = value.quantize(Decimal(1).scaleb(-digits), rounding)
         return format(rounded.quantize(Decimal(1).scaleb(-scale)), "f")
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(B|[kMGTPEZY]B)")
+_SIZES = {unit: 1024**power for power, unit in enumerate(("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"))}
+
+
+@native("VARCHAR", "VARCHAR")
+def parse_data_size(text: str) -> str:
+    """Read a size such as ``2.3MB``, in bytes; a part of one is left out."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise FunctionError(f"Invalid data size: '{text}'")
+    with localcontext() as context:
+        context.prec = 76
+        size = int(Decimal(match[1]) * _SIZES[match[2]])
+    if size >= 10**38:
+        raise FunctionError(f"Value out of range: '{text}' ('{size}B')")
+    return str(size)

@@ -62,7 +62,7 @@ def format_datetime(shown: datetime, pattern: str, zone: str) -> str:
             return match["other"]
         return match["text"].replace("''", "'") or "'"
 
-    if _JODA.sub("", pattern):
+    if not pattern or _JODA.sub("", pattern):
         raise FunctionError(f"Illegal pattern: {pattern}")
     return _JODA.sub(piece, pattern)
 
