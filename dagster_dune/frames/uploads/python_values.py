@@ -2,19 +2,22 @@
 
 Arrow looks for a type that holds all values of a column, and cuts some of them to it without a word: a datetime to its
 date, a time zone, nanoseconds. So the values of a column must be of one kind.
+
+Arrow has no whole numbers of more than 64 bits, and Dune has: they go as texts that say which of Dune's types they are.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Number
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.types.columns import TYPE_KEY
 
 _MISSING = ("NoneType", "NaTType", "NAType")
 """Types of NULL: Python's, and those of pandas, which calls its own no datetimes."""
@@ -39,8 +42,8 @@ def table_of_mappings(rows: Sequence[Mapping[Any, Any]]) -> pa.Table:
         [{'a': 1, 'b': None}, {'a': None, 'b': 'x'}]
     """
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    arrays = [_array_of(str(key), [row.get(key) for row in rows]) for key in keys]
-    return pa.Table.from_arrays(arrays, names=[str(key) for key in keys])
+    columns = [_column_of(str(key), [row.get(key) for row in rows]) for key in keys]
+    return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
 
 
 def table_of_pandas(frame: Any) -> pa.Table:
@@ -55,30 +58,66 @@ def table_of_pandas(frame: Any) -> pa.Table:
             f"The index of the DataFrame has the name of its column {taken[0]!r}.",
             hint="Rename the index, or leave it out: frame.reset_index(drop=True).",
         )
+    wide: dict[int, tuple[pa.Field, pa.Array]] = {}
     for place, name in enumerate(frame.columns):
-        _check_objects(str(name), frame.iloc[:, place])
+        column = frame.iloc[:, place]
+        _check_objects(str(name), column)
+        if column.dtype == object and (type_ := _wide_type(column.dropna())):
+            wide[place] = _wide_column(
+                str(name), type_, [None if gone else n for n, gone in zip(column, column.isna(), strict=True)]
+            )
     for level, name in enumerate(index.names):
         if name is not None:
             _check_objects(str(name), index.get_level_values(level).to_series())
-    nameless = [level for level, name in enumerate(index.names) if name is None]
-    if len(nameless) == index.nlevels:
+    if wide:
+        frame = frame.copy(deep=False)
+        for place in wide:
+            frame.isetitem(place, None)
+    table = _with_named_levels(frame)
+    for place, (field, array) in wide.items():
+        table = table.set_column(place, field, array)
+    return table
+
+
+def _with_named_levels(frame: Any) -> pa.Table:
+    names = frame.index.names
+    nameless = [level for level, name in enumerate(names) if name is None]
+    if len(nameless) == len(names):
         return pa.Table.from_pandas(frame, preserve_index=False)
     return pa.Table.from_pandas(
         frame.reset_index(level=nameless, drop=True) if nameless else frame, preserve_index=True
     )
 
 
-def _array_of(name: str, values: Sequence[object]) -> pa.Array:
+def _column_of(name: str, values: Sequence[object]) -> tuple[pa.Field, pa.Array]:
     kinds = _kinds_of(values)
     values = [value if kinds[type(value)] else None for value in values]
     _check_one_kind(name, values)
+    if type_ := _wide_type([value for value in values if value is not None]):
+        return _wide_column(name, type_, values)
     try:
-        return pa.array(values)
+        array = pa.array(values)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise DuneConfigurationError(
             f"Column {name!r} of the list cannot be read as one type: {error}.",
             hint="Cast its values to the type that all of them have, such as text.",
         ) from error
+    return pa.field(name, array.type), array
+
+
+def _wide_type(values: Any) -> str | None:
+    """Dune's type for whole numbers of which one has more than 64 bits; None for all other values."""
+    if not len(values) or not all(issubclass(type_, Integral) for type_ in set(map(type, values))):
+        return None
+    lowest, highest = int(min(values)), int(max(values))
+    if lowest >= -(2**63) and highest < 2**63:
+        return None
+    return "int256" if lowest < 0 else "uint256"
+
+
+def _wide_column(name: str, type_: str, values: Sequence[Any]) -> tuple[pa.Field, pa.Array]:
+    texts = [None if value is None else str(int(value)) for value in values]
+    return pa.field(name, pa.string(), metadata={TYPE_KEY: type_.encode()}), pa.array(texts, pa.string())
 
 
 def _check_objects(name: str, series: Any) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from dagster_dune.errors import DuneConfigurationError
+from dagster_dune.frames.uploads.schema import table_columns
 from dagster_dune.frames.uploads.sources import rows_in
 
 DAY, MOMENT = dt.date(2026, 1, 1), dt.datetime(2026, 1, 1, 12, 30)  # noqa: DTZ001
@@ -72,6 +73,37 @@ def test_values_of_one_kind_are_as_arrow_has_them(make, values, type_):
     nulls = [value is None or value is pd.NaT or value is pd.NA for value in values]
     assert str(rows.schema.field("a").type) == type_
     assert slice_.column(0).is_null().to_pylist() == nulls
+
+
+@pytest.mark.parametrize("make", [in_a_list, in_pandas])
+@pytest.mark.parametrize(
+    ("values", "type_"),
+    [
+        ([2**63], "uint256"), ([None, 1, 2**256 - 1], "uint256"), ([np.uint64(2**64 - 1), 2**64], "uint256"),
+        ([-1, 2**70], "int256"), ([-(2**255)], "int256"),
+    ],
+)  # fmt: skip
+def test_whole_numbers_of_more_than_64_bits_are_wide_ones(make, values, type_):
+    rows = rows_in(make(values))
+    (column,) = table_columns(rows.schema)
+    assert column.type == type_
+    (slice_,) = rows.slices(["a"])
+    assert slice_.column(0).to_pylist() == [None if value is None else str(value) for value in values]
+
+
+def test_a_wide_number_beside_other_columns_and_an_index_keeps_its_place():
+    frame = pd.DataFrame({"x": ["a"], "n": np.array([2**200], dtype=object), "y": [1.5]}, index=pd.Index([7], name="i"))
+    kept = frame.copy()
+    rows = rows_in(frame)
+    assert [str(column.type) for column in table_columns(rows.schema)] == ["varchar", "uint256", "double", "bigint"]
+    assert next(rows.slices(rows.schema.names)).to_pylist() == [{"x": "a", "n": str(2**200), "y": 1.5, "i": 7}]
+    pd.testing.assert_frame_equal(frame, kept)
+
+
+@pytest.mark.parametrize("make", [in_a_list, in_pandas])
+def test_a_wide_number_among_fractions_is_refused_by_its_column(make):
+    with pytest.raises(DuneConfigurationError, match="cannot be read"):
+        rows_in(make([2**70, Decimal("1." + "5" * 75)]))
 
 
 class Key:
