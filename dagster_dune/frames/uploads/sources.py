@@ -24,6 +24,8 @@ KINDS = (
 )
 _HELD = ("polars", "pandas", "pyarrow")
 """The packages whose frames are held in memory, so that they can be read twice."""
+_INTEGERS_OF_128_BITS = {"Int128": "int256", "UInt128": "uint256"}
+"""Those of polars, and the types of Dune that hold them."""
 _DUCKDB = ("duckdb", "_duckdb")
 _READ: WeakSet[pa.RecordBatchReader] = WeakSet()
 """The readers that have been read; one that has no rows left looks like one that never had any."""
@@ -84,15 +86,16 @@ def rows_in(frame: Any) -> Rows:
         frame, package = _table_of(frame), "pyarrow"
     if isinstance(frame, pa.RecordBatch):
         frame = pa.Table.from_batches([frame])
-    if not hasattr(frame, "__arrow_c_stream__"):
+    if not hasattr(frame, "__arrow_c_stream__") or _is_one_column(frame):
         raise DuneConfigurationError(f"A {type(frame).__name__} is no frame that can be written to Dune.", hint=KINDS)
-    _check_own_types(frame, package)
+    source = f"The {type(frame).__name__}"
+    with _reading(source):
+        _check_own_types(frame, package)
     if package == "pandas" and hasattr(frame, "columns"):  # which makes all of them anew for each reader
         with _readable(frame):
             frame = table_of_pandas(frame)
     if isinstance(frame, pa.RecordBatchReader):
         return _of_reader(frame)
-    source = f"The {type(frame).__name__}"
     with _reading(source), _readable(frame):
         reader = pa.RecordBatchReader.from_stream(frame)
     if package not in _HELD:
@@ -111,11 +114,22 @@ def _check_own_types(frame: Any, package: str) -> None:
             f"Column {names[0]!r} holds Python objects (polars.Object), of which Arrow sees the addresses alone.",
             hint="Cast it to the type that its values have, such as polars.String.",
         )
+    for name, type_ in _polars_types(frame) if package == "polars" else ():
+        if wide := _INTEGERS_OF_128_BITS.get(str(type_)):
+            raise DuneConfigurationError(
+                f"Column {name!r} is polars.{type_}, which Arrow does not have.",
+                hint=f'Cast it to polars.String, and write it with types={{{name!r}: "{wide}"}}.',
+            )
     if package in _DUCKDB and (names := [name for name, type_ in _duckdb_types(frame) if str(type_) == "UHUGEINT"]):
         raise DuneConfigurationError(
             f"Column {names[0]!r} is UHUGEINT, whose larger values DuckDB gives Arrow as other numbers.",
             hint=f'Cast it to VARCHAR, and write it with types={{{names[0]!r}: "uint256"}}.',
         )
+
+
+def _is_one_column(frame: Any) -> bool:
+    """Whether it is a Series of polars or pandas, or a column of Arrow's, which give a stream without names."""
+    return isinstance(frame, pa.ChunkedArray) or (hasattr(frame, "to_frame") and not hasattr(frame, "columns"))
 
 
 def _polars_types(frame: Any) -> Iterable[tuple[str, Any]]:

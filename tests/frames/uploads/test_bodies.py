@@ -240,7 +240,7 @@ def test_mappings_need_not_all_have_the_same_keys():
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        ([{"a": 2**70}], "Column 'a' of the list cannot be read as one type"),
+        ([{"a": Path("x")}], "Column 'a' of the list cannot be read as one type"),
         ([1], "A list with a int in it is no frame"),
         ([0], "A list with a int in it is no frame"),
         ([{"a": 1}, ""], "A list with a str in it is no frame"),
@@ -249,6 +249,9 @@ def test_mappings_need_not_all_have_the_same_keys():
         ("no/such.parquet", "'no/such.parquet' cannot be read as a Parquet file"),
         (__file__, "cannot be read as a Parquet file"),
         (7, "A int is no frame"),
+        (pl.Series("n", [1]), "A Series is no frame"),
+        (pd.Series([1], name="n"), "A Series is no frame"),
+        (pa.chunked_array([[1]]), "A ChunkedArray is no frame"),
     ],
 )
 def test_what_is_no_frame_is_said(frame, words):
@@ -263,6 +266,15 @@ def test_python_objects_of_polars_are_refused_by_the_type_of_their_column(type_)
         rows_in(frame)
 
 
+@pytest.mark.parametrize("name", ["Int128", "UInt128"])
+def test_whole_numbers_of_128_bits_of_polars_are_refused_by_their_column(name):
+    if not hasattr(pl, name):
+        pytest.skip("polars before 1.37 has none")
+    words = f"""'b' is polars.{name}.*Cast it to polars.String, and .* types={{'b': "u?int256"}}"""
+    with pytest.raises(DuneConfigurationError, match=words):
+        rows_in(pl.DataFrame({"a": [1], "b": [2**100]}, schema={"a": pl.Int8, "b": getattr(pl, name)}))
+
+
 @pytest.mark.parametrize("number", [5, 2**128 - 1])
 def test_uhugeint_of_duckdb_is_refused(number):
     words = r"""'u' is UHUGEINT.*Cast it to VARCHAR, and write it with types={'u': "uint256"}"""
@@ -271,6 +283,11 @@ def test_uhugeint_of_duckdb_is_refused(number):
 
 
 # --- sources that fail ---
+
+
+def closed_relation(_):
+    with duckdb.connect() as connection:
+        return connection.sql("SELECT 1 AS n")
 
 
 def failing_reader(error):
@@ -294,6 +311,7 @@ def damaged_file(folder):
     ("make", "words"),
     [
         (lambda folder: failing_reader(KeyError("no such key")), "The RecordBatchReader fails .*KeyError: .*key"),
+        (closed_relation, "The DuckDBPyRelation fails .*Connection has already been closed"),
         (lambda folder: failing_reader(OSError("gone")), "The RecordBatchReader fails .*OSError: gone"),
         (
             lambda folder: duckdb.sql(
