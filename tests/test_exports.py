@@ -316,6 +316,8 @@ def test_a_file_system_without_a_folder_is_no_local_one(resource, instance, tmp_
         ({"table": "a.b.c"}, "A table of DuckDB is a name or schema.name, not 'a.b.c'"),
         ({"table": 1}, "A table of DuckDB is a name or schema.name, not 1"),
         ({"to": None}, "to must be a path or a URL, not None"),
+        ({"filters": ""}, "filters must not be an empty text"),
+        ({"sort_by": " "}, "sort_by must not be an empty text"),
     ],
 )
 def test_what_can_never_be_exported_is_refused_at_load(options, words):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -56,12 +56,17 @@ def place_of(context: ReadContext) -> Iterator[Place]:
     """Find the instance and the run of a context.
 
     Raises:
-        DuneConfigurationError: There is no instance.
+        DuneConfigurationError: There is no instance, or this is no context.
     """
     if isinstance(context, dg.DagsterInstance):
         yield Place(context)
     elif context is not None and (instance := _instance_in(context)) is not None:
         yield Place(instance, _run_in(context))
+    elif not isinstance(context, ReadContext):
+        raise DuneConfigurationError(
+            f"The context must be one of Dagster's, an instance or None, not {context!r}.",
+            hint="It stands first: get_result(context, asset_key).",
+        )
     else:
         with _instance_at_home() as instance:
             yield Place(instance, None if context is None else _run_in(context))
@@ -112,12 +117,22 @@ def log_of(context: ReadContext) -> logging.Logger | None:
 def key_of(asset_key: CoercibleKey) -> dg.AssetKey:
     """Return an asset's key, however it is written; a text as Dagster's UI shows it.
 
+    Raises:
+        DuneConfigurationError: It is none.
+
     Examples:
         >>> key_of("dune/stablecoins_4100030")
         AssetKey(['dune', 'stablecoins_4100030'])
     """
-    return (
-        dg.AssetKey.from_user_string(asset_key) if isinstance(asset_key, str) else dg.AssetKey.from_coercible(asset_key)
+    if isinstance(asset_key, dg.AssetKey):
+        return asset_key
+    if asset_key and isinstance(asset_key, str):
+        return dg.AssetKey.from_user_string(asset_key)
+    if asset_key and isinstance(asset_key, list | tuple) and all(isinstance(part, str) for part in asset_key):
+        return dg.AssetKey(asset_key)
+    raise DuneConfigurationError(
+        f"asset_key must be the key of an asset, not {asset_key!r}.",
+        hint='Such as "dune/stablecoins_4100030", or a list of its parts; of an AssetsDefinition its key.',
     )
 
 
@@ -139,6 +154,8 @@ def executions_of(
     """
     log = _Log(place.instance, key_of(asset_key))
     wanted = [partition_key] if partition_keys is None else _listed(partition_key, partition_keys)
+    if strange := [each for each in wanted if not isinstance(each, str | None)]:
+        raise DuneConfigurationError(f"A partition's key is a text such as '2026-06-01', not {strange[0]!r}.")
     if not wanted:
         raise DuneResultError(
             f"No partition of the asset {log.name(None)} is asked for, so there are no rows to read.",
@@ -158,10 +175,10 @@ def _listed(partition_key: str | None, partition_keys: Sequence[str]) -> list[st
         raise DuneConfigurationError(
             "partition_key and partition_keys are both given.", hint="Give one of them: partition_keys for several."
         )
-    if isinstance(partition_keys, str):
+    if isinstance(partition_keys, str) or not isinstance(partition_keys, Iterable):
         raise DuneConfigurationError(
-            f"partition_keys must be a list of partitions, not the text {partition_keys!r}.",
-            hint=f"Give [{partition_keys!r}], or partition_key.",
+            f"partition_keys must be a list of partitions, not {partition_keys!r}.",
+            hint=f"Give [{str(partition_keys)!r}], or partition_key.",
         )
     return list(partition_keys)
 
@@ -237,7 +254,7 @@ def _made(log: _Log, run_id: str | None, partition_key: str | None) -> _Made:
     if found is None and partition_key is not None and log.is_whole():
         raise DuneResultError(
             f"The asset {log.name(None)} is not partitioned, so that it has no partition {partition_key}.",
-            hint="Leave partition_key and partition_keys out.",
+            hint="Leave partition_key and partition_keys out, and partitions_def of build_dune_export.",
         )
     if found is None:
         close = [] if partition_key else log.close_names()
@@ -251,7 +268,7 @@ def _made(log: _Log, run_id: str | None, partition_key: str | None) -> _Made:
     if materialization.partition is not None and partition_key is None:
         raise DuneResultError(
             f"The asset {name} is partitioned, so that its rows are those of one partition.",
-            hint="Give a partition_key, or partition_keys.",
+            hint="Give a partition_key, or partition_keys; build_dune_export takes partitions_def.",
         )
     execution_id = _raw(materialization, EXECUTION_ID)
     if execution_id is None:
@@ -287,5 +304,5 @@ def _check_alone(log: _Log, together: Sequence[_Made], wanted: Sequence[str | No
         raise DuneResultError(
             f"{name} was made by one execution together with other partitions ({abbreviated(others)}), whose rows "
             "it cannot be told from.",
-            hint='Ask for all of them with partition_keys, materialize it by itself, or set ranges="nodes".',
+            hint='Read all with partition_keys, as no export can; materialize it by itself, or set ranges="nodes".',
         )

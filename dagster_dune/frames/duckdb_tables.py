@@ -68,7 +68,8 @@ def write_duckdb(
     names = unique_names(source.schema.names, fold_case=True)
     if partition_key is not None and partition_column.casefold() in map(str.casefold, names):
         raise DuneConfigurationError(
-            f"The result has a column {partition_column!r} itself.", hint="Give another partition_column."
+            f"The result has a column {partition_column!r} itself.",
+            hint="Name it otherwise in the SQL, leave it out with columns, or give write_duckdb a partition_column.",
         )
     partition = None if partition_key is None else (partition_column, partition_key)
 

@@ -146,6 +146,11 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         check_kinds(self, _KINDS)
+        for name in ("filters", "sort_by"):
+            if (text := getattr(self, name)) is not None and not text.strip():
+                raise DuneConfigurationError(
+                    f"{name} must not be an empty text.", hint="Leave it out to read all rows as they are."
+                )
         excluded = {"filters": self.filters, "limit": self.limit, "page_size": self.page_size}
         if self.sample is not None and (given := [name for name, value in excluded.items() if value is not None]):
             raise DuneConfigurationError(

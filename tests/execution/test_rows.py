@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from datetime import date
 
 import dagster as dg
 import pyarrow as pa
@@ -172,6 +173,13 @@ def test_without_any_instance_is_a_clear_error(resource, monkeypatch):
             list(resource.get_rows(context, KEY))
 
 
+@pytest.mark.parametrize("context", ["dune/numbers_1", KEY, ["dune", "numbers_1"], ASSETS])
+def test_what_is_no_context_is_refused_even_where_there_is_a_home(dune, resource, tmp_path, monkeypatch, context):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with pytest.raises(DuneConfigurationError, match=r"The context must be one of Dagster's.*It stands first"):
+        resource.get_result(context, pa.Table)
+
+
 def test_a_script_has_a_client_of_variables(dune, monkeypatch):
     monkeypatch.setenv("MY_KEY", dune.api_key)
     monkeypatch.setenv("MY_URL", dune.url)
@@ -308,6 +316,9 @@ def test_an_argument_of_one_partition_of_a_range_is_refused(ranged, resource, in
     assert "together with other partitions" in str(event.step_failure_data.error)
 
 
+STRANGE_KEYS = (None, 5, "", [], ["dune", 1], ASSETS, dg.AssetSpec(KEY))
+
+
 def test_partitions_that_cannot_be_meant_are_refused(ranged, materialized, resource, dune):
     assert ranged(DAYS[0]).success
     before = len(dune.journal())
@@ -319,6 +330,20 @@ def test_partitions_that_cannot_be_meant_are_refused(ranged, materialized, resou
         (RANGE, {}, DuneResultError, "is partitioned, so that its rows are those of one partition"),
         (KEY, {"partition_key": DAYS[0]}, DuneResultError, "numbers_1 is not partitioned, so that it has no partition"),
         (KEY, {"partition_keys": DAYS[:2]}, DuneResultError, "Leave partition_key and partition_keys out"),
+        (RANGE, {"partition_keys": 5}, DuneConfigurationError, r"must be a list of partitions, not 5. Give \['5'\]"),
+        (
+            RANGE,
+            {"partition_keys": [date(2024, 1, 1)]},
+            DuneConfigurationError,
+            r"A partition's key is a text .* not datetime",
+        ),
+        (
+            RANGE,
+            {"partition_key": DAYS[:1]},
+            DuneConfigurationError,
+            r"A partition's key is a text .* not \['2024-01-01'\]",
+        ),
+        *((key, {}, DuneConfigurationError, "asset_key must be the key of an asset, not") for key in STRANGE_KEYS),
     ):
         for read in (resource.get_rows, resource.get_result):
             with pytest.raises(error, match=words):

@@ -265,7 +265,10 @@ def test_a_table_with_other_columns_is_told(source, tmp_path):
         DuneResultError, match=r"main\.t has other columns: n BIGINT does not .*; x BIGINT does not come"
     ):
         write_duckdb(source(), tmp_path / "a.duckdb", "t", partition_key="x")
-    with pytest.raises(DuneConfigurationError, match="has a column 'N' itself"):
+    with pytest.raises(
+        DuneConfigurationError,
+        match=r"has a column 'N' itself. Name it otherwise in the SQL, leave it out with columns",
+    ):
         write_duckdb(source(), tmp_path / "a.duckdb", "t", partition_key="x", partition_column="N")
     with pytest.raises(DuneConfigurationError, match=r"schema\.name"):
         write_duckdb(source(), tmp_path / "a.duckdb", "a.b.c")
