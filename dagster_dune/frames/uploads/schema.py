@@ -30,6 +30,7 @@ _TYPES: dict[pa.DataType, str] = {
     pa.float64(): "double",
     pa.date32(): "date",
 }
+_DECIMAL = re.compile(r"decimal\(([1-9][0-9]?), ?([0-9]{1,2})\)")
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -75,14 +76,24 @@ def _type_of(field: pa.Field, wanted: str | None) -> str:
         wanted = told if told in WIDE and _can_be_wide(type_) else natural
     if wanted is None:
         raise DuneConfigurationError(
-            f"Column {field.name!r} is {type_}, which no table on Dune takes.", hint=f"Cast it to {_cast_of(type_)}."
+            f"Column {field.name!r} is {type_}, which no table on Dune takes.", hint=_advice(field.name, type_)
         )
+    if pa.types.is_null(type_) and _is_taken(wanted):
+        return wanted
     if wanted != natural and not (wanted in WIDE and _can_be_wide(type_)):
         raise DuneConfigurationError(
             f"Column {field.name!r} is {type_}, and cannot be written as {wanted}.",
-            hint=f"It can be {natural}." if natural else f"Cast it to {_cast_of(type_)}.",
+            hint=f"It can be {natural}." if natural else _advice(field.name, type_),
         )
     return wanted
+
+
+def _is_taken(type_: object) -> bool:
+    """Whether a table has columns of a type of Dune's."""
+    if type_ in (*_TYPES.values(), *WIDE, "timestamp", ZONED, "varchar", "varbinary"):
+        return True
+    found = _DECIMAL.fullmatch(type_) if isinstance(type_, str) else None
+    return bool(found) and int(found[2]) <= int(found[1]) <= SHORT_DIGITS
 
 
 def _natural(type_: pa.DataType) -> str | None:
@@ -112,6 +123,12 @@ def is_bytes(type_: pa.DataType) -> bool:
 def _can_be_wide(type_: pa.DataType) -> bool:
     is_whole = pa.types.is_integer(type_) or (pa.types.is_decimal(type_) and type_.scale == 0)
     return is_whole or is_text(type_) or (pa.types.is_fixed_size_binary(type_) and type_.byte_width == 32)
+
+
+def _advice(name: str, type_: pa.DataType) -> str:
+    if pa.types.is_null(type_):
+        return f'It has no value. Name its type, as in types={{{name!r}: "varchar"}}, or cast it.'
+    return f"Cast it to {_cast_of(type_)}."
 
 
 def _cast_of(type_: pa.DataType) -> str:

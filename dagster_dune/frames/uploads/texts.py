@@ -33,6 +33,8 @@ def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
     Raises:
         DuneConfigurationError: A value does not fit its column.
     """
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), pa.string())
     type_ = str(column.type)
     if not (type_ in WIDE and pa.types.is_decimal(array.type)):  # which may have more digits than its type says
         _check_content(array, column)

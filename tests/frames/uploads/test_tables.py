@@ -238,13 +238,30 @@ def test_names_that_differ_in_case_alone():
     [
         (pa.list_(pa.int64()), "Cast it to text"), (pa.struct([("a", pa.int64())]), "Cast it to text"),
         (pa.map_(pa.string(), pa.int64()), "Cast it to text"), (pa.time64("us"), "Cast it to text"),
-        (pa.duration("us"), "whole number of seconds"), (pa.decimal256(76, 0), "uint256"), (pa.null(), "Cast it to"),
-        (pa.date64(), "date32"), (pa.float16(), "float32"),
+        (pa.duration("us"), "whole number of seconds"), (pa.decimal256(76, 0), "uint256"),
+        (pa.null(), "Name its type, as in types="), (pa.date64(), "date32"), (pa.float16(), "float32"),
     ],
 )  # fmt: skip
 def test_types_that_no_table_takes_name_column_type_and_cast(type_, cast):
     with pytest.raises(DuneConfigurationError, match=f"Column 'c' is .*{cast}"):
         table_columns(pa.schema([("c", type_)]))
+
+
+@pytest.mark.parametrize("type_", [*TABLE, "decimal(38, 2)"])
+@pytest.mark.parametrize("length", [0, 2])
+def test_a_column_without_any_value_is_of_the_type_that_is_named(client, type_, length):
+    frame = pa.table({"n": pa.array(range(length), pa.int64()), "c": pa.nulls(length)})
+    written = write_table(client, frame, NAME, types={"c": type_})
+    assert (written.rows, written.was_created) == (length, True)
+    read = get_result(client, run_sql(client, f"SELECT * FROM {NAME} ORDER BY n").execution_id)
+    assert read.column("c").to_pylist() == [None] * length
+    write_table(client, frame, NAME, types={"c": type_})  # whose columns are those of the table
+
+
+@pytest.mark.parametrize("type_", ["text", "array(bigint)", "decimal(39,0)", "decimal(2,3)", "decimal(1,0); x", 5])
+def test_a_column_without_any_value_is_of_no_type_that_no_table_takes(type_):
+    with pytest.raises(DuneConfigurationError, match=r"Column 'c' is null, and cannot be written as"):
+        table_columns(pa.schema([("c", pa.null())]), {"c": type_})
 
 
 NO_UTF8 = pa.array([None, b"caf\xe9", b"x"], pa.binary()).view(pa.string())
