@@ -7,6 +7,7 @@ by which an incremental query reads its previous result.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 from sqlglot import Token, TokenType

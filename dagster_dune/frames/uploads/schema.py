@@ -93,7 +93,7 @@ def _is_taken(type_: object) -> bool:
     if type_ in (*_TYPES.values(), *WIDE, "timestamp", ZONED, "varchar", "varbinary"):
         return True
     found = _DECIMAL.fullmatch(type_) if isinstance(type_, str) else None
-    return bool(found) and int(found[2]) <= int(found[1]) <= SHORT_DIGITS
+    return found is not None and int(found[2]) <= int(found[1]) <= SHORT_DIGITS
 
 
 def _natural(type_: pa.DataType) -> str | None:
