@@ -17,6 +17,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from dagster_dune._csv_lines import csv_lines
 from dagster_dune.cassettes.times import other_time
 
 WORDS = frozenset(
@@ -132,7 +133,7 @@ class Anonymous:
 
     def csv(self, text: str) -> str:
         """A page of CSV with its header."""
-        rows = list(csv.reader(io.StringIO(text, newline="")))
+        rows = list(csv_lines(io.StringIO(text, newline=""), strict=False))
         written = io.StringIO(newline="")
         writer = csv.writer(written, lineterminator="\n")
         for number, row in enumerate(rows):

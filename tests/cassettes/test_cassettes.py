@@ -236,6 +236,12 @@ def test_uploads_are_recorded_without_names_and_rows(real, tmp_path):
         assert upload(client).full_name == created.full_name
 
 
+def test_a_page_of_csv_may_hold_a_text_of_any_length():
+    page = Anonymous("salt").csv(f"{COLUMN}\n{CELL * 100_000}\n")
+    assert len(page.splitlines()) == 2
+    assert CELL not in page
+
+
 def pages(client, execution):
     """Read a result with a filter in pages, as both formats name the next one."""
     options = {"filters": f"{COLUMN} like '{CELL}%' and n > 1", "limit": "2"}

@@ -8,6 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from dagster_dune._csv_lines import csv_lines
 from dagster_dune.emulator.dunesql.types.trino import INT256_MIN, UINT256_MAX
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -78,7 +79,7 @@ def _infer(cursor: DuckDBPyConnection, source: str, texts: str, fields: list[str
 
 def _read(data: bytes) -> tuple[list[str], list[list[str | None]]]:
     try:
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+        lines = list(csv_lines(io.StringIO(data.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise SqlError(f"The file is no CSV in UTF-8: {error}") from None
     if not lines:

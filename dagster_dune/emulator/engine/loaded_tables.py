@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dagster_dune._csv_lines import csv_lines
 from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import Type
 from dagster_dune.emulator.engine.tables import Record, TableColumn, create_typed, insert
@@ -57,7 +58,7 @@ def read_file(path: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
 
 def _read_csv(path: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        header, *lines = csv.reader(file, strict=True)
+        header, *lines = csv_lines(file)
     rows = [dict(zip(header, (value or None for value in line), strict=True)) for line in lines if line]
     return rows, {} if rows else dict.fromkeys(header, "varchar")
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dagster_dune._csv_lines import csv_lines
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
 from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.storage import comment_for, stored_type
@@ -193,7 +194,7 @@ def read_csv(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
         SqlError: It is no CSV in UTF-8, or its header does not name the table's columns.
     """
     try:
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+        lines = list(csv_lines(io.StringIO(data.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise SqlError(f"The data is no CSV in UTF-8: {error}") from None
     header = lines[0] if lines else []

@@ -43,6 +43,12 @@ def test_csv_and_ndjson_make_the_same_rows(http, client, finish, table):
     assert fourth == second | {"i": 4}
 
 
+def test_a_text_may_be_of_any_length(http, client, finish, table):
+    text = "x" * 1_000_000
+    assert insert(http, f"b,i,d,t,s\n,1,,,{text}\n").status_code == 200
+    assert rows(client, finish)[0]["s"] == text
+
+
 @pytest.mark.parametrize(
     ("data", "content_type", "reason"),
     [
