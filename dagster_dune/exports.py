@@ -8,8 +8,8 @@ from urllib.parse import quote
 import dagster as dg
 
 from dagster_dune._execution.asset_executions import key_of
+from dagster_dune._execution.table_methods import checked_place
 from dagster_dune._formatting import without_password
-from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import PARTITION_ROW_COUNT, ROW_COUNT, TABLE_NAME, URI
 from dagster_dune.paging.options import ReadOptions, options_from
 from dagster_dune.resource import DuneResource
@@ -58,14 +58,8 @@ def build_dune_export(
         >>> export.key.to_user_string()
         'dune/top_pools_42_parquet'
     """
-    if not isinstance(to, str | os.PathLike):
-        raise DuneConfigurationError(f"to must be a path or a URL, not {to!r}.")
-    upstream, place = key_of(asset_key), os.fspath(to)
+    upstream, place = key_of(asset_key), checked_place(to, table, storage_options)
     options_from(ReadOptions, options, "reading")
-    if table is not None:
-        from dagster_dune.frames.duckdb_tables import check_table  # noqa: PLC0415  (pyarrow is slow to import)
-
-        check_table(place, table)
     folder, shown = _with_one_slash(place), without_password(place)
     kind = "parquet" if table is None else "duckdb"
     own_key = (

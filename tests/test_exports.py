@@ -316,6 +316,10 @@ def test_a_file_system_without_a_folder_is_no_local_one(resource, instance, tmp_
         ({"table": "a.b.c"}, "A table of DuckDB is a name or schema.name, not 'a.b.c'"),
         ({"table": 1}, "A table of DuckDB is a name or schema.name, not 1"),
         ({"to": None}, "to must be a path or a URL, not None"),
+        ({"to": ""}, "to must be a path or a URL, not ''"),
+        ({"storage_options": "key"}, "storage_options must be a mapping, not 'key'"),
+        ({"to": "a/b.duckdb"}, "b.duckdb would be Parquet, .* Give the table"),
+        ({"to": "s3://a/B.CSV"}, "B.CSV would be Parquet, .* dagster-dune results writes CSV"),
         ({"filters": ""}, "filters must not be an empty text"),
         ({"sort_by": " "}, "sort_by must not be an empty text"),
     ],
@@ -323,6 +327,19 @@ def test_a_file_system_without_a_folder_is_no_local_one(resource, instance, tmp_
 def test_what_can_never_be_exported_is_refused_at_load(options, words):
     with pytest.raises(DuneConfigurationError, match=words):
         build_dune_export(NUMBERS, **{"to": "exports", **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"to": None}, "to must be a path or a URL, not None"),
+        ({"to": "a.csv"}, "a.csv would be Parquet"),
+        ({"partition_keys": ["a"]}, "no option 'partition_keys' of reading"),
+    ],
+)
+def test_what_can_never_be_exported_is_refused_before_anything_is_looked_up(resource, instance, options, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        resource.export(instance, NUMBERS, **{"to": "a.parquet", **options})
 
 
 def test_a_table_elsewhere_than_on_this_machine_is_refused_at_load():

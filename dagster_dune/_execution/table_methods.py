@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,16 @@ from dagster_dune._execution.charges import add_metadata
 from dagster_dune._execution.has_client import HasClient
 from dagster_dune._execution.submissions.run_group import parent_id_of
 from dagster_dune._formatting import without_password
+from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import export_metadata, upload_metadata
+from dagster_dune.paging.options import ReadOptions, options_from
 
 if TYPE_CHECKING:
     from dagster_dune.frames.uploads.tables import TableWritten
     from dagster_dune.paging.options import Export
 
 
+_OTHER_KINDS = (".csv", ".ndjson", ".jsonl", ".json", ".duckdb", ".db")
 logger = logging.getLogger(__name__)
 
 
@@ -38,7 +42,7 @@ class TableMethods(HasClient):
         self,
         context: ReadContext,
         asset_key: CoercibleKey,
-        to: str,
+        to: str | os.PathLike[str],
         *,
         table: str | None = None,
         partition_key: str | None = None,
@@ -69,17 +73,19 @@ class TableMethods(HasClient):
         from dagster_dune.frames.results import open_reader  # noqa: PLC0415
         from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS  # noqa: PLC0415  (pyarrow is slow to import)
 
+        destination = checked_place(to, table, storage_options)
+        options_from(ReadOptions, options, "reading")
         log = log_of(context) or logger
         with place_of(context) as place:
             (execution_id,) = executions_of(place, asset_key, partition_key)
         digits = ARROW_DIGITS if table is None else SHORT_DIGITS
         with self.get_client() as client:
             reader = open_reader(client, execution_id, digits=digits, **options)
-            log.info("Exporting %s to %s: %s rows.", reader.name, without_password(to), reader.expected_rows)
+            log.info("Exporting %s to %s: %s rows.", reader.name, without_password(destination), reader.expected_rows)
             if table is None:
-                export = write_parquet(reader, to, storage_options=storage_options)
+                export = write_parquet(reader, destination, storage_options=storage_options)
             else:
-                export = write_duckdb(reader, to, table, partition_key=partition_key)
+                export = write_duckdb(reader, destination, table, partition_key=partition_key)
         log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
         name = key_of(asset_key).to_user_string()
         name = name if partition_key is None else f"{name}/{partition_key}"
@@ -116,6 +122,32 @@ class TableMethods(HasClient):
             written = write_table(client, frame, name, log=log_of(context), **options)
         add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
         return written
+
+
+def checked_place(to: str | os.PathLike[str], table: str | None, storage_options: Mapping[str, Any] | None) -> str:
+    """Check where a result is to be written: a file of Parquet, a folder of such, or a table of a DuckDB file.
+
+    Returns:
+        The path or URL.
+
+    Raises:
+        DuneConfigurationError: It is none, or would become something else than its name says.
+    """
+    if not isinstance(to, str | os.PathLike) or not os.fspath(to):
+        raise DuneConfigurationError(f"to must be a path or a URL, not {to!r}.")
+    place = os.fspath(to)
+    if not isinstance(storage_options, Mapping | None):
+        raise DuneConfigurationError(f"storage_options must be a mapping, not {storage_options!r}.")
+    if table is None and place.lower().endswith(_OTHER_KINDS):
+        raise DuneConfigurationError(
+            f"{without_password(place)} would be Parquet, which is what is written without a table.",
+            hint="Give the table of a DuckDB file; dagster-dune results writes CSV and NDJSON.",
+        )
+    if table is not None:
+        from dagster_dune.frames.duckdb_tables import check_table  # noqa: PLC0415  (pyarrow is slow to import)
+
+        check_table(place, table)
+    return place
 
 
 def _cut_off_at(context: ReadContext) -> datetime | None:

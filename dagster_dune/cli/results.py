@@ -49,7 +49,7 @@ def results(
                 output,
                 kind,
                 bar,
-                columns=[name.strip() for name in columns.split(",")] if columns else None,
+                columns=None if columns is None else [name.strip() for name in columns.split(",")],
                 filters=filter,
                 limit=limit,
                 max_bytes=max_bytes,

@@ -64,6 +64,7 @@ def test_a_result_that_was_cut_short_is_read_where_that_is_said(database, monkey
     [
         (("5", "-o", "out.xlsx"), "none of .parquet, .csv"),
         (("5", "-o", "out.csv", "--columns", "x"), "has no column 'x'"),
+        (("5", "-o", "out.csv", "--columns", ""), "has no column ''"),
         (("5", "-o", "out.csv", "--max-bytes", "1"), "more than max_bytes=1"),
         (("99", "-o", "out.csv"), "99"),
         (("9" * 19, "-o", "out.csv"), "A number of 19 digits is none of a query."),

@@ -44,7 +44,7 @@ def test_parsing_does_not_double_with_each_level(kind):
     ids=["parentheses", "cases", "braces", "froms", "queries", "joins"],
 )
 def test_what_is_nested_too_deep_is_refused(sql):
-    with pytest.raises(SqlError, match="nested too deep|mismatched input 'FROM'"):
+    with pytest.raises(SqlError, match=r"nested too deep|mismatched input 'FROM'"):
         parse(sql)
 
 
