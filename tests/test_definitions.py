@@ -229,7 +229,7 @@ def test_the_decorator_takes_the_name_of_its_function():
 
 MAKER = DuneCatalog(materialized_views=[MaterializedView(name=DAILY, deps=["dex.trades"])])
 READER = DuneCatalog(
-    queries=[Query(query_id=8, slug="top", deps=[DAILY, "dex.trades", "dune.acme.dataset_rates"])], external=[DAILY]
+    queries=[Query(query_id=8, slug="top", deps=[DAILY, "dex.trades", "dune.acme.rates"])], external=[DAILY]
 )
 
 
@@ -237,7 +237,7 @@ def specs(defs):
     return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 
 
-@build_dune_upload("dune.acme.dataset_rates")
+@build_dune_upload("dune.acme.rates")
 def rates():
     return None
 
@@ -257,7 +257,7 @@ def test_what_another_part_makes_is_no_external_asset(order):
         "dune/acme/result_daily",
         "dune/top_8",
         "dune/dex/trades",
-        "dune/acme/dataset_rates",
+        "dune/acme/rates",
     }
     assert "view" in found["dune/acme/result_daily"].kinds
     dg.Definitions.validate_loadable(defs)
