@@ -44,9 +44,8 @@ NAMED = re.compile(
     re.IGNORECASE,
 )
 SHORTEST_NAMED_ID = 4  # a line such as "Dune query 2 of 5" numbers queries by itself
-NAME_IN_SQL = re.compile(
-    r"query_[0-9]", re.IGNORECASE
-)  # with more words it explains what is read: query_4711 = Volumes
+NAME_IN_SQL = re.compile(r"query_[0-9]", re.IGNORECASE)
+"""With more words it explains what is read: ``query_4711 = Volumes``."""
 NAMED_BY_DUNE = re.compile(r"dune|query[ _-]?id|saved", re.IGNORECASE)
 YEARS = range(2000, 2100)
 LONGEST_LINE = 500

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import Token, TokenType
 
-from dagster_dune.emulator.dunesql.parse.lexemes import error_at_token
+from dagster_dune._nesting import kind_at
+from dagster_dune.emulator.dunesql.parse.lexemes import error_at_token, text_at
 
 
 def check_tokens(tokens: Sequence[Token]) -> None:
@@ -51,8 +52,8 @@ _COUNTED = frozenset({TokenType.OFFSET, TokenType.LIMIT})
 def _next_rank(tokens: Sequence[Token], position: int, last: int) -> int:
     token = tokens[position]
     if (
-        (token.token_type in _COUNTED and _kind(tokens, position + 1) not in (TokenType.NUMBER, TokenType.ALL))
-        or (token.token_type == TokenType.WINDOW and _kind(tokens, position + 2) != TokenType.ALIAS)
+        (token.token_type in _COUNTED and kind_at(tokens, position + 1) not in (TokenType.NUMBER, TokenType.ALL))
+        or (token.token_type == TokenType.WINDOW and kind_at(tokens, position + 2) != TokenType.ALIAS)
         or (token.token_type == TokenType.FETCH and not _is_fetch(tokens, position))
     ):
         return last  # these words are names too
@@ -66,26 +67,18 @@ def _next_rank(tokens: Sequence[Token], position: int, last: int) -> int:
     return rank
 
 
-def _kind(tokens: Sequence[Token], position: int) -> TokenType | None:
-    return tokens[position].token_type if 0 <= position < len(tokens) else None
-
-
-def _text(tokens: Sequence[Token], position: int) -> str:
-    return tokens[position].text.lower() if 0 <= position < len(tokens) else ""
-
-
 def _is_fetch(tokens: Sequence[Token], position: int) -> bool:
-    return _text(tokens, position + 1) in ("first", "next") or _kind(tokens, position + 1) == TokenType.NUMBER
+    return text_at(tokens, position + 1) in ("first", "next") or kind_at(tokens, position + 1) == TokenType.NUMBER
 
 
 def _fetch(tokens: Sequence[Token], position: int) -> str:
     if not _is_fetch(tokens, position):
         return ""
-    place = position + 1 + (_text(tokens, position + 1) in ("first", "next"))
-    place += _kind(tokens, place) == TokenType.NUMBER
-    last = _text(tokens, place + 1)
-    is_whole = _text(tokens, position + 1) in ("first", "next") and _text(tokens, place) in ("row", "rows")
-    is_whole = is_whole and (last == "only" or (last, _text(tokens, place + 2)) == ("with", "ties"))
+    place = position + 1 + (text_at(tokens, position + 1) in ("first", "next"))
+    place += kind_at(tokens, place) == TokenType.NUMBER
+    last = text_at(tokens, place + 1)
+    is_whole = text_at(tokens, position + 1) in ("first", "next") and text_at(tokens, place) in ("row", "rows")
+    is_whole = is_whole and (last == "only" or (last, text_at(tokens, place + 2)) == ("with", "ties"))
     return "" if is_whole else "write FETCH FIRST 1 ROWS ONLY, or WITH TIES"
 
 
@@ -102,18 +95,18 @@ _SIDES = frozenset({TokenType.LEFT, TokenType.RIGHT, TokenType.FULL})
 
 
 def _parenthesis(tokens: Sequence[Token], position: int) -> str:
-    if _kind(tokens, position + 1) not in _QUERIES or _kind(tokens, position - 1) not in _NAMES:
+    if kind_at(tokens, position + 1) not in _QUERIES or kind_at(tokens, position - 1) not in _NAMES:
         return ""
-    if _text(tokens, position - 1) in _BEFORE_QUERIES:
+    if text_at(tokens, position - 1) in _BEFORE_QUERIES:
         return ""
     return f"a query beside the name {tokens[position - 1].text} needs AS, or parentheses of its own"
 
 
 def _alias(tokens: Sequence[Token], position: int) -> str:
-    if _kind(tokens, position - 1) in _NOTHING_BEFORE:
+    if kind_at(tokens, position - 1) in _NOTHING_BEFORE:
         return "something is missing before it"
-    name, sign = _text(tokens, position + 1), _kind(tokens, position + 2)
-    if sign == TokenType.L_PAREN and (name in _PLAIN_TYPES or _kind(tokens, position + 3) == TokenType.R_PAREN):
+    name, sign = text_at(tokens, position + 1), kind_at(tokens, position + 2)
+    if sign == TokenType.L_PAREN and (name in _PLAIN_TYPES or kind_at(tokens, position + 3) == TokenType.R_PAREN):
         return (
             f"{name.upper()} takes nothing in parentheses" if name in _PLAIN_TYPES else "a number of digits is missing"
         )
@@ -129,77 +122,77 @@ _PLAIN_TYPES = frozenset(
 
 
 def _using(tokens: Sequence[Token], position: int) -> str:
-    is_qualified = _kind(tokens, position + 3) == TokenType.DOT
-    return "write USING (column)" if is_qualified or _kind(tokens, position + 1) != TokenType.L_PAREN else ""
+    is_qualified = kind_at(tokens, position + 3) == TokenType.DOT
+    return "write USING (column)" if is_qualified or kind_at(tokens, position + 1) != TokenType.L_PAREN else ""
 
 
 def _inner(tokens: Sequence[Token], position: int) -> str:
-    return "a JOIN has one kind" if _kind(tokens, position - 1) in (*_SIDES, TokenType.CROSS) else ""
+    return "a JOIN has one kind" if kind_at(tokens, position - 1) in (*_SIDES, TokenType.CROSS) else ""
 
 
 def _outer(tokens: Sequence[Token], position: int) -> str:
-    is_plain = _kind(tokens, position + 1) == TokenType.JOIN and _kind(tokens, position - 1) not in _SIDES
+    is_plain = kind_at(tokens, position + 1) == TokenType.JOIN and kind_at(tokens, position - 1) not in _SIDES
     return "write LEFT, RIGHT or FULL OUTER JOIN" if is_plain else ""
 
 
 def _group(tokens: Sequence[Token], position: int) -> str:
-    return "write what is grouped by" if _kind(tokens, position + 1) in _ENDS else ""
+    return "write what is grouped by" if kind_at(tokens, position + 1) in _ENDS else ""
 
 
 def _side(tokens: Sequence[Token], position: int) -> str:
     word = tokens[position].text
-    is_call = _kind(tokens, position + 1) == TokenType.L_PAREN
+    is_call = kind_at(tokens, position + 1) == TokenType.L_PAREN
     return f'the function stands in double quotes, "{word.lower()}"(text, count)' if is_call else ""
 
 
 def _from(tokens: Sequence[Token], position: int) -> str:
-    is_bare = _kind(tokens, position + 1) in (TokenType.SELECT, TokenType.VALUES)
+    is_bare = kind_at(tokens, position + 1) in (TokenType.SELECT, TokenType.VALUES)
     return "a query in FROM stands in parentheses" if is_bare else ""
 
 
 def _lateral(tokens: Sequence[Token], position: int) -> str:
-    return "write LATERAL (query)" if _kind(tokens, position + 1) == TokenType.SELECT else ""
+    return "write LATERAL (query)" if kind_at(tokens, position + 1) == TokenType.SELECT else ""
 
 
 def _is(tokens: Sequence[Token], position: int) -> str:
-    place = position + 1 + (_kind(tokens, position + 1) == TokenType.NOT)
-    return "write IS NULL" if _text(tokens, place) == "unknown" else ""
+    place = position + 1 + (kind_at(tokens, position + 1) == TokenType.NOT)
+    return "write IS NULL" if text_at(tokens, place) == "unknown" else ""
 
 
 def _direction(tokens: Sequence[Token], position: int) -> str:
-    is_twice = _kind(tokens, position + 1) in (TokenType.ASC, TokenType.DESC)
+    is_twice = kind_at(tokens, position + 1) in (TokenType.ASC, TokenType.DESC)
     return "write ASC or DESC" if is_twice else ""
 
 
 def _word(tokens: Sequence[Token], position: int) -> str:
     """Words that the tokenizer knows nothing of."""
-    text, before = tokens[position].text.lower(), _text(tokens, position - 1)
+    text, before = tokens[position].text.lower(), text_at(tokens, position - 1)
     if text == "nulls" and before in ("first", "last"):
         return "write NULLS FIRST or NULLS LAST"
-    if text == "by" and _text(tokens, position - 2) == "limit":
+    if text == "by" and text_at(tokens, position - 2) == "limit":
         return "write LIMIT and a number"
-    if text == "filter" and before == ")" and _kind(tokens, position + 1) == TokenType.L_PAREN:
-        return "" if _kind(tokens, position + 2) == TokenType.WHERE else "write FILTER (WHERE condition)"
+    if text == "filter" and before == ")" and kind_at(tokens, position + 1) == TokenType.L_PAREN:
+        return "" if kind_at(tokens, position + 2) == TokenType.WHERE else "write FILTER (WHERE condition)"
     return ""
 
 
 def _sample(tokens: Sequence[Token], position: int) -> str:
-    is_whole = _text(tokens, position + 1) in ("bernoulli", "system") and _kind(tokens, position + 2) == _OPEN
-    is_percent = "percent" in (_text(tokens, position + 4), _text(tokens, position + 5))
+    is_whole = text_at(tokens, position + 1) in ("bernoulli", "system") and kind_at(tokens, position + 2) == _OPEN
+    is_percent = "percent" in (text_at(tokens, position + 4), text_at(tokens, position + 5))
     return (
         "" if is_whole and not is_percent else "TABLESAMPLE takes BERNOULLI or SYSTEM, and a percentage in parentheses"
     )
 
 
 def _over(tokens: Sequence[Token], position: int) -> str:
-    after = _kind(tokens, position + 1)
-    is_clause = _kind(tokens, position - 1) == TokenType.R_PAREN
+    after = kind_at(tokens, position + 1)
+    is_clause = kind_at(tokens, position - 1) == TokenType.R_PAREN
     return "write OVER (...) or the name of a WINDOW" if is_clause and after in (TokenType.FROM, *_ENDS) else ""
 
 
 def _between(tokens: Sequence[Token], position: int) -> str:
     """A window frame with BETWEEN has two ends."""
-    if _text(tokens, position - 1) not in ("rows", "range", "groups"):
+    if text_at(tokens, position - 1) not in ("rows", "range", "groups"):
         return ""
     depth = 0
     for token in tokens[position:]:
@@ -210,27 +203,27 @@ def _between(tokens: Sequence[Token], position: int) -> str:
 
 
 def _bracket(tokens: Sequence[Token], position: int) -> str:
-    is_empty = _kind(tokens, position + 1) == TokenType.R_BRACKET
-    return "write array(type)" if is_empty and _kind(tokens, position - 1) != TokenType.ARRAY else ""
+    is_empty = kind_at(tokens, position + 1) == TokenType.R_BRACKET
+    return "write array(type)" if is_empty and kind_at(tokens, position - 1) != TokenType.ARRAY else ""
 
 
 def _struct(tokens: Sequence[Token], position: int) -> str:
-    is_type = _kind(tokens, position - 1) == TokenType.ALIAS and _text(tokens, position) == "struct"
+    is_type = kind_at(tokens, position - 1) == TokenType.ALIAS and text_at(tokens, position) == "struct"
     return "write row(name type)" if is_type else ""
 
 
 def _plus(tokens: Sequence[Token], position: int) -> str:
-    is_sign = _kind(tokens, position - 1) in _NOTHING_BEFORE
-    return "a sign stands before a number" if is_sign and _kind(tokens, position + 1) == TokenType.STRING else ""
+    is_sign = kind_at(tokens, position - 1) in _NOTHING_BEFORE
+    return "a sign stands before a number" if is_sign and kind_at(tokens, position + 1) == TokenType.STRING else ""
 
 
 def _with(tokens: Sequence[Token], position: int) -> str:
-    return "write WITH ORDINALITY" if _text(tokens, position + 1) == "offset" else ""
+    return "write WITH ORDINALITY" if text_at(tokens, position + 1) == "offset" else ""
 
 
 def _comma(tokens: Sequence[Token], position: int) -> str:
-    is_extract = _kind(tokens, position - 2) == TokenType.L_PAREN and _text(tokens, position - 3) == "extract"
-    if _kind(tokens, position + 1) == TokenType.VALUES:
+    is_extract = kind_at(tokens, position - 2) == TokenType.L_PAREN and text_at(tokens, position - 3) == "extract"
+    if kind_at(tokens, position + 1) == TokenType.VALUES:
         return "VALUES stands in parentheses here"
     return "write EXTRACT(field FROM time)" if is_extract else ""
 

@@ -161,16 +161,17 @@ def _refuse_foreign_syntax(tokens: Sequence[Token], position: int) -> None:
         words = "write it without parentheses, or with a number of digits in them"
     elif kind == TokenType.WITH and after in (TokenType.ROLLUP, TokenType.CUBE):
         words = "write GROUP BY ROLLUP (...) or CUBE (...)"
-    elif kind == TokenType.STRING and before == TokenType.L_PAREN and _text(tokens, position - 2) == "extract":
+    elif kind == TokenType.STRING and before == TokenType.L_PAREN and text_at(tokens, position - 2) == "extract":
         words = "the field of EXTRACT stands without quotes"
     if words:
         raise error_at_token(token, f"mismatched input '{token.text}': {words}")
-    if _text(tokens, position) == "position" and after == TokenType.L_PAREN and _has_comma(tokens, position + 1):
+    if text_at(tokens, position) == "position" and after == TokenType.L_PAREN and _has_comma(tokens, position + 1):
         raise error_at_token(token, "Function 'position' is not registered: write POSITION(text IN other)")
 
 
-def _text(tokens: Sequence[Token], position: int) -> str:
-    return tokens[position].text.lower() if position >= 0 else ""
+def text_at(tokens: Sequence[Token], position: int) -> str:
+    """The text of a token in lower case; empty where there is none."""
+    return tokens[position].text.lower() if 0 <= position < len(tokens) else ""
 
 
 def _has_comma(tokens: Sequence[Token], position: int) -> bool:
