@@ -7,7 +7,7 @@ import re
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError
 
 _PIECE = re.compile(
-    r"\\Q(?P<quoted>.*?)(?:\\E|$)|\\k<(?P<name>\w+)>|(?P<final>\\Z)|(?P<escaped>\\.)|(?P<group>\(\?(?P<kind>[^)]{0,2}))"
+    r"\\Q(?P<quoted>.*?)(?:\\E|$)|\\k<(?P<name>\w+)>|(?P<final>\\[Zz])|(?P<escaped>\\.)|(?P<group>\(\?(?P<kind>[^)]{0,2}))"
     r"|(?P<set>\[)",
     re.DOTALL,
 )
@@ -34,7 +34,7 @@ def translated(pattern: str) -> str:
         elif match["name"]:
             made.append(f"(?P={match['name']})")
         elif match["final"]:
-            made.append(r"(?=\n?\z)")
+            made.append(r"(?=\n?\Z)" if match["final"] == r"\Z" else r"\Z")  # the module's own end is the last one
         elif match["group"]:
             _check_group(pattern, match["kind"])
             made.append(match[0])
