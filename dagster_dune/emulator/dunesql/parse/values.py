@@ -16,13 +16,13 @@ def as_selects(tokens: Sequence[Token]) -> list[Token]:
     """Write ``VALUES 1, 2 ORDER BY 1`` as ``SELECT * FROM (VALUES 1, 2) ORDER BY 1``."""
     if not any(token.token_type == TokenType.VALUES for token in tokens):
         return list(tokens)
+    ends = _endings(tokens)
     made: list[Token] = []
-    closed_before: set[int] = set()
+    closed_before = set(ends.values())
     for position, token in enumerate(tokens):
         if position in closed_before:
             made.append(with_text(token, TokenType.R_PAREN, ")"))
-        if token.token_type == TokenType.VALUES and (end := _ending(tokens, position)):
-            closed_before.add(end)
+        if position in ends:
             words = (
                 (TokenType.SELECT, "SELECT"),
                 (TokenType.STAR, "*"),
@@ -34,14 +34,22 @@ def as_selects(tokens: Sequence[Token]) -> list[Token]:
     return made
 
 
-def _ending(tokens: Sequence[Token], position: int) -> int:
-    """Where the ORDER BY or LIMIT of a VALUES stands, 0 where it has none."""
-    depth = 0
-    for place in range(position + 1, len(tokens)):
-        kind = tokens[place].token_type
-        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(kind, 0)
-        if depth < 0 or (depth == 0 and kind in _OTHER_ENDS):
-            return 0
-        if depth == 0 and kind in _ENDINGS:
-            return place
-    return 0
+def _endings(tokens: Sequence[Token]) -> dict[int, int]:
+    """Where the ORDER BY or LIMIT of each VALUES stands, of those that have one: in one pass, however deep they are."""
+    ends: dict[int, int] = {}
+    values: list[int | None] = [None]
+    for place, token in enumerate(tokens):
+        kind = token.token_type
+        if kind == TokenType.L_PAREN:
+            values.append(None)
+        elif kind == TokenType.R_PAREN:
+            values.pop()
+            values = values or [None]
+        elif kind == TokenType.VALUES:
+            values[-1] = place
+        elif kind in _OTHER_ENDS:
+            values[-1] = None
+        elif kind in _ENDINGS and (begun := values[-1]) is not None:
+            ends[begun] = place
+            values[-1] = None
+    return ends
