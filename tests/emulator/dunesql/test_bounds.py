@@ -48,6 +48,12 @@ def test_what_is_nested_too_deep_is_refused(sql):
         parse(sql)
 
 
+def test_window_frames_without_an_end_are_looked_at_once():
+    """Looking for the end of each would take minutes."""
+    with pytest.raises(SqlError, match="mismatched input"):
+        parse("SELECT " + "rows between " * 38_000)
+
+
 def test_what_is_too_long_is_refused():
     with pytest.raises(SqlError, match="500,000 characters at the most"):
         compile_sql("SELECT '" + "a" * MOST_CHARACTERS + "'", parameters={}, views={}.get)

@@ -6,11 +6,20 @@ See https://trino.io/docs/current/sql/select.html.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlglot import Token, TokenType
 
 from dagster_dune._nesting import kind_at
 from dagster_dune.emulator.dunesql.parse.lexemes import error_at_token, text_at
+
+
+@dataclass
+class _Level:
+    """What stands in parentheses: its last clause, and a window frame whose end has not come yet."""
+
+    rank: int = 0
+    frame: Token | None = None
 
 
 def check_tokens(tokens: Sequence[Token]) -> None:
@@ -19,18 +28,23 @@ def check_tokens(tokens: Sequence[Token]) -> None:
     Raises:
         SqlError: There is one.
     """
-    ranks = [0]
+    levels = [_Level()]
     open_cases = 0
     for position, token in enumerate(tokens):
         kind = token.token_type
         if kind == TokenType.L_PAREN:
-            ranks.append(0)
+            levels.append(_Level())
         elif kind == TokenType.R_PAREN:
-            ranks = ranks[:-1] or [0]
+            _check_frame(levels.pop())
+            levels = levels or [_Level()]
+        elif kind == TokenType.BETWEEN and text_at(tokens, position - 1) in _FRAMES:
+            levels[-1].frame = token
+        elif kind == TokenType.AND:
+            levels[-1].frame = None
         elif kind in _BEGINNINGS:
-            ranks[-1] = 0
+            levels[-1].rank = 0
         elif kind in _RANKS:
-            ranks[-1] = _next_rank(tokens, position, ranks[-1])
+            levels[-1].rank = _next_rank(tokens, position, levels[-1].rank)
         elif kind in (TokenType.CASE, TokenType.END):
             open_cases += 1 if kind == TokenType.CASE else -1
             if open_cases < 0:
@@ -40,6 +54,12 @@ def check_tokens(tokens: Sequence[Token]) -> None:
             raise error_at_token(token, f"mismatched input '{token.text}': {words}")
 
 
+def _check_frame(level: _Level) -> None:
+    if level.frame is not None:
+        raise error_at_token(level.frame, "mismatched input 'BETWEEN': write BETWEEN a beginning AND an end")
+
+
+_FRAMES = frozenset({"rows", "range", "groups"})
 _BEGINNINGS = frozenset({TokenType.SELECT, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT})
 _ORDER = (
     (TokenType.WHERE,), (TokenType.GROUP_BY,), (TokenType.HAVING,), (TokenType.WINDOW,), (TokenType.ORDER_BY,),
@@ -91,7 +111,25 @@ _ENDS = frozenset(
      TokenType.OFFSET, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, None}
 )  # fmt: skip
 _OPEN = TokenType.L_PAREN
+_BEFORE_TABLES = frozenset(
+    {TokenType.ALL, TokenType.DISTINCT, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.UNION,
+     TokenType.EXCEPT, TokenType.INTERSECT, None}
+)  # fmt: skip
 _SIDES = frozenset({TokenType.LEFT, TokenType.RIGHT, TokenType.FULL})
+
+
+def is_table_query(tokens: Sequence[Token], position: int) -> bool:
+    """Whether TABLE and a name, a query of its own, stand here."""
+    is_first = kind_at(tokens, position) == TokenType.TABLE and kind_at(tokens, position - 1) in _BEFORE_TABLES
+    return is_first and kind_at(tokens, position + 1) not in (_OPEN, *_ENDS)
+
+
+def _table(tokens: Sequence[Token], position: int) -> str:
+    end = position + 2
+    while kind_at(tokens, end) == TokenType.DOT:
+        end += 2
+    is_whole = kind_at(tokens, end) in (*_ENDS, TokenType.FETCH) or not is_table_query(tokens, position)
+    return "" if is_whole else "write TABLE name alone, or SELECT * FROM name"
 
 
 def _parenthesis(tokens: Sequence[Token], position: int) -> str:
@@ -190,18 +228,6 @@ def _over(tokens: Sequence[Token], position: int) -> str:
     return "write OVER (...) or the name of a WINDOW" if is_clause and after in (TokenType.FROM, *_ENDS) else ""
 
 
-def _between(tokens: Sequence[Token], position: int) -> str:
-    """A window frame with BETWEEN has two ends."""
-    if text_at(tokens, position - 1) not in ("rows", "range", "groups"):
-        return ""
-    depth = 0
-    for token in tokens[position:]:
-        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
-        if depth < 0 or (depth == 0 and token.token_type == TokenType.AND):
-            return "write BETWEEN a beginning AND an end" if depth < 0 else ""
-    return ""
-
-
 def _bracket(tokens: Sequence[Token], position: int) -> str:
     is_empty = kind_at(tokens, position + 1) == TokenType.R_BRACKET
     return "write array(type)" if is_empty and kind_at(tokens, position - 1) != TokenType.ARRAY else ""
@@ -209,7 +235,7 @@ def _bracket(tokens: Sequence[Token], position: int) -> str:
 
 def _struct(tokens: Sequence[Token], position: int) -> str:
     is_type = kind_at(tokens, position - 1) == TokenType.ALIAS and text_at(tokens, position) == "struct"
-    return "write row(name type)" if is_type else ""
+    return "write row(name type)" if is_type and kind_at(tokens, position + 1) in (_OPEN, TokenType.LT) else ""
 
 
 def _plus(tokens: Sequence[Token], position: int) -> str:
@@ -218,7 +244,8 @@ def _plus(tokens: Sequence[Token], position: int) -> str:
 
 
 def _with(tokens: Sequence[Token], position: int) -> str:
-    return "write WITH ORDINALITY" if text_at(tokens, position + 1) == "offset" else ""
+    is_behind = kind_at(tokens, position - 1) not in (None, _OPEN)
+    return "write WITH ORDINALITY" if is_behind and text_at(tokens, position + 1) == "offset" else ""
 
 
 def _comma(tokens: Sequence[Token], position: int) -> str:
@@ -238,6 +265,7 @@ def _always(words: str) -> Callable[[Sequence[Token], int], str]:
 
 _RULES: dict[TokenType, Callable[[Sequence[Token], int], str]] = {
     TokenType.L_PAREN: _parenthesis,
+    TokenType.TABLE: _table,
     TokenType.ALIAS: _alias,
     TokenType.USING: _using,
     TokenType.OUTER: _outer,
@@ -252,7 +280,6 @@ _RULES: dict[TokenType, Callable[[Sequence[Token], int], str]] = {
     TokenType.FILTER: _word,
     TokenType.TABLE_SAMPLE: _sample,
     TokenType.OVER: _over,
-    TokenType.BETWEEN: _between,
     TokenType.L_BRACKET: _bracket,
     TokenType.STRUCT: _struct,
     TokenType.PLUS: _plus,

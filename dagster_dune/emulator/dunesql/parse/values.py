@@ -1,4 +1,4 @@
-"""VALUES with an ORDER BY or a LIMIT behind it, which the parser does not read."""
+"""VALUES with an ORDER BY or a LIMIT behind it, and TABLE with a name, which the parser does not read, or not always."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ from collections.abc import Sequence
 
 from sqlglot import Token, TokenType
 
+from dagster_dune.emulator.dunesql.parse.grammar import is_table_query
 from dagster_dune.emulator.dunesql.parse.lexemes import with_text
 
 _ENDINGS = frozenset({TokenType.ORDER_BY, TokenType.OFFSET, TokenType.LIMIT, TokenType.FETCH})
 _OTHER_ENDS = frozenset({TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.SEMICOLON})
+_SELECT_ALL = ((TokenType.SELECT, "SELECT"), (TokenType.STAR, "*"), (TokenType.FROM, "FROM"))
 
 
 def as_selects(tokens: Sequence[Token]) -> list[Token]:
-    """Write ``VALUES 1, 2 ORDER BY 1`` as ``SELECT * FROM (VALUES 1, 2) ORDER BY 1``."""
-    if not any(token.token_type == TokenType.VALUES for token in tokens):
-        return list(tokens)
+    """Write ``VALUES 1, 2 ORDER BY 1`` as ``SELECT * FROM (VALUES 1, 2) ORDER BY 1``, ``TABLE a`` as a SELECT too."""
     ends = _endings(tokens)
-    made: list[Token] = []
     closed_before = set(ends.values())
+    made: list[Token] = []
     for position, token in enumerate(tokens):
         if position in closed_before:
             made.append(with_text(token, TokenType.R_PAREN, ")"))
+        is_table = is_table_query(tokens, position)
+        if is_table or position in ends:
+            made += [with_text(token, kind, text) for kind, text in _SELECT_ALL]
         if position in ends:
-            words = (
-                (TokenType.SELECT, "SELECT"),
-                (TokenType.STAR, "*"),
-                (TokenType.FROM, "FROM"),
-                (TokenType.L_PAREN, "("),
-            )
-            made += [with_text(token, kind, text) for kind, text in words]
-        made.append(token)
+            made.append(with_text(token, TokenType.L_PAREN, "("))
+        if not is_table:
+            made.append(token)
     return made
 
 
