@@ -14,7 +14,7 @@ from dagster_dune.emulator.dunesql.parse.incremental import PREVIOUS, is_increme
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name, quoted
 from dagster_dune.emulator.dunesql.rewrite.translation import Translated, translate
 from dagster_dune.emulator.dunesql.runtime.registration import register
-from dagster_dune.emulator.dunesql.runtime.wire import text_sql
+from dagster_dune.emulator.dunesql.runtime.wire import fetched_sql, text_sql
 from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type
 from dagster_dune.emulator.engine import csv_tables, loaded_tables, sample_tables
 from dagster_dune.emulator.engine.error_messages import located
@@ -329,9 +329,9 @@ def _rows(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:
 
 def _result(cursor: DuckDBPyConnection, sql: str, columns: Sequence[tuple[str, Type]]) -> ResultSet:
     """Fetch rows; times become texts in DuckDB, which writes a column of them at once."""
-    texts = {place: text for place, (_, type_) in enumerate(columns) if (text := text_sql(f"c{place}", type_))}
-    if texts:
-        names = [f"c{place}" for place in range(len(columns))]
-        written = ", ".join(texts.get(place, name) for place, name in enumerate(names))
-        sql = f"SELECT {written} FROM ({sql}) AS dune_rows({', '.join(names)})"  # noqa: S608 - ours
+    names = [f"c{place}" for place in range(len(columns))]
+    texts = {place: text for place, (_, type_) in enumerate(columns) if (text := text_sql(names[place], type_))}
+    written = [texts.get(place) or fetched_sql(names[place], type_) for place, (_, type_) in enumerate(columns)]
+    if written != names:
+        sql = f"SELECT {', '.join(written)} FROM ({sql}) AS dune_rows({', '.join(names)})"  # noqa: S608 - ours
     return ResultSet.typed(columns, cursor.execute(sql).fetchall(), texts.keys())

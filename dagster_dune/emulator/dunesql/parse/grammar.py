@@ -28,8 +28,8 @@ def check_tokens(tokens: Sequence[Token]) -> None:
     Raises:
         SqlError: There is one.
     """
+    _check_cases(tokens)
     levels = [_Level()]
-    open_cases = 0
     for position, token in enumerate(tokens):
         kind = token.token_type
         if kind == TokenType.L_PAREN:
@@ -37,21 +37,31 @@ def check_tokens(tokens: Sequence[Token]) -> None:
         elif kind == TokenType.R_PAREN:
             _check_frame(levels.pop())
             levels = levels or [_Level()]
-        elif kind == TokenType.BETWEEN and text_at(tokens, position - 1) in _FRAMES:
-            levels[-1].frame = token
-        elif kind == TokenType.AND:
-            levels[-1].frame = None
-        elif kind in _BEGINNINGS:
-            levels[-1].rank = 0
-        elif kind in _RANKS:
-            levels[-1].rank = _next_rank(tokens, position, levels[-1].rank)
-        elif kind in (TokenType.CASE, TokenType.END):
-            open_cases += 1 if kind == TokenType.CASE else -1
-            if open_cases < 0:
-                raise error_at_token(token, "mismatched input 'END': no CASE stands before it")
+        else:
+            _take(levels[-1], tokens, position)
         rule = _RULES.get(kind)
         if rule is not None and (words := rule(tokens, position)):
             raise error_at_token(token, f"mismatched input '{token.text}': {words}")
+
+
+def _check_cases(tokens: Sequence[Token]) -> None:
+    opened = 0
+    for token in tokens:
+        opened += {TokenType.CASE: 1, TokenType.END: -1}.get(token.token_type, 0)
+        if opened < 0:
+            raise error_at_token(token, "mismatched input 'END': no CASE stands before it")
+
+
+def _take(level: _Level, tokens: Sequence[Token], position: int) -> None:
+    kind = tokens[position].token_type
+    if kind == TokenType.BETWEEN and text_at(tokens, position - 1) in _FRAMES:
+        level.frame = tokens[position]
+    elif kind == TokenType.AND:
+        level.frame = None
+    elif kind in _BEGINNINGS:
+        level.rank = 0
+    elif kind in _RANKS:
+        level.rank = _next_rank(tokens, position, level.rank)
 
 
 def _check_frame(level: _Level) -> None:

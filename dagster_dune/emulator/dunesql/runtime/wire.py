@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -16,6 +17,7 @@ from dagster_dune.emulator.dunesql.types.trino import (
     MOMENT,
     PICOS,
     SKETCHES,
+    VARCHAR,
     YEAR_TO_MONTH,
     ZONE,
     Type,
@@ -35,6 +37,19 @@ def text_sql(sql: str, type_: Type) -> str | None:
     if type_.name == "timestamp with time zone":
         return f"(trino_timestamp_text(CAST({sql} AS TIMESTAMP), {max(3, type_.digits)}) || ' UTC')"
     return None
+
+
+def fetched_sql(sql: str, type_: Type) -> str:
+    """What DuckDB writes values as for Python, which it gives no maps with wide integers as keys."""
+    fetched = _with_text_keys(type_)
+    return sql if fetched == type_ else f"CAST({sql} AS {fetched.duckdb})"
+
+
+def _with_text_keys(type_: Type) -> Type:
+    parts = tuple(map(_with_text_keys, type_.of))
+    if type_.name == "map" and parts[0].is_wide:
+        parts = (VARCHAR, parts[1])
+    return replace(type_, of=parts)
 
 
 def written_column(type_: Type, values: Sequence[Any]) -> Iterable[Any]:
