@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
+from dagster_dune._execution.checks.counts_before import extent_of
 from dagster_dune._formatting import abbreviated
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.metadata import EXECUTION_ID, RANGE_PARTITIONS
+from dagster_dune.metadata import EXECUTION_ID
 
 ReadContext: TypeAlias = (
     dg.AssetExecutionContext
@@ -276,7 +277,7 @@ def _made(log: _Log, run_id: str | None, partition_key: str | None) -> _Made:
             f"The latest materialization of {name} names no execution on Dune ({EXECUTION_ID}).",
             hint="It is no asset of Dune, or somebody has reported it as materialized: then materialize it again.",
         )
-    return _Made(partition_key, str(execution_id), made_in, int(_raw(materialization, RANGE_PARTITIONS) or 1))
+    return _Made(partition_key, str(execution_id), made_in, extent_of(materialization.metadata, partition_key) or 1)
 
 
 def _raw(materialization: dg.AssetMaterialization, key: str) -> Any:

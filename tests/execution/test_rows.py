@@ -296,6 +296,14 @@ def test_a_range_whose_partitions_are_not_all_known_is_refused(ranged, resource,
         list(resource.get_rows(instance, RANGE, partition_key=DAYS[0]))
 
 
+def test_a_range_that_somebody_has_reported_with_no_number_is_read(materialized, resource, instance):
+    made = instance.get_latest_materialization_event(KEY).asset_materialization
+    execution_id = made.metadata["dagster-dune/execution_id"]
+    metadata = {"dagster-dune/execution_id": execution_id, "dagster-dune/range_partitions": "all of them"}
+    instance.report_runless_asset_event(dg.AssetMaterialization(KEY, metadata=metadata))
+    assert list(resource.get_rows(instance, KEY)) == FIVE
+
+
 def test_an_argument_of_one_partition_of_a_range_is_refused(ranged, resource, instance):
     assert ranged(*DAYS[:3]).success
     daily = dg.DailyPartitionsDefinition("2024-01-01")

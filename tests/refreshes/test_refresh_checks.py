@@ -126,3 +126,22 @@ def test_a_pinned_column_that_has_gone_is_told(refresh, tick, instance):
     (_, found) = tick([DuneCheck(asset=A, name="columns", kind="columns", columns={"gone": "bigint"})])
     assert not found.passed
     assert "gone is missing; amount is new" in found.description
+
+
+@pytest.mark.parametrize(
+    ("kind", "metadata"),
+    [
+        ("row_count", {"dagster/row_count": "many"}),
+        ("row_count", {"dagster-dune/range_row_count": "many", "dagster-dune/range_partitions": "all"}),
+        ("seconds", {"dagster-dune/execution_seconds": [1]}),
+        ("freshness", {"dagster-dune/execution_ended_at": 1e300}),
+        ("freshness", {"dagster-dune/execution_ended_at": "yesterday"}),
+    ],
+)
+def test_what_somebody_has_reported_with_no_number_has_no_answer(instance, caplog, kind, metadata):
+    bounds = {"max_age_hours": 1} if kind == "freshness" else {"at_least": 1}
+    check = DuneCheck(asset=A, name="told", kind=kind, **bounds)
+    made = dg.AssetMaterialization(KEY, metadata=metadata)
+    checks = {dg.AssetCheckKey(KEY, "told"): check}
+    assert list(checked(instance, checks, [made], logging.getLogger("sensor"))) == [made]
+    assert "The check told of dune.acme.result_amounts has no result" in caplog.text

@@ -59,3 +59,14 @@ def broken_bounds(check: DuneCheck, number: float) -> list[str]:
 def raw(value: Any) -> Any:
     """Return what a metadata value holds; anything else as it is."""
     return value.value if isinstance(value, dg.MetadataValue) else value
+
+
+def number_of(value: Any) -> float | None:
+    """Return the number that a metadata value holds; None where it holds none, since anybody may report anything.
+
+    Examples:
+        >>> number_of(dg.MetadataValue.int(7)), number_of(0.5), number_of("seven"), number_of(None)
+        (7.0, 0.5, None, None)
+    """
+    number = raw(value)
+    return float(number) if isinstance(number, int | float) and not isinstance(number, bool) else None

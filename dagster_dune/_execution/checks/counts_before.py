@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import raw
+from dagster_dune._execution.checks.answers import number_of, raw
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import EXECUTION_ID, PARTITION_ROW_COUNT, RANGE_PARTITIONS, RANGE_ROW_COUNT, ROW_COUNT
 
@@ -71,10 +71,12 @@ def extent_of(metadata: Mapping[str, Any], partition: str | None) -> int | None:
         partition: What it is of; empty or None where it has no partitions.
 
     Returns:
-        The number; 0 where it has no partitions, and None where that is not known: before 0.2 ranges did not tell it.
+        The number; 0 where it has no partitions, and None where that is not known: before 0.2 ranges did not tell it,
+        and what somebody has reported may be no number.
     """
     if RANGE_PARTITIONS in metadata:
-        return int(raw(metadata[RANGE_PARTITIONS]))
+        told = number_of(metadata[RANGE_PARTITIONS])
+        return int(told) if told is not None and told.is_integer() else None
     if RANGE_ROW_COUNT in metadata:
         return None
     return 1 if partition or PARTITION_ROW_COUNT in metadata else 0
@@ -98,10 +100,10 @@ def counts_before(
     for materialization in made:
         metadata = materialization.metadata
         id_ = execution_of(metadata)
-        count = next((raw(metadata[key]) for key in ROW_COUNTS if key in metadata), None)
+        count = next((number_of(metadata[key]) for key in ROW_COUNTS if key in metadata), None)
         if count is None or id_ in counted or extent_of(metadata, materialization.partition) != extent:
             continue
-        counts.append(float(count))
+        counts.append(count)
         if len(counts) == check.last:
             break
         counted |= {id_} if id_ else set()

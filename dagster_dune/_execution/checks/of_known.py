@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds, raw
-from dagster_dune._execution.checks.counts_before import ROW_COUNTS
+from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds, number_of
+from dagster_dune._execution.checks.counts_before import ROW_COUNTS, extent_of
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import (
     COLUMN_SCHEMA,
@@ -59,7 +59,7 @@ def answer_of_known(
                 f"{check.factor_at_most:g}"
             )
     words = check.kind.replace("_", " ")
-    if check.kind == "row_count" and (together := raw(metadata.get(RANGE_PARTITIONS))):
+    if check.kind == "row_count" and RANGE_PARTITIONS in metadata and (together := extent_of(metadata, None)):
         words += f" of {together} partitions together"
     said = f"The {words} {'is' if check.kind == 'row_count' else 'are'} {number:g}"
     return CheckAnswer(not broken, f"{said}: {'; '.join(broken)}." if broken else f"{said}.", told)
@@ -90,7 +90,10 @@ def _of_freshness(check: DuneCheck, metadata: Mapping[str, Any], now: datetime) 
     ended_at = _told(metadata, ENDED_AT)
     if ended_at is None or check.max_age is None:
         raise _missing(check, ENDED_AT)
-    age = now - datetime.fromtimestamp(ended_at, UTC)
+    try:
+        age = now - datetime.fromtimestamp(ended_at, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise _missing(check, ENDED_AT) from error
     hours = age / timedelta(hours=1)
     passed = age <= check.max_age
     said = f"Its execution ended {hours:.1f} hours ago" + ("." if passed else f", more than {check.max_age_hours:g}.")
@@ -98,11 +101,7 @@ def _of_freshness(check: DuneCheck, metadata: Mapping[str, Any], now: datetime) 
 
 
 def _told(metadata: Mapping[str, Any], *keys: str) -> float | None:
-    for key in keys:
-        value = raw(metadata.get(key))
-        if value is not None:
-            return float(value)
-    return None
+    return next((number for key in keys if (number := number_of(metadata.get(key))) is not None), None)
 
 
 def _missing(check: DuneCheck, key: str) -> NoAnswerError:

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import raw
+from dagster_dune._execution.checks.answers import number_of, raw
 from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, records_of
 from dagster_dune.catalog.settings.partitions import Partition, label_of
 from dagster_dune.metadata import EXECUTION_ID, PARTITION, VALUE, VALUE_BEFORE, VALUE_BEFORE_OF
@@ -86,7 +86,7 @@ class ValuesBefore:
 
     def note(self, partition: Partition | None, value: Any) -> None:
         """Take in the value that a partition has now, for those after it in the same run."""
-        if (number := _number(value)) is not None:
+        if (number := number_of(value)) is not None:
             self._values[label_of(partition)] = number
 
 
@@ -109,15 +109,10 @@ def _told_in(metadata: Mapping[str, Any]) -> Iterator[_Told]:
         {**record, PARTITION: record[PARTITION_COLUMN]} for record in records_of(metadata)
     ] or [metadata]
     for part in parts:
-        before = _number(part.get(VALUE_BEFORE))
+        before = number_of(part.get(VALUE_BEFORE))
         yield _Told(
             label=raw(part.get(PARTITION)) or "",
             execution_id=raw(part.get(EXECUTION_ID)),
-            value=_number(part.get(VALUE)),
+            value=number_of(part.get(VALUE)),
             before=None if before is None else Before(before, raw(part.get(VALUE_BEFORE_OF)) or ""),
         )
-
-
-def _number(value: Any) -> float | None:
-    number = raw(value)
-    return float(number) if isinstance(number, int | float) and not isinstance(number, bool) else None

@@ -88,3 +88,17 @@ def test_ranges_of_earlier_versions_do_not_say_how_many_days_they_are_of(check, 
         instance.report_runless_asset_event(dg.AssetMaterialization(KEY, partition=day(number), metadata=metadata))
     assert check(10, day(4))[1]
     assert check(10, day(5), day(7), partitions=SPAN)[1]
+
+
+TEXTS = {"dagster-dune/execution_id": "by_hand", "dagster/row_count": "many"}
+RANGES = {"dagster-dune/execution_id": "by_hand", "dagster-dune/range_row_count": 9}
+
+
+@pytest.mark.parametrize(
+    "metadata", [TEXTS, *({**RANGES, "dagster-dune/range_partitions": n} for n in ("x", 0.5, [1]))]
+)
+def test_what_somebody_has_reported_with_no_number_is_compared_with_nothing(check, instance, metadata):
+    instance.report_runless_asset_event(dg.AssetMaterialization(KEY, metadata=metadata))
+    instance.report_runless_asset_event(dg.AssetMaterialization(KEY, partition=day(1), metadata=metadata))
+    assert check(10)[2] == ["The row count is 10."]
+    assert check(10, day(2))[2] == ["The row count is 10."]
