@@ -128,7 +128,10 @@ def kept_reads(output: Path, console: Console) -> Iterator[dict[int, Query]]:
     except (KeyboardInterrupt, DuneError) as error:
         if read:
             _write(path, read)
-            console.print(f"{len(read)} queries that were read are kept in {path}; the next pull goes on from there.")
+            console.print(
+                f"{len(read)} queries that were read are kept in {path}; the next pull goes on from there.",
+                markup=False,
+            )
         if isinstance(error, KeyboardInterrupt):
             console.print("Interrupted.")
             sys.stdout.flush()
@@ -147,7 +150,7 @@ def _earlier(path: Path, console: Console) -> dict[int, Query]:
         read = {query.query_id: query for query in read_document(path).queries}
     except DuneError:
         return {}
-    console.print(f"Going on with {len(read)} queries that an earlier pull has read ({path}).")
+    console.print(f"Going on with {len(read)} queries that an earlier pull has read ({path}).", markup=False)
     return read
 
 

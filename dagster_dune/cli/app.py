@@ -13,13 +13,14 @@ from dagster_dune.cli.catalog import catalog_app
 from dagster_dune.cli.doctor import doctor
 from dagster_dune.cli.emulator.commands import emulator_app
 from dagster_dune.cli.env_file import read_env_file
-from dagster_dune.cli.failures import failed
+from dagster_dune.cli.failures import Commands, failed
 from dagster_dune.cli.pipelines import cancel, status
 from dagster_dune.cli.results import results
 from dagster_dune.errors import DuneError
 from dagster_dune.version import __version__
 
 app = typer.Typer(
+    cls=Commands,
     help="Dune queries and materialized views as Dagster assets.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,

@@ -83,7 +83,8 @@ def pull(
         after = {obj.sql_name for obj in account}
         console.print(
             f"{output}: {len(catalog.materialized_views)} materialized views, {len(catalog.queries)} queries "
-            f"({progress.total} read, {len(after - before)} new, {len(before - after)} gone)."
+            f"({progress.total} read, {len(after - before)} new, {len(before - after)} gone).",
+            markup=False,
         )
         LeftOut().add_unidentified(catalog)
         if folder:
@@ -222,11 +223,12 @@ def _tree(catalog: CatalogContents, path: Path) -> Tree:
     from rich.markup import escape  # noqa: PLC0415  (slow to import)
     from rich.tree import Tree  # noqa: PLC0415
 
+    from dagster_dune.catalog.sources.files.folder_settings import shown  # noqa: PLC0415
     from dagster_dune.cli.catalog_summary import files_without_id, readers  # noqa: PLC0415
 
     read_by = readers(catalog)
     read = {name for names in read_by.values() for name in names}
-    tree = Tree(str(path))
+    tree = Tree(escape(shown(path)))
     unfolded = set[str]()
     ahead = [(tree, name) for name in reversed(read_by) if name not in read]
     while ahead:

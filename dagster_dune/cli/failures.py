@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def failed(error: Exception) -> typer.Exit:
     """Tell an error, and return what ends the command with 1."""
     typer.secho(str(error), err=True, fg=typer.colors.RED)
     return typer.Exit(1)
+
+
+class Commands(TyperGroup):
+    """All commands; where what one prints or writes finds no room, it ends with one line."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command that the words of a shell name."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            typer.secho(
+                f"What the command prints or writes cannot be stored: {error.strerror}. Make room, or write elsewhere.",
+                err=True,
+                fg=typer.colors.RED,
+            )
+            _forget_output()
+            sys.exit(1)
+
+
+def _forget_output() -> None:
+    """Let the end of the process write to nowhere what could not be written, or it would fail once more."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        return

@@ -57,7 +57,7 @@ def results(
             )
     except DuneError as error:
         raise failed(error) from error
-    console.print(f"{output}: {export.rows:,} rows, {export.bytes:,} bytes read.", highlight=False)
+    console.print(f"{output}: {export.rows:,} rows, {export.bytes:,} bytes read.", highlight=False, markup=False)
 
 
 def _kind(output: str) -> str:

@@ -342,3 +342,27 @@ def test_titles_that_the_terminal_cannot_show_end_no_command(tmp_path, options, 
         assert "🔥 é" in {obj["title"] for obj in json.loads(result.stdout)["objects"]}
     else:
         assert "query_4100001 \\U0001f525" in result.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["catalog", "show"], ["catalog", "show", "--json"]])
+def test_what_cannot_be_printed_is_said_in_one_line(tmp_path, monkeypatch, capsys, arguments):
+    (tmp_path / "one_4100001.sql").write_text("SELECT 1")
+    with Path("/dev/full").open("w") as full, pytest.raises(SystemExit) as ended:
+        monkeypatch.setattr(sys, "stdout", full)
+        app([*arguments, *([str(tmp_path)] if "show" in arguments else [])])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.strip() == (
+        "What the command prints or writes cannot be stored: No space left on device. Make room, or write elsewhere."
+    )
+
+
+def test_show_takes_a_folder_of_any_name(run, tmp_path):
+    folder = tmp_path / "[bold]new[" / "nope]"
+    folder.mkdir(parents=True)
+    (folder / "one_4100001.sql").write_text("SELECT 1")
+    result = run("show", folder)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == str(folder)
+    result = run("pull", "-o", folder / "catalog.json")
+    assert f"{folder}/catalog.json: 1 materialized views" in result.stderr
