@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Literal, NamedTuple
+
+from dagster_dune.catalog.sources.title_numbers import LIMIT, meaning_of
 
 IdPlace = Literal["prefix", "suffix", "header"]
 
@@ -28,13 +29,6 @@ AFTER_ITS_NAME = re.compile(
 INSIDE = re.compile(rf"{SEPARATOR}{WHOLE_ID}(?={SEPARATOR})")
 AROUND = re.compile(rf"^{SEPARATOR}+|{SEPARATOR}+$")
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-DATE_FORMS = ("%Y%m%d", "%d%m%Y", "%m%d%Y", "%Y%m", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
-DATE_YEARS = range(1990, 2100)
-EPOCH = range(1_000_000_000, 2_500_000_000)
-TIME_AFTER_DATE = re.compile(
-    r"(?P<date>[0-9]{8}|[0-9]{4}[ _.-][0-9]{2}[ _.-][0-9]{2})[ _.-]+(?:1[0-9]|2[0-3])(?:[0-5][0-9]){2}$"
-)
 
 WAYS = (
     "Write id: <id> into its header or dune.yml, an id of at least 5 digits into its name (<name>_<id>.sql), a comment "
@@ -65,13 +59,13 @@ class Number(NamedTuple):
         id: The number.
         place: Where it stands.
         rest: The name without it.
-        is_title: Whether it reads as a date, as the time of day after one, or as a count: a digit with zeros.
+        meaning: What else it may be, such as a date or a count; empty where it can hardly be anything else.
     """
 
     id: int
     place: IdPlace
     rest: str
-    is_title: bool
+    meaning: str
 
     @property
     def is_long(self) -> bool:
@@ -83,8 +77,8 @@ def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequ
     """Tell which query a file is.
 
     The id in the header or in ``dune.yml`` counts; else a number of at least five digits in the file's name that reads
-    as no date and no count; else a link in the comments at its start; else what ``ids:`` in ``dune.yml`` allows. Two
-    that could both be the id leave it unknown, unless ``ids:`` decides.
+    as no date, count, chain or limit; else a link in the comments at its start; else what ``ids:`` in ``dune.yml``
+    allows. Two that could both be the id leave it unknown, unless name and comments agree on one, or ``ids:`` decides.
 
     Args:
         stem: The file's name without its ending.
@@ -102,25 +96,26 @@ def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequ
     """
     names_count = tuple(allowed) != ("header",)
     numbers = list(numbers_in(stem)) if names_count else []
-    sure = [number for number in numbers if number.is_long and not number.is_title]
+    sure = [number for number in numbers if number.is_long and not number.meaning]
     if stated is not None:
         # A link to another query was copied along with the query's text; a long number is nobody's decoration.
         others = [f"its name says {number.id}" for number in sure if number.id != stated]
         return Found(stated, _slug(stem, numbers, stated), why=" and ".join(others))
-    candidates = list(dict.fromkeys([*(number.id for number in sure), *linked]))
+    in_name = [number.id for number in numbers if number.is_long and number.meaning in ("", LIMIT)] if sure else []
+    candidates = list(dict.fromkeys([*in_name, *linked]))
+    if len(agreed := [number.id for number in sure if number.id in linked]) == 1:
+        candidates = agreed
     if len(candidates) != 1 and (chosen := _allowed(numbers, linked, allowed)):
         candidates = [chosen]
     if len(candidates) == 1:
         return Found(candidates[0], _slug(stem, numbers, candidates[0]))
     if candidates:
-        places = [f"{number.id} in its name" for number in sure]
-        places += [f"{link} in a comment at its start" for link in linked if link not in {n.id for n in sure}]
+        places = [f"{number} in its name" for number in in_name]
+        places += [f"{link} in a comment at its start" for link in linked if link not in in_name]
         return Found(None, stem, tuple(candidates), f"it could be one of several queries ({' or '.join(places)})")
-    titles = [number.id for number in numbers if number.is_long]
-    if titles:
-        shown = " and ".join(map(str, titles))
-        what = "count" if all(map(_is_round, titles)) else "date"
-        return Found(None, stem, tuple(titles), f"{shown} in its name may be a {what}")
+    if titles := [number for number in numbers if number.is_long]:
+        why = " and ".join(f"{number.id} in its name may be {number.meaning}" for number in titles)
+        return Found(None, stem, tuple(number.id for number in titles), why)
     inside = list(_numbers_inside(stem)) if names_count else []
     if inside:
         shown, stand = " and ".join(map(str, inside)), "stand" if len(inside) > 1 else "stands"
@@ -150,51 +145,17 @@ def numbers_in(stem: str) -> Iterator[Number]:
         if number not in seen:
             seen.add(number)
             rest = AROUND.sub("", f"{stem[: match.start()]} {stem[match.end() :]}")
-            is_title = is_date(number) or _is_time(stem[: match.end("id")])
-            is_count = _is_round(number) and (name is None or name["id"] != match["id"])
-            yield Number(number, place, rest, is_title or is_count)
+            is_named = name is not None and name["id"] == match["id"]
+            yield Number(number, place, rest, meaning_of(number, stem[: match.start("id")], is_named=is_named))
 
 
 def _numbers_inside(stem: str) -> Iterator[int]:
     """Find the long numbers in the middle of a file's name, which only the account can confirm."""
-    for match in INSIDE.finditer(UUID.sub("", stem)):
+    stem = UUID.sub("", stem)
+    for match in INSIDE.finditer(stem):
         number = int(match["id"])
-        if len(match["id"]) >= SHORTEST_SURE_ID and not is_date(number) and not _is_round(number):
+        if len(match["id"]) >= SHORTEST_SURE_ID and not meaning_of(number, stem[: match.start("id")], is_named=False):
             yield number
-
-
-def _is_round(number: int) -> bool:
-    """Whether a number is a digit with zeros behind it, as in ``top_10000``."""
-    return str(number)[1:].strip("0") == ""
-
-
-def is_date(number: int) -> bool:
-    """Whether a number reads as a date, with or without a time of day, or as seconds or milliseconds since 1970.
-
-    Examples:
-        >>> is_date(20240131), is_date(202401), is_date(22258), is_date(20241301)
-        (True, True, False, False)
-    """
-    text = str(number)
-    if number in EPOCH or number // 1000 in EPOCH:
-        return True
-    for form in DATE_FORMS:
-        digits = {"%Y": 4}.get(form[:2], 2) + 2 * (form.count("%") - 1) + (2 if form.endswith("%Y") else 0)
-        if len(text) != digits:
-            continue
-        try:
-            moment = datetime.strptime(text, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-        if moment.year in DATE_YEARS:
-            return True
-    return False
-
-
-def _is_time(until: str) -> bool:
-    """Whether the number at the end of a text is the time of day after a date."""
-    time = TIME_AFTER_DATE.search(until)
-    return time is not None and is_date(int(re.sub(r"[^0-9]", "", time["date"])))
 
 
 def _allowed(numbers: Sequence[Number], linked: Sequence[int], allowed: Sequence[IdPlace]) -> int | None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_dune.catalog.catalog import DuneCatalog, Query
-from dagster_dune.catalog.sources.file_ids import identify, is_date
+from dagster_dune.catalog.sources.file_ids import identify
+from dagster_dune.catalog.sources.title_numbers import is_date
 from dagster_dune.errors import DuneCatalogError
 
 NAMES = {
@@ -50,6 +51,14 @@ NAMES = {
     "query4100001": (4100001, ""),
     "name_q4100001": (4100001, "name"),
     "query_100000": (100000, "query"),
+    "revenue_by_solver_per_chain_4515000": (4515000, "revenue_by_solver_per_chain"),
+    "volume_by_chain_4100001": (4100001, "volume_by_chain"),
+    "swaps_per_block_4100001": (4100001, "swaps_per_block"),
+    "votes_by_proposal_4100001": (4100001, "votes_by_proposal"),
+    "prices_over_time_4100001": (4100001, "prices_over_time"),
+    "22258_since_20500": (None, "22258_since_20500"),
+    "4100001_block_42161": (4100001, "block_42161"),
+    "query_id_42161": (42161, "query_id"),
     "top_10000_4100001": (4100001, "top_10000"),
     # what belongs to the title, or may be a date
     "top_10000": (None, "top_10000"),
@@ -63,6 +72,20 @@ NAMES = {
     "12345678-1234-1234-1234-123456789012_name": (None, "12345678-1234-1234-1234-123456789012_name"),
     "token_id_4100001_holders": (None, "token_id_4100001_holders"),
     "name_4100001_v2": (None, "name_4100001_v2"),
+    "holders_over_25000": (None, "holders_over_25000"),
+    "whales_150000": (None, "whales_150000"),
+    "1500000_usd_trades": (None, "1500000_usd_trades"),
+    "arbitrum_42161": (None, "arbitrum_42161"),
+    "11155111_sepolia_faucet": (None, "11155111_sepolia_faucet"),
+    "swaps_since_19426587": (None, "swaps_since_19426587"),
+    "swaps since block 19426587": (None, "swaps since block 19426587"),
+    "trades-block-number-19426587": (None, "trades-block-number-19426587"),
+    "token_id_4100001": (None, "token_id_4100001"),
+    "chainid_4100001": (None, "chainid_4100001"),
+    "proposal_41001": (None, "proposal_41001"),
+    "season_202324": (None, "season_202324"),
+    "volume_202452": (None, "volume_202452"),
+    "revenue_20242025": (None, "revenue_20242025"),
     "name": (None, "name"),
     "report_2024": (None, "report_2024"),
     "top_100": (None, "top_100"),
@@ -99,6 +122,8 @@ def test_what_is_not_taken_is_a_candidate_and_told():
     assert identify("top_10000", None, [])[2:] == ((10000,), "10000 in its name may be a count")
     assert identify("top_10000", None, [4711]).id == 4711
     assert identify("name_4100001_v2", None, [])[2:] == ((4100001,), "4100001 stands in the middle of its name")
+    assert identify("x_42161", None, []).why == "42161 in its name may be the id of a chain"
+    assert identify("since_4100001", None, []).why == "4100001 in its name may be a limit, or an id of something else"
     assert identify("2024-01-31_4100001_x", None, []).why == "4100001 stands in the middle of its name"
 
 
@@ -109,6 +134,11 @@ def test_the_order():
     assert identify("name_20240131", None, [4711])[:2] == (4711, "name_20240131")
     assert identify("name_4100001", None, [4711]).id is None
     assert identify("name", None, [4711, 4712]).id is None
+    assert identify("since_4100001", None, [4711]).id == 4711
+    # the one that its name and a comment agree on
+    assert identify("lbps_2836724", None, [2836724, 2452021])[:2] == (2836724, "lbps")
+    assert identify("4100001_name_4100002", None, [4100002])[:2] == (4100002, "4100001_name")
+    assert identify("4100001_name_4100002", None, [4100002, 4100001]).id is None
 
 
 @pytest.mark.parametrize(
