@@ -65,6 +65,10 @@ def _is_cron_part(part: str, numbers: range, names: Mapping[str, int]) -> bool:
     return all(end in names or (end.isdigit() and int(end) in numbers) for end in ends)
 
 
+LEAST_HOURS = 1 / 60
+MOST_HOURS = 1_000_000
+
+
 class Automation(BaseModel):
     """When an object is run without anybody asking. In a header its condition may stand alone: ``automation: eager``.
 
@@ -120,7 +124,7 @@ class Freshness(BaseModel):
         warn_hours: After how many hours it counts as nearly so; never if None.
 
     Raises:
-        DuneCatalogError: The warning comes after the failure.
+        DuneCatalogError: The warning comes after the failure, or Dagster cannot wait for so short or long a time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -130,6 +134,11 @@ class Freshness(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> Freshness:
+        for setting, hours in (("fail_hours", self.fail_hours), ("warn_hours", self.warn_hours)):
+            if hours is not None and not LEAST_HOURS <= hours <= MOST_HOURS:
+                raise DuneCatalogError(
+                    f"{setting} must be at least a minute (0.017) and at most {MOST_HOURS:,} hours, not {hours:g}."
+                )
         if self.warn_hours is not None and self.warn_hours >= self.fail_hours:
             raise DuneCatalogError(
                 f"warn_hours ({self.warn_hours:g}) must be less than fail_hours ({self.fail_hours:g})."

@@ -26,3 +26,11 @@ def test_a_bad_cron_is_found_when_the_header_is_read(tmp_path):
     file.write_text('/* dune\nautomation: {condition: on_cron, cron: "61 * * * *"}\n*/\nSELECT 1')
     with pytest.raises(DuneCatalogError, match=rf"{file}, line \d: .*'61 \* \* \* \*' is no cron"):
         DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+@pytest.mark.parametrize("freshness", ["fail_hours: 1e300", "fail_hours: 1e-9", "fail_hours: 2, warn_hours: 0.01"])
+def test_a_time_that_dagster_cannot_wait_for_is_found_when_the_header_is_read(tmp_path, freshness):
+    file = tmp_path / "x_4100001.sql"
+    file.write_text(f"/* dune\nfreshness: {{{freshness}}}\n*/\nSELECT 1")
+    with pytest.raises(DuneCatalogError, match=rf"{file}, line 2: .*_hours must be at least a minute"):
+        DuneCatalog.from_directory(tmp_path, strict=True)

@@ -348,3 +348,46 @@ def test_no_damage_ends_in_a_raw_error(found):
         assert time.process_time() - start < 10
         assert DuneCatalog.from_json(catalog.to_json()).content_hash == catalog.content_hash
         DuneCatalog.merge(catalog, DuneCatalog(queries=[Query(query_id=4100001, sql="SELECT 1")]))
+
+
+@pytest.mark.parametrize(
+    "entry", ["{id: 5, id: 6}", "{? [a] : b}", "&a {tags: *a}", "{tags: " + deep("[", "]", 40) + "}"]
+)
+def test_a_wrong_entry_of_dune_yml_leaves_out_its_own_file(tmp_path, caplog, entry):
+    (tmp_path / "good_4100001.sql").write_text(GOOD)
+    (tmp_path / "bad_4100002.sql").write_text("SELECT 1")
+    (tmp_path / "dune.yml").write_text(f"queries:\n  bad_4100002.sql: {entry}\n  good_4100001.sql: {{tags: [kept]}}\n")
+    catalog = DuneCatalog.from_directory(tmp_path)
+    assert {obj.sql_name: obj.tags for obj in catalog} == {"query_4100001": ("kept",)}
+    (message,) = caplog.messages
+    assert f"{tmp_path / 'dune.yml'}, line 2: " in message
+    assert f"So {tmp_path / 'bad_4100002.sql'} is left out." in message
+
+
+def test_keys_of_dune_yml_with_nothing_behind_them_say_nothing(tmp_path, caplog):
+    (tmp_path / "good_4100001.sql").write_text(GOOD)
+    (tmp_path / "dune.yml").write_text("queries:\n  # later\nexternal:\nexclude:\nids:\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "other_4100002.sql").write_text("SELECT 1")
+    (tmp_path / "sub" / "dune.yml").write_text("queries:\n  other_4100002.sql:\n    # later\n")
+    assert len(DuneCatalog.from_directory(tmp_path, strict=True)) == 2
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("name", ["dune.yaml", "Dune.yml", "DUNE.YAML"])
+def test_settings_under_another_name_are_told(tmp_path, caplog, name):
+    (tmp_path / "good_4100001.sql").write_text(GOOD)
+    (tmp_path / name).write_text("ids: prefix")
+    assert len(DuneCatalog.from_directory(tmp_path)) == 1
+    (message,) = caplog.messages
+    assert message.endswith(f"{tmp_path / name} is not read: settings stand in dune.yml. Rename it, or exclude it.")
+    assert len(DuneCatalog.from_directory(tmp_path, exclude=[name], strict=True)) == 1
+    with pytest.raises(DuneCatalogError, match="is not read"):
+        DuneCatalog.from_directory(tmp_path, strict=True)
+
+
+def test_a_character_that_yaml_does_not_take_is_shown(tmp_path):
+    (tmp_path / "good_4100001.sql").write_text(GOOD)
+    (tmp_path / "dune.yml").write_text("exclude: [x]\nids: \x07")
+    with pytest.raises(DuneCatalogError, match=r"line 2: dune.yml is no YAML: it holds the character '\\x07'. Remove"):
+        DuneCatalog.from_directory(tmp_path)

@@ -36,12 +36,13 @@ from dagster_dune.catalog.sources.left_out import LeftOut
 from dagster_dune.errors import DuneCatalogError
 
 FILE_NAME = "dune.yml"
+LIKE_FILE_NAME = (FILE_NAME, "dune.yaml")
 MAX_BYTES = 2_000_000
 UNREADABLE = "Let this process read it, remove it, or list it in exclude."
 
 
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str) and value else value or []
 
 
 class FolderSettings(BaseModel):
@@ -56,7 +57,7 @@ class FolderSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    queries: dict[str, Any] = {}
+    queries: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = {}
     external: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     exclude: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     ids: Annotated[tuple[IdPlace, ...], BeforeValidator(_as_list)] = ()
@@ -104,6 +105,9 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
             f"The folder {shown(folder)} holds no .sql file{' that is not excluded' if exclude else ''}.",
             hint="Save each query as <name>_<id>.sql.",
         )
+    for path in present:
+        if path.name != FILE_NAME and path.name.lower() in LIKE_FILE_NAME:
+            left_out.add(f"{shown(path)} is not read: settings stand in {FILE_NAME}. Rename it, or exclude it.")
     for path in sorted((file for file in present if file.name == FILE_NAME), key=lambda path: (len(path.parts), path)):
         below = [file for file in settings.files if path.parent in file.parents]
         if path.parent != folder and not below:

@@ -44,10 +44,11 @@ class YamlText:
         source: The file's name, for messages.
         what: The part of the file that the text is, for messages.
         lines_before: The number of lines in the file before it.
-        entries: The key of a mapping whose keys may stand twice; each that does is refused where it is read.
+        entries: The key of a mapping of which each entry stands for itself: one that stands twice, or holds what no
+            text is meant to say, is refused where it is read.
 
     Raises:
-        DuneCatalogError: It is no YAML, holds another key twice, or is larger or deeper than anybody would write it.
+        DuneCatalogError: It is no YAML, holds a key twice, or is larger or deeper than anybody would write it.
     """
 
     def __init__(self, text: str, *, source: str, what: str, lines_before: int = 0, entries: str = "") -> None:
@@ -55,7 +56,7 @@ class YamlText:
         self._what = what
         self._lines_before = lines_before
         self._entries = entries
-        self._repeated: dict[tuple[str, ...], DuneCatalogError] = {}
+        self._refused: dict[tuple[str, ...], DuneCatalogError] = {}
         try:
             self._check_depth(text)
             loader = LOADER(text)
@@ -72,7 +73,7 @@ class YamlText:
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position)
             raise self._error(
-                line, f"{what} is no YAML: it holds the character {error.character!r}", hint="Remove it."
+                line, f"{what} is no YAML: it holds the character {chr(error.character)!r}.", hint="Remove it."
             ) from error
         except (yaml.YAMLError, ValueError) as error:
             raise self._error(0, f"{what} is no YAML: {error}.") from error
@@ -89,13 +90,13 @@ class YamlText:
         Raises:
             DuneCatalogError: It holds an unknown key or a wrong value.
         """
-        if keys in self._repeated:
-            raise self._repeated[keys]
+        if keys in self._refused:
+            raise self._refused[keys]
         data = self._data
         for key in keys:
             data = data[key]
         try:
-            return model.model_validate(data)
+            return model.model_validate({} if data == "" else data)  # nothing stands behind the last key
         except DuneCatalogError as error:
             line, _ = _find(self._root, (*keys, *_refused(model, data)))
             raise self._error(line, f"in {self._what}: {error}") from error
@@ -127,12 +128,27 @@ class YamlText:
             if isinstance(node, yaml.MappingNode):
                 self._check_keys(node)
             around.add(id(node))
+            if isinstance(node, yaml.MappingNode) and node is self._node_of_entries():
+                node.value = [self._entry(key, value, sizes, around) for key, value in node.value]
             children = [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
             sizes[id(node)] = 1 + sum(self._check(child, sizes, around) for child in children)
             around.remove(id(node))
             if sizes[id(node)] > MAX_NODES:
                 raise self._error(node.start_mark.line, f"{self._what} is too large.", hint="Write aliases out.")
         return sizes[id(node)]
+
+    def _entry(
+        self, key: yaml.ScalarNode, value: yaml.Node, sizes: dict[int, int], around: set[int]
+    ) -> tuple[yaml.Node, yaml.Node]:
+        """An entry; nothing in its place where it is refused, since it could not even be read."""
+        before = set(around)
+        try:
+            self._check(value, sizes, around)
+        except DuneCatalogError as error:
+            self._refused.setdefault((self._entries, key.value), error)
+            around &= before
+            return key, yaml.ScalarNode("tag:yaml.org,2002:str", "", key.start_mark, key.end_mark)
+        return key, value
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
         """Refuse keys that are no texts, and those that stand twice, of which YAML would keep the last."""
@@ -145,7 +161,7 @@ class YamlText:
                 error = self._error(line, f"{key.value!r} stands twice in {self._what}.", hint="Remove one.")
                 if node is not self._node_of_entries():
                     raise error
-                self._repeated[self._entries, key.value] = error
+                self._refused[self._entries, key.value] = error
             seen.add(key.value)
 
     def _node_of_entries(self) -> yaml.Node | None:
