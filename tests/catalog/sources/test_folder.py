@@ -277,6 +277,25 @@ def test_a_copy_of_an_object_is_left_out_with_a_warning(tmp_path, write, caplog)
         DuneCatalog.from_directory(tmp_path, strict=True)
 
 
+@pytest.mark.parametrize("matview", ["a", "b"])
+def test_of_a_matview_and_a_copy_of_its_query_the_copy_is_left_out(tmp_path, write, caplog, matview):
+    query = "b" if matview == "a" else "a"
+    write(f"{matview}_4100001.sql", "/* dune\nmatview: dune.acme.result_x\n*/ SELECT 1")
+    write(f"{query}_4100001.sql", "SELECT 1")
+    write("reader_4100002.sql", "/* dune\ndeps: [query_4100001]\n*/ SELECT 2")
+    assert [obj.sql_name for obj in DuneCatalog.from_directory(tmp_path)] == ["dune.acme.result_x", "query_4100002"]
+    (message,) = caplog.messages
+    assert f"{query}_4100001.sql, line 1 is query_4100001, as " in message
+    assert f"{matview}_4100001.sql, line 3 is, with the same SQL. Remove one of the files." in message
+
+
+def test_two_matviews_may_have_one_query(tmp_path, write, caplog):
+    for name in ("x", "y"):
+        write(f"{name}.sql", f"/* dune\nid: 4100001\nmatview: dune.acme.result_{name}\n*/ SELECT 1")
+    assert len(DuneCatalog.from_directory(tmp_path, strict=True)) == 2
+    assert caplog.messages == []
+
+
 def test_copies_beside_another_version_are_told_once(tmp_path, write, caplog):
     for name, sql in {"a": "SELECT 1", "b": "SELECT 1", "c": "SELECT 2", "good": "SELECT 3"}.items():
         write(f"{name}_{4100002 if name == 'good' else 4100001}.sql", sql)

@@ -112,20 +112,27 @@ def _only(versions: list[MaterializedView | Query], left_out: LeftOut) -> Materi
     if _left_out_as_versions(versions, first.sql_name, left_out):
         return None
     for other in others:
-        left_out.add(
-            f"{other.source} is {first.sql_name}, as {first.source} is, with the same SQL. Remove one of the files."
-        )
+        _leave_out_copy(other, first, left_out)
     return first
 
 
 def _one_of_each_id(objects: Sequence[MaterializedView | Query], left_out: LeftOut) -> list[MaterializedView | Query]:
-    """Leave out matviews and queries that are one query of Dune, with different SQL."""
+    """Leave out matviews and queries that are one query of Dune, with different SQL; of copies, the query."""
     by_id: dict[int, list[MaterializedView | Query]] = {}
     for obj in objects:
         if obj.query_id is not None:
             by_id.setdefault(obj.query_id, []).append(obj)
     wrong = {number for number, same in by_id.items() if _left_out_as_versions(same, query_name(number), left_out)}
-    return [obj for obj in objects if obj.query_id not in wrong]
+    kept = [obj for obj in objects if obj.query_id not in wrong]
+    backed = {obj.query_id: obj for obj in kept if isinstance(obj, MaterializedView) and obj.query_id is not None}
+    for obj in kept:
+        if isinstance(obj, Query) and obj.query_id in backed:
+            _leave_out_copy(obj, backed[obj.query_id], left_out)
+    return [obj for obj in kept if isinstance(obj, MaterializedView) or obj.query_id not in backed]
+
+
+def _leave_out_copy(copy: MaterializedView | Query, first: MaterializedView | Query, left_out: LeftOut) -> None:
+    left_out.add(f"{copy.source} is {copy.sql_name}, as {first.source} is, with the same SQL. Remove one of the files.")
 
 
 def _left_out_as_versions(versions: Sequence[MaterializedView | Query], name: str, left_out: LeftOut) -> bool:
