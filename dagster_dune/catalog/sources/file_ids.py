@@ -27,7 +27,10 @@ AFTER_ITS_NAME = re.compile(
     re.IGNORECASE,
 )
 INSIDE = re.compile(rf"{SEPARATOR}{WHOLE_ID}(?={SEPARATOR})")
+LAST_WORD = re.compile(r"[^\W_]+[\W_]*$")
 AROUND = re.compile(rf"^{SEPARATOR}+|{SEPARATOR}+$")
+KIND = re.compile(r"\.(?:dune|dunesql|trino|query|sql)$", re.IGNORECASE)
+"""A second ending of a file's name: ``volume_4711000.dune.sql``."""
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 WAYS = (
@@ -95,13 +98,16 @@ def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequ
         (4711, 'volume_2023')
     """
     names_count = tuple(allowed) != ("header",)
+    stem = KIND.sub("", stem)
     numbers = list(numbers_in(stem)) if names_count else []
     sure = [number for number in numbers if number.is_long and not number.meaning]
     if stated is not None:
         # A link to another query was copied along with the query's text; a long number is nobody's decoration.
         others = [f"its name says {number.id}" for number in sure if number.id != stated]
         return Found(stated, _slug(stem, numbers, stated), why=" and ".join(others))
-    in_name = [number.id for number in numbers if number.is_long and number.meaning in ("", LIMIT)] if sure else []
+    inside = [number for number in _numbers_inside(stem) if number not in {n.id for n in sure}] if names_count else []
+    in_name = [number.id for number in numbers if number.is_long and number.meaning in ("", LIMIT)] + inside
+    in_name = in_name if sure else []
     candidates = list(dict.fromkeys([*in_name, *linked]))
     if len(agreed := [number.id for number in sure if number.id in linked]) == 1:
         candidates = agreed
@@ -113,16 +119,20 @@ def identify(stem: str, stated: int | None, linked: Sequence[int], allowed: Sequ
         places = [f"{number} in its name" for number in in_name]
         places += [f"{link} in a comment at its start" for link in linked if link not in in_name]
         return Found(None, stem, tuple(candidates), f"it could be one of several queries ({' or '.join(places)})")
-    if titles := [number for number in numbers if number.is_long]:
-        why = " and ".join(f"{number.id} in its name may be {number.meaning}" for number in titles)
-        return Found(None, stem, tuple(number.id for number in titles), why)
-    inside = list(_numbers_inside(stem)) if names_count else []
+    return _unknown(stem, numbers, inside)
+
+
+def _unknown(stem: str, numbers: Sequence[Number], inside: Sequence[int]) -> Found:
+    """Say why no number of a name is taken for its id, where neither comments nor settings name one."""
+    titles = [number for number in numbers if number.is_long]
+    reasons = [f"{number.id} in its name may be {number.meaning}" for number in titles]
     if inside:
-        shown, stand = " and ".join(map(str, inside)), "stand" if len(inside) > 1 else "stands"
-        return Found(None, stem, tuple(inside), f"{shown} {stand} in the middle of its name")
-    short = [str(number.id) for number in numbers]
-    are = "are" if len(short) > 1 else "is"
-    return Found(None, stem, why=f"{' and '.join(short)} in its name {are} too short for an id" if short else "")
+        stand = "stand" if len(inside) > 1 else "stands"
+        reasons.append(f"{' and '.join(map(str, inside))} {stand} in the middle of its name")
+    short = [] if reasons else [str(number.id) for number in numbers]
+    if short:
+        reasons.append(f"{' and '.join(short)} in its name {'are' if len(short) > 1 else 'is'} too short for an id")
+    return Found(None, stem, (*(number.id for number in titles), *inside), " and ".join(reasons))
 
 
 def numbers_in(stem: str) -> Iterator[Number]:
@@ -153,8 +163,10 @@ def _numbers_inside(stem: str) -> Iterator[int]:
     """Find the long numbers in the middle of a file's name, which only the account can confirm."""
     stem = UUID.sub("", stem)
     for match in INSIDE.finditer(stem):
-        number = int(match["id"])
-        if len(match["id"]) >= SHORTEST_SURE_ID and not meaning_of(number, stem[: match.start("id")], is_named=False):
+        number, before = int(match["id"]), stem[: match.start("id")]
+        word = LAST_WORD.search(before)
+        meanings = [meaning_of(number, text, is_named=False) for text in (before, word[0] if word else "")]
+        if len(match["id"]) >= SHORTEST_SURE_ID and not any(meanings):
             yield number
 
 

@@ -39,6 +39,8 @@ OTHER_THINGS = frozenset(
 # fmt: on
 NUMBERED = frozenset(("proposal", "fid", "pid", "eip", "erc", "aip", "sip", "cip", "gip", "issue", "ticket"))
 PLACES = frozenset(("block", "blocknumber", "slot", "epoch", "height", "number"))
+ALONE = PLACES | NUMBERED | {"batch", "build", "chunk", "nft", "page", "part", "pr", "round", "validator", "version"}
+"""What a number counts where no other word stands before it: ``block_19426587``."""
 PLACE_WORDS = LIMITS | {"start", "end", "at", "block", "latest", "genesis"}
 OF_TITLES = frozenset(("by", "per", "each", "every", "of", "all", "and"))
 """Behind one of these a word ends a title: ``volume_by_proposal``."""
@@ -74,7 +76,7 @@ def meaning_of(number: int, before: str, *, is_named: bool) -> str:
 def _limits_or_names(before: str) -> bool:
     """Whether the words before a number say that it limits something, or which of other things it is."""
     *_, before_last, last = ["", "", *re.findall(r"[^\W_]+", before.lower())]
-    if last in LIMITS:
+    if last in LIMITS or (not before_last and last in ALONE):
         return True
     if before_last in OF_TITLES:
         return False

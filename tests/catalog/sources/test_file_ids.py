@@ -83,6 +83,16 @@ NAMES = {
     "token_id_4100001": (None, "token_id_4100001"),
     "chainid_4100001": (None, "chainid_4100001"),
     "proposal_41001": (None, "proposal_41001"),
+    "name_4100001.dune": (4100001, "name"),
+    "4100001_name.SQL": (4100001, "name"),
+    "name_4100001_4100002": (None, "name_4100001_4100002"),  # two that could be it
+    "swaps_19426587_19500001": (None, "swaps_19426587_19500001"),
+    "4100001_by_pool_4100002_x": (None, "4100001_by_pool_4100002_x"),
+    "block_19426587": (None, "block_19426587"),
+    "validator-123456": (None, "validator-123456"),
+    "version_10203": (None, "version_10203"),
+    "pr_41001": (None, "pr_41001"),
+    "balances_block_20793904_4100001": (4100001, "balances_block_20793904"),
     "season_202324": (None, "season_202324"),
     "volume_202452": (None, "volume_202452"),
     "revenue_20242025": (None, "revenue_20242025"),
@@ -124,6 +134,10 @@ def test_what_is_not_taken_is_a_candidate_and_told():
     assert identify("name_4100001_v2", None, [])[2:] == ((4100001,), "4100001 stands in the middle of its name")
     assert identify("x_42161", None, []).why == "42161 in its name may be the id of a chain"
     assert identify("since_4100001", None, []).why == "4100001 in its name may be a limit, or an id of something else"
+    assert identify("20240131_4100001_x", None, [])[2:] == (
+        (20240131, 4100001),
+        "20240131 in its name may be a date and 4100001 stands in the middle of its name",
+    )
     assert identify("2024-01-31_4100001_x", None, []).why == "4100001 stands in the middle of its name"
 
 
