@@ -25,6 +25,7 @@ PartitionsKind = Literal["hourly", "daily", "weekly", "monthly", "cron", "static
 Ranges = Literal["nodes", "parameters"]
 
 TIME_KINDS = frozenset({"hourly", "daily", "weekly", "monthly", "cron"})
+MOST_AHEAD = 10_000
 OFFSETS = {
     "minute_offset": "hourly daily weekly monthly",
     "hour_offset": "daily weekly monthly",
@@ -199,6 +200,10 @@ class QueryPartitions(BaseModel):
     def _check_times(self) -> None:
         if self.end_offset and not self.is_time:
             raise DuneCatalogError(f"Partitions of the {self.kind} kind take no end_offset.")
+        if abs(self.end_offset) > MOST_AHEAD:
+            raise DuneCatalogError(
+                f"end_offset must be from -{MOST_AHEAD:,} to {MOST_AHEAD:,}, not {self.end_offset:,}."
+            )
         for offset, kinds in OFFSETS.items():
             if getattr(self, offset) is not None and self.kind not in kinds.split():
                 raise DuneCatalogError(

@@ -277,3 +277,10 @@ def test_offsets_and_crons_that_there_are_not(fields, message):
     template = "{partition_key}" if fields["kind"] == "static" else "{window_start}"
     with pytest.raises(DuneCatalogError, match=message):
         QueryPartitions(parameters={"p": template}, **fields)
+
+
+@pytest.mark.parametrize("offset", [10_001, -10_001, 10**12])
+def test_no_more_partitions_lie_ahead_than_can_be_listed(offset):
+    with pytest.raises(DuneCatalogError, match="end_offset must be from -10,000 to 10,000, not"):
+        QueryPartitions(kind="hourly", start="2024-01-01", end_offset=offset, parameters={"day": "{partition_key}"})
+    QueryPartitions(kind="monthly", start="2024-01-01", end_offset=10_000, parameters={"day": "{partition_key}"})
