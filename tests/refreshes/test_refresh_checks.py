@@ -139,8 +139,8 @@ def test_a_pinned_column_that_has_gone_is_told(refresh, tick, instance):
     ],
 )
 def test_what_somebody_has_reported_with_no_number_has_no_answer(instance, caplog, kind, metadata):
-    bounds = {"max_age_hours": 1} if kind == "freshness" else {"at_least": 1}
-    check = DuneCheck(asset=A, name="told", kind=kind, **bounds)
+    bound = {"row_count": "at_least", "seconds": "at_most", "freshness": "max_age_hours"}[kind]
+    check = DuneCheck.model_validate({"asset": A, "name": "told", "kind": kind, bound: 1})
     made = dg.AssetMaterialization(KEY, metadata=metadata)
     checks = {dg.AssetCheckKey(KEY, "told"): check}
     assert list(checked(instance, checks, [made], logging.getLogger("sensor"))) == [made]
