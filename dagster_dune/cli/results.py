@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ def results(
     output: Annotated[
         str, typer.Option("--output", "-o", help="The file, or its URL: .parquet, .csv or .ndjson.", metavar="FILE")
     ],
-    columns: Annotated[str | None, typer.Option(help="Columns with commas between them; all if left out.")] = None,
+    columns: Annotated[str | None, typer.Option(help='Columns, as a line of CSV: day,"a, b"; all if left out.')] = None,
     filter: Annotated[  # noqa: A002  (the option's name)
         str | None, typer.Option(help="Which rows, such as \"amount > 10 AND chain = 'base'\".")
     ] = None,
@@ -49,7 +50,7 @@ def results(
                 output,
                 kind,
                 bar,
-                columns=None if columns is None else [name.strip() for name in columns.split(",")],
+                columns=None if columns is None else _names(columns),
                 filters=filter,
                 limit=limit,
                 max_bytes=max_bytes,
@@ -65,6 +66,18 @@ def _kind(output: str) -> str:
     if kind not in ("parquet", "csv", "ndjson"):
         raise DuneConfigurationError(f"{output} ends with none of .parquet, .csv and .ndjson.")
     return kind
+
+
+def _names(columns: str) -> list[str]:
+    if '"' not in columns:
+        return [name.strip() for name in columns.split(",")]
+    try:
+        return next(csv.reader([columns], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise DuneConfigurationError(
+            f"--columns is no line of CSV: {columns!r} ({error}).",
+            hint="A name with a comma stands in double quotes, and a double quote in it is written twice.",
+        ) from error
 
 
 def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Export:

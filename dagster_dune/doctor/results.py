@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from dagster_dune._csv_lines import csv_lines
 from dagster_dune.doctor.report import Report
 from dagster_dune.doctor.temporary_objects import TemporaryObjects
 from dagster_dune.errors import DuneError
@@ -36,7 +36,7 @@ class ResultExperiments:
         execution_id = self._done(ROWS)
         self._report.judge("ulid-order", bool(ULID.fullmatch(execution_id)), f"ids of {len(execution_id)} characters")
         rows = self._csv(execution_id)
-        texts = {row[0]: row[1] for row in rows}
+        texts = {row[0]: row[1] for row in rows if len(row) > 1}
         holds = (texts.get("1"), texts.get("2"), texts.get("3")) == (NULL_IN_CSV, "", NULL_IN_CSV)
         shown = [texts.get(number) for number in ("1", "2", "3")]
         self._report.judge("csv-null", holds, f"NULL, '' and '<nil>' are {shown}")
@@ -57,7 +57,7 @@ class ResultExperiments:
         is_whole = row.get("a") == ["a,b", "c"] and list(dict(row.get("m") or {}).values()) == [1]
         fields = self._csv(execution_id)
         width = len(fields[0]) if fields else 0
-        first = fields[0][0] if width == len(row) else f"{width} fields for {len(row)} columns"
+        first = fields[0][0] if 0 < width == len(row) else f"{width} fields for {len(row)} columns"
         self._report.judge(
             "csv-nested", is_whole and width == len(row), f"JSON: {'whole' if is_whole else 'not whole'}; CSV: {first}"
         )
@@ -83,4 +83,4 @@ class ResultExperiments:
 
     def _csv(self, execution_id: str) -> list[list[str]]:
         body = self._client.download_execution_results(execution_id, format="csv").body
-        return list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline="")))[1:]
+        return list(csv_lines(io.StringIO(body.decode("utf-8-sig", "replace"), newline=""), strict=False))[1:]

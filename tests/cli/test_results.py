@@ -46,6 +46,13 @@ def test_columns_rows_and_their_number_are_chosen(run, tmp_path):
     assert (tmp_path / "out.csv").read_text() == '"n","d"\n2,2.0\n'
 
 
+def test_a_column_with_a_comma_in_its_name_is_chosen_in_double_quotes(run, dune, client, tmp_path):
+    dune.load_query(7, "commas", 'SELECT 1 AS "a,b", 2 AS c, 3 AS "d""e"')
+    run_query(client, 7)
+    assert run("7", "-o", str(tmp_path / "out.csv"), "--columns", '"d""e", "a,b",c').exit_code == 0
+    assert (tmp_path / "out.csv").read_text() == '"d""e","a,b","c"\n3,1,2\n'
+
+
 def test_a_result_that_was_cut_short_is_read_where_that_is_said(database, monkeypatch, tmp_path):
     with DuneEmulator(database=database, max_result_bytes=20) as dune, DuneApiClient(dune.api_key, dune.url) as client:
         monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
@@ -65,6 +72,7 @@ def test_a_result_that_was_cut_short_is_read_where_that_is_said(database, monkey
         (("5", "-o", "out.xlsx"), "none of .parquet, .csv"),
         (("5", "-o", "out.csv", "--columns", "x"), "has no column 'x'"),
         (("5", "-o", "out.csv", "--columns", ""), "has no column ''"),
+        (("5", "-o", "out.csv", "--columns", '"n,d'), "--columns is no line of CSV: '\"n,d' (unexpected end of data)"),
         (("5", "-o", "out.csv", "--max-bytes", "1"), "more than max_bytes=1"),
         (("99", "-o", "out.csv"), "99"),
         (("9" * 19, "-o", "out.csv"), "A number of 19 digits is none of a query."),

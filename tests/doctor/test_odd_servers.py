@@ -117,6 +117,15 @@ def test_an_address_that_may_hold_a_key_is_not_shown(monkeypatch):
         assert "scheme, host, port and path alone" in json.loads(done.stdout)["failure"]
 
 
+@pytest.mark.parametrize("text", ["n,t\n1," + 200_000 * "x", "n\n1", "n,t\n\n"], ids=["long", "short", "empty"])
+def test_odd_csv_ends_in_a_report(account, dune, text):
+    dune.inject("status", path="/api/v1/execution/*/results/csv", times=None, status=200, body=text)
+    done = account("--execute", "--yes", "--interval", "0.01", "--json")
+    assert isinstance(done.exception, SystemExit | None), done.exc_info
+    verdicts = {one["id"]: one["verdict"] for one in json.loads(done.stdout)["assumptions"]}
+    assert verdicts["csv-null"] == verdicts["csv-nested"] == Verdict.DOES_NOT_HOLD.value
+
+
 @pytest.fixture
 def facts(account):
     return lambda *words: {fact["what"]: fact for fact in json.loads(account("--json", *words).stdout)["facts"]}
