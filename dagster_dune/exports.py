@@ -1,7 +1,7 @@
 """`build_dune_export`: the result of a Dune asset as Parquet files, or as a table of DuckDB."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +26,12 @@ def build_dune_export(
     group_name: str | None = None,
     storage_options: dict[str, Any] | None = None,
     pool: str | None = None,
+    backfill_policy: dg.BackfillPolicy | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
+    tags: Mapping[str, str] | None = None,
+    kinds: Iterable[str] = (),
+    owners: Sequence[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> dg.AssetsDefinition:
     """Make an asset that exports the result of a Dune asset: as Parquet, or into a table of a DuckDB file.
@@ -44,6 +50,13 @@ def build_dune_export(
         group_name: The group of the export.
         storage_options: What fsspec needs for a URL.
         pool: The pool that bounds how many exports run at once; none if None.
+        backfill_policy: How many runs a backfill makes; one a partition if None. With
+            ``BackfillPolicy.single_run()`` one step exports all of them, and fails as a whole where one of them does.
+        retry_policy: When Dagster tries the step again; each attempt is charged.
+        tags: Tags of the asset.
+        kinds: Kinds that the UI shows beside ``dune`` and its own.
+        owners: Who owns it.
+        metadata: Metadata of the asset.
         options: What is read, and how; see `DuneResource.get_result`.
 
     Returns:
@@ -69,11 +82,16 @@ def build_dune_export(
     @dg.asset(
         key=own_key,
         deps=[upstream],
-        kinds={"dune", kind},
+        kinds={"dune", kind, *kinds},
         partitions_def=partitions_def,
         group_name=group_name,
         required_resource_keys={resource_key},
         pool=pool,
+        backfill_policy=backfill_policy,
+        retry_policy=retry_policy,
+        tags=tags,
+        owners=owners,
+        metadata=metadata,
         description=f"The result of {upstream.to_user_string()} in {shown}.",
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:

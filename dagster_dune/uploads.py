@@ -43,6 +43,12 @@ def build_dune_upload(
     resource_key: str = "dune",
     group_name: str | None = None,
     pool: str | None = None,
+    backfill_policy: dg.BackfillPolicy | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
+    tags: Mapping[str, str] | None = None,
+    kinds: Iterable[str] = (),
+    owners: Sequence[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Make an asset of a function that returns a frame: the frame becomes a table on Dune. Charged for.
 
@@ -66,6 +72,13 @@ def build_dune_upload(
         resource_key: The key of the `DuneResource`.
         group_name: Its group.
         pool: The pool that bounds how many of its runs write at once; none if None.
+        backfill_policy: How many runs a backfill makes; one a partition if None, and always with a `marker_column`.
+        retry_policy: When Dagster tries the step again; each attempt is charged. What is appended needs a
+            `marker_column` for it.
+        tags: Tags of the asset, beside those of the translator.
+        kinds: Kinds that the UI shows beside ``dune`` and ``python``.
+        owners: Who owns it; the translator's if None.
+        metadata: Metadata of the asset, beside what is known of the table.
 
     Returns:
         A decorator of a function that returns a frame of polars, pandas or Arrow, a record batch reader, a DuckDB
@@ -92,6 +105,18 @@ def build_dune_upload(
         raise DuneConfigurationError(
             f"{table} has marker_column={marker_column!r} and mode={mode!r}: only rows that are appended are marked.",
             hint='Set mode="append", or leave marker_column out.',
+        )
+    if marker_column is not None and backfill_policy is not None and backfill_policy.max_partitions_per_run != 1:
+        raise DuneConfigurationError(
+            f"{table} has marker_column={marker_column!r}, which holds the one partition of a run, and a "
+            "backfill_policy of more.",
+            hint="Leave backfill_policy out, or give BackfillPolicy.multi_run(1).",
+        )
+    if retry_policy is not None and mode == "append" and marker_column is None:
+        raise DuneConfigurationError(
+            f"{table} is appended without a marker_column and has a retry_policy: an attempt cannot find what the one "
+            "before has appended, and would append it again.",
+            hint="Give a marker_column, or leave retry_policy out.",
         )
     options: dict[str, Any] = {
         "mode": mode,
@@ -137,13 +162,15 @@ def build_dune_upload(
             key=spec.key,
             deps=deps,
             ins=ins,
-            kinds={"dune", "python"},
-            owners=spec.owners,
-            tags={tag: value for tag, value in spec.tags.items() if not tag.startswith(KIND_TAGS)},
-            metadata=spec_metadata(reference),
+            kinds={"dune", "python", *kinds},
+            owners=spec.owners if owners is None else owners,
+            tags={tag: value for tag, value in spec.tags.items() if not tag.startswith(KIND_TAGS)} | dict(tags or {}),
+            metadata={**(metadata or {}), **spec_metadata(reference)},
             partitions_def=partitions_def,
             group_name=group_name or spec.group_name,
             pool=pool,
+            backfill_policy=backfill_policy,
+            retry_policy=retry_policy,
             description=make.__doc__ or f"The table {table}.",
         )(upload)
 

@@ -371,3 +371,32 @@ def test_partitions_of_one_run_have_their_own_rows(dune, resource, instance, tmp
         told = [event.metadata for event in result.asset_materializations_for_node(export.op.name)]
         counts = [(each["dagster/row_count"].value, each["dagster/partition_row_count"].value) for each in told]
         assert counts == [(1, 1), (2, 2), (3, 3)]
+        assert [_exported(each) for each in told] == [
+            [f"dagster-dune/export/dune/by_day_2/2026-01-0{day}"] for day in (1, 2, 3)
+        ]
+
+
+def _exported(metadata):
+    return [key for key in metadata if key.startswith("dagster-dune/export/")]
+
+
+def test_a_backfill_of_an_export_can_be_one_run(dune, resource, instance, tmp_path):
+    own = {"tags": {"team": "a"}, "kinds": ["s3"], "owners": ["team:b"], "metadata": {"mine": 1}}
+    policies = {"retry_policy": dg.RetryPolicy(max_retries=2), "backfill_policy": dg.BackfillPolicy.single_run()}
+    export = build_dune_export("dune/by_day_2", to=tmp_path, partitions_def=DAYS, **own, **policies)
+    (spec,) = export.specs
+    assert (spec.owners, spec.kinds, spec.tags["team"]) == (["team:b"], {"dune", "parquet", "s3"}, "a")
+    assert spec.metadata["mine"] == 1
+    assert (export.op.retry_policy.max_retries, export.backfill_policy) == (2, policies["backfill_policy"])
+
+
+def test_an_export_of_another_partition_is_told_with_all_that_the_run_makes(resource, instance, tmp_path):
+    dg.materialize([DAILY], resources={"dune": resource}, instance=instance, partition_key="2026-01-02")
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a"]))
+    def by_hand(context: dg.AssetExecutionContext) -> None:
+        resource.export(context, "dune/by_day_2", tmp_path / "day.parquet", partition_key="2026-01-02")
+
+    result = dg.materialize([by_hand], instance=instance, partition_key="a")
+    (event,) = result.asset_materializations_for_node("by_hand")
+    assert _exported(event.metadata) == ["dagster-dune/export/dune/by_day_2/2026-01-02"]

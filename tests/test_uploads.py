@@ -1,5 +1,7 @@
 """`build_dune_upload`: a table on Dune as an asset, in the graph that lineage makes."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import polars as pl
 import pytest
@@ -235,3 +237,56 @@ def test_a_run_that_repeats_a_failed_one_knows_when_that_was_cut_off(resource, i
     run(second := run(first))
     assert second != first
     assert [at and at.timestamp() for at in given] == [None, pytest.approx(ended), None]
+
+
+def test_a_step_that_is_tried_again_in_its_run_knows_when_the_attempt_before_was_cut_off(
+    resource, instance, monkeypatch
+):
+    given = []
+
+    def write_table(*_, cut_off_at, **__):
+        given.append(cut_off_at)
+        if len(given) == 1:
+            raise ValueError("cut off")
+        return TableWritten(LABELS)
+
+    monkeypatch.setattr("dagster_dune.frames.uploads.tables.write_table", write_table)
+    retries = dg.RetryPolicy(max_retries=1)
+
+    @build_dune_upload(LABELS, mode="append", marker_column="day", partitions_def=DAYS, retry_policy=retries)
+    def tried_again():
+        return [{"n": 1}]
+
+    before = datetime.now(UTC)
+    assert dg.materialize([tried_again], resources={"dune": resource}, instance=instance, partition_key="a").success
+    assert given[0] is None
+    assert before < given[1] <= datetime.now(UTC)
+
+
+def test_an_upload_takes_what_other_assets_take():
+    own = {"tags": {"team": "a"}, "kinds": ["csv"], "owners": ["team:b"], "metadata": {"mine": 1}}
+    policies = {"retry_policy": dg.RetryPolicy(max_retries=2), "backfill_policy": dg.BackfillPolicy.multi_run(1)}
+
+    @build_dune_upload(LABELS, mode="append", marker_column="day", partitions_def=DAYS, **own, **policies)
+    def given():
+        return []
+
+    (spec,) = given.specs
+    assert (spec.owners, spec.kinds, spec.tags["team"]) == (["team:b"], {"dune", "python", "csv"}, "a")
+    assert (spec.metadata["mine"], spec.metadata["dagster-dune/name"]) == (1, LABELS)
+    assert (given.op.retry_policy.max_retries, given.backfill_policy.max_partitions_per_run) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"marker_column": "day", "backfill_policy": dg.BackfillPolicy.single_run()},
+            r"one partition .*multi_run\(1\)",
+        ),
+        ({"retry_policy": dg.RetryPolicy()}, "would append it again.*Give a marker_column"),
+    ],
+)
+def test_policies_that_would_append_twice_are_refused_at_load(options, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        build_dune_upload(LABELS, mode="append", partitions_def=DAYS, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,7 +15,7 @@ _sums: WeakKeyDictionary[dg.AssetExecutionContext, dict[str, dict[str, Any]]] = 
 _lock = Lock()  # threads of a step share its context
 
 
-def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
+def add_metadata(context: ReadContext, metadata: Mapping[str, Any], partition_key: str | None = None) -> None:
     """Tell figures in the metadata of the asset that reads or writes, added to those that stand under their keys.
 
     An op, or several assets at once, have the log alone.
@@ -23,11 +23,13 @@ def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
     Args:
         context: Where it reads or writes.
         metadata: What `export_metadata` and `upload_metadata` make. Numbers are summed, members of lists told once.
+        partition_key: The partition that they are of: where the run makes that one, its event alone tells them.
     """
     if not isinstance(context, dg.AssetExecutionContext):
         return
     try:
         keys = context.selected_asset_keys
+        made = _partitions_of(context, partition_key)
     except dg.DagsterError:  # an asset that a test calls like a function
         return
     if len(keys) != 1:
@@ -37,7 +39,13 @@ def add_metadata(context: ReadContext, metadata: Mapping[str, Any]) -> None:
         sums = _sums.setdefault(context, {})
         sums.update({key: _sum(sums.get(key, {}), figures.value) for key, figures in metadata.items()})
         told = {key: dg.MetadataValue.json(sums[key]) for key in metadata}
-        context.add_asset_metadata(told, next(iter(keys)))
+        context.add_asset_metadata(told, next(iter(keys)), partition_key if partition_key in made else None)
+
+
+def _partitions_of(context: dg.AssetExecutionContext, partition_key: str | None) -> Sequence[str]:
+    """The partitions that the run makes of its assets, where one is to be told of."""
+    is_partitioned = any(spec.partitions_def for spec in context.assets_def.specs)
+    return context.partition_keys if partition_key is not None and is_partitioned else []
 
 
 def _sum(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

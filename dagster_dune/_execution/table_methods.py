@@ -89,7 +89,7 @@ class TableMethods(HasClient):
         log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
         name = key_of(asset_key).to_user_string()
         name = name if partition_key is None else f"{name}/{partition_key}"
-        add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes))
+        add_metadata(context, export_metadata(name, [execution_id], export.rows, export.bytes), partition_key)
         return export
 
     def write_table(self, frame: Any, name: str, *, context: ReadContext = None, **options: Any) -> TableWritten:
@@ -151,13 +151,15 @@ def checked_place(to: str | os.PathLike[str], table: str | None, storage_options
 
 
 def _cut_off_at(context: ReadContext) -> datetime | None:
-    """When the attempt that a run repeats may have been cut off, while Dune worked on an insert of it."""
+    """When the attempt that a run or a step repeats may have been cut off, while Dune worked on an insert of it."""
     if not isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext):
         return None
     try:
-        parent_id = parent_id_of(context.run)
+        parent_id, is_retried = parent_id_of(context.run), context.retry_number > 0
     except dg.DagsterError:  # an asset that a test calls like a function
         return None
+    if is_retried:  # within its run, perhaps because the process of the step was killed
+        return datetime.now(UTC)
     for parent in context.instance.get_run_records(dg.RunsFilter(run_ids=[parent_id])) if parent_id else ():
         if not parent.dagster_run.is_success:
             return datetime.fromtimestamp(parent.end_time, UTC) if parent.end_time else datetime.now(UTC)
