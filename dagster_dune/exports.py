@@ -36,7 +36,8 @@ def build_dune_export(
 ) -> dg.AssetsDefinition:
     """Make an asset that exports the result of a Dune asset: as Parquet, or into a table of a DuckDB file.
 
-    A file stands under its name when it is whole; a table is changed in one transaction. Exports are charged by size.
+    A file stands under its name when it is whole; a table is changed in one transaction. Files and tables of another
+    export are left as they are. Exports are charged by size.
 
     Args:
         asset_key: The Dune asset.
@@ -106,6 +107,7 @@ def build_dune_export(
                 table=table,
                 partition_key=partition,
                 storage_options=storage_options,
+                own_key=own_key,
                 **options,
             ).rows
             if partition is not None:  # metadata of the result would be that of each partition of the run

@@ -400,3 +400,47 @@ def test_an_export_of_another_partition_is_told_with_all_that_the_run_makes(reso
     result = dg.materialize([by_hand], instance=instance, partition_key="a")
     (event,) = result.asset_materializations_for_node("by_hand")
     assert _exported(event.metadata) == ["dagster-dune/export/dune/by_day_2/2026-01-02"]
+
+
+@pytest.mark.parametrize("table", [None, "days"])
+def test_two_exports_into_one_place_do_not_replace_each_other(resource, instance, tmp_path, table):
+    to, day = tmp_path / ("days" if table is None else "a.duckdb"), "2026-01-02"
+    first, second = (
+        build_dune_export("dune/by_day_2", to=to, table=table, key=key, partitions_def=DAYS) for key in ("one", "two")
+    )
+
+    def run(*assets):
+        how = {"resources": {"dune": resource}, "instance": instance, "raise_on_error": False, "partition_key": day}
+        return dg.materialize(assets, **how)
+
+    assert run(DAILY, first).success
+    assert run(first).success
+    failed = run(second).failure_data_for_node(second.op.name)
+    assert "has been exported by the asset one, and two would replace" in str(failed.error.cause)
+    (to / f"{day}.parquet" if table is None else to).unlink()
+    assert run(second).success
+
+
+@pytest.mark.parametrize("place", ["memory://whose", "{tmp}/whose"])
+def test_two_exports_of_one_name_do_not_replace_each_other(resource, instance, tmp_path, place):
+    first, second = (
+        build_dune_export(NUMBERS, to=place.format(tmp=tmp_path), key=[prefix, "numbers"]) for prefix in "ab"
+    )
+    assert dg.materialize([ASSETS, first], resources={"dune": resource}, instance=instance).success
+    with pytest.raises(DuneResultError, match=r"numbers\.parquet has been exported by the asset a/numbers"):
+        dg.materialize([second], resources={"dune": resource}, instance=instance)
+
+
+def test_two_exports_into_one_table_do_not_replace_each_other(resource, instance, tmp_path):
+    first, second = (build_dune_export(NUMBERS, to=tmp_path / "a.db", table="s.N", key=key) for key in ("one", "two"))
+    assert dg.materialize([ASSETS, first], resources={"dune": resource}, instance=instance).success
+    with pytest.raises(DuneResultError, match=r"s\.N has been exported by the asset one"):
+        dg.materialize([second], resources={"dune": resource}, instance=instance)
+
+
+def test_a_file_that_names_no_asset_is_replaced(resource, instance, tmp_path):
+    (tmp_path / "numbers_1_parquet.parquet").write_text("no Parquet")
+    export = build_dune_export(NUMBERS, to=tmp_path)
+    assert dg.materialize([ASSETS, export], resources={"dune": resource}, instance=instance).success
+    resource.export(instance, NUMBERS, tmp_path / "numbers_1_parquet.parquet")  # by hand
+    assert dg.materialize([export], resources={"dune": resource}, instance=instance).success

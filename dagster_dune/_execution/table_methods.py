@@ -47,6 +47,7 @@ class TableMethods(HasClient):
         table: str | None = None,
         partition_key: str | None = None,
         storage_options: Mapping[str, Any] | None = None,
+        own_key: CoercibleKey | None = None,
         **options: Any,
     ) -> Export:
         """Write the result of a Dune asset to a Parquet file, or into a table of a DuckDB file, in bounded memory.
@@ -60,13 +61,16 @@ class TableMethods(HasClient):
             table: The table, where the file is DuckDB's.
             partition_key: Which partition's rows, where the asset is partitioned.
             storage_options: What fsspec needs for a URL.
+            own_key: The key of the asset that the file or the table is of, which is written into it; one of another
+                asset is then left as it is. Nothing is written or checked if None.
             options: What is read, and how; see `DuneResource.get_result`.
 
         Returns:
             The rows and bytes that were read.
 
         Raises:
-            DuneResultError: There is no such result, or it cannot be read, or not be told apart from other partitions.
+            DuneResultError: There is no such result, or it cannot be read, or not be told apart from other partitions;
+                or what stands there is of another asset than `own_key`.
         """
         from dagster_dune.frames.duckdb_tables import write_duckdb  # noqa: PLC0415
         from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
@@ -75,7 +79,7 @@ class TableMethods(HasClient):
 
         destination = checked_place(to, table, storage_options)
         options_from(ReadOptions, options, "reading")
-        log = log_of(context) or logger
+        log, asset = log_of(context) or logger, None if own_key is None else key_of(own_key).to_user_string()
         with place_of(context) as place:
             (execution_id,) = executions_of(place, asset_key, partition_key)
         digits = ARROW_DIGITS if table is None else SHORT_DIGITS
@@ -83,9 +87,9 @@ class TableMethods(HasClient):
             reader = open_reader(client, execution_id, digits=digits, **options)
             log.info("Exporting %s to %s: %s rows.", reader.name, without_password(destination), reader.expected_rows)
             if table is None:
-                export = write_parquet(reader, destination, storage_options=storage_options)
+                export = write_parquet(reader, destination, storage_options=storage_options, asset=asset)
             else:
-                export = write_duckdb(reader, destination, table, partition_key=partition_key)
+                export = write_duckdb(reader, destination, table, partition_key=partition_key, asset=asset)
         log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
         name = key_of(asset_key).to_user_string()
         name = name if partition_key is None else f"{name}/{partition_key}"

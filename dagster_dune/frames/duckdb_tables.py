@@ -25,6 +25,7 @@ from dagster_dune.paging.options import Export
 WAIT_SECONDS = 300.0
 PAUSE_SECONDS = 0.1
 PARTITION_COLUMN = "dagster_partition"
+_ASSET = "dagster-dune/asset: "
 _HELD = re.compile(r"^[^\"]*\bset lock on file \"|used by another process")
 """What DuckDB says of a file that another process holds; its path may have any words."""
 _CONFLICT = re.compile(r"^[^\"]*\bconflict\b", re.IGNORECASE)
@@ -44,6 +45,7 @@ def write_duckdb(
     partition_key: str | None = None,
     partition_column: str = PARTITION_COLUMN,
     wait_seconds: float = WAIT_SECONDS,
+    asset: str | None = None,
 ) -> Export:
     """Write a result into a table of a DuckDB file, in one transaction: all of it, or nothing.
 
@@ -56,12 +58,14 @@ def write_duckdb(
         partition_key: The partition whose rows these are: only its rows are replaced. All rows are, if None.
         partition_column: The column that tells partitions apart.
         wait_seconds: How long another writer is waited for.
+        asset: The asset that the table is of, which stands in the table's comment.
 
     Returns:
         The rows and bytes that were read.
 
     Raises:
-        DuneResultError: Another process holds the file for longer, or the table has other columns.
+        DuneResultError: Another process holds the file for longer, or the table has other columns or is of another
+            asset.
     """
     duckdb = needed("duckdb", "duckdb")
     schema_name, table_name = check_table(database, table)
@@ -75,7 +79,7 @@ def write_duckdb(
 
     def write(connection: Any, rows: Path) -> None:
         with pa.OSFile(str(rows), "rb") as file:
-            _copy(connection, pa.ipc.open_stream(file), (schema_name or "main", table_name), partition)
+            _copy(connection, pa.ipc.open_stream(file), (schema_name or "main", table_name), partition, asset)
 
     try:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +131,11 @@ def _keep(source: Source, rows: Path, names: list[str]) -> None:
 
 
 def _copy(
-    connection: Any, rows: pa.RecordBatchReader, table: tuple[str, str], partition: tuple[str, str] | None
+    connection: Any,
+    rows: pa.RecordBatchReader,
+    table: tuple[str, str],
+    partition: tuple[str, str] | None,
+    asset: str | None,
 ) -> None:
     """Replace all rows of a table, or those of one partition, of which the column and the key are given."""
     prefix = f"dagster_dune_{uuid.uuid4().hex}"  # views of these names hide no table
@@ -137,8 +145,11 @@ def _copy(
     database = connection.execute("SELECT current_database()").fetchone()[0]
     schema, name = (".".join(map(_quoted, parts)) for parts in ((database, table[0]), (database, *table)))
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    if asset is not None:
+        _check_asset(connection, table, asset)
     if partition is None:
         connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM {incoming}")
+        _name_asset(connection, name, asset)
         return
     column, key = _quoted(partition[0]), {"key": partition[1]}
     marked = f"SELECT *, CAST($key AS VARCHAR) AS {column} FROM"
@@ -149,8 +160,31 @@ def _copy(
             f"The table {'.'.join(table)} has other columns: {differences}.",
             hint="It is as it was. Drop it, or write to another one.",
         )
+    _name_asset(connection, name, asset)
     connection.execute(f"DELETE FROM {name} WHERE {column} = $key", key)  # noqa: S608 - quoted
     connection.execute(f"INSERT INTO {name} BY NAME {marked} {incoming}", key)
+
+
+def _check_asset(connection: Any, table: tuple[str, str], asset: str) -> None:
+    """Refuse to change the table of another asset; one that names none may be changed."""
+    found = connection.execute(
+        "SELECT comment FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
+        table,
+    ).fetchone()
+    there = (found and found[0]) or ""
+    if there.startswith(_ASSET) and there != f"{_ASSET}{asset}":
+        raise DuneResultError(
+            f"The table {'.'.join(table)} has been exported by the asset {there.removeprefix(_ASSET)}, and {asset} "
+            "would replace its rows.",
+            hint="It is as it was. Give each export a table of its own. If that asset is no more, drop the table.",
+        )
+
+
+def _name_asset(connection: Any, name: str, asset: str | None) -> None:
+    if asset is not None:
+        comment = f"{_ASSET}{asset}".replace("'", "''")
+        connection.execute(f"COMMENT ON TABLE {name} IS '{comment}'")
 
 
 def _columns(connection: Any, name: str) -> dict[str, tuple[str, str]]:

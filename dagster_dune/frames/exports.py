@@ -23,6 +23,7 @@ from dagster_dune.paging.options import Export
 ROW_GROUP_ROWS = 100_000
 ROW_GROUP_BYTES = 32 * 2**20
 COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
+_ASSET = b"dagster-dune/asset"
 _PART = ".part"
 _MOVES_OPEN_FILES = os.name != "nt"
 
@@ -43,6 +44,7 @@ def write_parquet(
     *,
     compression: str = "zstd",
     storage_options: Mapping[str, Any] | None = None,
+    asset: str | None = None,
 ) -> Export:
     """Write a result as one Parquet file, which stands under its name when it is whole, and never before.
 
@@ -54,22 +56,48 @@ def write_parquet(
         to: A path, or a URL of any file system that fsspec knows, such as ``s3://bucket/trades.parquet``.
         compression: zstd, snappy, gzip, lz4 or none.
         storage_options: What fsspec needs for the URL.
+        asset: The asset that the file is of, which stands in the metadata of its schema.
 
     Returns:
         The rows and bytes that were read.
 
     Raises:
         DuneConfigurationError: The compression or the file system is not known, or shows files that are not whole.
-        DuneResultError: The file cannot be written there.
+        DuneResultError: The file cannot be written there, or the one that stands there is of another asset.
     """
     if compression not in COMPRESSIONS:
         raise DuneConfigurationError(f"compression={compression!r} is none of {', '.join(COMPRESSIONS)}.")
     names = unique_names(source.schema.names)
     schema = source.schema.empty_table().rename_columns(names).schema.with_metadata(source.schema.metadata)
+    if asset is not None:
+        _check_asset(to, storage_options or {}, asset)
+        schema = schema.with_metadata({**(schema.metadata or {}), _ASSET: asset})
     with destination(to, storage_options or {}) as file, _parquet_writer(file, schema, compression) as writer:
         for group in _row_groups(source.batches(), schema):
             writer.write_table(group, row_group_size=max(1, group.num_rows))
     return source.export
+
+
+def _check_asset(to: str | os.PathLike[str], storage_options: Mapping[str, Any], asset: str) -> None:
+    """Refuse to replace the file of another asset; one that names none may be replaced."""
+    there = None
+    # There may be no file, none of Parquet, or one that may not be read: each store has its own errors.
+    with suppress(Exception), _opened(os.fspath(to), storage_options) as file:
+        there = pq.read_schema(file).metadata.get(_ASSET)
+    if there not in (None, asset.encode()):
+        raise DuneResultError(
+            f"{without_password(os.fspath(to))} has been exported by the asset {there.decode(errors='replace')}, and "
+            f"{asset} would replace it.",
+            hint="Give each export a folder of its own. If that asset is no more, delete the file.",
+        )
+
+
+def _opened(text: str, storage_options: Mapping[str, Any]) -> Any:
+    if "://" not in text:
+        return Path(text).open("rb")
+    fsspec = needed("fsspec", "dataframe")
+    file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
+    return file_system.open(path, "rb")
 
 
 class _Sink:
