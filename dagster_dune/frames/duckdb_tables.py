@@ -8,13 +8,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.exports import Source
 from dagster_dune.frames.extras import needed
@@ -30,9 +32,6 @@ _HELD = re.compile(r"^[^\"]*\bset lock on file \"|used by another process")
 """What DuckDB says of a file that another process holds; its path may have any words."""
 _CONFLICT = re.compile(r"^[^\"]*\bconflict\b", re.IGNORECASE)
 """What it says of a transaction that another one has overtaken, before the names of tables or files."""
-_INTERRUPTED = "Query interrupted"
-"""What it makes of a signal, whose handler's own error it drops."""
-
 _ONE_WRITER = threading.Lock()
 """Of the threads of this process; other processes are kept out by DuckDB's lock of the file."""
 
@@ -207,8 +206,7 @@ def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wa
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            with _ONE_WRITER, _transaction(duckdb, database) as connection:
-                work(connection)
+            _apart(partial(_one_transaction, duckdb, database, work))
         except duckdb.Error as error:
             said = str(error).splitlines()[0]
             if not _is_busy(duckdb, error):
@@ -222,12 +220,46 @@ def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wa
                     hint=f"Another writer was waited for, {wait_seconds:g} s at the most.",
                 ) from error
             time.sleep(PAUSE_SECONDS)
-        except RuntimeError as error:
-            if str(error) == _INTERRUPTED:
-                raise KeyboardInterrupt from error
-            raise
         else:
             return
+
+
+def _apart(act: Callable[[list[Any]], None]) -> None:
+    """Work in a thread of its own, where no signal comes: DuckDB makes an error of its own of what a handler raises."""
+    connections: list[Any] = []
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            act(connections)
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    def stop() -> None:
+        while not done.done():  # what begins after an interrupt is not interrupted by it
+            for connection in connections:
+                with suppress(Exception):  # it has been closed meanwhile
+                    connection.interrupt()
+            wait([done], PAUSE_SECONDS)
+
+    threading.Thread(target=run, name="dune-duckdb").start()
+    try:
+        wait([done])
+    except BaseException:
+        uninterrupted(stop)
+        raise
+    done.result()
+
+
+def _one_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], connections: list[Any]) -> None:
+    with _ONE_WRITER, _transaction(duckdb, database) as connection:
+        connections.append(connection)
+        try:
+            work(connection)
+        finally:
+            connections.clear()
 
 
 def _is_busy(duckdb: Any, error: Exception) -> bool:

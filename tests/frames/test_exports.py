@@ -366,20 +366,25 @@ def test_an_interrupt_while_duckdb_copies_is_an_interrupt(tmp_path, monkeypatch)
     is_begun = threading.Event()
 
     def copy(connection, *_):
-        rows = connection.from_arrow(pa.table({"n": pa.nulls(50_000_000, pa.int64())}))
+        connection.register("rows", pa.table({"n": pa.nulls(50_000_000, pa.int64())}))
         is_begun.set()
         connection.execute("CREATE TABLE t AS SELECT random() AS n FROM rows")
-        assert rows
 
     def interrupt():
         is_begun.wait()
         os.kill(os.getpid(), signal.SIGINT)
 
-    def stop(*_):
-        raise RuntimeError("Query interrupted")  # as DuckDB does where the signal comes while it works
+    def copy_in_python(connection, *_):
+        def batches():
+            os.kill(os.getpid(), signal.SIGINT)  # while DuckDB calls Python, and makes an error of its own of it
+            yield pa.record_batch({"n": [1]})
+
+        reader = pa.RecordBatchReader.from_batches(pa.schema({"n": pa.int64()}), batches())
+        connection.register("rows", reader)
+        connection.execute("CREATE TABLE t AS FROM rows")
 
     threading.Thread(target=interrupt, daemon=True).start()
-    for work in (copy, stop):
+    for work in (copy, copy_in_python):
         monkeypatch.setattr(duckdb_tables, "_copy", work)
         with pytest.raises(KeyboardInterrupt):
             write_duckdb(RandomNumbers(1), tmp_path / "a.duckdb", "t")
