@@ -109,7 +109,7 @@ class Deployment:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                process.wait(PATIENCE)
         self.instance.dispose()
 
     def start(self, program, *args):
