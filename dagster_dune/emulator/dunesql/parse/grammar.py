@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlglot import Token, TokenType
 
 from dagster_dune._nesting import kind_at
-from dagster_dune.emulator.dunesql.parse.lexemes import error_at_token, text_at
+from dagster_dune.emulator.dunesql.parse.lexemes import PLAIN_TYPES, error_at_token, text_at
 
 
 @dataclass
@@ -114,7 +114,9 @@ def _fetch(tokens: Sequence[Token], position: int) -> str:
 
 _QUERIES = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES})
 _NAMES = frozenset({TokenType.VAR, TokenType.IDENTIFIER})
-_BEFORE_QUERIES = frozenset({"any", "all", "some", "lateral", "table", "in", "exists", "materialized"})
+_BEFORE_QUERIES = frozenset(
+    {"any", "all", "some", "lateral", "table", "in", "exists", "materialized", "both", "leading", "trailing"}
+)
 _NOTHING_BEFORE = frozenset({TokenType.SELECT, TokenType.DISTINCT, TokenType.COMMA, TokenType.L_PAREN, None})
 _ENDS = frozenset(
     {TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.HAVING, TokenType.WINDOW, TokenType.ORDER_BY, TokenType.LIMIT,
@@ -154,19 +156,15 @@ def _alias(tokens: Sequence[Token], position: int) -> str:
     if kind_at(tokens, position - 1) in _NOTHING_BEFORE:
         return "something is missing before it"
     name, sign = text_at(tokens, position + 1), kind_at(tokens, position + 2)
-    if sign == TokenType.L_PAREN and (name in _PLAIN_TYPES or kind_at(tokens, position + 3) == TokenType.R_PAREN):
+    inner = kind_at(tokens, position + 3)  # a name there is that of a column: UNNEST(x) AS date(day)
+    if sign == TokenType.L_PAREN and (inner == TokenType.R_PAREN or (name in PLAIN_TYPES and inner in _SIZES)):
         return (
-            f"{name.upper()} takes nothing in parentheses" if name in _PLAIN_TYPES else "a number of digits is missing"
+            f"{name.upper()} takes nothing in parentheses" if name in PLAIN_TYPES else "a number of digits is missing"
         )
     return "write row(name type)" if name == "row" and sign == TokenType.LT else ""
 
 
-_PLAIN_TYPES = frozenset(
-    {
-        "boolean", "tinyint", "smallint", "integer", "int", "bigint", "real", "double", "date", "json", "uuid",
-        "varbinary", "uint256", "int256",
-    }
-)  # fmt: skip
+_SIZES = frozenset({TokenType.NUMBER, TokenType.DASH, TokenType.PLUS})
 
 
 def _using(tokens: Sequence[Token], position: int) -> str:

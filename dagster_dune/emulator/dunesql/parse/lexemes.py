@@ -29,6 +29,13 @@ _FOREIGN_TYPES = frozenset(
     }
 )  # fmt: skip
 """Names by which other databases call types, which the parser would take for Trino's."""
+PLAIN_TYPES = frozenset(
+    {
+        "boolean", "tinyint", "smallint", "integer", "int", "bigint", "real", "double", "date", "json", "uuid",
+        "varbinary", "uint256", "int256",
+    }
+)  # fmt: skip
+"""Types that take no number of digits."""
 
 
 _PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?P<bytes>\b[xX]'[^']*')""", re.DOTALL)

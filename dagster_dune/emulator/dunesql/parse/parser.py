@@ -21,6 +21,7 @@ from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token
 from dagster_dune.emulator.dunesql.parse.nodes import check_node
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.parse.values import as_selects
+from dagster_dune.emulator.dunesql.parse.words import with_names
 from dagster_dune.emulator.sql_errors import SqlError
 
 _SYNTAX: tuple[type[exp.Expr], ...] = (
@@ -78,7 +79,7 @@ def parse(sql: str) -> exp.Query:
     dialect = Trino()
     dialect.INDEX_OFFSET = 0  # leave the 1 in a[1] alone
     try:
-        tokens = as_trino(previous_as_table(dialect.tokenize(sql), sql), sql)
+        tokens = as_trino(with_names(previous_as_table(dialect.tokenize(sql), sql)), sql)
         check_tokens(tokens)
         tokens = _marked(as_calls(as_selects(tokens)))
         if tokens and tokens[0].token_type not in _FIRST:

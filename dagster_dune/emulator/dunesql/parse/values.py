@@ -1,4 +1,4 @@
-"""VALUES with an ORDER BY or a LIMIT behind it, and TABLE with a name: what the parser does not read, or not always."""
+"""VALUES with an ORDER BY or a LIMIT behind it, and TABLE with a name, which the parser does not always read."""
 
 from __future__ import annotations
 
