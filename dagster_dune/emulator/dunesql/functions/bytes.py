@@ -32,8 +32,10 @@ _add("from_big_endian_32", "(varbinary) -> integer", "CAST(py_from_big_endian($1
 DUNE_BYTES = Registry("dune/varbinary")
 _add = DUNE_BYTES.add
 _add("keccak", "(varbinary) -> varbinary", "py_digest($1, 'keccak')")
-_add("to_base58", "(varbinary) -> varchar", "py_to_base58($1)")
+_add("to_base58 tobase58", "(varbinary) -> varchar", "py_to_base58($1)")
 _add("from_base58", "(varchar) -> varbinary", "py_from_base58($1)")
+_add("to_tron_address", "(varbinary) -> varchar", "py_to_tron_address($1)")
+_add("from_tron_address", "(varchar) -> varbinary", "py_from_tron_address($1)")
 _add("address_32_from_hex", "(varchar) -> varbinary", "py_address_32($1)")
 for _prefix in ("bytearray", "varbinary"):
     _add(f"{_prefix}_to_uint256", "(varbinary) -> uint256", "py_wide_of_bytes($1, false)")

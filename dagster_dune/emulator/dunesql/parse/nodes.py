@@ -38,15 +38,18 @@ _PARTS: dict[type[exp.Expr], tuple[str, ...]] = {
 """What the parser reads into a node, and Trino's grammar does not have."""
 
 
-def check_node(node: exp.Expr) -> None:
+def check_node(node: exp.Expr, sql: str) -> None:
     """Refuse what a node has that Trino's grammar does not.
+
+    Args:
+        node: One of a query.
+        sql: The text of the query.
 
     Raises:
         SqlError: It is a name that must stand in quotes, or has a part of another database's.
     """
     if isinstance(node, exp.Identifier):
-        if not node.args.get("quoted"):
-            _check_name(node)
+        _check_name(node, sql)
         return
     for part in _PARTS.get(type(node), ()):
         if node.args.get(part):
@@ -56,12 +59,27 @@ def check_node(node: exp.Expr) -> None:
         raise error_at(node, f"mismatched input: {words}")
 
 
-def _check_name(node: exp.Identifier) -> None:
+def _check_name(node: exp.Identifier, sql: str) -> None:
     name = node.name
+    if node.args.get("quoted"):
+        if sql[node.meta.get("start", 0)] == "'":
+            raise error_at(node, f"mismatched input '{name}': {_QUOTES}")
+        return
     if name.lower() in RESERVED:
         raise error_at(node, f"mismatched input '{name}': it is a reserved word; a name stands in double quotes")
     if not _NAME.fullmatch(name):
         raise error_at(node, f"mismatched input '{name}': a name of other letters stands in double quotes")
+
+
+_QUOTES = "a name stands in double quotes, and a text in single ones"
+
+
+def _column(node: exp.Expr) -> str:
+    return _QUOTES if isinstance(node.this, exp.Literal) else ""
+
+
+def _join(node: exp.Expr) -> str:
+    return _QUOTES if any(isinstance(column, exp.Literal) for column in node.args.get("using") or ()) else ""
 
 
 def _window(node: exp.Expr) -> str:
@@ -104,5 +122,7 @@ _LACKING: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
     exp.Tuple: _tuple,
     exp.Distinct: _distinct,
     exp.DataTypeParam: _parameter,
+    exp.Column: _column,
+    exp.Join: _join,
 }
 """Says what a node lacks, or has too much of; an empty text where it is right."""

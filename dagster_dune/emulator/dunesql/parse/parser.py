@@ -19,7 +19,7 @@ from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
 from dagster_dune.emulator.dunesql.parse.lexemes import as_trino, error_at_token, with_joined_bytes, with_text
 from dagster_dune.emulator.dunesql.parse.nodes import check_node
-from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.parse.positions import error_at, placed
 from dagster_dune.emulator.dunesql.parse.values import as_selects
 from dagster_dune.emulator.dunesql.parse.words import with_names
 from dagster_dune.emulator.sql_errors import SqlError
@@ -79,7 +79,7 @@ def parse(sql: str) -> exp.Query:
     dialect = Trino()
     dialect.INDEX_OFFSET = 0  # leave the 1 in a[1] alone
     try:
-        tokens = as_trino(with_names(previous_as_table(dialect.tokenize(sql), sql)), sql)
+        tokens = as_trino(with_names(previous_as_table(placed(dialect.tokenize(sql), sql), sql)), sql)
         check_tokens(tokens)
         tokens = _marked(as_calls(as_selects(tokens)))
         if tokens and tokens[0].token_type not in _FIRST:
@@ -209,7 +209,7 @@ def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
             words = _INSTEAD.get(type(node)) or f"{node.key.upper()} is not supported by this emulator"
             raise error_at(node, words)
         else:
-            check_node(node)
+            check_node(node, sql)
 
 
 def _check_call(call: exp.Anonymous) -> None:
@@ -229,5 +229,8 @@ def _syntax_error(error: ParseError) -> SqlError:
     near = str(first.get("highlight") or "").strip()
     message = f"mismatched input '{near}'" if near else "The text cannot be read as SQL"
     detail = str(first.get("description") or "").partition(" but got")[0].rstrip(".")
+    detail = "something is missing before it" if detail.startswith("Required keyword") else detail
     message = f"{message}: {detail}" if detail else message
-    return SqlError(message, type="FAILED_TYPE_SYNTAX", line=first.get("line"), column=first.get("col"))
+    column = first.get("col")
+    begin = column and column - len(str(first.get("highlight") or " ")) + 1
+    return SqlError(message, type="FAILED_TYPE_SYNTAX", line=first.get("line"), column=begin)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlglot import exp
+from collections.abc import Sequence
+
+from sqlglot import Token, exp
 
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -29,3 +31,22 @@ def error_at(node: exp.Expr, message: str) -> SqlError:
             width = child.meta["end"] - child.meta["start"]
             return SqlError(message, line=child.meta["line"], column=max(1, child.meta["col"] - width))
     return SqlError(message)
+
+
+def placed(tokens: Sequence[Token], sql: str) -> list[Token]:
+    """Give tokens of several lines the place where they begin; the tokenizer says where they end.
+
+    Args:
+        tokens: Those of a query.
+        sql: Its text.
+
+    Returns:
+        The tokens; each begins at its column less its width.
+    """
+    return [_placed(token, sql) if "\n" in token.text else token for token in tokens]
+
+
+def _placed(token: Token, sql: str) -> Token:
+    lines = sql.count("\n", token.start, token.end + 1)
+    column = token.start - sql.rfind("\n", 0, token.start) + token.end - token.start
+    return Token(token.token_type, token.text, token.line - lines, column, token.start, token.end, token.comments)

@@ -153,32 +153,6 @@ def from_hex(text: str) -> bytes:
         raise FunctionError(f"'{text}' is no even number of hexadecimal digits") from None
 
 
-_LETTERS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-
-@native("VARCHAR", "BLOB")
-def to_base58(value: bytes) -> str:
-    """Write bytes in base 58."""
-    number, text = int.from_bytes(value, "big"), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = _LETTERS[digit] + text
-    return "1" * (len(value) - len(value.lstrip(b"\0"))) + text
-
-
-@native("BLOB", "VARCHAR")
-def from_base58(text: str) -> bytes:
-    """Read bytes in base 58."""
-    number = 0
-    for letter in text:
-        place = _LETTERS.find(letter)
-        if place < 0:
-            raise FunctionError(f"Invalid base58 string: {text}")
-        number = number * 58 + place
-    zeros = len(text) - len(text.lstrip("1"))
-    return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
-
-
 @native("VARCHAR", "BLOB", "VARCHAR")
 def from_utf8(value: bytes, replacement: str) -> str:
     """Read UTF-8; a letter or nothing stands in place of what is none."""

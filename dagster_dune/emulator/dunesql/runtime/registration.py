@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from dagster_dune.emulator.dunesql.runtime import binary
+from dagster_dune.emulator.dunesql.runtime import base58, binary
 from dagster_dune.emulator.dunesql.runtime.documents import casts, parts, standard, values
 from dagster_dune.emulator.dunesql.runtime.numbers import (
     decimals,
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MODULES = (
-    binary, casts, parts, standard, values, decimals, distributions, doubles, integers, statistics, wide_integers,
-    formats, letters, regexes, urls, words, iso, joda, mysql, parsing, spans, zones,
+    base58, binary, casts, parts, standard, values, decimals, distributions, doubles, integers, statistics,
+    wide_integers, formats, letters, regexes, urls, words, iso, joda, mysql, parsing, spans, zones,
 )  # fmt: skip
 """Importing these fills the list."""
 
