@@ -185,6 +185,10 @@ def _group(tokens: Sequence[Token], position: int) -> str:
     return "write what is grouped by" if kind_at(tokens, position + 1) in _ENDS else ""
 
 
+def _partition(tokens: Sequence[Token], position: int) -> str:
+    return "write what is partitioned by" if kind_at(tokens, position + 1) in _ENDS else ""
+
+
 def _side(tokens: Sequence[Token], position: int) -> str:
     word = tokens[position].text
     is_call = kind_at(tokens, position + 1) == TokenType.L_PAREN
@@ -293,6 +297,7 @@ _RULES: dict[TokenType, Callable[[Sequence[Token], int], str]] = {
     TokenType.PLUS: _plus,
     TokenType.WITH: _with,
     TokenType.GROUP_BY: _group,
+    TokenType.PARTITION_BY: _partition,
     TokenType.FETCH: _fetch,
     TokenType.LEFT: _side,
     TokenType.RIGHT: _side,

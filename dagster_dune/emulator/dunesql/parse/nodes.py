@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from dagster_dune.emulator.dunesql.parse.functions import NAMES, function_name
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 
 RESERVED = frozenset(
@@ -27,8 +28,22 @@ RESERVED = frozenset(
 )  # fmt: skip
 """Words that are no names, unless they stand in double quotes."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUERY_PARTS = (
+    "sort", "distribute", "cluster", "connect", "pivots", "prewhere", "qualify", "locks", "settings", "format",
+    "options",
+)  # fmt: skip
 _PARTS: dict[type[exp.Expr], tuple[str, ...]] = {
-    exp.Select: ("kind", "hint", "sort", "distribute", "cluster", "into"),
+    exp.Select: (*_QUERY_PARTS, "kind", "hint", "into", "laterals", "operation_modifiers"),
+    exp.Subquery: _QUERY_PARTS,
+    exp.Union: (*_QUERY_PARTS, "by_name", "on"),
+    exp.Except: (*_QUERY_PARTS, "by_name", "on"),
+    exp.Intersect: (*_QUERY_PARTS, "by_name", "on"),
+    exp.CTE: ("scalar", "materialized", "key_expressions"),
+    exp.Group: ("totals",),
+    exp.Ordered: ("with_fill",),
+    exp.Join: ("method", "global_", "hint", "match_condition"),
+    exp.Table: ("hints", "pivots", "only", "partition", "changes", "indexed", "when", "system_time", "version"),
+    exp.TableSample: ("seed", "rows", "size", "bucket_numerator", "bucket_field"),
     exp.LimitOptions: ("percent",),
     exp.Cast: ("format",),
     exp.TryCast: ("format",),
@@ -53,7 +68,9 @@ def check_node(node: exp.Expr, sql: str) -> None:
         return
     for part in _PARTS.get(type(node), ()):
         if node.args.get(part):
-            raise error_at(node, f"mismatched input '{part.upper()}': this is not Trino's")
+            raise error_at(
+                node, f"mismatched input '{part.rstrip('_').replace('_', ' ').upper()}': this is not Trino's"
+            )
     words = _LACKING[type(node)](node) if type(node) in _LACKING else ""
     if words:
         raise error_at(node, f"mismatched input: {words}")
@@ -80,6 +97,18 @@ def _column(node: exp.Expr) -> str:
 
 def _join(node: exp.Expr) -> str:
     return _QUOTES if any(isinstance(column, exp.Literal) for column in node.args.get("using") or ()) else ""
+
+
+def _limit(node: exp.Expr) -> str:
+    return "WITH TIES belongs to FETCH FIRST" if node.args.get("limit_options") else ""
+
+
+def _nulls(node: exp.Expr) -> str:
+    return "" if isinstance(node.parent, exp.Window) else "IGNORE NULLS and RESPECT NULLS stand before OVER"
+
+
+def _within_group(node: exp.Expr) -> str:
+    return "WITHIN GROUP belongs to listagg" if function_name(node.this) in NAMES else ""
 
 
 def _window(node: exp.Expr) -> str:
@@ -123,6 +152,10 @@ _LACKING: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
     exp.Distinct: _distinct,
     exp.DataTypeParam: _parameter,
     exp.Column: _column,
+    exp.IgnoreNulls: _nulls,
+    exp.RespectNulls: _nulls,
     exp.Join: _join,
+    exp.Limit: _limit,
+    exp.WithinGroup: _within_group,
 }
 """Says what a node lacks, or has too much of; an empty text where it is right."""
