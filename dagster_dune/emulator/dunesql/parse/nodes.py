@@ -100,7 +100,8 @@ def _join(node: exp.Expr) -> str:
 
 
 def _limit(node: exp.Expr) -> str:
-    return "WITH TIES belongs to FETCH FIRST" if node.args.get("limit_options") else ""
+    options = node.args.get("limit_options")
+    return "WITH TIES belongs to FETCH FIRST" if options is not None and not options.args.get("percent") else ""
 
 
 def _nulls(node: exp.Expr) -> str:

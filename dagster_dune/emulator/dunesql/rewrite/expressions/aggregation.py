@@ -136,7 +136,7 @@ def _unwrapped(parts: _Parts) -> _Parts:
                 parts, inner = replace(parts, distinct=True), inner.expressions[-1]
             else:
                 parts, inner = replace(parts, ignores_nulls=isinstance(inner, exp.IgnoreNulls)), inner.this
-        arguments.append(inner)
+        arguments += [inner] if inner is not None else []  # listagg() WITHIN GROUP (ORDER BY 1) orders nothing
     if parts.name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
         arguments = []
     return replace(parts, arguments=arguments)
