@@ -181,12 +181,8 @@ def _outer(tokens: Sequence[Token], position: int) -> str:
     return "write LEFT, RIGHT or FULL OUTER JOIN" if is_plain else ""
 
 
-def _group(tokens: Sequence[Token], position: int) -> str:
-    return "write what is grouped by" if kind_at(tokens, position + 1) in _ENDS else ""
-
-
-def _partition(tokens: Sequence[Token], position: int) -> str:
-    return "write what is partitioned by" if kind_at(tokens, position + 1) in _ENDS else ""
+def _by(words: str) -> Callable[[Sequence[Token], int], str]:
+    return lambda tokens, position: words if kind_at(tokens, position + 1) in _ENDS else ""
 
 
 def _side(tokens: Sequence[Token], position: int) -> str:
@@ -296,8 +292,8 @@ _RULES: dict[TokenType, Callable[[Sequence[Token], int], str]] = {
     TokenType.STRUCT: _struct,
     TokenType.PLUS: _plus,
     TokenType.WITH: _with,
-    TokenType.GROUP_BY: _group,
-    TokenType.PARTITION_BY: _partition,
+    TokenType.GROUP_BY: _by("write what is grouped by"),
+    TokenType.PARTITION_BY: _by("write what is partitioned by"),
     TokenType.FETCH: _fetch,
     TokenType.LEFT: _side,
     TokenType.RIGHT: _side,
