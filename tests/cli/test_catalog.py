@@ -348,9 +348,11 @@ def test_titles_that_the_terminal_cannot_show_end_no_command(tmp_path, options, 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["catalog", "show"], ["catalog", "show", "--json"]])
 def test_what_cannot_be_printed_is_said_in_one_line(tmp_path, monkeypatch, capsys, arguments):
     (tmp_path / "one_4100001.sql").write_text("SELECT 1")
-    with Path("/dev/full").open("w") as full, pytest.raises(SystemExit) as ended:
+    words = [*arguments, *([str(tmp_path)] if "show" in arguments else [])]
+    with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        app([*arguments, *([str(tmp_path)] if "show" in arguments else [])])
+        with pytest.raises(SystemExit) as ended:
+            app(words)
     assert ended.value.code == 1
     assert capsys.readouterr().err.strip() == (
         "What the command prints or writes cannot be stored: No space left on device. Make room, or write elsewhere."
