@@ -21,7 +21,7 @@ MAX_TWICE_PARSED = 12
 MAX_DEPTH = 400
 
 
-def is_too_deep(tokens: Sequence[Token]) -> bool:
+def is_too_deep(tokens: Sequence[Token], most: int = MAX_DEPTH) -> bool:
     """Whether the parser would take for ever, or call itself too often, for what is nested in a text.
 
     It tries what follows ARRAY, MAP and ROW as a type and then as a value, and what follows a JOIN without ON as joined
@@ -34,7 +34,7 @@ def is_too_deep(tokens: Sequence[Token]) -> bool:
         if _opens(tokens, position):
             is_twice = kind_at(tokens, position - 1) in TWICE_PARSED
             levels.append(_Level(CLOSED_BY.get(kind, TokenType.END), is_twice))
-            if len(levels) > MAX_DEPTH or sum(level.is_twice for level in levels) > MAX_TWICE_PARSED:
+            if len(levels) > most or sum(level.is_twice for level in levels) > MAX_TWICE_PARSED:
                 return True
         elif kind in CLOSING and any(level.closing is kind for level in levels):
             while levels.pop().closing is not kind:

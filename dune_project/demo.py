@@ -51,7 +51,7 @@ def _table(result: dg.ExecuteInProcessResult) -> Table:
     made = {event.asset_key: dict(event.metadata) for event in events}
     for event in result.get_asset_observation_events():  # the details of an execution may come after its event
         observed = event.asset_observation_data.asset_observation
-        if observed.asset_key in made:
+        if observed.asset_key in made and "dagster-dune/check" not in observed.metadata:
             made[observed.asset_key].update(observed.metadata)
     graph = defs.resolve_asset_graph()
     specs = {key: graph.get(key) for key in graph.materializable_asset_keys}

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
+from dagster_dune._execution.checks.answers import metadata_of_check
 from dagster_dune._execution.checks.check_results import CheckResults
 from dagster_dune._execution.error_places import assets_named, line_in_file, shortened
 from dagster_dune._formatting import abbreviated
@@ -17,7 +18,7 @@ from dagster_dune.api.errors import DuneApiError
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.partitions import Partition, label_of
 from dagster_dune.errors import DuneError
-from dagster_dune.metadata import CHECK, outcome_metadata, page_of_query
+from dagster_dune.metadata import outcome_metadata, page_of_query
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
 
@@ -113,7 +114,7 @@ class EventStream:
             check = outcome.node.check
             key = self._assets.key_of(check.asset if check else outcome.node.sql_name)
             brief = replace(outcome, reason=shortened(outcome.reason))
-            metadata = outcome_metadata(brief, None) | ({CHECK: check.name} if check else {})
+            metadata = metadata_of_check(brief, None, check) if check else outcome_metadata(brief, None)
             for partition_key in _keys(outcome.node.partition):
                 yield dg.AssetObservation(key, description=LATE_DETAILS, metadata=metadata, partition=partition_key)
         if self._without_details:

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_dune.catalog.settings.checks import DuneCheck, gate_answer
+from dagster_dune.metadata import CHECK, outcome_metadata
 from dagster_dune.pipeline.settle import Outcome, Result
 
 
@@ -30,6 +31,15 @@ class CheckAnswer:
     passed: bool
     description: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def metadata_of_check(outcome: Outcome, pipeline_execution_id: str | None, check: DuneCheck) -> dict[str, Any]:
+    """What a run has found out about a check's execution, for an observation of its asset.
+
+    What Dagster shows as the asset's own, such as its row count, is left out.
+    """
+    found = outcome_metadata(outcome, pipeline_execution_id)
+    return {name: value for name, value in found.items() if not name.startswith("dagster/")} | {CHECK: check.name}
 
 
 def gate_refusal(outcome: Outcome) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError
+from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, metadata_of_check
 from dagster_dune._execution.checks.by_partition import joined
 from dagster_dune._execution.checks.counts_before import CountsBefore, execution_of, extent_of
 from dagster_dune._execution.checks.of_known import answer_of_known
@@ -33,7 +33,6 @@ from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import label_of
 from dagster_dune.errors import DuneError
 from dagster_dune.metadata import (
-    CHECK,
     PARTITION,
     SAID_IN_RUN,
     details_metadata,
@@ -207,7 +206,7 @@ class CheckResults:
         self._log.error("The %s has no result: %s", check.label, self.lost[check.label])
         for node, reason in missing:
             if node.outcome.result is not Result.SKIPPED:
-                metadata = {**outcome_metadata(node.outcome, node.pipeline), CHECK: check.name}
+                metadata = metadata_of_check(node.outcome, node.pipeline, check)
                 description = f"The check {check.name} failed to run. {reason}"
                 for partition in node.partitions or (None,):
                     yield dg.AssetObservation(

@@ -199,6 +199,7 @@ def test_a_check_that_fails_to_run_has_no_result(load, run, dune, kind, sql, wor
     ]
     assert observed.asset_key == KEY_A
     assert words in observed.description
+    assert not [name for name in observed.metadata if name.startswith("dagster/")]  # these are of the asset itself
 
 
 def test_a_check_of_an_asset_that_failed_has_no_result_and_says_why(load, run, dune):
