@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -19,8 +18,8 @@ from dagster_dune._execution.asset_executions import (
     place_of,
 )
 from dagster_dune._execution.charges import add_metadata
+from dagster_dune._execution.earlier_attempts import cut_off_at
 from dagster_dune._execution.has_client import HasClient
-from dagster_dune._execution.submissions.run_group import parent_id_of
 from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import export_metadata, upload_metadata
@@ -99,7 +98,8 @@ class TableMethods(HasClient):
     def write_table(self, frame: Any, name: str, *, context: ReadContext = None, **options: Any) -> TableWritten:
         """Write a frame into a table on Dune, which is created where it does not exist. Charged for.
 
-        See docs/data.md for the types, the price and what Dune does in one piece.
+        See docs/data.md for the types, the price and what Dune does in one piece. With the context of a step, it waits
+        until no insert can come any more of a run that was cut off in the same step.
 
         Args:
             frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, or the path of a
@@ -107,8 +107,7 @@ class TableMethods(HasClient):
             name: ``dune.<team>.<table>``.
             context: The context of the op or asset, for its log and metadata; whatever `get_rows` takes.
             options: ``mode`` ("replace" or "append"), ``types``, ``on_schema_change``, ``max_credits``, ``is_private``,
-                ``marker``, ``marker_column`` (with the context, a retry of a run waits until no insert of that one can
-                come any more); see `dagster_dune.frames.uploads.tables.write_table`.
+                ``marker``, ``marker_column``; see `dagster_dune.frames.uploads.tables.write_table`.
 
         Returns:
             The rows, bytes, requests and credits.
@@ -118,10 +117,13 @@ class TableMethods(HasClient):
             DuneUploadError: The columns do not fit, it would cost too much, or a step failed: the message says what is
                 there now.
         """
-        from dagster_dune.frames.uploads.tables import write_table  # noqa: PLC0415  (pyarrow is slow to import)
+        from dagster_dune.frames.uploads.options import WriteOptions  # noqa: PLC0415  (pyarrow is slow to import)
+        from dagster_dune.frames.uploads.tables import write_table  # noqa: PLC0415
 
-        if options.get("marker") is not None:
-            options = {"cut_off_at": _cut_off_at(context), **options}
+        chosen = options_from(WriteOptions, options, "writing")
+        waits = chosen.marker is not None or chosen.mode == "replace"
+        if waits and isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext):
+            options = {"cut_off_at": cut_off_at(context, chosen.settle_seconds), **options}
         with self.get_client() as client:
             written = write_table(client, frame, name, log=log_of(context), **options)
         add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
@@ -152,19 +154,3 @@ def checked_place(to: str | os.PathLike[str], table: str | None, storage_options
 
         check_table(place, table)
     return place
-
-
-def _cut_off_at(context: ReadContext) -> datetime | None:
-    """When the attempt that a run or a step repeats may have been cut off, while Dune worked on an insert of it."""
-    if not isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext):
-        return None
-    try:
-        parent_id, is_retried = parent_id_of(context.run), context.retry_number > 0
-    except dg.DagsterError:  # an asset that a test calls like a function
-        return None
-    if is_retried:  # within its run, perhaps because the process of the step was killed
-        return datetime.now(UTC)
-    for parent in context.instance.get_run_records(dg.RunsFilter(run_ids=[parent_id])) if parent_id else ():
-        if not parent.dagster_run.is_success:
-            return datetime.fromtimestamp(parent.end_time, UTC) if parent.end_time else datetime.now(UTC)
-    return None

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dagster_dune._formatting import readable_seconds
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
 from dagster_dune.api.models import TableColumn
@@ -49,8 +50,8 @@ def write_table(
             column), ``on_schema_change`` ("error" or "replace"), ``max_credits`` (see below), ``is_private``,
             ``marker`` and ``marker_column`` (a text in a column of its own, by which an append is found again),
             ``max_request_bytes``, ``settle_seconds`` (after so many an insert whose answer was lost cannot come any
-            more), ``cut_off_at`` (when an earlier attempt to append the same rows may have been cut off: where none are
-            there, they are counted again when they cannot come any more).
+            more), ``cut_off_at`` (when an earlier attempt to write the same rows may have been cut off: marked rows of
+            which there are none are counted again, and a table is replaced, when they cannot come any more).
 
     Before the first request, `max_credits` is compared with the price of creating the table and of all inserts. A look
     for a marker is a query, whose price is known when it has run: the first one is counted afterwards, and from then on
@@ -106,6 +107,8 @@ class _Writer:
     def run(self) -> TableWritten:
         self._check_credits(0.0)
         self._look()
+        if self._options.mode == "replace" and self._table.exists and self._settled_in > 0:
+            self._wait()
         if self._marked and not self._table.is_new:
             if self._marked.are_there(self._rows, self._settled_in):
                 return TableWritten(self._name, credits=self._budget.spent, was_there=True)
@@ -126,6 +129,17 @@ class _Writer:
     def _look(self) -> None:
         self._table.look()
         self._check_credits(CREATION_CREDITS if self._table.is_new else 0.0)
+
+    def _wait(self) -> None:
+        seconds = self._settled_in
+        self._log.warning(
+            "An attempt to write %s may have been cut off while Dune worked on an insert, whose rows would come beside "
+            "the new ones: it is replaced in %s.",
+            self._name,
+            readable_seconds(seconds),
+        )
+        time.sleep(seconds)
+        self._look()
 
     @property
     def _settled_in(self) -> float:
@@ -176,6 +190,8 @@ class _Writer:
             raise self._lost(number, before, body, error) from error
 
     def _send(self, body: Body) -> None:
+        # What looks for an attempt that was cut off goes by its last event.
+        self._log.info("Inserting %s rows into %s.", f"{body.rows:,}", self._name)
         written = self._table.insert(body)
         self._count(body)
         if written != body.rows:
