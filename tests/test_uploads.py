@@ -1,7 +1,5 @@
 """`build_dune_upload`: a table on Dune as an asset, in the graph that lineage makes."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 import polars as pl
 import pytest
@@ -215,52 +213,32 @@ def test_a_marker_is_of_rows_that_are_appended():
         build_dune_upload(LABELS, marker_column="day")
 
 
-def test_a_run_that_repeats_a_failed_one_knows_when_that_was_cut_off(resource, instance, monkeypatch):
+@pytest.mark.parametrize(("mode", "knows"), [("append", True), ("append without a marker", False), ("replace", True)])
+def test_a_write_knows_when_an_attempt_before_it_was_cut_off(resource, instance, monkeypatch, mode, knows):
     given, fails = [], [True]
 
-    def write_table(*_, cut_off_at, **__):
+    def write_table(*_, cut_off_at=None, **__):
         given.append(cut_off_at)
         if fails[0]:
-            raise ValueError("cut off")
+            raise KeyboardInterrupt
         return TableWritten(LABELS)
 
     monkeypatch.setattr("dagster_dune.frames.uploads.tables.write_table", write_table)
+    options = {"mode": mode.split()[0], **({"marker_column": "day"} if mode == "append" else {})}
 
-    def run(parent=None):
-        tags = {"dagster/parent_run_id": parent, "dagster/root_run_id": parent} if parent else {}
-        how = {"instance": instance, "partition_key": "a", "tags": tags, "raise_on_error": False}
-        return dg.materialize([by_day], resources={"dune": resource}, **how).run_id
+    @build_dune_upload(LABELS, **options)
+    def cut_off():
+        return [{"n": 1}]
+
+    def run():
+        how = {"resources": {"dune": resource}, "instance": instance, "raise_on_error": False}
+        return dg.materialize([cut_off], **how).run_id
 
     first = run()
     fails[0] = False
     (ended,) = [record.end_time for record in instance.get_run_records(dg.RunsFilter(run_ids=[first]))]
-    run(second := run(first))
-    assert second != first
-    assert [at and at.timestamp() for at in given] == [None, pytest.approx(ended), None]
-
-
-def test_a_step_that_is_tried_again_in_its_run_knows_when_the_attempt_before_was_cut_off(
-    resource, instance, monkeypatch
-):
-    given = []
-
-    def write_table(*_, cut_off_at, **__):
-        given.append(cut_off_at)
-        if len(given) == 1:
-            raise ValueError("cut off")
-        return TableWritten(LABELS)
-
-    monkeypatch.setattr("dagster_dune.frames.uploads.tables.write_table", write_table)
-    retries = dg.RetryPolicy(max_retries=1)
-
-    @build_dune_upload(LABELS, mode="append", marker_column="day", partitions_def=DAYS, retry_policy=retries)
-    def tried_again():
-        return [{"n": 1}]
-
-    before = datetime.now(UTC)
-    assert dg.materialize([tried_again], resources={"dune": resource}, instance=instance, partition_key="a").success
-    assert given[0] is None
-    assert before < given[1] <= datetime.now(UTC)
+    run()
+    assert [at and at.timestamp() for at in given] == [None, pytest.approx(ended) if knows else None]
 
 
 def test_an_upload_takes_what_other_assets_take():

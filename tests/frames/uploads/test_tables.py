@@ -884,6 +884,25 @@ def test_an_insert_of_an_attempt_that_was_cut_off_is_waited_for(client, dune, mo
     assert len(slept) == 1
 
 
+def test_a_table_is_replaced_when_rows_of_an_attempt_that_was_cut_off_cannot_come_any_more(client, dune, monkeypatch):
+    """They come while it waits, and are cleared with all others."""
+    ended = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=10)
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        client.insert_rows("acme", "labels", "address,label\n0x03,late\n")
+
+    monkeypatch.setattr("dagster_dune.frames.uploads.tables.time", SimpleNamespace(sleep=sleep, time=time.time))
+    assert write_table(client, FRAME, NAME, cut_off_at=ended).was_created
+    assert slept == []  # no insert is on its way to a table that is not there
+    assert write_table(client, FRAME, NAME, cut_off_at=ended).rows == 2
+    assert slept == [pytest.approx(590, abs=5)]
+    assert write_table(client, FRAME, NAME, cut_off_at=ended - dt.timedelta(seconds=600)).rows == 2
+    assert len(slept) == 1
+    assert rows(client, f"SELECT count(*) AS n FROM {NAME}").to_pylist() == [{"n": 2}]
+
+
 def test_looks_leave_the_credits_that_sending_again_needs(client, dune):
     """A look that would take them ends the append; nothing passes the limit."""
     with_marker = {"mode": "append", "settle_seconds": 0.2}
