@@ -18,8 +18,8 @@ from dagster_dune._execution.asset_executions import (
     place_of,
 )
 from dagster_dune._execution.charges import add_metadata
-from dagster_dune._execution.earlier_attempts import cut_off_at
 from dagster_dune._execution.has_client import HasClient
+from dagster_dune._execution.submissions.earlier_attempts import cut_off_at
 from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import export_metadata, upload_metadata

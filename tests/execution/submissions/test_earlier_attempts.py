@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from waiting import wait_until
 
-from dagster_dune._execution.earlier_attempts import cut_off_at
+from dagster_dune._execution.submissions.earlier_attempts import cut_off_at
 from dagster_dune.api.errors import AmbiguousSubmission
 from dagster_dune.errors import DuneUploadError
 
@@ -124,7 +124,7 @@ import os, sys
 import dagster as dg
 import pyarrow as pa
 from dagster_dune import DuneResource
-from dagster_dune._execution.earlier_attempts import cut_off_at
+from dagster_dune._execution.submissions.earlier_attempts import cut_off_at
 
 @dg.asset
 def killed():
