@@ -74,7 +74,7 @@ def build_dune_upload(
         pool: The pool that bounds how many of its runs write at once; none if None.
         backfill_policy: How many runs a backfill makes; one a partition if None, and always with a `marker_column`.
         retry_policy: When Dagster tries the step again; each attempt is charged. What is appended needs a
-            `marker_column` for it, and what is replaced a delay of ten minutes; see "Two writers" of docs/data.md.
+            `marker_column` for it.
         tags: Tags of the asset, beside those of the translator.
         kinds: Kinds that the UI shows beside ``dune`` and ``python``.
         owners: Who owns it; the translator's if None.

@@ -42,8 +42,12 @@ class Owner:
         self._lock = FileLock(self._file(self.mark))
         self._lock.acquire()
 
+    def give_up(self) -> None:
+        """Leave what is still there to the next run: the file says whose it was, and that nobody holds it."""
+        self._lock.release()
+
     def close(self) -> None:
-        """Say that this run has ended."""
+        """Say that this run has ended, and that nothing of it is there any more."""
         self._lock.release()
         self._file(self.mark).unlink(missing_ok=True)
 

@@ -136,7 +136,11 @@ class TemporaryObjects:
         for execution_id in sorted(self._running):
             _quietly(partial(self.client.cancel_execution, execution_id))
         self._running.clear()
-        cleared = clear_account(self.client, self.owner)
+        try:
+            cleared = clear_account(self.client, self.owner)
+        except BaseException:
+            self.owner.give_up()
+            raise
         self.owner.close()
         return cleared
 

@@ -171,8 +171,9 @@ def examined(dune, report):
 def test_what_is_still_there_is_told_and_cleared_by_the_next(dune):
     report = Report()
     dune.inject("status", method="PATCH", path="/api/v1/query/*", times=None, status=403, body={"error": "no"})
-    with pytest.raises(Exception, match="403"):
+    with pytest.raises(Exception, match="403") as failure:
         examined(dune, report)
+    assert failure.tb is not None  # it holds what the first run has, its lock too
     (left,) = [fact for fact in report.facts if fact.what == "made, and still there"]
     assert left.is_trouble
     assert "run doctor --execute again, which clears them" in left.said
