@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 catalog_app = typer.Typer(help="The catalog: what the account holds, kept in a file.", no_args_is_help=True)
 
 PATTERNS = "names in SQL, ids, slugs, globs, tag:<tag> or kind:<kind>. May be repeated."
+LONGEST_LINE = 10_000
+"""What a line may have that goes into a file or another program."""
 
 
 @catalog_app.command()
@@ -116,7 +118,9 @@ def show(
         typer.echo(json.dumps(description, indent=2, ensure_ascii=not is_utf8))
         return
     console = _console(stderr=False)
-    console.print(_tree(catalog, path))
+    if not console.is_terminal:
+        console.width = LONGEST_LINE  # what a tree has no room for is cut off
+    console.print(_tree(catalog, path), soft_wrap=False, overflow="fold")
     table = Table(show_header=False, box=None)
     for name, count in description["counts"].items():
         if count:

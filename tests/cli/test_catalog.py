@@ -360,7 +360,7 @@ def test_what_cannot_be_printed_is_said_in_one_line(tmp_path, monkeypatch, capsy
 
 
 def test_show_takes_a_folder_of_any_name(run, tmp_path):
-    folder = tmp_path / "[bold]new[" / "nope]"
+    folder = tmp_path / "[bold]new[" / "nope]" / ("long" * 30)
     folder.mkdir(parents=True)
     (folder / "one_4100001.sql").write_text("SELECT 1")
     result = run("show", folder)
