@@ -86,6 +86,9 @@ RUN_GROUP_TAG = ".dagster/dune_family"
 # Of an event in a run's log: a word of the submission record, as JSON.
 SUBMISSION_KEY = f"{NAMESPACE}submission"
 
+# The same, of the record of writes.
+WRITE_KEY = f"{NAMESPACE}write"
+
 # Of a run, set by its user: the ids of the intents that may be sent again, and of those whose pipeline was found on
 # Dune, as <intent>:<pipeline execution id>. Several have commas between them.
 RESUBMIT_TAG = f"{NAMESPACE}resubmit"

@@ -14,7 +14,6 @@ from dagster_dune import (
     build_dune_assets,
     build_dune_upload,
 )
-from dagster_dune.frames.uploads.options import TableWritten
 
 LABELS = "dune.acme.labels"
 SQL = f"SELECT label, count(*) AS n FROM {LABELS} GROUP BY 1"
@@ -211,34 +210,6 @@ def test_a_partition_that_can_be_no_marker_is_refused_before_the_rows_are_made(r
 def test_a_marker_is_of_rows_that_are_appended():
     with pytest.raises(DuneConfigurationError, match=r'only rows that are appended are marked.*mode="append"'):
         build_dune_upload(LABELS, marker_column="day")
-
-
-@pytest.mark.parametrize(("mode", "knows"), [("append", True), ("append without a marker", False), ("replace", True)])
-def test_a_write_knows_when_an_attempt_before_it_was_cut_off(resource, instance, monkeypatch, mode, knows):
-    given, fails = [], [True]
-
-    def write_table(*_, cut_off_at=None, **__):
-        given.append(cut_off_at)
-        if fails[0]:
-            raise KeyboardInterrupt
-        return TableWritten(LABELS)
-
-    monkeypatch.setattr("dagster_dune.frames.uploads.tables.write_table", write_table)
-    options = {"mode": mode.split()[0], **({"marker_column": "day"} if mode == "append" else {})}
-
-    @build_dune_upload(LABELS, **options)
-    def cut_off():
-        return [{"n": 1}]
-
-    def run():
-        how = {"resources": {"dune": resource}, "instance": instance, "raise_on_error": False}
-        return dg.materialize([cut_off], **how).run_id
-
-    first = run()
-    fails[0] = False
-    (ended,) = [record.end_time for record in instance.get_run_records(dg.RunsFilter(run_ids=[first]))]
-    run()
-    assert [at and at.timestamp() for at in given] == [None, pytest.approx(ended) if knows else None]
 
 
 def test_an_upload_takes_what_other_assets_take():

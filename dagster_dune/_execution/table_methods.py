@@ -7,8 +7,6 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
 from dagster_dune._execution.asset_executions import (
     CoercibleKey,
     ReadContext,
@@ -19,7 +17,7 @@ from dagster_dune._execution.asset_executions import (
 )
 from dagster_dune._execution.charges import add_metadata
 from dagster_dune._execution.has_client import HasClient
-from dagster_dune._execution.submissions.earlier_attempts import cut_off_at
+from dagster_dune._execution.submissions.write_record import Write, write_record
 from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import export_metadata, upload_metadata
@@ -98,8 +96,8 @@ class TableMethods(HasClient):
     def write_table(self, frame: Any, name: str, *, context: ReadContext = None, **options: Any) -> TableWritten:
         """Write a frame into a table on Dune, which is created where it does not exist. Charged for.
 
-        See docs/data.md for the types, the price and what Dune does in one piece. With the context of a step, it waits
-        until no insert can come any more of a run that was cut off in the same step.
+        See docs/data.md for the types, the price and what Dune does in one piece. With the context of a step, no
+        other write of the same rows or table comes between, nor what is left of one that was cut off.
 
         Args:
             frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, or the path of a
@@ -117,15 +115,14 @@ class TableMethods(HasClient):
             DuneUploadError: The columns do not fit, it would cost too much, or a step failed: the message says what is
                 there now.
         """
-        from dagster_dune.frames.uploads.options import WriteOptions  # noqa: PLC0415  (pyarrow is slow to import)
+        from dagster_dune.frames.uploads.options import WriteOptions, table_parts  # noqa: PLC0415  (pyarrow is slow to import)
         from dagster_dune.frames.uploads.tables import write_table  # noqa: PLC0415
 
         chosen = options_from(WriteOptions, options, "writing")
-        waits = chosen.marker is not None or chosen.mode == "replace"
-        if waits and isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext):
-            options = {"cut_off_at": cut_off_at(context, chosen.settle_seconds), **options}
+        table = ".".join(("dune", *table_parts(name)))
+        record = write_record(context, Write(table, chosen.mode == "replace", chosen.marker, chosen.settle_seconds))
         with self.get_client() as client:
-            written = write_table(client, frame, name, log=log_of(context), **options)
+            written = write_table(client, frame, name, log=log_of(context), exclusion=record, **options)
         add_metadata(context, upload_metadata(written.name, written.rows, written.bytes, written.credits))
         return written
 

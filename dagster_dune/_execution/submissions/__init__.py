@@ -2,6 +2,6 @@
 
 `submission` is what one sending is, `submission_record` keeps it in the event log (`legacy_record` reads what older
 versions kept), `run_group` finds the attempts that count, `policy` makes of them what an attempt sees and may,
-`protocol` decides, in `actions`, and `sender` sends. `step` comes next. `earlier_attempts` is for writes, which keep no
-record: it tells from Dagster's own events whether one was cut off.
+`protocol` decides, in `actions`, and `sender` sends. `step` comes next. `write_record` is the like
+for tables that are written.
 """

@@ -113,15 +113,23 @@ class SubmissionRecord:
 
     def _write(self, state: State, words: str, data: Mapping[str, Any], until: threading.Event | None = None) -> bool:
         record = {"id": self.id, "definition": self._definition, "word": state.value, **data}
-        event = dg.DagsterEvent(
-            event_type_value=dg.DagsterEventType.ENGINE_EVENT.value,
-            job_name=self._run.job_name,
-            message=words,
-            # Assumption: dagster-plus-events.
-            logging_tags={SUBMISSION_KEY: json.dumps(record, separators=(",", ":"))},
-            event_specific_data=cast("Any", dg.deserialize_value(_NO_ENGINE_DATA)),
-        )
+        event = event_with(SUBMISSION_KEY, record, self._run, words)
         return acknowledged(lambda: self._instance.report_dagster_event(event, self._run.run_id, logging.INFO), until)
+
+
+def event_with(
+    key: str, data: Mapping[str, Any], run: dg.DagsterRun, message: str, step_key: str | None = None
+) -> dg.DagsterEvent:
+    """Make an event that carries data which Dagster shows nowhere; see `words_under`."""
+    return dg.DagsterEvent(
+        event_type_value=dg.DagsterEventType.ENGINE_EVENT.value,
+        job_name=run.job_name,
+        message=message,
+        step_key=step_key,
+        # Assumption: dagster-plus-events.
+        logging_tags={key: json.dumps(data, separators=(",", ":"))},
+        event_specific_data=cast("Any", dg.deserialize_value(_NO_ENGINE_DATA)),
+    )
 
 
 def acknowledged(write: Callable[[], object], until: threading.Event | None = None) -> bool:
@@ -164,18 +172,18 @@ def submissions_of(
     """
     found = {submission.id: submission for submission in legacy_submissions(runs, definition)}
     for run_id in dict.fromkeys(run.run_id for run in runs):
-        found |= _read(run_id, definition, _words(instance, run_id))
+        found |= _read(run_id, definition, words_under(SUBMISSION_KEY, instance, run_id))
     return list(found.values())
 
 
-def _words(instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:
-    """The words about submissions in a run's log."""
+def words_under(key: str, instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:
+    """The data that events of a run's log carry under a key, in their order."""
     cursor, has_more = None, True
     while has_more:
         page = instance.get_records_for_run(run_id, cursor=cursor, of_type=dg.DagsterEventType.ENGINE_EVENT)
         for record in page.records:
             event = record.event_log_entry.dagster_event
-            if event and event.logging_tags and (text := event.logging_tags.get(SUBMISSION_KEY)):
+            if event and event.logging_tags and (text := event.logging_tags.get(key)):
                 yield json.loads(text)
         cursor, has_more = page.cursor, page.has_more
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from dagster_dune._formatting import readable_seconds
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.names import name_in_sql
 from dagster_dune.errors import DuneError, DuneUploadError
@@ -36,28 +35,16 @@ class MarkedRows:
         self._log = log
         self._budget = budget
 
-    def are_there(self, rows: int, settled_in: float = 0.0) -> bool:
+    def are_there(self, rows: int) -> bool:
         """Whether they were appended before.
 
         Args:
             rows: As many as they should be.
-            settled_in: In how many seconds an insert of an earlier attempt cannot come any more; where none is there
-                before, they are counted again then.
 
         Raises:
             DuneUploadError: Some are there, but not as many, or they could not be counted.
         """
         found = self._count("Nothing was appended")
-        if not found and settled_in > 0:
-            self._log.warning(
-                "No rows of %s are in %s, and the attempt before may have been cut off while Dune worked on an insert: "
-                "they are counted again in %s.",
-                self._marker,
-                self._table,
-                readable_seconds(settled_in),
-            )
-            time.sleep(settled_in)
-            found = self._count("Nothing was appended")
         if found == rows:
             self._log.info("%s has the %s rows of %s already.", self._table, f"{found:,}", self._marker)
         elif found:

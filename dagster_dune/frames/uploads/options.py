@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from math import inf
 from numbers import Integral, Real
 from typing import Literal, get_args
@@ -77,7 +76,6 @@ class WriteOptions:
     marker_column: str = MARKER_COLUMN
     max_request_bytes: int = MAX_INSERT_BYTES
     settle_seconds: float = SETTLE_SECONDS
-    cut_off_at: datetime | None = None
 
     def __post_init__(self) -> None:
         check_kinds(self, _KINDS)
@@ -102,8 +100,6 @@ class WriteOptions:
         for name, number in (("max_credits", self.max_credits), ("settle_seconds", self.settle_seconds)):
             if number is not None and not 0 <= number < inf:
                 raise DuneConfigurationError(f"{name} must be a number of at least 0, not {number}.")
-        if not isinstance(self.cut_off_at, datetime | None):
-            raise DuneConfigurationError(f"cut_off_at must be a datetime, not {self.cut_off_at!r}.")
 
     def _check_marker(self, marker: str) -> None:
         """A marker stands in the SQL that looks for it, where Dune fills in what stands in braces."""

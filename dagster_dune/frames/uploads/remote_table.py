@@ -77,11 +77,6 @@ class RemoteTable:
                 hint="Say is_private=True or False.",
             )
 
-    @property
-    def exists(self) -> bool:
-        """Whether it was there when it was looked for."""
-        return self._there is not None
-
     def prepare(self) -> bool:
         """Make it ready for rows: deleted, created or cleared, as its options and what is there ask for.
 

@@ -9,12 +9,10 @@ it has not arrived.
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import pyarrow as pa
 
-from dagster_dune._formatting import readable_seconds
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
 from dagster_dune.api.models import TableColumn
@@ -22,6 +20,7 @@ from dagster_dune.errors import DuneConfigurationError, DuneError, DuneUploadErr
 from dagster_dune.frames.leftovers import temporary_folder
 from dagster_dune.frames.results import Log
 from dagster_dune.frames.uploads.budget import CreditBudget
+from dagster_dune.frames.uploads.exclusion import Exclusion, NoExclusion, may_yet_come
 from dagster_dune.frames.uploads.kept_bodies import Bodies, Body, keep_bodies
 from dagster_dune.frames.uploads.markers import MarkedRows
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, TableWritten, WriteOptions, price_of, table_parts
@@ -36,7 +35,13 @@ __all__ = ["TableWritten", "WriteOptions", "write_table"]
 
 
 def write_table(
-    client: DuneApiClient, frame: Any, name: str, *, log: Log | None = None, **options: Any
+    client: DuneApiClient,
+    frame: Any,
+    name: str,
+    *,
+    log: Log | None = None,
+    exclusion: Exclusion | None = None,
+    **options: Any,
 ) -> TableWritten:
     """Write a frame into a table on Dune, which is created where it does not exist. Charged for.
 
@@ -46,12 +51,13 @@ def write_table(
             path of a Parquet file. Streams and files are never held whole.
         name: ``dune.<team>.<table>``.
         log: Where each step is told.
+        exclusion: What keeps other writes of the table apart from this one, and what is left of those that were cut
+            off; nothing if None.
         options: ``mode`` ("replace" or "append"), ``types`` (Dune's types by column, such as uint256 for a text
             column), ``on_schema_change`` ("error" or "replace"), ``max_credits`` (see below), ``is_private``,
             ``marker`` and ``marker_column`` (a text in a column of its own, by which an append is found again),
             ``max_request_bytes``, ``settle_seconds`` (after so many an insert whose answer was lost cannot come any
-            more), ``cut_off_at`` (when an earlier attempt to write the same rows may have been cut off: marked rows of
-            which there are none are counted again, and a table is replaced, when they cannot come any more).
+            more).
 
     Before the first request, `max_credits` is compared with the price of creating the table and of all inserts. A look
     for a marker is a query, whose price is known when it has run: the first one is counted afterwards, and from then on
@@ -76,7 +82,8 @@ def write_table(
         columns += table_columns(pa.schema([(chosen.marker_column, pa.string())]))
     with temporary_folder() as folder:
         bodies = keep_bodies(rows, columns, chosen, folder)
-        return _Writer(client, f"dune.{team}.{table}", columns, bodies, chosen, log or _log).run()
+        writer = _Writer(client, f"dune.{team}.{table}", columns, bodies, chosen, log or _log)
+        return writer.run_within(exclusion or NoExclusion())
 
 
 class _Writer:
@@ -98,26 +105,42 @@ class _Writer:
         self._budget = CreditBudget(options.max_credits)
         self._budget.reserved = sum(price_of(body.bytes) for body in self._bodies)
         self._rows = sum(body.rows for body in self._bodies)
+        self._may_come = False
+        self._exclusion: Exclusion = NoExclusion()
         self._table = RemoteTable(client, name, columns, bodies.with_nulls, options, log, self._budget)
         marker = options.marker
         self._marked = (
             None if marker is None else MarkedRows(client, name, options.marker_column, marker, log, self._budget)
         )
 
-    def run(self) -> TableWritten:
+    def run_within(self, exclusion: Exclusion) -> TableWritten:
+        """Write, with no other write between."""
+        self._exclusion = exclusion
         self._check_credits(0.0)
         self._look()
-        if self._options.mode == "replace" and self._table.exists and self._settled_in > 0:
-            self._wait()
+        if exclusion.begin():
+            self._look()
+        try:
+            written = self._run()
+        except BaseException as error:
+            if not self._may_come or (isinstance(error, DuneError) and not may_yet_come(error)):
+                exclusion.end()
+            raise
+        exclusion.end()
+        return written
+
+    def _run(self) -> TableWritten:
         if self._marked and not self._table.is_new:
-            if self._marked.are_there(self._rows, self._settled_in):
+            if self._marked.are_there(self._rows):
                 return TableWritten(self._name, credits=self._budget.spent, was_there=True)
             self._look()  # counting takes a while, in which somebody may have made another table of it
+        self._may_come = True
         may_have_rows = self._table.prepare()
         if self._marked and may_have_rows and self._marked.are_there(self._rows):
             return TableWritten(self._name, credits=self._budget.spent, was_there=True)
         for number, body in enumerate(self._bodies):
             self._insert(number, body)
+        self._may_come = False
         if self._marked:
             self._marked.check(self._rows)
         sent = sum(body.bytes for body in self._bodies)
@@ -129,23 +152,6 @@ class _Writer:
     def _look(self) -> None:
         self._table.look()
         self._check_credits(CREATION_CREDITS if self._table.is_new else 0.0)
-
-    def _wait(self) -> None:
-        seconds = self._settled_in
-        self._log.warning(
-            "An attempt to write %s may have been cut off while Dune worked on an insert, whose rows would come beside "
-            "the new ones: it is replaced in %s.",
-            self._name,
-            readable_seconds(seconds),
-        )
-        time.sleep(seconds)
-        self._look()
-
-    @property
-    def _settled_in(self) -> float:
-        """In how many seconds an insert of an attempt that was cut off cannot come any more."""
-        cut_off = self._options.cut_off_at
-        return 0.0 if cut_off is None else self._options.settle_seconds - (time.time() - cut_off.timestamp())
 
     def _check_credits(self, creation: float) -> None:
         """Check the price of all that is still to come, as far as it is known."""
@@ -164,6 +170,7 @@ class _Writer:
     def _insert(self, number: int, body: Body) -> None:
         before = sum(other.rows for other in self._bodies[:number])
         unknown = f"whether the next {body.rows:,} are there is not known, since it was interrupted"
+        self._go_on(number, before)
         try:
             with self._table.told_if_interrupted(f"{self._so_far(number, before)}; {unknown}."):
                 self._send(body)
@@ -177,7 +184,14 @@ class _Writer:
         except DuneApiError as error:
             raise self._table.half_done(error, self._so_far(number, before)) from error
 
+    def _go_on(self, number: int, before: int) -> None:
+        try:
+            self._exclusion.go_on()
+        except DuneUploadError as error:
+            raise self._table.half_done(error, self._so_far(number, before)) from error
+
     def _send_again(self, number: int, before: int, body: Body) -> None:
+        self._go_on(number, before)
         try:
             if self._budget.is_passed_by(0.0):
                 raise DuneUploadError(f"max_credits={self._budget.most:g} would be passed.")
@@ -190,8 +204,6 @@ class _Writer:
             raise self._lost(number, before, body, error) from error
 
     def _send(self, body: Body) -> None:
-        # What looks for an attempt that was cut off goes by its last event.
-        self._log.info("Inserting %s rows into %s.", f"{body.rows:,}", self._name)
         written = self._table.insert(body)
         self._count(body)
         if written != body.rows:

@@ -10,7 +10,6 @@ import sys
 import time
 from dataclasses import replace
 from decimal import Context, Decimal
-from types import SimpleNamespace
 
 import duckdb
 import pandas as pd
@@ -317,7 +316,7 @@ def test_values_that_do_not_fit_are_refused_before_any_request(faulty, frame, ty
         {"mode": "append", "marker": 5}, {"max_request_bytes": "1 GB"}, {"is_private": "yes"}, {"settle_seconds": "1"},
         {"settle_seconds": None}, {"settle_seconds": float("nan")}, {"settle_seconds": -5},
         {"max_credits": float("nan")},
-        {"max_credits": float("inf")}, {"max_request_bytes": None}, {"cut_off_at": "now"}, {"marker_column": None},
+        {"max_credits": float("inf")}, {"max_request_bytes": None}, {"marker_column": None},
         {"mode": "append", "marker_column": "day"}, {"mode": "append", "marker": "{{day}}"},
         {"mode": "append", "marker": "\ud800"},
     ],
@@ -862,45 +861,6 @@ def test_a_clear_that_may_still_come_is_not_sent_again(client, dune, late):
     ):
         write_table(brief, FRAME, NAME, settle_seconds=0.5)
     assert len(sent(dune, "/insert")) == 1
-
-
-def test_an_insert_of_an_attempt_that_was_cut_off_is_waited_for(client, dune, monkeypatch):
-    """Its rows come between the first count and the second."""
-    write_table(client, FRAME, NAME, mode="append", marker="a")
-    slept = []
-
-    def sleep(seconds):
-        slept.append(seconds)
-        body = "address,label,dagster_marker\n0x01,x,b\n0x02,y,b\n"
-        client.insert_rows("acme", "labels", body)
-
-    waiting = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
-    monkeypatch.setattr("dagster_dune.frames.uploads.markers.time", waiting)
-    ended = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=10)
-    assert write_table(client, FRAME, NAME, mode="append", marker="b", cut_off_at=ended).was_there
-    assert slept == [pytest.approx(590, abs=5)]
-    long_ago = ended - dt.timedelta(seconds=600)
-    assert write_table(client, FRAME, NAME, mode="append", marker="c", cut_off_at=long_ago).rows == 2
-    assert len(slept) == 1
-
-
-def test_a_table_is_replaced_when_rows_of_an_attempt_that_was_cut_off_cannot_come_any_more(client, dune, monkeypatch):
-    """They come while it waits, and are cleared with all others."""
-    ended = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=10)
-    slept = []
-
-    def sleep(seconds):
-        slept.append(seconds)
-        client.insert_rows("acme", "labels", "address,label\n0x03,late\n")
-
-    monkeypatch.setattr("dagster_dune.frames.uploads.tables.time", SimpleNamespace(sleep=sleep, time=time.time))
-    assert write_table(client, FRAME, NAME, cut_off_at=ended).was_created
-    assert slept == []  # no insert is on its way to a table that is not there
-    assert write_table(client, FRAME, NAME, cut_off_at=ended).rows == 2
-    assert slept == [pytest.approx(590, abs=5)]
-    assert write_table(client, FRAME, NAME, cut_off_at=ended - dt.timedelta(seconds=600)).rows == 2
-    assert len(slept) == 1
-    assert rows(client, f"SELECT count(*) AS n FROM {NAME}").to_pylist() == [{"n": 2}]
 
 
 def test_looks_leave_the_credits_that_sending_again_needs(client, dune):

@@ -1,0 +1,214 @@
+"""The record of writes: which tables on Dune runs are writing, kept in the event logs of these runs.
+
+Clearing a table and inserting into it are requests of their own, and what a killed process has sent may yet be carried
+out. So a write is an event before its first request, one before each insert, and one when nothing of it can come any
+more. Of two that would leave the rows of both, or the same rows twice, the later waits for the earlier: until that has
+ended, or until nothing of it can come any more.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from dagster_dune._execution.submissions.submission_record import acknowledged, event_with, words_under
+from dagster_dune._formatting import readable_seconds
+from dagster_dune.errors import DuneUploadError
+from dagster_dune.metadata import WRITE_KEY
+
+LOOK_AGAIN_SECONDS = 0.3
+"""By so much the clocks of two machines may differ, and an event may be late in the storage."""
+LONGEST_PAUSE = 15.0
+_UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_CUT_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+@dataclass(frozen=True)
+class Write:
+    """What is written.
+
+    Attributes:
+        table: The full name of the table.
+        replaces: Whether its rows are replaced, and not appended to.
+        marker: The marker of the rows that are appended.
+        settle_seconds: After so many a request cannot be carried out any more.
+    """
+
+    table: str
+    replaces: bool
+    marker: str | None
+    settle_seconds: float
+
+    def excludes(self, other: Write) -> bool:
+        """Whether another write must not come between."""
+        if self.table != other.table:
+            return False
+        return self.replaces or other.replaces or (self.marker is not None and self.marker == other.marker)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """Another write, as its events tell it; times are seconds since 1970.
+
+    Attributes:
+        id: Its own.
+        write: What is written.
+        run_id: The run that makes it.
+        step_key: The step that makes it.
+        began_at: When it began.
+        sent_at: When it began its last request.
+        settles_at: When nothing of it can come any more.
+    """
+
+    id: str
+    write: Write
+    run_id: str
+    step_key: str
+    began_at: float
+    sent_at: float
+    settles_at: float = 0.0
+
+
+class WriteRecord:
+    """One write of a step, among all of the instance.
+
+    Args:
+        context: Of the step.
+        write: What is written.
+    """
+
+    def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext, write: Write) -> None:
+        self._instance = context.instance
+        self._run = context.run
+        self._step_key = _step_key(context)
+        self._write = write
+        self._log = context.log
+        self._id = uuid.uuid4().hex[:12]
+        self._began_at = 0.0
+
+    def begin(self) -> bool:
+        """Write down that it begins, and wait for those that it must not overlap.
+
+        Returns:
+            Whether it has waited, so that the table may be another one.
+
+        Raises:
+            DuneUploadError: It could not be written down; nothing was sent.
+        """
+        self._began_at = time.time()
+        self._tell("begun", f"{self._write.table} is about to be written.", **_data_of(self._write))
+        time.sleep(LOOK_AGAIN_SECONDS)
+        has_waited, pause = False, LOOK_AGAIN_SECONDS
+        while others := list(self._earlier()):
+            last = max(others, key=lambda other: other.settles_at)
+            seconds = max(0.0, last.settles_at - time.time())
+            if not has_waited:
+                self._log.warning(
+                    "%s is being written by run %s, or was when that was cut off, so that rows of it may yet come. "
+                    "This write goes on when none can come any more: in %s at the latest.",
+                    self._write.table,
+                    last.run_id,
+                    readable_seconds(seconds),
+                )
+            has_waited = True
+            time.sleep(min(pause, seconds))
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return has_waited
+
+    def go_on(self) -> None:
+        """Write down that another request is about to be sent.
+
+        Raises:
+            DuneUploadError: It could not be written down; the request was not sent.
+        """
+        self._tell("sent", f"Rows are about to be inserted into {self._write.table}.")
+
+    def end(self) -> None:
+        """Write down that nothing of it can come any more; where that cannot be stored, others wait in vain."""
+        self._report("ended", f"{self._write.table} is no longer being written.")
+
+    # --- the events ---
+
+    def _tell(self, word: str, message: str, **data: Any) -> None:
+        if not self._report(word, message, **data):
+            raise DuneUploadError(
+                f"That {self._write.table} is written could not be stored in run {self._run.run_id}, so that nothing "
+                "more was sent.",
+                hint="Look at the health of Dagster's database, then retry the run.",
+            )
+
+    def _report(self, word: str, message: str, **data: Any) -> bool:
+        data = {"id": self._id, "word": word, "step": self._step_key, "at": time.time(), **data}
+        event = event_with(WRITE_KEY, data, self._run, message, self._step_key)
+        return acknowledged(lambda: self._instance.report_dagster_event(event, self._run.run_id, logging.INFO))
+
+    # --- those of others ---
+
+    def _earlier(self) -> Iterator[_Begun]:
+        """The writes that this one waits for: they exclude it, began before it, and something may yet come of them."""
+        for record in self._runs():
+            for begun in self._of_run(record):
+                is_earlier = (begun.began_at, begun.id) < (self._began_at, self._id)
+                if is_earlier and self._write.excludes(begun.write) and begun.settles_at > time.time():
+                    yield begun
+
+    def _runs(self) -> Iterator[dg.RunRecord]:
+        """The runs of which something may yet come."""
+        since = datetime.now(UTC) - timedelta(seconds=self._write.settle_seconds)
+        yield from self._instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
+        yield from self._instance.get_run_records(dg.RunsFilter(statuses=_CUT_OFF, updated_after=since))
+
+    def _of_run(self, record: dg.RunRecord) -> Iterator[_Begun]:
+        run_id = record.dagster_run.run_id
+        begun = dict[str, _Begun]()
+        for word in words_under(WRITE_KEY, self._instance, run_id):
+            id_, at = word["id"], word["at"]
+            if word["word"] == "begun":
+                begun[id_] = _Begun(id_, _write_of(word), run_id, word["step"], at, at)
+            elif word["word"] == "ended":
+                begun.pop(id_, None)
+            elif id_ in begun:
+                begun[id_] = replace(begun[id_], sent_at=at)
+        for one in begun.values():
+            # A request is given up after so many seconds, and Dune may work on it for as many more. What an earlier
+            # attempt at this step has sent, it has sent before this one began.
+            last = one.sent_at + one.write.settle_seconds
+            is_of_earlier_attempt = run_id == self._run.run_id and one.step_key == self._step_key
+            ended_at = self._began_at if is_of_earlier_attempt else record.end_time
+            yield replace(one, settles_at=min(last, ended_at or last) + one.write.settle_seconds)
+
+
+def write_record(context: object, write: Write) -> WriteRecord | None:
+    """Make the record of a write; there is none outside of steps.
+
+    Args:
+        context: Where it is made.
+        write: What is written.
+    """
+    if not isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext):
+        return None
+    try:
+        return WriteRecord(context, write)
+    except dg.DagsterError:  # an asset that a test calls like a function
+        return None
+
+
+def _step_key(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> str:
+    op = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
+    mapping_key = op.get_mapping_key()
+    return str(op.op_handle) + (f"[{mapping_key}]" if mapping_key else "")
+
+
+def _data_of(write: Write) -> dict[str, Any]:
+    return {"table": write.table, "replaces": write.replaces, "marker": write.marker, "settles": write.settle_seconds}
+
+
+def _write_of(word: dict[str, Any]) -> Write:
+    return Write(word["table"], word["replaces"], word["marker"], word["settles"])

@@ -1,0 +1,300 @@
+"""Writes of one table wait for each other, and for what may yet come of one that was cut off."""
+
+import runpy
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from waiting import wait_until
+
+from dagster_dune._execution.submissions import write_record
+from dagster_dune._execution.submissions.write_record import Write
+from dagster_dune.metadata import WRITE_KEY
+
+TABLE = "dune.acme.labels"
+INSERT = "/api/v1/uploads/acme/labels/insert"
+DAYS = dg.StaticPartitionsDefinition(["a", "b"])
+
+
+def inserts(dune):
+    """What became of each request that inserts; None as long as nothing has."""
+    return [entry["status"] for entry in dune.journal() if entry["path"] == INSERT]
+
+
+def count(resource):
+    return resource.run_sql(f"SELECT count(*) AS n FROM {TABLE}").read().to_pylist()[0]["n"]
+
+
+def words(instance, run_id):
+    return [word["word"] for word in write_record.words_under(WRITE_KEY, instance, run_id)]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that goes on while somebody sleeps, and no other time; what was slept."""
+    slept, begun = [], time.time()
+    stopped = SimpleNamespace(time=lambda: begun + sum(slept), sleep=slept.append)
+    monkeypatch.setattr(write_record, "time", stopped)
+    return slept
+
+
+@pytest.fixture
+def write(resource, instance):
+    """A function that writes two rows in a run, and returns the run's result."""
+
+    def run(frame=None, *, partition="a", name="labels", **options):
+        @dg.asset(name=name, partitions_def=DAYS)
+        def labels(context: dg.AssetExecutionContext):
+            rows = frame() if frame else [{"n": 1}, {"n": 2}]
+            resource.write_table(rows, TABLE, context=context, **options)
+
+        return dg.materialize([labels], instance=instance, partition_key=partition, raise_on_error=False)
+
+    return run
+
+
+def waited(instance, result):
+    said = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    return [text for text in said if f"{TABLE} is being written by run" in text]
+
+
+# --- which wait for which ---
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "excludes"),
+    [
+        ({}, {}, True),
+        ({}, {"table": "dune.acme.others"}, False),
+        ({}, {"replaces": False}, True),
+        ({"replaces": False}, {}, True),
+        ({"replaces": False}, {"replaces": False}, False),
+        ({"replaces": False, "marker": "a"}, {"replaces": False, "marker": "a"}, True),
+        ({"replaces": False, "marker": "a"}, {"replaces": False, "marker": "b"}, False),
+        ({"replaces": False, "marker": "a"}, {"replaces": False}, False),
+    ],
+)
+def test_which_writes_must_not_overlap(one, other, excludes):
+    defaults = {"table": TABLE, "replaces": True, "marker": None, "settle_seconds": 600.0}
+    assert Write(**{**defaults, **one}).excludes(Write(**{**defaults, **other})) is excludes
+
+
+def test_a_write_that_has_ended_is_not_waited_for(write, instance):
+    first, second = write(), write()
+    assert (first.success, second.success) == (True, True)
+    assert words(instance, first.run_id) == ["begun", "sent", "ended"]
+    assert waited(instance, second) == []
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("fails", [interrupted, lambda: 1 / 0])
+def test_an_attempt_that_ended_before_it_wrote_is_not_waited_for(write, instance, fails):
+    first = write(fails)
+    assert (first.success, words(instance, first.run_id)) == (False, [])
+    assert waited(instance, write()) == []
+
+
+def test_a_write_that_dune_refused_is_not_waited_for(write, instance, dune):
+    dune.inject("status", method="POST", path=INSERT, status=400, body={"error": "no"})
+    first = write()
+    assert (first.success, words(instance, first.run_id)) == (False, ["begun", "sent", "ended"])
+    assert waited(instance, write()) == []
+
+
+# --- what may yet come ---
+
+
+@pytest.mark.parametrize("other", [{}, {"name": "others"}], ids=["the same asset", "another asset"])
+def test_an_insert_without_an_answer_is_waited_for(write, instance, dune, resource, clock, other):
+    dune.inject("reset", method="POST", path=INSERT, when="after")
+    first = write()
+    assert (first.success, words(instance, first.run_id)) == (False, ["begun", "sent"])
+    slept = sum(clock)
+    second = write(**other)
+    assert second.success
+    (said,) = waited(instance, second)
+    assert first.run_id in said
+    assert sum(clock) - slept == pytest.approx(600, abs=60)
+    assert count(resource) == 2
+    later = sum(clock)
+    assert write().success
+    assert sum(clock) == later + write_record.LOOK_AGAIN_SECONDS
+
+
+def test_another_partition_is_not_waited_for(write, instance, dune, clock):
+    with_marker = {"mode": "append", "marker_column": "day", "settle_seconds": 1.0}
+    assert write(marker="a", **with_marker).success
+    dune.inject("reset", method="POST", path=INSERT, when="before", times=None)
+    failed = write(marker="b", max_credits=0.5, **with_marker)
+    assert not failed.success
+    dune.clear_faults()
+    assert waited(instance, write(partition="b", marker="c", **with_marker)) == []
+
+
+def test_an_interrupt_while_it_is_sent_is_waited_for(write, instance, resource, clock, monkeypatch):
+    sent = "dagster_dune.frames.uploads.tables.RemoteTable.insert"
+    with monkeypatch.context() as patched:
+        patched.setattr(sent, lambda *_: interrupted())
+        first = write()
+    assert (first.success, words(instance, first.run_id)) == (False, ["begun", "sent"])
+    second = write()
+    assert second.success
+    assert len(waited(instance, second)) == 1
+
+
+def test_what_cannot_be_stored_is_not_sent(write, instance, dune, monkeypatch):
+    monkeypatch.setattr(write_record, "acknowledged", lambda _: False)
+    result = write()
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "could not be stored in run" in failure.step_failure_data.error.cause.message
+    assert {entry["method"] for entry in dune.journal()} == {"GET"}
+
+
+def test_an_insert_that_cannot_be_stored_is_not_sent(write, dune, monkeypatch):
+    stored = iter([True, False])
+    monkeypatch.setattr(write_record, "acknowledged", lambda act: next(stored, True))
+    result = write()
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "is not whole. The table is new, and 0 of 2 rows are in" in failure.step_failure_data.error.cause.message
+    assert inserts(dune) == []
+
+
+# --- processes ---
+
+ASSETS = """
+import os, sys, threading, time
+import dagster as dg
+import httpx
+import pyarrow as pa
+from dagster_dune import DuneResource
+
+INSERT = "/api/v1/uploads/acme/labels/insert"
+
+def inserts():
+    url, headers = f"{os.environ['DUNE']}/_emulator/journal", {"X-Dune-Api-Key": os.environ["KEY"]}
+    return sum(entry["path"] == INSERT for entry in httpx.get(url, headers=headers).json())
+
+def die_when_rows_are_sent(before):
+    while inserts() == before:
+        time.sleep(0.05)
+    os._exit(9)
+
+def write(context, dune):
+    options = {"mode": "append", "marker": "a"} if os.environ["MODE"] == "append" else {}
+    options["settle_seconds"] = float(os.environ["SETTLES"])
+    dune.write_table(pa.table({"n": [1, 2]}), "dune.acme.labels", context=context, **options)
+
+@dg.asset
+def labels(context: dg.AssetExecutionContext, dune: DuneResource):
+    write(context, dune)
+
+@dg.asset(retry_policy=dg.RetryPolicy(max_retries=1))
+def crashes(context: dg.AssetExecutionContext, dune: DuneResource):
+    if context.retry_number == 0:
+        threading.Thread(target=die_when_rows_are_sent, args=[inserts()]).start()
+    write(context, dune)
+
+def crashing_job():
+    dune = DuneResource(api_key=os.environ["KEY"], base_url=os.environ["DUNE"], poll_interval=0.05)
+    jobs = [dg.define_asset_job("job", [crashes])]
+    return dg.Definitions([crashes], jobs=jobs, resources={"dune": dune}).resolve_job_def("job")
+
+if __name__ == "__main__":
+    home, name = sys.argv[1:]
+    with dg.DagsterInstance.local_temp(home) as instance:
+        if name == "job":
+            assert dg.execute_job(dg.reconstructable(crashing_job), instance=instance).success
+        else:
+            dune = DuneResource(api_key=os.environ["KEY"], base_url=os.environ["DUNE"])
+            dg.materialize([globals()[name]], instance=instance, resources={"dune": dune})
+"""
+
+
+@pytest.fixture(params=["append", "replace"])
+def mode(request, monkeypatch):
+    monkeypatch.setenv("MODE", request.param)
+    return request.param
+
+
+@pytest.fixture
+def command(dune, tmp_path, monkeypatch):
+    """What runs an asset in a process of its own, in the instance at a folder, but for the asset's name."""
+    module = tmp_path / "cut_off_assets.py"
+    module.write_text(ASSETS)
+    monkeypatch.setenv("KEY", dune.api_key)
+    monkeypatch.setenv("DUNE", dune.url)
+    return [sys.executable, str(module), str(tmp_path)]
+
+
+@pytest.fixture
+def late_insert(dune, resource, mode, monkeypatch):
+    """A function that lets the next insert be carried out late, whatever becomes of its sender; the table is empty.
+
+    It returns how many inserts there were before.
+    """
+    marking = {"marker": "before"} if mode == "append" else {}
+    resource.write_table([{"n": 0}], TABLE, mode=mode, **marking)
+    with resource.get_client() as client:
+        client.clear_upload("acme", "labels")
+
+    def inject(seconds):
+        monkeypatch.setenv("SETTLES", str(seconds + 2))
+        dune.inject("delay", method="POST", path=INSERT, seconds=seconds, when="before", times=1)
+        return len(inserts(dune))
+
+    return inject
+
+
+@pytest.mark.processes
+def test_rows_of_a_killed_process_never_come_beside_those_of_a_run_that_is_launched_anew(
+    command, tmp_path, dune, resource, late_insert
+):
+    before = late_insert(2)
+    with subprocess.Popen([*command, "labels"]) as process:
+        wait_until(lambda: len(inserts(dune)) > before or process.poll() is not None)
+        process.kill()
+    assert len(inserts(dune)) == before + 1
+    labels = runpy.run_path(command[1])["labels"]
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        assert dg.materialize([labels], instance=instance, resources={"dune": resource}).success
+    wait_until(lambda: inserts(dune), all)
+    assert count(resource) == 2
+
+
+@pytest.mark.processes
+def test_rows_of_a_killed_step_never_come_beside_those_of_its_next_attempt(command, dune, resource, late_insert):
+    late_insert(8)
+    subprocess.run([*command, "job"], check=True)
+    wait_until(lambda: inserts(dune), all)
+    assert count(resource) == 2
+
+
+def test_two_runs_that_replace_a_table_at_the_same_moment_leave_the_rows_of_one(dune, resource, tmp_path):
+    dune.inject("delay", method="POST", path=INSERT, seconds=1, when="before", times=2)
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+
+        def run(number):
+            @dg.asset(name=f"labels_{number}")
+            def labels(context: dg.AssetExecutionContext):
+                resource.write_table([{"n": number}] * 2, TABLE, context=context)
+
+            results.append(dg.materialize([labels], instance=instance, raise_on_error=False))
+
+        results = []
+        resource.write_table([{"n": 0}], TABLE)
+        threads = [threading.Thread(target=run, args=(number,)) for number in (1, 2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [result.success for result in results] == [True, True]
+        assert sorted(len(waited(instance, result)) for result in results) == [0, 1]
+    numbers = resource.run_sql(f"SELECT n FROM {TABLE}").read()["n"].to_pylist()
+    assert numbers in ([1, 1], [2, 2])
