@@ -9,7 +9,7 @@ it has not arrived.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -20,7 +20,6 @@ from dagster_dune.errors import DuneConfigurationError, DuneError, DuneUploadErr
 from dagster_dune.frames.leftovers import temporary_folder
 from dagster_dune.frames.results import Log
 from dagster_dune.frames.uploads.budget import CreditBudget
-from dagster_dune.frames.uploads.exclusion import Exclusion, NoExclusion, may_yet_come
 from dagster_dune.frames.uploads.kept_bodies import Bodies, Body, keep_bodies
 from dagster_dune.frames.uploads.markers import MarkedRows
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, TableWritten, WriteOptions, price_of, table_parts
@@ -32,6 +31,33 @@ from dagster_dune.paging.options import options_from
 _log = logging.getLogger(__name__)
 
 __all__ = ["TableWritten", "WriteOptions", "write_table"]
+
+
+class Exclusion(Protocol):
+    """What keeps writes of one table apart, where there is somebody who knows of the others."""
+
+    def begin(self) -> bool:
+        """Wait until no other write can come between; return whether it has waited."""
+
+    def go_on(self) -> None:
+        """Another request that inserts rows is about to be sent."""
+
+    def end(self) -> None:
+        """Nothing of this write can come any more."""
+
+
+class NoExclusion:
+    """Where nobody knows of other writes, as in a script."""
+
+    def begin(self) -> bool:
+        """There are none."""
+        return False
+
+    def go_on(self) -> None:
+        """Nobody wants to know."""
+
+    def end(self) -> None:
+        """Nobody waits."""
 
 
 def write_table(
@@ -123,7 +149,7 @@ class _Writer:
         try:
             written = self._run()
         except BaseException as error:
-            if not self._may_come or (isinstance(error, DuneError) and not may_yet_come(error)):
+            if not self._may_come or (isinstance(error, DuneError) and not _may_yet_come(error)):
                 exclusion.end()
             raise
         exclusion.end()
@@ -239,3 +265,12 @@ class _Writer:
             f"were not sent again: {error}",
             hint=how + self._budget.told,
         )
+
+
+def _may_yet_come(error: BaseException | None) -> bool:
+    """Whether a request may be carried out after the error that it ended in: it got no answer, or none of Dune's."""
+    if error is None:
+        return False
+    if isinstance(error, DuneApiError) and (error.status is None or error.status >= 500):
+        return True
+    return _may_yet_come(error.__cause__ or error.__context__)
