@@ -1,18 +1,21 @@
 """Writes of one table wait for each other, and for what may yet come of one that was cut off."""
 
+import logging
 import runpy
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import dagster as dg
 import pytest
+from databases import EACH_DATABASE, database_of_test, instance_of
 from waiting import wait_until
 
 from dagster_dune._execution.submissions import write_record
-from dagster_dune._execution.submissions.write_record import Write
+from dagster_dune._execution.submissions.write_record import Write, WriteRecord
 from dagster_dune.metadata import WRITE_KEY
 
 TABLE = "dune.acme.labels"
@@ -276,25 +279,41 @@ def test_rows_of_a_killed_step_never_come_beside_those_of_its_next_attempt(comma
     assert count(resource) == 2
 
 
-def test_two_runs_that_replace_a_table_at_the_same_moment_leave_the_rows_of_one(dune, resource, tmp_path):
-    dune.inject("delay", method="POST", path=INSERT, seconds=1, when="before", times=2)
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+# --- several at the same moment ---
 
-        def run(number):
-            @dg.asset(name=f"labels_{number}")
-            def labels(context: dg.AssetExecutionContext):
-                resource.write_table([{"n": number}] * 2, TABLE, context=context)
 
-            results.append(dg.materialize([labels], instance=instance, raise_on_error=False))
+@pytest.fixture(scope="module", params=EACH_DATABASE)
+def stored(request, tmp_path_factory):
+    with (
+        database_of_test(request.param) as server,
+        instance_of(server, tmp_path_factory.mktemp("home")) as instance,
+    ):
+        yield instance
 
-        results = []
-        resource.write_table([{"n": 0}], TABLE)
-        threads = [threading.Thread(target=run, args=(number,)) for number in (1, 2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [result.success for result in results] == [True, True]
-        assert sorted(len(waited(instance, result)) for result in results) == [0, 1]
-    numbers = resource.run_sql(f"SELECT n FROM {TABLE}").read()["n"].to_pylist()
-    assert numbers in ([1, 1], [2, 2])
+
+@dg.job
+def job():
+    dg.op(name="nothing")(lambda: None)()
+
+
+def test_of_writes_that_begin_at_the_same_moment_one_goes_on_at_a_time(stored):
+    inside, order, begun = set(), [], threading.Barrier(5)
+
+    def write(number):
+        run = stored.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        step = {"instance": stored, "run": run, "log": logging.getLogger(__name__), "op_handle": "labels"}
+        context = SimpleNamespace(**step, get_mapping_key=lambda: None)
+        record = WriteRecord(context, Write(TABLE, replaces=True, marker=None, settle_seconds=600.0))
+        begun.wait()
+        record.begin()
+        inside.add(number)
+        assert inside == {number}
+        record.go_on()
+        time.sleep(0.2)
+        inside.remove(number)
+        order.append(number)
+        record.end()
+
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(write, range(5)))
+    assert sorted(order) == [0, 1, 2, 3, 4]
