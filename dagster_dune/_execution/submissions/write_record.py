@@ -23,8 +23,9 @@ from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
 from dagster_dune.metadata import WRITE_KEY
 
-LOOK_AGAIN_SECONDS = 0.3
-"""By so much the clocks of two machines may differ, and an event may be late in the storage."""
+LOOK_AFTER_SECONDS = 0.5
+"""By so much the clocks of two machines may differ, and an event may be late in the storage, together."""
+MOST_BEGINNINGS = 20
 LONGEST_PAUSE = 15.0
 _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _CUT_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -102,10 +103,9 @@ class WriteRecord:
         Raises:
             DuneUploadError: It could not be written down; nothing was sent.
         """
-        self._began_at = time.time()
-        self._tell("begun", f"{self._write.table} is about to be written.", **_data_of(self._write))
-        time.sleep(LOOK_AGAIN_SECONDS)
-        has_waited, pause = False, LOOK_AGAIN_SECONDS
+        self._write_down()
+        time.sleep(LOOK_AFTER_SECONDS)
+        has_waited, pause = False, LOOK_AFTER_SECONDS
         while others := list(self._earlier()):
             last = max(others, key=lambda other: other.settles_at)
             seconds = max(0.0, last.settles_at - time.time())
@@ -136,13 +136,32 @@ class WriteRecord:
 
     # --- the events ---
 
+    def _write_down(self) -> None:
+        """Write down that it begins: anew where that took so long that others may have looked before it was there."""
+        for _ in range(MOST_BEGINNINGS):
+            self._began_at = time.time()
+            self._tell("begun", f"{self._write.table} is about to be written.", at=self._began_at, **self._data)
+            if time.time() - self._began_at < LOOK_AFTER_SECONDS / 2:
+                return
+        raise self._not_stored()
+
+    @property
+    def _data(self) -> dict[str, Any]:
+        write = self._write
+        return {
+            "table": write.table, "replaces": write.replaces, "marker": write.marker, "settles": write.settle_seconds,
+        }  # fmt: skip
+
     def _tell(self, word: str, message: str, **data: Any) -> None:
         if not self._report(word, message, **data):
-            raise DuneUploadError(
-                f"That {self._write.table} is written could not be stored in run {self._run.run_id}, so that nothing "
-                "more was sent.",
-                hint="Look at the health of Dagster's database, then retry the run.",
-            )
+            raise self._not_stored()
+
+    def _not_stored(self) -> DuneUploadError:
+        return DuneUploadError(
+            f"That {self._write.table} is written could not be stored in run {self._run.run_id} in time, so that "
+            "nothing more was sent.",
+            hint="Look at the health of Dagster's database, then retry the run.",
+        )
 
     def _report(self, word: str, message: str, **data: Any) -> bool:
         data = {"id": self._id, "word": word, "step": self._step_key, "at": time.time(), **data}
@@ -182,7 +201,9 @@ class WriteRecord:
             last = one.sent_at + one.write.settle_seconds
             is_of_earlier_attempt = run_id == self._run.run_id and one.step_key == self._step_key
             ended_at = self._began_at if is_of_earlier_attempt else record.end_time
-            yield replace(one, settles_at=min(last, ended_at or last) + one.write.settle_seconds)
+            if ended_at is not None and ended_at >= one.sent_at:  # a process may outlive its run
+                last = min(last, ended_at)
+            yield replace(one, settles_at=last + one.write.settle_seconds)
 
 
 def write_record(context: object, write: Write) -> WriteRecord | None:
@@ -204,10 +225,6 @@ def _step_key(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> str:
     op = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
     mapping_key = op.get_mapping_key()
     return str(op.op_handle) + (f"[{mapping_key}]" if mapping_key else "")
-
-
-def _data_of(write: Write) -> dict[str, Any]:
-    return {"table": write.table, "replaces": write.replaces, "marker": write.marker, "settles": write.settle_seconds}
 
 
 def _write_of(word: dict[str, Any]) -> Write:

@@ -144,9 +144,9 @@ class _Writer:
         self._exclusion = exclusion
         self._check_credits(0.0)
         self._look()
-        if exclusion.begin():
-            self._look()
         try:
+            if exclusion.begin():
+                self._look()
             written = self._run()
         except BaseException as error:
             if not self._may_come or (isinstance(error, DuneError) and not _may_yet_come(error)):

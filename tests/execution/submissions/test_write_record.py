@@ -38,9 +38,14 @@ def words(instance, run_id):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time that goes on while somebody sleeps, and no other time; what was slept."""
-    slept, begun = [], time.time()
-    stopped = SimpleNamespace(time=lambda: begun + sum(slept), sleep=slept.append)
+    """Time in which nobody really sleeps; what was slept, but for the pauses before looks."""
+    slept = []
+
+    def sleep(seconds):
+        if seconds != write_record.LOOK_AFTER_SECONDS:
+            slept.append(seconds)
+
+    stopped = SimpleNamespace(time=lambda: time.time() + sum(slept), sleep=sleep)
     monkeypatch.setattr(write_record, "time", stopped)
     return slept
 
@@ -128,7 +133,7 @@ def test_an_insert_without_an_answer_is_waited_for(write, instance, dune, resour
     assert count(resource) == 2
     later = sum(clock)
     assert write().success
-    assert sum(clock) == later + write_record.LOOK_AGAIN_SECONDS
+    assert sum(clock) == later  # by then nothing can come any more
 
 
 def test_another_partition_is_not_waited_for(write, instance, dune, clock):
@@ -150,6 +155,43 @@ def test_an_interrupt_while_it_is_sent_is_waited_for(write, instance, resource, 
     second = write()
     assert second.success
     assert len(waited(instance, second)) == 1
+
+
+def test_an_interrupt_while_it_waits_leaves_nothing_to_wait_for(write, instance, dune, monkeypatch):
+    dune.inject("reset", method="POST", path=INSERT, when="after")
+    assert not write().success
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) > 1:
+            interrupted()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(write_record, "time", SimpleNamespace(time=time.time, sleep=sleep))
+        second = write()
+    assert len(waited(instance, second)) == 1
+    assert words(instance, second.run_id) == ["begun", "ended"]
+
+
+@pytest.mark.parametrize(("slow", "is_written"), [(2, True), (100, False)])
+def test_a_beginning_that_is_stored_late_is_written_down_anew(
+    write, instance, dune, clock, monkeypatch, slow, is_written
+):
+    """Another write may have looked before it was there, and have begun later."""
+    store = write_record.acknowledged
+
+    def late(act):
+        if len(clock) < slow:
+            clock.append(1.0)
+        return store(act)
+
+    monkeypatch.setattr(write_record, "acknowledged", late)
+    result = write()
+    assert result.success is is_written
+    beginnings = words(instance, result.run_id).count("begun")
+    assert beginnings == (slow + 1 if is_written else write_record.MOST_BEGINNINGS)
+    assert len(inserts(dune)) == is_written
 
 
 def test_what_cannot_be_stored_is_not_sent(write, instance, dune, monkeypatch):
