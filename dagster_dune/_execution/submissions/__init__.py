@@ -2,6 +2,7 @@
 
 `submission` is what one sending is, `submission_record` keeps it in the event log (`legacy_record` reads what older
 versions kept), `run_group` finds the attempts that count, `policy` makes of them what an attempt sees and may,
-`protocol` decides, in `actions`, and `sender` sends. `step` comes next. `write_record` is the like
-for tables that are written.
+`protocol` decides, in `actions`, and `sender` sends. `step` comes next.
+
+`write_record` stands apart from them: it keeps writes of one table on Dune from each other, in the same event logs.
 """

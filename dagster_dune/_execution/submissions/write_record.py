@@ -12,7 +12,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -140,17 +140,12 @@ class WriteRecord:
         """Write down that it begins: anew where that took so long that others may have looked before it was there."""
         for _ in range(MOST_BEGINNINGS):
             self._began_at = time.time()
-            self._tell("begun", f"{self._write.table} is about to be written.", at=self._began_at, **self._data)
+            self._tell(
+                "begun", f"{self._write.table} is about to be written.", at=self._began_at, write=asdict(self._write)
+            )
             if time.time() - self._began_at < LOOK_AFTER_SECONDS / 2:
                 return
         raise self._not_stored()
-
-    @property
-    def _data(self) -> dict[str, Any]:
-        write = self._write
-        return {
-            "table": write.table, "replaces": write.replaces, "marker": write.marker, "settles": write.settle_seconds,
-        }  # fmt: skip
 
     def _tell(self, word: str, message: str, **data: Any) -> None:
         if not self._report(word, message, **data):
@@ -190,7 +185,7 @@ class WriteRecord:
         for word in words_under(WRITE_KEY, self._instance, run_id):
             id_, at = word["id"], word["at"]
             if word["word"] == "begun":
-                begun[id_] = _Begun(id_, _write_of(word), run_id, word["step"], at, at)
+                begun[id_] = _Begun(id_, Write(**word["write"]), run_id, word["step"], at, at)
             elif word["word"] == "ended":
                 begun.pop(id_, None)
             elif id_ in begun:
@@ -225,7 +220,3 @@ def _step_key(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> str:
     op = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
     mapping_key = op.get_mapping_key()
     return str(op.op_handle) + (f"[{mapping_key}]" if mapping_key else "")
-
-
-def _write_of(word: dict[str, Any]) -> Write:
-    return Write(word["table"], word["replaces"], word["marker"], word["settles"])
