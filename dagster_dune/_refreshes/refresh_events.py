@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import dagster as dg
 
+from dagster_dune._execution.checks.answers import number_of
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import UNDER_WAY, submissions_of
 from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, QueryExecution
@@ -131,8 +132,7 @@ class KnownExecutions:
             event = record.asset_materialization
             if event is None or (id_ := event.metadata.get(EXECUTION_ID)) is None:
                 continue
-            ended = event.metadata.get(ENDED_AT)
-            materialized[str(id_.value)] = float(ended.value) if ended else None  # type: ignore[arg-type]
+            materialized[str(id_.value)] = number_of(event.metadata.get(ENDED_AT))
             column = column or _column(event)
         for record in _records(instance.fetch_observations, key, since):
             observation = record.event_log_entry.asset_observation

@@ -32,7 +32,7 @@ from dagster_dune._refreshes.refresh_events import (
     open_submissions,
 )
 from dagster_dune.emulator.server import DuneEmulator
-from dagster_dune.metadata import EXECUTION_ID
+from dagster_dune.metadata import ENDED_AT, EXECUTION_ID
 
 ASSETS = build_dune_assets(CATALOG)
 DAILY_KEY, SHARE_KEY = dg.AssetKey(["dune", "acme", "result_daily"]), dg.AssetKey(["dune", "acme", "result_share"])
@@ -304,12 +304,13 @@ def test_events_come_in_the_order_in_which_executions_ended(
     assert first < replaced < own < slow < quick
 
 
-def test_where_no_end_is_told_the_order_of_submissions_counts(account, daemon, outside, instance):
+@pytest.mark.parametrize("end", [{}, {ENDED_AT: "this morning"}], ids=["none", "no number"])
+def test_where_no_end_is_told_the_order_of_submissions_counts(account, daemon, outside, instance, end):
     outside(DAILY)
     ticking = daemon()
     ticking.tick()
     earlier, own, later = outside(DAILY), outside(DAILY), outside(DAILY)
-    instance.report_runless_asset_event(dg.AssetMaterialization(DAILY_KEY, metadata={EXECUTION_ID: own}))
+    instance.report_runless_asset_event(dg.AssetMaterialization(DAILY_KEY, metadata={EXECUTION_ID: own, **end}))
     assert ticking.tick() == [observation(earlier), materialization(later)]
     assert ticking.tick() == []
 
