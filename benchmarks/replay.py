@@ -131,6 +131,7 @@ def serve(folder: Path, rows: int, latency: float, rate: float) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # as any server of results does: a head waits for no acknowledgement
 
         def do_GET(self) -> None:
             url = urlsplit(self.path)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.extras import needed
+from dagster_dune.frames.pages.memory import FRAME_MEMORY
 from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS
 from dagster_dune.frames.types.names import own_names, renamings
 
@@ -71,7 +72,7 @@ def _viewed(array: pa.Array, type_: pa.DataType) -> pa.Array:
     """Polars reads where long values stand even if there are none, which Arrow before 25 leaves out then."""
     if type_ != array.type:
         return array.cast(type_)
-    view = array.cast(_VIEWS.get(type_, type_))
+    view = array.cast(_VIEWS.get(type_, type_), memory_pool=FRAME_MEMORY)
     return view if all(buffer is not None for buffer in view.buffers()[2:]) else array
 
 

@@ -15,7 +15,10 @@ from result_server import ResultServer
 from waiting import PATIENCE
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
+from dagster_dune.frames import targets
+from dagster_dune.frames.pages import csv_pages, page_reader
 from dagster_dune.frames.result_reader import ResultReader
+from dagster_dune.frames.results import get_result
 from dagster_dune.paging import execution_pages
 from dagster_dune.paging.options import ReadOptions
 
@@ -675,3 +678,16 @@ def test_nested_types_are_read_as_json():
         assert [path for path, _ in server.requests] == ["/status", "/results"]
         with pytest.raises(DuneConfigurationError, match=r"'a' is array\(bigint\), whose form in CSV is not known"):
             read(server, wire="csv")
+
+
+@pytest.mark.parametrize("as_", ["arrow", "polars"])
+def test_what_a_frame_keeps_lies_where_nothing_else_does(monkeypatch, as_):
+    pool = pa.proxy_memory_pool(pa.default_memory_pool())  # which counts apart
+    for module in (page_reader, targets):
+        monkeypatch.setattr(module, "FRAME_MEMORY", pool)
+    monkeypatch.setattr(csv_pages, "BLOCK_BYTES", 2**15)  # several blocks a page, which are joined
+    rows = [[str(n), "long text " * 2000] for n in range(40)]
+    with ResultServer(NAMES, TYPES, rows, rows) as server, DuneApiClient("key", server.url) as client:
+        frame = get_result(client, server.ID, as_=as_)
+        assert pl.from_arrow(pa.table(frame)).rows() == [(int(n), text) for n, text in rows]
+        assert pool.bytes_allocated() > 40 * 20_000

@@ -18,6 +18,7 @@ from dagster_dune.catalog.names import identifier_in_sql
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv, room_for_blocks
 from dagster_dune.frames.pages.json_pages import JsonPage, read_json
+from dagster_dune.frames.pages.memory import FRAME_MEMORY
 from dagster_dune.frames.pages.parser_thread import ParserThread
 from dagster_dune.frames.types.columns import Column
 from dagster_dune.paging.options import Export, ReadOptions
@@ -196,4 +197,4 @@ def _page_of(page: JsonPage) -> Page[pa.RecordBatch]:
 
 def _join(batches: list[pa.RecordBatch]) -> None:
     """Make one batch of those of a page: the memory between small ones that stay would be given back to nobody."""
-    batches[:] = [pa.concat_batches(batches)]
+    batches[:] = [pa.concat_batches(batches, memory_pool=FRAME_MEMORY)]
