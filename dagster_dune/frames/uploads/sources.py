@@ -27,6 +27,7 @@ _HELD = ("polars", "pandas", "pyarrow")
 _INTEGERS_OF_128_BITS = {"Int128": "int256", "UInt128": "uint256"}
 """Those of polars, and the types of Dune that hold them."""
 _DUCKDB = ("duckdb", "_duckdb")
+_PACKAGES = (*_HELD, *_DUCKDB)
 _READ: WeakSet[pa.RecordBatchReader] = WeakSet()
 """The readers that have been read; one that has no rows left looks like one that never had any."""
 
@@ -78,7 +79,7 @@ def rows_in(frame: Any) -> Rows:
     """
     if isinstance(frame, str | os.PathLike):
         return _of_parquet(frame)
-    package = type(frame).__module__.partition(".")[0]
+    package = _package_of(frame)
     if package == "polars" and hasattr(frame, "collect"):  # a lazy frame
         with _reading("The LazyFrame"):
             frame = frame.collect()
@@ -105,6 +106,12 @@ def rows_in(frame: Any) -> Rows:
         return _selected(pa.RecordBatchReader.from_stream(frame), names, source)
 
     return Rows(reader.schema, batches, can_be_read_again=True)
+
+
+def _package_of(frame: Any) -> str:
+    """The package that a frame is of, be it by a class that is derived from the package's own; empty for others."""
+    origins = (kind.__module__.partition(".")[0] for kind in type(frame).__mro__)
+    return next((package for package in origins if package in _PACKAGES), "")
 
 
 def _check_own_types(frame: Any, package: str) -> None:

@@ -7,6 +7,7 @@ import resource
 import tempfile
 import tracemalloc
 from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -280,6 +281,45 @@ def test_uhugeint_of_duckdb_is_refused(number):
     words = r"""'u' is UHUGEINT.*Cast it to VARCHAR, and write it with types={'u': "uint256"}"""
     with pytest.raises(DuneConfigurationError, match=words):
         rows_in(duckdb.sql(f"SELECT 1 AS n, {number}::UHUGEINT AS u"))
+
+
+# --- frames of classes that are derived from those of a package ---
+
+
+class OwnPandas(pd.DataFrame):
+    """As geopandas has one."""
+
+
+class OwnPolars(pl.DataFrame):
+    """As patito has one."""
+
+
+class OwnLazy(pl.LazyFrame):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (OwnPandas({"a": [date(2026, 1, 1), datetime(2026, 1, 1, 5)]}), "'a' holds values of several types"),  # noqa: DTZ001
+        (OwnPolars({"o": [object()]}, schema={"o": pl.Object}), "'o' holds Python objects"),
+    ],
+)
+def test_a_frame_of_a_derived_class_is_checked_like_one_of_its_package(frame, words):
+    with pytest.raises(DuneConfigurationError, match=words):
+        rows_in(frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        OwnPandas({"n": [1, 2**70], "t": ["a", "b"]}, index=[7, 7]),
+        OwnPolars({"n": ["1", str(2**70)], "t": ["a", "b"]}),
+        OwnLazy({"n": ["1", str(2**70)], "t": ["a", "b"]}),
+    ],
+)
+def test_a_frame_of_a_derived_class_is_written_like_one_of_its_package(tmp_path, frame):
+    assert texts_in(kept(frame, tmp_path)) == [f"n,t\n1,a\n{2**70},b\n"]
 
 
 # --- sources that fail ---
