@@ -89,6 +89,9 @@ SUBMISSION_KEY = f"{NAMESPACE}submission"
 # The same, of the record of writes.
 WRITE_KEY = f"{NAMESPACE}write"
 
+# Of a run that has given up a request to Dune of which something may yet come, however the run itself has ended.
+UNSETTLED_WRITE_TAG = ".dagster/dune_unsettled_write"
+
 # Of a run, set by its user: the ids of the intents that may be sent again, and of those whose pipeline was found on
 # Dune, as <intent>:<pipeline execution id>. Several have commas between them.
 RESUBMIT_TAG = f"{NAMESPACE}resubmit"

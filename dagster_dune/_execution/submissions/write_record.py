@@ -21,7 +21,8 @@ import dagster as dg
 from dagster_dune._execution.submissions.submission_record import acknowledged, event_with, words_under
 from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
-from dagster_dune.metadata import WRITE_KEY
+from dagster_dune.frames.uploads.options import SETTLE_SECONDS
+from dagster_dune.metadata import UNSETTLED_WRITE_TAG, WRITE_KEY
 
 LOOK_AFTER_SECONDS = 0.5
 """By so much the clocks of two machines may differ, and an event may be late in the storage, together."""
@@ -29,6 +30,8 @@ MOST_BEGINNINGS = 20
 LONGEST_PAUSE = 15.0
 _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _CUT_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+_ENDED = [*_CUT_OFF, dg.DagsterRunStatus.SUCCESS]
+_LEFT = {UNSETTLED_WRITE_TAG: "true"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,10 @@ class WriteRecord:
         """Write down that nothing of it can come any more; where that cannot be stored, others wait in vain."""
         self._report("ended", f"{self._write.table} is no longer being written.")
 
+    def leave(self) -> None:
+        """Write down that it goes no further while something may yet come: its run may succeed without it."""
+        acknowledged(lambda: self._instance.add_run_tags(self._run.run_id, _LEFT))
+
     # --- the events ---
 
     def _write_down(self) -> None:
@@ -174,10 +181,11 @@ class WriteRecord:
                     yield begun
 
     def _runs(self) -> Iterator[dg.RunRecord]:
-        """The runs of which something may yet come."""
-        since = datetime.now(UTC) - timedelta(seconds=self._write.settle_seconds)
+        """The runs of which something may yet come; of what was killed, others say for how long as a rule."""
+        since = datetime.now(UTC) - timedelta(seconds=max(self._write.settle_seconds, SETTLE_SECONDS))
         yield from self._instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
         yield from self._instance.get_run_records(dg.RunsFilter(statuses=_CUT_OFF, updated_after=since))
+        yield from self._instance.get_run_records(dg.RunsFilter(statuses=_ENDED, tags=_LEFT))
 
     def _of_run(self, record: dg.RunRecord) -> Iterator[_Begun]:
         run_id = record.dagster_run.run_id

@@ -45,6 +45,9 @@ class Exclusion(Protocol):
     def end(self) -> None:
         """Nothing of this write can come any more."""
 
+    def leave(self) -> None:
+        """This write goes no further, and something of it may yet come."""
+
 
 class NoExclusion:
     """Where nobody knows of other writes, as in a script."""
@@ -57,6 +60,9 @@ class NoExclusion:
         """Nobody wants to know."""
 
     def end(self) -> None:
+        """Nobody waits."""
+
+    def leave(self) -> None:
         """Nobody waits."""
 
 
@@ -149,8 +155,8 @@ class _Writer:
                 self._look()
             written = self._run()
         except BaseException as error:
-            if not self._may_come or (isinstance(error, DuneError) and not _may_yet_come(error)):
-                exclusion.end()
+            has_ended = not self._may_come or (isinstance(error, DuneError) and not _may_yet_come(error))
+            (exclusion.end if has_ended else exclusion.leave)()
             raise
         exclusion.end()
         return written

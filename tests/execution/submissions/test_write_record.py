@@ -16,6 +16,7 @@ from waiting import wait_until
 
 from dagster_dune._execution.submissions import write_record
 from dagster_dune._execution.submissions.write_record import Write, WriteRecord
+from dagster_dune.errors import DuneUploadError
 from dagster_dune.metadata import WRITE_KEY
 
 TABLE = "dune.acme.labels"
@@ -134,6 +135,50 @@ def test_an_insert_without_an_answer_is_waited_for(write, instance, dune, resour
     later = sum(clock)
     assert write().success
     assert sum(clock) == later  # by then nothing can come any more
+
+
+@pytest.fixture
+def left(resource, instance, dune):
+    """A function that makes a run of an asset whose write gets no answer, which is left at that: the run succeeds."""
+
+    def run(**options):
+        @dg.asset
+        def lenient(context: dg.AssetExecutionContext):
+            with pytest.raises(DuneUploadError):
+                resource.write_table([{"n": 1}, {"n": 2}], TABLE, context=context, **options)
+
+        dune.inject("reset", method="POST", path=INSERT, when="after")
+        return dg.materialize([lenient], instance=instance)
+
+    return run
+
+
+def test_a_write_without_an_answer_in_a_run_that_succeeded_is_waited_for(left, write, instance, resource, clock):
+    first = left()
+    assert (first.success, words(instance, first.run_id)) == (True, ["begun", "sent"])
+    second = write()
+    (said,) = waited(instance, second)
+    assert first.run_id in said
+    assert sum(clock) == pytest.approx(600, abs=60)
+    assert count(resource) == 2
+
+
+def test_what_settles_later_than_ones_own_writes_is_waited_for_as_long(left, write, instance, clock):
+    first = left(settle_seconds=3000.0)
+    clock.append(700.0)
+    (said,) = waited(instance, write(settle_seconds=0.0))
+    assert first.run_id in said
+    assert sum(clock) == pytest.approx(3000, abs=60)
+
+
+def test_what_was_killed_is_waited_for_by_writes_that_settle_sooner(write, instance, dune, clock, monkeypatch):
+    dune.inject("reset", method="POST", path=INSERT, when="after")
+    with monkeypatch.context() as killed:
+        killed.setattr(WriteRecord, "leave", lambda _: None)
+        first = write()
+    (said,) = waited(instance, write(settle_seconds=0.0))
+    assert first.run_id in said
+    assert sum(clock) == pytest.approx(600, abs=60)
 
 
 def test_another_partition_is_not_waited_for(write, instance, dune, clock):
