@@ -50,10 +50,13 @@ def readable_bytes(count: int) -> str:
 
 
 def without_password(url: str | os.PathLike[str]) -> str:
-    """Write a path, or a URL without the password that stands in it.
+    """Write a path, or a URL without the password that stands in it, and without values such as a signature.
 
     Examples:
         >>> without_password("sftp://user:secret@host/folder"), without_password("data/folder")
         ('sftp://user:***@host/folder', 'data/folder')
+        >>> without_password("https://host/folder?sig=secret")
+        'https://host/folder?sig=***'
     """
-    return re.sub(r"(://[^/:@]*):[^/]*@", r"\1:***@", os.fspath(url))
+    shown = re.sub(r"(://[^/:@]*):[^/]*@", r"\1:***@", os.fspath(url))
+    return re.sub(r"([?&][^=&?/]+=)[^&\s]*", r"\1***", shown) if "://" in shown else shown

@@ -286,6 +286,14 @@ def test_a_table_is_in_a_local_file():
         build_dune_export(NUMBERS, to="s3://bucket/a.duckdb", table="t")
 
 
+class BytesPath:
+    def __fspath__(self):
+        return b"folder"
+
+    def __repr__(self):
+        return "BytesPath"
+
+
 @pytest.mark.parametrize("place", [":memory:", ":memory:named"])
 def test_a_database_in_memory_is_refused_before_anything_is_read(place):
     with pytest.raises(DuneConfigurationError, match=r"A DuckDB file is one on disk, and .* would be gone"):
@@ -317,6 +325,10 @@ def test_a_file_system_without_a_folder_is_no_local_one(resource, instance, tmp_
         ({"table": 1}, "A table of DuckDB is a name or schema.name, not 1"),
         ({"to": None}, "to must be a path or a URL, not None"),
         ({"to": ""}, "to must be a path or a URL, not ''"),
+        ({"to": BytesPath()}, "to must be a path or a URL, not BytesPath"),
+        ({"to": "a\0b"}, "to must be a path or a URL, not 'a"),
+        ({"to": dg.EnvVar("FOLDER")}, r"to is EnvVar\('FOLDER'\), .* take its value with get_value\(\)"),
+        ({"storage_options": {"key": dg.EnvVar("KEY")}}, r"storage_options\['key'\] is EnvVar\('KEY'\)"),
         ({"storage_options": "key"}, "storage_options must be a mapping, not 'key'"),
         ({"to": "a/b.duckdb"}, "b.duckdb would be Parquet, .* Give the table"),
         ({"to": "s3://a/B.CSV"}, "B.CSV would be Parquet, .* dagster-dune results writes CSV"),
@@ -357,6 +369,15 @@ def test_the_password_of_a_url_is_shown_nowhere(resource, instance, password):
     assert metadata["dagster/uri"].value == "memory://user:***@host/folder"
     told = [str(export.specs_by_key), *map(str, instance.all_logs(result.run_id))]
     assert any("Exporting" in text for text in told)
+    assert not [text for text in told if "pa55" in text]
+
+
+def test_a_signature_in_a_url_is_shown_nowhere(resource, instance):
+    export = build_dune_export(NUMBERS, to="memory://host/folder?sig=pa55/word%3D&se=pa55")
+    result = dg.materialize([ASSETS, export], resources={"dune": resource}, instance=instance)
+    metadata = result.asset_materializations_for_node(export.op.name)[0].metadata
+    assert metadata["dagster/uri"].value == "memory://host/folder?sig=***&se=***"
+    told = [str(export.specs_by_key), *map(str, instance.all_logs(result.run_id))]
     assert not [text for text in told if "pa55" in text]
 
 

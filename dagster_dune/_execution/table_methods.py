@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
+
 from dagster_dune._execution.asset_executions import (
     CoercibleKey,
     ReadContext,
@@ -136,11 +138,14 @@ def checked_place(to: str | os.PathLike[str], table: str | None, storage_options
     Raises:
         DuneConfigurationError: It is none, or would become something else than its name says.
     """
-    if not isinstance(to, str | os.PathLike) or not os.fspath(to):
+    place: object = os.fspath(to) if isinstance(to, str | os.PathLike) else None
+    if not isinstance(place, str) or not place or "\0" in place:
         raise DuneConfigurationError(f"to must be a path or a URL, not {to!r}.")
-    place = os.fspath(to)
     if not isinstance(storage_options, Mapping | None):
         raise DuneConfigurationError(f"storage_options must be a mapping, not {storage_options!r}.")
+    _check_no_variable("to", place)
+    for option, value in (storage_options or {}).items():
+        _check_no_variable(f"storage_options[{option!r}]", value)
     if table is None and place.lower().endswith(_OTHER_KINDS):
         raise DuneConfigurationError(
             f"{without_password(place)} would be Parquet, which is what is written without a table.",
@@ -151,3 +156,11 @@ def checked_place(to: str | os.PathLike[str], table: str | None, storage_options
 
         check_table(place, table)
     return place
+
+
+def _check_no_variable(name: str, value: object) -> None:
+    if isinstance(value, dg.EnvVar):  # a text, which says the variable's name and not its value
+        raise DuneConfigurationError(
+            f"{name} is EnvVar({value.env_var_name!r}), which has its value in resources and configuration alone.",
+            hint="Read it from os.environ, or take its value with get_value().",
+        )

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.exports import Source
+from dagster_dune.frames.exports import Source, local_path
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.leftovers import temporary_folder
 from dagster_dune.frames.targets import unique_names
@@ -75,20 +75,21 @@ def write_duckdb(
             hint="Name it otherwise in the SQL, leave it out with columns, or give write_duckdb a partition_column.",
         )
     partition = None if partition_key is None else (partition_column, partition_key)
+    database = local_path(database)
 
     def write(connection: Any, rows: Path) -> None:
         with pa.OSFile(str(rows), "rb") as file:
             _copy(connection, pa.ipc.open_stream(file), (schema_name or "main", table_name), partition, asset)
 
     try:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        database.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder() as folder:
             rows = folder / "rows.arrow"
             _keep(source, rows, names)
-            _in_transaction(duckdb, Path(database), partial(write, rows=rows), wait_seconds)
+            _in_transaction(duckdb, database, partial(write, rows=rows), wait_seconds)
     except OSError as error:
         raise DuneResultError(
-            f"The rows for {table} in {os.fspath(database)} cannot be kept on disk: {error}.",
+            f"The rows for {table} in {database} cannot be kept on disk: {error}.",
             hint="The table is as it was. Make room or give rights there; TMPDIR names the folder that rows wait in.",
         ) from error
     return source.export

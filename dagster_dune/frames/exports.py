@@ -92,9 +92,14 @@ def _check_asset(to: str | os.PathLike[str], storage_options: Mapping[str, Any],
         )
 
 
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path on this machine, of which a tilde at the beginning is somebody's home folder."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (what it does not know stays as it is)
+
+
 def _opened(text: str, storage_options: Mapping[str, Any]) -> Any:
     if "://" not in text:
-        return Path(text).open("rb")
+        return local_path(text).open("rb")
     fsspec = needed("fsspec", "dataframe")
     file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
     return file_system.open(path, "rb")
@@ -166,7 +171,7 @@ def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) 
     """
     text = os.fspath(to)
     if "://" not in text:
-        return whole_file(Path(text))
+        return whole_file(local_path(text))
     fsspec = needed("fsspec", "dataframe")
     try:
         file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
@@ -200,7 +205,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file beside its name, and move it there when all is written; what a killed writer left is removed.
 
     Args:
-        path: Its name.
+        path: Its name, or a link to it.
 
     Yields:
         What is written to.
@@ -209,8 +214,11 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         DuneResultError: It cannot be written there.
     """
     with _writable(path):
+        path = Path(os.path.realpath(path))  # a link stays, and what it names is written
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder")
+        if path.exists() and not path.is_file():
+            raise OSError(f"{path} is there and no file")
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
         part, file = _new_part(path)
@@ -239,7 +247,7 @@ def _writable(path: Path) -> Iterator[None]:
 
 def _unwritable(path: str | os.PathLike[str], error: Exception) -> DuneResultError:
     return DuneResultError(
-        f"{os.fspath(path)} cannot be written: {_reason(error)}.",
+        f"{without_password(path)} cannot be written: {_reason(error)}.",
         hint="Nothing new stands under that name. Make room or give rights there, or choose another place.",
     )
 

@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -137,6 +138,53 @@ def test_an_object_stands_when_it_is_whole(server, source):
 def test_a_file_url_is_a_local_path(source, tmp_path):
     write_parquet(source(), f"file://{tmp_path}/out.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home folder, and a working folder beside it that stays empty."""
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(work)
+    yield home
+    assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize("write", [write_parquet, write_csv, partial(write_duckdb, table="t")])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_tilde_is_the_home_folder(source, home, write, kind):
+    write(source(), kind("~/folder/out"))
+    assert [str(path.relative_to(home)) for path in home.rglob("*")] == ["folder", "folder/out"]
+
+
+def test_the_file_of_another_asset_in_the_home_folder_is_left_as_it_is(source, home):
+    write_parquet(source(), home / "out.parquet", asset="a")
+    with pytest.raises(DuneResultError, match="has been exported by the asset a, and b would"):
+        write_parquet(source(), "~/out.parquet", asset="b")
+
+
+@pytest.mark.parametrize("place", ["{folder}/link.parquet", "file://{folder}/link.parquet"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_what_it_names_is_written(source, tmp_path, place, there):
+    other, link = tmp_path / "other", tmp_path / "link.parquet"
+    other.mkdir()
+    if there:
+        (other / "real.parquet").touch()
+    link.symlink_to(other / "real.parquet")
+    write_parquet(source(), place.format(folder=tmp_path))
+    assert link.is_symlink()
+    assert pq.read_table(other / "real.parquet").num_rows > 0
+    assert [path.name for path in other.iterdir()] == ["real.parquet"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_what_is_no_file_is_not_replaced_by_one(source, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DuneResultError, match=r"pipe.csv cannot be written: .* is there and no file"):
+        write_csv(source(), tmp_path / "pipe.csv")
+    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 
 def test_what_cannot_be_written_is_refused(source, tmp_path):
