@@ -21,6 +21,7 @@ import dagster as dg
 from dagster_dune._execution.submissions.submission_record import acknowledged, event_with, words_under
 from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
+from dagster_dune.frames.executing import Log
 from dagster_dune.frames.uploads.options import SETTLE_SECONDS
 from dagster_dune.metadata import UNSETTLED_WRITE_TAG, WRITE_KEY
 
@@ -80,20 +81,37 @@ class _Begun:
     settles_at: float = 0.0
 
 
+@dataclass(frozen=True)
+class Step:
+    """The step that a write is made in.
+
+    Attributes:
+        instance: Where its run is stored.
+        run: Its run.
+        key: Its own key.
+        log: Where it tells what it does.
+    """
+
+    instance: dg.DagsterInstance
+    run: dg.DagsterRun
+    key: str
+    log: Log
+
+
 class WriteRecord:
     """One write of a step, among all of the instance.
 
     Args:
-        context: Of the step.
+        step: The step.
         write: What is written.
     """
 
-    def __init__(self, context: dg.OpExecutionContext | dg.AssetExecutionContext, write: Write) -> None:
-        self._instance = context.instance
-        self._run = context.run
-        self._step_key = _step_key(context)
+    def __init__(self, step: Step, write: Write) -> None:
+        self._instance = step.instance
+        self._run = step.run
+        self._step_key = step.key
+        self._log = step.log
         self._write = write
-        self._log = context.log
         self._id = uuid.uuid4().hex[:12]
         self._began_at = 0.0
 
@@ -213,18 +231,25 @@ def write_record(context: object, write: Write) -> WriteRecord | None:
     """Make the record of a write; there is none outside of steps.
 
     Args:
-        context: Where it is made.
+        context: Where it is made: by an op, an asset, a check, an IO manager or a hook, or elsewhere.
         write: What is written.
     """
-    if not isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext):
-        return None
     try:
-        return WriteRecord(context, write)
-    except dg.DagsterError:  # an asset that a test calls like a function
+        step = _step_of(context)
+    except dg.DagsterError:  # a context that a test has made, or of a value that is loaded outside of runs
         return None
+    return None if step is None else WriteRecord(step, write)
 
 
-def _step_key(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> str:
-    op = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
+def _step_of(context: Any) -> Step | None:
+    if isinstance(context, dg.HookContext):
+        run = context.instance.get_run_by_id(context.run_id)
+        return None if run is None else Step(context.instance, run, context.step_key, context.log)
+    if isinstance(context, dg.InputContext | dg.OutputContext):
+        step: Any = context.step_context
+        return Step(step.instance, step.dagster_run, step.step.key, context.log)
+    if not isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext):
+        return None
+    op = context if isinstance(context, dg.OpExecutionContext) else context.op_execution_context
     mapping_key = op.get_mapping_key()
-    return str(op.op_handle) + (f"[{mapping_key}]" if mapping_key else "")
+    return Step(op.instance, op.run, str(op.op_handle) + (f"[{mapping_key}]" if mapping_key else ""), op.log)

@@ -15,9 +15,10 @@ from databases import EACH_DATABASE, database_of_test, instance_of
 from waiting import wait_until
 
 from dagster_dune._execution.submissions import write_record
-from dagster_dune._execution.submissions.write_record import Write, WriteRecord
+from dagster_dune._execution.submissions.write_record import Step, Write, WriteRecord
 from dagster_dune.errors import DuneUploadError
 from dagster_dune.metadata import WRITE_KEY
+from dagster_dune.resource import DuneResource
 
 TABLE = "dune.acme.labels"
 INSERT = "/api/v1/uploads/acme/labels/insert"
@@ -179,6 +180,74 @@ def test_what_was_killed_is_waited_for_by_writes_that_settle_sooner(write, insta
     (said,) = waited(instance, write(settle_seconds=0.0))
     assert first.run_id in said
     assert sum(clock) == pytest.approx(600, abs=60)
+
+
+class InUploads(dg.ConfigurableIOManager):
+    """Writes what an asset returns to Dune, and whatever it is asked to when an input is read."""
+
+    dune: DuneResource
+
+    def handle_output(self, context, obj):
+        self.dune.write_table(obj, TABLE, context=context)
+
+    def load_input(self, context):
+        self.dune.write_table([{"n": 1}, {"n": 2}], TABLE, context=context)
+
+
+@dg.asset(io_manager_key="in_uploads")
+def returned():
+    return [{"n": 1}, {"n": 2}]
+
+
+@dg.asset(deps=["labels"], ins={"given": dg.AssetIn("returned", input_manager_key="in_uploads")})
+def reading(given): ...
+
+
+@dg.asset_check(asset="labels")
+def checking(context: dg.AssetCheckExecutionContext, dune: DuneResource):
+    dune.write_table([{"n": 1}, {"n": 2}], TABLE, context=context)
+    return dg.AssetCheckResult(passed=True)
+
+
+@dg.success_hook(required_resource_keys={"dune"})
+def hook(context):
+    context.resources.dune.write_table([{"n": 1}, {"n": 2}], TABLE, context=context)
+
+
+@dg.op
+def hooked(): ...
+
+
+@dg.job(hooks={hook})
+def hooked_job():
+    hooked()
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        dg.define_asset_job("job", "returned"),
+        dg.define_asset_job("job", "reading"),
+        dg.define_asset_job("job", dg.AssetSelection.checks(checking)),
+        hooked_job,
+    ],
+    ids=["an IO manager's output", "an IO manager's input", "a check", "a hook"],
+)
+def test_whatever_writes_in_a_step_waits_and_is_waited_for(job, write, instance, resource, dune, clock):
+    resources = {"dune": resource, "in_uploads": InUploads(dune=resource)}
+    defs = dg.Definitions([returned, reading], asset_checks=[checking], jobs=[job], resources=resources)
+
+    dune.inject("reset", method="POST", path=INSERT, when="after")
+    assert not write().success
+    run = defs.resolve_job_def(job.name).execute_in_process(instance=instance, resources=resources)
+    assert len(waited(instance, run)) == 1
+    assert words(instance, run.run_id) == ["begun", "sent", "ended"]
+    dune.inject("reset", method="POST", path=INSERT, when="after")
+    left = defs.resolve_job_def(job.name).execute_in_process(
+        instance=instance, resources=resources, raise_on_error=False
+    )
+    (said,) = waited(instance, write())
+    assert left.run_id in said
 
 
 def test_another_partition_is_not_waited_for(write, instance, dune, clock):
@@ -388,9 +457,8 @@ def test_of_writes_that_begin_at_the_same_moment_one_goes_on_at_a_time(stored):
 
     def write(number):
         run = stored.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-        step = {"instance": stored, "run": run, "log": logging.getLogger(__name__), "op_handle": "labels"}
-        context = SimpleNamespace(**step, get_mapping_key=lambda: None)
-        record = WriteRecord(context, Write(TABLE, replaces=True, marker=None, settle_seconds=600.0))
+        step = Step(stored, run, "labels", logging.getLogger(__name__))
+        record = WriteRecord(step, Write(TABLE, replaces=True, marker=None, settle_seconds=600.0))
         begun.wait()
         record.begin()
         inside.add(number)
