@@ -1,5 +1,6 @@
 """`build_dune_upload`: a frame that Python makes as a table on Dune, and as the asset that lineage knows it by."""
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -134,6 +135,7 @@ def build_dune_upload(
     spec = (translator or DagsterDuneTranslator()).get_asset_spec(reference)
 
     def decorate(make: Callable[..., Any]) -> dg.AssetsDefinition:
+        _check_returns(make, table)
         parameters = list(inspect.signature(make).parameters.values())
         takes_context = bool(parameters) and parameters[0].name in ("context", "_context", "_")
         given = parameters[1:] if takes_context else parameters
@@ -147,6 +149,8 @@ def build_dune_upload(
                 WriteOptions(**options, **marking)  # checked before the rows are made
             dune: DuneResource = arguments[resource_key] if takes_dune else arguments.pop(resource_key)
             frame = make(context, **arguments) if takes_context else make(**arguments)
+            if inspect.iscoroutine(frame):
+                frame = asyncio.run(frame)
             written = dune.write_table(frame, table, context=context, **options, **marking)
             return dg.MaterializeResult(metadata={**_row_counts(written, mode, partitions), CREDITS: written.credits})
 
@@ -175,6 +179,14 @@ def build_dune_upload(
         )(upload)
 
     return decorate
+
+
+def _check_returns(make: Callable[..., Any], table: str) -> None:
+    if inspect.isgeneratorfunction(make) or inspect.isasyncgenfunction(make):
+        raise DuneConfigurationError(
+            f"{make.__name__} yields, and what becomes the table {table} is one frame that a function returns.",
+            hint="Return a frame, a record batch reader, or the rows in a list.",
+        )
 
 
 def _partitions(context: dg.AssetExecutionContext) -> Sequence[str]:

@@ -1,5 +1,7 @@
 """`build_dune_upload`: a table on Dune as an asset, in the graph that lineage makes."""
 
+import asyncio
+
 import dagster as dg
 import polars as pl
 import pytest
@@ -205,6 +207,31 @@ def test_a_partition_that_can_be_no_marker_is_refused_before_the_rows_are_made(r
     with pytest.raises(DuneConfigurationError, match=r"marker=.* cannot be used"):
         dg.materialize([never], resources={"dune": resource}, instance=instance, partition_key="it's")
     assert (made, dune.journal()) == ([], [])
+
+
+def test_a_function_may_be_asynchronous(resource, instance):
+    @build_dune_upload(LABELS)
+    async def slowly(context: dg.AssetExecutionContext, number: int):
+        await asyncio.sleep(0)
+        return [{"n": number}]
+
+    result = dg.materialize([number, slowly], resources={"dune": resource}, instance=instance)
+    (event,) = result.asset_materializations_for_node(slowly.op.name)
+    assert event.metadata["dagster/row_count"].value == 1
+
+
+def rows_one_by_one():
+    yield {"n": 1}
+
+
+async def rows_some_time():
+    yield {"n": 1}
+
+
+@pytest.mark.parametrize("make", [rows_one_by_one, rows_some_time])
+def test_a_function_that_yields_is_refused_at_load(make):
+    with pytest.raises(DuneConfigurationError, match=rf"{make.__name__} yields, .* one frame .* in a list"):
+        build_dune_upload(LABELS)(make)
 
 
 def test_a_marker_is_of_rows_that_are_appended():

@@ -272,12 +272,12 @@ def _made(log: _Log, run_id: str | None, partition_key: str | None) -> _Made:
             hint="Give a partition_key, or partition_keys; build_dune_export takes partitions_def.",
         )
     execution_id = _raw(materialization, EXECUTION_ID)
-    if execution_id is None:
+    if not isinstance(execution_id, str) or not execution_id:
         raise DuneResultError(
             f"The latest materialization of {name} names no execution on Dune ({EXECUTION_ID}).",
             hint="It is no asset of Dune, or somebody has reported it as materialized: then materialize it again.",
         )
-    return _Made(partition_key, str(execution_id), made_in, extent_of(materialization.metadata, partition_key) or 1)
+    return _Made(partition_key, execution_id, made_in, extent_of(materialization.metadata, partition_key) or 1)
 
 
 def _raw(materialization: dg.AssetMaterialization, key: str) -> Any:

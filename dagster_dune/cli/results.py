@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dagster_dune._formatting import without_password
 from dagster_dune.api.endpoints.base import QUERY_DIGITS
 from dagster_dune.cli.environment import client_of_environment
 from dagster_dune.cli.failures import failed
@@ -58,13 +59,14 @@ def results(
             )
     except DuneError as error:
         raise failed(error) from error
-    console.print(f"{output}: {export.rows:,} rows, {export.bytes:,} bytes read.", highlight=False, markup=False)
+    told = f"{without_password(output)}: {export.rows:,} rows, {export.bytes:,} bytes read."
+    console.print(told, highlight=False, markup=False)
 
 
 def _kind(output: str) -> str:
     kind = PurePath(output).suffix.lower().removeprefix(".")
     if kind not in ("parquet", "csv", "ndjson"):
-        raise DuneConfigurationError(f"{output} ends with none of .parquet, .csv and .ndjson.")
+        raise DuneConfigurationError(f"{without_password(output)} ends with none of .parquet, .csv and .ndjson.")
     return kind
 
 

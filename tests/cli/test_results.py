@@ -98,3 +98,9 @@ def test_a_file_can_be_a_url(run, kind):
     done = run("5", "-o", url)
     assert done.exit_code == 0, done.output
     assert fsspec.filesystem("memory").size(url) > 0
+
+
+@pytest.mark.parametrize("kind", ["parquet", "xlsx"])
+def test_the_password_of_a_url_is_printed_nowhere(run, kind):
+    done = run("5", "-o", f"memory://user:pa55word@host/out.{kind}")
+    assert f"memory://user:***@host/out.{kind}" in done.output

@@ -26,6 +26,7 @@ from dagster_dune.api.endpoints.base import comma_separated
 from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.http.paging import cut
 from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.metadata import EXECUTION_ID
 
 KEY = dg.AssetKey(["dune", "numbers_1"])
 ASSETS = build_dune_assets(DuneCatalog(queries=[Query(query_id=1, slug="numbers")]))
@@ -84,8 +85,9 @@ def test_a_key_may_be_written_as_it_is_shown(materialized, resource):
         list(resource.get_rows(materialized, "other"))
 
 
-def test_a_materialization_that_somebody_else_has_reported_names_no_execution(instance, resource):
-    instance.report_runless_asset_event(dg.AssetMaterialization(KEY))
+@pytest.mark.parametrize("named", [{}, {EXECUTION_ID: ""}, {EXECUTION_ID: 7}, {EXECUTION_ID: True}])
+def test_a_materialization_that_somebody_else_has_reported_names_no_execution(instance, resource, named):
+    instance.report_runless_asset_event(dg.AssetMaterialization(KEY, metadata=named))
     with pytest.raises(
         DuneResultError,
         match=r"numbers_1 names no execution.* reported it as materialized",
