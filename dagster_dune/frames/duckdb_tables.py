@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -225,28 +226,42 @@ def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wa
             return
 
 
-def _apart(act: Callable[[list[Any]], None]) -> None:
+@dataclass(frozen=True)
+class _Attempt:
+    """What another thread may stop, until it is committed."""
+
+    connections: list[Any] = field(default_factory=list)
+    is_unwanted: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        if self.is_unwanted.is_set():
+            raise InterruptedError("Whoever waits for it has been interrupted.")
+
+
+def _apart(act: Callable[[_Attempt], None]) -> None:
     """Work in a thread of its own, where no signal comes: DuckDB makes an error of its own of what a handler raises."""
-    connections: list[Any] = []
+    attempt = _Attempt()
     done: Future[None] = Future()
 
     def run() -> None:
         try:
-            act(connections)
+            act(attempt)
         except BaseException as error:
             done.set_exception(error)
         else:
             done.set_result(None)
 
     def stop() -> None:
-        while not done.done():  # what begins after an interrupt is not interrupted by it
-            for connection in connections:
+        attempt.is_unwanted.set()
+        while thread.is_alive() and not done.done():  # what begins after an interrupt is not interrupted by it
+            for connection in attempt.connections:
                 with suppress(Exception):  # it has been closed meanwhile
                     connection.interrupt()
             wait([done], PAUSE_SECONDS)
 
-    threading.Thread(target=run, name="dune-duckdb").start()
+    thread = threading.Thread(target=run, name="dune-duckdb")
     try:
+        thread.start()
         wait([done])
     except BaseException:
         uninterrupted(stop)
@@ -254,13 +269,15 @@ def _apart(act: Callable[[list[Any]], None]) -> None:
     done.result()
 
 
-def _one_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], connections: list[Any]) -> None:
+def _one_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], attempt: _Attempt) -> None:
     with _ONE_WRITER, _transaction(duckdb, database) as connection:
-        connections.append(connection)
+        attempt.connections.append(connection)
         try:
+            attempt.check()
             work(connection)
+            attempt.check()
         finally:
-            connections.clear()
+            attempt.connections.clear()
 
 
 def _is_busy(duckdb: Any, error: Exception) -> bool:

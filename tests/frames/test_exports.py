@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import wait as really_wait
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.spec import AbstractFileSystem
 from result_server import ResultServer
+from waiting import wait_until
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
 from dagster_dune.frames import duckdb_tables, exports
@@ -436,6 +438,36 @@ def test_an_interrupt_while_duckdb_copies_is_an_interrupt(tmp_path, monkeypatch)
         monkeypatch.setattr(duckdb_tables, "_copy", work)
         with pytest.raises(KeyboardInterrupt):
             write_duckdb(RandomNumbers(1), tmp_path / "a.duckdb", "t")
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_what_was_interrupted_before_its_turn_is_not_written(tmp_path, monkeypatch, is_waiting):
+    start = threading.Thread.start
+    another_writer = duckdb_tables._ONE_WRITER
+
+    def start_and_interrupt(thread):
+        start(thread)
+        if thread.name == "dune-duckdb":
+            raise KeyboardInterrupt
+
+    def wait(futures, seconds=None):
+        if seconds is None:
+            raise KeyboardInterrupt
+        if another_writer.locked():
+            another_writer.release()
+        return really_wait(futures, seconds)
+
+    if not is_waiting:
+        monkeypatch.setattr(threading.Thread, "start", start_and_interrupt)
+    monkeypatch.setattr(duckdb_tables, "wait", wait)
+    another_writer.acquire()
+    with pytest.raises(KeyboardInterrupt):
+        write_duckdb(RandomNumbers(1), tmp_path / "a.duckdb", "t")
+    if another_writer.locked():
+        another_writer.release()
+    wait_until(lambda: not any(thread.name == "dune-duckdb" for thread in threading.enumerate()))
+    with duckdb.connect(tmp_path / "a.duckdb") as connection:
+        assert connection.sql("SHOW TABLES").fetchall() == []
 
 
 def test_partitions_that_are_written_at_once_are_all_there(source, tmp_path):
