@@ -262,7 +262,8 @@ def _apart(act: Callable[[_Attempt], None]) -> None:
     thread = threading.Thread(target=run, name="dune-duckdb")
     try:
         thread.start()
-        wait([done])
+        while wait([done], PAUSE_SECONDS).not_done:  # whoever waits for long may not see a signal before the end
+            pass
     except BaseException:
         uninterrupted(stop)
         raise
