@@ -1,11 +1,12 @@
 """`build_dune_assets` and `@dune_assets`: a catalog's matviews and queries as one Dagster asset definition."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import dagster as dg
 
 from dagster_dune._execution.event_stream import DuneEvent
+from dagster_dune._specs.arguments import check_catalog, check_choice, check_instance
 from dagster_dune._specs.asset_set import register, remember_translator
 from dagster_dune._specs.specs import asset_specs
 from dagster_dune.catalog.catalog import DuneCatalog
@@ -68,6 +69,7 @@ def dune_assets(
 
     Raises:
         DuneCatalogError: Nothing is selected, two objects get one asset key, or a check is of nothing that is there.
+        DuneConfigurationError: An argument is none that it can be.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, DuneResource, MaterializedView, dune_assets
@@ -78,6 +80,9 @@ def dune_assets(
         >>> [key.to_user_string() for key in acme.keys]
         ['dune/acme/result_daily']
     """
+    check_catalog(catalog)
+    check_choice("query_views", query_views, get_args(QueryViews))
+    check_instance("translator", translator, DagsterDuneTranslator)
     translator = translator or DagsterDuneTranslator()
     catalog, specs, check_specs = asset_specs(
         catalog.with_checks(checks) if checks else catalog,
@@ -157,6 +162,7 @@ def build_dune_assets(
 
     Raises:
         DuneCatalogError: Nothing is selected, two objects get one asset key, or a check is of nothing that is there.
+        DuneConfigurationError: An argument is none that it can be.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, MaterializedView, Query, build_dune_assets
@@ -168,6 +174,7 @@ def build_dune_assets(
         >>> sorted(key.to_user_string() for key in assets.keys)
         ['dune/acme/result_daily', 'dune/top_pools_42']
     """
+    check_choice("pipeline_form", pipeline_form, get_args(PipelineForm))
 
     @dune_assets(
         catalog=catalog,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import dagster as dg
 
+from dagster_dune._specs.arguments import check_each
 from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.assets import build_dune_assets
 from dagster_dune.catalog.names import ReferenceKind
@@ -109,8 +110,8 @@ def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
         All of them.
 
     Raises:
-        DuneConfigurationError: Two definitions have the same name, or two resources the same key; or a job selects the
-            kind that matviews had in 0.1.
+        DuneConfigurationError: Two definitions have the same name, or two resources the same key; a job selects the
+            kind that matviews had in 0.1; or a part is none.
         DuneCatalogError: Two of them make the same asset.
 
     Examples:
@@ -126,6 +127,7 @@ def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
         >>> sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs())
         ['dune/acme/result_daily', 'dune/query_42']
     """
+    check_each("merge_dune_definitions", parts, dg.Definitions)
     makers: dict[dg.AssetKey, str] = {}
     resources: dict[str, Any] = {}
     _check_names(parts)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
 import dagster as dg
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator, model_validator
 
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
 from dagster_dune._execution.result_methods import ResultMethods
 from dagster_dune._execution.table_methods import TableMethods
+from dagster_dune._specs.arguments import check_settings
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
@@ -66,7 +67,7 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
         DuneResource(base_url=None)
 
     Raises:
-        DuneConfigurationError: The key is empty, the address unsafe, or a number out of range.
+        DuneConfigurationError: The key is empty, the address unsafe, a number out of range, or a setting unknown.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -125,6 +126,12 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
 
     _runs: WeakSet[Generator[DuneEvent]] = PrivateAttr(default_factory=WeakSet)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: Any) -> Any:
+        check_settings(cls, given)
+        return given
+
     @field_validator("api_key", mode="plain")
     @classmethod
     def _hidden(cls, key: object) -> object:
@@ -162,11 +169,11 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
             raise DuneConfigurationError(f"{info.field_name} must not be negative, but is {number}.")
         return number
 
-    @field_validator("reads_per_minute")
+    @field_validator("reads_per_minute", "max_nodes")
     @classmethod
-    def _at_least_one(cls, number: int | None) -> int | None:
+    def _at_least_one(cls, number: int | None, info: ValidationInfo) -> int | None:
         if number is not None and number < 1:
-            raise DuneConfigurationError(f"reads_per_minute must be at least 1, but is {number}.")
+            raise DuneConfigurationError(f"{info.field_name} must be at least 1, but is {number}.")
         return number
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 import dagster as dg
 
 from dagster_dune._formatting import abbreviated
+from dagster_dune._specs.arguments import check_definitions
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns, listed
 from dagster_dune.catalog.selection import select as matching
@@ -36,6 +37,7 @@ def build_dune_asset_selection(
 
     Raises:
         DuneCatalogError: A pattern matches nothing, or no asset is selected.
+        DuneConfigurationError: `assets` is no list of definitions.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query, build_dune_assets
@@ -92,7 +94,8 @@ def build_schedule_from_dune_selection(
 
     Raises:
         DuneCatalogError: A pattern matches nothing, or what it matches cannot be one job.
-        DuneConfigurationError: `partitions_per_tick` is less than one, or set where there are no time partitions.
+        DuneConfigurationError: `partitions_per_tick` is less than one, or set where there are no time partitions; or
+            `assets` is no list of definitions.
     """
     keys = _keys(assets, select, exclude)
     partitions_def = _partitions_def(assets, keys, job_name, repeat_unpartitioned=repeat_unpartitioned)
@@ -139,6 +142,7 @@ def _description(
 
 
 def _keys(assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patterns) -> set[dg.AssetKey]:
+    check_definitions(assets)
     keys = set[dg.AssetKey]()
     definitions = [DuneAssetSet.of_definition(definition) for definition in assets]
     check_patterns([dune.catalog for dune in definitions], select, exclude)

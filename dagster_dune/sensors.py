@@ -13,6 +13,7 @@ from dagster_dune._formatting import abbreviated
 from dagster_dune._refreshes.polling import PollingRound, RefreshPoller, RequestBudget, cursor_of, start_of
 from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
 from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
+from dagster_dune._specs.arguments import check_definitions
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns
 from dagster_dune.catalog.selection import select as matching
@@ -66,7 +67,8 @@ def build_dune_refresh_sensor(
 
     Raises:
         DuneCatalogError: A pattern matches nothing, or nothing is left to watch.
-        DuneConfigurationError: The ticks would send more requests than the plan allows, or a number is out of range.
+        DuneConfigurationError: The ticks would send more requests than the plan allows, a number is out of range, or
+            `assets` is no list of definitions.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, MaterializedView, build_dune_assets
@@ -75,6 +77,7 @@ def build_dune_refresh_sensor(
         'dune_refresh_sensor'
     """
     _check_budget(minimum_interval_seconds, max_requests_per_tick, max_seconds_per_tick, reads_per_minute)
+    check_definitions(assets)
     check_patterns([DuneAssetSet.of_definition(definition).catalog for definition in assets], select, exclude)
     selected = sorted(
         (asset for definition in assets for asset in _selected(definition, select, exclude)),

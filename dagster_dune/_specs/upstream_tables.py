@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dagster_dune._specs.arguments import check_each
 from dagster_dune._specs.asset_set import registered_catalog
 from dagster_dune._specs.specs import upstream_names
 from dagster_dune.catalog.names import Reference
@@ -26,6 +27,7 @@ def build_dune_upstream_specs(
 
     Raises:
         DuneCatalogError: A definition is not of this library.
+        DuneConfigurationError: An argument is no definition.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query, build_dune_assets
@@ -33,6 +35,7 @@ def build_dune_upstream_specs(
         >>> [(spec.key.to_user_string(), spec.group_name) for spec in build_dune_upstream_specs(assets)]
         [('dune/dex/trades', 'dune_tables')]
     """
+    check_each("build_dune_upstream_specs", definitions, dg.AssetsDefinition)
     translator = translator or DagsterDuneTranslator()
     made = {key for definition in definitions for key in definition.keys}
     specs: dict[dg.AssetKey, dg.AssetSpec] = {}
