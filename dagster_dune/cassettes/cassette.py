@@ -92,8 +92,9 @@ class Cassette:
             ]
             salt, format_ = document["salt"], document["format"]
         except (OSError, ValueError, TypeError, KeyError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else error
             raise DuneConfigurationError(
-                f"{path} is no cassette that can be read: {error}.", hint="dagster-dune record makes one."
+                f"{path} is no cassette that can be read: {why}.", hint="dagster-dune record makes one."
             ) from error
         if format_ != FORMAT:
             raise DuneConfigurationError(f"{path} is of another format: {format_!r}.", hint="Record it again.")

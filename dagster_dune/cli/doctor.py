@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dagster_dune.cli.environment import client_of_environment
+from dagster_dune.cli.failures import cannot_be_written
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def _check_place(file: Path) -> None:
     Raises:
         typer.BadParameter: It cannot.
     """
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise typer.BadParameter(f"{file} cannot be written: its folder is not there, or closed to you.")
+    if why := cannot_be_written(file):
+        raise typer.BadParameter(why)
 
 
 def _client(report: Report) -> DuneApiClient:
@@ -145,11 +145,12 @@ def _show(report: Report, console: Console) -> None:
     facts = Table(title="The account", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     for fact in report.facts:
         facts.add_row(Text(fact.what), Text(fact.said), style="yellow" if fact.is_trouble else None)
-    console.print(facts)
+    if report.facts:
+        console.print(facts)
     if not report.failure or report.has_tried:
         console.print(_findings(report))
     if report.failure:
-        console.print(report.failure, style="red", markup=False)
+        console.print(report.failure, style="red", markup=False, soft_wrap=True)
 
 
 def _findings(report: Report) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -19,8 +20,19 @@ def failed(error: Exception) -> typer.Exit:
     return typer.Exit(1)
 
 
+def cannot_be_written(file: Path) -> str:
+    """Return why a file cannot be written; nothing where it can. To be asked before what it is to hold is paid for."""
+    if os.access(file if file.exists() else file.parent, os.W_OK):
+        return ""
+    return f"{file} cannot be written: its folder is not there, or closed to you."
+
+
 class Commands(TyperGroup):
     """All commands; where what one prints or writes finds no room, it ends with one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _join_lines(self)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command that the words of a shell name."""
@@ -36,6 +48,14 @@ class Commands(TyperGroup):
             )
             _forget_output()
             sys.exit(1)
+
+
+def _join_lines(command: Any) -> None:
+    """Let paragraphs of the help be broken by the terminal: typer keeps the lines that the source has."""
+    if command.help:
+        command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
+    for below in getattr(command, "commands", {}).values():
+        _join_lines(below)
 
 
 def _forget_output() -> None:

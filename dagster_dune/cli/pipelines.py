@@ -17,6 +17,8 @@ from dagster_dune.errors import DuneError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import dagster as dg
+
     from dagster_dune.api.models import PipelineStatus
 
 PIPELINE = "The execution id of a pipeline."
@@ -70,19 +72,31 @@ def _pipelines(pipeline_or_run: str) -> Sequence[str]:
         run_id = str(uuid.UUID(pipeline_or_run))
     except ValueError:
         return [pipeline_or_run]
-    import dagster as dg  # noqa: PLC0415  (slow to import)
-
     from dagster_dune.runs import pipelines_of_run  # noqa: PLC0415
 
-    if "DAGSTER_HOME" not in os.environ:
-        raise DuneError("DAGSTER_HOME is not set, so that no run can be looked up.", hint="Or name the pipeline.")
-    with dg.DagsterInstance.get() as instance:
+    with _instance_at_home() as instance:
         pipelines = pipelines_of_run(instance, run_id)
     if not pipelines:
         raise DuneError(
             f"Run {run_id} has started no pipeline.", hint="A retry may have taken another run's over; its log says so."
         )
     return pipelines
+
+
+def _instance_at_home() -> dg.DagsterInstance:
+    """The instance of DAGSTER_HOME, which may be none, or one that cannot be read."""
+    import dagster as dg  # noqa: PLC0415  (slow to import)
+    import yaml  # noqa: PLC0415
+
+    home = os.environ.get("DAGSTER_HOME")
+    hint = "Set DAGSTER_HOME to the folder of the instance that has the run, or give the id of a pipeline."
+    if not home:
+        raise DuneError("DAGSTER_HOME is not set, so that no run can be looked up.", hint=hint)
+    try:
+        return dg.DagsterInstance.get()
+    except (dg.DagsterError, yaml.YAMLError, OSError) as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise DuneError(f"The Dagster instance of DAGSTER_HOME={home} cannot be opened: {why}.", hint=hint) from error
 
 
 def _show(answer: PipelineStatus) -> None:

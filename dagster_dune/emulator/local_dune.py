@@ -106,10 +106,15 @@ class LocalDune:
 def _open_engine(database: Path | None, max_bytes: int, http_answers: Mapping[str, str]) -> Engine:
     import duckdb  # noqa: PLC0415 - heavy, and only the emulator needs it
 
+    if database and not database.parent.is_dir():
+        raise DuneConfigurationError(
+            f"The database {database} cannot be opened: there is no folder {database.parent}.",
+            hint="Make it, or name another file.",
+        )
     try:
         return Engine(database, max_bytes, http_answers)
     except duckdb.Error as error:
         raise DuneConfigurationError(
-            f"The database {database} cannot be opened: {error}",
+            f"The database {database} cannot be opened: {str(error).rstrip('.')}.",
             hint="Stop the process that has it open, or name another file.",
         ) from error

@@ -346,3 +346,23 @@ def test_no_name_of_a_table_stays(team, name):
     assert shown["sql_id"] in shown["error"]
     assert anonymous.path(f"/api/v1/materialized-views/{real}").endswith(shown["sql_id"])
     assert anonymous.with_real_names(shown["sql_id"]) == real
+
+
+def test_a_place_where_nothing_can_be_written_is_told_before_the_command_runs(real, tmp_path):
+    ran = tmp_path / "ran"
+    words = ["record", "-o", str(tmp_path / "nowhere" / "tape.json"), "--", "touch", str(ran)]
+    done = CliRunner().invoke(app, words, env={"DUNE_API_BASE_URL": real.url})
+    assert done.exit_code == 1
+    assert f"{tmp_path / 'nowhere' / 'tape.json'} cannot be written: its folder is not there, or closed to you. " in (
+        done.output
+    )
+    assert not ran.exists()
+
+
+def test_another_json_is_told_what_it_lacks(tmp_path):
+    other = tmp_path / "catalog.json"
+    other.write_text('{"version": 1}')
+    with pytest.raises(
+        DuneConfigurationError, match=r"no cassette that can be read: it has no 'interactions'\. dagster"
+    ):
+        Cassette.read(other)

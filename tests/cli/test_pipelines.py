@@ -105,3 +105,25 @@ def test_a_run_that_has_sent_nothing(invoke, tmp_path, monkeypatch):
     done = invoke("cancel", run.run_id)
     assert done.exit_code == 1
     assert f"Run {run.run_id} has started no pipeline. A retry may have taken another run's over" in done.output
+
+
+@pytest.mark.parametrize(
+    ("home", "words"),
+    [("", "DAGSTER_HOME is not set"), ("here", "must be an absolute path"), ("/no/such/folder", "does not exist")],
+)
+def test_a_home_that_is_none_is_told(invoke, monkeypatch, home, words):
+    monkeypatch.setenv("DAGSTER_HOME", home)
+    done = invoke("cancel", "00000000-0000-4000-8000-000000000000")
+    assert done.exit_code == 1
+    assert words in done.output
+    assert (
+        "Set DAGSTER_HOME to the folder of the instance that has the run, or give the id of a pipeline." in done.output
+    )
+
+
+def test_an_instance_that_cannot_be_read_is_told(invoke, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text("storage: [")
+    done = invoke("cancel", "00000000-0000-4000-8000-000000000000")
+    assert done.exit_code == 1
+    assert f"The Dagster instance of DAGSTER_HOME={tmp_path} cannot be opened: " in done.output

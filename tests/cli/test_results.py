@@ -104,3 +104,11 @@ def test_a_file_can_be_a_url(run, kind):
 def test_the_password_of_a_url_is_printed_nowhere(run, kind):
     done = run("5", "-o", f"memory://user:pa55word@host/out.{kind}")
     assert f"memory://user:***@host/out.{kind}" in done.output
+
+
+def test_no_bar_is_drawn_where_there_is_no_terminal(run, tmp_path):
+    done = run("5", "-o", str(tmp_path / "a-long-name-so-that-the-line-is-longer-than-any-console.csv"))
+    (line,) = done.output.splitlines()
+    assert line.partition("console.csv: ")[2].startswith("3 rows, ")
+    refused = run("5", "-o", str(tmp_path / "x.csv"), "--columns", "nope")
+    assert refused.output == "The result has no column 'nope'. It has n, t, b, d.\n"

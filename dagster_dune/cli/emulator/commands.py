@@ -27,7 +27,7 @@ DEFAULT_KEY = "emulator-key"
 @takes_server_options
 def start(
     options: ServerOptions,
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 8787,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8787,
     api_key: Annotated[str, typer.Option(help="The key that clients must send.")] = DEFAULT_KEY,
 ) -> None:
     """Run a local Dune until Ctrl-C."""
@@ -46,7 +46,7 @@ def start(
 def execute(
     options: ServerOptions,
     command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 0,
     api_key: Annotated[
         str | None,
         typer.Option(

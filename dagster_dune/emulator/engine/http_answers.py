@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from dagster_dune.errors import DuneConfigurationError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_REQUEST = re.compile(r"((GET|POST) )?\s*https?://", re.IGNORECASE)
 _HINT = "Map each URL, or `POST` and the URL, to the text or the JSON that it answers."
 
 
@@ -41,6 +43,9 @@ def answers_of(content: object, source: str) -> dict[str, str]:
     """
     if not isinstance(content, Mapping) or not all(isinstance(url, str) for url in content):
         raise DuneConfigurationError(f"{source} holds no answers by their URLs.", hint=_HINT)
+    for url in content:
+        if not _REQUEST.match(url):
+            raise DuneConfigurationError(f"{source} holds an answer of {url!r}, which is no URL.", hint=_HINT)
     return {
         url if " " in url.strip() else f"GET {url}": answer if isinstance(answer, str) else json.dumps(answer)
         for url, answer in content.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import socket
 import struct
@@ -20,6 +21,9 @@ from dagster_dune.errors import DuneConfigurationError
 
 NO_LINGER = struct.pack("ii", 1, 0)
 """The socket option that makes a close a reset."""
+
+OTHER_PORT = "Choose another port, or 0 for any free one."
+OTHER_HOST = "Choose another host: 127.0.0.1 lets in this machine alone, 0.0.0.0 all."
 
 
 class ServerThread:
@@ -93,8 +97,10 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        number = getattr(error, "errno", None) or 0
+        is_of_host = number < 0 or number == errno.EADDRNOTAVAIL  # names have numbers of their own
+        why = (getattr(error, "strerror", None) or str(error)).partition(" (while attempting")[0].rstrip(".")
         raise DuneConfigurationError(
-            f"The emulator cannot listen on {host} port {port}: {error.strerror or error}.",
-            hint="Choose another port, or 0 for any free one.",
+            f"The emulator cannot listen on {host} port {port}: {why}.", hint=OTHER_HOST if is_of_host else OTHER_PORT
         ) from error

@@ -121,3 +121,40 @@ def test_what_else_is_assumed_has_two_sides():
     done = CliRunner().invoke(app, ["emulator", "exec", "--assume", "csv-null", "--", "true"])
     assert done.exit_code == 1
     assert "--assume csv-null does not say what holds instead. Write ID=OTHER" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "65536"], "Invalid value for '--port'"),
+        (["--port", "-1"], "Invalid value for '--port'"),
+        (["--host", "no-such-host.invalid"], "Choose another host: 127.0.0.1 lets in this machine alone, 0.0.0.0 all."),
+        (
+            ["--database", "nowhere/dune.db"],
+            "nowhere/dune.db cannot be opened: there is no folder nowhere. Make it, or",
+        ),
+        (
+            ["--tables", "tables.yml"],
+            "tables.yml: 'queries' is not the name of a table: write <schema>.<table> or dune.",
+        ),
+        (["--tables", "tables.yml"], "dune.<team>.<table>. Write it as"),
+        (["--http-answers", "tables.yml"], "tables.yml holds an answer of 'queries', which is no URL. Map each URL"),
+    ],
+)
+def test_what_a_server_cannot_be_given_is_told_with_what_to_do(words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tables.yml").write_text("queries: {x.sql: varchar}")
+    done = CliRunner().invoke(app, ["emulator", "exec", *words, "--", "true"], env={"COLUMNS": "300"})
+    assert done.exit_code != 0
+    assert said in done.output
+
+
+def test_a_port_that_is_taken_is_told_without_the_words_of_sockets(dune):
+    port = dune.url.rpartition(":")[2]
+    done = CliRunner().invoke(app, ["emulator", "exec", "--port", port, "--", "true"])
+    assert f"127.0.0.1 port {port}: Address already in use. Choose another port, or 0 for any free one." in done.output
+
+
+def test_a_port_out_of_range_is_refused_in_python_too():
+    with pytest.raises(DuneConfigurationError, match=r"cannot listen on 127.0.0.1 port 70000: .*0-65535\. Choose"):
+        emulator_class()(port=70000).start()

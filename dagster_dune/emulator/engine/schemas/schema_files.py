@@ -71,13 +71,20 @@ def _checked(path: Path, columns: Iterable[tuple[str, str, str]]) -> Schema:
     schema: Schema = {}
     for table, column, type_ in columns:
         if not SAVED_QUERY.fullmatch(table):
-            duckdb_name(table)
+            _check_name(path, table)
         try:
             read_type(type_)
         except ValueError:
             raise SqlError(f"{path}: {table}.{column} has the type {type_!r}, which is none of Trino's") from None
         schema.setdefault(table.lower(), {})[column] = type_
     return schema
+
+
+def _check_name(path: Path, table: str) -> None:
+    try:
+        duckdb_name(table)
+    except SqlError as error:
+        raise SqlError(f"{path}: {error}") from None
 
 
 def _read_yaml(path: Path) -> SchemaFile:

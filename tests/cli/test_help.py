@@ -1,0 +1,18 @@
+"""What ``--help`` says."""
+
+import re
+
+from typer.testing import CliRunner
+
+from dagster_dune.cli import app
+
+
+def test_a_paragraph_is_broken_where_the_terminal_ends_and_not_where_the_source_does():
+    wide = {"COLUMNS": "200", "TERMINAL_WIDTH": "200"}
+    said = {
+        words: CliRunner().invoke(app, [*words.split(), "--help"], env=wide).output
+        for words in ("catalog pull", "doctor")
+    }
+    assert "the names of assets stay as they are. What an interrupted pull has read is kept" in said["catalog pull"]
+    assert "Exits with 0 where all that was tried holds" in said["doctor"]
+    assert not any(re.search(r"[a-z]\n +[a-z]", text.split("╭")[0]) for text in said.values())
