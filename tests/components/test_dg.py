@@ -369,7 +369,11 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
             "A run has no setting 'tier'",
         ),
         ("refresh_sensor:\n    max_requests_per_tick: 1000", 4, "the plan allows 40"),
-        ("checks:\n    - asset: query_9000000001\n      name: a b\n      kind: row_count", 6, "String should match"),
+        (
+            "checks:\n    - asset: query_9000000001\n      name: a b\n      kind: row_count",
+            6,
+            "letters, digits and _ alone, not",
+        ),
         ("checks:\n    - asset: query_9000000001\n      name: a\n      kind: rows", 5, "query_id"),
         ("translation:\n    for_query:\n      group_name: '{{ nothing }}'", 6, "'nothing' not found in scope"),
     ],

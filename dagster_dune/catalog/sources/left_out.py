@@ -14,6 +14,7 @@ from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck, check_consistent
+from dagster_dune.catalog.settings.wrong_values import wrong
 from dagster_dune.catalog.sources.file_ids import WAYS
 from dagster_dune.errors import DuneCatalogError
 
@@ -63,9 +64,10 @@ class LeftOut:
         try:
             yield
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
+            first = error.errors(include_url=False)[0]
+            words, hint = wrong(first)
             place = ".".join(map(str, first["loc"]))
-            self.add(f"{start}{place + ' is wrong: ' if place else ''}{first['msg']}.", names)
+            self.add(f"{start}{place + ' is wrong: ' if place else ''}{words}.{' ' * bool(hint)}{hint}", names)
         except DuneCatalogError as error:
             self.add(f"{start}{error}", names)
 

@@ -29,9 +29,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.settings.wrong_values import LONGEST_WORD
 from dagster_dune.catalog.sources.file_ids import IdPlace
 from dagster_dune.catalog.sources.files.header import Header
-from dagster_dune.catalog.sources.files.yaml_text import LONGEST_WORD, YamlText
+from dagster_dune.catalog.sources.files.yaml_text import YamlText
 from dagster_dune.catalog.sources.left_out import LeftOut
 from dagster_dune.errors import DuneCatalogError
 

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from dagster_dune.catalog.settings.wrong_values import LONGEST_WORD, wrong
 from dagster_dune.errors import DuneCatalogError
 
 LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the quick one, where libyaml is there
@@ -30,7 +31,6 @@ EXPECTED = {
 }
 """What is meant where a value is of another type, by what pydantic calls it, and how that is written."""
 
-LONGEST_WORD = 100
 NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -101,8 +101,9 @@ class YamlText:
             line, _ = _find(self._root, (*keys, *_refused(model, data)))
             raise self._error(line, f"in {self._what}: {error}") from error
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise self._wrong(model, keys, first) from error
+            all_wrong = error.errors(include_url=False)
+            unknown = (one for one in all_wrong if one["type"] == "extra_forbidden")
+            raise self._wrong(model, keys, next(unknown, all_wrong[0])) from error
 
     def line_of(self, *keys: str) -> int:
         """Return the line of the file on which a key stands, counted from 1."""
@@ -189,7 +190,8 @@ class YamlText:
             given = f", not {error['input'][:LONGEST_WORD]!r}" if isinstance(error["input"], str) else ""
             words, hint = expected
             return self._error(line, f"{'.'.join(keys)} in {self._what} must be {words}{given}.", hint=hint)
-        return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {error['msg']}.")
+        words, hint = wrong(error)
+        return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {words}.", hint=hint)
 
     def _too_deep(self, line: int) -> DuneCatalogError:
         return self._error(line, f"{self._what} is nested too deeply.", hint="Write one 'key: value' a line.")
