@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import dagster as dg
 from dagster.components import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, DuneEvents
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
@@ -32,6 +32,8 @@ from dagster_dune.components.fields import (
     ResolvedRefreshSensor,
     ResolvedRetryPolicy,
     ResolvedSchedules,
+    ResolvedSeconds,
+    positive_seconds,
     refuse_written_key,
     shared_resource,
 )
@@ -85,13 +87,12 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         description="What to read of the account, where there is one; else which objects become assets.",
     )
     exclude: list[str | int] | str | int = Field(default_factory=list, description="What to leave out of that.")
-    time_limit: float | None = Field(
+    time_limit: ResolvedSeconds = Field(
         default=DEFAULT_TIME_LIMIT,
-        gt=0,
         description="The seconds that reading the account may take. Dagster gives a code location 180 to load.",
     )
-    max_age: float | None = Field(
-        default=None, gt=0, description="The seconds after which a document is old enough for a warning."
+    max_age: ResolvedSeconds = Field(
+        default=None, description="The seconds after which a document is old enough for a warning."
     )
     resource: ResolvedDuneResource = Field(
         default_factory=shared_resource,
@@ -151,6 +152,11 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     _fetched: CatalogContents | None = PrivateAttr(default=None)
     _of_files: DuneCatalog | None = PrivateAttr(default=None)
+
+    @field_validator("time_limit", "max_age", mode="before")
+    @classmethod
+    def _positive(cls, seconds: Any) -> float | None:
+        return positive_seconds(seconds)
 
     @model_validator(mode="after")
     def _has_a_source(self) -> "DuneComponent":

@@ -189,6 +189,24 @@ def _refresh_sensor(context: dg.ResolutionContext, sensor: RefreshSensorModel | 
     return given
 
 
+def _seconds(context: dg.ResolutionContext, said: Any) -> float | None:
+    with located(context, dg.Model()):
+        return positive_seconds(context.resolve_value(said))
+
+
+def positive_seconds(seconds: Any) -> float | None:
+    """Return a duration, or none. In YAML a text comes this far, since it could be a template.
+
+    Raises:
+        DuneConfigurationError: It is no number, or not positive.
+    """
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+        raise DuneConfigurationError(f"{seconds!r} is no positive number of seconds.", hint="Write its digits alone.")
+    return float(seconds)
+
+
 def _one_of(*words: str) -> dg.Resolver:
     """A resolver of one of several words, whose mistake is told with its line."""
 
@@ -241,4 +259,5 @@ ResolvedPipelineForm = Annotated[PipelineForm, _one_of(*get_args(PipelineForm))]
 ResolvedOp = Annotated[Mapping[str, object], _resolver(_op, OpModel)]
 ResolvedChecks = Annotated[list[object], _list_resolver(_checks, CheckModel)]
 ResolvedSchedules = Annotated[list[object], _list_resolver(_schedules, ScheduleModel)]
+ResolvedSeconds = Annotated[float | None, dg.Resolver(_seconds, model_field_type=float | str | None)]
 ResolvedRefreshSensor = Annotated[Any, _resolver(_refresh_sensor, RefreshSensorModel)]

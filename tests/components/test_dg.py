@@ -353,6 +353,9 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
         ("resource:\n    timeout: '{{ -3 }}'", 5, "timeout must be a positive number of seconds, not -3.0"),
         ("resource:\n    timeout: '{{ env.NOT_THERE }}'", 5, "NOT_THERE"),
         ("document: catalog.json", 4, "There is no catalog file"),
+        ("max_age: soon", 4, "'soon' is no positive number of seconds. Write its digits alone."),
+        ("time_limit: two minutes", 4, "'two minutes' is no positive number of seconds."),
+        ("time_limit: -3", 4, "-3.0 is no positive number of seconds."),
         ("backfill_policy:\n    type: single_run\n    max_partitions_per_run: 3", 6, "one run has all partitions"),
         ("backfill_policy:\n    type: multi_run\n    max_partitions_per_run: 0", 6, "0 is no number of partitions"),
         ("pipeline_form: graph", 4, "'graph' is none of nodes, lineage"),
@@ -404,3 +407,9 @@ def test_a_key_in_yaml_is_refused_and_shown_nowhere(sandbox, monkeypatch, resour
 
 def test_the_schema_has_no_place_for_a_key():
     assert '"api_key"' not in json.dumps(DuneComponent.get_model_cls().model_json_schema())
+
+
+@pytest.mark.parametrize("field", ["max_age", "time_limit"])
+def test_seconds_are_positive_in_python_too(field):
+    with pytest.raises(DuneConfigurationError, match=r"^0 is no positive number of seconds\."):
+        DuneComponent(queries="dune_project/queries", **{field: 0})
