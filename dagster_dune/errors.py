@@ -11,8 +11,18 @@ class DuneError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(f"{message} {hint}" if hint else message)
+        super().__init__(f"{_ended(message)} {hint}" if hint else _without_second_stop(message))
         self.hint = hint
+
+
+def _without_second_stop(message: str) -> str:
+    """What other libraries say often ends with a full stop of its own."""
+    return message[:-1] if message.endswith("..") and not message.endswith("...") else message
+
+
+def _ended(message: str) -> str:
+    message = _without_second_stop(message.rstrip())
+    return message if message.endswith((".", "!", "?", ":", "\u2026")) else f"{message}."
 
 
 class DuneConfigurationError(DuneError):

@@ -115,6 +115,6 @@ def _open_engine(database: Path | None, max_bytes: int, http_answers: Mapping[st
         return Engine(database, max_bytes, http_answers)
     except duckdb.Error as error:
         raise DuneConfigurationError(
-            f"The database {database} cannot be opened: {str(error).rstrip('.')}.",
+            f"The database {database} cannot be opened: {error}.",
             hint="Stop the process that has it open, or name another file.",
         ) from error

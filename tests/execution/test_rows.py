@@ -384,7 +384,7 @@ def test_any_names_are_told_apart(names):
 
 
 def test_a_text_is_no_list_of_columns(materialized, resource):
-    with pytest.raises(DuneConfigurationError, match=r"must be a list of names, not the text 'n'\. \['n'\]"):
+    with pytest.raises(DuneConfigurationError, match=r"must be a list of names, not the text 'n'\. Write \['n'\]"):
         list(resource.get_rows(materialized, KEY, columns="n"))
 
 

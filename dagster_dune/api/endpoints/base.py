@@ -137,5 +137,7 @@ def comma_separated(names: Sequence[str] | None) -> str | None:
     if not names:
         return None
     if isinstance(names, str):
-        raise DuneConfigurationError(f"columns must be a list of names, not the text {names!r}.", hint=f"[{names!r}]")
+        raise DuneConfigurationError(
+            f"columns must be a list of names, not the text {names!r}.", hint=f"Write [{names!r}]."
+        )
     return ",".join(name if WORD.fullmatch(name) else '"' + name.replace('"', '""') + '"' for name in names)

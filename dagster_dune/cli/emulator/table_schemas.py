@@ -154,7 +154,7 @@ def _read(file: Path) -> SchemaFile:
     try:
         return read_schema(file)
     except SqlError as error:
-        raise DuneError(f"{error}.", hint=_HINT) from None
+        raise DuneError(str(error), hint=_HINT) from None
 
 
 def _with_other_values(
@@ -193,7 +193,7 @@ def load_tables(emulator: DuneEmulator, file: Path) -> dict[str, dict[str, str]]
             if (match := SAVED_QUERY.fullmatch(name)) is not None:
                 emulator.load_query(int(match[1]), name, stub_sql(name))
     except SqlError as error:
-        raise DuneError(f"{error}.", hint=_HINT) from None
+        raise DuneError(str(error), hint=_HINT) from None
     return given.parameters
 
 
