@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +89,22 @@ def _names(columns: str) -> list[str]:
         ) from error
 
 
+@contextmanager
+def _told_if_never_executed(source: str) -> Iterator[None]:
+    """Dune answers 404 for a query without a result too, and a hint to check its id would lead astray."""
+    from dagster_dune.api.errors import DuneNotFoundError  # noqa: PLC0415  (help is quick without)
+
+    try:
+        yield
+    except DuneNotFoundError as error:
+        if "No execution found" not in str(error):
+            raise
+        raise DuneError(
+            f"Query {source} has no result: it was not executed since its SQL was saved.",
+            hint="Execute it on Dune, or materialize its asset, and ask again.",
+        ) from error
+
+
 def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Export:
     from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
     from dagster_dune.frames.results import open_reader  # noqa: PLC0415
@@ -97,12 +115,13 @@ def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Exp
         raise DuneConfigurationError(f"A number of {len(source):,} digits is none of a query.")
     with client_of_environment() as client:
         task = bar.add_task("rows", total=None)
-        reader = open_reader(
-            client,
-            None if is_query else source,
-            query_id=int(source) if is_query else None,
-            on_progress=lambda export: bar.update(task, completed=export.rows),
-            **options,
-        )
+        with _told_if_never_executed(source):
+            reader = open_reader(
+                client,
+                None if is_query else source,
+                query_id=int(source) if is_query else None,
+                on_progress=lambda export: bar.update(task, completed=export.rows),
+                **options,
+            )
         bar.update(task, total=reader.expected_rows)
         return {"parquet": write_parquet, "csv": write_csv, "ndjson": write_ndjson}[kind](reader, output)

@@ -112,3 +112,11 @@ def test_no_bar_is_drawn_where_there_is_no_terminal(run, tmp_path):
     assert line.partition("console.csv: ")[2].startswith("3 rows, ")
     refused = run("5", "-o", str(tmp_path / "x.csv"), "--columns", "nope")
     assert refused.output == "The result has no column 'nope'. It has n, t, b, d.\n"
+
+
+def test_a_query_that_was_never_executed_is_told_what_to_do(run, dune, tmp_path):
+    dune.load_query(8, "eight", "SELECT 1 AS n")
+    done = run("8", "-o", str(tmp_path / "x.csv"))
+    assert done.exit_code == 1
+    assert "Query 8 has no result: it was not executed since its SQL was saved. Execute it" in done.output
+    assert "belongs to the team" in run("9", "-o", str(tmp_path / "x.csv")).output

@@ -1,4 +1,4 @@
-"""`tests/` mirrors the packages: who knows where a module is knows where its tests are. And how many files a folder may hold."""
+"""`tests/` mirrors the packages: who knows where a module is knows where its tests are. Folders hold few files."""
 
 import ast
 import re
