@@ -202,10 +202,8 @@ def _outdated(catalog: CatalogContents) -> CatalogContents:
 @contextmanager
 def _reporting() -> Iterator[Console]:
     """Show warnings and errors of the library in its own words, on the error stream."""
-    from rich.logging import RichHandler  # noqa: PLC0415  (slow to import)
-
     console = _console(stderr=True)
-    handler = RichHandler(console=console, show_path=False, show_time=False)
+    handler = _handler(console)
     logger = logging.getLogger("dagster_dune")
     logger.addHandler(handler)
     try:
@@ -214,6 +212,17 @@ def _reporting() -> Iterator[Console]:
         raise failed(error) from error
     finally:
         logger.removeHandler(handler)
+
+
+def _handler(console: Console) -> logging.Handler:
+    """Warnings in columns on a terminal, and a line each in a file or another program, which would search for words."""
+    if console.is_terminal:
+        from rich.logging import RichHandler  # noqa: PLC0415  (slow to import)
+
+        return RichHandler(console=console, show_path=False, show_time=False)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    return handler
 
 
 def _console(*, stderr: bool) -> Console:

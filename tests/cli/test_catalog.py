@@ -368,3 +368,16 @@ def test_show_takes_a_folder_of_any_name(run, tmp_path):
     assert result.stdout.splitlines()[0] == str(folder)
     result = run("pull", "-o", folder / "catalog.json")
     assert f"{folder}/catalog.json: 1 materialized views" in result.stderr
+
+
+def test_a_warning_is_one_line_where_there_is_no_terminal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "x_4100001.sql").write_text("SELECT 1")
+    (tmp_path / "queries" / "y_4100002.sql").write_text("/* dune\ntagz: x\n*/\nSELECT 2")
+    (tmp_path / "queries" / "nameless.sql").write_text("SELECT 3")
+    done = CliRunner().invoke(app, ["catalog", "show", "queries"])
+    warnings = [line for line in done.stderr.splitlines() if line]
+    assert [line.startswith("WARNING Left out of the catalog: ") for line in warnings] == [True, True]
+    assert "'tagz'. Did you mean 'tags'? The keys are: id, name, matview, description" in warnings[0]
+    assert "queries/nameless.sql: nothing says which query this is" in warnings[1]
