@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import dagster as dg
 
 from dagster_dune._execution.event_stream import DuneEvent
-from dagster_dune._specs.arguments import check_catalog, check_choice, check_instance
+from dagster_dune._specs.arguments import check_catalog, check_choice, check_instance, check_members
 from dagster_dune._specs.asset_set import register, remember_translator
 from dagster_dune._specs.specs import asset_specs
 from dagster_dune.catalog.catalog import DuneCatalog
@@ -83,6 +83,7 @@ def dune_assets(
     check_catalog(catalog)
     check_choice("query_views", query_views, get_args(QueryViews))
     check_instance("translator", translator, DagsterDuneTranslator)
+    check_members("checks", checks, DuneCheck)
     translator = translator or DagsterDuneTranslator()
     catalog, specs, check_specs = asset_specs(
         catalog.with_checks(checks) if checks else catalog,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import dagster as dg
 
-from dagster_dune._specs.arguments import check_each
+from dagster_dune._specs.arguments import check_each, check_instance
 from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.assets import build_dune_assets
 from dagster_dune.catalog.names import ReferenceKind
@@ -81,6 +81,7 @@ def build_dune_definitions(
 
     Raises:
         DuneCatalogError: Nothing is selected, or two objects get one asset key.
+        DuneConfigurationError: An argument is none that it can be.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, DuneResource, Query, build_dune_definitions
@@ -89,6 +90,9 @@ def build_dune_definitions(
         >>> sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs())
         ['dune/dex/trades', 'dune/query_42']
     """
+    from dagster_dune.resource import DuneResource  # noqa: PLC0415  (code locations load quicker without)
+
+    check_instance("resource", resource, DuneResource)
     assets = build_dune_assets(catalog, resource_key=resource_key, **options)
     upstream = build_dune_upstream_specs(assets, translator=options.get("translator")) if upstream_tables else []
     return dg.Definitions(

@@ -140,7 +140,13 @@ def config_by_definition(config: DuneRunConfig, selected: Sequence[DuneAssetSet]
     Args:
         config: What is said to the job.
         selected: The definitions that have assets in the job, with these.
+
+    Raises:
+        DunePlanError: It names what can be no tier, of which each run of the job would fail.
     """
+    for tier in (config.performance, *config.asset_performance.values()):
+        if tier:
+            _tier(tier)
 
     def said_to(assets: DuneAssetSet, by_asset: Mapping[str, Any]) -> dict[str, Any]:
         others = [other for other in selected if other is not assets]

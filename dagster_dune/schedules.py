@@ -8,7 +8,7 @@ from datetime import datetime
 import dagster as dg
 
 from dagster_dune._formatting import abbreviated
-from dagster_dune._specs.arguments import check_definitions
+from dagster_dune._specs.arguments import check_definitions, check_instance
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns, listed
 from dagster_dune.catalog.selection import select as matching
@@ -95,8 +95,10 @@ def build_schedule_from_dune_selection(
     Raises:
         DuneCatalogError: A pattern matches nothing, or what it matches cannot be one job.
         DuneConfigurationError: `partitions_per_tick` is less than one, or set where there are no time partitions; or
-            `assets` is no list of definitions.
+            an argument is none that it can be.
+        DunePlanError: `config` asks for what can be no tier.
     """
+    check_instance("config", config, DuneRunConfig)
     keys = _keys(assets, select, exclude)
     partitions_def = _partitions_def(assets, keys, job_name, repeat_unpartitioned=repeat_unpartitioned)
     _check_count(partitions_per_tick, partitions_def, job_name)

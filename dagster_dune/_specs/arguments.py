@@ -69,6 +69,17 @@ def check_instance(name: str, given: object, kind: type) -> None:
         )
 
 
+def check_members(name: str, given: Iterable[object], kind: type) -> None:
+    """Check that a list holds objects of a class.
+
+    Raises:
+        DuneConfigurationError: One is something else.
+    """
+    for one in given:
+        if not isinstance(one, kind):
+            raise DuneConfigurationError(f"{name} must be a list of {kind.__name__}, and holds {_shown(one)}.")
+
+
 def check_definitions(assets: object) -> None:
     """Check that asset definitions come as a list.
 

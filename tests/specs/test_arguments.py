@@ -9,6 +9,7 @@ from dagster_dune import (
     DuneCatalog,
     DuneConfigurationError,
     DuneIOManager,
+    DunePlanError,
     DuneResource,
     DuneRunConfig,
     Query,
@@ -84,6 +85,16 @@ def test_a_choice_that_does_not_exist_is_refused_where_it_is_made(make, words):
             lambda: build_dune_assets(CATALOG, translator=DagsterDuneTranslator),
             "translator must be a DagsterDuneTranslator, not the class DagsterDuneTranslator. Write DagsterDuneTransla",
         ),
+        (
+            lambda: build_dune_definitions(CATALOG, resource=DuneResource),
+            "resource must be a DuneResource, not the class DuneResource. Write DuneResource().",
+        ),
+        (lambda: build_dune_definitions(CATALOG, resource="dune"), "resource must be a DuneResource, not 'dune'."),
+        (lambda: build_dune_assets(CATALOG, checks=["x"]), "checks must be a list of DuneCheck, and holds 'x'."),
+        (
+            lambda: build_schedule_from_dune_selection([ACME], "x", "0 6 * * *", config={"performance": "large"}),
+            "config must be a DuneRunConfig, not a dict.",
+        ),
         (lambda: build_dune_asset_selection(ACME), "assets must be a list of asset definitions, not one. Write [...]"),
         (lambda: build_schedule_from_dune_selection(ACME, "daily", "0 6 * * *"), "not one. Write [...] around it."),
         (lambda: build_dune_refresh_sensor(ACME), "not one. Write [...] around it."),
@@ -107,3 +118,9 @@ def test_another_thing_than_is_asked_for_is_told_by_its_name(make, words):
 def test_a_most_of_no_node_is_refused():
     with pytest.raises(DuneConfigurationError, match="max_nodes must be at least 1, but is 0"):
         DuneResource(api_key="key", max_nodes=0)
+
+
+@pytest.mark.parametrize("config", [{"performance": "very large"}, {"asset_performance": {"1": "very large"}}])
+def test_a_tier_of_a_schedule_is_refused_where_the_schedule_is_defined(config):
+    with pytest.raises(DunePlanError, match="asks for the tier 'very large'"):
+        build_schedule_from_dune_selection([ACME], "x", "0 6 * * *", config=DuneRunConfig(**config))
