@@ -92,7 +92,7 @@ class Wire(httpx.BaseTransport):
             "keepalive_expiry": 5.0,
             "network_backend": _Backend(),
         }
-        self._pool = _proxied(httpx.Proxy(proxy), settings) if proxy else httpcore.ConnectionPool(**settings)
+        self._pool = _proxied(proxy, settings) if proxy else httpcore.ConnectionPool(**settings)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, and return once the head of its answer is there."""
@@ -119,15 +119,20 @@ class Wire(httpx.BaseTransport):
         self._pool.close()
 
 
-def _proxied(proxy: httpx.Proxy, settings: dict[str, Any]) -> httpcore.ConnectionPool:
-    kind = httpcore.SOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.HTTPProxy
+def _proxied(address: str, settings: dict[str, Any]) -> httpcore.ConnectionPool:
     try:
+        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+        kind = httpcore.SOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.HTTPProxy
         return kind(proxy_url=str(proxy.url), proxy_auth=proxy.raw_auth, **settings)
     except RuntimeError as error:
-        raise DuneConfigurationError(
-            f"The proxy that the environment names for Dune cannot be used: {error}",
-            hint="Install httpx[socks], or name another one in HTTPS_PROXY.",
-        ) from error
+        raise _unusable(str(error).rstrip("."), "Install httpx[socks], or name another one in HTTPS_PROXY.") from error
+    except (ValueError, httpx.InvalidURL):  # whose words may quote a part of the proxy's password
+        reason = "it is no address of an HTTP or SOCKS proxy"
+        raise _unusable(reason, "Name one in HTTPS_PROXY, such as http://proxy.example.com:3128.") from None
+
+
+def _unusable(reason: str, hint: str) -> DuneConfigurationError:
+    return DuneConfigurationError(f"The proxy that the environment names for Dune cannot be used: {reason}.", hint=hint)
 
 
 class _Body(httpx.SyncByteStream):

@@ -292,3 +292,35 @@ def test_a_proxy_that_needs_another_package_is_named(monkeypatch):
     words = r"The proxy .* cannot be used: .*httpx\[socks\], or name another"
     with DuneApiClient(KEY) as client, pytest.raises(DuneConfigurationError, match=words):
         client.whoami()
+
+
+@pytest.mark.parametrize(
+    "proxy", ["ftp://u:pa55word@proxy:1", "http://u:80pa55word/x@proxy:1", "http://proxy:port", "://proxy"]
+)
+def test_what_is_no_address_of_a_proxy_is_refused_without_its_password(monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.delenv("https_proxy", raising=False)
+    with DuneApiClient(KEY) as client, pytest.raises(DuneConfigurationError, match="such as http://proxy") as refused:
+        client.whoami()
+    assert "pa55word" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_a_proxy_may_be_named_without_a_scheme(monkeypatch):
+    asked = []
+
+    def refuse(listening):
+        connection, _ = listening.accept()
+        with connection:
+            asked.append(connection.recv(4096))
+            connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        proxy = threading.Thread(target=refuse, args=[listening])
+        proxy.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"u:p@127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.delenv("https_proxy", raising=False)
+        with DuneApiClient(KEY, max_retries=0) as client, pytest.raises(DuneConnectionError):
+            client.whoami()
+        proxy.join(PATIENCE)
+    assert asked[0].startswith(b"CONNECT api.dune.com:443")
+    assert b"Proxy-Authorization: Basic " in asked[0]
