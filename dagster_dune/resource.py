@@ -28,6 +28,7 @@ from dagster_dune.api.key import DEFAULT_VARIABLE, HiddenText, checked_variable
 from dagster_dune.api.models.base import KNOWN_TIERS, is_tier
 from dagster_dune.errors import DuneConfigurationError, DuneError, DunePipelineError
 from dagster_dune.run_config import (
+    VARIABLES,
     DuneRunConfig,
     PipelineForm,
     configs_of,
@@ -169,10 +170,10 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
             raise DuneConfigurationError(f"{info.field_name} must not be negative, but is {number}.")
         return number
 
-    @field_validator("reads_per_minute", "max_nodes")
+    @field_validator("reads_per_minute", "max_nodes", mode="before")
     @classmethod
-    def _at_least_one(cls, number: int | None, info: ValidationInfo) -> int | None:
-        if number is not None and number < 1:
+    def _at_least_one(cls, number: object, info: ValidationInfo) -> object:
+        if isinstance(number, int) and not isinstance(number, VARIABLES) and number < 1:
             raise DuneConfigurationError(f"{info.field_name} must be at least 1, but is {number}.")
         return number
 

@@ -209,10 +209,13 @@ def test_what_a_run_cannot_set_is_refused_before_any_request(dune, instance, of_
 
 def test_numbers_of_the_environment_are_read_where_the_run_executes(dune, instance, monkeypatch):
     dune.load_query(1, "one", "SELECT 1 AS one")
-    resource = DuneResource(api_key=dune.api_key, base_url=dg.EnvVar("SOME_URL"), max_nodes=dg.EnvVar.int("SOME_LIMIT"))
+    limits = dict.fromkeys(("max_nodes", "reads_per_minute", "max_retries"), dg.EnvVar.int("SOME_LIMIT"))
+    resource = DuneResource(api_key=dune.api_key, base_url=dg.EnvVar("SOME_URL"), **limits)
     monkeypatch.setenv("SOME_URL", dune.url)
     monkeypatch.setenv("SOME_LIMIT", "many")
-    assert "max_nodes of the DuneResource is no number" in failure(run(resource, instance, raise_on_error=False))
+    assert "of the DuneResource is no number" in failure(run(resource, instance, raise_on_error=False))
+    monkeypatch.setenv("SOME_LIMIT", "0")
+    assert "must be at least 1, but is 0" in failure(run(resource, instance, raise_on_error=False))
     monkeypatch.setenv("SOME_LIMIT", "1")
     assert run(resource, instance).success
 

@@ -14,16 +14,17 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from dagster_dune._execution.submissions.submission_record import acknowledged, event_with, words_under
 from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
-from dagster_dune.frames.executing import Log
-from dagster_dune.frames.uploads.options import SETTLE_SECONDS
 from dagster_dune.metadata import UNSETTLED_WRITE_TAG, WRITE_KEY
+
+if TYPE_CHECKING:
+    from dagster_dune.frames.executing import Log
 
 LOOK_AFTER_SECONDS = 0.5
 """By so much the clocks of two machines may differ, and an event may be late in the storage, together."""
@@ -200,6 +201,8 @@ class WriteRecord:
 
     def _runs(self) -> Iterator[dg.RunRecord]:
         """The runs of which something may yet come; of what was killed, others say for how long as a rule."""
+        from dagster_dune.frames.uploads.options import SETTLE_SECONDS  # noqa: PLC0415  (pyarrow is slow to import)
+
         since = datetime.now(UTC) - timedelta(seconds=max(self._write.settle_seconds, SETTLE_SECONDS))
         yield from self._instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
         yield from self._instance.get_run_records(dg.RunsFilter(statuses=_CUT_OFF, updated_after=since))
