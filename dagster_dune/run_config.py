@@ -23,9 +23,10 @@ from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.key import HiddenText, checked_variable
 from dagster_dune.api.models.base import KNOWN_TIERS, Performance, is_tier
+from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.parameters import plain_value
 from dagster_dune.errors import DuneConfigurationError, DunePlanError
-from dagster_dune.pipeline.nodes import Override
+from dagster_dune.pipeline.nodes import Override, node_target
 
 PipelineForm = Literal["nodes", "lineage"]
 VARIABLES = (dg.EnvVar, type(dg.EnvVar.int("")))
@@ -124,11 +125,12 @@ def overrides_of(configs: Sequence[DuneRunConfig], assets: DuneAssetSet) -> dict
     tiers: dict[str, Performance] = {}
     values: dict[str, dict[str, Any]] = {}
     for config, others in zip(configs, [assets.elsewhere, {}], strict=False):
+        nodes = {**others, **assets.nodes}
         everywhere = _tier(config.performance) if config.performance else everywhere
         for key, tier in config.asset_performance.items():
-            tiers[_name(key, assets, others, "asset_performance")] = _tier(tier)
+            tiers[_name(key, nodes, "asset_performance")] = _tier(tier)
         for key, given in config.query_parameters.items():
-            values.setdefault(_name(key, assets, others, "query_parameters"), {}).update(given)
+            values.setdefault(_name(key, nodes, "query_parameters"), {}).update(given)
     return {name: Override(tiers.get(name, everywhere), values.get(name, {})) for name in assets.nodes}
 
 
@@ -142,11 +144,10 @@ def config_by_definition(config: DuneRunConfig, selected: Sequence[DuneAssetSet]
         selected: The definitions that have assets in the job, with these.
 
     Raises:
-        DunePlanError: It names what can be no tier, of which each run of the job would fail.
+        DunePlanError: Each run of the job would fail: it names what can be no tier, or what the job does not run.
+        DuneCatalogError: A query does not take a parameter, or its value.
     """
-    for tier in (config.performance, *config.asset_performance.values()):
-        if tier:
-            _tier(tier)
+    _check_runs(config, selected)
 
     def said_to(assets: DuneAssetSet, by_asset: Mapping[str, Any]) -> dict[str, Any]:
         others = [other for other in selected if other is not assets]
@@ -165,6 +166,21 @@ def config_by_definition(config: DuneRunConfig, selected: Sequence[DuneAssetSet]
         )
         for assets in selected
     }
+
+
+def _check_runs(config: DuneRunConfig, selected: Sequence[DuneAssetSet]) -> None:
+    """Check what a run would check, whatever its partition."""
+    for tier in (config.performance, *config.asset_performance.values()):
+        if tier:
+            _tier(tier)
+    nodes = {name: label for assets in selected for name, label in assets.nodes.items()}
+    objects = {name: assets.object(name) for assets in selected for name in assets.nodes}
+    for key in config.asset_performance:
+        _name(key, nodes, "asset_performance")
+    for key, values in config.query_parameters.items():
+        obj = objects[_name(key, nodes, "query_parameters")]
+        if not isinstance(obj, Reference):
+            node_target(obj, None, Override(query_parameters=values))
 
 
 def form_of(configs: Sequence[DuneRunConfig], default: PipelineForm) -> PipelineForm:
@@ -258,9 +274,8 @@ def _tier(text: str) -> Performance:
     return text
 
 
-def _name(key: str, assets: DuneAssetSet, elsewhere: Mapping[str, str], field: str) -> str:
+def _name(key: str, nodes: Mapping[str, str], field: str) -> str:
     """The SQL name of an asset or of a check's query that is selected."""
-    nodes = {**elsewhere, **assets.nodes}
     name = _sql_name(key, nodes)
     if name is None:
         labels = sorted(nodes.values())

@@ -93,10 +93,11 @@ def build_schedule_from_dune_selection(
         The schedule.
 
     Raises:
-        DuneCatalogError: A pattern matches nothing, or what it matches cannot be one job.
+        DuneCatalogError: A pattern matches nothing, or what it matches cannot be one job; or `config` gives a query
+            what it does not take.
         DuneConfigurationError: `partitions_per_tick` is less than one, or set where there are no time partitions; or
             an argument is none that it can be.
-        DunePlanError: `config` asks for what can be no tier.
+        DunePlanError: `config` asks for what can be no tier, or names what the job does not run.
     """
     check_instance("config", config, DuneRunConfig)
     keys = _keys(assets, select, exclude)

@@ -7,6 +7,7 @@ from dagster_dune import (
     DagsterDuneTranslator,
     DuneCatalog,
     DuneCheck,
+    DunePlanError,
     DuneRunConfig,
     MaterializedView,
     Query,
@@ -114,9 +115,8 @@ def test_an_asset_is_named_to_the_definition_that_has_it(run_job, calls, name):
 
 
 @pytest.mark.parametrize("name", ["query_3", "dune/nothing", "dune/query_1:fewer"])
-def test_what_the_job_does_not_run_is_refused_by_its_runs(run_job, dune, name):
-    result = run_job(DuneRunConfig(asset_performance={name: "large"}), select=["tag:dex", "tag:nft"])
-    (event, *_) = result.get_step_failure_events()
-    told = event.step_failure_data.user_failure_data.description
-    assert f"names {name!r} in asset_performance, which is not selected" in told
-    assert dune.journal() == []
+@pytest.mark.parametrize("field", ["asset_performance", "query_parameters"])
+def test_what_the_job_does_not_run_is_refused_where_it_is_defined(field, name):
+    config = DuneRunConfig(**{field: {name: "large" if field == "asset_performance" else {}}})
+    with pytest.raises(DunePlanError, match=f"names {name!r} in {field}, which is not selected"):
+        build_schedule_from_dune_selection(ALL, "some", "0 6 * * *", select=["tag:dex", "tag:nft"], config=config)

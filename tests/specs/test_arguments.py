@@ -7,11 +7,13 @@ from pydantic import ConfigDict
 from dagster_dune import (
     DagsterDuneTranslator,
     DuneCatalog,
+    DuneCatalogError,
     DuneConfigurationError,
     DuneIOManager,
     DunePlanError,
     DuneResource,
     DuneRunConfig,
+    MaterializedView,
     Query,
     build_dune_asset_selection,
     build_dune_assets,
@@ -124,3 +126,28 @@ def test_a_most_of_no_node_is_refused():
 def test_a_tier_of_a_schedule_is_refused_where_the_schedule_is_defined(config):
     with pytest.raises(DunePlanError, match="asks for the tier 'very large'"):
         build_schedule_from_dune_selection([ACME], "x", "0 6 * * *", config=DuneRunConfig(**config))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (
+            {"asset_performance": {"dune/query_2": "large"}},
+            "names 'dune/query_2' in asset_performance, which is not selected. Did you mean dune/query_1?",
+        ),
+        ({"query_parameters": {"zzz": {"limit": 1}}}, "names 'zzz' in query_parameters, which is not selected."),
+        ({"query_parameters": {"1": {"limi": 1}}}, "'limi'"),
+        ({"query_parameters": {"result_a": {"limit": 1}}}, "names 'result_a' in query_parameters"),
+        ({"query_parameters": {"dune.acme.result_a": {"limit": 1}}}, "is a matview, which Dune refreshes without"),
+    ],
+)
+def test_a_configuration_that_each_run_would_refuse_is_refused_where_the_schedule_is_defined(config, words):
+    acme = build_dune_assets(
+        DuneCatalog(
+            queries=[Query(query_id=1, parameters=[{"key": "limit", "type": "number"}]), Query(query_id=7)],
+            materialized_views=[MaterializedView(name="dune.acme.result_a")],
+        )
+    )
+    with pytest.raises((DunePlanError, DuneCatalogError)) as error:
+        build_schedule_from_dune_selection([acme], "x", "0 6 * * *", exclude="7", config=DuneRunConfig(**config))
+    assert words in str(error.value)
