@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -15,8 +16,20 @@ from dagster_dune.errors import DuneCatalogError
 Patterns = Sequence[str | int] | str | int
 """One pattern or several; the id of a query may be a number, as YAML has it."""
 
+logger = logging.getLogger(__name__)
+
 LABELS_SHOWN = 10
 WAYS_TO_SELECT = "Write a name in SQL, a query's id, tag:<tag> or kind:<kind>."
+
+
+class UnmatchedPatternError(DuneCatalogError):
+    """A pattern matches nothing.
+
+    Attributes:
+        pattern: It, as it was written.
+    """
+
+    pattern: str = ""
 
 
 def listed(patterns: Patterns) -> list[str]:
@@ -73,10 +86,22 @@ def check_patterns(catalogs: Sequence[CatalogContents], *patterns: Patterns) -> 
     Raises:
         DuneCatalogError: One matches nothing in any of them.
     """
-    for pattern in [one for several in patterns for one in listed(several)]:
-        if catalogs and not any(select(catalog, pattern, strict=False) for catalog in catalogs):
+    for several in patterns:
+        for error in unmatched(catalogs, several) if catalogs else ():
+            raise error
+
+
+def unmatched(catalogs: Sequence[CatalogContents], patterns: Patterns) -> Iterator[UnmatchedPatternError]:
+    """Find the patterns that match nothing in any of several catalogs."""
+    for pattern in listed(patterns):
+        if not any(select(catalog, pattern, strict=False) for catalog in catalogs):
             labels = {label for catalog in catalogs for obj in catalog for label in _labels(obj)}
-            raise _nothing_matches(pattern, _normalized(pattern), labels)
+            yield _nothing_matches(pattern, _normalized(pattern), labels)
+
+
+def warn_of_exclude(error: UnmatchedPatternError, place: str = "") -> None:
+    """Warn of a pattern of what is left out. It is no error: what it was for may have been deleted meanwhile."""
+    logger.warning("%sexclude: %s", f"{place}, " if place else "", error)
 
 
 def matches_any(query: UnidentifiedQuery, patterns: Patterns) -> bool:
@@ -108,7 +133,7 @@ def _matches(label: str, wanted: str) -> bool:
     return label == wanted or (fnmatchcase(label, wanted) and (":" in label) == (":" in wanted))
 
 
-def _nothing_matches(pattern: str, wanted: str, labels: set[str]) -> DuneCatalogError:
+def _nothing_matches(pattern: str, wanted: str, labels: set[str]) -> UnmatchedPatternError:
     close = get_close_matches(wanted, sorted(labels), n=3)
     prefix = next((prefix for prefix in ("kind:", "tag:") if wanted.startswith(prefix)), "")
     alike = sorted(label for label in labels if prefix and label.startswith(prefix))
@@ -118,4 +143,6 @@ def _nothing_matches(pattern: str, wanted: str, labels: set[str]) -> DuneCatalog
         hint = f"There are {abbreviated(alike, LABELS_SHOWN)}."
     else:
         hint = "Nothing in it has a tag." if prefix == "tag:" else WAYS_TO_SELECT
-    return DuneCatalogError(f"The pattern {pattern!r} matches nothing in the catalog.", hint=hint)
+    error = UnmatchedPatternError(f"The pattern {pattern!r} matches nothing in the catalog.", hint=hint)
+    error.pattern = pattern
+    return error

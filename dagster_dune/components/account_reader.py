@@ -14,7 +14,7 @@ from dagster_dune.errors import DuneCatalogError
 if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
     from dagster_dune.catalog.contents import CatalogContents
-from dagster_dune.catalog.selection import Patterns
+from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, warn_of_exclude
 
 STARTUP_SECONDS = 180.0
 """How long Dagster waits for a code server before it gives it up."""
@@ -41,6 +41,7 @@ def read_account(
     exclude: Patterns = (),
     known: CatalogContents | None = None,
     time_limit: float | None = DEFAULT_TIME_LIMIT,
+    warn: Callable[[UnmatchedPatternError], object] = warn_of_exclude,
 ) -> CatalogContents:
     """Read an account as `dagster_dune.catalog.sources.account.discover` does, or give up in time.
 
@@ -52,6 +53,7 @@ def read_account(
         time_limit: The seconds that this may take, together with what this process has spent on reading accounts
             within the last three minutes: several components of a code location share Dagster's patience. No limit if
             None.
+        warn: Told of each pattern of `exclude` that matches nothing.
 
     Returns:
         The account's catalog.
@@ -67,7 +69,7 @@ def read_account(
 
     def read() -> CatalogContents:
         with open_client() as client:
-            return discover(client, select=select, exclude=exclude, known=known, progress=progress)
+            return discover(client, select=select, exclude=exclude, known=known, progress=progress, warn=warn)
 
     begin = time.monotonic()
     try:

@@ -4,6 +4,7 @@ There is no ``from __future__ import annotations`` here: Dagster makes the YAML'
 """
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -16,7 +17,7 @@ from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, DuneEvents
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.selection import listed
+from dagster_dune.catalog.selection import UnmatchedPatternError, listed, warn_of_exclude
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.automation import automation_of
@@ -26,8 +27,10 @@ from dagster_dune.components.fields import (
     ResolvedBackfillPolicy,
     ResolvedChecks,
     ResolvedDuneResource,
+    ResolvedName,
     ResolvedOp,
     ResolvedPipelineForm,
+    ResolvedPool,
     ResolvedQueryViews,
     ResolvedRefreshSensor,
     ResolvedRetryPolicy,
@@ -48,7 +51,7 @@ from dagster_dune.components.state import (
     write_state,
 )
 from dagster_dune.components.translation import ResolvedTranslation, SpecTranslator
-from dagster_dune.components.yaml_errors import with_exact_schemas
+from dagster_dune.components.yaml_errors import WrittenPatterns, with_exact_schemas
 from dagster_dune.definitions import build_dune_definitions
 from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
@@ -112,8 +115,10 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     translation: ResolvedTranslation = Field(
         default=None, description="What to change of each asset; obj is the matview, query or reference."
     )
-    name: str = Field(default=DEFAULT_NAME, description="The name of the step; one that no other component has.")
-    pool: str | None = Field(default=DEFAULT_POOL, description="The pool that bounds how many pipelines run at once.")
+    name: ResolvedName = Field(
+        default=DEFAULT_NAME, description="The name of the step; one that no other component has."
+    )
+    pool: ResolvedPool = Field(default=DEFAULT_POOL, description="The pool that bounds how many pipelines run at once.")
     io_manager_key: str | None = Field(
         default=None, description="The key of the DuneIOManager that reads results for Python assets."
     )
@@ -152,6 +157,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     _fetched: CatalogContents | None = PrivateAttr(default=None)
     _of_files: DuneCatalog | None = PrivateAttr(default=None)
+    _written: WrittenPatterns | None = PrivateAttr(default=None)
 
     @field_validator("time_limit", "max_age", mode="before")
     @classmethod
@@ -181,7 +187,10 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Make a component of what was written."""
         refuse_written_key(attributes, context.path)
-        return super().load(attributes, context)
+        component = super().load(attributes, context)
+        if attributes is not None:
+            component._written = WrittenPatterns(context.resolution_context.at_path("attributes"), attributes)
+        return component
 
     @property
     def defs_state_config(self) -> DefsStateConfig:
@@ -216,11 +225,12 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             DuneCatalogError: The account cannot be read and nothing older is known, or it contradicts itself.
         """
         # Dagster's command line refreshes every component that could have a state, with an account or not.
-        self._fetched = (
-            refreshed(self._read_account, document=self.document, state_path=state_path)
-            if self.account
-            else CatalogContents()
-        )
+        with self._located_select():
+            self._fetched = (
+                refreshed(self._read_account, document=self.document, state_path=state_path)
+                if self.account
+                else CatalogContents()
+            )
         write_state(self._fetched, state_path)
 
     def build_defs_from_state(
@@ -291,8 +301,19 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
                 )
         with resource.process_config_and_initialize_cm() as ready:
             return read_account(
-                ready.get_client, select=self.select, exclude=self.exclude, known=known, time_limit=self.time_limit
+                ready.get_client,
+                select=self.select,
+                exclude=self.exclude,
+                known=known,
+                time_limit=self.time_limit,
+                warn=self._warn_of_exclude,
             )
+
+    def _located_select(self) -> AbstractContextManager[None]:
+        return self._written.located("select", self.select or ()) if self._written else nullcontext()
+
+    def _warn_of_exclude(self, error: UnmatchedPatternError) -> None:
+        warn_of_exclude(error, self._written.place(error, "exclude", self.exclude) if self._written else "")
 
     def _read_where_nothing_is_kept(self) -> CatalogContents:
         """Read the account in a process that was to be told what is in it, and was not.
@@ -333,6 +354,8 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         catalog = self._catalog(account)
         if catalog is None:
             return dg.Definitions()
+        with self._located_select():
+            chosen = None if self.account else selected_names(catalog, self.select, self.exclude, self._warn_of_exclude)
         made_elsewhere = [name for other in self._others(context) for name in sorted(other._makes())]
         defs = build_dune_definitions(
             catalog,
@@ -341,7 +364,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             upstream_tables=self.upstream_tables,
             upstream_exclude=[*listed(self.upstream_exclude), *made_elsewhere],
             translator=SpecTranslator(self.get_asset_spec),
-            select=None if self.account else selected_names(catalog, self.select, self.exclude),
+            select=chosen,
             io_manager_key=self.io_manager_key,
             query_views=self.query_views,
             include_backing_queries=self.include_backing_queries,

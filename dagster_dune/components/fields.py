@@ -135,11 +135,32 @@ def _op(context: dg.ResolutionContext, op: OpModel | None) -> dict[str, Any]:
     if op is None:
         return {}
     given = Written(context, op)
+    for name in given.keys() & {"name", "pool"}:
+        with given.located(name):
+            _check_of_op(name, given[name])
     if op.retry_policy:
         given["retry_policy"] = _retry_policy(context.at_path("retry_policy"), op.retry_policy)
     if op.backfill_policy:
         given["backfill_policy"] = _backfill_policy(context.at_path("backfill_policy"), op.backfill_policy)
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _check_of_op(setting: str, value: Any) -> None:
+    """Check the name or the pool of a step, as Dagster does where it makes one."""
+    if value is not None:
+        dg.op(**{"name": "op", setting: value})(lambda: None)
+
+
+def _of_op(setting: str, type_: Any) -> dg.Resolver:
+    """A resolver of the name or the pool of the step, whose mistakes are told with the line."""
+
+    def resolve(context: dg.ResolutionContext, template: Any) -> Any:
+        value = context.resolve_value(template)
+        with located(context, dg.Model()):
+            _check_of_op(setting, value)
+        return value
+
+    return dg.Resolver(resolve, model_field_type=type_)
 
 
 def _checks(context: dg.ResolutionContext, checks: Sequence[BaseModel]) -> list[DuneCheck]:
@@ -257,6 +278,8 @@ ResolvedBackfillPolicy = Annotated[dg.BackfillPolicy | None, _resolver(_backfill
 ResolvedQueryViews = Annotated[QueryViews, _one_of(*get_args(QueryViews))]
 ResolvedPipelineForm = Annotated[PipelineForm, _one_of(*get_args(PipelineForm))]
 ResolvedOp = Annotated[Mapping[str, object], _resolver(_op, OpModel)]
+ResolvedName = Annotated[str, _of_op("name", str)]
+ResolvedPool = Annotated[str | None, _of_op("pool", str | None)]
 ResolvedChecks = Annotated[list[object], _list_resolver(_checks, CheckModel)]
 ResolvedSchedules = Annotated[list[object], _list_resolver(_schedules, ScheduleModel)]
 ResolvedSeconds = Annotated[float | None, dg.Resolver(_seconds, model_field_type=float | str | None)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.document import read_document
-from dagster_dune.catalog.selection import Patterns
+from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, unmatched
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.components.account_reader import AccountUnreadableError
 from dagster_dune.errors import DuneCatalogError
@@ -67,14 +67,28 @@ def merged_catalog(folder: Path | None, account: CatalogContents) -> DuneCatalog
     return DuneCatalog.of(account) if folder is None else DuneCatalog.merge(read_directory(folder), account)
 
 
-def selected_names(catalog: CatalogContents, select: Patterns | None, exclude: Patterns) -> list[str] | None:
+def selected_names(
+    catalog: CatalogContents,
+    select: Patterns | None,
+    exclude: Patterns,
+    warn: Callable[[UnmatchedPatternError], object] | None = None,
+) -> list[str] | None:
     """Return the SQL names that the patterns leave, in order; None if they leave everything.
+
+    Args:
+        catalog: What there is.
+        select: What of it is meant; everything if None.
+        exclude: What to leave out of that.
+        warn: Told of each pattern of `exclude` that matches nothing, if given.
 
     Raises:
         DuneCatalogError: A pattern of `select` matches nothing.
     """
     if select is None and not exclude:
         return None
+    if warn:
+        for error in unmatched([catalog], exclude):
+            warn(error)
     names = {obj.sql_name for obj in catalog} if select is None else matching(catalog, select)
     return sorted(names - matching(catalog, exclude, strict=False))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import ValidationError
 
+from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, listed
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
@@ -38,6 +39,39 @@ def _words(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return f"{error.errors(include_url=False, include_input=False)[0]['msg']}."
     return str(error)
+
+
+class WrittenPatterns:
+    """Where the patterns of a component stand in YAML, for what is told of them later."""
+
+    def __init__(self, context: dg.ResolutionContext, said: BaseModel) -> None:
+        self._context = context
+        self._said = said
+
+    @contextmanager
+    def located(self, field: str, patterns: Patterns) -> Iterator[None]:
+        """Tell a pattern of a field that matches nothing with its line."""
+        try:
+            yield
+        except UnmatchedPatternError as error:
+            with located(self._context, self._said, field, *_item(error, patterns)):
+                raise
+
+    def place(self, error: UnmatchedPatternError, field: str, patterns: Patterns) -> str:
+        """The file and the line of a pattern; an empty text if they are not known."""
+        context = self._context.at_path(field)
+        for part in _item(error, patterns):
+            context = context.at_path(part)
+        tree = context.source_position_tree
+        if tree is None:
+            return ""
+        position, _ = tree.lookup_closest_and_path(context.path, trace=None)
+        return f"{position.filename}, line {position.start.line}"
+
+
+def _item(error: UnmatchedPatternError, patterns: Patterns) -> list[int]:
+    """The place of a pattern in a list of them."""
+    return [] if isinstance(patterns, str | int) else [listed(patterns).index(error.pattern)]
 
 
 class Written(dict[str, Any]):

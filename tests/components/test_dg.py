@@ -371,6 +371,12 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
             7,
             "A run has no setting 'tier'",
         ),
+        ("account: false\n  select: tag:no", 5, "'tag:no' matches nothing"),
+        ("select:\n    - query_9000000001\n    - tag:no", 6, "'tag:no' matches nothing"),
+        ("name: two words", 4, "two words"),
+        ("pool: two words", 4, "two words"),
+        ("op:\n    name: two words", 5, "two words"),
+        ("op:\n    pool: two words", 5, "two words"),
         ("refresh_sensor:\n    max_requests_per_tick: 1000", 4, "the plan allows 40"),
         (
             "checks:\n    - asset: query_9000000001\n      name: a b\n      kind: row_count",
@@ -386,6 +392,31 @@ def test_what_is_wrong_at_load_is_told_with_its_line(sandbox, attributes, line, 
     assert f"defs.yaml:{line} - attributes" in str(error)
     assert words in str(error)
     assert "Traceback" not in str(error) or "env." in attributes or "form" in attributes or "views" in attributes
+
+
+@pytest.mark.parametrize(
+    ("exclude", "line"),
+    [("exclude: tag:no", 4), ("exclude:\n    - tag:no", 5)],
+)
+def test_what_exclude_does_not_match_is_told_with_its_line(sandbox, caplog, exclude, line):
+    defs_path = sandbox.scaffold_component(DuneComponent)
+    (defs_path / "defs.yaml").write_text(f"type: {TYPE}\nattributes:\n  queries: queries\n  {exclude}\n")
+    with sandbox.load_component_and_build_defs(defs_path):
+        pass
+    told = [text for text in caplog.messages if "exclude" in text]
+    words = "The pattern 'tag:no' matches nothing in the catalog. There are tag:example."
+    assert told == [f"{defs_path / 'defs.yaml'}, line {line}, exclude: {words}"]
+
+
+def test_patterns_over_an_account_are_told_with_their_lines(sandbox, dune, monkeypatch, caplog):
+    monkeypatch.setenv("DUNE_API_KEY", dune.api_key)
+    monkeypatch.setenv("DUNE_API_BASE_URL", dune.url)
+    dune.load_query(1, "Daily", "SELECT 1 AS n")
+    error = first_cause(refused(sandbox, "account: true\n  exclude: tag:none\n  select:\n    - query_1\n    - nothing"))
+    assert "defs.yaml:7 - attributes.select" in str(error)
+    assert "The pattern 'nothing' matches nothing" in str(error)
+    (told,) = {text for text in caplog.messages if "exclude" in text}
+    assert "defs.yaml, line 4, exclude: The pattern 'tag:none' matches nothing in the catalog." in told
 
 
 @pytest.mark.parametrize(

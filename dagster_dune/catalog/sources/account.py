@@ -21,7 +21,7 @@ from dagster_dune.api.models import SavedQuery
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import query_id_of, query_name
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
-from dagster_dune.catalog.selection import Patterns
+from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, warn_of_exclude
 from dagster_dune.catalog.sources.account_listing import AccountListing
 from dagster_dune.catalog.sources.api_objects import as_materialized_view, as_query
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
@@ -45,6 +45,7 @@ def discover(
     progress: Callable[[int, int], object] | None = None,
     left_out: LeftOut | None = None,
     read: dict[int, Query] | None = None,
+    warn: Callable[[UnmatchedPatternError], object] = warn_of_exclude,
 ) -> CatalogContents:
     """Read the matviews and queries that the client's key can see.
 
@@ -66,6 +67,7 @@ def discover(
         left_out: Where to say what is left out; a warning each if None.
         read: By id, queries that an earlier attempt has read, backing ones too; those that have not changed since are
             not read again. Each query that is read now joins it, so that it holds what there is if this ends early.
+        warn: Told of each pattern of `exclude` that matches nothing.
 
     Returns:
         The account's catalog.
@@ -79,7 +81,7 @@ def discover(
     left_out = left_out or LeftOut()
     known_queries = {obj.query_id: obj for obj in known or () if obj.query_id}
     listing = AccountListing(client, known_queries, folder or CatalogContents(), left_out)
-    wanted = listing.wanted(select, exclude)
+    wanted = listing.wanted(select, exclude, warn)
     reading = _Reading(client, listing, known_queries, concurrency, progress, left_out, {} if read is None else read)
     if listing.has_queries:
         reading.read(wanted, exclude)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 
@@ -13,7 +13,14 @@ from dagster_dune.api.models import MaterializedViewInfo, QueryOverview
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import query_id_of, query_name, slugify
 from dagster_dune.catalog.objects import MaterializedView, Query
-from dagster_dune.catalog.selection import Patterns, listed
+from dagster_dune.catalog.selection import (
+    Patterns,
+    UnmatchedPatternError,
+    check_patterns,
+    matches_any,
+    unmatched,
+    warn_of_exclude,
+)
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.sources.left_out import LeftOut
 from dagster_dune.catalog.sources.tag_checks import checked_by
@@ -78,17 +85,28 @@ class AccountListing:
             ),
         )
 
-    def wanted(self, select: Patterns | None, exclude: Patterns) -> set[str]:
+    def wanted(
+        self,
+        select: Patterns | None,
+        exclude: Patterns,
+        warn: Callable[[UnmatchedPatternError], object] = warn_of_exclude,
+    ) -> set[str]:
         """The SQL names that the patterns choose.
+
+        Args:
+            select: What to read; everything if None.
+            exclude: What to leave out of that.
+            warn: Told of each pattern of `exclude` that matches nothing.
 
         Raises:
             DuneCatalogError: A pattern of `select` matches nothing.
         """
+        for error in unmatched([self._folder, self.objects], exclude) if self.has_queries else ():
+            if not any(matches_any(query, error.pattern) for query in self._folder.unidentified):
+                warn(error)
         if select is None:
             return {obj.sql_name for obj in self.objects} - self.matching(exclude)
-        for pattern in listed(select):
-            if not matching(self._folder, pattern, strict=False):
-                matching(self.objects, pattern)  # raises where it finds nothing
+        check_patterns([self._folder, self.objects], select)
         return self.matching(select) - self.matching(exclude)
 
     def matching(self, patterns: Patterns) -> set[str]:

@@ -251,9 +251,11 @@ def test_views_come_along_with_their_readers(account, client):
     assert catalog.graph.nearest("query_4", lambda name: name == "dex.trades") == {"dex.trades"}
 
 
-def test_what_is_excluded_is_not_read(account, client):
+def test_what_is_excluded_is_not_read(account, client, caplog):
     catalog = DuneCatalog.from_api(client, exclude=["3", "tag:nothing_has_it"])
     assert "query_3" not in catalog
+    (told,) = (text for text in caplog.messages if "exclude" in text)
+    assert told.startswith("exclude: The pattern 'tag:nothing_has_it' matches nothing in the catalog. ")
     assert reads_of_queries(account) == [1, 2, 4]
 
 

@@ -255,6 +255,24 @@ def test_contradictions_of_the_two_leave_out_one(caplog):
     assert len(caplog.messages) == 2
 
 
+def test_what_an_exclude_does_not_match_is_told_with_its_line(tmp_path, caplog):
+    (tmp_path / "x" / "_deprecated").mkdir(parents=True)
+    (tmp_path / "x" / "_deprecated" / "old_4100001.sql").write_text("SELECT 1")
+    (tmp_path / "x" / "notes.md").write_text("notes")
+    (tmp_path / "good_4100002.sql").write_text(GOOD)
+    (tmp_path / "dune.yml").write_text("ids: prefix\nexclude:\n  - x/_deprecated\n  - _deprecatd\n  - .venv\n")
+    (tmp_path / "x" / "dune.yml").write_text("exclude: zzz\n")
+    (tmp_path / "x" / "more_4100003.sql").write_text("SELECT 1")
+    assert len(DuneCatalog.from_directory(tmp_path, exclude=["*.md", "nothing"], strict=True)) == 2
+    ways = "Write names, paths as seen from there, or globs."
+    close = "Did you mean _deprecated?"
+    assert caplog.messages == [
+        f"{tmp_path}: 'nothing' of exclude matches no file or folder. {ways}",
+        f"{tmp_path / 'dune.yml'}, line 4: '_deprecatd' of exclude matches no file or folder. {close}",
+        f"{tmp_path / 'x' / 'dune.yml'}, line 1: 'zzz' of exclude matches no file or folder. {ways}",
+    ]
+
+
 def test_folders_that_are_not_read(tmp_path, caplog):
     for name in ("_deprecated/a_4100001.sql", "x/_deprecated/b_4100002.sql", "x/c_4100003.draft.sql", "d_4100004.sql"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -17,12 +17,15 @@ For folders whose files cannot carry headers, or whose settings belong in one pl
 from __future__ import annotations
 
 import codecs
+import logging
 import os
+import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -35,6 +38,8 @@ from dagster_dune.catalog.sources.files.header import Header
 from dagster_dune.catalog.sources.files.yaml_text import YamlText
 from dagster_dune.catalog.sources.left_out import LeftOut
 from dagster_dune.errors import DuneCatalogError
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME = "dune.yml"
 LIKE_FILE_NAME = (FILE_NAME, "dune.yaml")
@@ -99,7 +104,9 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
         DuneCatalogError: There is no ``.sql`` file, or the folder's own ``dune.yml`` cannot be read, holds an unknown
             key or a wrong value.
     """
-    present = [file for file in visible_files(folder, left_out) if not is_excluded(file, folder, exclude)]
+    visible = visible_files(folder, left_out)
+    _warn_of_unmatched(exclude, folder, visible, lambda _: shown(folder))
+    present = [file for file in visible if not is_excluded(file, folder, exclude)]
     settings = Settings([file for file in present if file.suffix.lower() == ".sql"])
     if not settings.files:
         raise DuneCatalogError(
@@ -122,10 +129,11 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
             left_out.add(f"{error} The {len(below)} .sql files beside and below it are left out.")
             settings.files = [file for file in settings.files if file not in below]
             continue
+        _warn_of_unmatched(said.exclude, path.parent, visible, partial(_item_of_exclude, path, text))
         gone = [file for file in below if is_excluded(file, path.parent, said.exclude)]
         settings.files = [file for file in settings.files if file not in gone]
-        for name in said.external:
-            with left_out.if_wrong(f"{shown(path)}, line {text.line_of('external')}"):
+        for place, name in enumerate(said.external):
+            with left_out.if_wrong(f"{shown(path)}, line {text.line_of_item('external', place)}"):
                 settings.external[Reference.parse(name).name] = None
         settings.ids |= dict.fromkeys(below, said.ids) if said.ids else {}
         _read_queries(path, text, said, below, gone, settings, left_out)
@@ -158,6 +166,27 @@ def _read_queries(
                 settings.files.remove(file)
             else:
                 settings.queries[file] = header.over(settings.queries.get(file, Header()))
+
+
+def _item_of_exclude(path: Path, text: YamlText, place: int) -> str:
+    return f"{shown(path)}, line {text.line_of_item('exclude', place)}"
+
+
+def _warn_of_unmatched(
+    exclude: Sequence[str], folder: Path, visible: Sequence[Path], place_of: Callable[[int], str]
+) -> None:
+    """Warn of patterns that match nothing, but those of hidden files, which are not read anyway."""
+    below = [file for file in visible if folder in file.parents]
+    for place, pattern in enumerate(exclude):
+        if any(is_excluded(file, folder, [pattern]) for file in below) or re.search(
+            r"(^|/)\.(?![./])", pattern.strip()
+        ):
+            continue
+        paths = [file.relative_to(folder) for file in below]
+        names = {name for path in paths for name in (path.as_posix(), path.parent.as_posix(), *path.parts)}
+        close = get_close_matches(pattern[:LONGEST_WORD], sorted(names), n=1)
+        hint = f"Did you mean {close[0]}?" if close else "Write names, paths as seen from there, or globs."
+        logger.warning("%s: %r of exclude matches no file or folder. %s", place_of(place), pattern, hint)
 
 
 def is_excluded(file: Path, folder: Path, patterns: Sequence[str]) -> bool:

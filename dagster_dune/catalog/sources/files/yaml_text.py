@@ -110,6 +110,13 @@ class YamlText:
         line, _ = _find(self._root, keys)
         return self._lines_before + line + 1
 
+    def line_of_item(self, key: str, place: int) -> int:
+        """Return the line of the file on which an item of a list stands, or the text that stands in place of a list."""
+        node = self._value_of(key)
+        if isinstance(node, yaml.SequenceNode):
+            node = node.value[place]
+        return self._lines_before + node.start_mark.line + 1 if node else self.line_of(key)
+
     def _check_depth(self, text: str) -> None:
         """Look at the marks alone, before anything is built of them: the builder calls itself at each."""
         depth = 0
@@ -129,7 +136,7 @@ class YamlText:
             if isinstance(node, yaml.MappingNode):
                 self._check_keys(node)
             around.add(id(node))
-            if isinstance(node, yaml.MappingNode) and node is self._node_of_entries():
+            if isinstance(node, yaml.MappingNode) and node is self._value_of(self._entries):
                 node.value = [self._entry(key, value, sizes, around) for key, value in node.value]
             children = [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
             sizes[id(node)] = 1 + sum(self._check(child, sizes, around) for child in children)
@@ -160,14 +167,15 @@ class YamlText:
                 raise self._error(line, f"a key in {self._what} is no text.", hint="Write one 'key: value' a line.")
             if key.value in seen:
                 error = self._error(line, f"{key.value!r} stands twice in {self._what}.", hint="Remove one.")
-                if node is not self._node_of_entries():
+                if node is not self._value_of(self._entries):
                     raise error
                 self._refused[self._entries, key.value] = error
             seen.add(key.value)
 
-    def _node_of_entries(self) -> yaml.Node | None:
+    def _value_of(self, name: str) -> yaml.Node | None:
+        """What stands behind a key of the top."""
         top = self._root.value if isinstance(self._root, yaml.MappingNode) else ()
-        return next((value for key, value in top if key.value == self._entries), None)
+        return next((value for key, value in top if key.value == name), None)
 
     def _wrong(self, model: type[BaseModel], before: tuple[str, ...], error: ErrorDetails) -> DuneCatalogError:
         place, kind = error["loc"], error["type"]
