@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from dagster_dune.cli.emulator.server_options import emulator_class
-from dagster_dune.cli.failures import cannot_be_written, failed
+from dagster_dune.cli.failures import check_output, failed
 from dagster_dune.cli.subprocesses import run_with
 from dagster_dune.errors import DuneError
 
@@ -34,7 +34,7 @@ def record(
     from dagster_dune.cassettes.proxy import recording  # noqa: PLC0415
 
     try:
-        _check_place(output)
+        check_output(output)
         base_url = checked_base_url(address_in_force(None))
         with recording(base_url, keeps_names=keep) as (address, recorder):
             code = run_with(command, {"DUNE_API_BASE_URL": address})
@@ -64,11 +64,6 @@ def replay(
     if not asked:
         typer.echo("No request came to the replay: a base_url in code wins over DUNE_API_BASE_URL.", err=True)
     sys.exit(code)
-
-
-def _check_place(output: Path) -> None:
-    if why := cannot_be_written(output):
-        raise DuneError(why, hint="Make it, or name another file.")
 
 
 def _check_recorded(recorder: Recorder) -> None:

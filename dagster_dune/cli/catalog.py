@@ -15,7 +15,7 @@ import typer
 
 from dagster_dune.cli.account_progress import kept_reads, shown_progress
 from dagster_dune.cli.environment import client_of_environment
-from dagster_dune.cli.failures import failed
+from dagster_dune.cli.failures import check_output, failed
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def pull(
     from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
 
     with _reporting() as console:
+        check_output(output)
         folder = read_directory(queries) if queries else None
         known = _known(output, console)
         with (

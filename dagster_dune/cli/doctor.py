@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dagster_dune.cli.environment import client_of_environment
-from dagster_dune.cli.failures import cannot_be_written
+from dagster_dune.cli.failures import check_output
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
@@ -80,8 +80,10 @@ def _check_place(file: Path) -> None:
     Raises:
         typer.BadParameter: It cannot.
     """
-    if why := cannot_be_written(file):
-        raise typer.BadParameter(why)
+    try:
+        check_output(file)
+    except DuneError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _client(report: Report) -> DuneApiClient:

@@ -11,6 +11,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dagster_dune.errors import DuneError
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -20,11 +22,25 @@ def failed(error: Exception) -> typer.Exit:
     return typer.Exit(1)
 
 
-def cannot_be_written(file: Path) -> str:
-    """Return why a file cannot be written; nothing where it can. To be asked before what it is to hold is paid for."""
-    if os.access(file if file.exists() else file.parent, os.W_OK):
-        return ""
-    return f"{file} cannot be written: its folder is not there, or closed to you."
+def check_output(file: Path) -> None:
+    """Check that a file can be written, and make its folder: before what it is to hold is asked and paid for.
+
+    Raises:
+        DuneError: It cannot.
+    """
+    if why := _obstacle(file):
+        raise DuneError(f"{file} cannot be written: {why}.", hint="Name another file.")
+
+
+def _obstacle(file: Path) -> str:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    if file.is_dir():
+        return "it is a folder"
+    is_open = os.access(file if file.exists() else file.parent, os.W_OK)
+    return "" if is_open else "it, or its folder, is closed to you"
 
 
 class Commands(TyperGroup):

@@ -13,7 +13,7 @@ import typer
 from dagster_dune._formatting import without_password
 from dagster_dune.api.endpoints.base import QUERY_DIGITS
 from dagster_dune.cli.environment import client_of_environment
-from dagster_dune.cli.failures import failed
+from dagster_dune.cli.failures import check_output, failed
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
 if TYPE_CHECKING:
@@ -42,9 +42,13 @@ def results(
     from rich.console import Console  # noqa: PLC0415  (help is quick without)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
+    from dagster_dune.frames.exports import local_path  # noqa: PLC0415  (pyarrow is slow to import)
+
     console = Console(stderr=True, soft_wrap=True)
     try:
         kind = _kind(output)
+        if "://" not in output:
+            check_output(local_path(output))
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),

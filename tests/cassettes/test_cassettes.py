@@ -350,13 +350,20 @@ def test_no_name_of_a_table_stays(team, name):
 
 def test_a_place_where_nothing_can_be_written_is_told_before_the_command_runs(real, tmp_path):
     ran = tmp_path / "ran"
-    words = ["record", "-o", str(tmp_path / "nowhere" / "tape.json"), "--", "touch", str(ran)]
+    (tmp_path / "in_the_way").touch()
+    words = ["record", "-o", str(tmp_path / "in_the_way" / "tape.json"), "--", "touch", str(ran)]
     done = CliRunner().invoke(app, words, env={"DUNE_API_BASE_URL": real.url})
     assert done.exit_code == 1
-    assert f"{tmp_path / 'nowhere' / 'tape.json'} cannot be written: its folder is not there, or closed to you. " in (
-        done.output
-    )
+    told = f"{tmp_path / 'in_the_way' / 'tape.json'} cannot be written: File exists. Name another file."
+    assert told in done.output
     assert not ran.exists()
+
+
+def test_the_folder_of_a_cassette_is_made_before_the_command_runs(real, tmp_path):
+    tape = tmp_path / "new" / "folder" / "tape.json"
+    words = ["record", "-o", str(tape), "--", "touch", str(tape.parent / "ran")]
+    CliRunner().invoke(app, words, env={"DUNE_API_BASE_URL": real.url})
+    assert (tape.parent / "ran").exists()
 
 
 def test_another_json_is_told_what_it_lacks(tmp_path):

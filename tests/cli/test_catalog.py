@@ -80,6 +80,13 @@ def test_pull_merges_a_folder(run, tmp_path, client):
     assert DuneCatalog.from_file("catalog.json")["query_3"].slug == "top_pairs"
 
 
+def test_a_file_that_cannot_be_written_is_told_before_the_account_is_read(run, dune, tmp_path):
+    (tmp_path / "in_the_way").touch()
+    result = run("pull", "-o", "in_the_way/catalog.json")
+    assert (result.exit_code, "in_the_way/catalog.json cannot be written" in result.stderr) == (1, True)
+    assert dune.journal() == []
+
+
 def test_pull_of_a_part(run):
     run("pull", "-o", "catalog.json", "--select", "tag:dex", "--select", "result_*")
     assert len(DuneCatalog.from_file("catalog.json")) == 2

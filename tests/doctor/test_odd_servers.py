@@ -82,10 +82,18 @@ def test_where_nothing_answers_as_dune_nothing_was_found_out(ask, faulty):
 def test_a_report_that_cannot_be_kept_is_said_before_anything_is_asked(faulty, monkeypatch, tmp_path):
     monkeypatch.setenv("DUNE_API_KEY", KEY)
     monkeypatch.setenv("DUNE_API_BASE_URL", faulty.url)
-    done = CliRunner().invoke(app, ["doctor", "--save", str(tmp_path / "none" / "report.json")])
+    (tmp_path / "in_the_way").touch()
+    done = CliRunner().invoke(app, ["doctor", "--save", str(tmp_path / "in_the_way" / "report.json")])
     assert done.exit_code == 2
     assert "cannot be written" in done.output
     assert faulty.requests == []
+
+
+def test_the_folder_of_a_report_is_made(faulty, monkeypatch, tmp_path):
+    monkeypatch.setenv("DUNE_API_KEY", KEY)
+    monkeypatch.setenv("DUNE_API_BASE_URL", faulty.url)
+    CliRunner().invoke(app, ["doctor", "--save", str(tmp_path / "new" / "report.json")])
+    assert (tmp_path / "new" / "report.json").exists()
 
 
 @pytest.fixture
