@@ -8,6 +8,7 @@ import dagster as dg
 from dagster_dune._execution.event_stream import DuneEvent
 from dagster_dune._specs.arguments import check_catalog, check_choice, check_instance, check_members
 from dagster_dune._specs.asset_set import register, remember_translator
+from dagster_dune._specs.functions import as_function, check_callable
 from dagster_dune._specs.specs import asset_specs
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.selection import Patterns
@@ -109,7 +110,7 @@ def dune_assets(
     )
 
     def definition_of(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        assets = decorate(function)
+        assets = decorate(as_function("dune_assets", function))
         remember_translator(assets, translator)
         return assets
 
@@ -175,6 +176,7 @@ def build_dune_assets(
         >>> sorted(key.to_user_string() for key in assets.keys)
         ['dune/acme/result_daily', 'dune/top_pools_42']
     """
+    check_callable("execute", execute)
     check_choice("pipeline_form", pipeline_form, get_args(PipelineForm))
 
     @dune_assets(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import dagster as dg
 
 from dagster_dune._formatting import abbreviated
+from dagster_dune._specs.functions import as_function
 from dagster_dune.catalog.names import Reference
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import (
@@ -83,11 +84,12 @@ def build_dune_upload(
 
     Returns:
         A decorator of a function that returns a frame of polars, pandas or Arrow, a record batch reader, a DuckDB
-        relation, or the path of a Parquet file. It takes what an asset takes: a context, resources, other assets.
+        relation, or the path of a Parquet file. It takes what an asset takes: a context, resources, other assets. A
+        `functools.partial` or an object with ``__call__`` counts as a function.
 
     Raises:
         DuneConfigurationError: It has partitions, which would replace each other; or the name is none of a table, or an
-            option none that it can be.
+            option none that it can be; or what is decorated cannot be called.
 
     Examples:
         >>> @build_dune_upload("dune.acme.labels", max_credits=15)
@@ -135,6 +137,7 @@ def build_dune_upload(
     spec = (translator or DagsterDuneTranslator()).get_asset_spec(reference)
 
     def decorate(make: Callable[..., Any]) -> dg.AssetsDefinition:
+        make = as_function("build_dune_upload", make)
         _check_returns(make, table)
         parameters = list(inspect.signature(make).parameters.values())
         takes_context = bool(parameters) and parameters[0].name in ("context", "_context", "_")

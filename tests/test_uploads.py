@@ -1,6 +1,7 @@
 """`build_dune_upload`: a table on Dune as an asset, in the graph that lineage makes."""
 
 import asyncio
+import functools
 
 import dagster as dg
 import polars as pl
@@ -15,6 +16,7 @@ from dagster_dune import (
     Query,
     build_dune_assets,
     build_dune_upload,
+    dune_assets,
 )
 
 LABELS = "dune.acme.labels"
@@ -83,6 +85,60 @@ def counted(resource):
     """A function that counts the rows on Dune, by marker and partition."""
     sql = f"SELECT day, p, count(*) AS n FROM {LABELS} GROUP BY 1, 2 ORDER BY 1"
     return lambda: [tuple(row.values()) for row in resource.run_sql(sql).read().to_pylist()]
+
+
+def frame_of(context: dg.AssetExecutionContext, prices: list[int], scale: int):
+    """Prices, scaled."""
+    return [{"run": context.run_id, "price": price * scale} for price in prices]
+
+
+class Scaled:
+    """An object that is called."""
+
+    def __call__(self, context, prices: list[int]):
+        return frame_of(context, prices, 2)
+
+
+@dg.asset
+def prices() -> list[int]:
+    return [1, 2]
+
+
+@pytest.mark.parametrize("make", [functools.partial(frame_of, scale=2), Scaled(), Scaled().__call__])
+def test_whatever_can_be_called_makes_a_table(resource, instance, make):
+    labels = build_dune_upload(LABELS)(make)
+    assert labels.dependency_keys == {prices.key}
+    assert dg.materialize([prices, labels], resources={"dune": resource}, instance=instance).success
+    rows = resource.run_sql(f"SELECT price FROM {LABELS} ORDER BY 1").read().to_pylist()
+    assert rows == [{"price": 2}, {"price": 4}]
+
+
+def test_a_partial_has_the_description_of_its_function():
+    labels = build_dune_upload(LABELS)(functools.partial(frame_of, scale=2))
+    assert labels.get_asset_spec().description == "Prices, scaled."
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [("x", "'x'"), (Scaled, "the class Scaled"), (len, "<built-in function len>")]
+)
+def test_what_is_no_function_is_refused_by_its_name(given, shown):
+    words = f"takes a function of yours, not {shown}"
+    catalog = DuneCatalog(queries=[Query(query_id=1)])
+    with pytest.raises(DuneConfigurationError, match=f"build_dune_upload {words}"):
+        build_dune_upload(LABELS)(given)
+    with pytest.raises(DuneConfigurationError, match=f"dune_assets {words}"):
+        dune_assets(catalog=catalog)(given)
+    with pytest.raises(DuneConfigurationError, match=f"execute {words}"):
+        build_dune_assets(catalog, execute=given)
+
+
+def test_a_partial_that_yields_runs_on_dune(dune, resource, instance):
+    def run(context, dune: DuneResource, limit):
+        yield from dune.run(context)
+
+    dune.load_query(1, "one", "SELECT 1 AS n")
+    assets = dune_assets(catalog=DuneCatalog(queries=[Query(query_id=1)]))(functools.partial(run, limit=1))
+    assert dg.materialize([assets], resources={"dune": resource}, instance=instance).success
 
 
 def test_a_partition_is_appended_once(append, counted):
