@@ -217,6 +217,16 @@ def test_how_it_is_read_is_checked_before_it_is_paid_for(dune, resource, given, 
     assert dune.executions() == []
 
 
+def test_parameters_under_another_name_are_told_before_anything_is_paid_for(dune, resource):
+    for words in ({}, {"as_": "arrow"}):
+        with pytest.raises(DuneConfigurationError, match=r"no option 'query_parameters' .* Did you mean parameters\?"):
+            resource.run_query(1, query_parameters={"n": 1}, **words)
+        for name in ("query_parameters", "parameters"):
+            with pytest.raises(DuneConfigurationError, match=f"declares no parameters, and is given {name}. Write the"):
+                resource.run_sql("SELECT 1", **{name: {"n": 1}}, **words)
+    assert dune.executions() == []
+
+
 def test_settings_of_the_resource_count_where_sql_is_executed(dune, monkeypatch):
     """Those of variables too, which nobody else reads in a script."""
     monkeypatch.setenv("MY_TIER", "large")

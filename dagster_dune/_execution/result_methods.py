@@ -21,7 +21,7 @@ from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.catalog.names import query_name
 from dagster_dune.metadata import export_metadata
 from dagster_dune.paging.json_rows import rows_of
-from dagster_dune.paging.options import ReadOptions
+from dagster_dune.paging.options import ReadOptions, check_executing
 
 if TYPE_CHECKING:
     from dagster_dune.api.models import ExecutionStatus
@@ -282,13 +282,13 @@ class ResultMethods(HasClient):
     ) -> Any:
         from dagster_dune.frames.results import Waiting, check_reading  # noqa: PLC0415
 
+        check_executing(options, parameters=name != "sql")
         check_reading(as_, options)
         polls = self._setting("max_poll_interval"), self._setting("poll_failure_tolerance")
         tier, log = performance or self._setting("performance"), log_of(context)
 
         def tell_cost(execution_id: str, status: ExecutionStatus) -> None:
-            cost = status.execution_cost_credits
-            add_metadata(context, export_metadata(name, [execution_id], None, None, cost))
+            add_metadata(context, export_metadata(name, [execution_id], None, None, status.execution_cost_credits))
 
         def tell_export(export: Export) -> None:
             add_metadata(context, export_metadata(name, [result.execution_id], export.rows, export.bytes))

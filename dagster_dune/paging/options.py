@@ -86,20 +86,39 @@ def _check_word(option: str, word: object, allowed: Any, where: str = "") -> Non
         raise DuneConfigurationError(f"{option}={word!r}{where} is none of {', '.join(get_args(allowed))}.")
 
 
-def options_from(kind: type[OptionsT], given: Mapping[str, Any], what: str) -> OptionsT:
+def check_executing(given: Mapping[str, Any], *, parameters: bool) -> None:
+    """Check the names of the options of what executes and then reads.
+
+    Args:
+        given: What is none of the function's own arguments.
+        parameters: Whether the function takes parameters of a query.
+
+    Raises:
+        DuneConfigurationError: There is no such option, or SQL that is not saved is given parameters.
+    """
+    if not parameters and (named := next((name for name in ("parameters", "query_parameters") if name in given), None)):
+        raise DuneConfigurationError(
+            f"SQL that is not saved declares no parameters, and is given {named}.",
+            hint="Write the values into the SQL.",
+        )
+    options_from(ReadOptions, given, "reading", ["parameters", "performance", "timeout", "context"])
+
+
+def options_from(kind: type[OptionsT], given: Mapping[str, Any], what: str, beside: Sequence[str] = ()) -> OptionsT:
     """Make options of what a caller has named.
 
     Args:
         kind: The dataclass of the options.
         given: Their values by their names.
         what: What they are of, for messages.
+        beside: What else the caller could have meant.
 
     Raises:
         DuneConfigurationError: There is no such option, or a value is none that it can have.
     """
     known = list(signature(kind).parameters)
     if unknown := next((name for name in given if name not in known), None):
-        close = get_close_matches(unknown, known, n=1)
+        close = get_close_matches(unknown, [*beside, *known], n=1)
         raise DuneConfigurationError(
             f"There is no option {unknown!r} of {what}.",
             hint=f"Did you mean {close[0]}?" if close else f"The options of {what} are {', '.join(known)}.",
