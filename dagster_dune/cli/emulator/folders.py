@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mapping[str, str]] | None = None) -> None:
     """Save a folder's queries in a running emulator, and create its matviews, which have no rows yet.
 
+    What has no id is left out with a warning, as of a catalog: nothing could run it by its id.
+
     Args:
         emulator: Where.
         folder: A catalog.
         values: For files, by their paths in the folder, values for parameters that have no default.
 
     Raises:
-        DuneError: The folder is no catalog, or a matview's backing query is not known.
+        DuneError: The folder is no catalog, no file of it has an id, or a matview's backing query is not known.
     """
     from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView  # noqa: PLC0415  (slow to import)
 
     catalog = DuneCatalog.from_directory(folder)
-    if catalog.unidentified:
+    if catalog.unidentified and not len(catalog):
         raise DuneError(
             f"{catalog.unidentified[0].source} is a query without an id.", hint="Name the file <name>_<id>.sql."
         )

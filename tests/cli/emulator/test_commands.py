@@ -103,6 +103,15 @@ def test_a_folder_that_cannot_be_saved_is_said(dune, tmp_path, files, words):
     assert words in str(error.value)
 
 
+def test_a_file_without_an_id_is_left_out_as_of_a_catalog(dune, client, tmp_path, caplog):
+    (tmp_path / "draft.sql").write_text("SELECT 2 AS n")
+    (tmp_path / "good_4100001.sql").write_text("SELECT 1 AS n")
+    load_folder(dune, tmp_path)
+    assert [query.id for query in client.list_queries()] == [4100001]
+    (told,) = caplog.messages
+    assert f"{tmp_path / 'draft.sql'}: nothing says which query this is" in told
+
+
 def test_a_command_that_cannot_be_run_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DuneError, match=r"no-such-command cannot be run: No such file or directory\."):
