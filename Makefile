@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
 ON ?= SQLite
-PYTEST := pytest -n 3 --dist loadscope --no-loadscope-reorder
+PYTEST := pytest -n 4 --dist loadscope --no-loadscope-reorder
 EMULATED := $(BIN)/dagster-dune emulator exec --queries dune_project/queries
 # What pip is at, a line a package; its errors come by themselves.
 PROGRESS := awk '/^Collecting/ { print "  " $$2 } /^Installing coll/ { print "  unpacking all" } { fflush() }'
