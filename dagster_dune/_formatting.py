@@ -21,6 +21,31 @@ def abbreviated(names: Iterable[str], most: int = NAMES_SHOWN) -> str:
     return ", ".join(names[:most]) + more
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """Write a number with what there is of it.
+
+    Args:
+        count: The number.
+        one: What one of them is.
+        several: What several are; with an s at the end if left out.
+
+    Examples:
+        >>> counted(1, "query", "queries"), counted(2, "query", "queries"), counted(1_500, "node")
+        ('1 query', '2 queries', '1,500 nodes')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def with_article(word: str) -> str:
+    """Write a or an before a word.
+
+    Examples:
+        >>> with_article("str"), with_article("int"), with_article("UnidentifiedQuery"), with_article("UnionType")
+        ('a str', 'an int', 'an UnidentifiedQuery', 'a UnionType')
+    """
+    return f"{'an' if re.match('[aeio]|un(?!i[^d])', word, re.IGNORECASE) else 'a'} {word}"
+
+
 def readable_seconds(seconds: float) -> str:
     """Write a duration as people say it.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from dagster_dune._formatting import abbreviated
+from dagster_dune._formatting import abbreviated, counted
 from dagster_dune._specs.arguments import check_definitions, check_instance
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.catalog.selection import Patterns, check_patterns, listed
@@ -133,7 +133,7 @@ def _description(
     keys: set[dg.AssetKey], select: Patterns, partitions_def: dg.PartitionsDefinition[str] | None, count: int
 ) -> str:
     """What a tick of a schedule does, in a sentence."""
-    assets = "1 Dune asset" if len(keys) == 1 else f"{len(keys)} Dune assets"
+    assets = counted(len(keys), "Dune asset")
     patterns = ", ".join(listed(select))
     which = "all there are" if patterns == "*" else patterns
     if partitions_def is None:

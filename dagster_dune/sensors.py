@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dagster_dune._formatting import abbreviated
+from dagster_dune._formatting import abbreviated, counted
 from dagster_dune._refreshes.polling import PollingRound, RefreshPoller, RequestBudget, cursor_of, start_of
 from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
 from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
@@ -157,7 +157,7 @@ def _nothing_to_watch(name: str, selected: Sequence[ObservedAsset]) -> DuneCatal
 
 
 def _description(watched: Sequence[ObservedAsset], selected: Sequence[ObservedAsset]) -> str:
-    words = f"Reports what was refreshed outside Dagster. Watches {len(watched)} assets."
+    words = f"Reports what was refreshed outside Dagster. Watches {counted(len(watched), 'asset')}."
     left_out = sorted({asset.name for asset in selected} - {asset.name for asset in watched})
     return f"{words} Left out, being parametrised or partitioned: {abbreviated(left_out)}." if left_out else words
 

@@ -187,7 +187,7 @@ def _constants(node: ast.Module | ast.ClassDef) -> dict[str, str]:
     }
 
 
-def _text(node: ast.expr, constants: Mapping[str, str] = MappingProxyType({})) -> str:
+def _text(node: ast.expr, constants: Mapping[str, str] = MappingProxyType({})) -> str:  # noqa: PLR0911  (one a case)
     """What a literal, or the name of one, says; empty where it is none."""
     match node:
         case ast.Constant(value=str() as words):
@@ -196,6 +196,8 @@ def _text(node: ast.expr, constants: Mapping[str, str] = MappingProxyType({})) -
             return constants.get(name, "")
         case ast.JoinedStr():
             return "".join(_text(part, constants) or "..." for part in node.values).replace("......", "...")
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="counted"), args=[_, one, *several])):
+            return f"... {_text(several[0], constants) if several else _text(one, constants) + 's'}"
         case ast.BinOp(op=ast.Add()) if left := _text(node.left, constants):
             return left + (_text(node.right, constants) or "...")
         case ast.IfExp():

@@ -12,7 +12,7 @@ import dagster as dg
 from dagster_dune._execution.checks.answers import metadata_of_check
 from dagster_dune._execution.checks.check_results import CheckResults
 from dagster_dune._execution.error_places import assets_named, line_in_file, shortened
-from dagster_dune._formatting import abbreviated
+from dagster_dune._formatting import abbreviated, counted
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.errors import DuneApiError
 from dagster_dune.catalog.names import Reference
@@ -118,7 +118,9 @@ class EventStream:
             for partition_key in _keys(outcome.node.partition):
                 yield dg.AssetObservation(key, description=LATE_DETAILS, metadata=metadata, partition=partition_key)
         if self._without_details:
-            self._log.warning("No details of %d nodes. %s", len(self._without_details), _listed(self._without_details))
+            self._log.warning(
+                "No details of %s. %s", counted(len(self._without_details), "node"), _listed(self._without_details)
+            )
 
     def raise_for_lost(self, *, allow_retries: bool, resumes: bool) -> None:
         """Fail the step if an asset, or a partition of one, was not materialized.
@@ -150,8 +152,8 @@ class EventStream:
         if not self._lost:
             return
         failed = {name: self._told_of(o) for name, o in self._lost.items() if o.result is Result.FAILED}
-        what = "assets" if self._nodes.total() == len(self._nodes) else "assets and partitions"
-        counts = f"{len(failed)} of {self._nodes.total()} {what} failed on Dune"
+        several = "assets" if self._nodes.total() == len(self._nodes) else "assets and partitions"
+        counts = f"{len(failed)} of {counted(self._nodes.total(), 'asset', several)} failed on Dune"
         if skipped := len(self._lost) - len(failed):
             were = "was" if skipped == 1 else "were"
             counts += f" and {skipped} {were} skipped because of {self._blockers(failed)}"
@@ -276,7 +278,7 @@ def failure_of(error: DuneError, *, retryable: bool, assets: DuneAssetSet | None
 
 def _words(one: str, several: str, reasons: Mapping[str, str]) -> Iterator[str]:
     if reasons:
-        yield from _lines(f"{len(reasons)} {one if len(reasons) == 1 else several}", reasons)
+        yield from _lines(counted(len(reasons), one, several), reasons)
 
 
 def _lines(counts: str, reasons: Mapping[str, str]) -> Iterator[str]:

@@ -33,6 +33,7 @@ from dagster_dune._execution.submissions.run_group import Origin, RunGroup, make
 from dagster_dune._execution.submissions.sender import Sender
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
+from dagster_dune._formatting import counted
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import AmbiguousSubmission, DuneNotFoundError
@@ -230,8 +231,8 @@ class Step:
         self._took_over = True
         same = submission.run_id == self._run_id
         why = "this run has started it before" if same else origin.value
-        count, pipeline = len(action.digests), submission.pipeline_execution_id
-        self._log.info("Taking over %d nodes of pipeline %s, without sending them again: %s.", count, pipeline, why)
+        nodes, pipeline = counted(len(action.digests), "node"), submission.pipeline_execution_id
+        self._log.info("Taking over %s of pipeline %s, without sending again: %s.", nodes, pipeline, why)
 
     def _submit(
         self,

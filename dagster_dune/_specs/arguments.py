@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_dune._formatting import with_article
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.errors import DuneConfigurationError
 
@@ -64,7 +65,7 @@ def check_instance(name: str, given: object, kind: type) -> None:
     """
     if given is not None and not isinstance(given, kind):
         raise DuneConfigurationError(
-            f"{name} must be a {kind.__name__}, not {_shown(given)}.",
+            f"{name} must be {with_article(kind.__name__)}, not {_shown(given)}.",
             hint=f"Write {given.__name__}()." if isinstance(given, type) and issubclass(given, kind) else "",
         )
 
@@ -115,4 +116,4 @@ def check_each(function: str, given: Iterable[object], kind: type) -> None:
 def _shown(given: object) -> str:
     if isinstance(given, type):
         return f"the class {given.__name__}"
-    return repr(given) if isinstance(given, str) else f"a {type(given).__name__}"
+    return repr(given) if isinstance(given, str) else with_article(type(given).__name__)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Any, NoReturn
 
+from dagster_dune._formatting import with_article
 from dagster_dune.api.key_forms import SIGNS_OF_ESCAPES, decoded, forms_of
 from dagster_dune.errors import DuneConfigurationError
 
@@ -209,7 +210,7 @@ def checked_api_key(api_key: str) -> str:
     """
     if not isinstance(api_key, str):
         raise DuneConfigurationError(
-            f"The Dune API key must be a text, not a {type(api_key).__name__}.",
+            f"The Dune API key must be a text, not {with_article(type(api_key).__name__)}.",
             hint="Set DUNE_API_KEY, or pass api_key (see dune.com/settings/api).",
         )
     if not api_key.strip():

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagster_dune._formatting import counted
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def kept_reads(output: Path, console: Console) -> Iterator[dict[int, Query]]:
         if read:
             _write(path, read)
             console.print(
-                f"{len(read)} queries that were read are kept in {path}; the next pull goes on from there.",
+                f"{counted(len(read), 'query that was read is', 'queries that were read are')} kept in {path}; the "
+                "next pull goes on from there.",
                 markup=False,
             )
         if isinstance(error, KeyboardInterrupt):
@@ -150,7 +152,9 @@ def _earlier(path: Path, console: Console) -> dict[int, Query]:
         read = {query.query_id: query for query in read_document(path).queries}
     except DuneError:
         return {}
-    console.print(f"Going on with {len(read)} queries that an earlier pull has read ({path}).", markup=False)
+    console.print(
+        f"Going on with {counted(len(read), 'query', 'queries')} that an earlier pull has read ({path}).", markup=False
+    )
     return read
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from dagster_dune._formatting import counted
 from dagster_dune.cli.emulator.server_options import emulator_class
 from dagster_dune.cli.failures import check_output, failed
 from dagster_dune.cli.subprocesses import run_with
@@ -42,7 +43,10 @@ def record(
         _check_recorded(recorder)
     except (DuneError, OSError) as error:
         raise failed(error) from error
-    typer.echo(f"{output}: {recorder.count} requests and their answers, without keys.", err=True)
+    typer.echo(
+        f"{output}: {counted(recorder.count, 'request and its answer', 'requests and their answers')}, without keys.",
+        err=True,
+    )
     sys.exit(code)
 
 

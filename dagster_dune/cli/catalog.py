@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dagster_dune._formatting import counted
 from dagster_dune.cli.account_progress import kept_reads, shown_progress
 from dagster_dune.cli.environment import client_of_environment
 from dagster_dune.cli.failures import check_output, failed
@@ -85,7 +86,8 @@ def pull(
         before = {obj.sql_name for obj in known} if known else set()
         after = {obj.sql_name for obj in account}
         console.print(
-            f"{output}: {len(catalog.materialized_views)} materialized views, {len(catalog.queries)} queries "
+            f"{output}: {counted(len(catalog.materialized_views), 'materialized view')}, "
+            f"{counted(len(catalog.queries), 'query', 'queries')} "
             f"({progress.total} read, {len(after - before)} new, {len(before - after)} gone).",
             markup=False,
         )
@@ -167,7 +169,8 @@ def diff(
     unknown = [obj.sql_name for obj in objects if not obj.is_confirmed]
     if unknown:
         stdout.print(f"Not compared, since the account shows no SQL of them: {', '.join(unknown)}.", markup=False)
-    stdout.print(f"{len(different)} of {len(objects) - len(unknown)} files differ from Dune.")
+    differ = "differs" if len(different) == 1 else "differ"
+    stdout.print(f"{len(different)} of {counted(len(objects) - len(unknown), 'file')} {differ} from Dune.")
     if different:
         raise typer.Exit(1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dagster_dune._formatting import without_password
+from dagster_dune._formatting import counted, without_password
 from dagster_dune.api.endpoints.base import QUERY_DIGITS
 from dagster_dune.cli.environment import client_of_environment
 from dagster_dune.cli.failures import check_output, failed
@@ -70,7 +70,7 @@ def results(
             )
     except DuneError as error:
         raise failed(error) from error
-    told = f"{without_password(output)}: {export.rows:,} rows, {export.bytes:,} bytes read."
+    told = f"{without_password(output)}: {counted(export.rows, 'row')}, {counted(export.bytes, 'byte')} read."
     console.print(told, highlight=False, markup=False)
 
 

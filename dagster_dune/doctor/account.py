@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TypeVar
 from urllib.request import getproxies
 
-from dagster_dune._formatting import abbreviated
+from dagster_dune._formatting import abbreviated, counted
 from dagster_dune.api import models
 from dagster_dune.api.address import VARIABLE, address_of_environment
 from dagster_dune.api.client import DuneApiClient
@@ -154,16 +154,15 @@ class AccountReads:
         with self._tried("datasets"):
             found = islice(self._client.search_datasets("dex trades", page_size=DATASETS_LOOKED_AT), DATASETS_LOOKED_AT)
             self._list("datasets", found, models.DatasetsFound)
-        more = "or more" if len(queries) == LISTED else ""
-        self._report.fact(
-            "account", f"{len(matviews)} materialized views, {len(queries)} {more} queries".replace("  ", " ")
-        )
+        shown = f"{LISTED} or more queries" if len(queries) == LISTED else counted(len(queries), "query", "queries")
+        self._report.fact("account", f"{counted(len(matviews), 'materialized view')}, {shown}")
 
     def _names(self, names: Iterable[str]) -> None:
         names = list(names)
         odd = [name for name in names if not TEAM_TABLE_NAME.fullmatch(name.replace('"', "").lower())]
         if names:
-            seen = f"{len(names)} names" if not odd else f"{len(odd)} of {len(names)} names are of another form"
+            all_names = counted(len(names), "name")
+            seen = f"{len(odd)} of {all_names} {'is' if len(odd) == 1 else 'are'} of another form" if odd else all_names
             self._report.judge("matview-names", not odd, seen)
         else:
             self._report.not_tried("matview-names", "the account has no materialized views")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagster_dune._formatting import abbreviated
+from dagster_dune._formatting import abbreviated, counted
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.document import read_document
@@ -43,7 +43,7 @@ def _compared(said: CatalogContents, account: CatalogContents) -> tuple[str, boo
     expected = objects if shows_queries else [view.sql_name for view in said.materialized_views]
     gone = [name for name in expected if name not in account]
     different = _different(said, account) if shows_queries else []
-    parts = [f"{len(objects) + len(said.unidentified)} objects"]
+    parts = [counted(len(objects) + len(said.unidentified), "object")]
     parts += [f"{len(said.unidentified)} of them without an id"] if said.unidentified else []
     parts += [f"not on Dune: {abbreviated(gone, most=8)}"] if gone else []
     parts += [f"other SQL on Dune: {abbreviated(different, most=8)}"] if different else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from dagster_dune._formatting import counted
 from dagster_dune.api import models
 from dagster_dune.api.errors import DuneApiError, DuneNotFoundError
 from dagster_dune.doctor.exchanges import without_names
@@ -59,7 +60,7 @@ class PipelineExperiments:
         except DuneApiError as error:
             pipeline = self._with_fewer_nodes(nodes[:2], error)
             nodes = nodes[:2]
-        self._report.holds("nodes-form", f"a pipeline of {len(nodes)} nodes was taken")
+        self._report.holds("nodes-form", f"a pipeline of {counted(len(nodes), 'node')} was taken")
         followed = self._followed(pipeline)
         self._words(followed)
         listed = {node.id for node in followed.last.node_executions}

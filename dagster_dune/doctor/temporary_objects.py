@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from dagster_dune._formatting import counted
 from dagster_dune.api import models
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneNotFoundError
@@ -170,12 +171,13 @@ def clear_account(client: DuneApiClient, owner: Owner) -> list[str]:
     queries = [query.id for query in all_queries if owner.may_clear(query.name or "")]
     for query_id in queries:
         client.update_query(query_id, name=ARCHIVED_NAME, is_archived=True)
+    left = len(all_matviews) - len(matviews) + len(all_queries) - len(queries)
     counts = {
-        "materialized views deleted": len(matviews),
-        "queries archived": len(queries),
-        "left to a doctor that may still run": len(all_matviews) - len(matviews) + len(all_queries) - len(queries),
+        counted(len(matviews), "materialized view deleted", "materialized views deleted"): matviews,
+        counted(len(queries), "query archived", "queries archived"): queries,
+        f"{left} left to a doctor that may still run": left,
     }
-    return [f"{count} {words}" for words, count in counts.items() if count]
+    return [words for words, some in counts.items() if some]
 
 
 def _has_ended(status: models.ExecutionStatus) -> bool:

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from threading import Event
 from typing import Generic, TypeVar
 
-from dagster_dune._formatting import abbreviated
+from dagster_dune._formatting import abbreviated, counted
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.deadline import until_set
 from dagster_dune.api.errors import DuneNotFoundError
@@ -234,7 +234,8 @@ def _names_and_types(execution_id: str, metadata: ResultMetadata) -> tuple[Seque
     names, types = metadata.column_names, metadata.column_types
     if not names or len(names) != len(types):
         raise DuneResultError(
-            f"Dune names {len(names)} columns and {len(types)} types for the result of execution {execution_id}."
+            f"Dune names {counted(len(names), 'column')} and {counted(len(types), 'type')} for the result of execution "
+            f"{execution_id}."
         )
     return names, types
 

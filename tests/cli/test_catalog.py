@@ -35,7 +35,7 @@ def run(dune, monkeypatch, tmp_path):
 def test_pull_writes_the_account(run, tmp_path):
     result = run("pull", "-o", "catalog.json")
     assert result.exit_code == 0
-    assert "catalog.json: 1 materialized views, 2 queries (3 read, 3 new, 0 gone)." in result.stderr
+    assert "catalog.json: 1 materialized view, 2 queries (3 read, 3 new, 0 gone)." in result.stderr
     assert [query.slug for query in DuneCatalog.from_file("catalog.json").queries] == ["volume_by_day", "top_pairs"]
     assert [file.name for file in tmp_path.iterdir()] == ["catalog.json"]
 
@@ -198,7 +198,7 @@ def test_warnings_are_shown(run, faulty, monkeypatch):
     result = run("pull", "-o", "catalog.json")
     assert result.exit_code == 0
     assert "its matviews have no lineage" in " ".join(result.stderr.split())
-    assert "1 materialized views, 0 queries" in result.stderr
+    assert "1 materialized view, 0 queries" in result.stderr
 
 
 def test_show_prints_the_tree_and_counts(run):
@@ -374,7 +374,7 @@ def test_show_takes_a_folder_of_any_name(run, tmp_path):
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == str(folder)
     result = run("pull", "-o", folder / "catalog.json")
-    assert f"{folder}/catalog.json: 1 materialized views" in result.stderr
+    assert f"{folder}/catalog.json: 1 materialized view," in result.stderr
 
 
 def test_a_warning_is_one_line_where_there_is_no_terminal(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """docs/errors.md holds every message of the code, and nothing that the code does not say."""
 
 import logging
+import re
 
 import pytest
 import reached_messages
@@ -31,6 +32,13 @@ def test_the_messages_of_errors_are_found():
     assert len({message.words for message in found if message.kind}) > 150
     assert any(message.advice for message in found)
     assert len({message.area for message in found}) > 8
+
+
+def test_no_message_puts_an_article_before_what_only_the_code_knows():
+    """It could be an int as well as a str: `with_article` of `_formatting` knows."""
+    texts = {text for message in messages() for text in (message.words, message.advice)}
+    blind = {text for text in texts if re.search(r"\b[Aa]n? \.\.\.", text)}
+    assert {text for text in blind if "is no frame" not in text} == set()  # frames of other libraries: a DataFrame
 
 
 def test_what_tests_reach_is_noted():

@@ -53,7 +53,7 @@ def test_it_only_reads(ask, dune, account):
 def test_what_the_account_is_and_holds(ask, account):
     said = facts(ask("--json"))
     assert said["key"] == "belongs to team_1, made by user 1"
-    assert "1 materialized views, 1 queries" in said["account"]
+    assert "1 materialized view, 1 query" in said["account"]
     assert "of 2500 left" in said["credits"]
     assert {"whoami", "query", "results", "pipelines", "pipeline of a query"} <= set(
         said["endpoints"].removeprefix("answer: ").split(", ")
@@ -126,7 +126,7 @@ def test_names_of_another_form_are_noticed(ask, dune):
     dune.inject("status", path="/api/v1/materialized-views", status=200, body=body)
     done = ask()
     assert done.exit_code == 1
-    assert "1 of 2 names are of another form" in done.stdout
+    assert "1 of 2 names is of another form" in done.stdout
     assert "Matviews of other names are left out" in done.stdout
 
 
@@ -151,7 +151,7 @@ def test_a_folder_and_a_document_are_compared(ask, dune, account, tmp_path):
     header = "/* dune\nmatview: dune.acme.result_secret_volume\n*/\n"
     same = tmp_path / "q" / "same_470007.sql"
     same.write_text(header + NAMES[2])
-    assert facts(ask("--json", "--folder", str(same.parent)))["folder"] == "1 objects; all as on Dune"
+    assert facts(ask("--json", "--folder", str(same.parent)))["folder"] == "1 object; all as on Dune"
     (same.parent / "gone_470008.sql").write_text("SELECT 1")
     (same.parent / "nameless.sql").write_text("SELECT 3")
     same.write_text(header + "SELECT 2 AS b")

@@ -184,7 +184,7 @@ def test_two_doctors_at_once_leave_each_other_alone(dune):
         assert verdicts(report, Verdict.DOES_NOT_HOLD) == set()
         queries, matviews = left(dune)
         assert (len(queries), len(matviews)) == (1, 1)
-        assert first.clear() == ["1 materialized views deleted", "1 queries archived"]
+        assert first.clear() == ["1 materialized view deleted", "1 query archived"]
     assert left(dune) == ([], [])
 
 

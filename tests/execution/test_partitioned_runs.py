@@ -168,7 +168,7 @@ def test_a_failed_range_materializes_nothing(account, resource, instance):
     assert not result.success
     assert events(result) == []
     assert instance.get_materialized_partitions(dg.AssetKey(RANGE.split("/"))) == set()
-    assert "1 of 1 assets failed on Dune" in failure(result).description
+    assert "1 of 1 asset failed on Dune" in failure(result).description
     assert len(result.get_asset_observation_events()) == 5
 
 
@@ -332,5 +332,5 @@ def test_a_translator_may_choose_the_days(account, resource, instance, calls):
 
 def test_the_refresh_sensor_leaves_partitioned_queries_out(account):
     (sensor,) = [build_dune_refresh_sensor([build_dune_assets(CATALOG)])]
-    assert "Watches 1 assets" in sensor.description
+    assert "Watches 1 asset." in sensor.description
     assert "dune/each_10, dune/span_11" in sensor.description

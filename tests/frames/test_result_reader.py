@@ -536,7 +536,7 @@ def test_a_sample_of_more_rows_is_an_error(server):
 def test_what_dune_does_not_know_or_describe_is_an_error(server):
     server.types = ["bigint"]
     with pytest.raises(
-        DuneResultError, match="Dune names 2 columns and 1 types for the result of execution 01JEXECUTION"
+        DuneResultError, match="Dune names 2 columns and 1 type for the result of execution 01JEXECUTION"
     ):
         read(server)
     server.change = lambda path, options, answer: answer.update(status=404, body=b'{"error": "no"}')

@@ -81,6 +81,7 @@ def test_a_choice_that_does_not_exist_is_refused_where_it_is_made(make, words):
     ("make", "words"),
     [
         (lambda: build_dune_assets("queries"), "catalog must be a DuneCatalog, not 'queries'. Read it first: DuneCat"),
+        (lambda: build_dune_assets(5), "catalog must be a DuneCatalog, not an int."),
         (lambda: dune_assets(catalog=[Query(query_id=1)]), "catalog must be a DuneCatalog, not a list."),
         (lambda: build_dune_definitions("queries", resource=None), "catalog must be a DuneCatalog, not 'queries'."),
         (

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_dune._execution.checks.answers import CheckAnswer, NoAnswerError, broken_bounds, gate_refusal
 from dagster_dune._execution.checks.values_before import ValuesBefore
 from dagster_dune._execution.error_places import shortened
+from dagster_dune._formatting import counted
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneConnectionError, DuneRateLimitError, DuneServerError
 from dagster_dune.api.models import ExecutionStatus
@@ -118,7 +119,7 @@ def _of_rows(count: int, execution_id: str, client: DuneApiClient, sample_rows: 
     metadata: dict[str, Any] = {OFFENDING_ROWS: count}
     if count and sample_rows:
         metadata |= _sample(sample_rows, execution_id, client)
-    said = "No row offends." if count == 0 else f"{count} {'row offends' if count == 1 else 'rows offend'}."
+    said = "No row offends." if count == 0 else f"{counted(count, 'row offends', 'rows offend')}."
     return CheckAnswer(count == 0, said, metadata)
 
 

@@ -13,6 +13,7 @@ from dagster_dune._execution.submissions.actions import Action, Close, Intend, L
 from dagster_dune._execution.submissions.protocol import submitting
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
+from dagster_dune._formatting import counted
 from dagster_dune.api.models import PipelineSubmitted
 from dagster_dune.metadata import ADOPT_TAG
 from dagster_dune.pipeline.nodes import PipelinePlan
@@ -127,7 +128,7 @@ class Sender:
         if self._given_up.is_set() or not self._still_wanted():
             raise NotSent("The run has ended before its pipeline was sent, so it was not sent.")
         self.pipeline = self._send().pipeline_execution_id
-        self._log.info("Dune runs %d nodes as pipeline %s.", len(self._plan.nodes), self.pipeline)
+        self._log.info("Dune runs %s as pipeline %s.", counted(len(self._plan.nodes), "node"), self.pipeline)
         return self.pipeline
 
     def _close(self, action: Close) -> None:

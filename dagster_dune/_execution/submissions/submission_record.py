@@ -27,6 +27,7 @@ import dagster as dg
 
 from dagster_dune._execution.submissions.legacy_record import legacy_submissions
 from dagster_dune._execution.submissions.submission import State, Submission
+from dagster_dune._formatting import counted
 from dagster_dune.metadata import SUBMISSION_KEY
 from dagster_dune.pipeline.nodes import DIGEST_LENGTH, PipelinePlan, PlannedNode
 
@@ -85,7 +86,9 @@ class SubmissionRecord:
                 "tiers": _ids_by_tier(part),
             }
             if not self._write(
-                State.INTENDED, f"{count} nodes are about to be sent to Dune as submission {self.id}.", data
+                State.INTENDED,
+                f"{counted(count, 'node is', 'nodes are')} about to be sent to Dune as submission {self.id}.",
+                data,
             ):
                 return False
         return True

@@ -31,6 +31,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from dagster_dune._formatting import counted
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.wrong_values import LONGEST_WORD
 from dagster_dune.catalog.sources.file_ids import IdPlace
@@ -126,7 +127,11 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
         except DuneCatalogError as error:
             if path.parent == folder:
                 raise
-            left_out.add(f"{error} The {len(below)} .sql files beside and below it are left out.")
+            left_out.add(
+                f"{error} "
+                f"{counted(len(below), '.sql file beside and below it is', '.sql files beside and below it are')} "
+                "left out."
+            )
             settings.files = [file for file in settings.files if file not in below]
             continue
         _warn_of_unmatched(said.exclude, path.parent, visible, partial(_item_of_exclude, path, text))
