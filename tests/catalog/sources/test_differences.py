@@ -113,7 +113,7 @@ def test_the_command_lists_them(account, client, folder, tmp_path, monkeypatch):
         assert "+SELECT 2 AS n" in result.stdout
         assert "query_4100002" not in result.stdout
         assert "the account shows no SQL of them: query_4100003." in result.stdout
-        assert "1 of 2 files differ from Dune." in result.stdout
+        assert "1 of 2 files differs from Dune." in result.stdout
     (folder / "count_4100001.sql").write_text(ON_DUNE)
     result = diff()
     assert (result.exit_code, "0 of 2 files differ from Dune." in result.stdout) == (0, True)
