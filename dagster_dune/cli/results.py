@@ -42,13 +42,10 @@ def results(
     from rich.console import Console  # noqa: PLC0415  (help is quick without)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    from dagster_dune.frames.exports import local_path  # noqa: PLC0415  (pyarrow is slow to import)
-
     console = Console(stderr=True, soft_wrap=True)
     try:
         kind = _kind(output)
-        if "://" not in output:
-            check_output(local_path(output))
+        _check_place(output)
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -72,6 +69,13 @@ def results(
         raise failed(error) from error
     told = f"{without_password(output)}: {counted(export.rows, 'row')}, {counted(export.bytes, 'byte')} read."
     console.print(told, highlight=False, markup=False)
+
+
+def _check_place(output: str) -> None:
+    from dagster_dune.frames.exports import local_path  # noqa: PLC0415  (pyarrow is slow to import, or not there)
+
+    if "://" not in output:
+        check_output(local_path(output))
 
 
 def _kind(output: str) -> str:

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import fsspec
 import pyarrow.parquet as pq
@@ -128,3 +131,22 @@ def test_a_query_that_was_never_executed_is_told_what_to_do(run, dune, tmp_path)
     assert done.exit_code == 1
     assert "Query 8 has no result: it was not executed since its SQL was saved. Execute it" in done.output
     assert "belongs to the team" in run("9", "-o", str(tmp_path / "x.csv")).output
+
+
+def test_without_arrow_the_extra_is_named_in_one_line(tmp_path):
+    program = f"""
+import sys
+sys.modules["pyarrow"] = None
+sys.argv = ["dagster-dune", "results", "5", "-o", {str(tmp_path / "out.csv")!r}]
+from dagster_dune.cli import app
+app()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "DUNE_API_KEY": "a-very-secret-key"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "This needs pyarrow, which is not installed. Run: pip install 'dagster-dune[dataframe]'.\n"
