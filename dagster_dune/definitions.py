@@ -90,9 +90,10 @@ def build_dune_definitions(
         >>> sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs())
         ['dune/dex/trades', 'dune/query_42']
     """
-    from dagster_dune.resource import DuneResource  # noqa: PLC0415  (code locations load quicker without)
+    if resource is not None:
+        from dagster_dune.resource import DuneResource  # noqa: PLC0415  (code locations load quicker without)
 
-    check_instance("resource", resource, DuneResource)
+        check_instance("resource", resource, DuneResource)
     assets = build_dune_assets(catalog, resource_key=resource_key, **options)
     upstream = build_dune_upstream_specs(assets, translator=options.get("translator")) if upstream_tables else []
     return dg.Definitions(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -199,14 +199,21 @@ class WriteRecord:
                 if is_earlier and self._write.excludes(begun.write) and begun.settles_at > time.time():
                     yield begun
 
-    def _runs(self) -> Iterator[dg.RunRecord]:
-        """The runs of which something may yet come; of what was killed, others say for how long as a rule."""
+    def _runs(self) -> Iterable[dg.RunRecord]:
+        """The runs of which something may yet come, each once; of what was killed, others say for how long as a rule.
+
+        Those under way come first, so that a run which ends meanwhile is found at least as one that has ended.
+        """
         from dagster_dune.frames.uploads.options import SETTLE_SECONDS  # noqa: PLC0415  (pyarrow is slow to import)
 
         since = datetime.now(UTC) - timedelta(seconds=max(self._write.settle_seconds, SETTLE_SECONDS))
-        yield from self._instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY))
-        yield from self._instance.get_run_records(dg.RunsFilter(statuses=_CUT_OFF, updated_after=since))
-        yield from self._instance.get_run_records(dg.RunsFilter(statuses=_ENDED, tags=_LEFT))
+        filters = (
+            dg.RunsFilter(statuses=_UNDER_WAY),
+            dg.RunsFilter(statuses=_CUT_OFF, updated_after=since),
+            dg.RunsFilter(statuses=_ENDED, tags=_LEFT),
+        )
+        records = [record for each in filters for record in self._instance.get_run_records(each)]
+        return {record.dagster_run.run_id: record for record in records}.values()
 
     def _of_run(self, record: dg.RunRecord) -> Iterator[_Begun]:
         run_id = record.dagster_run.run_id

@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 FILE_NAME = "dune.yml"
 LIKE_FILE_NAME = (FILE_NAME, "dune.yaml")
 MAX_BYTES = 2_000_000
+_HIDDEN = re.compile(r"(^|/)\.(?![./])")
 UNREADABLE = "Let this process read it, remove it, or list it in exclude."
 
 
@@ -181,11 +182,9 @@ def _warn_of_unmatched(
     exclude: Sequence[str], folder: Path, visible: Sequence[Path], place_of: Callable[[int], str]
 ) -> None:
     """Warn of patterns that match nothing, but those of hidden files, which are not read anyway."""
-    below = [file for file in visible if folder in file.parents]
+    below = [file for file in visible if folder in file.parents] if exclude else []
     for place, pattern in enumerate(exclude):
-        if any(is_excluded(file, folder, [pattern]) for file in below) or re.search(
-            r"(^|/)\.(?![./])", pattern.strip()
-        ):
+        if _HIDDEN.search(pattern.strip()) or any(is_excluded(file, folder, [pattern]) for file in below):
             continue
         paths = [file.relative_to(folder) for file in below]
         names = {name for path in paths for name in (path.as_posix(), path.parent.as_posix(), *path.parts)}
