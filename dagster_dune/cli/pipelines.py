@@ -95,7 +95,7 @@ def _instance_at_home() -> dg.DagsterInstance:
     try:
         return dg.DagsterInstance.get()
     except (dg.DagsterError, yaml.YAMLError, OSError) as error:
-        why = " ".join(str(error).split()).rstrip(".")
+        why = " ".join(str(error).split())
         raise DuneError(f"The Dagster instance of DAGSTER_HOME={home} cannot be opened: {why}.", hint=hint) from error
 
 

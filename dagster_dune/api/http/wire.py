@@ -125,7 +125,7 @@ def _proxied(address: str, settings: dict[str, Any]) -> httpcore.ConnectionPool:
         kind = httpcore.SOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.HTTPProxy
         return kind(proxy_url=str(proxy.url), proxy_auth=proxy.raw_auth, **settings)
     except RuntimeError as error:
-        raise _unusable(str(error).rstrip("."), "Install httpx[socks], or name another one in HTTPS_PROXY.") from error
+        raise _unusable(str(error), "Install httpx[socks], or name another one in HTTPS_PROXY.") from error
     except (ValueError, httpx.InvalidURL):  # whose words may quote a part of the proxy's password
         reason = "it is no address of an HTTP or SOCKS proxy"
         raise _unusable(reason, "Name one in HTTPS_PROXY, such as http://proxy.example.com:3128.") from None

@@ -67,7 +67,8 @@ class LeftOut:
             first = error.errors(include_url=False)[0]
             words, hint = wrong(first)
             place = ".".join(map(str, first["loc"]))
-            self.add(f"{start}{place + ' is wrong: ' if place else ''}{words}.{' ' * bool(hint)}{hint}", names)
+            said = DuneCatalogError(f"{place + ' is wrong: ' if place else ''}{words}.", hint=hint)
+            self.add(f"{start}{said}", names)
         except DuneCatalogError as error:
             self.add(f"{start}{error}", names)
 

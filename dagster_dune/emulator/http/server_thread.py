@@ -100,7 +100,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         number = getattr(error, "errno", None) or 0
         is_of_host = number < 0 or number == errno.EADDRNOTAVAIL  # names have numbers of their own
-        why = (getattr(error, "strerror", None) or str(error)).partition(" (while attempting")[0].rstrip(".")
+        why = (getattr(error, "strerror", None) or str(error)).partition(" (while attempting")[0]
         raise DuneConfigurationError(
             f"The emulator cannot listen on {host} port {port}: {why}.", hint=OTHER_HOST if is_of_host else OTHER_PORT
         ) from error
