@@ -3,6 +3,7 @@
 import pytest
 from dagster import DagsterRunStatus, RunsFilter
 from deployment import ROOT, Deployment
+from stored_files import files_with, stored_files
 from waiting import wait_until
 
 from dune_project.definitions import CATALOG, daily_dune, defs
@@ -93,7 +94,6 @@ def test_the_scheduled_job_ticked_by_the_daemon_is_one_call(dune, calls, tmp_pat
 
 def assert_key_is_nowhere(deployment, dune):
     """The API key is in no file of DAGSTER_HOME, and in no line of the journal."""
-    files = [path for path in deployment.home.rglob("*") if path.is_file()]
-    assert any(path.suffix == ".db" for path in files)
-    assert [path for path in files if dune.api_key.encode() in path.read_bytes()] == []
+    assert any(path.suffix == ".db" for path, _ in stored_files(deployment.home))
+    assert files_with(dune.api_key, deployment.home) == []
     assert dune.api_key not in str(dune.journal())

@@ -13,6 +13,7 @@ from deployment import ROOT, Deployment
 from plain_http import plain
 from pydantic import SecretStr, ValidationError
 from secret_location import WAYS, load
+from stored_files import stored_files
 
 from dagster_dune import DuneCatalog, DuneConfigurationError, DuneResource, Query, build_dune_assets
 from dagster_dune.emulator.server import DuneEmulator
@@ -116,8 +117,8 @@ def everything_told(deployment, run_id):
 
 def stored_texts(home):
     """Every file of DAGSTER_HOME, and every cell of its databases, unpacked where it is packed."""
-    for file in sorted(file for file in home.rglob("*") if file.is_file()):
-        yield file, file.read_bytes().decode("utf-8", "replace")
+    for file, content in stored_files(home):
+        yield file, content.decode("utf-8", "replace")
         if file.suffix == ".db":
             for cell in cells(file):
                 yield file, cell

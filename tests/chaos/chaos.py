@@ -33,6 +33,7 @@ from deployment import Deployment
 from disturbances import GATES, PROTOCOLS
 from forked_deployment import ForkedDeployment
 from scenario import EXECUTE, Scenario, draw, load
+from stored_files import files_with
 from waiting import wait_until
 
 from dagster_dune.emulator.engine.engine import Engine
@@ -87,7 +88,7 @@ def run_batch(seeds, home, dunes, storage="", *, protocol="on", gates="on", webs
             hands.submit(drive, dune, lane)
         for _ in scenarios:
             yield done.get()
-    leaks = [path for path in home.rglob("*") if path.is_file() and API_KEY.encode() in path.read_bytes()]
+    leaks = files_with(API_KEY, home)
     assert not leaks, f"the API key is in {leaks}"
 
 

@@ -17,6 +17,7 @@ from dagster.components import DefsStateConfigArgs
 from dagster.components.resolved.errors import ResolutionException
 from deployment import ROOT
 from served_location import assert_runs, once, reads, reload_location, served, shown_assets
+from stored_files import files_with, stored_files
 from waiting import PATIENCE
 
 from dagster_dune import (
@@ -91,9 +92,8 @@ def test_an_account_is_read_once_a_load_and_never_by_runs(account, tmp_path):
         assert_runs(deployment, ("dune", "query_3"))
         assert reads(account) == once(1, 2) + once(1, 2, 3)
 
-        files = [path for path in deployment.home.rglob("*") if path.is_file()]
-        assert any(path.suffix == ".db" for path in files)
-        assert [path for path in files if account.api_key.encode() in path.read_bytes()] == []
+        assert any(path.suffix == ".db" for path, _ in stored_files(deployment.home))
+        assert files_with(account.api_key, deployment.home) == []
 
 
 # --- in YAML ---
