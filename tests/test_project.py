@@ -83,10 +83,10 @@ def test_the_scheduled_job_ticked_by_the_daemon_is_one_call(dune, calls, tmp_pat
         deployment.start("dagster-daemon", "run")
         ended = RunsFilter(statuses=[DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE])
         wait_until(lambda: deployment.instance.get_runs(ended))
-        (run, *later) = reversed(deployment.instance.get_runs())
+        run = deployment.instance.get_runs()[-1]
         assert run.is_success
         assert run.tags["dagster/schedule_name"] == "every_minute"
-        assert len(calls()) == 1 + len(later)
+        assert 1 <= len(calls()) <= len(deployment.instance.get_runs()), "runs of later minutes may not have called yet"
         assert edges(calls()[0]) == graph_edges()
         assert set(deployment.materialized(run.run_id)) == ALL
         assert_key_is_nowhere(deployment, dune)
