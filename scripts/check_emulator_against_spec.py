@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema_rs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))  # whose modules import each other by name
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support" / "specification"))
 import newer_than_the_document as newer
 from spec_schemas import CSV_OPERATIONS, ERROR, SCHEMAS
 from spec_tour import Exchange, exchanges

@@ -21,7 +21,7 @@ import httpx
 
 from dagster_dune.emulator.server import DuneEmulator
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support" / "specification"))
 import newer_than_the_document as newer
 
 CHECKS = "not_a_server_error,status_code_conformance,response_schema_conformance"
