@@ -14,7 +14,7 @@ from dagster_dune._specs.arguments import check_each, check_instance
 from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
 from dagster_dune.assets import build_dune_assets
 from dagster_dune.catalog.names import ReferenceKind
-from dagster_dune.catalog.selection import listed
+from dagster_dune.catalog.selection import is_glob, listed
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.metadata import CATALOG_TAG, NAME
 
@@ -97,7 +97,7 @@ def build_dune_definitions(
     assets = build_dune_assets(catalog, resource_key=resource_key, **options)
     upstream = build_dune_upstream_specs(assets, translator=options.get("translator")) if upstream_tables else []
     return dg.Definitions(
-        assets=[assets, *(spec for spec in upstream if not _is_named(spec, listed(upstream_exclude)))],
+        assets=[assets, *_without_named(upstream, upstream_exclude)],
         resources={resource_key: resource} if resource else {},
     )
 
@@ -223,6 +223,13 @@ def _without(
     )
 
 
-def _is_named(spec: dg.AssetSpec, patterns: Sequence[str]) -> bool:
-    name = str(spec.metadata.get(NAME, ""))
-    return any(fnmatchcase(name, pattern.strip().replace('"', "").lower()) for pattern in patterns)
+def _without_named(specs: Iterable[dg.AssetSpec], patterns: Patterns) -> list[dg.AssetSpec]:
+    """The specs of names that no pattern means. Components give all names of others: those are looked up."""
+    written = [pattern.strip().replace('"', "").lower() for pattern in listed(patterns)]
+    names, globs = set(written), [pattern for pattern in written if is_glob(pattern)]
+    return [
+        spec
+        for spec in specs
+        if (name := str(spec.metadata.get(NAME, ""))) not in names
+        and not any(fnmatchcase(name, pattern) for pattern in globs)
+    ]

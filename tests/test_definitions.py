@@ -2,6 +2,7 @@
 
 import dagster as dg
 import pytest
+from counted_calls import growth_of
 
 from dagster_dune import (
     DagsterDuneTranslator,
@@ -329,3 +330,14 @@ def test_other_parts_are_joined_as_dagster_does():
     defs = merge_dune_definitions(build_dune_definitions(MAKER), one)
     assert [schedule.job_name for schedule in defs.schedules] == ["job"]
     assert merge_dune_definitions().assets in (None, [])
+
+
+def test_excluded_names_are_looked_up_however_many_there_are():
+    """A component excludes all names that its siblings make."""
+
+    def defining(count):
+        catalog = DuneCatalog(queries=[Query(query_id=1, deps=[f"dex.t_{number}" for number in range(count)])])
+        excluded = [f"dex.x_{number}" for number in range(count)]
+        return lambda: build_dune_definitions(catalog, upstream_exclude=excluded)
+
+    assert growth_of(defining, few=50, many=400) < 16  # 8 times as many

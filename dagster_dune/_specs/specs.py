@@ -48,7 +48,9 @@ def _deps_by_name(specs: Collection[dg.AssetSpec], keys: Mapping[str, dg.AssetKe
     """What each asset depends on among the others, by SQL names."""
     names = {key: name for name, key in keys.items()}
     return {
-        names[spec.key]: [names[dep.asset_key] for dep in spec.deps if dep.asset_key in names.keys() - {spec.key}]
+        names[spec.key]: [
+            names[dep.asset_key] for dep in spec.deps if dep.asset_key in names and dep.asset_key != spec.key
+        ]
         for spec in specs
     }
 

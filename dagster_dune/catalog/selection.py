@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -18,6 +18,7 @@ Patterns = Sequence[str | int] | str | int
 
 logger = logging.getLogger(__name__)
 
+GLOB_CHARACTERS = frozenset("*?[")
 LABELS_SHOWN = 10
 WAYS_TO_SELECT = "Write a name in SQL, a query's id, tag:<tag> or kind:<kind>."
 
@@ -69,13 +70,13 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
         >>> sorted(select(catalog, ["tag:dex", "nft_*"]))
         ['query_1', 'query_2']
     """
-    labels = {obj.sql_name: _labels(obj) for obj in catalog}
+    names = _names_by_label(catalog)
     selected = set[str]()
     for pattern in listed(patterns):
         wanted = _normalized(pattern)
-        found = {name for name, own in labels.items() if any(_matches(label, wanted) for label in own)}
+        found = _found(names, wanted)
         if not found and strict:
-            raise _nothing_matches(pattern, wanted, {label for own in labels.values() for label in own})
+            raise _nothing_matches(pattern, wanted, names)
         selected |= found
     return frozenset(selected)
 
@@ -93,10 +94,11 @@ def check_patterns(catalogs: Sequence[CatalogContents], *patterns: Patterns) -> 
 
 def unmatched(catalogs: Sequence[CatalogContents], patterns: Patterns) -> Iterator[UnmatchedPatternError]:
     """Find the patterns that match nothing in any of several catalogs."""
+    names = [_names_by_label(catalog) for catalog in catalogs]
     for pattern in listed(patterns):
-        if not any(select(catalog, pattern, strict=False) for catalog in catalogs):
-            labels = {label for catalog in catalogs for obj in catalog for label in _labels(obj)}
-            yield _nothing_matches(pattern, _normalized(pattern), labels)
+        wanted = _normalized(pattern)
+        if not any(_found(of_catalog, wanted) for of_catalog in names):
+            yield _nothing_matches(pattern, wanted, {label for of_catalog in names for label in of_catalog})
 
 
 def warn_of_exclude(error: UnmatchedPatternError, place: str = "") -> None:
@@ -110,9 +112,35 @@ def matches_any(query: UnidentifiedQuery, patterns: Patterns) -> bool:
     return any(_matches(label, _normalized(pattern)) for pattern in listed(patterns) for label in labels)
 
 
+def is_glob(pattern: str) -> bool:
+    """Whether a pattern may match other names than itself.
+
+    Examples:
+        >>> is_glob("dune.acme.*"), is_glob("dune.acme.result_daily")
+        (True, False)
+    """
+    return not GLOB_CHARACTERS.isdisjoint(pattern)
+
+
 def _normalized(pattern: str) -> str:
     kind, colon, name = pattern.replace('"', "").lower().partition(":")
     return f"{kind.strip()}{colon}{name.strip()}"
+
+
+def _names_by_label(catalog: CatalogContents) -> dict[str, set[str]]:
+    """By each label, the SQL names of the objects that have it."""
+    names: dict[str, set[str]] = {}
+    for obj in catalog:
+        for label in _labels(obj):
+            names.setdefault(label, set()).add(obj.sql_name)
+    return names
+
+
+def _found(names: Mapping[str, set[str]], wanted: str) -> set[str]:
+    """What a pattern matches. Only globs are compared with every label: there may be as many patterns as objects."""
+    if not is_glob(wanted):
+        return names.get(wanted, set())
+    return {name for label, of_label in names.items() if _matches(label, wanted) for name in of_label}
 
 
 def _labels(obj: MaterializedView | Query) -> set[str]:
@@ -133,7 +161,7 @@ def _matches(label: str, wanted: str) -> bool:
     return label == wanted or (fnmatchcase(label, wanted) and (":" in label) == (":" in wanted))
 
 
-def _nothing_matches(pattern: str, wanted: str, labels: set[str]) -> UnmatchedPatternError:
+def _nothing_matches(pattern: str, wanted: str, labels: Collection[str]) -> UnmatchedPatternError:
     close = get_close_matches(wanted, sorted(labels), n=3)
     prefix = next((prefix for prefix in ("kind:", "tag:") if wanted.startswith(prefix)), "")
     alike = sorted(label for label in labels if prefix and label.startswith(prefix))
