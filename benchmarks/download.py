@@ -160,7 +160,7 @@ def tell(read: Callable[[], int], rows: int) -> None:
 
 def memory(word: str) -> int:
     """The bytes that this process holds (VmRSS), or has held at the most (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(word))
 
 

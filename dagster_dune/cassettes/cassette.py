@@ -86,7 +86,7 @@ class Cassette:
             DuneConfigurationError: It is no cassette.
         """
         try:
-            document = json.loads(path.read_text())
+            document = json.loads(path.read_text("utf-8"))
             interactions = [
                 Interaction(**{**fields, "asked": Asked(**fields["asked"])}) for fields in document["interactions"]
             ]
@@ -104,7 +104,7 @@ class Cassette:
         """Write it into a file, which stands under its name when it is whole."""
         document = {"format": FORMAT, "salt": self.salt, "interactions": [asdict(one) for one in self.interactions]}
         unfinished = path.with_name(f".{path.name}.unfinished")
-        unfinished.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        unfinished.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
         unfinished.replace(path)
 
     def rewind(self) -> None:

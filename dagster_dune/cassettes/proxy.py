@@ -41,7 +41,8 @@ class Recorder:
         self._salt = None if keeps_names else secrets.token_hex(16)
         self._anonymous = None if self._salt is None else Anonymous(self._salt)
         self._interactions: list[Interaction] = []
-        self._lock = threading.Lock()
+        self._under_way = 0
+        self._changed = threading.Condition()
         self._begin = time.monotonic()
 
     @property
@@ -64,8 +65,25 @@ class Recorder:
         interaction = Interaction(
             asked, status, headers, parsed, round(began_at - self._begin, 4), round(now - began_at, 4)
         )
-        with self._lock:
+        with self._changed:
             self._interactions.append(interaction)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Let `finish` wait for what is handed on, and taken down, in this block."""
+        with self._changed:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def finish(self) -> None:
+        """Wait until everything that was handed on is taken down."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way)
 
 
 @contextmanager
@@ -88,6 +106,7 @@ def recording(base_url: str, *, keeps_names: bool = False) -> Iterator[tuple[str
         yield f"http://127.0.0.1:{server.server_port}", recorder
     finally:
         server.shutdown()
+        recorder.finish()
         server.server_close()
         thread.join()
 
@@ -116,6 +135,11 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             except httpx.HTTPError as error:  # whatever it is, the command must not take it for Dune's word
                 self._answer(502, {"content-type": "text/plain"}, f"Dune could not be reached: {type(error).__name__}")
                 return
+            with recorder.answering():
+                self._note(answer, redacted, body, began_at)
+
+        def _note(self, answer: httpx.Response, redacted: Callable[[str], str], body: bytes, began_at: float) -> None:
+            """Hand an answer on, and take it down."""
             own = f"http://{self.headers.get('Host', '')}"
             kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
             text = answer.content.decode(errors="replace")

@@ -126,7 +126,7 @@ def _execute(client: DuneApiClient, report: Report, max_credits: float, interval
 
 def _save(report: Report, file: Path) -> None:
     try:
-        file.write_text(json.dumps(report.to_save(), indent=2) + "\n")
+        file.write_text(json.dumps(report.to_save(), indent=2) + "\n", "utf-8")
     except OSError as error:
         typer.echo(f"{file} cannot be written: {error.strerror}.", err=True)
         raise typer.Exit(2) from error

@@ -311,6 +311,14 @@ def test_a_body_without_a_length_is_handed_on(faulty, status):
     assert recorder.cassette().interactions[0].asked.body == {"a": 1}
 
 
+def test_what_a_command_has_seen_is_recorded_though_it_ends_at_once(faulty):
+    """Names are taken out after the answer has been handed on, which takes a while for a large page."""
+    faulty.replies = [(200, "a,b\n" + "some words,1234\n" * 50_000)]
+    with recording(faulty.url) as (address, recorder):
+        assert plain.get(f"{address}/api/v1/execution/01/results/csv").status_code == 200
+    assert len(recorder.cassette().interactions) == 1
+
+
 def test_what_is_replaced_stays_as_it_is():
     anonymous = Anonymous("salt")
     texts = ["a name", "dune.acme.result_x", 'dune."21co".dataset_y']

@@ -33,7 +33,7 @@ class ResourceLimits:
 def memory_bytes() -> int:
     """Return the size of this process in memory; where the system does not say, the most that it has ever been."""
     if _STATM.exists():
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(_STATM.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     try:
         import resource  # noqa: PLC0415 - not there on Windows, where DuckDB's own bound is all there is
     except ImportError:
