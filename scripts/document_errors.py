@@ -8,6 +8,7 @@ python -m scripts.document_errors
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -20,6 +21,9 @@ PACKAGE = ROOT / "dagster_dune"
 PAGE = ROOT / "docs" / "errors.md"
 MARK = "<!-- What follows is written by scripts/document_errors.py. -->"
 BASE = "DuneError"
+OWN_WORDS = re.compile("[A-Za-z]{2}")
+"""What a message has that is not put together of values alone."""
+VALUES_IN_A_ROW = re.compile(r"(?<!\.)\.\.\.( ?\.\.\.)+")
 
 
 class Helper(NamedTuple):
@@ -141,7 +145,7 @@ def places() -> dict[Place, Message]:
                 helper = HELPERS[name]
             else:
                 continue
-            if len(call.args) > helper.place and (words := _text(call.args[helper.place], constants)):
+            if len(call.args) > helper.place and OWN_WORDS.search(words := _text(call.args[helper.place], constants)):
                 given = [word.value for word in call.keywords if word.arg == "hint"]
                 given += [] if helper.advice_place is None else call.args[helper.advice_place :]
                 advice = _text(given[0], constants) if given else ""
@@ -195,7 +199,7 @@ def _text(node: ast.expr, constants: Mapping[str, str] = MappingProxyType({})) -
         case ast.Name(id=name) | ast.FormattedValue(value=ast.Name(id=name)):
             return constants.get(name, "")
         case ast.JoinedStr():
-            return "".join(_text(part, constants) or "..." for part in node.values).replace("......", "...")
+            return VALUES_IN_A_ROW.sub("...", "".join(_text(part, constants) or "..." for part in node.values))
         case ast.FormattedValue(value=ast.Call(func=ast.Name(id="counted"), args=[_, one, *several])):
             return f"... {_text(several[0], constants) if several else _text(one, constants) + 's'}"
         case ast.BinOp(op=ast.Add()) if left := _text(node.left, constants):

@@ -177,6 +177,11 @@ class ResultMethods(HasClient):
         **options: Any,
     ) -> FrameT: ...
 
+    @overload
+    def run_query(
+        self, query_id: int, parameters: Mapping[str, Any] | None = ..., *, as_: str, **options: Any
+    ) -> Any: ...
+
     def run_query(
         self,
         query_id: int,
@@ -236,6 +241,9 @@ class ResultMethods(HasClient):
         context: ReadContext = ...,
         **options: Any,
     ) -> FrameT: ...
+
+    @overload
+    def run_sql(self, sql: str, *, as_: str, **options: Any) -> Any: ...
 
     def run_sql(
         self,

@@ -234,8 +234,15 @@ def _failure(name: str, execution_id: str, status: ExecutionStatus) -> str:
     words = f": {error.message}" if error and error.message else ""
     place = error.metadata if error else None
     where = f" (line {place.line}, column {place.column})" if place and place.line is not None else ""
-    state = status.state if phase_of(status.state) is Phase.UNKNOWN else phase_of_execution(status).value
-    return f"Execution {execution_id} of {name} is {state}{words}{where}.{_charge(status)}"
+    return f"Execution {execution_id} of {name} {_end(status)}{words}{where}.{_charge(status)}"
+
+
+def _end(status: ExecutionStatus) -> str:
+    """How an execution without a result has ended, in words."""
+    if phase_of(status.state) is Phase.UNKNOWN:
+        return f"has ended as {status.state}"
+    ends = {Phase.CANCELED: "was cancelled", Phase.EXPIRED: "has expired"}
+    return ends.get(phase_of_execution(status), "has failed")
 
 
 def _charge(status: ExecutionStatus | None) -> str:

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, overload
+from typing import Any, Never, TypeVar, overload
 
 import pyarrow as pa
 
@@ -20,9 +20,10 @@ from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.several import ResultReaders
 from dagster_dune.frames.targets import target_of
 from dagster_dune.frames.types.columns import ARROW_DIGITS
-from dagster_dune.paging.options import Export, ReadOptions, options_from
+from dagster_dune.paging.options import Export, ReadOptions, check_known, options_from, refuse_parameters
 
 FrameT = TypeVar("FrameT")
+_EXECUTING = ("performance", "waiting", "log", "on_end")
 _log = logging.getLogger(__name__)
 
 __all__ = ["DuneResult", "Log", "Waiting", "get_result", "open_reader", "run_query", "run_sql"]
@@ -205,6 +206,7 @@ def run_query(
     waiting: Waiting | None = None,
     log: Log | None = None,
     on_end: OnEnd | None = None,
+    **unknown: Never,
 ) -> DuneResult:
     """Execute a saved query and wait for it. Charged for; sent once, and cancelled where waiting is interrupted.
 
@@ -216,14 +218,17 @@ def run_query(
         waiting: How it is waited for.
         log: Where the execution and its credits are told.
         on_end: Called with the id and the status of what has ended, well or not, or was cancelled for its time.
+        unknown: Nothing else: an argument of another name is refused before anything is sent.
 
     Returns:
         The result, of which nothing has been read yet.
 
     Raises:
         AmbiguousSubmission: Dune may have started it; it was not sent again.
+        DuneConfigurationError: There is no such argument.
         DuneResultError: It failed, was cancelled, or took longer than it may.
     """
+    check_known(unknown, ["parameters", *_EXECUTING], "run_query")
     name = f"query {query_id}"
     return _executed(
         client, name, lambda: client.execute_query(query_id, performance, parameters), waiting, log, on_end
@@ -238,8 +243,11 @@ def run_sql(
     waiting: Waiting | None = None,
     log: Log | None = None,
     on_end: OnEnd | None = None,
+    **unknown: Never,
 ) -> DuneResult:
     """Execute SQL that is not saved and wait for it; see `run_query`."""
+    refuse_parameters(unknown)
+    check_known(unknown, _EXECUTING, "run_sql")
     return _executed(client, "the SQL", lambda: client.execute_sql(sql, performance), waiting, log, on_end)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from inspect import signature
@@ -96,12 +96,45 @@ def check_executing(given: Mapping[str, Any], *, parameters: bool) -> None:
     Raises:
         DuneConfigurationError: There is no such option, or SQL that is not saved is given parameters.
     """
-    if not parameters and (named := next((name for name in ("parameters", "query_parameters") if name in given), None)):
+    if not parameters:
+        refuse_parameters(given)
+    options_from(ReadOptions, given, "reading", ["parameters", "performance", "timeout", "context"])
+
+
+def refuse_parameters(given: Collection[str]) -> None:
+    """Refuse parameters of SQL that is not saved.
+
+    Args:
+        given: The names of what a caller has given.
+
+    Raises:
+        DuneConfigurationError: Parameters are among it.
+    """
+    if named := next((name for name in ("parameters", "query_parameters") if name in given), None):
         raise DuneConfigurationError(
             f"SQL that is not saved declares no parameters, and is given {named}.",
             hint="Write the values into the SQL.",
         )
-    options_from(ReadOptions, given, "reading", ["parameters", "performance", "timeout", "context"])
+
+
+def check_known(given: Collection[str], known: Sequence[str], what: str, beside: Sequence[str] = ()) -> None:
+    """Check the names of options.
+
+    Args:
+        given: The names.
+        known: Those that there are.
+        what: What they are of, for messages.
+        beside: What else the caller could have meant.
+
+    Raises:
+        DuneConfigurationError: There is no such option.
+    """
+    if unknown := next((name for name in given if name not in known), None):
+        close = get_close_matches(unknown, [*beside, *known], n=1)
+        raise DuneConfigurationError(
+            f"There is no option {unknown!r} of {what}.",
+            hint=f"Did you mean {close[0]}?" if close else f"The options of {what} are {', '.join(known)}.",
+        )
 
 
 def options_from(kind: type[OptionsT], given: Mapping[str, Any], what: str, beside: Sequence[str] = ()) -> OptionsT:
@@ -116,13 +149,7 @@ def options_from(kind: type[OptionsT], given: Mapping[str, Any], what: str, besi
     Raises:
         DuneConfigurationError: There is no such option, or a value is none that it can have.
     """
-    known = list(signature(kind).parameters)
-    if unknown := next((name for name in given if name not in known), None):
-        close = get_close_matches(unknown, [*beside, *known], n=1)
-        raise DuneConfigurationError(
-            f"There is no option {unknown!r} of {what}.",
-            hint=f"Did you mean {close[0]}?" if close else f"The options of {what} are {', '.join(known)}.",
-        )
+    check_known(given, list(signature(kind).parameters), what, beside)
     return kind(**given)
 
 

@@ -19,6 +19,12 @@ def test_the_page_is_that_of_the_code():
     assert PAGE.read_text(encoding="utf-8") == written(), "Run python -m scripts.document_errors"
 
 
+def test_every_message_has_words_of_its_own():
+    """What is put together of values alone says nothing on the page, and two of them in a row no more than one."""
+    assert [message for message in messages() if not re.search("[a-z]{2}", message.words)] == []
+    assert [message for message in messages() if re.search(r"(?<!\.)\.\.\. \.\.\.", message.words)] == []
+
+
 def test_each_public_error_has_a_row():
     public = {name for name in dagster_dune.__all__ if isinstance(getattr(dagster_dune, name), type)}
     errors = {name for name in public if issubclass(getattr(dagster_dune, name), DuneError)}

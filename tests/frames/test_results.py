@@ -251,8 +251,23 @@ def test_sql_is_read_as_the_frame_that_is_asked_for(client):
 
 
 def test_a_failure_says_what_dune_said(client):
-    with pytest.raises(DuneResultError, match=r"is failed: .*no_such"):
+    with pytest.raises(DuneResultError, match=r"of the SQL has failed: .*no_such"):
         run_sql(client, "SELECT no_such FROM dex.trades")
+
+
+@pytest.mark.parametrize(
+    ("run", "given", "said"),
+    [
+        (run_query, "query_parameters", r"no option 'query_parameters' of run_query\. Did you mean parameters\?"),
+        (run_query, "columns", r"no option 'columns' of run_query\. The options of run_query are parameters, perf"),
+        (run_sql, "parameters", "declares no parameters, and is given parameters"),
+        (run_sql, "on_ends", r"no option 'on_ends' of run_sql\. Did you mean on_end\?"),
+    ],
+)
+def test_an_argument_of_another_name_is_told_before_anything_is_paid_for(client, dune, run, given, said):
+    with pytest.raises(DuneConfigurationError, match=said):
+        run(client, 1 if run == run_query else "SELECT 1", **{given: {"n": 1}})
+    assert dune.executions() == []
 
 
 class Interrupt(BaseException):
@@ -319,7 +334,7 @@ def test_an_end_in_a_state_that_is_not_known_is_one(faulty):
     rejected = '{"execution_id": "01X", "state": "QUERY_STATE_REJECTED", "is_execution_finished": true}'
     faulty.replies = [SENT, (200, rejected)]
     with DuneApiClient("key", faulty.url) as client:
-        with pytest.raises(DuneResultError, match="Execution 01X of the SQL is QUERY_STATE_REJECTED"):
+        with pytest.raises(DuneResultError, match="Execution 01X of the SQL has ended as QUERY_STATE_REJECTED"):
             run_sql(client, "SELECT 1")
         with pytest.raises(DuneResultError, match=r"its state is QUERY_STATE_REJECTED.*Execute the query again"):
             get_result(client, "01X")
