@@ -19,7 +19,7 @@ import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dagster_dune._execution.asset_executions import executions_of, log_of, place_of
-from dagster_dune._specs.arguments import check_settings
+from dagster_dune._specs.arguments import known_settings
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import expected_export_metadata, export_metadata
 from dagster_dune.paging.options import ReadOptions
@@ -57,11 +57,7 @@ class DuneIOManager(dg.ConfigurableIOManager):
         default=None, description="Refuse to read a result with more bytes, where the input does not say."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, given: Any) -> Any:
-        check_settings(cls, given)
-        return given
+    _known = model_validator(mode="before")(known_settings)
 
     @field_validator("uint256", "timestamps", "max_bytes", mode="before")
     @classmethod

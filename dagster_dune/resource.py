@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, 
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
 from dagster_dune._execution.result_methods import ResultMethods
 from dagster_dune._execution.table_methods import TableMethods
-from dagster_dune._specs.arguments import check_settings
+from dagster_dune._specs.arguments import known_settings
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked_base_url
 from dagster_dune.api.client import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, DuneApiClient, checked_api_key
@@ -127,11 +127,7 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
 
     _runs: WeakSet[Generator[DuneEvent]] = PrivateAttr(default_factory=WeakSet)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, given: Any) -> Any:
-        check_settings(cls, given)
-        return given
+    _known = model_validator(mode="before")(known_settings)
 
     @field_validator("api_key", mode="plain")
     @classmethod

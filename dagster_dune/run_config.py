@@ -18,7 +18,7 @@ import dagster as dg
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from dagster_dune._formatting import abbreviated
-from dagster_dune._specs.arguments import check_settings
+from dagster_dune._specs.arguments import known_settings
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.key import HiddenText, checked_variable
@@ -54,11 +54,7 @@ class DuneRunConfig(dg.Config):
         default=None, description="nodes: send the selection as a graph. lineage: send the one selected query."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, given: Any) -> Any:
-        check_settings(cls, given)
-        return given
+    _known = model_validator(mode="before")(known_settings)
 
     @field_validator("asset_performance", "query_parameters", mode="before")
     @classmethod

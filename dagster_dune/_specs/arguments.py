@@ -13,25 +13,27 @@ from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.errors import DuneConfigurationError
 
 
-def check_settings(kind: type[dg.Config], given: Any) -> None:
-    """Check that a class has the settings that it is given: Dagster's classes drop what they do not know.
+def known_settings(cls: type[dg.Config], given: Any) -> Any:
+    """Check, before all else, that a class has the settings it is given: Dagster's drop what they do not know.
 
     Args:
-        kind: The class; one that sets ``extra`` in its `model_config` decides for itself.
+        cls: The class; one that sets ``extra`` in its `model_config` decides for itself.
         given: The arguments by name.
+
+    Returns:
+        The arguments as they are.
 
     Raises:
         DuneConfigurationError: There is no such setting.
     """
-    if "extra" in kind.model_config or not isinstance(given, Mapping):
-        return
-    for name in given:
-        if name not in kind.model_fields:
-            close = get_close_matches(name, kind.model_fields, n=1)
+    for name in given if isinstance(given, Mapping) and "extra" not in cls.model_config else ():
+        if name not in cls.model_fields:
+            close = get_close_matches(name, cls.model_fields, n=1)
             raise DuneConfigurationError(
-                f"{kind.__name__} has no setting {name!r}.",
-                hint=f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(sorted(kind.model_fields))}.",
+                f"{cls.__name__} has no setting {name!r}.",
+                hint=f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(sorted(cls.model_fields))}.",
             )
+    return given
 
 
 def check_choice(name: str, given: object, choices: Collection[str]) -> None:
