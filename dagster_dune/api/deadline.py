@@ -13,7 +13,10 @@ from contextvars import ContextVar
 from threading import Event
 
 _ENDS_AT: ContextVar[float] = ContextVar("dagster_dune_deadline", default=math.inf)
-_ENDS_WITH: ContextVar[Event | None] = ContextVar("dagster_dune_end", default=None)
+_ENDS_WITH: ContextVar[tuple[Event, ...]] = ContextVar("dagster_dune_end", default=())
+
+LOOK_SECONDS = 0.5
+"""How often what waits looks whether anybody still wants the answer."""
 
 
 @contextmanager
@@ -39,14 +42,14 @@ def deadline(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def until_set(end: Event) -> Iterator[None]:
-    """End all that the client does within this block, in this thread, once an event is set.
+    """End all that the client does within this block, in this thread, once an event is set. Of nested ones any counts.
 
     What waits for an answer, or to ask again, ends at once with the error of a deadline; nothing more is sent.
 
     Args:
         end: Set by whoever does not want the answers any more.
     """
-    token = _ENDS_WITH.set(end)
+    token = _ENDS_WITH.set((*_ENDS_WITH.get(), end))
     try:
         yield
     finally:
@@ -59,8 +62,7 @@ def to_its_end() -> Iterator[None]:
 
     What starts something costs, whether or not anybody still wants the answer, and that alone says what it was.
     """
-    end = _ENDS_WITH.get()
-    token = _ENDS_WITH.set(end if end is not None and end.is_set() else None)
+    token = _ENDS_WITH.set(_ENDS_WITH.get() if _is_over() else ())
     try:
         yield
     finally:
@@ -69,19 +71,23 @@ def to_its_end() -> Iterator[None]:
 
 def seconds_left() -> float:
     """How long until the earliest deadline; infinite without one, and negative after it."""
-    end = _ENDS_WITH.get()
-    return -math.inf if end is not None and end.is_set() else _ENDS_AT.get() - time.monotonic()
+    return -math.inf if _is_over() else _ENDS_AT.get() - time.monotonic()
 
 
 def may_end_early() -> bool:
     """Whether the deadline may come before its time."""
-    return _ENDS_WITH.get() is not None
+    return bool(_ENDS_WITH.get())
 
 
 def pause(seconds: float) -> None:
-    """Wait, but no longer than until the event that ends this block."""
-    end = _ENDS_WITH.get()
-    if end is None:
+    """Wait, but no longer than until one of the events that end this block."""
+    ends, ends_at = _ENDS_WITH.get(), time.monotonic() + seconds
+    if not ends:
         time.sleep(seconds)
-    else:
-        end.wait(seconds)
+        return
+    while not _is_over() and (left := ends_at - time.monotonic()) > 0:
+        ends[-1].wait(min(left, LOOK_SECONDS))
+
+
+def _is_over() -> bool:
+    return any(end.is_set() for end in _ENDS_WITH.get())

@@ -62,20 +62,21 @@ def read_account(
         AccountUnreadableError: Dune could not be reached, refused the key, or took too long.
         DuneCatalogError: A pattern of `select` matches nothing, or the objects read each other in a circle.
     """
-    from dagster_dune.api.errors import DuneApiError  # noqa: PLC0415  (code locations load quicker without)
+    from dagster_dune.api.deadline import until_set  # noqa: PLC0415  (code locations load quicker without)
+    from dagster_dune.api.errors import DuneApiError  # noqa: PLC0415
     from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415
 
-    progress = _Progress()
+    progress, is_unwanted = _Progress(), Event()
 
     def read() -> CatalogContents:
-        with open_client() as client:
+        with until_set(is_unwanted), open_client() as client:
             return discover(client, select=select, exclude=exclude, known=known, progress=progress, warn=warn)
 
     begin = time.monotonic()
     try:
         return _within(None if time_limit is None else _seconds_left(time_limit, begin), read)
     except FutureTimeoutError as error:
-        progress.stop()
+        is_unwanted.set()
         raise AccountUnreadableError(
             f"Reading the Dune accounts of this code location took longer than {time_limit:g} seconds; of this one, "
             f"{progress}.",
@@ -87,21 +88,14 @@ def read_account(
         _spans.append((begin, time.monotonic()))
 
 
-class _TimeIsOverError(Exception):
-    """Ends the reading, whose answer nobody waits for any more."""
-
-
 class _Progress:
-    """Counts what was read, and stops the reading on demand."""
+    """Counts what was read."""
 
     def __init__(self) -> None:
         self._read = 0
         self._total = 0
-        self._stopped = Event()
 
     def __call__(self, done: int, total: int) -> None:
-        if self._stopped.is_set():
-            raise _TimeIsOverError
         if done == 0:
             self._total += total
         else:
@@ -111,10 +105,6 @@ class _Progress:
         if not self._total:
             return "the list of its queries was not complete"
         return f"{self._read} of {self._total} queries were read"
-
-    def stop(self) -> None:
-        """Let the next call raise."""
-        self._stopped.set()
 
 
 def _within(seconds: float | None, call: Callable[[], T]) -> T:

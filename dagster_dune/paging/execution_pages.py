@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
-from contextvars import copy_context
-from threading import Event
 from typing import Generic, TypeVar
 
 from dagster_dune._formatting import abbreviated, counted
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.deadline import until_set
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.models import ExecutionStatus, ResultMetadata
+from dagster_dune.api.pool import RequestPool
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.paging.options import Export, ReadOptions
 from dagster_dune.paging.requests import Page, PageRequests
@@ -28,8 +26,9 @@ MAX_DATAPOINTS = 250_000
 PAGE_BYTES = 8 * 2**20
 """About how large a page is at the most, however wide its rows are: several stand in memory."""
 
+THREADS = "dune-pages"
+
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 class ExecutionPages(ABC, Generic[T]):
@@ -111,7 +110,7 @@ class ExecutionPages(ABC, Generic[T]):
     def _parallel(self) -> Generator[Page[T]]:
         """Read the pages that the row count tells of, a few at once."""
         total, size = self.expected_rows or 0, self._page_size
-        with _Pool(self._options.concurrency) as pool:
+        with RequestPool(self._options.concurrency, THREADS) as pool:
             pages: deque[Future[list[Page[T]]]] = deque()
             for offset in range(0, total, size):
                 pages.append(pool.start(self._range, offset, min(size, total - offset)))
@@ -135,14 +134,14 @@ class ExecutionPages(ABC, Generic[T]):
 
     def _serial(self) -> Generator[Page[T]]:
         """Read page after page until Dune names no next one; each comes while the one before it is used."""
-        with _Pool(1) as pool:
+        with RequestPool(1, THREADS) as pool:
             coming = self._coming(pool, 0)
             while coming is not None:
                 page = coming.result()
                 coming = self._coming(pool, page.next_offset)
                 yield page
 
-    def _coming(self, pool: _Pool, offset: int | None) -> Future[Page[T]] | None:
+    def _coming(self, pool: RequestPool, offset: int | None) -> Future[Page[T]] | None:
         limit = self._options.limit
         if offset is None or (limit is not None and offset >= limit):
             return None
@@ -199,26 +198,6 @@ class ExecutionPages(ABC, Generic[T]):
                 f"Dune gives {MAX_DATAPOINTS:,} at once.",
                 hint="Pass ignore_max_credits_per_request=True, or sample fewer rows, or name fewer columns.",
             )
-
-
-class _Pool(ThreadPoolExecutor):
-    """A pool that keeps its user's deadline, and ends what is under way when its user leaves."""
-
-    def __init__(self, workers: int) -> None:
-        super().__init__(workers, thread_name_prefix="dune-pages")
-        self._is_left = Event()
-
-    def start(self, read: Callable[..., R], *arguments: object) -> Future[R]:
-        """Read something in one of its threads."""
-        return self.submit(copy_context().run, self._until_left, read, *arguments)
-
-    def _until_left(self, read: Callable[..., R], *arguments: object) -> R:
-        with until_set(self._is_left):
-            return read(*arguments)
-
-    def __exit__(self, *_: object) -> None:
-        self._is_left.set()
-        self.shutdown(wait=True, cancel_futures=True)
 
 
 def _readable(client: DuneApiClient, execution_id: str, *, allow_partial: bool) -> ExecutionStatus:

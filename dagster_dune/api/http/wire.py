@@ -16,14 +16,12 @@ import httpcore
 import httpx
 
 from dagster_dune.api.address import API_PATH, is_loopback
-from dagster_dune.api.deadline import may_end_early, seconds_left
+from dagster_dune.api.deadline import LOOK_SECONDS, may_end_early, seconds_left
 from dagster_dune.api.key import ApiKey
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.version import __version__
 
 WRITE_BYTES = 2**16
-LOOK_SECONDS = 0.5
-"""How often what waits for an answer looks whether anybody still wants it."""
 
 
 def http_client(api_key: ApiKey, base_url: str, *, keep_alive: bool) -> httpx.Client:

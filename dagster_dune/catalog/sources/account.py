@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 
 from pydantic import ValidationError
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.deadline import pause
 from dagster_dune.api.errors import (
     DuneNotFoundError,
     DunePermissionError,
@@ -18,6 +18,7 @@ from dagster_dune.api.errors import (
 )
 from dagster_dune.api.http.retries import tell_rate_limit
 from dagster_dune.api.models import SavedQuery
+from dagster_dune.api.pool import RequestPool
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import query_id_of, query_name
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
@@ -140,17 +141,12 @@ class _Reading:
     def _read_all(self, query_ids: Sequence[int]) -> None:
         changed = [query_id for query_id in query_ids if not self._keep_unchanged(query_id)]
         self._report(0, len(changed))
-        pool = ThreadPoolExecutor(self._concurrency)
-        try:
-            reads = as_completed([pool.submit(self._saved_query, query_id) for query_id in changed])
+        with RequestPool(self._concurrency, "dune-queries") as pool:
+            reads = as_completed([pool.start(self._saved_query, query_id) for query_id in changed])
             for done, (query_id, saved) in enumerate((read.result() for read in reads), start=1):
                 if saved is not None and not (saved.is_archived and query_id not in self._listing.backing_ids):
                     self._keep(saved)
                 self._report(done, len(changed))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # who interrupts this does not wait for Dune's answers
-            raise
-        pool.shutdown()
 
     def _report(self, done: int, total: int) -> None:
         if self._progress is not None:
@@ -207,7 +203,7 @@ class _Reading:
             except DuneRateLimitError as error:
                 seconds = error.retry_after or RATE_LIMIT_SECONDS
                 tell_rate_limit(seconds)
-                time.sleep(seconds)
+                pause(seconds)
         return self._client.get_query(query_id)
 
     def catalog(self, wanted: set[str]) -> CatalogContents:

@@ -1,10 +1,11 @@
 """An account read over HTTP as a catalog."""
 
 import json
+import threading
 from collections import Counter
 
 import pytest
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_until
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneAuthenticationError, DuneConnectionError
@@ -343,3 +344,30 @@ def test_an_object_that_no_catalog_holds_is_left_out_with_its_name(faulty, fault
     assert (
         "The materialized view 'dune.acme.result_x': query_id is wrong: Input should be greater than 0." in caplog.text
     )
+
+
+class Interrupt(BaseException):
+    """Ctrl-C is no Exception either."""
+
+
+def test_an_interrupt_waits_for_no_rate_limit(faulty):
+    """Python waits for the threads of a pool before a process ends."""
+
+    def reply(request):
+        if request.startswith("GET /api/v1/materialized-views"):
+            return ok(materialized_views=[])
+        if request.startswith("GET /api/v1/queries"):
+            return ok(queries=[{"id": number, "name": "x", "owner": "acme"} for number in (1, 2, 3)])
+        if request.startswith("GET /api/v1/query/1"):
+            return ok(query_id=1, name="x", query_sql="SELECT 1", owner="acme")
+        return (429, '{"error": "Too many requests"}', {"Retry-After": "300"})
+
+    def interrupt(done, total):
+        if done:
+            wait_until(lambda: len([request for request in faulty.requests if "/query/" in request]) == 3)
+            raise Interrupt
+
+    faulty.replies = reply
+    with DuneApiClient("a-key", faulty.url, max_retries=0) as client, pytest.raises(Interrupt):
+        DuneCatalog.from_api(client, progress=interrupt)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dune-queries")] == []
