@@ -16,7 +16,7 @@ from typing import TypeVar
 import httpx
 
 from dagster_dune.api.address import API_PATH
-from dagster_dune.api.deadline import deadline, seconds_left
+from dagster_dune.api.deadline import deadline
 from dagster_dune.api.errors import DuneRateLimitError, DuneServerError
 from dagster_dune.api.http.answers import Answer, AnswerReader, Request
 from dagster_dune.api.http.bodies import (
@@ -121,7 +121,7 @@ class Exchange:
 
     def _wait_for_room(self, request: Request) -> None:
         """Wait for this read's turn, before the time of its attempt begins."""
-        if not self._budget.wait_for_room(seconds_left()):
+        if not self._budget.wait_for_room():
             raise self._reader.error(DuneRateLimitError, request, "the budget of reads had no room for it in time")
 
     def _sent(self, http: httpx.Client, request: Request) -> httpx.Response:

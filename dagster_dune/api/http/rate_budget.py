@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 
-from dagster_dune.api.deadline import pause
+from dagster_dune.api.deadline import pause, seconds_left
 
 WINDOW_SECONDS = 60.0
 FREE_LIMIT = 40
@@ -129,21 +129,18 @@ class RateBudget:
             granted.append(now)
             return 0.0
 
-    def wait_for_room(self, longest: float) -> bool:
+    def wait_for_room(self) -> bool:
         """Wait until there is room for a read of this block's purpose; reads without a purpose need none.
 
-        Args:
-            longest: The seconds to wait at the most.
-
         Returns:
-            Whether there is room now.
+            Whether there is room now; not if the deadline comes first.
         """
         purpose = _PURPOSE.get()
         while purpose is not None and (wait := self.seconds_to_wait(purpose)) > 0:
-            if longest <= 0:
+            left = seconds_left()
+            if left <= 0:
                 return False
-            pause(min(wait, longest))
-            longest -= wait
+            pause(min(wait, left))
         return True
 
     def sent(self) -> None:

@@ -7,13 +7,15 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
+from threading import Event
 
 import pytest
 from waiting import PATIENCE, wait_until
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.deadline import until_set
 from dagster_dune.api.http import rate_budget, retries
-from dagster_dune.api.http.rate_budget import Purpose, RateBudget
+from dagster_dune.api.http.rate_budget import Purpose, RateBudget, reads_for
 from dagster_dune.api.models import QueryExecution
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError
@@ -58,6 +60,22 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+def test_who_waits_for_room_leaves_when_nobody_wants_the_answer_any_more():
+    end, asked = Event(), []
+
+    def clock():
+        asked.append(0)
+        if len(asked) > 9:
+            end.set()
+        return 0.0
+
+    budget = RateBudget(limit=4, clock=clock)
+    with until_set(end), reads_for(Purpose.POLLING), ThreadPoolExecutor(1) as thread:
+        assert budget.wait_for_room()
+        thread.submit(lambda: [clock() for _ in range(9)])
+        assert not budget.wait_for_room()
 
 
 @pytest.fixture
