@@ -181,12 +181,12 @@ def open_submissions(
         *instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)),
         *instance.get_runs(dg.RunsFilter(statuses=ended_badly, updated_after=now - RETRY_GRACE)),
     ]
-    return {
-        definition: [
-            s for s in submissions_of(instance, runs, definition) if s.state.is_unresolved or s.state is State.ANSWERED
-        ]
-        for definition in definitions
-    }
+    found: dict[str, list[Submission]] = {definition: [] for definition in definitions}
+    for submission in submissions_of(instance, runs):
+        is_open = submission.state.is_unresolved or submission.state is State.ANSWERED
+        if is_open and submission.definition in found:
+            found[submission.definition].append(submission)
+    return found
 
 
 def news(

@@ -93,6 +93,10 @@ class CheckResults:
         self._ended: dict[str, list[_Node]] = defaultdict(list)
         self._waiting: dict[dg.AssetKey, list[tuple[DuneCheck, list[_Node]]]] = defaultdict(list)
         self._told_assets = {key.asset_key for key in assets.selected_checks} - assets.selected
+        self._without_query: dict[dg.AssetKey, list[DuneCheck]] = defaultdict(list)
+        for key in sorted(assets.selected_checks):
+            if assets.checks[key].sql_name is None:
+                self._without_query[key.asset_key].append(assets.checks[key])
         self._details: dict[str, Mapping[str, Any]] = {}
         self.lost: dict[str, str] = {}
         self.closed: dict[str, str] = {}
@@ -222,10 +226,7 @@ class CheckResults:
 
     def _known(self, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any] | None]) -> Iterator[CheckEvent]:
         made = {label: metadata for label, metadata in told.items() if metadata is not None}
-        for check_key in sorted(self._assets.selected_checks):
-            check = self._assets.checks[check_key]
-            if check_key.asset_key != key or check.sql_name is not None:
-                continue
+        for check in self._without_query.get(key, ()):
             if len(made) < len(told):
                 self._lose_known(check, _not_made(check, sorted(told.keys() - made.keys()), bool(made)))
                 continue

@@ -21,7 +21,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -133,11 +133,11 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
                 f"{counted(len(below), '.sql file beside and below it is', '.sql files beside and below it are')} "
                 "left out."
             )
-            settings.files = [file for file in settings.files if file not in below]
+            settings.files = _without(settings.files, below)
             continue
         _warn_of_unmatched(said.exclude, path.parent, visible, partial(_item_of_exclude, path, text))
-        gone = [file for file in below if is_excluded(file, path.parent, said.exclude)]
-        settings.files = [file for file in settings.files if file not in gone]
+        gone = {file for file in below if is_excluded(file, path.parent, said.exclude)}
+        settings.files = _without(settings.files, gone)
         for place, name in enumerate(said.external):
             with left_out.if_wrong(f"{shown(path)}, line {text.line_of_item('external', place)}"):
                 settings.external[Reference.parse(name).name] = None
@@ -146,12 +146,18 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
     return settings
 
 
+def _without(files: Sequence[Path], gone: Collection[Path]) -> list[Path]:
+    """Those of some files that are not gone; both may be thousands."""
+    gone = set(gone)
+    return [file for file in files if file not in gone]
+
+
 def _read_queries(
     path: Path,
     text: YamlText,
     said: FolderSettings,
     below: Sequence[Path],
-    excluded: Sequence[Path],
+    excluded: Collection[Path],
     settings: Settings,
     left_out: LeftOut,
 ) -> None:
