@@ -10,6 +10,7 @@ from threading import Condition, Event
 from types import TracebackType
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.deadline import until_set
 from dagster_dune.api.errors import DuneRateLimitError
 from dagster_dune.api.http.rate_budget import Purpose
 from dagster_dune.api.models import ExecutionStatus
@@ -135,7 +136,8 @@ class Details:
             read.is_under_way = True
             try:
                 # Assumption: node-credits.
-                return self._client.get_execution_status(read.execution_id)
+                with until_set(self._closed):
+                    return self._client.get_execution_status(read.execution_id)
             except DuneRateLimitError:  # which the budget has learned from
                 read.is_under_way = False
         raise DuneError("Dune's rate limit was reached.")

@@ -165,3 +165,14 @@ def test_many_nodes_of_many_pipelines_share_one_budget(outcomes, reader, dune, m
         told = [outcome for outcomes_ in pool.map(all_of, clients) for outcome in outcomes_]
     assert len(dune.journal()) - before == 4
     assert sum(outcome.details is not None for outcome in told) == 4
+
+
+def test_a_read_that_dune_does_not_answer_ends_with_the_step(faulty):
+    """Python waits for the threads of a pool before a process ends."""
+    faulty.replies = ["silence"]
+    node = PlannedNode(1, "query_1", (), QueryExecution(query_id=1))
+    with DuneApiClient("a-key", faulty.url, timeout=PATIENCE, max_retries=0) as client, Details(client, 0) as details:
+        (told,) = details.added([Outcome(node, Result.SUCCEEDED, Phase.COMPLETED, "01X")])
+        wait_until(lambda: faulty.requests)
+    assert told.details_missing
+    wait_until(lambda: not any(thread.name.startswith("dune-details") for thread in threading.enumerate()))
