@@ -1,24 +1,17 @@
-"""Results as tables of a DuckDB file, one writer at a time."""
+"""Results as tables of a DuckDB file."""
 
 from __future__ import annotations
 
 import os
-import re
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
+from dagster_dune.frames.duckdb_transactions import in_transaction
 from dagster_dune.frames.exports import Source, local_path
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.leftovers import temporary_folder
@@ -26,15 +19,8 @@ from dagster_dune.frames.targets import unique_names
 from dagster_dune.paging.options import Export
 
 WAIT_SECONDS = 300.0
-PAUSE_SECONDS = 0.1
 PARTITION_COLUMN = "dagster_partition"
 _ASSET = "dagster-dune/asset: "
-_HELD = re.compile(r"^[^\"]*\bset lock on file \"|used by another process")
-"""What DuckDB says of a file that another process holds; its path may have any words."""
-_CONFLICT = re.compile(r"^[^\"]*\bconflict\b", re.IGNORECASE)
-"""What it says of a transaction that another one has overtaken, before the names of tables or files."""
-_ONE_WRITER = threading.Lock()
-"""Of the threads of this process; other processes are kept out by DuckDB's lock of the file."""
 
 
 def write_duckdb(
@@ -87,7 +73,7 @@ def write_duckdb(
         with temporary_folder() as folder:
             rows = folder / "rows.arrow"
             _keep(source, rows, names)
-            _in_transaction(duckdb, database, partial(write, rows=rows), wait_seconds)
+            in_transaction(duckdb, database, partial(write, rows=rows), wait_seconds)
     except OSError as error:
         raise DuneResultError(
             f"The rows for {table} in {database} cannot be kept on disk: {error}.",
@@ -201,102 +187,6 @@ def _differences(there: dict[str, tuple[str, str]], coming: dict[str, tuple[str,
     said += [f"{name} {type_} does not exist" for key, (name, type_) in coming.items() if key not in there]
     said += [f"{name} {type_} does not come" for key, (name, type_) in there.items() if key not in coming]
     return "; ".join(said)
-
-
-def _in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wait_seconds: float) -> None:
-    """Do something in one transaction, after those of other threads and processes."""
-    deadline = time.monotonic() + wait_seconds
-    while True:
-        try:
-            _apart(partial(_one_transaction, duckdb, database, work))
-        except duckdb.Error as error:
-            said = str(error).splitlines()[0]
-            if not _is_busy(duckdb, error):
-                raise DuneResultError(
-                    f"The DuckDB file {database} could not be written: {said}",
-                    hint="The table is as it was. Make room or give rights there if the disk refused it.",
-                ) from error
-            if time.monotonic() > deadline:
-                raise DuneResultError(
-                    f"The DuckDB file {database} could not be written: {said}",
-                    hint=f"Another writer was waited for, {wait_seconds:g} s at the most.",
-                ) from error
-            time.sleep(PAUSE_SECONDS)
-        else:
-            return
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """What another thread may stop, until it is committed."""
-
-    connections: list[Any] = field(default_factory=list)
-    is_unwanted: threading.Event = field(default_factory=threading.Event)
-
-    def check(self) -> None:
-        if self.is_unwanted.is_set():
-            raise InterruptedError("Whoever waits for it has been interrupted.")
-
-
-def _apart(act: Callable[[_Attempt], None]) -> None:
-    """Work in a thread of its own, where no signal comes: DuckDB makes an error of its own of what a handler raises."""
-    attempt = _Attempt()
-    done: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            act(attempt)
-        except BaseException as error:
-            done.set_exception(error)
-        else:
-            done.set_result(None)
-
-    def stop() -> None:
-        attempt.is_unwanted.set()
-        while thread.is_alive() and not done.done():  # what begins after an interrupt is not interrupted by it
-            for connection in attempt.connections:
-                with suppress(Exception):  # it has been closed meanwhile
-                    connection.interrupt()
-            wait([done], PAUSE_SECONDS)
-
-    thread = threading.Thread(target=run, name="dune-duckdb")
-    try:
-        thread.start()
-        while wait([done], PAUSE_SECONDS).not_done:  # whoever waits for long may not see a signal before the end
-            pass
-    except BaseException:
-        uninterrupted(stop)
-        raise
-    done.result()
-
-
-def _one_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], attempt: _Attempt) -> None:
-    with _ONE_WRITER, _transaction(duckdb, database) as connection:
-        attempt.connections.append(connection)
-        try:
-            attempt.check()
-            work(connection)
-            attempt.check()
-        finally:
-            attempt.connections.clear()
-
-
-def _is_busy(duckdb: Any, error: Exception) -> bool:
-    """Whether another writer is the reason, and not the disk."""
-    if isinstance(error, duckdb.TransactionException):
-        return bool(_CONFLICT.search(str(error)))
-    return isinstance(error, duckdb.IOException) and bool(_HELD.search(str(error)))
-
-
-@contextmanager
-def _transaction(duckdb: Any, database: Path) -> Iterator[Any]:
-    connection = duckdb.connect(str(database))
-    try:
-        connection.begin()
-        yield connection
-        connection.commit()
-    finally:
-        connection.close()  # which rolls back what was not committed
 
 
 def _quoted(name: str) -> str:

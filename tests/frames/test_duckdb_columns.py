@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from dagster_dune import DuneConfigurationError, DuneResultError
-from dagster_dune.frames import duckdb_tables
+from dagster_dune.frames import duckdb_transactions
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.paging.options import Export
 
@@ -109,7 +109,7 @@ def test_a_view_of_that_name_is_told_as_it_is(tmp_path):
 
 def test_a_path_with_the_word_of_a_lock_is_waited_for_no_longer_than_others(tmp_path, monkeypatch):
     """Blocks are what is stored most."""
-    monkeypatch.setattr(duckdb_tables.time, "sleep", lambda _: pytest.fail("it waits for another writer"))
+    monkeypatch.setattr(duckdb_transactions.time, "sleep", lambda _: pytest.fail("it waits for another writer"))
     place = tmp_path / "set lock on file" / "blocks.duckdb"
     place.mkdir(parents=True)
     with pytest.raises(DuneResultError, match="could not be written") as raised:

@@ -24,7 +24,7 @@ from result_server import ResultServer
 from waiting import wait_until
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
-from dagster_dune.frames import duckdb_tables, exports
+from dagster_dune.frames import duckdb_tables, duckdb_transactions, exports
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.exports import write_parquet
 from dagster_dune.frames.results import open_reader
@@ -443,7 +443,7 @@ def test_an_interrupt_while_duckdb_copies_is_an_interrupt(tmp_path, monkeypatch)
 @pytest.mark.parametrize("is_waiting", [False, True])
 def test_what_was_interrupted_before_its_turn_is_not_written(tmp_path, monkeypatch, is_waiting):
     start = threading.Thread.start
-    another_writer = duckdb_tables._ONE_WRITER
+    another_writer = duckdb_transactions._ONE_WRITER
 
     def start_and_interrupt(thread):
         start(thread)
@@ -462,7 +462,7 @@ def test_what_was_interrupted_before_its_turn_is_not_written(tmp_path, monkeypat
 
     if not is_waiting:
         monkeypatch.setattr(threading.Thread, "start", start_and_interrupt)
-    monkeypatch.setattr(duckdb_tables, "wait", wait)
+    monkeypatch.setattr(duckdb_transactions, "wait", wait)
     another_writer.acquire()
     with pytest.raises(KeyboardInterrupt):
         write_duckdb(RandomNumbers(1), tmp_path / "a.duckdb", "t")
