@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from dagster_dune.cassettes.anonymous import Anonymous
 from dagster_dune.cassettes.cassette import Asked
 
+HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 KEY_HEADER, KEY_OPTION = "x-dune-api-key", "api_key"
 
 
@@ -24,6 +26,8 @@ def body_of(text: str) -> Any:
         return None
     try:
         value = json.loads(text)
+        if HALF_A_CHARACTER.search(text):  # which JSON can spell, and no file can hold
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return text
     return value if isinstance(value, dict | list) else text

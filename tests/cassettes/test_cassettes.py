@@ -319,6 +319,16 @@ def test_what_a_command_has_seen_is_recorded_though_it_ends_at_once(faulty):
     assert len(recorder.cassette().interactions) == 1
 
 
+@pytest.mark.parametrize("keeps_names", [True, False])
+def test_half_a_character_costs_no_recording(faulty, tmp_path, keeps_names):
+    """JSON can spell what no file can hold."""
+    faulty.replies = [(200, '{"name": "\\ud800"}')]
+    with recording(faulty.url, keeps_names=keeps_names) as (address, recorder):
+        assert plain.get(f"{address}/api/v1/query/7").text == '{"name": "\\ud800"}'
+    recorder.cassette().write(tmp_path / "half.json")
+    assert len(Cassette.read(tmp_path / "half.json").interactions) == 1
+
+
 def test_what_is_replaced_stays_as_it_is():
     anonymous = Anonymous("salt")
     texts = ["a name", "dune.acme.result_x", 'dune."21co".dataset_y']
