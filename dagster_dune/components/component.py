@@ -51,7 +51,7 @@ from dagster_dune.components.state import (
     write_state,
 )
 from dagster_dune.components.translation import ResolvedTranslation, SpecTranslator
-from dagster_dune.components.yaml_errors import WrittenPatterns, with_exact_schemas
+from dagster_dune.components.yaml_errors import WrittenPatterns, refuse_unset_variables, with_exact_schemas
 from dagster_dune.definitions import build_dune_definitions
 from dagster_dune.errors import DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
@@ -187,9 +187,11 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """Make a component of what was written."""
         refuse_written_key(attributes, context.path)
+        place = context.resolution_context.at_path("attributes")
+        refuse_unset_variables(attributes, place)
         component = super().load(attributes, context)
         if attributes is not None:
-            component._written = WrittenPatterns(context.resolution_context.at_path("attributes"), attributes)
+            component._written = WrittenPatterns(place, attributes)
         return component
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +13,7 @@ import dagster as dg
 from pydantic import ValidationError
 
 from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, listed
-from dagster_dune.errors import DuneError
+from dagster_dune.errors import DuneConfigurationError, DuneError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -39,6 +41,42 @@ def _words(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return f"{error.errors(include_url=False, include_input=False)[0]['msg']}."
     return str(error)
+
+
+# Jinja's default is for what is not defined, which a variable of Dagster's env always is.
+_VARIABLE = re.compile(r"\{\{-?\s*env\.(\w+)\s*(?:-?\}\}|\|\s*default\([^,()]*\))")
+
+
+def refuse_unset_variables(said: BaseModel | None, context: dg.ResolutionContext) -> None:
+    """Refuse templates of variables that are not set, of which Dagster makes None.
+
+    That is everything where something was to be selected, and no limit where there was to be one.
+
+    Args:
+        said: What was written of the component.
+        context: Where it stands.
+
+    Raises:
+        ResolutionException: There is one; it is told with its line.
+    """
+    for place, text in _texts(said.model_dump(exclude_unset=True) if said else None):
+        for name in _VARIABLE.findall(text):
+            if said and name not in os.environ:
+                with located(context, said, *place):
+                    raise DuneConfigurationError(
+                        f"The environment variable {name} is not set.",
+                        hint="Set it where the code location is loaded, or write "
+                        f"{{{{ env('{name}', 'another value') }}}}.",
+                    )
+
+
+def _texts(part: Any, *place: str | int) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """All texts in a part of what was written, each with the way to it."""
+    if isinstance(part, str):
+        yield place, part
+    elif isinstance(part, Mapping | list | tuple):
+        for key, inner in part.items() if isinstance(part, Mapping) else enumerate(part):
+            yield from _texts(inner, *place, key)
 
 
 class WrittenPatterns:

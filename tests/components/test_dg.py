@@ -395,6 +395,33 @@ def test_what_is_wrong_at_load_is_told_with_its_line(sandbox, attributes, line, 
 
 
 @pytest.mark.parametrize(
+    ("attributes", "line"),
+    [
+        ("select: '{{ env.NOT_THERE }}'", 4),
+        ("select:\n    - query_9000000001\n    - 'tag:{{ env.NOT_THERE }}'", 6),
+        ("exclude: '{{ env.NOT_THERE | default(\"tag:test\") }}'", 4),
+        ("document: '{{env.NOT_THERE}}'", 4),
+        ("name: '{{ env.NOT_THERE }}'", 4),
+        ("resource:\n    max_nodes: '{{ env.NOT_THERE }}'", 5),
+        ("schedules:\n    - job_name: x\n      cron_schedule: 0 6 * * *\n      select: '{{ env.NOT_THERE }}'", 7),
+        ("translation:\n    for_query:\n      owners: ['team:{{- env.NOT_THERE -}}']", 6),
+    ],
+)
+def test_a_variable_that_is_not_set_is_told_with_its_line(sandbox, attributes, line):
+    error = first_cause(refused(sandbox, f"queries: queries\n  {attributes}"))
+    assert f"defs.yaml:{line} - attributes" in str(error)
+    assert "The environment variable NOT_THERE is not set." in str(error)
+    assert "Set it where the code location is loaded, or write {{ env('NOT_THERE', 'another value') }}." in str(error)
+    assert "Traceback" not in str(error)
+
+
+def test_a_variable_may_be_set_or_have_another_value_in_its_place(sandbox, monkeypatch):
+    monkeypatch.setenv("SELECTED", "tag:example")
+    select = ["{{ env.SELECTED }}", "{{ env('NOT_THERE', 'query_*') }}", "{{ env.NOT_THERE or 'volume*' }}"]
+    assert EXAMPLE in loaded(sandbox, {"select": select}).resolve_asset_graph().materializable_asset_keys
+
+
+@pytest.mark.parametrize(
     ("exclude", "line"),
     [("exclude: tag:no", 4), ("exclude:\n    - tag:no", 5)],
 )
