@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_dune._formatting import abbreviated, counted
 from dagster_dune._specs.arguments import check_definitions, check_instance
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.selection import Patterns, check_patterns, listed
+from dagster_dune.catalog.selection import Patterns, check_selection, listed
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.run_config import DuneRunConfig, config_by_definition
@@ -30,13 +30,13 @@ def build_dune_asset_selection(
         assets: Definitions made by `build_dune_assets` or `@dune_assets`.
         select: SQL names, ids, globs, ``tag:<tag>``, ``kind:query`` or ``kind:view``; a team's matviews are
             ``dune.<team>.*``.
-        exclude: The same, for what to leave out.
+        exclude: The same, for what to leave out; a pattern of it that matches nothing is a warning.
 
     Returns:
         A selection; its methods ``upstream`` and ``downstream`` widen it.
 
     Raises:
-        DuneCatalogError: A pattern matches nothing, or no asset is selected.
+        DuneCatalogError: A pattern of `select` matches nothing, or no asset is selected.
         DuneConfigurationError: `assets` is no list of definitions.
 
     Examples:
@@ -93,14 +93,14 @@ def build_schedule_from_dune_selection(
         The schedule.
 
     Raises:
-        DuneCatalogError: A pattern matches nothing, or what it matches cannot be one job; or `config` gives a query
-            what it does not take.
+        DuneCatalogError: A pattern of `select` matches nothing, or what it matches cannot be one job; or `config` gives
+            a query what it does not take.
         DuneConfigurationError: `partitions_per_tick` is less than one, or set where there are no time partitions; or
             an argument is none that it can be.
         DunePlanError: `config` asks for what can be no tier, or names what the job does not run.
     """
     check_instance("config", config, DuneRunConfig)
-    keys = _keys(assets, select, exclude)
+    keys = _keys(assets, select, exclude, job_name)
     partitions_def = _partitions_def(assets, keys, job_name, repeat_unpartitioned=repeat_unpartitioned)
     _check_count(partitions_per_tick, partitions_def, job_name)
     run_config = dg.RunConfig(ops=config_by_definition(config, _selected(assets, keys))) if config else None
@@ -144,11 +144,13 @@ def _description(
     return f"Materializes {windows}, of {assets} ({which}), in one pipeline call."
 
 
-def _keys(assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patterns) -> set[dg.AssetKey]:
+def _keys(
+    assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patterns, job_name: str = ""
+) -> set[dg.AssetKey]:
     check_definitions(assets)
     keys = set[dg.AssetKey]()
     definitions = [DuneAssetSet.of_definition(definition) for definition in assets]
-    check_patterns([dune.catalog for dune in definitions], select, exclude)
+    check_selection([dune.catalog for dune in definitions], select, exclude, job_name)
     found = set[str]()
     for dune in definitions:
         names = matching(dune.catalog, select, strict=False) - matching(dune.catalog, exclude, strict=False)
@@ -157,7 +159,7 @@ def _keys(assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patt
     if not keys:
         checks = f" but checks ({abbreviated(sorted(found))})" if found else ""
         raise DuneCatalogError(
-            f"{', '.join(listed(select))} selects no asset{checks}.",
+            f"{', '.join(listed(select)) or 'An empty list'} selects no asset{checks}.",
             hint="A check runs with what it checks: select that. Alone, it is dg.AssetSelection.checks(...)."
             if found
             else "Select what these definitions make.",

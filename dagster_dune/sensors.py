@@ -15,7 +15,7 @@ from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
 from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
 from dagster_dune._specs.arguments import check_definitions
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.selection import Patterns, check_patterns
+from dagster_dune.catalog.selection import Patterns, check_selection
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
@@ -66,7 +66,7 @@ def build_dune_refresh_sensor(
         The sensor. It launches no runs.
 
     Raises:
-        DuneCatalogError: A pattern matches nothing, or nothing is left to watch.
+        DuneCatalogError: A pattern of `select` matches nothing, or nothing is left to watch.
         DuneConfigurationError: The ticks would send more requests than the plan allows, a number is out of range, or
             `assets` is no list of definitions.
 
@@ -78,7 +78,8 @@ def build_dune_refresh_sensor(
     """
     _check_budget(minimum_interval_seconds, max_requests_per_tick, max_seconds_per_tick, reads_per_minute)
     check_definitions(assets)
-    check_patterns([DuneAssetSet.of_definition(definition).catalog for definition in assets], select, exclude)
+    catalogs = [DuneAssetSet.of_definition(definition).catalog for definition in assets]
+    check_selection(catalogs, select, exclude, name)
     selected = sorted(
         (asset for definition in assets for asset in _selected(definition, select, exclude)),
         key=lambda asset: asset.name,

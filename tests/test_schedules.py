@@ -58,6 +58,15 @@ def test_a_pattern_that_matches_nothing_is_an_error():
         build_dune_asset_selection([ASSETS], "result_nope")
 
 
+def test_what_exclude_does_not_match_is_a_warning_as_of_a_component(caplog):
+    """What it was for may have been deleted on Dune, which must not take the whole code location down."""
+    warned = "exclude: The pattern 'result_nope' matches nothing in the catalog."
+    assert resolved(build_dune_asset_selection([ASSETS], "dune.beta.*", "result_nope")) == {"dune/beta/result_b"}
+    assert [text for text in caplog.messages if text.startswith(warned)]
+    assert schedule_over(exclude="result_nope").job_name == "dex_job"
+    assert [text for text in caplog.messages if text.startswith(f"dex_job, {warned}")]
+
+
 def test_a_pattern_that_matches_checks_alone_selects_nothing_and_is_an_error():
     """A job of nothing would be launched, and succeed."""
     check = DuneCheck(asset="query_1", name="few", kind="rows", query_id=5)

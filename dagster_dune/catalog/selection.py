@@ -81,15 +81,26 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
     return frozenset(selected)
 
 
-def check_patterns(catalogs: Sequence[CatalogContents], *patterns: Patterns) -> None:
-    """Check that each pattern matches something in one of several catalogs.
+def check_selection(
+    catalogs: Sequence[CatalogContents], select: Patterns, exclude: Patterns = (), place: str = ""
+) -> None:
+    """Check that each pattern matches something in one of several catalogs; warn of those of `exclude` that do not.
+
+    Args:
+        catalogs: Where to look.
+        select: What is meant.
+        exclude: What is left out of that.
+        place: Whose patterns they are, for the warning.
 
     Raises:
-        DuneCatalogError: One matches nothing in any of them.
+        DuneCatalogError: One of `select` matches nothing in any of them.
     """
-    for several in patterns:
-        for error in unmatched(catalogs, several) if catalogs else ():
-            raise error
+    if not catalogs:
+        return
+    for error in unmatched(catalogs, select):
+        raise error
+    for error in unmatched(catalogs, exclude):
+        warn_of_exclude(error, place)
 
 
 def unmatched(catalogs: Sequence[CatalogContents], patterns: Patterns) -> Iterator[UnmatchedPatternError]:

@@ -312,7 +312,8 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             )
 
     def _located_select(self) -> AbstractContextManager[None]:
-        return self._written.located("select", self.select or ()) if self._written else nullcontext()
+        patterns = () if self.select is None else self.select
+        return self._written.located("select", patterns) if self._written else nullcontext()
 
     def _warn_of_exclude(self, error: UnmatchedPatternError) -> None:
         warn_of_exclude(error, self._written.place(error, "exclude", self.exclude) if self._written else "")

@@ -6,7 +6,7 @@ from dagster import AssetKey
 
 from dagster_dune import build_dune_asset_selection, build_dune_assets
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
-from dagster_dune.catalog.selection import check_patterns, select
+from dagster_dune.catalog.selection import check_selection, select
 from dagster_dune.errors import DuneCatalogError
 
 CATALOG = DuneCatalog(
@@ -83,16 +83,16 @@ def test_a_tag_where_there_are_none():
         select(DuneCatalog(queries=[Query(query_id=1)]), "tag:prod")
 
 
-def test_a_pattern_must_match_somewhere_not_everywhere():
+def test_a_pattern_must_match_somewhere_not_everywhere(caplog):
     first = DuneCatalog(queries=[Query(query_id=1, tags=["dex"])])
     second = DuneCatalog(queries=[Query(query_id=2, tags=["nft"])])
-    check_patterns([first, second], ["tag:dex", "2"], "tag:nft")
+    check_selection([first, second], ["tag:dex", "2"], "tag:nft")
     with pytest.raises(DuneCatalogError, match=r"'tag:dax' matches nothing.*tag:dex"):
-        check_patterns([first, second], ["tag:dax"])
+        check_selection([first, second], ["tag:dax"])
     definitions = [build_dune_assets(catalog, name=f"d{at}") for at, catalog in enumerate((first, second))]
     assert build_dune_asset_selection(definitions, "tag:dex").resolve(definitions) == {AssetKey(["dune", "query_1"])}
-    with pytest.raises(DuneCatalogError, match="'nope' matches nothing"):
-        build_dune_asset_selection(definitions, "*", exclude="nope")
+    assert len(build_dune_asset_selection(definitions, "*", exclude=["nope", "1"]).resolve(definitions)) == 1
+    assert [text.partition(" in ")[0] for text in caplog.messages] == ["exclude: The pattern 'nope' matches nothing"]
 
 
 def test_names_are_looked_up_however_many_there_are():

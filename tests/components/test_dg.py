@@ -371,7 +371,23 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
             7,
             "A run has no setting 'tier'",
         ),
+        (
+            "schedules:\n    - {job_name: x, cron_schedule: 0 6 * * *}\n    - {job_name: x, cron_schedule: 0 7 * * *}",
+            6,
+            "Two schedules launch a job named 'x'. Give one of them another job_name.",
+        ),
+        (
+            "schedules:\n    - &x {job_name: x, schedule_name: a, cron_schedule: '@daily'}\n    - {<<: *x, job_name: y}",
+            6,
+            "Two schedules are named 'a'. Give one of them another schedule_name.",
+        ),
+        (
+            "schedules:\n    - {job_name: x, cron_schedule: 0 6 * * *, select: []}",
+            5,
+            "An empty list selects no asset. Select what these definitions make.",
+        ),
         ("account: false\n  select: tag:no", 5, "'tag:no' matches nothing"),
+        ("account: false\n  select: ''", 5, "'' matches nothing"),
         ("select:\n    - query_9000000001\n    - tag:no", 6, "'tag:no' matches nothing"),
         ("name: two words", 4, "two words"),
         ("pool: two words", 4, "two words"),

@@ -486,6 +486,11 @@ def test_a_sensor_over_nothing_is_refused(options, message):
         build_dune_refresh_sensor([ASSETS], **options)
 
 
+def test_what_exclude_of_a_sensor_does_not_match_is_a_warning(caplog):
+    assert build_dune_refresh_sensor([ASSETS], name="seen", exclude="nothing_like_it").name == "seen"
+    assert [text for text in caplog.messages if "seen, exclude: The pattern 'nothing_like_it' matches nothing" in text]
+
+
 def test_a_partitioned_query_is_left_out_unless_asked_for(account, daemon, outside):
     executed = outside(10)
     daily = dg.DailyPartitionsDefinition("2026-01-01")

@@ -16,7 +16,7 @@ from dagster_dune.catalog.objects import MaterializedView, Query
 from dagster_dune.catalog.selection import (
     Patterns,
     UnmatchedPatternError,
-    check_patterns,
+    check_selection,
     matches_any,
     unmatched,
     warn_of_exclude,
@@ -106,7 +106,7 @@ class AccountListing:
                 warn(error)
         if select is None:
             return {obj.sql_name for obj in self.objects} - self.matching(exclude)
-        check_patterns([self._folder, self.objects], select)
+        check_selection([self._folder, self.objects], select)
         return self.matching(select) - self.matching(exclude)
 
     def matching(self, patterns: Patterns) -> set[str]:
