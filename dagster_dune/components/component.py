@@ -51,9 +51,9 @@ from dagster_dune.components.state import (
     write_state,
 )
 from dagster_dune.components.translation import ResolvedTranslation, SpecTranslator
-from dagster_dune.components.yaml_errors import WrittenPatterns, refuse_unset_variables, with_exact_schemas
+from dagster_dune.components.yaml_errors import WrittenFields, refuse_unset_variables, with_exact_schemas
 from dagster_dune.definitions import build_dune_definitions
-from dagster_dune.errors import DuneConfigurationError, DuneError
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
 from dagster_dune.translator import DagsterDuneTranslator
@@ -157,7 +157,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     _fetched: CatalogContents | None = PrivateAttr(default=None)
     _of_files: DuneCatalog | None = PrivateAttr(default=None)
-    _written: WrittenPatterns | None = PrivateAttr(default=None)
+    _written: WrittenFields | None = PrivateAttr(default=None)
 
     @field_validator("time_limit", "max_age", mode="before")
     @classmethod
@@ -191,7 +191,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         refuse_unset_variables(attributes, place)
         component = super().load(attributes, context)
         if attributes is not None:
-            component._written = WrittenPatterns(place, attributes)
+            component._written = WrittenFields(place, attributes)
         return component
 
     @property
@@ -359,6 +359,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             return dg.Definitions()
         with self._located_select():
             chosen = None if self.account else selected_names(catalog, self.select, self.exclude, self._warn_of_exclude)
+        catalog = self._checked(catalog)
         made_elsewhere = [name for other in self._others(context) for name in sorted(other._makes())]
         defs = build_dune_definitions(
             catalog,
@@ -371,7 +372,6 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             io_manager_key=self.io_manager_key,
             query_views=self.query_views,
             include_backing_queries=self.include_backing_queries,
-            checks=[check for check in self.checks if isinstance(check, DuneCheck)],
             execute=self.execute,
             **self._op_options,
         )
@@ -381,6 +381,17 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         return dg.Definitions.merge(
             own, automation_of(made, self.schedules, self.refresh_sensor, name=name, resource_key=self.resource_key)
         )
+
+    def _checked(self, catalog: DuneCatalog) -> DuneCatalog:
+        """The catalog with the component's own checks; the first that is wrong is told with its line."""
+        checks = [check for check in self.checks if isinstance(check, DuneCheck)]
+        try:
+            return catalog.with_checks(checks) if checks else catalog
+        except DuneCatalogError:
+            for place in range(len(checks)):
+                with self._written.located_at("checks", place) if self._written else nullcontext():
+                    catalog.with_checks(checks[: place + 1])
+            raise
 
     def _others(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":
         """The other components of the project.

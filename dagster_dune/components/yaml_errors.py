@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +79,8 @@ def _texts(part: Any, *place: str | int) -> Iterator[tuple[tuple[str | int, ...]
             yield from _texts(inner, *place, key)
 
 
-class WrittenPatterns:
-    """Where the patterns of a component stand in YAML, for what is told of them later."""
+class WrittenFields:
+    """Where the fields of a component stand in YAML, for what is told of them later."""
 
     def __init__(self, context: dg.ResolutionContext, said: BaseModel) -> None:
         self._context = context
@@ -94,6 +94,10 @@ class WrittenPatterns:
         except UnmatchedPatternError as error:
             with located(self._context, self._said, field, *_item(error, patterns)):
                 raise
+
+    def located_at(self, *place: str | int) -> AbstractContextManager[None]:
+        """What raises the errors of a block with the line of a field; see `located`."""
+        return located(self._context, self._said, *place)
 
     def place(self, error: UnmatchedPatternError, field: str, patterns: Patterns) -> str:
         """The file and the line of a pattern; an empty text if they are not known."""

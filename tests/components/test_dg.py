@@ -377,7 +377,7 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
             "Two schedules launch a job named 'x'. Give one of them another job_name.",
         ),
         (
-            "schedules:\n    - &x {job_name: x, schedule_name: a, cron_schedule: '@daily'}\n    - {<<: *x, job_name: y}",
+            "schedules:\n  - &d {job_name: x, schedule_name: a, cron_schedule: '@daily'}\n  - {<<: *d, job_name: y}",
             6,
             "Two schedules are named 'a'. Give one of them another schedule_name.",
         ),
@@ -400,6 +400,16 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
             "letters, digits and _ alone, not",
         ),
         ("checks:\n    - asset: query_9000000001\n      name: a\n      kind: rows", 5, "query_id"),
+        (
+            "checks:\n    - asset: query_42\n      name: a\n      kind: gate\n      query_id: 7",
+            5,
+            "The check a is of query_42, which is not in the catalog.",
+        ),
+        (
+            "checks:\n    - &c {asset: query_9000000001, name: a, kind: gate, query_id: 7}\n    - *c",
+            5,
+            "There are two checks a of query_9000000001.",
+        ),
         ("translation:\n    for_query:\n      group_name: '{{ nothing }}'", 6, "'nothing' not found in scope"),
     ],
 )
