@@ -98,7 +98,7 @@ def _names(columns: str) -> list[str]:
 
 
 @contextmanager
-def _told_if_never_executed(source: str) -> Iterator[None]:
+def _told_if_never_executed(query_id: int | None) -> Iterator[None]:
     """Dune answers 404 for a query without a result too, and a hint to check its id would lead astray."""
     from dagster_dune.api.errors import DuneNotFoundError  # noqa: PLC0415  (help is quick without)
 
@@ -108,9 +108,24 @@ def _told_if_never_executed(source: str) -> Iterator[None]:
         if "No execution found" not in str(error):
             raise
         raise DuneError(
-            f"Query {source} has no result: it was not executed since its SQL was saved.",
+            f"Query {query_id} has no result: it was not executed since its SQL was saved.",
             hint="Execute it on Dune, or materialize its asset, and ask again.",
         ) from error
+
+
+def _query_id(source: str) -> int | None:
+    """The number of a query, which may be named as in SQL; None of what can be the id of an execution."""
+    from dagster_dune.catalog.names import query_id_of  # noqa: PLC0415  (help is quick without)
+
+    number = source.isascii() and source.isdigit()
+    if number and len(source) > QUERY_DIGITS:
+        raise DuneConfigurationError(f"A number of {len(source):,} digits is none of a query.")
+    if not number and not {".", "/"}.isdisjoint(source):
+        raise DuneConfigurationError(
+            f"{source!r} is neither the id of an execution nor the number of a query.",
+            hint="Of an asset, the id stands in the metadata of its last materialization (dagster-dune/execution_id).",
+        )
+    return int(source) if number else query_id_of(source.replace('"', "").lower())
 
 
 def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Export:
@@ -118,16 +133,14 @@ def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Exp
     from dagster_dune.frames.results import open_reader  # noqa: PLC0415
     from dagster_dune.frames.text_files import write_csv, write_ndjson  # noqa: PLC0415
 
-    is_query = source.isascii() and source.isdigit()
-    if is_query and len(source) > QUERY_DIGITS:
-        raise DuneConfigurationError(f"A number of {len(source):,} digits is none of a query.")
+    query_id = _query_id(source)
     with client_of_environment() as client:
         task = bar.add_task("rows", total=None)
-        with _told_if_never_executed(source):
+        with _told_if_never_executed(query_id):
             reader = open_reader(
                 client,
-                None if is_query else source,
-                query_id=int(source) if is_query else None,
+                source if query_id is None else None,
+                query_id=query_id,
                 on_progress=lambda export: bar.update(task, completed=export.rows),
                 **options,
             )

@@ -133,6 +133,21 @@ def test_a_query_that_was_never_executed_is_told_what_to_do(run, dune, tmp_path)
     assert "belongs to the team" in run("9", "-o", str(tmp_path / "x.csv")).output
 
 
+def test_a_query_may_be_named_as_sql_names_it(run, tmp_path):
+    for source in ("query_5", '"QUERY_5"'):
+        assert "3 rows" in run(source, "-o", str(tmp_path / "x.csv")).output
+
+
+@pytest.mark.parametrize("source", ["dune.acme.result_daily", "dune/five_5", "https://dune.com/queries/5"])
+def test_a_name_that_is_no_id_is_refused_before_anything_is_asked(run, dune, tmp_path, source):
+    asked = len(dune.journal())
+    done = run(source, "-o", str(tmp_path / "x.csv"))
+    assert done.exit_code == 1
+    words = f"'{source}' is neither the id of an execution nor the number of a query. Of an asset, the id stands in the"
+    assert f"{words} metadata of its last materialization (dagster-dune/execution_id)." in done.output
+    assert len(dune.journal()) == asked
+
+
 def test_without_arrow_the_extra_is_named_in_one_line(tmp_path):
     program = f"""
 import sys
