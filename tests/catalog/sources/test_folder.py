@@ -669,3 +669,51 @@ def test_what_a_model_refuses_is_told_with_its_line():
         parsed.at(),
     ):
         Query(query_id=-1)
+
+
+def test_merges_are_read_as_yaml_reads_them(tmp_path, write, caplog):
+    """As in a component's YAML. What an entry says itself counts, and of several the first."""
+    write("a_4100001.sql")
+    write("b_4100002.sql")
+    parameters = "/* dune\nparameters:\n  x: &x {type: number, value: 1}\n  y: {<<: *x, value: 2}\n*/ "
+    write("c_4100003.sql", parameters + "SELECT {{x}}, {{y}}")
+    write(
+        "dune.yml",
+        "queries:\n"
+        "  a_4100001.sql: &a {owners: [team:dex], performance: large, tags: [dex]}\n"
+        "  b_4100002.sql: &b {<<: *a, performance: small}\n"
+        "  c_4100003.sql: {<<: [{group: reports}, *b, {group: other}], tags: [c]}\n",
+    )
+    catalog = DuneCatalog.from_directory(tmp_path, strict=True)
+    said = [(query.owners, query.performance, query.tags, query.group) for query in catalog.queries]
+    assert said == [
+        (("team:dex",), "large", ("dex",), None),
+        (("team:dex",), "small", ("dex",), None),
+        (("team:dex",), "small", ("c",), "reports"),
+    ]
+    x, y = catalog["query_4100003"].parameters
+    assert (x.type, x.default, y.type, y.default) == ("number", "1", "number", "2")
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (
+            "{<<: large}",
+            "line 3: << in dune.yml is no mapping. Name one by its alias (<<: *name), or several in a list.",
+        ),
+        ("{<<: [*a, large]}", "line 3: << in dune.yml is no mapping."),
+        ("&b {<<: *b}", "line 3: a part of dune.yml holds itself."),
+        ("{<<: *a, <<: *a}", "line 3: '<<' stands twice in dune.yml."),
+        ("{'<<': *a}", "line 3: dune.yml has no key 'queries.b_4100002.sql.<<'."),
+        ("{<<: {owner: x}}", "line 3: dune.yml has no key 'queries.b_4100002.sql.owner'. Did you mean 'owners'?"),
+    ],
+)
+def test_a_merge_that_is_none_leaves_out_its_own_file(tmp_path, write, caplog, entry, words):
+    write("a_4100001.sql")
+    write("b_4100002.sql")
+    write("dune.yml", f"queries:\n  a_4100001.sql: &a {{owners: [team:dex]}}\n  b_4100002.sql: {entry}\n")
+    assert only(tmp_path).query_id == 4100001
+    (told,) = caplog.messages
+    assert words in told

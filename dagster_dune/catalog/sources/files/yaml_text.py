@@ -136,6 +136,8 @@ class YamlText:
             if isinstance(node, yaml.MappingNode):
                 self._check_keys(node)
             around.add(id(node))
+            if isinstance(node, yaml.MappingNode):
+                self._merge(node, sizes, around)
             if isinstance(node, yaml.MappingNode) and node is self._value_of(self._entries):
                 node.value = [self._entry(key, value, sizes, around) for key, value in node.value]
             children = [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
@@ -144,6 +146,24 @@ class YamlText:
             if sizes[id(node)] > MAX_NODES:
                 raise self._error(node.start_mark.line, f"{self._what} is too large.", hint="Write aliases out.")
         return sizes[id(node)]
+
+    def _merge(self, node: yaml.MappingNode, sizes: dict[int, int], around: set[int]) -> None:
+        """Put what ``<<`` names in its place. What the mapping says itself counts, and of several the first."""
+        merges = [value for key, value in node.value if _is_merge(key)]
+        entries = {key.value: (key, value) for key, value in node.value if not _is_merge(key)}
+        for merge in merges:
+            for part in merge.value if isinstance(merge, yaml.SequenceNode) else [merge]:
+                if not isinstance(part, yaml.MappingNode):
+                    raise self._error(
+                        part.start_mark.line,
+                        f"<< in {self._what} is no mapping.",
+                        hint="Name one by its alias (<<: *name), or several in a list.",
+                    )
+                self._check(part, sizes, around)
+                for key, value in part.value:
+                    entries.setdefault(key.value, (key, value))
+        if merges:
+            node.value = list(entries.values())
 
     def _entry(
         self, key: yaml.ScalarNode, value: yaml.Node, sizes: dict[int, int], around: set[int]
@@ -206,6 +226,10 @@ class YamlText:
 
     def _error(self, line: int, message: str, hint: str = "") -> DuneCatalogError:
         return DuneCatalogError(f"{self._source}, line {self._lines_before + line + 1}: {message}", hint=hint)
+
+
+def _is_merge(key: yaml.ScalarNode) -> bool:
+    return key.value == "<<" and key.style not in ("'", '"')
 
 
 def _refused(model: Any, data: Any) -> list[str]:
