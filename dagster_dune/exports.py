@@ -10,6 +10,8 @@ import dagster as dg
 from dagster_dune._execution.asset_executions import key_of
 from dagster_dune._execution.table_methods import checked_place
 from dagster_dune._formatting import without_password
+from dagster_dune.catalog.names import TEAM_TABLE_NAME, asset_key_parts
+from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import PARTITION_ROW_COUNT, ROW_COUNT, TABLE_NAME, URI
 from dagster_dune.paging.options import ReadOptions, options_from
 from dagster_dune.resource import DuneResource
@@ -65,14 +67,14 @@ def build_dune_export(
 
     Raises:
         DuneConfigurationError: A table is to be in something else than a local file on disk, or is none; or an option
-            is none, or has a value that it cannot have.
+            is none, or has a value that it cannot have; or `asset_key` is a name in SQL.
 
     Examples:
         >>> export = build_dune_export(["dune", "top_pools_42"], to="data/top_pools")
         >>> export.key.to_user_string()
         'dune/top_pools_42_parquet'
     """
-    upstream, place = key_of(asset_key), checked_place(to, table, storage_options)
+    upstream, place = _upstream(asset_key), checked_place(to, table, storage_options)
     options_from(ReadOptions, options, "reading")
     folder, shown = _with_one_slash(place), without_password(place)
     kind = "parquet" if table is None else "duckdb"
@@ -117,6 +119,18 @@ def build_dune_export(
         return dg.MaterializeResult(metadata={**counts, URI: shown, **named})
 
     return export
+
+
+def _upstream(asset_key: dg.AssetKey | str | Sequence[str]) -> dg.AssetKey:
+    """The key of what is exported. A matview's name in SQL would be that of another asset, which nobody makes."""
+    key = key_of(asset_key)
+    name = key.path[0].replace('"', "").lower()
+    if not isinstance(asset_key, dg.AssetKey) and len(key.path) == 1 and TEAM_TABLE_NAME.fullmatch(name):
+        raise DuneConfigurationError(
+            f"{key.path[0]!r} is a name in SQL, and no key of an asset.",
+            hint=f"Write {'/'.join(asset_key_parts(name))}, or the key that your translator gives it.",
+        )
+    return key
 
 
 def _with_one_slash(folder: str) -> str:

@@ -351,6 +351,14 @@ def test_what_can_never_be_exported_is_refused_at_load(options, words):
         build_dune_export(NUMBERS, **{"to": "exports", **options})
 
 
+@pytest.mark.parametrize("name", ["dune.acme.result_daily", 'Dune.acme."RESULT_daily"', ["dune.acme.result_daily"]])
+def test_a_name_in_sql_is_no_key_of_an_export(name):
+    """It would be the key of another asset, which nobody makes."""
+    with pytest.raises(DuneConfigurationError, match=r"is a name in SQL, .* Write dune/acme/result_daily, or"):
+        build_dune_export(name, to="exports")
+    assert build_dune_export(dg.AssetKey("dune.acme.result_daily"), to="exports").key
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

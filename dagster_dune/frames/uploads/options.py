@@ -9,6 +9,7 @@ from math import inf
 from numbers import Integral, Real
 from typing import Literal, get_args
 
+from dagster_dune._formatting import with_article
 from dagster_dune.catalog.names import RESERVED
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.paging.options import check_kinds
@@ -130,7 +131,12 @@ def table_parts(name: str) -> tuple[str, str]:
     """
     match = _TABLE.fullmatch(name.replace('"', "")) if isinstance(name, str) else None
     if not match:
-        raise DuneConfigurationError(f"A table on Dune is named dune.<team>.<table>, not {name!r}.")
+        is_short = name is None or isinstance(name, str)
+        given = repr(name) if is_short else with_article(type(name).__name__)
+        raise DuneConfigurationError(
+            f"A table on Dune is named dune.<team>.<table>, not {given}.",
+            hint="" if is_short else "Give the name as a text, in write_table after the frame.",
+        )
     table = match[2]
     if table.startswith("result_"):
         raise DuneConfigurationError(f"{name} would be a materialized view.", hint="Choose a name without result_.")

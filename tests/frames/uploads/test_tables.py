@@ -220,6 +220,12 @@ def test_names_that_no_table_can_have(name, words):
         table_parts(name)
 
 
+def test_a_frame_in_place_of_the_name_is_not_shown():
+    words = r"A table on Dune is named dune\.<team>\.<table>, not a DataFrame\. Give .* after the frame"
+    with pytest.raises(DuneConfigurationError, match=words):
+        table_parts(pl.DataFrame({"n": range(3)}))
+
+
 @pytest.mark.parametrize("name", ["1a", "a b", "", "_a", "order", "ORDER", "é"])
 def test_names_that_no_column_can_have(name):
     with pytest.raises(DuneConfigurationError, match="no name of a column"):
