@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from dagster_dune.errors import DuneError
 
 if TYPE_CHECKING:
+    from dagster_dune.catalog.objects import MaterializedView
     from dagster_dune.catalog.settings.parameters import QueryParameter
     from dagster_dune.emulator.server import DuneEmulator
+
+logger = logging.getLogger(__name__)
 
 
 def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mapping[str, str]] | None = None) -> None:
@@ -24,21 +28,22 @@ def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mappi
         values: For files, by their paths in the folder, values for parameters that have no default.
 
     Raises:
-        DuneError: The folder is no catalog, no file of it has an id, or a matview's backing query is not known.
+        DuneError: The folder is no catalog, no file of it has an id, or Dune would refuse one of its matviews.
     """
-    from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView  # noqa: PLC0415  (slow to import)
+    from dagster_dune.catalog.catalog import DuneCatalog, Query  # noqa: PLC0415  (slow to import)
 
     catalog = DuneCatalog.from_directory(folder)
     if catalog.unidentified and not len(catalog):
         raise DuneError(
             f"{catalog.unidentified[0].source} is a query without an id.", hint="Name the file <name>_<id>.sql."
         )
+    without_id = [_without_id(matview) for matview in catalog.materialized_views if matview.query_id is None]
+    if without_id and len(without_id) == len(catalog):
+        raise without_id[0]
+    for error in without_id:
+        logger.warning("%s So it is left out.", error)
     for obj in catalog.with_backing_queries():
-        if isinstance(obj, MaterializedView):
-            if obj.query_id is None:
-                raise DuneError(
-                    f"The matview {obj.name} has no query id.", hint="Put it into the file's name: x_<id>.sql."
-                )
+        if not isinstance(obj, Query):
             continue
         given = dict((values or {}).get(_path_in(folder, obj.source.path), {})) if obj.source else {}
         emulator.load_query(
@@ -50,10 +55,16 @@ def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mappi
             description=obj.description,
         )
     for matview in catalog.materialized_views:
+        if matview.query_id is None:
+            continue
         try:
-            emulator.load_materialized_view(matview.name, matview.query_id or 0)
+            emulator.load_materialized_view(matview.name, matview.query_id)
         except DuneError as error:
             raise DuneError(f"The matview {matview.name}: {error}.", hint="Dune would not create it either.") from error
+
+
+def _without_id(matview: MaterializedView) -> DuneError:
+    return DuneError(f"The matview {matview.name} has no query id.", hint="Name its file <name>_<id>.sql.")
 
 
 def _path_in(folder: Path, file: str) -> str:

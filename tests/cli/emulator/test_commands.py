@@ -87,7 +87,7 @@ def test_what_is_wrong_is_one_line(words, message):
         ({"nameless.sql": "SELECT 1"}, "nameless.sql, line 1 is a query without an id. Name the file <name>_<id>.sql."),
         (
             {"x.sql": "/* dune\nmatview: dune.acme.result_x\n*/\nSELECT 1"},
-            "The matview dune.acme.result_x has no query id",
+            "The matview dune.acme.result_x has no query id. Name its file <name>_<id>.sql.",
         ),
         (
             {"x_4100001.sql": "/* dune\nmatview: dune.stranger.result_x\n*/\nSELECT 1 AS n"},
@@ -110,6 +110,15 @@ def test_a_file_without_an_id_is_left_out_as_of_a_catalog(dune, client, tmp_path
     assert [query.id for query in client.list_queries()] == [4100001]
     (told,) = caplog.messages
     assert f"{tmp_path / 'draft.sql'}: nothing says which query this is" in told
+
+
+def test_a_matview_without_an_id_is_left_out_with_a_warning(dune, client, tmp_path, caplog):
+    (tmp_path / "draft.sql").write_text("/* dune\nmatview: dune.acme.result_draft\n*/\nSELECT 2 AS n")
+    (tmp_path / "good_4100001.sql").write_text("/* dune\nmatview: dune.acme.result_good\n*/\nSELECT 1 AS n")
+    load_folder(dune, tmp_path)
+    assert [view.sql_id for view in client.list_materialized_views()] == ["dune.acme.result_good"]
+    words = "The matview dune.acme.result_draft has no query id. Name its file <name>_<id>.sql. So it is left out."
+    assert words in caplog.messages
 
 
 def test_a_command_that_cannot_be_run_is_named(tmp_path, monkeypatch):
