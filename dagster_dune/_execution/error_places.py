@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +15,9 @@ LINE = re.compile(r"\bline (\d{1,6}):(\d{1,6})\b")
 MATVIEW = re.compile(r"(?<![\w.-])dune\.[\w-]+\.\w+")
 QUERY = re.compile(r"(?<![\w.-])quer(?:y|ies)(?![0-9])[\s_(]*(?:with\s+)?(?:ids?[\s:=#(]*|[#/]?)'?(?P<id>[0-9]+)\b")
 """A query as messages name it: query 1002, query_1002, queries/1002, query_id: 1002, query with ID 1002."""
+PARAMETERS = re.compile(r"\bunknown parameters? \((?P<keys>[^)]*)\)", re.IGNORECASE)
+ARCHIVED = re.compile(r"\bquery is archived\b", re.IGNORECASE)
+UNSURE = "Dune does not say which query it means"
 LONGEST_REASON = 2000
 
 
@@ -60,12 +63,31 @@ def assets_named(catalog: DuneCatalog, selection: Mapping[str, str], message: st
     """
     words = message.lower().replace('"', "")
     names = {*MATVIEW.findall(words), *(f"query_{query['id']}" for query in QUERY.finditer(words))}
+    if found := _shown(catalog, selection, names):
+        return f"Among the selected assets this is {abbreviated(found)}."
+    return _perhaps_meant(catalog, selection, message)
+
+
+def _perhaps_meant(catalog: DuneCatalog, selection: Mapping[str, str], message: str) -> str:
+    """What an error may be about that names nothing."""
+    if unknown := PARAMETERS.search(message):
+        keys = {key.strip() for key in unknown["keys"].split(",")}
+        takers = {query.sql_name for query in catalog.queries if keys & {one.key for one in query.parameters}}
+        found = _shown(catalog, selection, takers)
+        return f"{UNSURE}; of the selected assets these have such a parameter: {abbreviated(found)}." if found else ""
+    if ARCHIVED.search(message):
+        return f"{UNSURE}: dagster-dune catalog diff FOLDER names the files whose queries the account does not show."
+    return ""
+
+
+def _shown(catalog: DuneCatalog, selection: Mapping[str, str], names: Collection[str]) -> list[str]:
+    """The selected assets of these names, by their keys, each with its file."""
     found = []
     for name, key in sorted(selection.items(), key=lambda item: item[1]):
         if name in names:
             source = catalog[name].source
             found.append(f"{key} ({source})" if source else key)
-    return f"Among the selected assets this is {abbreviated(found)}." if found else ""
+    return found
 
 
 def shortened(reason: str) -> str:

@@ -20,11 +20,13 @@ from dagster_dune import (
     DuneError,
     DuneNotFoundError,
     DuneResource,
+    DuneRunConfig,
     MaterializedView,
     Query,
     build_dune_assets,
 )
 from dagster_dune._execution.error_places import LONGEST_REASON, assets_named, line_in_file
+from dagster_dune.catalog.settings.parameters import QueryParameter
 from dagster_dune.catalog.sources.files.sql_text import code_line_of
 
 HEADERS = {
@@ -154,6 +156,32 @@ def test_whole_names_and_the_numbers_of_queries_name_assets(message, names):
     selection = {obj.sql_name: obj.sql_name for obj in NAMED}
     said = f"Among the selected assets this is {', '.join(names)}." if names else ""
     assert assets_named(NAMED, selection, message) == said
+
+
+def test_a_refusal_that_names_no_query_names_those_that_it_may_be_about(dune, resource, instance):
+    """A parameter was taken out of a query on Dune, or a query was archived there, and the catalog is older."""
+    for query_id in (10, 11, 12):
+        dune.load_query(query_id, f"q{query_id}", "SELECT 1 AS one")
+    given = [QueryParameter(key="chain", type="text", default="base")]
+    queries = [Query(query_id=10, parameters=given), Query(query_id=11), Query(query_id=12)]
+
+    def refused(*query_ids):
+        assets = build_dune_assets(DuneCatalog(queries=[query for query in queries if query.query_id in query_ids]))
+        config = dg.RunConfig(
+            ops={"dune_assets": DuneRunConfig(query_parameters={"10": {"chain": "op"}} if 10 in query_ids else {})}
+        )
+        result = dg.materialize(
+            [assets], resources={"dune": resource}, instance=instance, raise_on_error=False, run_config=config
+        )
+        (failed,) = result.get_step_failure_events()
+        return failed.step_failure_data.user_failure_data.description.splitlines()
+
+    unsure = "Dune does not say which query it means"
+    assert f"{unsure}; of the selected assets these have such a parameter: dune/query_10." in refused(10, 11)
+    with resource.get_client() as client:
+        client.archive_query(12)
+    diff = "dagster-dune catalog diff FOLDER names the files whose queries the account does not show."
+    assert f"{unsure}: {diff}" in refused(11, 12)
 
 
 def test_the_host_that_refused_is_named():
