@@ -316,7 +316,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         return self._written.located("select", patterns) if self._written else nullcontext()
 
     def _warn_of_exclude(self, error: UnmatchedPatternError) -> None:
-        warn_of_exclude(error, self._written.place(error, "exclude", self.exclude) if self._written else "")
+        warn_of_exclude(error, self._written.place_of_pattern(error, "exclude", self.exclude) if self._written else "")
 
     def _read_where_nothing_is_kept(self) -> CatalogContents:
         """Read the account in a process that was to be told what is in it, and was not.
@@ -400,10 +400,13 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             DuneConfigurationError: One has the same name.
         """
         others = [other for other in siblings(context, DuneComponent) if other is not self]
-        if any(other._op_name == self._op_name for other in others):
-            raise DuneConfigurationError(
-                f"Two DuneComponents are named {self._op_name!r}.", hint="Set name in the attributes of one of them."
-            )
+        for other in (other for other in others if other._op_name == self._op_name):
+            place = other._written.place() if other._written else ""
+            with self._written.located_at() if self._written else nullcontext():
+                raise DuneConfigurationError(
+                    f"Two DuneComponents are named {self._op_name!r}{place and ', the other in '}{place}.",
+                    hint="Set name in the attributes of one of them.",
+                )
         return others
 
     @property

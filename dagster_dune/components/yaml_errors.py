@@ -99,16 +99,20 @@ class WrittenFields:
         """What raises the errors of a block with the line of a field; see `located`."""
         return located(self._context, self._said, *place)
 
-    def place(self, error: UnmatchedPatternError, field: str, patterns: Patterns) -> str:
-        """The file and the line of a pattern; an empty text if they are not known."""
-        context = self._context.at_path(field)
-        for part in _item(error, patterns):
+    def place(self, *place: str | int) -> str:
+        """The file and the line of a field, or of all of them; an empty text if they are not known."""
+        context = self._context
+        for part in place:
             context = context.at_path(part)
         tree = context.source_position_tree
         if tree is None:
             return ""
         position, _ = tree.lookup_closest_and_path(context.path, trace=None)
         return f"{position.filename}, line {position.start.line}"
+
+    def place_of_pattern(self, error: UnmatchedPatternError, field: str, patterns: Patterns) -> str:
+        """The same of a pattern that matches nothing."""
+        return self.place(field, *_item(error, patterns))
 
 
 def _item(error: UnmatchedPatternError, patterns: Patterns) -> list[int]:

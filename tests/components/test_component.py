@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import itertools
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -250,7 +251,10 @@ def refusal(load):
 
 def test_two_components_of_one_name_are_an_error_that_says_so(two_components):
     told = refusal(lambda: two_components(("{queries: queries}", MAKES), ("{queries: queries}", READS)))
-    assert "Two DuneComponents are named 'dune_assets'. Set name in the attributes" in told
+    assert re.search(r"defs\.yaml:\d+ - attributes", told)
+    words = r"Two DuneComponents are named 'dune_assets', the other in (.+), line \d+\. Set name in the attributes"
+    (other,) = set(re.findall(words, told))
+    assert Path(other).name == "defs.yaml"
 
 
 def test_two_components_that_make_one_asset_are_an_error_that_names_the_setting(two_components):
