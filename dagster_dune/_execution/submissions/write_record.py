@@ -1,9 +1,9 @@
 """The record of writes: which tables on Dune runs are writing, kept in the event logs of these runs.
 
 Clearing a table and inserting into it are requests of their own, and what a killed process has sent may yet be carried
-out. So a write is an event before its first request, one before each insert, and one when nothing of it can come any
-more. Of two that would leave the rows of both, or the same rows twice, the later waits for the earlier: until that has
-ended, or until nothing of it can come any more.
+out. So a write is an event before its first request, one before each insert, one every two minutes for as long as its
+process goes on with it, and one when nothing of it can come any more. Of two that would leave the rows of both, or the
+same rows twice, the later waits for the earlier: until that has ended, or until nothing of it can come any more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 LOOK_AFTER_SECONDS = 0.5
 """By so much the clocks of two machines may differ, and an event may be late in the storage, together."""
 MOST_BEGINNINGS = 20
+ALIVE_SECONDS = 120.0
+"""How often a write that goes on, or waits, says so at least, where its requests do not settle sooner."""
+LEAST_ALIVE_SECONDS = 1.0
+ALIVE_A_SETTLING = 4
+"""So often it says so before others take it for one that was cut off."""
 LONGEST_PAUSE = 15.0
 _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _CUT_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -69,7 +75,7 @@ class _Begun:
         run_id: The run that makes it.
         step_key: The step that makes it.
         began_at: When it began.
-        sent_at: When it began its last request.
+        sent_at: When it began its last request, or said that it goes on.
         settles_at: When nothing of it can come any more.
     """
 
@@ -115,6 +121,7 @@ class WriteRecord:
         self._write = write
         self._id = uuid.uuid4().hex[:12]
         self._began_at = 0.0
+        self._is_over = Event()
 
     def begin(self) -> bool:
         """Write down that it begins, and wait for those that it must not overlap.
@@ -126,6 +133,7 @@ class WriteRecord:
             DuneUploadError: It could not be written down; nothing was sent.
         """
         self._write_down()
+        Thread(target=self._say_that_it_goes_on, name="dune-write", daemon=True).start()
         time.sleep(LOOK_AFTER_SECONDS)
         has_waited, pause = False, LOOK_AFTER_SECONDS
         while others := list(self._earlier()):
@@ -134,7 +142,7 @@ class WriteRecord:
             if not has_waited:
                 self._log.warning(
                     "%s is being written by run %s, or was when that was cut off, so that rows of it may yet come. "
-                    "This write goes on when none can come any more: in %s at the latest.",
+                    "This write goes on when that has ended; where it was cut off, when none can come any more: in %s.",
                     self._write.table,
                     last.run_id,
                     readable_seconds(seconds),
@@ -154,13 +162,21 @@ class WriteRecord:
 
     def end(self) -> None:
         """Write down that nothing of it can come any more; where that cannot be stored, others wait in vain."""
+        self._is_over.set()
         self._report("ended", f"{self._write.table} is no longer being written.")
 
     def leave(self) -> None:
         """Write down that it goes no further while something may yet come: its run may succeed without it."""
+        self._is_over.set()
         acknowledged(lambda: self._instance.add_run_tags(self._run.run_id, _LEFT))
 
     # --- the events ---
+
+    def _say_that_it_goes_on(self) -> None:
+        """Requests may take for hours, and so may waiting for those of others: whoever is silent was cut off."""
+        settling = max(self._write.settle_seconds / ALIVE_A_SETTLING, LEAST_ALIVE_SECONDS)
+        while not self._is_over.wait(min(ALIVE_SECONDS, settling)):
+            self._report("alive", f"{self._write.table} is still being written, or waited for.")
 
     def _write_down(self) -> None:
         """Write down that it begins: anew where that took so long that others may have looked before it was there."""
@@ -187,7 +203,18 @@ class WriteRecord:
     def _report(self, word: str, message: str, **data: Any) -> bool:
         data = {"id": self._id, "word": word, "step": self._step_key, "at": time.time(), **data}
         event = event_with(WRITE_KEY, data, self._run, message, self._step_key)
-        return acknowledged(lambda: self._instance.report_dagster_event(event, self._run.run_id, logging.INFO))
+
+        def store() -> None:
+            self._instance.report_dagster_event(event, self._run.run_id, logging.INFO)
+            self._leave_if_run_has_ended()
+
+        return acknowledged(store)
+
+    def _leave_if_run_has_ended(self) -> None:
+        """A process may outlive its run, in which others would not look for long."""
+        run = self._instance.get_run_by_id(self._run.run_id)
+        if run is not None and run.status in _ENDED and UNSETTLED_WRITE_TAG not in run.tags:
+            self._instance.add_run_tags(run.run_id, _LEFT)
 
     # --- those of others ---
 
@@ -229,7 +256,7 @@ class WriteRecord:
         for one in begun.values():
             # A request is given up after so many seconds, and Dune may work on it for as many more. What an earlier
             # attempt at this step has sent, it has sent before this one began.
-            last = one.sent_at + one.write.settle_seconds
+            last = one.sent_at + max(one.write.settle_seconds, ALIVE_A_SETTLING * LEAST_ALIVE_SECONDS)
             is_of_earlier_attempt = run_id == self._run.run_id and one.step_key == self._step_key
             ended_at = self._began_at if is_of_earlier_attempt else record.end_time
             if ended_at is not None and ended_at >= one.sent_at:  # a process may outlive its run

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import dagster as dg
@@ -472,3 +473,76 @@ def test_of_writes_that_begin_at_the_same_moment_one_goes_on_at_a_time(stored):
     with ThreadPoolExecutor(5) as threads:
         list(threads.map(write, range(5)))
     assert sorted(order) == [0, 1, 2, 3, 4]
+
+
+# --- for how long a write is waited for ---
+
+
+@pytest.fixture
+def pass_time(monkeypatch):
+    """A function that lets time go on, without anybody sleeping for long, and each time waits for a condition."""
+    passed = []
+    stopped = SimpleNamespace(time=lambda: time.time() + sum(passed), sleep=lambda _: time.sleep(0.01))
+    monkeypatch.setattr(write_record, "time", stopped)
+    monkeypatch.setattr(write_record, "ALIVE_SECONDS", 0.05)
+
+    def go_on(minutes, until):
+        for _ in range(minutes):
+            passed.append(60.0)
+            wait_until(lambda: until(stopped.time()))
+
+    return go_on
+
+
+@pytest.fixture
+def new_write(instance):
+    """A function that makes the record of a write in a run of its own, and returns it with that run."""
+
+    def make():
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        step = Step(instance, run, "labels", logging.getLogger(__name__))
+        return WriteRecord(step, Write(TABLE, replaces=True, marker=None, settle_seconds=600.0)), run
+
+    return make
+
+
+def test_a_write_that_goes_on_is_waited_for_however_long_it_takes(new_write, instance, pass_time):
+    """One inserts for an hour, or waits for it: neither is taken for one whose process was killed."""
+    (first, first_run), (second, second_run), (third, third_run) = (new_write() for _ in range(3))
+
+    def has_told(run, moment):
+        return [word for word in write_record.words_under(WRITE_KEY, instance, run.run_id) if word["at"] >= moment]
+
+    with ThreadPoolExecutor(2) as threads:
+        first.begin()
+        first.go_on()
+        waiting = threads.submit(second.begin)
+        wait_until(lambda: has_told(second_run, 0.0))
+        waiting_behind = threads.submit(third.begin)
+        wait_until(lambda: has_told(third_run, 0.0))
+        pass_time(30, lambda now: all(has_told(run, now - 10) for run in (first_run, second_run, third_run)))
+        assert (waiting.done(), waiting_behind.done()) == (False, False)
+        first.end()
+        assert waiting.result() is True
+        pass_time(30, lambda now: all(has_told(run, now - 10) for run in (second_run, third_run)))
+        assert waiting_behind.done() is False
+        second.end()
+        assert waiting_behind.result() is True
+        third.end()
+
+
+def test_a_write_of_a_process_that_outlives_its_run_is_waited_for(new_write, instance):
+    """A run worker died and its run failed an hour ago; the process of the step makes its frame, and then writes."""
+    (first, first_run), (second, second_run) = new_write(), new_write()
+    failure = dg.DagsterEvent(event_type_value=dg.DagsterEventType.RUN_FAILURE.value, job_name=first_run.job_name)
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    instance.run_storage.handle_run_event(first_run.run_id, failure, update_timestamp=long_ago)
+    first.begin()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(second.begin)
+        wait_until(lambda: words(instance, second_run.run_id))
+        time.sleep(2 * write_record.LOOK_AFTER_SECONDS)
+        assert waiting.done() is False
+        first.end()
+        assert waiting.result() is True
+        second.end()
