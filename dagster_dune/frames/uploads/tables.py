@@ -168,8 +168,10 @@ class _Writer:
             self._look()  # counting takes a while, in which somebody may have made another table of it
         self._may_come = True
         may_have_rows = self._table.prepare()
-        if self._marked and may_have_rows and self._marked.are_there(self._rows):
-            return TableWritten(self._name, credits=self._budget.spent, was_there=True)
+        if self._marked and may_have_rows:
+            if self._marked.are_there(self._rows):
+                return TableWritten(self._name, credits=self._budget.spent, was_there=True)
+            self._check_after_look(0, 0)
         for number, body in enumerate(self._bodies):
             self._insert(number, body)
         self._may_come = False
@@ -224,16 +226,20 @@ class _Writer:
 
     def _send_again(self, number: int, before: int, body: Body) -> None:
         self._go_on(number, before)
-        try:
-            if self._budget.is_passed_by(0.0):
-                raise DuneUploadError(f"max_credits={self._budget.most:g} would be passed.")
-            self._table.check_unchanged()
-        except DuneError as error:
-            raise self._table.half_done(error, self._so_far(number, before)) from error
+        self._check_after_look(number, before)
         try:
             self._send(body)
         except DuneApiError as error:
             raise self._lost(number, before, body, error) from error
+
+    def _check_after_look(self, number: int, before: int) -> None:
+        """Check that rows may still be sent after a look for the marker, which took its time and its price."""
+        try:
+            if self._budget.is_passed_by(self._budget.look):
+                raise DuneUploadError(f"max_credits={self._budget.most:g} would be passed.")
+            self._table.check_unchanged()
+        except DuneError as error:
+            raise self._table.half_done(error, self._so_far(number, before)) from error
 
     def _send(self, body: Body) -> None:
         written = self._table.insert(body)

@@ -882,6 +882,23 @@ def test_looks_leave_the_credits_that_sending_again_needs(client, dune):
     assert client.get_usage().billing_periods[0].credits_used - before <= limit + 1e-6
 
 
+@pytest.mark.parametrize(("lost", "when", "price"), [(CREATE, "after", 11), (INSERT, "before", 1)])
+def test_rows_are_sent_only_where_one_more_look_can_be_paid_for(client, dune, lost, when, price):
+    """That look tells whether they are there, and only once."""
+    look = price_of_a_look(client)
+    if lost == CREATE:
+        client.delete_upload("acme", "labels")
+    before, inserts = client.get_usage().billing_periods[0].credits_used, len(sent(dune, "/insert"))
+    limit = price + (1.5 if lost == CREATE else 2.5) * look
+    marking = {"mode": "append", "marker": "b", "settle_seconds": 0}
+    dune.inject("reset", method="POST", path=lost, when=when)
+    with pytest.raises(DuneUploadError, match=r"not whole.* 0 of 2 rows are .*max_credits=.* would be passed.*spent"):
+        write_table(client, FRAME, NAME, max_credits=limit, **marking)
+    assert len(sent(dune, "/insert")) - inserts == (lost == INSERT)
+    assert client.get_usage().billing_periods[0].credits_used - before <= limit - 1
+    assert write_table(client, FRAME, NAME, max_credits=1 + 2 * look, **marking).rows == 2
+
+
 def test_rows_are_not_sent_again_where_a_dearer_look_has_taken_their_credits(client, dune, monkeypatch):
     with_marker = {"mode": "append", "settle_seconds": 0}
     write_table(client, FRAME, NAME, marker="a", **with_marker)
