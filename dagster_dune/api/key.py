@@ -139,16 +139,19 @@ class ApiKey:
         """
         overlap = max((len(form) - 1 for form in self._forms), default=0)
         held, seen = b"", 0
-        for piece in _head_apart(pieces):
-            is_apart = overlap <= min(len(held), len(piece)) and not self._is_in(_seam(held, piece, overlap), seen)
-            content = self._without_it(piece if is_apart else held + piece, seen)
-            end = max(0, len(content) - overlap)
-            whole, held = (held, content) if is_apart else (content[:end], content[end:])
-            seen += len(piece)
-            if whole:
-                yield whole
-        if held:
-            yield held
+        try:
+            for piece in _head_apart(pieces):
+                is_apart = overlap <= min(len(held), len(piece)) and not self._is_in(_seam(held, piece, overlap), seen)
+                content = self._without_it(piece if is_apart else held + piece, seen)
+                end = max(0, len(content) - overlap)
+                whole, held = (held, content) if is_apart else (content[:end], content[end:])
+                seen += len(piece)
+                if whole:
+                    yield whole
+            if held:
+                yield held
+        finally:  # trackers of errors show what stands in the frames of one
+            piece = content = whole = held = b""
 
     def _is_in(self, content: bytes, seen: int) -> bool:
         return any(form in content for form in (self._forms if seen < HEAD_OF_STREAM else self._plain))
@@ -242,6 +245,7 @@ def _head_apart(pieces: Iterable[bytes]) -> Iterator[bytes]:
         else:
             yield piece
         left -= len(piece)
+        del piece  # see `redacted_stream`
 
 
 def _seam(one: bytes, other: bytes, overlap: int) -> bytes:

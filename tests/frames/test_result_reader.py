@@ -14,7 +14,7 @@ import pytest
 from result_server import ResultServer
 from waiting import PATIENCE
 
-from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
+from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError, DuneServerError
 from dagster_dune.frames import targets
 from dagster_dune.frames.pages import csv_pages, page_reader
 from dagster_dune.frames.result_reader import ResultReader
@@ -415,6 +415,35 @@ def test_a_page_that_breaks_off_is_read_again_from_its_beginning(server):
     assert (broken, table.column("n").to_pylist()) == ([1], list(range(1, 101)))
     whole = sum(len(page) for page in (b"n,t\n", *[f"{n},{t or '<nil>'}\n".encode() for n, t in ROWS]))
     assert reader.export.bytes == whole + 9 * len(b"n,t\n")
+
+
+@pytest.mark.parametrize("total", [100, None])
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_a_page_that_ends_with_its_connection_may_have_lost_rows(server, encoding, total):
+    """Where the number of rows is not known, nothing else would tell."""
+
+    def break_off(path, options, answer):
+        if path.endswith("/csv"):
+            rows = answer["body"][: answer["body"].index(b"text 50") + 5]
+            answer["body"], answer["length"] = gzip.compress(rows)[:-9] if encoding else rows, None
+            answer["headers"] |= {"Content-Encoding": encoding} if encoding else {}
+
+    server.change, server.total = break_off, total
+    why = "its gzip ends too early" if encoding else "so that rows could be missing at its end"
+    with pytest.raises(DuneServerError, match=why):
+        read(server, filters="t = 'text 50'", exact=False)
+
+
+def test_a_packed_page_may_end_with_its_connection(server):
+    """Its gzip tells where it ends."""
+
+    def pack(path, options, answer):
+        if path.endswith("/csv"):
+            answer["body"], answer["length"] = gzip.compress(answer["body"]), None
+            answer["headers"]["Content-Encoding"] = "gzip"
+
+    server.change = pack
+    assert read(server, exact=False)[0].num_rows == 100
 
 
 def test_pages_that_are_still_coming_are_left(server):

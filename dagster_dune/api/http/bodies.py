@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,23 @@ def _short(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         for start in range(0, len(chunk), PIECE_BYTES):
             yield chunk[start : start + PIECE_BYTES]
+
+
+def check_end_is_told(headers: Mapping[str, str]) -> None:
+    """Check that a body which was cut off would be seen to be: one in CSV is as good without its last rows.
+
+    Args:
+        headers: Those of the answer.
+
+    Raises:
+        UnreadableAnswer: It ends with its connection, whyever that ends.
+    """
+    is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+    is_packed = "gzip" in headers.get("Content-Encoding", "").lower()
+    if not is_chunked and not is_packed and "Content-Length" not in headers:
+        raise UnreadableAnswer(
+            "it is CSV, and neither has a Content-Length nor comes in chunks, so that rows could be missing at its end"
+        )
 
 
 def bounded(pieces: Iterable[bytes], limit: float) -> Iterator[bytes]:

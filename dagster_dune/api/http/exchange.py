@@ -23,6 +23,7 @@ from dagster_dune.api.http.bodies import (
     MAX_ANSWER_BYTES,
     UnreadableAnswer,
     bounded,
+    check_end_is_told,
     gathered,
     is_html,
     pieces_of,
@@ -36,6 +37,8 @@ from dagster_dune.errors import DuneConfigurationError, DuneError
 RESULT_TIMEOUT_FACTOR = 10
 SLOWEST_BYTES_A_SECOND = 10_000
 """What is sent or streamed gets the time that it takes at this pace, beside the time for the answer."""
+
+CSV_PATH = "/results/csv"
 
 T = TypeVar("T")
 
@@ -167,7 +170,7 @@ class Exchange:
 
     def _whole(self, request: Request, response: httpx.Response, max_bytes: int) -> Answer:
         try:
-            body = b"".join(_body(response, max_bytes))
+            body = b"".join(_body(request, response, max_bytes))
         except UnreadableAnswer as error:
             raise self._reader.error(
                 DuneServerError, request, f"the answer cannot be read: {error}", status=response.status_code
@@ -178,7 +181,7 @@ class Exchange:
         self, request: Request, response: httpx.Response, max_bytes: float, piece_bytes: int
     ) -> Iterator[bytes]:
         """What comes, while it comes at a pace that is worth waiting for. The reader's own time does not count."""
-        pieces = _body(response, max_bytes, piece_bytes)
+        pieces = _body(request, response, max_bytes, piece_bytes)
         left = self._timeout * RESULT_TIMEOUT_FACTOR
         while True:
             begin = time.monotonic()
@@ -187,8 +190,11 @@ class Exchange:
                 return
             left += len(piece) / SLOWEST_BYTES_A_SECOND - (time.monotonic() - begin)
             yield piece
+            del piece  # as it came, with the key where it is echoed: the frames of an error show what stands in them
 
 
-def _body(response: httpx.Response, max_bytes: float, piece_bytes: int = 0) -> Iterator[bytes]:
+def _body(request: Request, response: httpx.Response, max_bytes: float, piece_bytes: int = 0) -> Iterator[bytes]:
     chunks = gathered(response.iter_raw(), piece_bytes)
-    return bounded(unpacked(chunks, response.headers.get("Content-Encoding", "")), max_bytes)
+    yield from bounded(unpacked(chunks, response.headers.get("Content-Encoding", "")), max_bytes)
+    if request.path.endswith(CSV_PATH) and response.status_code == 200:
+        check_end_is_told(response.headers)

@@ -193,6 +193,8 @@ ODDITIES = {
     "a wrong address": status(b"404 Not Found", LOGIN),
     "an echo": status(b"400 Bad Request", b'{"error": "bad header in {echo}"}'),
     "an echo in a success": ok(b'{"error": "bad header in {echo}"}'),
+    "an echo that breaks off": ok(b"seen {echo} and " * 9, Content_Length="99999"),
+    "an echo that breaks off within the key": ok(f"seen {KEY} and {KEY[:-1]}".encode(), Content_Length="99999"),
     "an echo in headers": status(b"502 Bad Gateway", b"no", X_Request="{echo}", Server="{echo}"),
     "an echo in the status line": status(b"500 {echo}", b"{}"),
     "an echo behind escapes": status(

@@ -30,8 +30,8 @@ class ResultServer:
     """Serves rows that are given as texts (for CSV) and as JSON values.
 
     `change` may be set to a function of the request's path, its options and the answer (a dict of ``status``, ``body``
-    and ``headers``), which changes the answer in place; it may add a ``length`` that is not the body's, and pieces of a
-    ``rest`` that are sent after it.
+    and ``headers``), which changes the answer in place; it may add a ``length`` that is not the body's, or None where
+    the end of the connection is that of the body, and pieces of a ``rest`` that are sent after it.
     """
 
     ID = "01JEXECUTION"
@@ -59,7 +59,8 @@ class ResultServer:
                 self.send_response(answer["status"])
                 for name, value in answer["headers"].items():
                     self.send_header(name, str(value))
-                self.send_header("Content-Length", str(answer.get("length", len(answer["body"]))))
+                if (length := answer.get("length", len(answer["body"]))) is not None:
+                    self.send_header("Content-Length", str(length))
                 self.end_headers()
                 self.wfile.write(answer["body"])
                 for piece in answer.get("rest", ()):
