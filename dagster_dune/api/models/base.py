@@ -117,6 +117,9 @@ Words = Annotated[T, BeforeValidator(_as_text)]
 
 Number = FiniteFloat
 
+Charge = Annotated[FiniteFloat, Field(ge=0)]
+"""Credits that something has cost. Were they negative, sums would let more be spent than a user allows."""
+
 
 class Counted(DuneModel):
     """One page of a list that says how long it is, and not where its next page starts.

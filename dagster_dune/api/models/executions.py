@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from dagster_dune.api.models.base import DuneModel, Lenient, Many, Moment, Number, Text
+from dagster_dune.api.models.base import Charge, DuneModel, Lenient, Many, Moment, Text
 
 
 class ExecutionSubmitted(DuneModel):
@@ -69,7 +69,7 @@ class Execution(DuneModel):
 class ExecutionStatus(Execution):
     """The answer of ``GET /v1/execution/{id}/status``."""
 
-    execution_cost_credits: Lenient[Number | None] = None
+    execution_cost_credits: Lenient[Charge | None] = None
     queue_position: Lenient[int | None] = None
     result_metadata: Lenient[ResultMetadata | None] = None
 

@@ -145,6 +145,15 @@ def test_no_row_and_no_node_of_a_plan_is_ever_left_out():
         models.QueryPipeline.model_validate({"pipeline": {"nodes": [{"id": "one"}]}})
 
 
+@pytest.mark.parametrize(
+    ("told", "credits_"), [(2.5, 2.5), ("2.5", 2.5), (0, 0.0), (-3, None), ("-3", None), (1e400, None), (None, None)]
+)
+def test_what_an_execution_cost_is_never_less_than_nothing(told, credits_):
+    """Sums of it keep to what a user allows."""
+    status = models.ExecutionStatus.model_validate({"execution_cost_credits": told})
+    assert status.execution_cost_credits == credits_
+
+
 @pytest.mark.parametrize("error", ["words", {"message": "words"}, {"message": "words", "metadata": 7}])
 def test_an_error_is_an_error_in_whatever_form(error):
     assert models.ExecutionStatus.model_validate({"error": error}).error.message == "words"
