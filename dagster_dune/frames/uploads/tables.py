@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
+from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError, DuneConnectionError, DuneServerError
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneUploadError
 from dagster_dune.frames.leftovers import temporary_folder
@@ -280,9 +280,12 @@ class _Writer:
 
 
 def _may_yet_come(error: BaseException | None) -> bool:
-    """Whether a request may be carried out after the error that it ended in: it got no answer, or none of Dune's."""
+    """Whether a request may be carried out after the error that it ended in: it got no answer, or none of Dune's.
+
+    What a gateway answers in its stead says nothing, whatever its status.
+    """
     if error is None:
         return False
-    if isinstance(error, DuneApiError) and (error.status is None or error.status >= 500):
+    if isinstance(error, (AmbiguousSubmission, DuneConnectionError, DuneServerError)):
         return True
     return _may_yet_come(error.__cause__ or error.__context__)

@@ -139,6 +139,16 @@ def test_an_insert_without_an_answer_is_waited_for(write, instance, dune, resour
     assert sum(clock) == later  # by then nothing can come any more
 
 
+@pytest.mark.parametrize("status", [200, 302, 403, 409, 502])
+def test_an_insert_that_a_gateway_has_answered_is_waited_for(write, instance, dune, clock, status):
+    """It may have been handed on to Dune, whatever the gateway says."""
+    dune.inject("status", method="POST", path=INSERT, status=status, body={"page": "Please log in"})
+    first = write()
+    assert (first.success, words(instance, first.run_id)) == (False, ["begun", "sent"])
+    (said,) = waited(instance, write())
+    assert first.run_id in said
+
+
 @pytest.fixture
 def left(resource, instance, dune):
     """A function that makes a run of an asset whose write gets no answer, which is left at that: the run succeeds."""
