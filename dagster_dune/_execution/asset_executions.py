@@ -15,7 +15,7 @@ import dagster as dg
 from dagster_dune._execution.checks.counts_before import extent_of
 from dagster_dune._formatting import abbreviated
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.metadata import EXECUTION_ID
+from dagster_dune.metadata import EXECUTION_ID, PARTITION_ROW_COUNT, RANGE_PARTITIONS
 
 ReadContext: TypeAlias = (
     dg.AssetExecutionContext
@@ -34,6 +34,12 @@ ReadContext: TypeAlias = (
 """From where rows are read: a context of Dagster's, an instance, or None for that of ``DAGSTER_HOME``."""
 
 CoercibleKey: TypeAlias = dg.AssetKey | str | Sequence[str]
+
+LOOKED_UP = 500
+"""So many partitions are looked up together."""
+
+_Told: TypeAlias = tuple[str, dg.AssetMaterialization]
+"""The run that a materialization is of, and the materialization."""
 
 NOT_THERE = (dg.DagsterError, AttributeError)
 """What contexts made for tests raise for what they were not given, and others for what they do not have."""
@@ -163,6 +169,7 @@ def executions_of(
             hint="Give at least one partition. A reader whose partition maps to none of it has nothing to read.",
         )
     made_by: dict[str, list[_Made]] = {}
+    log.look_up([partition for partition in wanted if partition is not None])
     for partition in dict.fromkeys(wanted):
         made = _made(log, place.run_id, partition)
         made_by.setdefault(made.execution_id, []).append(made)
@@ -193,12 +200,14 @@ class _Made:
         execution_id: What made it.
         run_id: The run in whose log that is told.
         partition_count: How many partitions the execution has made together.
+        is_alone: Whether it says for certain that there was no other.
     """
 
     partition_key: str | None
     execution_id: str
     run_id: str
     partition_count: int
+    is_alone: bool
 
 
 class _Log:
@@ -208,6 +217,7 @@ class _Log:
         self._instance = instance
         self._key = key
         self._of_runs: dict[str, list[dg.AssetMaterialization]] = {}
+        self._latest: dict[str, _Told | None] = {}
 
     def name(self, partition_key: str | None) -> str:
         """The asset, or a partition of it, for messages."""
@@ -231,14 +241,31 @@ class _Log:
         """The partitions that an execution has made, as the log of a run tells."""
         return {event.partition for event in self.in_run(run_id) if _raw(event, EXECUTION_ID) == execution_id}
 
-    def latest(self, run_id: str | None, partition_key: str | None) -> tuple[str, dg.AssetMaterialization] | None:
+    def look_up(self, partition_keys: Sequence[str]) -> None:
+        """Find the latest of each partition, all together: one by one, a year of days takes seconds."""
+        self._latest.update(dict.fromkeys(partition_keys))
+        for start in range(0, len(partition_keys), LOOKED_UP):
+            self._look_up(partition_keys[start : start + LOOKED_UP])
+
+    def _look_up(self, partition_keys: Sequence[str]) -> None:
+        left, cursor, has_more = set(partition_keys), None, True
+        while left and has_more:
+            wanted = dg.AssetRecordsFilter(self._key, asset_partitions=sorted(left))
+            found = self._instance.fetch_materializations(wanted, limit=len(left), cursor=cursor)
+            cursor, has_more = found.cursor, found.has_more
+            for record in found.records:  # the newest first
+                if record.asset_materialization and record.partition_key in left:
+                    left.remove(record.partition_key)
+                    self._latest[record.partition_key] = record.run_id, record.asset_materialization
+
+    def latest(self, run_id: str | None, partition_key: str | None) -> _Told | None:
         """That of this run, else the latest one, and the run that it is of."""
         mine = [] if run_id is None else self.in_run(run_id)
         if found := [event for event in mine if partition_key in (None, event.partition)]:
             return str(run_id), found[-1]
-        partitions = None if partition_key is None else [partition_key]
-        wanted = dg.AssetRecordsFilter(self._key, asset_partitions=partitions)
-        for record in self._instance.fetch_materializations(wanted, limit=1).records:
+        if partition_key is not None:
+            return self._latest[partition_key]
+        for record in self._instance.fetch_materializations(self._key, limit=1).records:
             if record.asset_materialization:
                 return record.run_id, record.asset_materialization
         return None
@@ -277,7 +304,9 @@ def _made(log: _Log, run_id: str | None, partition_key: str | None) -> _Made:
             f"The latest materialization of {name} names no execution on Dune ({EXECUTION_ID}).",
             hint="It is no asset of Dune, or somebody has reported it as materialized: then materialize it again.",
         )
-    return _Made(partition_key, execution_id, made_in, extent_of(materialization.metadata, partition_key) or 1)
+    metadata = materialization.metadata
+    is_alone = PARTITION_ROW_COUNT in metadata and RANGE_PARTITIONS not in metadata
+    return _Made(partition_key, execution_id, made_in, extent_of(metadata, partition_key) or 1, is_alone)
 
 
 def _raw(materialization: dg.AssetMaterialization, key: str) -> Any:
@@ -288,7 +317,7 @@ def _raw(materialization: dg.AssetMaterialization, key: str) -> Any:
 def _check_alone(log: _Log, together: Sequence[_Made], wanted: Sequence[str | None]) -> None:
     """Refuse an execution that has made other partitions too than those that are read of it."""
     execution_id, read = together[0].execution_id, {made.partition_key for made in together}
-    if None in read:
+    if None in read or all(made.is_alone for made in together):
         return
     name, runs = log.name(together[0].partition_key), {made.run_id for made in together}
     all_made = read.union(*(log.made_by(execution_id, run_id) for run_id in runs))

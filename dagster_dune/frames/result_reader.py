@@ -10,6 +10,7 @@ import pyarrow as pa
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.pages.page_reader import PageReader
+from dagster_dune.frames.pages.page_threads import PageThreads
 from dagster_dune.frames.types.columns import ARROW_DIGITS, Choices, arrow_schema, columns_of
 from dagster_dune.paging.execution_pages import ExecutionPages
 from dagster_dune.paging.options import Export, ReadOptions
@@ -58,7 +59,24 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
         by_name = {column.name: column for column in columns}
         self.columns = columns if options.columns is None else tuple(by_name[name] for name in options.columns)
         self.schema = arrow_schema(self.columns)
-        self._reader = PageReader(client, execution_id, options, self.columns, self._requests, self.export)
+
+    def read_in(self, threads: PageThreads, rows_before: int = 0) -> None:
+        """Say in which threads pages are read from now on, which must be open as long.
+
+        Args:
+            threads: What parses, and asks about NULL.
+            rows_before: How many rows of other executions come before these, and are parsed first.
+        """
+        self._reader = PageReader(
+            self._client,
+            self.execution_id,
+            self._options,
+            self.columns,
+            self._requests,
+            self.export,
+            threads,
+            rows_before,
+        )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the rows.
@@ -70,7 +88,8 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
             DuneResultError: A page is not what it must be; what has been given until then is not the whole result.
             DuneApiError: A page could not be read.
         """
-        with self._reader, closing(self.pages()) as pages:
+        with PageThreads() as threads, closing(self.pages()) as pages:
+            self.read_in(threads)
             for page in pages:
                 for batch in page.parts:
                     yield batch

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
-from itertools import zip_longest
+from functools import partial
+from itertools import accumulate, groupby, zip_longest
+from operator import itemgetter
 
 import pyarrow as pa
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.pool import RequestPool
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
+from dagster_dune.frames.pages.page_threads import PageThreads
 from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.types.columns import ARROW_DIGITS, Column, arrow_schema
 from dagster_dune.frames.types.dune_types import without_lengths
+from dagster_dune.paging.execution_pages import THREADS
 from dagster_dune.paging.options import Export, ReadOptions
+from dagster_dune.paging.requests import Page
 
 
 class ResultReaders:
@@ -36,7 +43,10 @@ class ResultReaders:
                 hint="Read them one by one, or sort and cut the frame.",
             )
         self._on_progress = on_progress or (lambda _: None)
-        self._readers = [ResultReader(client, execution_id, options, digits=digits) for execution_id in execution_ids]
+        self._concurrency = options.concurrency
+        with RequestPool(self._concurrency, THREADS) as pool:
+            opening = [partial(ResultReader, client, each, options, digits=digits) for each in execution_ids]
+            self._readers = list(pool.in_order(opening))
         self.columns = self._readers[0].columns
         for reader in self._readers[1:]:
             self.columns = _common(self.columns, reader, execution_ids[0])
@@ -63,18 +73,42 @@ class ResultReaders:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the rows; see `ResultReader.batches`."""
         done = Export()
-        for reader in self._readers:
-            for batch in reader.batches():
+        with closing(self._pages()) as pages:
+            for reader, its_own in groupby(pages, itemgetter(0)):
+                for page in reader.counted(page for _, page in its_own):
+                    self._count(done, reader.export)
+                    for batch in page.parts:
+                        yield pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+                        self._on_progress(self.export)
                 self._count(done, reader.export)
-                yield pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
-                self._on_progress(self.export)
-            self._count(done, reader.export)  # what came without rows, too
-            done = Export(self.export.rows, self.export.bytes, self.export.extra_bytes)
+                done = Export(self.export.rows, self.export.bytes, self.export.extra_bytes)
+
+    def _pages(self) -> Generator[tuple[ResultReader, Page[pa.RecordBatch]]]:
+        """Read the pages in order, of whatever execution a few at once where it is known how many there are."""
+        with PageThreads() as threads, RequestPool(self._concurrency, THREADS) as pool:
+            for reader, rows_before in zip(self._readers, self._rows_before(), strict=True):
+                reader.read_in(threads, rows_before)
+            for is_known, readers in groupby(self._readers, lambda reader: reader.reads() is not None):
+                if is_known:
+                    reads = (partial(_with, reader, read) for reader in readers for read in reader.reads() or ())
+                    for reader, pages in pool.in_order(reads):
+                        yield from ((reader, page) for page in pages)
+                else:
+                    yield from ((reader, page) for reader in readers for page in reader.in_turn())
+
+    def _rows_before(self) -> Iterator[int]:
+        return accumulate((reader.expected_rows or 0 for reader in self._readers[:-1]), initial=0)
 
     def _count(self, done: Export, read: Export) -> None:
         self.export.rows = done.rows + read.rows
         self.export.bytes = done.bytes + read.bytes
         self.export.extra_bytes = done.extra_bytes + read.extra_bytes
+
+
+def _with(
+    reader: ResultReader, read: Callable[[], list[Page[pa.RecordBatch]]]
+) -> tuple[ResultReader, list[Page[pa.RecordBatch]]]:
+    return reader, read()
 
 
 def _common(columns: Sequence[Column], reader: ResultReader, first_id: str) -> tuple[Column, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from typing import Generic, TypeVar
 
 from dagster_dune._formatting import abbreviated, counted
@@ -93,31 +93,44 @@ class ExecutionPages(ABC, Generic[T]):
             DuneResultError: A page is not what it must be; what has been given until then is not the whole result.
             DuneApiError: A page could not be read.
         """
+        reads = self.reads()
+        with closing(self.in_turn() if reads is None else self._at_once(reads)) as pages:
+            yield from self.counted(pages)
+
+    def counted(self, pages: Iterable[Page[T]]) -> Generator[Page[T]]:
+        """Count the rows of all its pages, and check in the end that they are as many as Dune has said."""
+        for page in pages:
+            self.export.rows += page.num_rows
+            yield page
         expected = self.expected_rows
-        source = self._sampled() if self._options.sample else self._serial() if expected is None else self._parallel()
-        with closing(source):
-            for page in source:
-                self.export.rows += page.num_rows
-                yield page
         if expected is not None and self.export.rows != expected:
             raise DuneResultError(
                 f"{self.export.rows:,} rows of execution {self.execution_id} came, of {expected:,}.",
                 hint="Read it again; nothing of a short read should be kept.",
             )
 
-    # --- three ways through the pages ---
+    # --- the ways through the pages ---
 
-    def _parallel(self) -> Generator[Page[T]]:
-        """Read the pages that the row count tells of, a few at once."""
-        total, size = self.expected_rows or 0, self._page_size
-        with RequestPool(self._options.concurrency, THREADS) as pool:
-            pages: deque[Future[list[Page[T]]]] = deque()
-            for offset in range(0, total, size):
-                pages.append(pool.start(self._range, offset, min(size, total - offset)))
-                if len(pages) >= self._options.concurrency:
-                    yield from pages.popleft().result()
-            while pages:
-                yield from pages.popleft().result()
+    def reads(self) -> list[Callable[[], list[Page[T]]]] | None:
+        """Return what reads its pages, in their order, each apart from the others.
+
+        Returns:
+            A function for each page; None where only a page tells of the next one, as where rows are filtered: then
+            they are read with `in_turn`.
+        """
+        total, size = self.expected_rows, self._page_size
+        if self._options.sample:
+            return [self._sampled]
+        if total is not None:
+            return [partial(self._range, offset, min(size, total - offset)) for offset in range(0, total, size)]
+        is_short = self._total is not None and self._total <= size
+        return [lambda: list(self.in_turn())] if is_short else None
+
+    def _at_once(self, reads: Iterable[Callable[[], list[Page[T]]]]) -> Generator[Page[T]]:
+        """Read a few pages at once."""
+        with RequestPool(self._options.concurrency, THREADS) as pool, closing(pool.in_order(reads)) as read:
+            for pages in read:
+                yield from pages
 
     def _range(self, offset: int, count: int) -> list[Page[T]]:
         """Read some rows: one page, or more where Dune gives shorter ones than it was asked for."""
@@ -132,7 +145,7 @@ class ExecutionPages(ABC, Generic[T]):
             offset = after
         return pages
 
-    def _serial(self) -> Generator[Page[T]]:
+    def in_turn(self) -> Generator[Page[T]]:
         """Read page after page until Dune names no next one; each comes while the one before it is used."""
         with RequestPool(1, THREADS) as pool:
             coming = self._coming(pool, 0)
@@ -148,14 +161,14 @@ class ExecutionPages(ABC, Generic[T]):
         left = self._page_size if limit is None else min(self._page_size, limit - offset)
         return pool.start(self._checked, offset, left)
 
-    def _sampled(self) -> Generator[Page[T]]:
+    def _sampled(self) -> list[Page[T]]:
         page, wanted = self._sample(), self._options.sample or 0
         if page.num_rows > wanted:
             raise DuneResultError(
                 f"A sample of {page.num_rows:,} rows of execution {self.execution_id} came, but {wanted:,} were "
                 "asked for."
             )
-        yield page
+        return [page]
 
     def _checked(self, offset: int, limit: int) -> Page[T]:
         page = self._page(offset, limit)

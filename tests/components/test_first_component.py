@@ -107,6 +107,7 @@ def shell(tmp_path, wheel):
     return run
 
 
+@pytest.mark.processes
 def test_from_nothing_to_a_materialized_asset(shell, tmp_path, record_property):
     lines = commands()
     assert 1 < len(lines) <= 5

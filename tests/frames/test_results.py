@@ -85,11 +85,14 @@ def test_what_comes_without_rows_of_several_is_counted_too():
 class Chains(ResultServer):
     """Executions of SQL that writes its parameter down: a text has the length of its value, which is the id."""
 
+    one_by_one = threading.Lock()
+
     def answer(self, path, options):
         chain = path.split("/")[4]
-        self.types = [f"varchar({len(chain)})", "decimal(10,3)" if chain == "polygon" else "decimal(10, 2)"]
-        self.texts = [[chain, "1.00"]]
-        answer = super().answer(path, options)
+        with self.one_by_one:
+            self.types = [f"varchar({len(chain)})", "decimal(10,3)" if chain == "polygon" else "decimal(10, 2)"]
+            self.texts = [[chain, "1.00"]]
+            answer = super().answer(path, options)
         return answer | {"body": answer["body"].replace(self.ID.encode(), chain.encode())}
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,23 +15,22 @@ from dagster_dune.api.client import CsvStream, DuneApiClient
 from dagster_dune.api.errors import DuneBadRequestError
 from dagster_dune.catalog.names import identifier_in_sql
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
-from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv, room_for_blocks
+from dagster_dune.frames.pages.csv_pages import NULL_IN_CSV, read_csv
 from dagster_dune.frames.pages.json_pages import JsonPage, read_json
 from dagster_dune.frames.pages.memory import FRAME_MEMORY
-from dagster_dune.frames.pages.parser_thread import ParserThread
+from dagster_dune.frames.pages.page_threads import PageThreads
 from dagster_dune.frames.types.columns import Column
 from dagster_dune.paging.options import Export, ReadOptions
 from dagster_dune.paging.requests import Page, PageRequests
 
-QUESTIONS = 4
-"""So many columns are asked at once whether they hold a real ``<nil>``."""
+T = TypeVar("T")
 
 JOINED_BYTES = 2**26
 """A page that is larger, since some of its rows are, stays in pieces: joining them takes as much again."""
 
 
 class PageReader:
-    """Reads pages of one execution, in any order and several at once, within a ``with`` block.
+    """Reads pages of one execution, in any order and several at once.
 
     What comes is parsed in one thread, that of the earliest page first.
 
@@ -43,6 +41,8 @@ class PageReader:
         columns: The columns that each page must have.
         requests: What asks for pages.
         export: Where what comes is counted.
+        threads: What parses, and asks, which must stay open until the last page has been read.
+        rows_before: How many rows of other executions come before its own.
     """
 
     def __init__(
@@ -53,6 +53,8 @@ class PageReader:
         columns: Sequence[Column],
         requests: PageRequests,
         export: Export,
+        threads: PageThreads,
+        rows_before: int = 0,
     ) -> None:
         self._client = client
         self._execution_id = execution_id
@@ -61,26 +63,10 @@ class PageReader:
         self._requests = requests
         self._export = export
         self._format = _format(options, columns)
-        self._rooms = threading.local()
         self._real_nil: dict[str, Future[bool]] = {}
         self._asking = threading.Lock()
-        self._asker = ThreadPoolExecutor(QUESTIONS, thread_name_prefix="dune-asker")
-        self._parser = ParserThread()
-
-    def __enter__(self) -> PageReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._asker.shutdown()
-        self._parser.close()
-
-    @property
-    def _room(self) -> bytearray:
-        """This thread's own."""
-        if not hasattr(self._rooms, "room"):
-            self._rooms.room = room_for_blocks()
-        room: bytearray = self._rooms.room
-        return room
+        self._threads = threads
+        self._rows_before = rows_before
 
     def read(self, offset: int, limit: int) -> Page[pa.RecordBatch]:
         """Read one page.
@@ -99,11 +85,11 @@ class PageReader:
         def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], CsvStream]:
             self._requests.check_address(stream.next_uri)
             batches = []
-            for batch in read_csv(stream, self._columns, partial(self._parser.run, offset), self._room):
+            for batch in read_csv(stream, self._columns, partial(self._parse, offset), self._threads.room):
                 self._doubtful([batch])  # the answer comes while the rest of the page does
                 batches.append(batch)
             if len(batches) > 1 and sum(batch.nbytes for batch in batches) <= JOINED_BYTES:
-                self._parser.run(offset, partial(_join, batches))
+                self._parse(offset, partial(_join, batches))
             return batches, stream
 
         with self._requests.expiring():
@@ -114,13 +100,16 @@ class PageReader:
         num_rows = sum(batch.num_rows for batch in batches)
         return Page(self._with_real_texts(batches, offset, num_rows), num_rows, stream.next_offset, stream.next_uri)
 
+    def _parse(self, offset: int, work: Callable[[], T]) -> T:
+        return self._threads.parser.run(self._rows_before + offset, work)
+
     def read_sample(self) -> Page[pa.RecordBatch]:
         """Read rows drawn at random, which come all at once."""
         return _page_of(self._json_page(self._columns, sample_count=self._options.sample))
 
     def _json_page(self, shape: Sequence[Column], *, is_extra: bool = False, **options: Any) -> JsonPage:
         body, next_uri = self._requests.json(is_extra=is_extra, **options)
-        read = self._parser.run(options.get("offset", 0), partial(read_json, body, shape))
+        read = self._parse(options.get("offset", 0), partial(read_json, body, shape))
         is_whole = self._options.filters is None and "filters" not in options and self._options.sample is None
         said = read.said._replace(next_uri=next_uri or read.said.next_uri)
         self._requests.check_json(said, is_whole=is_whole)
@@ -160,7 +149,7 @@ class PageReader:
         """Ask whether some row of a column holds the text ``<nil>``: once, whichever page asks first."""
         with self._asking:
             if column.name not in self._real_nil:
-                self._real_nil[column.name] = self._asker.submit(copy_context().run, self._holds_nil, column)
+                self._real_nil[column.name] = self._threads.asker.start(self._holds_nil, column)
             return self._real_nil[column.name]
 
     # Assumption: csv-nil-filter.

@@ -1,0 +1,41 @@
+"""What the pages of one execution, or of several that are read together, share: threads, and memory to receive in."""
+
+from __future__ import annotations
+
+import threading
+
+from dagster_dune.api.pool import RequestPool
+from dagster_dune.frames.pages.csv_pages import room_for_blocks
+from dagster_dune.frames.pages.parser_thread import ParserThread
+
+QUESTIONS = 8
+"""So many columns are asked at once whether they hold a real ``<nil>``."""
+
+
+class PageThreads:
+    """Threads to use within a ``with`` block, each of which starts when it is first needed.
+
+    Attributes:
+        parser: The one that parses what comes.
+        asker: Those that ask about NULL.
+    """
+
+    def __init__(self) -> None:
+        self.parser = ParserThread()
+        self.asker = RequestPool(QUESTIONS, "dune-asker")
+        self._rooms = threading.local()
+
+    def __enter__(self) -> PageThreads:
+        return self
+
+    @property
+    def room(self) -> bytearray:
+        """Memory for the blocks of a page that the calling thread receives."""
+        if not hasattr(self._rooms, "room"):
+            self._rooms.room = room_for_blocks()
+        room: bytearray = self._rooms.room
+        return room
+
+    def __exit__(self, *_: object) -> None:
+        self.asker.__exit__()
+        self.parser.close()
