@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from dagster_dune._execution.asset_executions import key_of
-from dagster_dune._execution.table_methods import checked_place
+from dagster_dune._execution.data.asset_executions import key_of
+from dagster_dune._execution.data.table_methods import checked_place
 from dagster_dune._formatting import without_password
 from dagster_dune.catalog.names import TEAM_TABLE_NAME, asset_key_parts
 from dagster_dune.errors import DuneConfigurationError

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from dagster_dune._execution.asset_executions import executions_of, log_of, place_of
+from dagster_dune._execution.data.asset_executions import executions_of
+from dagster_dune._execution.data.places import log_of, place_of
 from dagster_dune._specs.arguments import known_settings
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import expected_export_metadata, export_metadata

@@ -15,9 +15,9 @@ from weakref import WeakSet
 import dagster as dg
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator, model_validator
 
+from dagster_dune._execution.data.result_methods import ResultMethods
+from dagster_dune._execution.data.table_methods import TableMethods
 from dagster_dune._execution.event_stream import DuneEvent, failure_of
-from dagster_dune._execution.result_methods import ResultMethods
-from dagster_dune._execution.table_methods import TableMethods
 from dagster_dune._specs.arguments import known_settings
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import DEFAULT_BASE_URL, address_in_force, checked_base_url

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import dagster as dg
 
-from dagster_dune._execution.asset_executions import ReadContext
+from dagster_dune._execution.data.places import ReadContext
 
 _sums: WeakKeyDictionary[dg.AssetExecutionContext, dict[str, dict[str, Any]]] = WeakKeyDictionary()
 _lock = Lock()  # threads of a step share its context

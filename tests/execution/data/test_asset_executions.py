@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_dune import DuneResultError
-from dagster_dune._execution.asset_executions import Place, executions_of
+from dagster_dune._execution.data.asset_executions import executions_of
+from dagster_dune._execution.data.places import Place
 from dagster_dune.metadata import EXECUTION_ID, PARTITION_ROW_COUNT, RANGE_PARTITIONS
 
 KEY = dg.AssetKey(["dune", "days_1"])

@@ -7,16 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from dagster_dune._execution.asset_executions import (
-    CoercibleKey,
-    ReadContext,
-    executions_of,
-    key_of,
-    log_of,
-    place_of,
-)
-from dagster_dune._execution.charges import add_metadata
-from dagster_dune._execution.has_client import HasClient
+from dagster_dune._execution.data.asset_executions import CoercibleKey, executions_of, key_of
+from dagster_dune._execution.data.charges import add_metadata
+from dagster_dune._execution.data.has_client import HasClient
+from dagster_dune._execution.data.places import ReadContext, log_of, place_of
 from dagster_dune.api.endpoints.base import PAGE_SIZE
 from dagster_dune.catalog.names import query_name
 from dagster_dune.metadata import export_metadata

@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dagster_dune._execution.asset_executions import (
-    CoercibleKey,
-    ReadContext,
-    executions_of,
-    key_of,
-    log_of,
-    place_of,
-)
-from dagster_dune._execution.charges import add_metadata
-from dagster_dune._execution.has_client import HasClient
+from dagster_dune._execution.data.asset_executions import CoercibleKey, executions_of, key_of
+from dagster_dune._execution.data.charges import add_metadata
+from dagster_dune._execution.data.has_client import HasClient
+from dagster_dune._execution.data.places import ReadContext, log_of, place_of
 from dagster_dune._execution.submissions.write_record import Write, write_record
 from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError

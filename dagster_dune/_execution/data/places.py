@@ -1,0 +1,109 @@
+"""From where rows are read: an instance of Dagster, and the run whose own materializations come first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from dagster_dune.errors import DuneConfigurationError
+
+ReadContext: TypeAlias = (
+    dg.AssetExecutionContext
+    | dg.OpExecutionContext
+    | dg.AssetCheckExecutionContext
+    | dg.SensorEvaluationContext
+    | dg.RunStatusSensorContext
+    | dg.ScheduleEvaluationContext
+    | dg.HookContext
+    | dg.InputContext
+    | dg.OutputContext
+    | dg.InitResourceContext
+    | dg.DagsterInstance
+    | None
+)
+"""From where rows are read: a context of Dagster's, an instance, or None for that of ``DAGSTER_HOME``."""
+
+NOT_THERE = (dg.DagsterError, AttributeError)
+"""What contexts made for tests raise for what they were not given, and others for what they do not have."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where materializations are looked up.
+
+    Attributes:
+        instance: Whose log.
+        run_id: The run whose own materializations come first; None outside of runs.
+    """
+
+    instance: dg.DagsterInstance
+    run_id: str | None = None
+
+
+@contextmanager
+def place_of(context: ReadContext) -> Iterator[Place]:
+    """Find the instance and the run of a context.
+
+    Raises:
+        DuneConfigurationError: There is no instance, or this is no context.
+    """
+    if isinstance(context, dg.DagsterInstance):
+        yield Place(context)
+    elif context is not None and (instance := _instance_in(context)) is not None:
+        yield Place(instance, _run_in(context))
+    elif not isinstance(context, ReadContext):
+        raise DuneConfigurationError(
+            f"The context must be one of Dagster's, an instance or None, not {context!r}.",
+            hint="It stands first: get_result(context, asset_key).",
+        )
+    else:
+        with _instance_at_home() as instance:
+            yield Place(instance, None if context is None else _run_in(context))
+
+
+def _instance_in(context: Any) -> dg.DagsterInstance | None:
+    instance = _first(context, "instance", "step_context.instance")
+    return instance if isinstance(instance, dg.DagsterInstance) else None
+
+
+def _run_in(context: Any) -> str | None:
+    ways = ["run.run_id", "step_context.run_id"]
+    if isinstance(context, dg.HookContext | dg.OutputContext):
+        ways = ["run_id"]
+    elif isinstance(context, dg.RunStatusSensorContext):  # elsewhere this name is deprecated, and warns
+        ways = ["dagster_run.run_id"]
+    run_id = _first(context, *ways)
+    return None if run_id is None else str(run_id)
+
+
+def _first(context: Any, *ways: str) -> object:
+    """The first of these attributes that a context has."""
+    for way in ways:
+        with suppress(*NOT_THERE):
+            return attrgetter(way)(context)
+    return None
+
+
+@contextmanager
+def _instance_at_home() -> Iterator[dg.DagsterInstance]:
+    try:
+        instance = dg.DagsterInstance.get()
+    except dg.DagsterError as error:
+        raise DuneConfigurationError(
+            "There is no Dagster instance in which the latest materialization could be looked up.",
+            hint="Give a context or an instance (in tests: build_sensor_context(instance=...)), or set DAGSTER_HOME.",
+        ) from error
+    with instance:
+        yield instance
+
+
+def log_of(context: ReadContext) -> logging.Logger | None:
+    """Return the log of a context; None where there is none."""
+    log = _first(context, "log")
+    return log if isinstance(log, logging.Logger) else None
