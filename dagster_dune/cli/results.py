@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,14 +46,9 @@ def results(
     try:
         kind = _kind(output)
         _check_place(output)
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        ) as bar:
+        shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        bar = Progress(*shown, console=console)
+        with bar if console.is_terminal else nullcontext():  # elsewhere rich 13 would print an empty line
             export = _write(
                 source,
                 output,
