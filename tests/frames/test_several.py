@@ -102,6 +102,7 @@ def test_rows_keep_their_order_whichever_page_comes_first():
 
 
 def test_no_more_pages_are_read_ahead_than_may_be_read_at_once_and_none_once_nobody_wants_them():
+    before = set(threading.enumerate())
     with Executions(*[7] * 12) as server, DuneApiClient("key", server.url, timeout=PATIENCE) as client:
         batches = open_reader(client, server.ids, concurrency=3).batches()
         assert next(batches).num_rows == 7
@@ -110,7 +111,7 @@ def test_no_more_pages_are_read_ahead_than_may_be_read_at_once_and_none_once_nob
         assert server.pages() == 3
         batches.close()
         assert server.pages() == 3
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("dune-")]
+    assert not [each for each in threading.enumerate() if each not in before and each.name.startswith("dune-")]
 
 
 def test_the_first_of_several_errors_is_told_and_rows_before_it_have_come():
