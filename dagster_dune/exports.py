@@ -3,12 +3,11 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import dagster as dg
 
 from dagster_dune._execution.data.asset_executions import key_of
-from dagster_dune._execution.data.table_methods import checked_place
+from dagster_dune._execution.data.table_methods import checked_place, with_one_slash
 from dagster_dune._formatting import without_password
 from dagster_dune.catalog.names import TEAM_TABLE_NAME, asset_key_parts
 from dagster_dune.errors import DuneConfigurationError
@@ -76,7 +75,7 @@ def build_dune_export(
     """
     upstream, place = _upstream(asset_key), checked_place(to, table, storage_options)
     options_from(ReadOptions, options, "reading")
-    folder, shown = _with_one_slash(place), without_password(place)
+    folder, shown = with_one_slash(place), without_password(place)
     kind = "parquet" if table is None else "duckdb"
     own_key = (
         dg.AssetKey.from_coercible(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])
@@ -99,24 +98,23 @@ def build_dune_export(
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         dune: DuneResource = getattr(context.resources, resource_key)
-        for partition in context.partition_keys if partitions_def else [None]:
-            name = own_key.path[-1] if partition is None else quote(partition, safe="")
-            target = place if table is not None else f"{folder}{name}.parquet"
-            rows = dune.export(
-                context,
-                upstream,
-                target,
-                table=table,
-                partition_key=partition,
-                storage_options=storage_options,
-                own_key=own_key,
-                **options,
-            ).rows
-            if partition is not None:  # metadata of the result would be that of each partition of the run
-                context.add_asset_metadata({ROW_COUNT: rows, PARTITION_ROW_COUNT: rows}, own_key, partition)
-        counts = {} if partitions_def else {ROW_COUNT: rows}
-        named = {} if table is None else {TABLE_NAME: table}
-        return dg.MaterializeResult(metadata={**counts, URI: shown, **named})
+        given = {"storage_options": storage_options, "own_key": own_key, **options}
+        named = {URI: shown} if table is None else {URI: shown, TABLE_NAME: table}
+        if partitions_def is None:
+            target = place if table is not None else f"{folder}{own_key.path[-1]}.parquet"
+            whole = dune.export(context, upstream, target, table=table, **given)
+            return dg.MaterializeResult(metadata={ROW_COUNT: whole.rows, **named})
+        keys = context.partition_keys
+        if table is None:
+            exports = dune.export_partitions(context, upstream, place, keys, **given)
+        else:  # which has one writer at a time
+            exports = {
+                each: dune.export(context, upstream, place, table=table, partition_key=each, **given) for each in keys
+            }
+        for partition, export in exports.items():  # metadata of the result would be that of each partition of the run
+            counts = {ROW_COUNT: export.rows, PARTITION_ROW_COUNT: export.rows}
+            context.add_asset_metadata(counts, own_key, partition)
+        return dg.MaterializeResult(metadata=named)
 
     return export
 
@@ -131,9 +129,3 @@ def _upstream(asset_key: dg.AssetKey | str | Sequence[str]) -> dg.AssetKey:
             hint=f"Write {'/'.join(asset_key_parts(name))}, or the key that your translator gives it.",
         )
     return key
-
-
-def _with_one_slash(folder: str) -> str:
-    """What names of files in a folder begin with; without a folder they follow the name of the file system."""
-    scheme, separator, path = folder.rpartition("://")
-    return f"{scheme}{separator}{path.rstrip('/')}/" if path else folder

@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,8 @@ import fsspec
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from executions_server import Executions
+from waiting import PATIENCE, let_work
 
 from dagster_dune import (
     DuneCatalog,
@@ -24,6 +27,7 @@ from dagster_dune import (
     build_dune_export,
 )
 from dagster_dune.frames.duckdb_tables import write_duckdb
+from dagster_dune.metadata import EXECUTION_ID
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-04")
 BY_DAY = QueryPartitions(
@@ -31,6 +35,7 @@ BY_DAY = QueryPartitions(
 )  # fmt: skip
 CATALOG = DuneCatalog(queries=[Query(query_id=1, slug="numbers"), Query(query_id=2, slug="by_day", partitions=BY_DAY)])
 NUMBERS = dg.AssetKey(["dune", "numbers_1"])
+START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 ASSETS = build_dune_assets(CATALOG, select="numbers_1")
 DAILY = build_dune_assets(CATALOG, name="daily", select="by_day_2")
 
@@ -427,6 +432,85 @@ def test_a_backfill_of_an_export_can_be_one_run(dune, resource, instance, tmp_pa
     assert (spec.owners, spec.kinds, spec.tags["team"]) == (["team:b"], {"dune", "parquet", "s3"}, "a")
     assert spec.metadata["mine"] == 1
     assert (export.op.retry_policy.max_retries, export.backfill_policy) == (2, policies["backfill_policy"])
+
+
+@pytest.fixture
+def of_days(instance):
+    """Results of three days, each of several pages, and an export of all of them in one run."""
+    with Executions(25, 12, 30) as server:
+        for day, execution_id in zip(DAYS.get_partition_keys(), server.ids, strict=True):
+            event = dg.AssetMaterialization("days", partition=day, metadata={EXECUTION_ID: execution_id})
+            instance.report_runless_asset_event(event)
+
+        def export(folder, **options):
+            policy = dg.BackfillPolicy.single_run()
+            asset = build_dune_export("days", to=str(folder), partitions_def=DAYS, backfill_policy=policy, **options)
+            return dg.materialize(
+                [asset],
+                resources={"dune": DuneResource(api_key="key", base_url=server.url, max_retries=0)},
+                instance=instance,
+                tags={START: "2026-01-01", END: "2026-01-03"},
+                raise_on_error=False,
+            )
+
+        yield server, export
+
+
+def test_partitions_of_one_run_are_exported_at_once(of_days, tmp_path):
+    server, export = of_days
+    together = threading.Barrier(3)  # as many, or none of them gets an answer
+
+    def meet(path, options, answer):
+        if path.endswith("/csv") and options["offset"] == "0":
+            together.wait(PATIENCE)
+
+    server.change = meet
+    result = export(tmp_path, page_size=10)
+    assert result.success
+    for day, execution_id in zip(DAYS.get_partition_keys(), server.ids, strict=True):
+        rows = pq.read_table(tmp_path / f"{day}.parquet").column("n").to_pylist()
+        assert rows == list(server.numbers(execution_id))
+    counts = {
+        event.partition: event.metadata["dagster/partition_row_count"].value for event in materializations(result)
+    }
+    assert counts == {"2026-01-01": 25, "2026-01-02": 12, "2026-01-03": 30}
+
+
+def materializations(result):
+    return [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
+
+
+def test_partitions_that_are_exported_at_once_share_what_one_may_read_at_once(of_days, tmp_path):
+    server, export = of_days
+    at_once, most, lock, together = [0], [0], threading.Lock(), threading.Barrier(3)
+
+    def count(path, options, answer):
+        if path.endswith("/csv"):
+            with lock:
+                at_once[0] += 1
+                most[0] = max(most[0], at_once[0])
+            if options["offset"] == "0":
+                together.wait(PATIENCE)
+                let_work(0.1)
+            with lock:
+                at_once[0] -= 1
+
+    server.change = count
+    assert export(tmp_path, page_size=5, concurrency=4).success
+    assert most == [3]
+
+
+def test_one_partition_that_cannot_be_exported_leaves_whole_files_alone(of_days, tmp_path):
+    server, export = of_days
+    server.change = lambda path, options, answer: (
+        answer.update(body=b"no,columns\n") if server.ids[1] in path and path.endswith("/csv") else None
+    )
+    result = export(tmp_path, page_size=10)
+    (failure,) = result.get_step_failure_events()
+    assert "has the columns ['no', 'columns']" in str(failure.event_specific_data.error)
+    assert {file.name for file in tmp_path.iterdir()} <= {"2026-01-01.parquet", "2026-01-03.parquet"}
+    for file in tmp_path.iterdir():
+        assert pq.read_table(file).num_rows in (25, 30)
 
 
 def test_an_export_of_another_partition_is_told_with_all_that_the_run_makes(resource, instance, tmp_path):

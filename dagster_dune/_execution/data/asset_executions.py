@@ -76,6 +76,22 @@ def executions_of(
     return list(made_by)
 
 
+def execution_of_each(place: Place, asset_key: CoercibleKey, partition_keys: Sequence[str]) -> dict[str, str]:
+    """Find the execution that made each of some partitions, in this run, else the latest time.
+
+    Raises:
+        DuneResultError: One has none that was made by Dune, or was made together with other partitions.
+    """
+    log = Materializations(place.instance, key_of(asset_key))
+    log.look_up(partition_keys)
+    executions = {}
+    for partition in partition_keys:
+        made = _made(log, place.run_id, partition)
+        _check_alone(log, [made], [partition])
+        executions[partition] = made.execution_id
+    return executions
+
+
 def _listed(partition_key: str | None, partition_keys: Sequence[str]) -> list[str]:
     if partition_key is not None:
         raise DuneConfigurationError(

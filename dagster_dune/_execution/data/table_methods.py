@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import dagster as dg
 
-from dagster_dune._execution.data.asset_executions import CoercibleKey, executions_of, key_of
+from dagster_dune._execution.data.asset_executions import CoercibleKey, execution_of_each, executions_of, key_of
 from dagster_dune._execution.data.charges import add_metadata
 from dagster_dune._execution.data.has_client import HasClient
 from dagster_dune._execution.data.places import ReadContext, log_of, place_of
 from dagster_dune._execution.submissions.write_record import Write, write_record
 from dagster_dune._formatting import without_password
+from dagster_dune.api.pool import RequestPool
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import export_metadata, upload_metadata
 from dagster_dune.paging.options import ReadOptions, options_from
@@ -25,7 +29,19 @@ if TYPE_CHECKING:
 
 
 _OTHER_KINDS = (".csv", ".ndjson", ".jsonl", ".json", ".duckdb", ".db")
+FILES_AT_ONCE = 4
+"""So many partitions are exported at once, which share what one may read at once."""
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where a result is written; see `TableMethods.export`."""
+
+    place: str
+    table: str | None
+    storage_options: Mapping[str, Any] | None
+    own_key: CoercibleKey | None
 
 
 class TableMethods(HasClient):
@@ -65,24 +81,83 @@ class TableMethods(HasClient):
             DuneResultError: There is no such result, or it cannot be read, or not be told apart from other partitions;
                 or what stands there is of another asset than `own_key`.
         """
+        destination = checked_place(to, table, storage_options)
+        options_from(ReadOptions, options, "reading")
+        with place_of(context) as place:
+            (execution_id,) = executions_of(place, asset_key, partition_key)
+        target = _Target(destination, table, storage_options, own_key)
+        return self._export(context, asset_key, execution_id, partition_key, target, options)
+
+    def export_partitions(
+        self,
+        context: ReadContext,
+        asset_key: CoercibleKey,
+        folder: str | os.PathLike[str],
+        partition_keys: Sequence[str],
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        own_key: CoercibleKey | None = None,
+        **options: Any,
+    ) -> dict[str, Export]:
+        """Write the result of each of some partitions to a Parquet file of its own, a few at once.
+
+        As many pages are read at once as for one file, so that it takes no more memory.
+
+        Args:
+            context: The context of the asset or op that exports, an instance, or None; see `get_rows`.
+            asset_key: The Dune asset.
+            folder: Where the files are to stand, named ``<partition>.parquet``: a path, or a URL that fsspec knows.
+            partition_keys: The partitions.
+            storage_options: What fsspec needs for a URL.
+            own_key: As of `export`.
+            options: What is read, and how; see `DuneResource.get_result`.
+
+        Returns:
+            The rows and bytes that were read, by partition.
+
+        Raises:
+            DuneResultError: As of `export`. The files of other partitions are whole, and stand or do not.
+        """
+        place_name = with_one_slash(checked_place(folder, None, storage_options))
+        chosen = options_from(ReadOptions, options, "reading")
+        with place_of(context) as place:
+            executions = execution_of_each(place, asset_key, partition_keys)
+        options["concurrency"] = max(1, chosen.concurrency // FILES_AT_ONCE)
+
+        def write(partition: str, execution_id: str) -> Export:
+            path = f"{place_name}{quote(partition, safe='')}.parquet"
+            target = _Target(path, None, storage_options, own_key)
+            return self._export(context, asset_key, execution_id, partition, target, options)
+
+        with RequestPool(FILES_AT_ONCE, "dune-export") as pool:
+            exports = pool.in_order(partial(write, *each) for each in executions.items())
+            return dict(zip(executions, exports, strict=True))
+
+    def _export(
+        self,
+        context: ReadContext,
+        asset_key: CoercibleKey,
+        execution_id: str,
+        partition_key: str | None,
+        target: _Target,
+        options: Mapping[str, Any],
+    ) -> Export:
         from dagster_dune.frames.duckdb_tables import write_duckdb  # noqa: PLC0415
         from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
         from dagster_dune.frames.results import open_reader  # noqa: PLC0415
         from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS  # noqa: PLC0415  (pyarrow is slow to import)
 
-        destination = checked_place(to, table, storage_options)
-        options_from(ReadOptions, options, "reading")
-        log, asset = log_of(context) or logger, None if own_key is None else key_of(own_key).to_user_string()
-        with place_of(context) as place:
-            (execution_id,) = executions_of(place, asset_key, partition_key)
-        digits = ARROW_DIGITS if table is None else SHORT_DIGITS
+        log, asset = log_of(context) or logger, None
+        if target.own_key is not None:
+            asset = key_of(target.own_key).to_user_string()
+        digits = ARROW_DIGITS if target.table is None else SHORT_DIGITS
         with self.get_client() as client:
             reader = open_reader(client, execution_id, digits=digits, **options)
-            log.info("Exporting %s to %s: %s rows.", reader.name, without_password(destination), reader.expected_rows)
-            if table is None:
-                export = write_parquet(reader, destination, storage_options=storage_options, asset=asset)
+            log.info("Exporting %s to %s: %s rows.", reader.name, without_password(target.place), reader.expected_rows)
+            if target.table is None:
+                export = write_parquet(reader, target.place, storage_options=target.storage_options, asset=asset)
             else:
-                export = write_duckdb(reader, destination, table, partition_key=partition_key, asset=asset)
+                export = write_duckdb(reader, target.place, target.table, partition_key=partition_key, asset=asset)
         log.info("Exported %s rows, %s bytes.", f"{export.rows:,}", f"{export.bytes:,}")
         name = key_of(asset_key).to_user_string()
         name = name if partition_key is None else f"{name}/{partition_key}"
@@ -158,3 +233,9 @@ def _check_no_variable(name: str, value: object) -> None:
             f"{name} is EnvVar({value.env_var_name!r}), which has its value in resources and configuration alone.",
             hint="Read it from os.environ, or take its value with get_value().",
         )
+
+
+def with_one_slash(folder: str) -> str:
+    """What names of files in a folder begin with; without a folder they follow the name of the file system."""
+    scheme, separator, path = folder.rpartition("://")
+    return f"{scheme}{separator}{path.rstrip('/')}/" if path else folder
