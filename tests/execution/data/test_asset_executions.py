@@ -2,6 +2,7 @@
 
 import dagster as dg
 import pytest
+from databases import EACH_DATABASE, database_of_test, instance_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,11 +42,21 @@ def days(count):
     return [f"day {number:03}" for number in range(count)]
 
 
-def test_many_partitions_are_found_in_a_few_queries(instance):
+@pytest.fixture(scope="module", params=EACH_DATABASE)
+def stored(request, tmp_path_factory):
+    """An instance over each storage that Dagster has."""
+    with (
+        database_of_test(request.param) as server,
+        instance_of(server, tmp_path_factory.mktemp("home")) as instance,
+    ):
+        yield instance
+
+
+def test_many_partitions_are_found_in_a_few_queries(stored):
     for nth in range(2):
         for day in days(60):
-            report(instance, day, f"{day} {nth}")
-    counting = CountingInstance(instance)
+            report(stored, day, f"{day} {nth}")
+    counting = CountingInstance(stored)
     assert executions_of(Place(counting), KEY, partition_keys=days(60)) == [f"{day} 1" for day in days(60)]
     assert (counting.events_read, counting.runs_read) == ([60], 0)
 
