@@ -76,7 +76,6 @@ def read_account(
     try:
         return _within(None if time_limit is None else _seconds_left(time_limit, begin), read)
     except FutureTimeoutError as error:
-        is_unwanted.set()
         raise AccountUnreadableError(
             f"Reading the Dune accounts of this code location took longer than {time_limit:g} seconds; of this one, "
             f"{progress}.",
@@ -85,6 +84,7 @@ def read_account(
     except DuneApiError as error:
         raise AccountUnreadableError(f"The Dune account cannot be read. {error}", hint=WITHOUT_ACCOUNT) from error
     finally:
+        is_unwanted.set()  # also after an interrupt: the threads of the pool would hold the process up
         _spans.append((begin, time.monotonic()))
 
 
