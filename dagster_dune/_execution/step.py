@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 
@@ -84,6 +85,7 @@ class Step:
         self._told = set[str]()
         self._took_over = False
         self._senders: dict[str, Sender] = {}
+        self._finished = ExitStack()
 
     def events(self, plan: PipelinePlan, send: Callable[[], PipelineSubmitted] | None = None) -> Iterator[DuneEvent]:
         """Run a plan.
@@ -101,13 +103,9 @@ class Step:
         """
         checks = CheckResults(self._context, self._assets, plan, self._client)
         stream = EventStream(self._context, self._assets, plan, checks)
-        try:
-            with self._pipelines.cancelled_on_interrupt():
-                yield from checks.start()
-                yield from self._until_told(plan, send, checks, stream)
-        finally:
-            for sender in self._senders.values():
-                sender.finish()
+        with self._finished, self._pipelines.cancelled_on_interrupt():
+            yield from checks.start()
+            yield from self._until_told(plan, send, checks, stream)
         stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes, resumes=self._settings.resume)
 
     def _until_told(
@@ -256,6 +254,7 @@ class Step:
             still_wanted=self._is_wanted,
             log=self._log,
         )
+        self._finished.callback(sender.finish)
         try:
             is_sent = sender.carry_out(action, policy)
         except AmbiguousSubmission as error:

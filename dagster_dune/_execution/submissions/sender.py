@@ -78,25 +78,32 @@ class Sender:
                 raise
 
     def finish(self) -> None:
-        """Wait until the answer is written down, for a while; say so where it is not."""
-        if self._written is not None and not self._written.done():
+        """Wait until the answer is written down, for a while; say so where it is not. Then its threads end."""
+        try:
+            if not self._is_kept():
+                self._log.error(
+                    "Dagster's storage has not kept that submission %s runs as pipeline %s. A retry needs the run tag "
+                    "%s=%s:%s to take it over.",
+                    self._record.id,
+                    self.pipeline,
+                    ADOPT_TAG,
+                    self._record.id,
+                    self.pipeline,
+                )
+        finally:
+            # Also after an interrupt: a thread that writes on would hold the end of the process up.
+            self._ended.set()
+            self._writer.shutdown(wait=False)
+
+    def _is_kept(self) -> bool:
+        if self._written is None:
+            return True
+        if not self._written.done():
             self._log.warning("Waiting until Dagster's storage has kept the id of pipeline %s.", self.pipeline)
         try:
-            is_kept = self._written is None or self._written.result(timeout=LAST_SECONDS)
+            return self._written.result(timeout=LAST_SECONDS)
         except TimeoutError:
-            is_kept = False
-        if not is_kept:
-            self._log.error(
-                "Dagster's storage has not kept that submission %s runs as pipeline %s. A retry needs the run tag "
-                "%s=%s:%s to take it over.",
-                self._record.id,
-                self.pipeline,
-                ADOPT_TAG,
-                self._record.id,
-                self.pipeline,
-            )
-        self._ended.set()
-        self._writer.shutdown(wait=False)
+            return False
 
     def _walk(self, actions: Generator[Action, Any, bool], seen: frozenset[str]) -> bool:
         action = next(actions)

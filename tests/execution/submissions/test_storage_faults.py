@@ -1,10 +1,15 @@
 """Runs while Dagster's own storage misbehaves: nothing is sent without its record, and nothing paid is lost."""
 
 import json
+import os
+import signal
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
+from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneCatalog, Query, build_dune_assets
 from dagster_dune._execution.submissions import sender, submission_record
@@ -50,6 +55,11 @@ def records(instance):
     return submissions_of(instance, instance.get_runs(), "dune_assets")
 
 
+def log_of(instance):
+    records_ = [record for run_ in instance.get_runs() for record in instance.get_records_for_run(run_.run_id).records]
+    return [record.event_log_entry.user_message for record in records_]
+
+
 @pytest.mark.parametrize("stores", [True, False])
 def test_a_hiccup_after_the_answer_ends_nothing(resource, instance, calls, fail, stores):
     fail("answer", 3, stores=stores)
@@ -92,6 +102,20 @@ def test_an_answer_that_is_never_kept_is_told_with_what_to_do(resource, instance
     assert result.success
     (record,) = records(instance)
     assert record.state is State.INTENDED
-    log = [entry.event_log_entry.user_message for entry in instance.get_records_for_run(result.run_id).records]
-    (told,) = [text for text in log if "has not kept" in text]
+    (told,) = [text for text in log_of(instance) if "has not kept" in text]
     assert f"dagster-dune/adopt={record.id}:" in told
+
+
+def test_an_interrupt_while_an_answer_is_not_kept_ends_its_writing(resource, instance, fail, monkeypatch):
+    """Python waits for the threads of a pool before a process ends."""
+    monkeypatch.setattr(sender, "LAST_SECONDS", PATIENCE)
+    fail("answer", 10_000)
+
+    def interrupt():
+        wait_until(lambda: any("Waiting until Dagster's storage has kept" in text for text in log_of(instance)))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as presser:
+        presser.submit(interrupt)
+        assert not run(resource, instance).success
+    wait_until(lambda: not any(thread.name.startswith("dune-record") for thread in threading.enumerate()))
