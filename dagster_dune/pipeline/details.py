@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from threading import Condition, Event
-from types import TracebackType
+from threading import Condition
 
 from dagster_dune.api.client import DuneApiClient
-from dagster_dune.api.deadline import until_set
+from dagster_dune.api.deadline import pause, seconds_left
 from dagster_dune.api.errors import DuneRateLimitError
 from dagster_dune.api.http.rate_budget import Purpose
 from dagster_dune.api.models import ExecutionStatus
+from dagster_dune.api.pool import RequestPool
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Outcome
@@ -56,10 +57,10 @@ class Details:
         self._client = client
         self._timeout = timeout
         self._needs = needs
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="dune-details")
+        self._pools = ExitStack()
+        self._readers = self._pools.enter_context(RequestPool(READERS, "dune-details"))
         # Readers wait for room in the budget; what does not wait for it must not stand behind them.
-        self._readers_of_needed = ThreadPoolExecutor(READERS, thread_name_prefix="dune-needed-details")
-        self._closed = Event()
+        self._readers_of_needed = self._pools.enter_context(RequestPool(READERS, "dune-needed-details"))
         self._changed = Condition()
         self._room_at = -float("inf")
         self._late: list[_Read] = []
@@ -67,12 +68,8 @@ class Details:
     def __enter__(self) -> Details:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._closed.set()
-        for readers in (self._readers, self._readers_of_needed):
-            readers.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, *_: object) -> None:
+        self._pools.close()
 
     def added(self, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
         """Yield the same outcomes in the same order, with their details or the reason why these are missing."""
@@ -111,7 +108,7 @@ class Details:
             return None
         read = _Read(outcome, outcome.execution_id, self._needs(outcome.node))
         readers = self._readers_of_needed if read.is_needed else self._readers
-        read.done = readers.submit(self._status, read)
+        read.done = readers.start(self._status, read)
         read.done.add_done_callback(lambda _: self._tell())
         return read
 
@@ -136,8 +133,7 @@ class Details:
             read.is_under_way = True
             try:
                 # Assumption: node-credits.
-                with until_set(self._closed):
-                    return self._client.get_execution_status(read.execution_id)
+                return self._client.get_execution_status(read.execution_id)
             except DuneRateLimitError:  # which the budget has learned from
                 read.is_under_way = False
         raise DuneError("Dune's rate limit was reached.")
@@ -146,7 +142,8 @@ class Details:
         while (wait := self._client.rate_budget.seconds_to_wait(Purpose.DETAILS)) > 0:
             self._room_at = time.monotonic() + wait
             self._tell()
-            if self._closed.wait(wait):
+            pause(wait)
+            if seconds_left() <= 0:
                 raise DuneError(NO_ROOM)
 
     def _tell(self) -> None:
