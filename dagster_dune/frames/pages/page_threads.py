@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 from dagster_dune.api.pool import RequestPool
 from dagster_dune.frames.pages.csv_pages import room_for_blocks
@@ -21,8 +22,10 @@ class PageThreads:
     """
 
     def __init__(self) -> None:
+        self._ends = ExitStack()
         self.parser = ParserThread()
-        self.asker = RequestPool(QUESTIONS, "dune-asker")
+        self._ends.callback(self.parser.close)
+        self.asker = self._ends.enter_context(RequestPool(QUESTIONS, "dune-asker"))
         self._rooms = threading.local()
 
     def __enter__(self) -> PageThreads:
@@ -37,5 +40,4 @@ class PageThreads:
         return room
 
     def __exit__(self, *_: object) -> None:
-        self.asker.__exit__()
-        self.parser.close()
+        self._ends.close()
