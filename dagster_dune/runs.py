@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 import dagster as dg
 
+from dagster_dune._execution.event_log import records_of_run
 from dagster_dune._execution.submissions.submission_record import UNDER_WAY, submissions_of
 from dagster_dune.errors import DuneResultError
 
@@ -57,13 +58,9 @@ def _planned(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetKey]
         dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
         dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
     )
-    cursor, has_more = None, True
-    while has_more:
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type={made, checked})
-        for record in page.records:
-            event = record.event_log_entry.dagster_event
-            if event and event.event_type == checked:
-                yield event.asset_check_planned_data.asset_key
-            elif event and event.asset_key:
-                yield event.asset_key
-        cursor, has_more = page.cursor, page.has_more
+    for record in records_of_run(instance, run_id, made, checked):
+        event = record.event_log_entry.dagster_event
+        if event and event.event_type == checked:
+            yield event.asset_check_planned_data.asset_key
+        elif event and event.asset_key:
+            yield event.asset_key

@@ -25,6 +25,7 @@ from dagster_dune._execution.checks.of_nodes import (
     sampled_rows,
 )
 from dagster_dune._execution.checks.values_before import ValuesBefore
+from dagster_dune._execution.event_log import latest_of_partitions
 from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
@@ -109,14 +110,13 @@ class CheckResults:
     def _last_told(self, key: dg.AssetKey) -> dict[str, Mapping[str, Any] | None]:
         """What the last materialization tells: of each partition that the run is of, or of the asset."""
         partitions = self._assets.partitions.get(self._assets.names[key], ())
-        names = [name for partition in partitions for name in partition.keys]
-        told: dict[str, Mapping[str, Any] | None] = {}
-        for name in names or [""]:
-            of_asset = dg.AssetRecordsFilter(key, asset_partitions=[name] if name else None)
-            (record,) = self._instance.fetch_materializations(of_asset, limit=1).records or (None,)
-            made = record.asset_materialization if record else None
-            told[name] = made.metadata if made else None
-        return told
+        if names := [name for partition in partitions for name in partition.keys]:
+            latest = latest_of_partitions(self._instance, key, names)
+        else:
+            latest = dict(zip([""], self._instance.fetch_materializations(key, limit=1).records, strict=False))
+        made = {name: record.asset_materialization for name, record in latest.items()}
+        metadata = {name: event.metadata for name, event in made.items() if event}
+        return {name: metadata.get(name) for name in names or [""]}
 
     def keep_closed(self, closed: Collection[tuple[PlannedNode, str]]) -> None:
         """Keep what gates have said no of before, so that it stands in the result of what they are asked of still.

@@ -16,6 +16,7 @@ from functools import cached_property
 import dagster as dg
 
 from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, PASSED_COLUMN, records_of
+from dagster_dune._execution.event_log import records_of_run
 from dagster_dune._execution.submissions.run_group import RunGroup, parent_id_of
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import submissions_of
@@ -170,10 +171,7 @@ class GateHistory:
     def _answers(self) -> Mapping[dg.AssetCheckKey, Sequence[GateAnswer]]:
         found: dict[dg.AssetCheckKey, list[GateAnswer]] = defaultdict(list)
         for run in self._runs:
-            records = self._instance.get_records_for_run(
-                run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
-            ).records
-            for record in records:
+            for record in records_of_run(self._instance, run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
                 event = record.event_log_entry.dagster_event
                 if event is None:
                     continue

@@ -9,9 +9,7 @@ from typing import TypeAlias
 import dagster as dg
 
 from dagster_dune._execution.checks.counts_before import execution_of
-
-LOOKED_UP = 500
-"""So many partitions are looked up together."""
+from dagster_dune._execution.event_log import latest_of_partitions, records_of_run
 
 Told: TypeAlias = tuple[str, dg.AssetMaterialization]
 """The run that a materialization is of, and the materialization."""
@@ -44,8 +42,8 @@ class Materializations:
     def in_run(self, run_id: str) -> list[dg.AssetMaterialization]:
         """Those of one run, in order."""
         if run_id not in self._of_runs:
-            records = self._instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-            events = [record.event_log_entry.asset_materialization for record in records.records]
+            records = records_of_run(self._instance, run_id, dg.DagsterEventType.ASSET_MATERIALIZATION)
+            events = [record.event_log_entry.asset_materialization for record in records]
             self._of_runs[run_id] = [event for event in events if event and event.asset_key == self._key]
         return self._of_runs[run_id]
 
@@ -56,19 +54,9 @@ class Materializations:
     def look_up(self, partition_keys: Sequence[str]) -> None:
         """Find the latest of each partition, all together: one by one, a year of days takes seconds."""
         self._latest.update(dict.fromkeys(partition_keys))
-        for start in range(0, len(partition_keys), LOOKED_UP):
-            self._look_up(partition_keys[start : start + LOOKED_UP])
-
-    def _look_up(self, partition_keys: Sequence[str]) -> None:
-        left, cursor, has_more = set(partition_keys), None, True
-        while left and has_more:
-            wanted = dg.AssetRecordsFilter(self._key, asset_partitions=sorted(left))
-            found = self._instance.fetch_materializations(wanted, limit=len(left), cursor=cursor)
-            cursor, has_more = found.cursor, found.has_more
-            for record in found.records:  # the newest first
-                if record.asset_materialization and record.partition_key in left:
-                    left.remove(record.partition_key)
-                    self._latest[record.partition_key] = record.run_id, record.asset_materialization
+        for partition_key, record in latest_of_partitions(self._instance, self._key, partition_keys).items():
+            if record.asset_materialization:
+                self._latest[partition_key] = record.run_id, record.asset_materialization
 
     def latest(self, run_id: str | None, partition_key: str | None) -> Told | None:
         """That of this run, else the latest one, and the run that it is of."""

@@ -6,12 +6,13 @@ cannot find; tags, which not every way to retry a run sets; and records that ret
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 import dagster as dg
 
+from dagster_dune._execution.event_log import records_of_run
 from dagster_dune._execution.submissions.legacy_record import legacy_writers
 from dagster_dune._execution.submissions.submission_record import acknowledged
 from dagster_dune.errors import DunePipelineError
@@ -153,8 +154,8 @@ class RunGroup:
         }
         return (succeeded - since).isdisjoint(plan.step_keys_to_execute)
 
-    def _records(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Sequence[dg.EventLogRecord]:
-        return self.instance.get_records_for_run(run.run_id, of_type=kind).records
+    def _records(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterator[dg.EventLogRecord]:
+        return records_of_run(self.instance, run.run_id, kind)
 
     def _events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
         events = (record.event_log_entry.dagster_event for record in self._records(run, kind))

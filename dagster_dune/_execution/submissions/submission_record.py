@@ -25,6 +25,7 @@ from typing import Any, cast
 
 import dagster as dg
 
+from dagster_dune._execution.event_log import records_of_run
 from dagster_dune._execution.submissions.legacy_record import legacy_submissions
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._formatting import counted
@@ -181,14 +182,10 @@ def submissions_of(
 
 def words_under(key: str, instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:
     """The data that events of a run's log carry under a key, in their order."""
-    cursor, has_more = None, True
-    while has_more:
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=dg.DagsterEventType.ENGINE_EVENT)
-        for record in page.records:
-            event = record.event_log_entry.dagster_event
-            if event and event.logging_tags and (text := event.logging_tags.get(key)):
-                yield json.loads(text)
-        cursor, has_more = page.cursor, page.has_more
+    for record in records_of_run(instance, run_id, dg.DagsterEventType.ENGINE_EVENT):
+        event = record.event_log_entry.dagster_event
+        if event and event.logging_tags and (text := event.logging_tags.get(key)):
+            yield json.loads(text)
 
 
 def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]]) -> dict[str, Submission]:

@@ -279,3 +279,26 @@ def test_checks_alone_of_partitions_that_are_no_days(account, resource, instance
     tags = {f"dagster/asset_partition_range_{end}": key for end, key in ends}
     assert job.execute_in_process(instance=instance, tags=tags, raise_on_error=False).success
     assert queries(calls()[0], 20) == [{"day": "bnb"}, {"day": "celo"}]
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_what_is_known_of_many_partitions_is_read_in_one_query(run, resource, instance, monkeypatch, count):
+    """A check alone is of what earlier runs have materialized."""
+    days = {**FOUR_DAYS, "dagster/asset_partition_range_end": "2024-02-09" if count == 40 else "2024-01-02"}
+    run(NONE, tags=days)
+    catalog = DuneCatalog(materialized_views=[MaterializedView(name=BASE, query_id=1)], queries=QUERIES[:1])
+    job = dg.Definitions(
+        assets=[build_dune_assets(catalog, checks=[NONE])],
+        jobs=[dg.define_asset_job("checks", dg.AssetSelection.checks(dg.AssetCheckKey(EACH, NONE.name)))],
+        resources={"dune": resource},
+    ).resolve_job_def("checks")
+    read = []
+
+    def fetch(*arguments, **options):
+        read.append(arguments)
+        return type(instance).fetch_materializations(instance, *arguments, **options)
+
+    monkeypatch.setattr(instance, "fetch_materializations", fetch)
+    result = job.execute_in_process(instance=instance, tags=days, raise_on_error=False)
+    assert len(table(evaluation(result))) == count
+    assert len(read) == 1
