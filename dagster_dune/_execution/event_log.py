@@ -1,4 +1,4 @@
-"""Reads of Dagster's event log that several parts of a step need: the events of a run, and those of many partitions."""
+"""Queries of Dagster's event log: all events of a run, and the latest materializations of many partitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that send requests, until their user leaves."""
+"""A thread pool for requests to Dune, which are given up when the block that uses the pool ends."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ T = TypeVar("T")
 
 
 class RequestPool(ThreadPoolExecutor):
-    """A pool that keeps its user's deadline, and ends what is under way when its user leaves.
+    """A thread pool whose requests keep the deadline of the caller, and are given up at the end of its ``with`` block.
 
-    Python waits for the threads of every pool before a process ends: one that waits for an answer, or for the rate
-    limit, would hold the process up as long.
+    Before a process ends, Python waits for the threads of every pool: a thread that waits for an answer of Dune, or for
+    the rate limit, would delay the end of the process by as long. So every request in the background belongs into this
+    pool, but for those whose answer must be awaited: a request that starts an execution, and one that cancels it.
 
     Args:
         workers: How many threads there are at the most.
@@ -35,7 +36,9 @@ class RequestPool(ThreadPoolExecutor):
         return self.submit(copy_context().run, self._until_left, act, *arguments)
 
     def in_order(self, acts: Iterable[Callable[[], T]]) -> Generator[T]:
-        """Do as much at once as there are threads, and no more ahead of who takes it.
+        """Run functions in the threads of the pool, and return their results in order.
+
+        No more of them are started ahead of the caller than there are threads.
 
         Yields:
             What each returns, in their order.

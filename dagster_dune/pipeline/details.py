@@ -1,4 +1,4 @@
-"""What a finished node read, made and cost: one extra read a node, which must never hold anything up."""
+"""Details of finished nodes (rows, columns, credits): one more status request a node, which must delay no event."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LATER = "An observation tells them, if Dune does before the run ends."
 
 @dataclass(eq=False)
 class _Read:
-    """The details of one outcome: not begun, under way, or done."""
+    """The status request for the details of one outcome: not sent yet, sent, or answered."""
 
     outcome: Outcome
     execution_id: str

@@ -1,4 +1,4 @@
-"""What the gates of a definition have said in a run group, and what of that no attempt has lived to tell.
+"""The results of the gates of a definition in a run group, and the results that no attempt has reported.
 
 A launch is the run that somebody has launched by hand, with all that Dagster has tried again by itself since. No clock
 decides what may be sent: the order of answers is that of the runs that repeat each other.
@@ -29,11 +29,11 @@ RETRY_NUMBER_TAG = "dagster/retry_number"
 
 @dataclass(frozen=True)
 class PartitionAnswer:
-    """What a gate has said of one partition, or of all that it was asked of.
+    """The result of a gate for one partition, or for all partitions that it checked at once.
 
     Attributes:
-        passed: Whether it said yes.
-        pipeline: The pipeline that it said it in; None where that is not known.
+        passed: Whether the gate passed.
+        pipeline: The pipeline that executed it; None where that is not known.
     """
 
     passed: bool
@@ -42,13 +42,12 @@ class PartitionAnswer:
 
 @dataclass(frozen=True)
 class GateAnswer:
-    """What a gate has said, as one run has told it.
+    """The result of a gate, as one run has reported it.
 
     Attributes:
         run_id: The run.
-        parts: By partition, what it said; under None where it was asked in one node, which is then of all that the run
-            is of.
-        order: Sorts answers: how many runs the run goes back to, and the time.
+        parts: The result for each partition; under None where one node checked all partitions of the run.
+        order: The sort key of results: the number of runs that this run descends from, and the time of the event.
     """
 
     run_id: str
@@ -57,16 +56,16 @@ class GateAnswer:
 
     @property
     def passed(self) -> bool:
-        """Whether it said yes of all of them."""
+        """Whether the gate passed for all partitions."""
         return all(said.passed for said in self.parts.values())
 
     @property
     def pipelines(self) -> set[str]:
-        """The pipelines that it said it in."""
+        """The pipelines that executed the gate."""
         return {said.pipeline for said in self.parts.values() if said.pipeline}
 
     def of(self, partition: Partition | None) -> GateAnswer | None:
-        """Return what of it is of a node with a partition, or with none; None where it says nothing of that."""
+        """Return the part that belongs to a node with this partition, or with none; None if there is none."""
         if partition is None or None in self.parts:
             return self
         parts: dict[str | None, PartitionAnswer] = {key: self.parts[key] for key in partition.keys if key in self.parts}
@@ -74,12 +73,12 @@ class GateAnswer:
 
 
 class GateHistory:
-    """What gates have said in a run, in those that it repeats, and in those that repeat the same.
+    """The results of gates in a run, in the runs that it retries, and in other retries of these.
 
     Attributes:
         runs: The ids of these runs.
-        launch: Those of them since somebody has last launched one by hand, this one among them.
-        is_automatic: Whether nobody has asked for the run.
+        launch: Those of them since the last one that a user launched, this run among them.
+        is_automatic: Whether Dagster launched this run by itself, as a retry.
     """
 
     def __init__(self, instance: dg.DagsterInstance, group: RunGroup, definition: str) -> None:
