@@ -1,6 +1,7 @@
 """Selections become nodes: the right ones, in a stable order, with the right dependencies."""
 
 import pytest
+from counted_calls import growth_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,3 +161,20 @@ def _by_definition(catalog, selection, name):
         elif up.startswith("query_"):
             found |= _by_definition(catalog, selection, up)
     return found
+
+
+@pytest.mark.parametrize("step", [1, 7])
+@pytest.mark.parametrize("is_chain", [True, False])
+def test_planning_takes_no_longer_than_nodes_are_many(is_chain, step):
+    """In a chain, and where all read the same five; everything, and one object of seven."""
+
+    def planning(count):
+        many = [
+            Query(query_id=nth, deps=[f"query_{up}" for up in ([nth - 1] if is_chain else range(1, 6)) if 0 < up < nth])
+            for nth in range(1, count + 1)
+        ]
+        catalog = DuneCatalog(queries=many)
+        selection = {obj.sql_name: obj.sql_name for obj in many[::step]}
+        return lambda: plan_pipeline(catalog, selection)
+
+    assert growth_of(planning, few=50, many=400) < 16  # 8 times as many
