@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import dagster as dg
 
 from dagster_dune._specs.arguments import check_each, check_instance
-from dagster_dune._specs.upstream_tables import build_dune_upstream_specs
+from dagster_dune._specs.upstream_tables import build_dune_upstream_specs, without_excluded
 from dagster_dune.assets import build_dune_assets
 from dagster_dune.catalog.names import ReferenceKind
-from dagster_dune.catalog.selection import is_glob, listed
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.metadata import CATALOG_TAG, NAME
 
-__all__ = ["build_dune_definitions", "build_dune_upstream_specs", "merge_dune_definitions"]
+__all__ = ["build_dune_definitions", "build_dune_upstream_specs", "merge_dune_definitions", "without_excluded"]
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -72,8 +70,9 @@ def build_dune_definitions(
             Either way, Dagster's own ``AutomationCondition.eager()`` waits until each of them was materialized, which
             nobody does. The catalog's ``automation: eager`` does not; in a translator, take
             ``AutomationCondition.eager().without(~AutomationCondition.any_deps_missing())``.
-        upstream_exclude: Names in SQL, or globs, of what is no external asset because another definition of the code
-            location makes it, such as ``dune.other_team.*``.
+        upstream_exclude: Names in SQL, ids of queries, or globs, of what is no external asset because another
+            definition of the code location makes it, such as ``dune.other_team.*``. Those that mean nothing are told in
+            a warning.
         options: As `build_dune_assets` takes them.
 
     Returns:
@@ -95,9 +94,12 @@ def build_dune_definitions(
 
         check_instance("resource", resource, DuneResource)
     assets = build_dune_assets(catalog, resource_key=resource_key, **options)
-    upstream = build_dune_upstream_specs(assets, translator=options.get("translator")) if upstream_tables else []
+    upstream: list[dg.AssetSpec] = []
+    if upstream_tables:
+        upstream = build_dune_upstream_specs(assets, translator=options.get("translator"))
+        upstream = without_excluded(upstream, upstream_exclude)
     return dg.Definitions(
-        assets=[assets, *_without_named(upstream, upstream_exclude)],
+        assets=[assets, *upstream],
         resources={resource_key: resource} if resource else {},
     )
 
@@ -221,15 +223,3 @@ def _without(
         metadata=part.metadata,
         component_tree=part.component_tree,
     )
-
-
-def _without_named(specs: Iterable[dg.AssetSpec], patterns: Patterns) -> list[dg.AssetSpec]:
-    """The specs of names that no pattern means. Components give all names of others: those are looked up."""
-    written = [pattern.strip().replace('"', "").lower() for pattern in listed(patterns)]
-    names, globs = set(written), [pattern for pattern in written if is_glob(pattern)]
-    return [
-        spec
-        for spec in specs
-        if (name := str(spec.metadata.get(NAME, ""))) not in names
-        and not any(fnmatchcase(name, pattern) for pattern in globs)
-    ]

@@ -332,6 +332,43 @@ def test_other_parts_are_joined_as_dagster_does():
     assert merge_dune_definitions().assets in (None, [])
 
 
+@pytest.mark.parametrize(
+    ("excluded", "told"),
+    [
+        (
+            ["dune.acme.result_dayly", "dune.acme.*"],
+            "is named dune.acme.result_dayly (Did you mean dune.acme.result_daily?). They read dex.trades, ",
+        ),
+        ([f"t.x_{n}" for n in range(12)], "is named t.x_0, t.x_1, t.x_2, t.x_3, t.x_4 and 7 more. They read"),
+    ],
+)
+def test_a_name_to_exclude_that_nothing_reads_is_told(caplog, excluded, told):
+    catalog = DuneCatalog(
+        queries=[Query(query_id=1, deps=[DAILY, "dex.trades", "prices.day", "query_77777"])],
+        external=[DAILY, "query_77777"],
+    )
+    build_dune_definitions(catalog, upstream_exclude=excluded)
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith("upstream_exclude: nothing that the assets read from elsewhere is named")
+    assert warning.endswith("They read dex.trades, dune.acme.result_daily, prices.day and 1 more.")
+    assert told in warning
+
+
+def test_a_name_to_exclude_where_nothing_is_read_from_elsewhere_is_told(caplog):
+    build_dune_definitions(DuneCatalog(queries=[Query(query_id=1, deps=[])]), upstream_exclude="dex.*")
+    assert "upstream_exclude: dex.* means nothing: all that the assets read is made by them." in caplog.text
+
+
+def test_a_query_to_exclude_is_named_by_its_id_too(caplog):
+    catalog = DuneCatalog(queries=[Query(query_id=1, deps=["query_77777", "dex.trades"])], external=["query_77777"])
+    for excluded in (77777, "77777", "query_77777", ["QUERY_7777?"]):
+        defs = build_dune_definitions(catalog, upstream_exclude=excluded)
+        assert {spec.key.to_user_string() for spec in defs.assets if isinstance(spec, dg.AssetSpec)} == {
+            "dune/dex/trades"
+        }
+    assert not caplog.records
+
+
 def test_excluded_names_are_looked_up_however_many_there_are():
     """A component excludes all names that its siblings make."""
 

@@ -1,13 +1,28 @@
 """`build_dune_upstream_specs`: what Dune assets read and none of them makes, as external assets."""
 
+import logging
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
 import dagster as dg
 
+from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.arguments import check_each
 from dagster_dune._specs.asset_set import registered_catalog
 from dagster_dune._specs.specs import upstream_names
-from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.names import Reference, query_name
+from dagster_dune.catalog.selection import Patterns, is_glob, listed
 from dagster_dune.metadata import NAME
 from dagster_dune.translator import DagsterDuneTranslator
+
+AssetT = TypeVar("AssetT")
+
+logger = logging.getLogger(__name__)
+
+NAMES_SHOWN = 3
+WARNED_OF = 5
 
 
 def build_dune_upstream_specs(
@@ -47,3 +62,63 @@ def build_dune_upstream_specs(
             spec = translator.get_asset_spec(catalog[name] if name in catalog else Reference.parse(name))
             specs[spec.key] = spec
     return [spec for key, spec in sorted(specs.items()) if key not in made]
+
+
+def without_excluded(assets: Sequence[AssetT], patterns: Patterns, place: str = "") -> list[AssetT]:
+    """Leave out what ``upstream_exclude`` names, and warn of names and globs that mean nothing.
+
+    Args:
+        assets: What `build_dune_upstream_specs` described, and assets that are made, which all stay.
+        patterns: Names in SQL, ids of queries, or globs.
+        place: Where they are written, for the warning.
+
+    Returns:
+        The others.
+    """
+    names = {name for asset in assets if (name := _name_in_sql(asset))}
+    excluded = set[str]()
+    meaningless = []
+    for pattern in listed(patterns):
+        found = _named(names, _normalized(pattern))
+        excluded |= found
+        meaningless += [] if found else [pattern]
+    if meaningless:
+        _warn_of(meaningless, names, f"{place}, " if place else "")
+    return [asset for asset in assets if _name_in_sql(asset) not in excluded]
+
+
+def _name_in_sql(asset: object) -> str:
+    return str(asset.metadata.get(NAME, "")) if isinstance(asset, dg.AssetSpec) else ""
+
+
+def _normalized(pattern: str) -> str:
+    written = pattern.strip().replace('"', "").lower()
+    return query_name(int(written)) if written.isdecimal() else written
+
+
+def _named(names: Collection[str], pattern: str) -> set[str]:
+    if is_glob(pattern):
+        return {name for name in names if fnmatchcase(name, pattern)}
+    return {pattern} if pattern in names else set()
+
+
+def _warn_of(meaningless: Sequence[str], names: Collection[str], place: str) -> None:
+    if not names:
+        logger.warning(
+            "%supstream_exclude: %s means nothing: all that the assets read is made by them. Leave it out.",
+            place,
+            abbreviated(meaningless),
+        )
+        return
+    described = [_with_likely_name(pattern, names) for pattern in meaningless[:WARNED_OF]]
+    logger.warning(
+        "%supstream_exclude: nothing that the assets read from elsewhere is named %s. They read %s.",
+        place,
+        abbreviated([*described, *meaningless[WARNED_OF:]], WARNED_OF),
+        abbreviated(sorted(names), NAMES_SHOWN),
+    )
+
+
+def _with_likely_name(pattern: str, names: Collection[str]) -> str:
+    close = get_close_matches(_normalized(pattern), sorted(names), n=1)
+    return f"{pattern} (Did you mean {close[0]}?)" if close else pattern

@@ -17,7 +17,7 @@ from dagster_dune.assets import DEFAULT_NAME, DEFAULT_POOL, DuneEvents
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.selection import UnmatchedPatternError, listed, warn_of_exclude
+from dagster_dune.catalog.selection import UnmatchedPatternError, warn_of_exclude
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.automation import automation_of
@@ -52,7 +52,7 @@ from dagster_dune.components.state import (
 )
 from dagster_dune.components.translation import ResolvedTranslation, SpecTranslator
 from dagster_dune.components.yaml_errors import WrittenFields, refuse_unset_variables, with_exact_schemas
-from dagster_dune.definitions import build_dune_definitions
+from dagster_dune.definitions import build_dune_definitions, without_excluded
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
@@ -360,13 +360,12 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         with self._located_select():
             chosen = None if self.account else selected_names(catalog, self.select, self.exclude, self._warn_of_exclude)
         catalog = self._checked(catalog)
-        made_elsewhere = [name for other in self._others(context) for name in sorted(other._makes())]
+        made_elsewhere = {name for other in self._others(context) for name in other._makes()}
         defs = build_dune_definitions(
             catalog,
             resource=self.resource,
             resource_key=self.resource_key,
             upstream_tables=self.upstream_tables,
-            upstream_exclude=[*listed(self.upstream_exclude), *made_elsewhere],
             translator=SpecTranslator(self.get_asset_spec),
             select=chosen,
             io_manager_key=self.io_manager_key,
@@ -375,7 +374,17 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             execute=self.execute,
             **self._op_options,
         )
-        own = without_assets_of_others(defs, context.component_tree, self._op_name, made_in_python(context))
+        shown = list(defs.assets or ())
+        if self.upstream_tables and self.upstream_exclude != []:
+            place = self._written.place("upstream_exclude") if self._written else ""
+            shown = without_excluded(shown, self.upstream_exclude, place)
+        own = without_assets_of_others(
+            dg.Definitions(assets=shown, resources=defs.resources),
+            context.component_tree,
+            self._op_name,
+            elsewhere=made_in_python(context),
+            names=made_elsewhere,
+        )
         made = [asset for asset in own.assets or () if isinstance(asset, dg.AssetsDefinition)]
         name = "dune_refresh_sensor" if self._op_name == DEFAULT_NAME else f"{self._op_name}_refresh_sensor"
         return dg.Definitions.merge(

@@ -11,6 +11,7 @@ import dagster as dg
 from dagster.components.core.component_tree import TestComponentTree
 
 from dagster_dune.errors import DuneCatalogError
+from dagster_dune.metadata import NAME
 
 _owners: deque[tuple[object, dict[dg.AssetKey, str]]] = deque(maxlen=4)
 """By project, as one load of it, the component of each asset. Older loads are forgotten."""
@@ -53,7 +54,12 @@ def _keys_of(value: object) -> Iterator[dg.AssetKey]:
 
 
 def without_assets_of_others(
-    defs: dg.Definitions, project: object, component: str, elsewhere: Set[dg.AssetKey] = frozenset()
+    defs: dg.Definitions,
+    project: object,
+    component: str,
+    *,
+    elsewhere: Set[dg.AssetKey] = frozenset(),
+    names: Set[str] = frozenset(),
 ) -> dg.Definitions:
     """Leave out the external assets that another component of the project, or a Python file of it, shows already.
 
@@ -65,6 +71,7 @@ def without_assets_of_others(
         project: What all components of one load of the project have in common.
         component: The component's name.
         elsewhere: The assets of the project's Python files.
+        names: What the other components make, by its names in SQL.
 
     Returns:
         The definitions with what this component is the first to show.
@@ -82,6 +89,7 @@ def without_assets_of_others(
         elif (
             isinstance(asset, dg.AssetSpec)
             and asset.key not in elsewhere
+            and asset.metadata.get(NAME) not in names
             and owners.setdefault(asset.key, component) == component
         ):
             kept.append(asset)

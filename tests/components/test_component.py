@@ -242,6 +242,17 @@ def test_what_another_component_makes_is_recognised(two_components, order):
     dg.Definitions.validate_loadable(defs)
 
 
+def test_a_name_to_exclude_that_nothing_reads_is_told_with_its_line_and_others_by_nobody(two_components, caplog):
+    two_components(
+        ("{queries: queries, name: makes}", MAKES, (4100009, f"/* dune\nmatview: {VOLUME}_2\n*/\nSELECT 1 AS n")),
+        ("{queries: queries, upstream_exclude: [dex.*, dex.trade]}", READS),
+    )
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert re.search(
+        r"defs\.yaml, line 2, upstream_exclude: .* is named dex\.trade \(Did you mean dex\.trades\?", warning
+    )
+
+
 def refusal(load):
     """All that a load that fails says, with what it was caused by."""
     with pytest.raises(Exception, match="Error while building definitions") as caught:
