@@ -26,13 +26,7 @@ def dune_emulator_settings() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def dune_emulator_of_session(dune_emulator_settings: dict[str, Any]) -> Iterator[DuneEmulator]:
     """The session's emulator as the test before has left it. Use `dune_emulator` instead."""
-    try:
-        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (heavy, and an extra)
-    except ImportError as error:
-        pytest.fail(
-            f"The emulator needs more packages ({error.name}): pip install 'dagster-dune[emulator]'.", pytrace=False
-        )
-    with DuneEmulator(**dune_emulator_settings) as emulator:
+    with _emulator_class()(**dune_emulator_settings) as emulator:
         yield emulator
 
 
@@ -50,14 +44,23 @@ def dune_replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., DuneE
     It takes the file, and ``strict=False`` to let a local Dune answer what was not recorded. DUNE_API_BASE_URL and
     DUNE_API_KEY lead to it.
     """
-    from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (heavy, and an extra)
-
+    emulator_class = _emulator_class()
     with ExitStack() as stack:
 
         def replay(cassette: str | Path, *, strict: bool = True) -> DuneEmulator:
-            emulator = stack.enter_context(DuneEmulator(cassette=cassette, strict=strict))
+            emulator = stack.enter_context(emulator_class(cassette=cassette, strict=strict))
             monkeypatch.setenv("DUNE_API_BASE_URL", emulator.url)
             monkeypatch.setenv("DUNE_API_KEY", emulator.api_key)
             return emulator
 
         yield replay
+
+
+def _emulator_class() -> type[DuneEmulator]:
+    from dagster_dune.errors import DuneConfigurationError  # noqa: PLC0415
+
+    try:
+        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (heavy, and an extra)
+    except DuneConfigurationError as error:
+        pytest.fail(str(error), pytrace=False)
+    return DuneEmulator

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from dagster_dune._formatting import counted
-from dagster_dune.cli.emulator.server_options import emulator_class
 from dagster_dune.cli.failures import check_output, failed
 from dagster_dune.cli.subprocesses import run_with
 from dagster_dune.errors import DuneError
@@ -59,7 +58,9 @@ def replay(
 ) -> NoReturn:
     """Run a command against what was recorded, and pass on its exit code. Any key will do; none is compared."""
     try:
-        with emulator_class()(cassette=cassette, strict=not fall_back) as emulator:
+        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (help is quick without)
+
+        with DuneEmulator(cassette=cassette, strict=not fall_back) as emulator:
             key = os.environ.get("DUNE_API_KEY") or ANY_KEY
             code = run_with(command, {"DUNE_API_BASE_URL": emulator.url, "DUNE_API_KEY": key})
             asked = len(emulator.journal())

@@ -16,3 +16,8 @@ def test_a_paragraph_is_broken_where_the_terminal_ends_and_not_where_the_source_
     assert "the names of assets stay as they are. What an interrupted pull has read is kept" in said["catalog pull"]
     assert "Exits with 0 where all that was tried holds" in said["doctor"]
     assert not any(re.search(r"[a-z]\n +[a-z]", text.split("╭")[0]) for text in said.values())
+
+
+def test_arguments_are_described():
+    said = CliRunner().invoke(app, ["status", "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).output
+    assert re.search(r"pipeline +\S+ +The execution id of a pipeline\.", said)

@@ -62,9 +62,12 @@ def test_it_costs_nothing_where_it_is_not_used(pytester, monkeypatch):
     pytester.runpytest_subprocess("-p", "dagster_dune").assert_outcomes(passed=1)
 
 
-def test_a_missing_extra_is_named(pytester):
+@pytest.mark.parametrize("fixture", ["dune_emulator", "dune_replay"])
+def test_a_missing_extra_is_named(pytester, fixture):
     pytester.makeconftest("import sys; sys.modules['uvicorn'] = None")
-    pytester.makepyfile("def test_dune(dune_emulator): pass")
+    pytester.makepyfile(f"def test_dune({fixture}): pass")
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*needs more packages (uvicorn): pip install 'dagster-dune[[]emulator]'*"])
+    result.stdout.fnmatch_lines(
+        ["*needs uvicorn, which is not installed. Run: pip install 'dagster-dune[[]emulator]'*"]
+    )

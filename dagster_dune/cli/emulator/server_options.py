@@ -64,7 +64,9 @@ class ServerOptions:
     def running(self, port: int, api_key: str) -> Iterator[DuneEmulator]:
         """Run a local Dune that answers once everything is loaded; what goes wrong ends the command."""
         try:
-            emulator = emulator_class()(
+            from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (help is quick without)
+
+            emulator = DuneEmulator(
                 host=self.host,
                 port=port,
                 api_key=api_key,
@@ -106,22 +108,6 @@ def takes_server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     with_options.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
     with_options.__annotations__ = {each.name: each.annotation for each in (*own, *shared)}
     return with_options
-
-
-def emulator_class() -> type[DuneEmulator]:
-    """Return the local Dune, whose packages are an extra.
-
-    Raises:
-        DuneConfigurationError: They are not installed.
-    """
-    try:
-        from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415
-    except ImportError as error:
-        raise DuneConfigurationError(
-            f"The local Dune needs {error.name}, which is not installed.",
-            hint="Run: pip install 'dagster-dune[emulator]'.",
-        ) from error
-    return DuneEmulator
 
 
 def _assumed(text: str) -> tuple[str, str]:

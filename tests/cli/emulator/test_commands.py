@@ -1,6 +1,8 @@
 """``dagster-dune emulator start`` and ``exec``: what they tell whoever starts them."""
 
+import importlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -12,8 +14,8 @@ from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app, load_folder
-from dagster_dune.cli.emulator.server_options import emulator_class
 from dagster_dune.cli.subprocesses import run_with
+from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
 COMMAND = [sys.executable, "-c", "from dagster_dune.cli import app; app()", "emulator"]
@@ -128,11 +130,12 @@ def test_a_command_that_cannot_be_run_is_named(tmp_path, monkeypatch):
 
 
 def test_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "dagster_dune.emulator.server", None)
-    with pytest.raises(
-        DuneConfigurationError, match=r"needs .*, which is not installed\. Run: pip install 'dagster-dune"
-    ):
-        emulator_class()
+    for module in ("server", "dune_emulator"):
+        monkeypatch.delitem(sys.modules, f"dagster_dune.emulator.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "pydantic", None)  # one that all modules which stay imported have already
+    words = "The local Dune needs pydantic, which is not installed. Run: pip install 'dagster-dune[emulator]'."
+    with pytest.raises(DuneConfigurationError, match=re.escape(words)):
+        importlib.import_module("dagster_dune.emulator.server")
 
 
 def test_what_else_is_assumed_has_two_sides():
@@ -175,4 +178,4 @@ def test_a_port_that_is_taken_is_told_without_the_words_of_sockets(dune):
 
 def test_a_port_out_of_range_is_refused_in_python_too():
     with pytest.raises(DuneConfigurationError, match=r"cannot listen on 127.0.0.1 port 70000: .*0-65535\. Choose"):
-        emulator_class()(port=70000).start()
+        DuneEmulator(port=70000).start()
