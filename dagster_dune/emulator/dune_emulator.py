@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from dagster_dune.cassettes.cassette import Cassette
 from dagster_dune.emulator.engine.http_answers import answers_of, read_answers
 from dagster_dune.emulator.engine.loaded_tables import read_file
+from dagster_dune.emulator.engine.statements import interrupts
 from dagster_dune.emulator.execution.execution import ResultLimits
 from dagster_dune.emulator.execution.limits import ResourceLimits
 from dagster_dune.emulator.faults.assumptions import Assumed
@@ -166,16 +167,17 @@ class DuneEmulator:
         """
         listener = listen(self.host, self.port)
         try:
-            dune = LocalDune(
-                database=self._database,
-                execution_seconds=self._execution_seconds,
-                workers=self._workers,
-                team=self.team,
-                result_limits=self._result_limits,
-                resource_limits=self._resource_limits,
-                assumed=self._assumed,
-                http_answers=self._http_answers,
-            )
+            with interrupts():
+                dune = LocalDune(
+                    database=self._database,
+                    execution_seconds=self._execution_seconds,
+                    workers=self._workers,
+                    team=self.team,
+                    result_limits=self._result_limits,
+                    resource_limits=self._resource_limits,
+                    assumed=self._assumed,
+                    http_answers=self._http_answers,
+                )
         except BaseException:
             listener.close()
             raise

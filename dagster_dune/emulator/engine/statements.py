@@ -73,6 +73,17 @@ class Statement:
 
 
 @contextmanager
+def interrupts() -> Iterator[None]:
+    """Turn what DuckDB raises where Ctrl-C interrupts the main thread into what Python does."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
+
+
+@contextmanager
 def failures() -> Iterator[None]:
     """Turn what DuckDB raises into what Dune says."""
     import duckdb  # noqa: PLC0415

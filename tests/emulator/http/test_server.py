@@ -1,9 +1,12 @@
 """The server: where it listens, who may ask, how it starts, resets and stops."""
 
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import httpx
 import pytest
@@ -11,6 +14,7 @@ from plain_http import plain
 from waiting import PATIENCE
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.emulator.engine import sample_tables
 from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError, DuneError
@@ -263,3 +267,18 @@ def other_address():
             return None
         address = probe.getsockname()[0]
         return None if address.startswith("127.") else address
+
+
+def test_ctrl_c_while_a_server_starts_is_an_interrupt(monkeypatch):
+    """DuckDB, which makes the tables meanwhile, raises a RuntimeError instead."""
+    make = sample_tables.make
+    monkeypatch.setattr(sample_tables, "_COPY", sample_tables._Copy())
+
+    def made_while_interrupted(connection):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        while True:
+            make(connection)
+
+    monkeypatch.setattr(sample_tables, "make", made_while_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        DuneEmulator().start()
