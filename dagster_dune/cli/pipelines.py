@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import uuid
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,19 +20,34 @@ if TYPE_CHECKING:
 
     import dagster as dg
 
-    from dagster_dune.api.models import PipelineStatus
+    from dagster_dune.api.models import NodeExecution
 
 PIPELINE = "The execution id of a pipeline."
 TIMEOUT = 10
 
 
-def status(pipeline: Annotated[str, typer.Argument(help=PIPELINE)]) -> None:
-    """Show how a pipeline and its nodes stand. Reads DUNE_API_KEY and DUNE_API_BASE_URL."""
+def status(
+    pipeline: Annotated[str, typer.Argument(help=PIPELINE)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show how a pipeline and its nodes stand. Reads DUNE_API_KEY and DUNE_API_BASE_URL.
+
+    Exits with 0 whatever became of them, and with 1 where Dune does not say.
+    """
     try:
         with client_of_environment(timeout=TIMEOUT) as client:
-            _show(client.get_pipeline_status(pipeline))
+            answer = client.get_pipeline_status(pipeline)
     except DuneError as error:
         raise failed(error) from error
+    nodes = [_described(execution) for execution in answer.node_executions]
+    if as_json:
+        described = {"pipeline": pipeline, "status": answer.status, "error": answer.error, "nodes": nodes}
+        typer.echo(json.dumps(described, indent=2))
+        return
+    typer.echo(f"{answer.status or 'unknown'}{': ' + answer.error if answer.error else ''}")
+    for node in nodes:
+        words = [str(node["id"]), node["name"] or "unnamed", node["status"] or "pending"]
+        typer.echo("  ".join([*words, *(text for text in (node["execution_id"], node["error"]) if text)]))
 
 
 def cancel(
@@ -99,12 +115,13 @@ def _instance_at_home() -> dg.DagsterInstance:
         raise DuneError(f"The Dagster instance of DAGSTER_HOME={home} cannot be opened: {why}.", hint=hint) from error
 
 
-def _show(answer: PipelineStatus) -> None:
-    typer.echo(f"{answer.status or 'unknown'}{': ' + answer.error if answer.error else ''}")
-    for execution in answer.node_executions:
-        progress = execution.progress
-        matview, query = execution.materialized_view_refresh_status, execution.query_execution_status
-        name = (matview and matview.name) or (query and query.query_id and query_name(query.query_id)) or "unnamed"
-        words = [str(execution.id), name, (progress and progress.status) or "pending"]
-        words += [text for text in (progress and progress.execution_id, progress and progress.error) if text]
-        typer.echo("  ".join(words))
+def _described(execution: NodeExecution) -> dict[str, Any]:
+    progress = execution.progress
+    matview, query = execution.materialized_view_refresh_status, execution.query_execution_status
+    return {
+        "id": execution.id,
+        "name": (matview and matview.name) or (query and query.query_id and query_name(query.query_id)) or None,
+        "status": progress and progress.status,
+        "execution_id": progress and progress.execution_id,
+        "error": progress and progress.error,
+    }

@@ -1,5 +1,7 @@
 """``dagster-dune status`` and ``dagster-dune cancel``."""
 
+import json
+
 import dagster as dg
 import pytest
 from typer.testing import CliRunner
@@ -60,6 +62,18 @@ def test_a_pipeline_is_shown_and_cancelled(endless_dune, invoke):
     assert shown.exit_code == 0, shown.output
     assert FIRST in shown.output
     assert "query_2" in shown.output
+    (execution,) = endless_dune.executions()
+    first = {"status": "QUERY_STATE_EXECUTING", "execution_id": execution["execution_id"], "error": None}
+    second = {"status": "QUERY_STATE_PENDING", "execution_id": None, "error": None}
+    assert json.loads(invoke("status", "--json", pipeline).stdout) == {
+        "pipeline": pipeline,
+        "status": "executing",
+        "error": None,
+        "nodes": [
+            {"id": 1, "name": FIRST, **first},
+            {"id": 2, "name": "query_2", **second},
+        ],
+    }
     cancelled = invoke("cancel", pipeline)
     assert cancelled.exit_code == 0, cancelled.output
     assert states(endless_dune) == ["QUERY_STATE_CANCELLED"]
