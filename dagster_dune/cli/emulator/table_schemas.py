@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,10 +60,12 @@ class FolderSql:
 
     def view(self, query_id: int) -> View:
         """The query of an id; one that the folder does not hold reads a table of which nothing is known."""
-        for file, text in self.texts.items():
-            if (match := _ID.search(file.stem)) is not None and int(match[1]) == query_id:
-                return View(text, self.values[file])
-        return View(stub_sql(f"query_{query_id}"))
+        file = self._by_id.get(query_id)
+        return View(self.texts[file], self.values[file]) if file else View(stub_sql(f"query_{query_id}"))
+
+    @cached_property
+    def _by_id(self) -> dict[int, Path]:
+        return _by_id(self.texts)
 
     def compiled(self, file: Path) -> Compiled:
         """Compile a file; where its parameters do not fit it, try other values for them.
@@ -86,9 +89,18 @@ class FolderSql:
         return compile_sql(self.texts[file], parameters=values, views=self.view)
 
 
+def _by_id(files: Iterable[Path]) -> dict[int, Path]:
+    """The files by the ids in their names; where two have one, the first counts."""
+    found: dict[int, Path] = {}
+    for file in files:
+        if match := _ID.search(file.stem):
+            found.setdefault(int(match[1]), file)
+    return found
+
+
 def _sampled_values(texts: Mapping[Path, str]) -> dict[Path, dict[str, str]]:
     """Values for the parameters of files; one that is passed on to another query is told by that one."""
-    files = {int(match[1]): file for file in texts if (match := _ID.search(file.stem)) is not None}
+    files = _by_id(texts)
     found: dict[Path, dict[str, str]] = {}
 
     def values_of(file: Path) -> dict[str, str]:
@@ -119,10 +131,12 @@ def folder_schema(folder: Path, declared: Path | None = None, rows: int = 0) -> 
         The tables and the values of parameters as YAML, and a line for each file that cannot be read.
 
     Raises:
-        DuneError: The file of known tables is none.
+        DuneError: The folder holds no ``.sql`` file, or the file of known tables is none.
     """
     known = _read(declared) if declared else SchemaFile({})
     sql = FolderSql.read(folder, known.parameters)
+    if not sql.texts:
+        raise DuneError(f"The folder {folder} holds no .sql file.", hint="Name the folder that the queries are in.")
     found, problems = found_schema(sql, known)
     text = write_schema(replace(found, rows=rows or known.rows))
     return text, [f"{file.relative_to(folder)}: {words}" for file, words in problems.items()]

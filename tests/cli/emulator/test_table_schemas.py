@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from counted_calls import growth_of
 from typer.testing import CliRunner
 from waiting import finished
 
@@ -333,3 +334,18 @@ def test_a_file_whose_other_parts_mean_nothing(tmp_path, text, words):
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(DuneError, match=words):
         folder_schema(tmp_path, tmp_path / "bad.yaml")
+
+
+def test_a_folder_without_sql_is_told(tmp_path):
+    done = CliRunner().invoke(app, ["emulator", "schema", str(tmp_path)])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"The folder {tmp_path} holds no .sql file. Name the folder that the queries are in.\n"
+
+
+def test_views_are_looked_up_however_many_files_there_are(tmp_path):
+    def looking_up(count):
+        texts = {tmp_path / f"q_{4_100_000 + number}.sql": "SELECT 1" for number in range(count)}
+        sql = FolderSql(tmp_path, texts, {file: {} for file in texts})
+        return lambda: [sql.view(4_100_000 + number) for number in range(count)]
+
+    assert growth_of(looking_up, few=50, many=400) < 16  # 8 times as many
