@@ -123,6 +123,9 @@ def show(
     console = _console(stderr=False)
     if not console.is_terminal:
         console.width = LONGEST_LINE  # what a tree has no room for is cut off
+    if not any((*catalog, *catalog.unidentified)):
+        typer.echo(f"{path} holds no query and no matview.")
+        return
     console.print(_tree(catalog, path), soft_wrap=False, overflow="fold")
     table = Table(show_header=False, box=None)
     for name, count in description["counts"].items():

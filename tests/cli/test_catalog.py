@@ -213,6 +213,14 @@ def test_show_prints_the_tree_and_counts(run):
     assert "longest chain 3" in " ".join(" ".join(lines).split())
 
 
+def test_show_says_of_a_catalog_without_objects_that_it_holds_nothing(run, dune, tmp_path):
+    dune.reset()
+    run("pull", "-o", tmp_path / "catalog.json")
+    assert (
+        run("show", tmp_path / "catalog.json").stdout == f"{tmp_path / 'catalog.json'} holds no query and no matview.\n"
+    )
+
+
 def test_show_prints_json_of_a_folder(run, tmp_path):
     (tmp_path / "queries").mkdir()
     (tmp_path / "queries" / "dune.yml").write_text("ids: suffix")
