@@ -145,6 +145,8 @@ def _show(report: Report, console: Console) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     facts = Table(title="The account", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    for _ in ("what", "said"):
+        facts.add_column(overflow="fold")
     for fact in report.facts:
         facts.add_row(Text(fact.what), Text(fact.said), style="yellow" if fact.is_trouble else None)
     if report.facts:

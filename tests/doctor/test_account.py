@@ -207,3 +207,10 @@ def test_broken_assumptions_that_reads_settle_are_noticed(id_, other):
         with DuneApiClient(broken.api_key, broken.url, max_retries=2, observe=observed(report)) as client:
             AccountReads(client, report).examine()
         assert report.findings[id_].verdict is Verdict.DOES_NOT_HOLD
+
+
+def test_a_narrow_terminal_breaks_words_and_cuts_none_off(ask, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    done = ask()
+    assert done.exit_code == 0
+    assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout
