@@ -30,7 +30,7 @@ from dagster_dune._execution.submissions.actions import (
 )
 from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
-from dagster_dune._execution.submissions.run_group import Origin, RunGroup, make_findable
+from dagster_dune._execution.submissions.run_group import Origin, RunGroup, goes_on, make_findable
 from dagster_dune._execution.submissions.sender import Sender
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
@@ -251,7 +251,7 @@ class Step:
             rest,
             send if send and rest is plan else as_nodes,
             look=partial(self._look, policy),
-            still_wanted=self._is_wanted,
+            still_wanted=partial(goes_on, self._instance, self._run_id),
             log=self._log,
         )
         self._finished.callback(sender.finish)
@@ -273,11 +273,6 @@ class Step:
     def _submission(self, record: SubmissionRecord, plan: PipelinePlan, sender: Sender) -> Submission:
         node_ids = {node.digest: node.id for node in plan.nodes}
         return Submission(record.id, self._run_id, datetime.now(UTC), node_ids, State.ANSWERED, sender.pipeline)
-
-    def _is_wanted(self) -> bool:
-        """Whether the run has not ended: a step process can outlive its run, and a retry may be under way."""
-        run = self._instance.get_run_by_id(self._run_id)
-        return run is not None and not run.is_finished
 
 
 def _nodes_in(submission: Submission, plan: PipelinePlan, digests: Collection[str]) -> PipelinePlan:

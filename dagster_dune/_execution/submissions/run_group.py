@@ -162,6 +162,12 @@ class RunGroup:
         return (event for event in events if event is not None)
 
 
+def goes_on(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a run has not ended, nor was deleted: a process can outlive its run, and a retry may be under way."""
+    run = instance.get_run_by_id(run_id)
+    return run is not None and not run.is_finished
+
+
 def parent_id_of(run: dg.DagsterRun) -> str | None:
     """The id of the run that a run retries, by its field or its tag; None where it retries none."""
     return run.parent_run_id or run.tags.get(PARENT_RUN_TAG)

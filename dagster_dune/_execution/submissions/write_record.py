@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from dagster_dune._execution.submissions.run_group import goes_on
 from dagster_dune._execution.submissions.submission_record import acknowledged, event_with, words_under
 from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
@@ -130,7 +131,8 @@ class WriteRecord:
             Whether it has waited, so that the table may be another one.
 
         Raises:
-            DuneUploadError: It could not be written down; nothing was sent.
+            DuneUploadError: It could not be written down, or its run has ended, so that a retry may have written the
+                same; nothing was sent.
         """
         self._write_down()
         Thread(target=self._say_that_it_goes_on, name="dune-write", daemon=True).start()
@@ -150,6 +152,11 @@ class WriteRecord:
             has_waited = True
             time.sleep(min(pause, seconds))
             pause = min(2 * pause, LONGEST_PAUSE)
+        if not goes_on(self._instance, self._run.run_id):
+            raise DuneUploadError(
+                f"Run {self._run.run_id} ended before anything was sent to {self._write.table}, so nothing was.",
+                hint="A process of the run has outlived it. Retry the run, unless a retry has written the table since.",
+            )
         return has_waited
 
     def go_on(self) -> None:

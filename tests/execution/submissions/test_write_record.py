@@ -149,6 +149,28 @@ def test_an_insert_that_a_gateway_has_answered_is_waited_for(write, instance, du
     assert first.run_id in said
 
 
+@pytest.mark.parametrize("options", [{}, {"mode": "append"}], ids=["replace", "append"])
+@pytest.mark.parametrize("ends", ["failed", "canceled"])
+def test_a_write_whose_run_was_given_up_before_it_began_is_not_sent(
+    write, instance, resource, dune, clock, ends, options
+):
+    """Dagster takes a run for failed while a process of it still makes the frame, and a retry has written it since."""
+
+    def frame():
+        (run,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        {"failed": instance.report_run_failed, "canceled": instance.report_run_canceled}[ends](run)
+        assert write(**options).success
+        return [{"n": 3}, {"n": 4}]
+
+    given_up = write(frame, **options)
+    assert not given_up.success
+    (event,) = given_up.get_step_failure_events()
+    assert "ended before anything was sent" in event.step_failure_data.error.cause.message
+    assert words(instance, given_up.run_id) == ["begun", "ended"]
+    assert len(inserts(dune)) == 1
+    assert resource.run_sql(f"SELECT n FROM {TABLE}").read().to_pylist() == [{"n": 1}, {"n": 2}]
+
+
 @pytest.fixture
 def left(resource, instance, dune):
     """A function that makes a run of an asset whose write gets no answer, which is left at that: the run succeeds."""
@@ -542,12 +564,13 @@ def test_a_write_that_goes_on_is_waited_for_however_long_it_takes(new_write, ins
 
 
 def test_a_write_of_a_process_that_outlives_its_run_is_waited_for(new_write, instance):
-    """A run worker died and its run failed an hour ago; the process of the step makes its frame, and then writes."""
+    """A run worker died and its run failed an hour ago; the process of the step inserts its rows still."""
     (first, first_run), (second, second_run) = new_write(), new_write()
+    first.begin()
     failure = dg.DagsterEvent(event_type_value=dg.DagsterEventType.RUN_FAILURE.value, job_name=first_run.job_name)
     long_ago = datetime.now(UTC) - timedelta(hours=1)
     instance.run_storage.handle_run_event(first_run.run_id, failure, update_timestamp=long_ago)
-    first.begin()
+    first.go_on()
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(second.begin)
         wait_until(lambda: words(instance, second_run.run_id))
@@ -556,3 +579,11 @@ def test_a_write_of_a_process_that_outlives_its_run_is_waited_for(new_write, ins
         first.end()
         assert waiting.result() is True
         second.end()
+
+
+def test_a_write_whose_run_was_deleted_is_not_sent(new_write, instance):
+    record, run = new_write()
+    instance.delete_run(run.run_id)
+    with pytest.raises(DuneUploadError, match=f"Run {run.run_id} ended before anything was sent"):
+        record.begin()
+    record.end()
