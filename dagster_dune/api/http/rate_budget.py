@@ -18,6 +18,7 @@ from enum import Enum
 from threading import Lock
 
 from dagster_dune.api.deadline import pause, seconds_left
+from dagster_dune.api.forks import begin_anew_in_forks
 
 WINDOW_SECONDS = 60.0
 FREE_LIMIT = 40
@@ -94,6 +95,11 @@ class RateBudget:
         self._blocked_until = dict.fromkeys(Purpose, -float("inf"))
         self._reads = deque[float]()
         self._granted: dict[Purpose, deque[float]] = {purpose: deque() for purpose in Purpose}
+        self.begin_anew()
+        begin_anew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """Have a lock that nobody holds, in a process that was forked."""
         self._lock = Lock()
 
     @property
@@ -187,17 +193,14 @@ def _number(text: str | None) -> int | None:
 
 
 _BUDGETS: dict[bytes, RateBudget] = {}
-_BUDGETS_LOCK = Lock()
 
 
 def budget_of(base_url: str, api_key: str) -> RateBudget:
     """Return the one budget that this process has for a key."""
     name = hashlib.sha256(f"{base_url} {api_key}".encode()).digest()
-    with _BUDGETS_LOCK:
-        return _BUDGETS.setdefault(name, RateBudget())
+    return _BUDGETS.setdefault(name, RateBudget())  # of one step, so that threads need no lock
 
 
 def forget_budgets() -> None:
     """Begin anew, as a new process does: for tests that share one."""
-    with _BUDGETS_LOCK:
-        _BUDGETS.clear()
+    _BUDGETS.clear()

@@ -18,6 +18,7 @@ class FaultyServer:
         self.replies = []
         self.requests = []
         self.bodies = []
+        self.connections = []
         self.closed = threading.Event()
         server = self
 
@@ -27,6 +28,7 @@ class FaultyServer:
             def handle_any(self):
                 server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
                 server.requests.append(f"{self.command} {self.path}")
+                server.connections.append(self.client_address)
                 reply = server.reply_to(server.requests[-1])
                 if reply == "reset":
                     no_wait = struct.pack("ii", 1, 0)
