@@ -14,7 +14,7 @@ from dagster_dune.api.endpoints.pipelines import Pipelines
 from dagster_dune.api.endpoints.queries import Queries
 from dagster_dune.api.endpoints.result_pages import CsvStream, ResultsPage
 from dagster_dune.api.endpoints.uploads import Uploads
-from dagster_dune.api.forks import begin_anew_in_forks
+from dagster_dune.api.forks import call_in_forks
 from dagster_dune.api.http.rate_budget import RateLimit, budget_of
 from dagster_dune.api.key import ApiKey, checked_api_key
 from dagster_dune.errors import DuneConfigurationError
@@ -84,8 +84,8 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
         self.rate_budget = budget_of(self.base_url, api_key)
         if reads_per_minute is not None:
             self.rate_budget.set_limit(reads_per_minute)
-        self.begin_anew()
-        begin_anew_in_forks(self)
+        self._begin_anew()
+        call_in_forks(self._begin_anew)
 
     def __repr__(self) -> str:
         return f"DuneApiClient(base_url={self.base_url!r})"
@@ -101,8 +101,8 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
     ) -> None:
         self.close()
 
-    def begin_anew(self) -> None:
-        """Have no connections: those of the process that this one was forked from are not this one's to close."""
+    def _begin_anew(self) -> None:
+        # The connections of the process that this one was forked from are not this one's to close.
         self._opened: Transport | None = None
         self._opening = Lock()
 

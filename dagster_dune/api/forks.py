@@ -7,29 +7,26 @@ is held for ever in the new process, which has no such thread.
 from __future__ import annotations
 
 import os
-from typing import Protocol
-from weakref import WeakSet
+from collections.abc import Callable
+from weakref import WeakMethod
+
+_every: set[WeakMethod[Callable[[], None]]] = set()
 
 
-class BeginsAnew(Protocol):
-    """What has connections or locks of its own."""
+def call_in_forks(method: Callable[[], None]) -> None:
+    """Call a method in each process that is forked from this one, before anything else runs there.
 
-    def begin_anew(self) -> None:
-        """Forget the connections and locks of the process that this one was forked from, and close none of them."""
-
-
-_every: WeakSet[BeginsAnew] = WeakSet()
-
-
-def begin_anew_in_forks(it: BeginsAnew) -> None:
-    """Let it begin anew in each process that is forked from this one."""
-    _every.add(it)
+    Args:
+        method: The method of an object, which is not kept alive.
+    """
+    _every.add(WeakMethod(method, _every.discard))
 
 
-def _begin_anew() -> None:
-    for it in list(_every):
-        it.begin_anew()
+def _call_all() -> None:
+    for reference in list(_every):
+        if method := reference():
+            method()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where there is no fork
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_call_all)

@@ -8,7 +8,7 @@ import pytest
 from result_server import ResultServer
 from waiting import PATIENCE
 
-from dagster_dune import DuneApiClient, DuneConnectionError, DuneResultError
+from dagster_dune import DuneApiClient, DuneConnectionError, DuneResultError, DuneServerError
 from dagster_dune.api.deadline import deadline
 from dagster_dune.paging.json_rows import JsonRows, rows_of
 from dagster_dune.paging.options import ReadOptions
@@ -72,6 +72,19 @@ def test_columns_filters_limit_and_samples(server, client):
     assert len(list(JsonRows(client, server.ID, ReadOptions(sample=4)).rows())) == 4
     with pytest.raises(DuneResultError, match=r"no column 'x'.*It has n, t"):
         JsonRows(client, server.ID, options(columns=["x"]))
+
+
+def test_the_status_of_another_execution_is_no_status(server, client):
+    """Its columns, its rows and its end are those of another result."""
+
+    def replace(path, request, answer):
+        if path.endswith("/status"):
+            answer["body"] = answer["body"].replace(ResultServer.ID.encode(), b"01JOTHER")
+
+    server.change = replace
+    with pytest.raises(DuneServerError, match=f"about 01JOTHER, not about {ResultServer.ID}"):
+        next(rows_of(client, [server.ID], options()))
+    assert asked(server) == []
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,31 @@ class Endpoints:
     def _read(self, answer: type[AnswerT], path: str, params: Mapping[str, Any] | None = None) -> AnswerT:
         return self._transport.send(answer, "GET", path, params=params)
 
+    def _read_about(self, name: object, field: str, answer: type[AnswerT], path: str, **options: Any) -> AnswerT:
+        """Read what Dune says about one object.
+
+        Args:
+            name: The object.
+            field: Where the answer names it, if it does.
+            answer: The model of the answer.
+            path: The path.
+            options: See `Transport.send`.
+
+        Raises:
+            DuneServerError: It says that it is about another one.
+        """
+        came = self._transport.send(answer, "GET", path, **options)
+        told = getattr(came, field)
+        if told is not None and str(told).strip().lower() != str(name).strip().lower():
+            raise DuneServerError(
+                f"it is about {told}, not about {name}",
+                method="GET",
+                path=f"/api/{path}",
+                status=200,
+                hint="Look at what stands between this machine and Dune: a proxy may keep answers.",
+            )
+        return came
+
     def _change(self, answer: type[AnswerT], method: str, path: str, body: Mapping[str, Any] | None = None) -> AnswerT:
         """Send a change that may be made twice."""
         return self._transport.send(answer, method, path, json=body)

@@ -38,7 +38,8 @@ class Executions(Endpoints):
             DuneBadRequestError: It is no execution id.
             DuneApiError: It could not be read.
         """
-        return self._read(models.ExecutionStatus, f"v1/execution/{segment(execution_id)}/status")
+        path = f"v1/execution/{segment(execution_id)}/status"
+        return self._read_about(execution_id, "execution_id", models.ExecutionStatus, path)
 
     def cancel_execution(self, execution_id: str) -> bool:
         """Cancel an execution: ``POST /v1/execution/{id}/cancel``. What it has cost by then is charged.
@@ -66,7 +67,14 @@ class Executions(Endpoints):
             DuneServerError: The page is larger than 256 MiB. Ask for fewer rows or columns, or stream it as CSV.
             DuneApiError: It could not be read.
         """
-        return self._rows(_execution_path(execution_id), options)
+        return self._read_about(
+            execution_id,
+            "execution_id",
+            models.ExecutionResults,
+            _execution_path(execution_id),
+            params=params_of(options),
+            max_bytes=MAX_RESULT_PAGE_BYTES,
+        )
 
     def get_query_results(self, query_id: int, **options: Unpack[ResultOptions]) -> models.ExecutionResults:
         """Read one page of a query's latest result, without executing it: ``GET /v1/query/{id}/results``.
@@ -77,7 +85,13 @@ class Executions(Endpoints):
             DuneNotFoundError: There is no such query, or its latest version was never executed.
             DuneApiError: As in `get_execution_results`.
         """
-        return self._rows(f"v1/query/{query_number(query_id)}/results", options)
+        return self._transport.send(
+            models.ExecutionResults,
+            "GET",
+            f"v1/query/{query_number(query_id)}/results",
+            params=params_of(options),
+            max_bytes=MAX_RESULT_PAGE_BYTES,
+        )
 
     def iter_execution_pages(
         self,
@@ -200,11 +214,6 @@ class Executions(Endpoints):
         """
         path = f"{_execution_path(execution_id)}/csv"
         return self._transport.read_page(path, params_of(options), lambda *page: read(csv_stream(*page)))
-
-    def _rows(self, path: str, options: ResultOptions) -> models.ExecutionResults:
-        return self._transport.send(
-            models.ExecutionResults, "GET", path, params=params_of(options), max_bytes=MAX_RESULT_PAGE_BYTES
-        )
 
     @contextmanager
     def _csv(self, path: str, options: ResultOptions) -> Iterator[CsvStream]:

@@ -38,7 +38,8 @@ class Queries(Endpoints):
             DunePermissionError: It is private and another's, or the plan has no query endpoints.
             DuneApiError: It could not be read.
         """
-        return self._read(models.SavedQuery, f"v1/query/{query_number(query_id)}")
+        number = query_number(query_id)
+        return self._read_about(number, "query_id", models.SavedQuery, f"v1/query/{number}")
 
     def create_query(
         self,

@@ -18,7 +18,7 @@ from enum import Enum
 from threading import Lock
 
 from dagster_dune.api.deadline import pause, seconds_left
-from dagster_dune.api.forks import begin_anew_in_forks
+from dagster_dune.api.forks import call_in_forks
 
 WINDOW_SECONDS = 60.0
 FREE_LIMIT = 40
@@ -95,11 +95,10 @@ class RateBudget:
         self._blocked_until = dict.fromkeys(Purpose, -float("inf"))
         self._reads = deque[float]()
         self._granted: dict[Purpose, deque[float]] = {purpose: deque() for purpose in Purpose}
-        self.begin_anew()
-        begin_anew_in_forks(self)
+        self._begin_anew()
+        call_in_forks(self._begin_anew)
 
-    def begin_anew(self) -> None:
-        """Have a lock that nobody holds, in a process that was forked."""
+    def _begin_anew(self) -> None:
         self._lock = Lock()
 
     @property

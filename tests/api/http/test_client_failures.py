@@ -48,6 +48,13 @@ REFUSALS = {
 }
 
 
+FOREIGN = {
+    "get_execution_status": (lambda client: client.get_execution_status("01JMINE"), '{"execution_id": "01JOTHER"}'),
+    "get_execution_results": (lambda client: client.get_execution_results("01JMINE"), '{"execution_id": "01JOTHER"}'),
+    "get_query": (lambda client: client.get_query(1), '{"query_id": 2}'),
+}
+
+
 @pytest.fixture
 def client(faulty):
     with DuneApiClient(KEY, faulty.url, timeout=PATIENCE, max_retries=1) as opened:
@@ -324,3 +331,16 @@ def test_a_proxy_may_be_named_without_a_scheme(monkeypatch):
         proxy.join(PATIENCE)
     assert asked[0].startswith(b"CONNECT api.dune.com:443")
     assert b"Proxy-Authorization: Basic " in asked[0]
+
+
+@pytest.mark.parametrize(("call", "body"), FOREIGN.values(), ids=FOREIGN)
+def test_an_answer_about_another_object_is_an_error(faulty, client, call, body):
+    faulty.replies = [(200, body)]
+    with pytest.raises(DuneServerError, match=r"it is about (01JOTHER|2), not about") as caught:
+        call(client)
+    assert "a proxy may keep answers" in caught.value.hint
+
+
+def test_an_answer_may_write_an_execution_in_small_letters(faulty, client):
+    faulty.replies = [(200, '{"execution_id": "01jmine"}')]
+    assert client.get_execution_status("01JMINE").execution_id == "01jmine"
