@@ -16,7 +16,8 @@ from dagster_dune._execution.data.asset_executions import CoercibleKey, executio
 from dagster_dune._execution.data.charges import add_metadata
 from dagster_dune._execution.data.has_client import HasClient
 from dagster_dune._execution.data.places import ReadContext, log_of, place_of
-from dagster_dune._execution.submissions.write_record import Write, write_record
+from dagster_dune._execution.submissions.write import Write
+from dagster_dune._execution.submissions.write_record import write_record
 from dagster_dune._formatting import without_password
 from dagster_dune.api.pool import RequestPool
 from dagster_dune.errors import DuneConfigurationError

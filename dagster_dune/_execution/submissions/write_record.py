@@ -21,6 +21,7 @@ import dagster as dg
 
 from dagster_dune._execution.submissions.run_group import goes_on
 from dagster_dune._execution.submissions.submission_record import acknowledged, event_with, words_under
+from dagster_dune._execution.submissions.write import Write
 from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
 from dagster_dune.metadata import UNSETTLED_WRITE_TAG, WRITE_KEY
@@ -41,29 +42,6 @@ _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _CUT_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _ENDED = [*_CUT_OFF, dg.DagsterRunStatus.SUCCESS]
 _LEFT = {UNSETTLED_WRITE_TAG: "true"}
-
-
-@dataclass(frozen=True)
-class Write:
-    """What is written.
-
-    Attributes:
-        table: The full name of the table.
-        replaces: Whether its rows are replaced, and not appended to.
-        marker: The marker of the rows that are appended.
-        settle_seconds: After so many a request cannot be carried out any more.
-    """
-
-    table: str
-    replaces: bool
-    marker: str | None
-    settle_seconds: float
-
-    def excludes(self, other: Write) -> bool:
-        """Whether another write must not come between."""
-        if self.table != other.table:
-            return False
-        return self.replaces or other.replaces or (self.marker is not None and self.marker == other.marker)
 
 
 @dataclass(frozen=True)
@@ -255,7 +233,7 @@ class WriteRecord:
         for word in words_under(WRITE_KEY, self._instance, run_id):
             id_, at = word["id"], word["at"]
             if word["word"] == "begun":
-                begun[id_] = _Begun(id_, Write(**word["write"]), run_id, word["step"], at, at)
+                begun[id_] = _Begun(id_, Write.told_in(word), run_id, word["step"], at, at)
             elif word["word"] == "ended":
                 begun.pop(id_, None)
             elif id_ in begun:

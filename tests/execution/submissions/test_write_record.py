@@ -16,7 +16,8 @@ from databases import EACH_DATABASE, database_of_test, instance_of
 from waiting import wait_until
 
 from dagster_dune._execution.submissions import write_record
-from dagster_dune._execution.submissions.write_record import Step, Write, WriteRecord
+from dagster_dune._execution.submissions.write import Write
+from dagster_dune._execution.submissions.write_record import Step, WriteRecord
 from dagster_dune.errors import DuneUploadError
 from dagster_dune.metadata import WRITE_KEY
 from dagster_dune.resource import DuneResource
@@ -587,3 +588,21 @@ def test_a_write_whose_run_was_deleted_is_not_sent(new_write, instance):
     with pytest.raises(DuneUploadError, match=f"Run {run.run_id} ended before anything was sent"):
         record.begin()
     record.end()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"table": TABLE, "replaces": True, "marker": None, "settles": 600.0},
+        {"write": {"table": TABLE, "replaces": True, "marker": None, "settle_seconds": 600.0, "of_later": 1}},
+    ],
+    ids=["the first form of 0.2.0.dev0", "a later one"],
+)
+def test_a_write_that_another_version_has_told_of_is_waited_for(form, write, instance, clock):
+    other = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    word = {"id": "123456789abc", "word": "begun", "step": "labels", "at": time.time(), **form}
+    instance.report_dagster_event(write_record.event_with(WRITE_KEY, word, other, "It begins."), other.run_id)
+    result = write()
+    assert result.success
+    (said,) = waited(instance, result)
+    assert other.run_id in said

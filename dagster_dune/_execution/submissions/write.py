@@ -1,0 +1,36 @@
+"""What a step writes to a table on Dune, as the record of writes tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Write:
+    """What is written.
+
+    Attributes:
+        table: The full name of the table.
+        replaces: Whether its rows are replaced, and not appended to.
+        marker: The marker of the rows that are appended.
+        settle_seconds: After so many a request cannot be carried out any more.
+    """
+
+    table: str
+    replaces: bool
+    marker: str | None
+    settle_seconds: float
+
+    @classmethod
+    def told_in(cls, word: Mapping[str, Any]) -> Write:
+        """Read what an event says that is written. Other versions tell more, and the first ones told it otherwise."""
+        told = word.get("write") or {**word, "settle_seconds": word["settles"]}
+        return cls(**{field.name: told[field.name] for field in fields(cls)})
+
+    def excludes(self, other: Write) -> bool:
+        """Whether another write must not come between."""
+        if self.table != other.table:
+            return False
+        return self.replaces or other.replaces or (self.marker is not None and self.marker == other.marker)
