@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 import dagster as dg
+import yaml
 
 from dagster_dune.errors import DuneConfigurationError
 
@@ -94,10 +96,15 @@ def _first(context: Any, *ways: str) -> object:
 def _instance_at_home() -> Iterator[dg.DagsterInstance]:
     try:
         instance = dg.DagsterInstance.get()
-    except dg.DagsterError as error:
+    except (dg.DagsterError, yaml.YAMLError, OSError) as error:
+        hint = "Give a context or an instance (in tests: build_sensor_context(instance=...)), or set DAGSTER_HOME."
+        if home := os.environ.get("DAGSTER_HOME"):
+            why = " ".join(str(error).split())
+            raise DuneConfigurationError(
+                f"The Dagster instance of DAGSTER_HOME={home} cannot be opened: {why}.", hint=hint
+            ) from error
         raise DuneConfigurationError(
-            "There is no Dagster instance in which the latest materialization could be looked up.",
-            hint="Give a context or an instance (in tests: build_sensor_context(instance=...)), or set DAGSTER_HOME.",
+            "There is no Dagster instance in which the latest materialization could be looked up.", hint=hint
         ) from error
     with instance:
         yield instance

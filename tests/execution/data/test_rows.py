@@ -175,6 +175,18 @@ def test_without_any_instance_is_a_clear_error(resource, monkeypatch):
             list(resource.get_rows(context, KEY))
 
 
+def test_an_instance_at_home_that_cannot_be_opened_is_told(resource, monkeypatch, tmp_path):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text("storage: [")
+    words = rf"instance of DAGSTER_HOME={tmp_path} cannot be opened: .*\. Give a context or an instance"
+    with pytest.raises(DuneConfigurationError, match=words):
+        next(iter(resource.get_rows(None, "dune/query_1")))
+    (tmp_path / "dagster.yaml").unlink()
+    (tmp_path / "history").write_text("a file in the way of a folder")
+    with pytest.raises(DuneConfigurationError, match=words):
+        next(iter(resource.get_rows(None, "dune/query_1")))
+
+
 @pytest.mark.parametrize("context", ["dune/numbers_1", KEY, ["dune", "numbers_1"], ASSETS])
 def test_what_is_no_context_is_refused_even_where_there_is_a_home(dune, resource, tmp_path, monkeypatch, context):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
