@@ -226,13 +226,13 @@ ODD_ENDS = {
     "SQL that ends otherwise": (
         ENOUGH,
         {"method": "GET", "path": "/api/v1/execution/*/status"},
-        {"execution_id": "x", "state": "QUERY_STATE_EXPIRED", "is_execution_finished": True},
+        {"state": "QUERY_STATE_EXPIRED", "is_execution_finished": True},
         {"csv-null": "the SQL ended as QUERY_STATE_EXPIRED"},
     ),
     "SQL that does not end": (
         BRIEF,
         {"method": "GET", "path": "/api/v1/execution/*/status"},
-        {"execution_id": "x", "state": "QUERY_STATE_EXECUTING"},
+        {"state": "QUERY_STATE_EXECUTING"},
         {"csv-null": f"it did not come about within {BRIEF} s", "nodes-form": "what it takes did not come about"},
     ),
     "a pipeline that nobody refuses": (
