@@ -88,7 +88,7 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
             DuneResultError: A page is not what it must be; what has been given until then is not the whole result.
             DuneApiError: A page could not be read.
         """
-        with PageThreads(self._options.concurrency) as threads, closing(self.pages()) as pages:
+        with PageThreads() as threads, closing(self.pages()) as pages:
             self.read_in(threads)
             for page in pages:
                 for batch in page.parts:

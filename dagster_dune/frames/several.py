@@ -85,7 +85,7 @@ class ResultReaders:
 
     def _pages(self) -> Generator[tuple[ResultReader, Page[pa.RecordBatch]]]:
         """Read the pages in order, of whatever execution a few at once where it is known how many there are."""
-        with PageThreads(self._concurrency) as threads, RequestPool(self._concurrency, THREADS) as pool:
+        with PageThreads() as threads, RequestPool(self._concurrency, THREADS) as pool:
             for reader, rows_before in zip(self._readers, self._rows_before(), strict=True):
                 reader.read_in(threads, rows_before)
             for is_known, readers in groupby(self._readers, lambda reader: reader.reads() is not None):

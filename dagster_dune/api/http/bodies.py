@@ -17,7 +17,7 @@ MAX_ANSWER_BYTES = 32 * 2**20
 MAX_RESULT_PAGE_BYTES = 256 * 2**20
 """One page of a result that is read whole. Streams have no bound: they never stand in memory."""
 
-PIECE_BYTES = 2**17
+PIECE_BYTES = 2**16
 TEXT_BYTES = 2000
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -53,7 +53,7 @@ def gathered(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield a body as it was before it was compressed, in pieces of 128 kB at the most, however well it compresses.
+    """Yield a body as it was before it was compressed, in pieces of 64 kB at the most, however well it compresses.
 
     Args:
         chunks: What came over the wire.

@@ -22,8 +22,6 @@ from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.version import __version__
 
 WRITE_BYTES = 2**16
-READ_BYTES = 2**17
-"""As much is taken from a connection at once, if it is there: each piece costs, and httpcore asks for half of it."""
 
 
 def http_client(api_key: ApiKey, base_url: str, *, keep_alive: bool) -> httpx.Client:
@@ -173,7 +171,7 @@ class _Stream(httpcore.NetworkStream):
             allowed = _at_most(ends_at - time.monotonic(), httpcore.ReadTimeout)
             is_last = not may_end_early() or (allowed is not None and allowed <= LOOK_SECONDS)
             try:
-                return self._stream.read(max(max_bytes, READ_BYTES), allowed if is_last else LOOK_SECONDS)
+                return self._stream.read(max_bytes, allowed if is_last else LOOK_SECONDS)
             except httpcore.ReadTimeout:
                 if is_last:
                     raise

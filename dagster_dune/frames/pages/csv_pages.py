@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from dagster_dune.errors import DuneResultError
-from dagster_dune.frames.pages.rooms import Room
 from dagster_dune.frames.types.columns import Column, arrow_schema
 from dagster_dune.frames.types.texts import from_text
 
@@ -23,7 +22,7 @@ T = TypeVar("T")
 NULL_IN_CSV = "<nil>"
 """What stands in CSV for NULL. An empty field is an empty text."""
 
-BLOCK_BYTES = 3 * 2**20
+BLOCK_BYTES = 2**20
 """How much is taken apart at once: as much again, and more, is needed beside it."""
 
 
@@ -50,7 +49,7 @@ def read_csv(
     pieces: Iterable[bytes],
     columns: Sequence[Column],
     parse: Run = _at_once,
-    room: Room | None = None,
+    room: bytearray | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Read a page in CSV; its header must name the columns.
 
@@ -58,7 +57,8 @@ def read_csv(
         pieces: Its bytes, cut anywhere.
         columns: The columns that it must have.
         parse: Makes a block a batch, such as in another thread.
-        room: Memory that blocks are gathered in, which nobody else uses meanwhile.
+        room: Memory that blocks are gathered in, of `room_for_blocks`, which nobody else uses meanwhile: fresh memory
+            costs more than what is done with it here.
 
     Yields:
         Its rows, a batch for each block; none where it has no rows.
@@ -68,7 +68,7 @@ def read_csv(
     """
     schema = arrow_schema(columns)
     places: list[int] | None = None
-    for block in _blocks(pieces, room or Room()):
+    for block in _blocks(pieces, room_for_blocks() if room is None else room):
         start = 0
         if places is None:
             start = _end_of_header(block)
@@ -77,6 +77,12 @@ def read_csv(
             yield parse(partial(_rows, block, start, places, columns, schema))
     if places is None:
         _places(b"", columns)
+    parse(pa.default_memory_pool().release_unused)  # what its thread has freed, which allocators would keep
+
+
+def room_for_blocks() -> bytearray:
+    """Memory for blocks that are not unusually large."""
+    return bytearray(BLOCK_BYTES + BLOCK_BYTES // 4)
 
 
 def _rows(
@@ -85,31 +91,29 @@ def _rows(
     """Make a batch of the rows of a block."""
     texts = _texts(block, start, len(columns))
     arrays = [from_text(_one_piece(texts.column(place)), column) for place, column in zip(places, columns, strict=True)]
-    del texts
-    pa.default_memory_pool().release_unused()  # what this thread has freed, which the allocator would keep
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _blocks(pieces: Iterable[bytes], room: Room) -> Iterator[Block]:
+def _blocks(pieces: Iterable[bytes], room: bytearray) -> Iterator[Block]:
     """Cut a page into blocks of whole rows; each is overwritten when the next one is asked for."""
-    text = room.text
-    view, length, wanted = memoryview(text), 0, BLOCK_BYTES
+    view, length, wanted = memoryview(room), 0, BLOCK_BYTES
     for piece in pieces:
-        if length + len(piece) > len(text):
-            text = room.larger(text, length + len(piece), BLOCK_BYTES)
-            view = memoryview(text)
+        if length + len(piece) > len(room):
+            room = bytearray(2 * (length + len(piece)))
+            room[:length] = view[:length]
+            view = memoryview(room)
         view[length : length + len(piece)] = piece
         length += len(piece)
         if length < wanted:
             continue
-        block = _whole_rows(text, length)
+        block = _whole_rows(room, length)
         wanted = BLOCK_BYTES if block.end else 2 * length
         if block.end:
             yield block
             view[: length - block.end] = view[block.end : length]
             length -= block.end
     if length:
-        yield Block(text, length, _quotes(text, 0, length))
+        yield Block(room, length, _quotes(room, 0, length))
 
 
 def _whole_rows(text: bytearray, length: int) -> Block:

@@ -85,11 +85,10 @@ class PageReader:
         def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], CsvStream]:
             self._requests.check_address(stream.next_uri)
             batches = []
-            with self._threads.rooms.room_for(self._rows_before + offset) as room:
-                for batch in read_csv(stream, self._columns, partial(self._parse, offset), room):
-                    self._doubtful([batch])  # the answer comes while the rest of the page does
-                    batches.append(batch)
-            if batches and sum(batch.nbytes for batch in batches) <= JOINED_BYTES:
+            for batch in read_csv(stream, self._columns, partial(self._parse, offset), self._threads.room):
+                self._doubtful([batch])  # the answer comes while the rest of the page does
+                batches.append(batch)
+            if len(batches) > 1 and sum(batch.nbytes for batch in batches) <= JOINED_BYTES:
                 self._parse(offset, partial(_join, batches))
             return batches, stream
 
@@ -187,5 +186,4 @@ def _page_of(page: JsonPage) -> Page[pa.RecordBatch]:
 
 def _join(batches: list[pa.RecordBatch]) -> None:
     """Make one batch of those of a page: the memory between small ones that stay would be given back to nobody."""
-    nothing = batches[0].slice(0, 0)  # Arrow would not copy a batch that is alone
-    batches[:] = [pa.concat_batches([*batches, nothing], memory_pool=FRAME_MEMORY)]
+    batches[:] = [pa.concat_batches(batches, memory_pool=FRAME_MEMORY)]

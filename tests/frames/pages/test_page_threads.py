@@ -12,7 +12,7 @@ from dagster_dune.frames.pages.page_threads import PageThreads
 
 
 def test_the_parser_ends_though_the_wait_for_a_question_is_interrupted():
-    threads, answer = PageThreads(8), threading.Event()
+    threads, answer = PageThreads(), threading.Event()
     parser = threads.parser.run(0, threading.current_thread)
     threads.asker.start(answer.wait)
 
