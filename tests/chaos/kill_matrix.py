@@ -17,7 +17,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
+SUPPORT = HERE.parent / "support"
+sys.path[:0] = [str(HERE), str(SUPPORT), str(SUPPORT / "locations")]
 
 from databases import DATABASES
 from deployment import Deployment

@@ -2,8 +2,11 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +27,13 @@ def test_help_names_every_command():
     commands = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()
     told = re.findall(r'^\t@echo "make (\S+)', MAKEFILE, re.MULTILINE)
     assert sorted(told) == sorted(set(commands) - {"help"})
+
+
+@pytest.mark.parametrize("script", ["chaos", "kill_matrix"])
+def test_what_runs_by_hand_finds_what_it_imports(script):
+    command = [sys.executable, ROOT / "tests" / "chaos" / f"{script}.py", "--help"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def versions(job):
