@@ -84,7 +84,6 @@ class Step:
         self._next_wait = FIRST_WAIT_SECONDS
         self._told = set[str]()
         self._took_over = False
-        self._made: dict[str, dg.AssetKey] = {}
         self._senders: dict[str, Sender] = {}
         self._finished = ExitStack()
 
@@ -142,7 +141,6 @@ class Step:
         """Carry out what the protocol asks for."""
         group = RunGroup.of(self._instance, self._run_id)
         make_findable(self._instance, group.run)
-        self._made = {node.digest: self._assets.key_of(node.asset_name) for node in plan.nodes}
         settings = self._settings
         policy = policy_of(
             group,
@@ -184,8 +182,7 @@ class Step:
         return None
 
     def _look(self, policy: Policy, group: RunGroup | None = None) -> View:
-        group = group or RunGroup.of(self._instance, self._run_id)
-        return look(group, self._assets.definition, policy, self._made)
+        return look(group or RunGroup.of(self._instance, self._run_id), self._assets.definition, policy)
 
     def _wait(self, reason: str) -> bool:
         """Wait a drawn, growing time, unless all waits together have outlasted any submission."""

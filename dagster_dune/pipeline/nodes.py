@@ -71,11 +71,6 @@ class PlannedNode:
         name = self.check.label if self.check else self.sql_name
         return f"{name} ({self.partition.label})" if self.partition else name
 
-    @property
-    def asset_name(self) -> str:
-        """The catalog object that it makes, or checks."""
-        return self.check.asset if self.check else self.sql_name
-
     @cached_property
     def digest(self) -> str:
         """A hash of what runs, for which partition and with which parameters, on any tier: 12 hexadecimal digits."""

@@ -7,11 +7,9 @@ pipeline only while it still runs.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 
 import dagster as dg
 
@@ -43,51 +41,28 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
     )
 
 
-def look(
-    group: RunGroup, definition: str, policy: Policy, assets: Mapping[str, dg.AssetKey] = MappingProxyType({})
-) -> View:
-    """Read what the group of a run has sent of a definition's nodes, afresh.
-
-    Args:
-        group: The run group.
-        definition: The definition's name.
-        policy: What the attempt may take over.
-        assets: By the digest of a node, the asset that it makes or checks.
-    """
+def look(group: RunGroup, definition: str, policy: Policy) -> View:
+    """Read what the group of a run has sent of a definition's nodes, afresh."""
     submissions = submissions_of(group.instance, group.members)
     return View(
-        list(_of_definition(submissions, definition, group, assets)),
+        list(_of_definition(submissions, definition, group.run.run_id)),
         tuple(id_ for id_ in group.gone if id_ not in policy.released),
     )
 
 
-def _of_definition(
-    submissions: Sequence[Submission], definition: str, group: RunGroup, assets: Mapping[str, dg.AssetKey]
-) -> Iterator[Submission]:
+def _of_definition(submissions: Sequence[Submission], definition: str, run_id: str) -> Iterator[Submission]:
     """Those of a definition, and those of its nodes that other runs have sent under another.
 
     Code changes between attempts: definitions are renamed, and assets move from one to another. Within one run the same
-    node in two definitions is two executions that its user has asked for, whether or not the run came to send both.
+    node in two definitions is two executions that its user has asked for.
     """
     own = {(s.run_id, digest) for s in submissions if s.definition == definition for digest in s.node_ids}
     for submission in submissions:
         if submission.definition == definition:
             yield submission
-        elif submission.run_id != group.run.run_id:
-            shared = submission.node_ids.keys() & assets.keys()
-            steps = group.planned_steps(submission.run_id) if shared else {}
-            elsewhere = {digest for digest in shared if not _made_by(submission.definition, steps, assets[digest])}
-            ids = {
-                digest: id_
-                for digest, id_ in submission.node_ids.items()
-                if (submission.run_id, digest) not in own and digest not in elsewhere
-            }
+        elif submission.run_id != run_id:
+            ids = {d: id_ for d, id_ in submission.node_ids.items() if (submission.run_id, d) not in own}
             yield replace(submission, node_ids=ids, others=submission.size - len(ids))
-
-
-def _made_by(definition: str, steps: Mapping[dg.AssetKey, str], key: dg.AssetKey) -> bool:
-    """Whether a run may have made an asset by a definition: not if it has planned that for a step of another."""
-    return key not in steps or re.fullmatch(rf"{re.escape(definition)}(_\d+)?", steps[key]) is not None
 
 
 def _words(run: dg.DagsterRun, tag: str) -> dict[str, str]:

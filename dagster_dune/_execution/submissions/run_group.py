@@ -6,7 +6,7 @@ cannot find; tags, which not every way to retry a run sets; and records that ret
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -103,12 +103,6 @@ class RunGroup:
         if self._repeats_what_is_missing(parent):
             return Origin.FROM_ASSET_FAILURE
         return Origin.ANEW if parent.status is dg.DagsterRunStatus.SUCCESS else Origin.EVERYTHING
-
-    def planned_steps(self, run_id: str) -> Mapping[dg.AssetKey, str]:
-        """By asset, the step that a run was to make it in."""
-        planned = self.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-        events = [record.event_log_entry.get_dagster_event() for record in planned.records]
-        return {event.asset_key: event.step_key for event in events if event.asset_key and event.step_key}
 
     def _repeats_what_is_missing(self, parent: dg.DagsterRun) -> bool:
         """Whether a run is one from asset failure. The tag that says so is inherited."""
