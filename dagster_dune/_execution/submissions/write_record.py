@@ -4,6 +4,10 @@ Clearing a table and inserting into it are requests of their own, and what a kil
 out. So a write is an event before its first request, one before each insert, one every two minutes for as long as its
 process goes on with it, and one when nothing of it can come any more. Of two that would leave the rows of both, or the
 same rows twice, the later waits for the earlier: until that has ended, or until nothing of it can come any more.
+
+Which is the earlier one is settled as in Lamport's bakery algorithm, so that it depends neither on clocks nor on how
+fast the storage is: a write is announced, takes a time after that of all others that it sees, and then waits for those
+that are announced to have a time too, and for those of an earlier time.
 """
 
 from __future__ import annotations
@@ -29,15 +33,17 @@ from dagster_dune.metadata import UNSETTLED_WRITE_TAG, WRITE_KEY
 if TYPE_CHECKING:
     from dagster_dune.frames.executing import Log
 
-LOOK_AFTER_SECONDS = 0.5
-"""By so much the clocks of two machines may differ, and an event may be late in the storage, together."""
-MOST_BEGINNINGS = 20
 ALIVE_SECONDS = 120.0
 """How often a write that goes on, or waits, says so at least, where its requests do not settle sooner."""
 LEAST_ALIVE_SECONDS = 1.0
 ALIVE_A_SETTLING = 4
 """So often it says so before others take it for one that was cut off."""
-LONGEST_PAUSE = 15.0
+PAUSES = (0.05, 15.0)
+"""Between two looks at the writes of others: the first, and the longest."""
+TICK_SECONDS = 0.001
+"""By so much a write begins after the others that it sees, whatever its clock says."""
+MOMENT_SECONDS = 2.0
+"""What is announced has begun so soon, as a rule, that waiting for it is no news."""
 _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _CUT_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _ENDED = [*_CUT_OFF, dg.DagsterRunStatus.SUCCESS]
@@ -53,8 +59,8 @@ class _Begun:
         write: What is written.
         run_id: The run that makes it.
         step_key: The step that makes it.
-        began_at: When it began.
         sent_at: When it began its last request, or said that it goes on.
+        began_at: When it began; None as long as it is announced alone.
         settles_at: When nothing of it can come any more.
     """
 
@@ -62,8 +68,8 @@ class _Begun:
     write: Write
     run_id: str
     step_key: str
-    began_at: float
     sent_at: float
+    began_at: float | None = None
     settles_at: float = 0.0
 
 
@@ -112,24 +118,13 @@ class WriteRecord:
             DuneUploadError: It could not be written down, or its run has ended, so that a retry may have written the
                 same; nothing was sent.
         """
-        self._write_down()
+        self._tell("announced", f"{self._write.table} is to be written.", write=asdict(self._write))
         Thread(target=self._say_that_it_goes_on, name="dune-write", daemon=True).start()
-        time.sleep(LOOK_AFTER_SECONDS)
-        has_waited, pause = False, LOOK_AFTER_SECONDS
-        while others := list(self._earlier()):
-            last = max(others, key=lambda other: other.settles_at)
-            seconds = max(0.0, last.settles_at - time.time())
-            if not has_waited:
-                self._log.warning(
-                    "%s is being written by run %s, or was when that was cut off, so that rows of it may yet come. "
-                    "This write goes on when that has ended; where it was cut off, when none can come any more: in %s.",
-                    self._write.table,
-                    last.run_id,
-                    readable_seconds(seconds),
-                )
-            has_waited = True
-            time.sleep(min(pause, seconds))
-            pause = min(2 * pause, LONGEST_PAUSE)
+        latest = max((other.began_at or 0.0 for other in self._others()), default=0.0)
+        self._began_at = max(time.time(), latest + TICK_SECONDS)
+        about = f"{self._write.table} is about to be written."
+        self._tell("begun", about, at=self._began_at, write=asdict(self._write))
+        has_waited = self._wait_for_earlier()
         if not goes_on(self._instance, self._run.run_id):
             raise DuneUploadError(
                 f"Run {self._run.run_id} ended before anything was sent to {self._write.table}, so nothing was.",
@@ -163,17 +158,6 @@ class WriteRecord:
         while not self._is_over.wait(min(ALIVE_SECONDS, settling)):
             self._report("alive", f"{self._write.table} is still being written, or waited for.")
 
-    def _write_down(self) -> None:
-        """Write down that it begins: anew where that took so long that others may have looked before it was there."""
-        for _ in range(MOST_BEGINNINGS):
-            self._began_at = time.time()
-            self._tell(
-                "begun", f"{self._write.table} is about to be written.", at=self._began_at, write=asdict(self._write)
-            )
-            if time.time() - self._began_at < LOOK_AFTER_SECONDS / 2:
-                return
-        raise self._not_stored()
-
     def _tell(self, word: str, message: str, **data: Any) -> None:
         if not self._report(word, message, **data):
             raise self._not_stored()
@@ -203,12 +187,39 @@ class WriteRecord:
 
     # --- those of others ---
 
-    def _earlier(self) -> Iterator[_Begun]:
-        """The writes that this one waits for: they exclude it, began before it, and something may yet come of them."""
+    def _wait_for_earlier(self) -> bool:
+        """Wait for those that began before this one, and for those that have yet to say when they began.
+
+        Returns:
+            Whether there was one.
+        """
+        has_waited = is_told = False
+        pause, longest = PAUSES
+        while others := [other for other in self._others() if self._comes_after(other)]:
+            last = max(others, key=lambda other: other.settles_at)
+            seconds = max(0.0, last.settles_at - time.time())
+            if not is_told and (last.began_at is not None or pause > MOMENT_SECONDS):
+                is_told = True
+                self._log.warning(
+                    "%s is being written by run %s, or was when that was cut off, so that rows of it may yet come. "
+                    "This write goes on when that has ended; where it was cut off, when none can come any more: in %s.",
+                    self._write.table,
+                    last.run_id,
+                    readable_seconds(seconds),
+                )
+            has_waited = True
+            time.sleep(min(pause, seconds))
+            pause = min(2 * pause, longest)
+        return has_waited
+
+    def _comes_after(self, other: _Begun) -> bool:
+        return other.began_at is None or (other.began_at, other.id) < (self._began_at, self._id)
+
+    def _others(self) -> Iterator[_Begun]:
+        """The writes that exclude this one, and of which something may yet come."""
         for record in self._runs():
             for begun in self._of_run(record):
-                is_earlier = (begun.began_at, begun.id) < (self._began_at, self._id)
-                if is_earlier and self._write.excludes(begun.write) and begun.settles_at > time.time():
+                if begun.id != self._id and self._write.excludes(begun.write) and begun.settles_at > time.time():
                     yield begun
 
     def _runs(self) -> Iterable[dg.RunRecord]:
@@ -232,8 +243,10 @@ class WriteRecord:
         begun = dict[str, _Begun]()
         for word in words_under(WRITE_KEY, self._instance, run_id):
             id_, at = word["id"], word["at"]
-            if word["word"] == "begun":
-                begun[id_] = _Begun(id_, Write.told_in(word), run_id, word["step"], at, at)
+            if word["word"] == "announced":
+                begun[id_] = _Begun(id_, Write.told_in(word), run_id, word["step"], at)
+            elif word["word"] == "begun":
+                begun[id_] = _Begun(id_, Write.told_in(word), run_id, word["step"], at, began_at=at)
             elif word["word"] == "ended":
                 begun.pop(id_, None)
             elif id_ in begun:

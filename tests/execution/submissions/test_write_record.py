@@ -1,23 +1,18 @@
 """Writes of one table wait for each other, and for what may yet come of one that was cut off."""
 
-import logging
 import runpy
 import subprocess
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import dagster as dg
 import pytest
-from databases import EACH_DATABASE, database_of_test, instance_of
 from waiting import wait_until
 
 from dagster_dune._execution.submissions import write_record
 from dagster_dune._execution.submissions.write import Write
-from dagster_dune._execution.submissions.write_record import Step, WriteRecord
+from dagster_dune._execution.submissions.write_record import WriteRecord
 from dagster_dune.errors import DuneUploadError
 from dagster_dune.metadata import WRITE_KEY
 from dagster_dune.resource import DuneResource
@@ -42,14 +37,9 @@ def words(instance, run_id):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time in which nobody really sleeps; what was slept, but for the pauses before looks."""
+    """Time in which nobody really sleeps; what was slept."""
     slept = []
-
-    def sleep(seconds):
-        if seconds != write_record.LOOK_AFTER_SECONDS:
-            slept.append(seconds)
-
-    stopped = SimpleNamespace(time=lambda: time.time() + sum(slept), sleep=sleep)
+    stopped = SimpleNamespace(time=lambda: time.time() + sum(slept), sleep=slept.append)
     monkeypatch.setattr(write_record, "time", stopped)
     return slept
 
@@ -98,7 +88,7 @@ def test_which_writes_must_not_overlap(one, other, excludes):
 def test_a_write_that_has_ended_is_not_waited_for(write, instance):
     first, second = write(), write()
     assert (first.success, second.success) == (True, True)
-    assert words(instance, first.run_id) == ["begun", "sent", "ended"]
+    assert words(instance, first.run_id) == ["announced", "begun", "sent", "ended"]
     assert waited(instance, second) == []
 
 
@@ -116,7 +106,7 @@ def test_an_attempt_that_ended_before_it_wrote_is_not_waited_for(write, instance
 def test_a_write_that_dune_refused_is_not_waited_for(write, instance, dune):
     dune.inject("status", method="POST", path=INSERT, status=400, body={"error": "no"})
     first = write()
-    assert (first.success, words(instance, first.run_id)) == (False, ["begun", "sent", "ended"])
+    assert (first.success, words(instance, first.run_id)) == (False, ["announced", "begun", "sent", "ended"])
     assert waited(instance, write()) == []
 
 
@@ -127,7 +117,7 @@ def test_a_write_that_dune_refused_is_not_waited_for(write, instance, dune):
 def test_an_insert_without_an_answer_is_waited_for(write, instance, dune, resource, clock, other):
     dune.inject("reset", method="POST", path=INSERT, when="after")
     first = write()
-    assert (first.success, words(instance, first.run_id)) == (False, ["begun", "sent"])
+    assert (first.success, words(instance, first.run_id)) == (False, ["announced", "begun", "sent"])
     slept = sum(clock)
     second = write(**other)
     assert second.success
@@ -145,7 +135,7 @@ def test_an_insert_that_a_gateway_has_answered_is_waited_for(write, instance, du
     """It may have been handed on to Dune, whatever the gateway says."""
     dune.inject("status", method="POST", path=INSERT, status=status, body={"page": "Please log in"})
     first = write()
-    assert (first.success, words(instance, first.run_id)) == (False, ["begun", "sent"])
+    assert (first.success, words(instance, first.run_id)) == (False, ["announced", "begun", "sent"])
     (said,) = waited(instance, write())
     assert first.run_id in said
 
@@ -167,7 +157,7 @@ def test_a_write_whose_run_was_given_up_before_it_began_is_not_sent(
     assert not given_up.success
     (event,) = given_up.get_step_failure_events()
     assert "ended before anything was sent" in event.step_failure_data.error.cause.message
-    assert words(instance, given_up.run_id) == ["begun", "ended"]
+    assert words(instance, given_up.run_id) == ["announced", "begun", "ended"]
     assert len(inserts(dune)) == 1
     assert resource.run_sql(f"SELECT n FROM {TABLE}").read().to_pylist() == [{"n": 1}, {"n": 2}]
 
@@ -190,7 +180,7 @@ def left(resource, instance, dune):
 
 def test_a_write_without_an_answer_in_a_run_that_succeeded_is_waited_for(left, write, instance, resource, clock):
     first = left()
-    assert (first.success, words(instance, first.run_id)) == (True, ["begun", "sent"])
+    assert (first.success, words(instance, first.run_id)) == (True, ["announced", "begun", "sent"])
     second = write()
     (said,) = waited(instance, second)
     assert first.run_id in said
@@ -275,7 +265,7 @@ def test_whatever_writes_in_a_step_waits_and_is_waited_for(job, write, instance,
     assert not write().success
     run = defs.resolve_job_def(job.name).execute_in_process(instance=instance, resources=resources)
     assert len(waited(instance, run)) == 1
-    assert words(instance, run.run_id) == ["begun", "sent", "ended"]
+    assert words(instance, run.run_id) == ["announced", "begun", "sent", "ended"]
     dune.inject("reset", method="POST", path=INSERT, when="after")
     left = defs.resolve_job_def(job.name).execute_in_process(
         instance=instance, resources=resources, raise_on_error=False
@@ -299,7 +289,7 @@ def test_an_interrupt_while_it_is_sent_is_waited_for(write, instance, resource, 
     with monkeypatch.context() as patched:
         patched.setattr(sent, lambda *_: interrupted())
         first = write()
-    assert (first.success, words(instance, first.run_id)) == (False, ["begun", "sent"])
+    assert (first.success, words(instance, first.run_id)) == (False, ["announced", "begun", "sent"])
     second = write()
     assert second.success
     assert len(waited(instance, second)) == 1
@@ -319,27 +309,7 @@ def test_an_interrupt_while_it_waits_leaves_nothing_to_wait_for(write, instance,
         patched.setattr(write_record, "time", SimpleNamespace(time=time.time, sleep=sleep))
         second = write()
     assert len(waited(instance, second)) == 1
-    assert words(instance, second.run_id) == ["begun", "ended"]
-
-
-@pytest.mark.parametrize(("slow", "is_written"), [(2, True), (100, False)])
-def test_a_beginning_that_is_stored_late_is_written_down_anew(
-    write, instance, dune, clock, monkeypatch, slow, is_written
-):
-    """Another write may have looked before it was there, and have begun later."""
-    store = write_record.acknowledged
-
-    def late(act):
-        if len(clock) < slow:
-            clock.append(1.0)
-        return store(act)
-
-    monkeypatch.setattr(write_record, "acknowledged", late)
-    result = write()
-    assert result.success is is_written
-    beginnings = words(instance, result.run_id).count("begun")
-    assert beginnings == (slow + 1 if is_written else write_record.MOST_BEGINNINGS)
-    assert len(inserts(dune)) == is_written
+    assert words(instance, second.run_id) == ["announced", "begun", "ended"]
 
 
 def test_what_cannot_be_stored_is_not_sent(write, instance, dune, monkeypatch):
@@ -351,7 +321,7 @@ def test_what_cannot_be_stored_is_not_sent(write, instance, dune, monkeypatch):
 
 
 def test_an_insert_that_cannot_be_stored_is_not_sent(write, dune, monkeypatch):
-    stored = iter([True, False])
+    stored = iter([True, True, False])
     monkeypatch.setattr(write_record, "acknowledged", lambda act: next(stored, True))
     result = write()
     (failure,) = [event for event in result.all_events if event.is_step_failure]
@@ -469,125 +439,7 @@ def test_rows_of_a_killed_step_never_come_beside_those_of_its_next_attempt(comma
     assert count(resource) == 2
 
 
-# --- several at the same moment ---
-
-
-@pytest.fixture(scope="module", params=EACH_DATABASE)
-def stored(request, tmp_path_factory):
-    with (
-        database_of_test(request.param) as server,
-        instance_of(server, tmp_path_factory.mktemp("home")) as instance,
-    ):
-        yield instance
-
-
-@dg.job
-def job():
-    dg.op(name="nothing")(lambda: None)()
-
-
-def test_of_writes_that_begin_at_the_same_moment_one_goes_on_at_a_time(stored):
-    inside, order, begun = set(), [], threading.Barrier(5)
-
-    def write(number):
-        run = stored.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-        step = Step(stored, run, "labels", logging.getLogger(__name__))
-        record = WriteRecord(step, Write(TABLE, replaces=True, marker=None, settle_seconds=600.0))
-        begun.wait()
-        record.begin()
-        inside.add(number)
-        assert inside == {number}
-        record.go_on()
-        time.sleep(0.2)
-        inside.remove(number)
-        order.append(number)
-        record.end()
-
-    with ThreadPoolExecutor(5) as threads:
-        list(threads.map(write, range(5)))
-    assert sorted(order) == [0, 1, 2, 3, 4]
-
-
-# --- for how long a write is waited for ---
-
-
-@pytest.fixture
-def pass_time(monkeypatch):
-    """A function that lets time go on, without anybody sleeping for long, and each time waits for a condition."""
-    passed = []
-    stopped = SimpleNamespace(time=lambda: time.time() + sum(passed), sleep=lambda _: time.sleep(0.01))
-    monkeypatch.setattr(write_record, "time", stopped)
-    monkeypatch.setattr(write_record, "ALIVE_SECONDS", 0.05)
-
-    def go_on(minutes, until):
-        for _ in range(minutes):
-            passed.append(60.0)
-            wait_until(lambda: until(stopped.time()))
-
-    return go_on
-
-
-@pytest.fixture
-def new_write(instance):
-    """A function that makes the record of a write in a run of its own, and returns it with that run."""
-
-    def make():
-        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-        step = Step(instance, run, "labels", logging.getLogger(__name__))
-        return WriteRecord(step, Write(TABLE, replaces=True, marker=None, settle_seconds=600.0)), run
-
-    return make
-
-
-def test_a_write_that_goes_on_is_waited_for_however_long_it_takes(new_write, instance, pass_time):
-    """One inserts for an hour, or waits for it: neither is taken for one whose process was killed."""
-    (first, first_run), (second, second_run), (third, third_run) = (new_write() for _ in range(3))
-
-    def has_told(run, moment):
-        return [word for word in write_record.words_under(WRITE_KEY, instance, run.run_id) if word["at"] >= moment]
-
-    with ThreadPoolExecutor(2) as threads:
-        first.begin()
-        first.go_on()
-        waiting = threads.submit(second.begin)
-        wait_until(lambda: has_told(second_run, 0.0))
-        waiting_behind = threads.submit(third.begin)
-        wait_until(lambda: has_told(third_run, 0.0))
-        pass_time(30, lambda now: all(has_told(run, now - 10) for run in (first_run, second_run, third_run)))
-        assert (waiting.done(), waiting_behind.done()) == (False, False)
-        first.end()
-        assert waiting.result() is True
-        pass_time(30, lambda now: all(has_told(run, now - 10) for run in (second_run, third_run)))
-        assert waiting_behind.done() is False
-        second.end()
-        assert waiting_behind.result() is True
-        third.end()
-
-
-def test_a_write_of_a_process_that_outlives_its_run_is_waited_for(new_write, instance):
-    """A run worker died and its run failed an hour ago; the process of the step inserts its rows still."""
-    (first, first_run), (second, second_run) = new_write(), new_write()
-    first.begin()
-    failure = dg.DagsterEvent(event_type_value=dg.DagsterEventType.RUN_FAILURE.value, job_name=first_run.job_name)
-    long_ago = datetime.now(UTC) - timedelta(hours=1)
-    instance.run_storage.handle_run_event(first_run.run_id, failure, update_timestamp=long_ago)
-    first.go_on()
-    with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(second.begin)
-        wait_until(lambda: words(instance, second_run.run_id))
-        time.sleep(2 * write_record.LOOK_AFTER_SECONDS)
-        assert waiting.done() is False
-        first.end()
-        assert waiting.result() is True
-        second.end()
-
-
-def test_a_write_whose_run_was_deleted_is_not_sent(new_write, instance):
-    record, run = new_write()
-    instance.delete_run(run.run_id)
-    with pytest.raises(DuneUploadError, match=f"Run {run.run_id} ended before anything was sent"):
-        record.begin()
-    record.end()
+# --- other versions ---
 
 
 @pytest.mark.parametrize(
@@ -599,7 +451,7 @@ def test_a_write_whose_run_was_deleted_is_not_sent(new_write, instance):
     ids=["the first form of 0.2.0.dev0", "a later one"],
 )
 def test_a_write_that_another_version_has_told_of_is_waited_for(form, write, instance, clock):
-    other = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    other = instance.create_run_for_job(hooked_job, status=dg.DagsterRunStatus.STARTED)
     word = {"id": "123456789abc", "word": "begun", "step": "labels", "at": time.time(), **form}
     instance.report_dagster_event(write_record.event_with(WRITE_KEY, word, other, "It begins."), other.run_id)
     result = write()
