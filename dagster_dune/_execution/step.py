@@ -28,6 +28,7 @@ from dagster_dune._execution.submissions.actions import (
     View,
     Wait,
 )
+from dagster_dune._execution.submissions.definitions import AssetOrCheckKey
 from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
 from dagster_dune._execution.submissions.run_group import Origin, RunGroup, goes_on, make_findable
@@ -84,6 +85,7 @@ class Step:
         self._next_wait = FIRST_WAIT_SECONDS
         self._told = set[str]()
         self._took_over = False
+        self._keys: dict[str, AssetOrCheckKey] = {}
         self._senders: dict[str, Sender] = {}
         self._finished = ExitStack()
 
@@ -141,6 +143,7 @@ class Step:
         """Carry out what the protocol asks for."""
         group = RunGroup.of(self._instance, self._run_id)
         make_findable(self._instance, group.run)
+        self._keys = {node.digest: key for node in plan.nodes if (key := self._assets.key_of_node(node))}
         settings = self._settings
         policy = policy_of(
             group,
@@ -182,7 +185,8 @@ class Step:
         return None
 
     def _look(self, policy: Policy, group: RunGroup | None = None) -> View:
-        return look(group or RunGroup.of(self._instance, self._run_id), self._assets.definition, policy)
+        group = group or RunGroup.of(self._instance, self._run_id)
+        return look(group, self._assets.definition, policy, self._keys)
 
     def _wait(self, reason: str) -> bool:
         """Wait a drawn, growing time, unless all waits together have outlasted any submission."""
@@ -245,7 +249,8 @@ class Step:
             self._log.info("Nothing of an earlier attempt is taken over: %s.", reason)
         rest = plan.restricted(action.digests) if len(action.digests) < len(plan.nodes) else plan
         as_nodes = partial(self._client.execute_pipeline, rest.to_wire())
-        record = SubmissionRecord(self._instance, self._context.run, self._assets.definition)
+        step_key = str(self._context.op_execution_context.op_handle)
+        record = SubmissionRecord(self._instance, self._context.run, self._assets.definition, step_key)
         sender = self._senders[record.id] = Sender(
             record,
             rest,

@@ -22,6 +22,7 @@ from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneCatalogError
 from dagster_dune.metadata import CATALOG_TAG, NAME, doubts_of
+from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.translator import DagsterDuneTranslator
 
 _CATALOGS: dict[str, DuneCatalog] = {}
@@ -140,6 +141,12 @@ class DuneAssetSet:
     def key_of(self, name: str) -> dg.AssetKey:
         """The asset of a SQL name; what the translator calls it, where it is none of the definition's."""
         return self.keys.get(name) or self.translator.get_asset_spec(self.object(name)).key
+
+    def key_of_node(self, node: PlannedNode) -> dg.AssetKey | dg.AssetCheckKey | None:
+        """The asset that a node makes, or the check that it is; None where it is none of the definition's."""
+        if node.check:
+            return self.check_keys.get((node.check.asset, node.check.name))
+        return self.keys.get(node.sql_name)
 
     @property
     def selection(self) -> dict[str, str]:

@@ -69,17 +69,17 @@ def _fail_writes(scenarios):
 def _fail_reads(scenarios):
     """Let one look at the run group fail: the first, or the one between the intent and the request."""
     faults = {name: s.storage for name, s in scenarios.items() if s.storage and s.storage["word"] == "look"}
-    read, looks = policy._of_definition, Counter()
+    look, looks = step.look, Counter()
 
-    def failing(submissions, definition, run_id):
+    def failing(group, definition, *rest):
         name = definition.rpartition("_")[0]
         if name in faults:
             looks[os.getpid(), definition] += 1
             if looks[os.getpid(), definition] == faults[name]["times"]:
                 raise OSError("the database is away")
-        return read(submissions, definition, run_id)
+        return look(group, definition, *rest)
 
-    policy._of_definition = failing
+    step.look = failing
 
 
 def _write_odd_names():

@@ -3,7 +3,8 @@
 The attempts run the decision code of the product, `dagster_dune._execution.submissions.protocol`; what is modelled is
 what it stands on. Storage: a write that is acknowledged is in every later read, one that is not may turn up at any
 later time, or never. Dune: a request may start a pipeline and lose its answer; a pipeline ends at any time, well or
-not. A process may be killed before each of its actions. Clocks differ by an hour.
+not. A process may be killed before each of its actions. Clocks differ by an hour. Attempts may be of several
+definitions, which each make an asset: `submissions.definitions` says which submissions one of them sees.
 
 `explore` walks through all states that can be reached, and counts the ways through them. A state is known by what each
 attempt has seen so far, since its next action depends on nothing else.
@@ -14,6 +15,8 @@ import sys
 from collections import namedtuple
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+import dagster as dg
 
 from dagster_dune import DuneCatalog, Query
 from dagster_dune._execution.submissions.actions import (
@@ -31,6 +34,7 @@ from dagster_dune._execution.submissions.actions import (
     View,
     Wait,
 )
+from dagster_dune._execution.submissions.definitions import DefinitionNodes
 from dagster_dune._execution.submissions.protocol import Attempt, submitting
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.api.errors import AmbiguousSubmission, DuneBadRequestError
@@ -53,12 +57,18 @@ Mind = namedtuple("Mind", "history is_alive waits")
 
 @dataclass(frozen=True)
 class Who:
-    """An attempt's settings: its name, its run, and what it may take over."""
+    """An attempt's settings: its name of one letter, its run, what it may take over, its definition and that's asset.
+
+    Where `parent` names a run, its plan counts too.
+    """
 
     name: str
     run_id: str
     resumes: bool = True
     hours: int = 0
+    definition: str = "first"
+    asset: str = "one"
+    parent: str = "parent"
 
     @property
     def policy(self):
@@ -81,14 +91,32 @@ class Explorer:
         waits: How often each may wait.
         sees_intents: Whether looks show open intents; switch it off to see that the explorer finds what goes wrong.
         looks_again: Whether the look after the intent is a new one; switch it off for the same reason.
+        plans: By run, the definition of each asset in its plan; all have the first one's if None.
+        definitions: How submissions of other definitions are told apart; replace it for the same reason.
     """
 
     def __init__(
-        self, attempts, intents=(), pipelines=(), *, faults=0, kills=0, waits=1, sees_intents=True, looks_again=True
+        self,
+        attempts,
+        intents=(),
+        pipelines=(),
+        *,
+        faults=0,
+        kills=0,
+        waits=1,
+        sees_intents=True,
+        looks_again=True,
+        plans=None,
+        definitions=DefinitionNodes,
     ):
         self.who = attempts
         self.sees_intents = sees_intents
         self.looks_again = looks_again
+        self.plans = plans or {}
+        self._assets = {who.name: who.asset for who in attempts} | {"0": "one"}
+        self._nodes = [
+            definitions(who.definition, (who.run_id, who.parent), {NODE: dg.AssetKey(who.asset)}) for who in attempts
+        ]
         self._histories = [(0, None, None)]
         self._numbers = {}
         self._pending = {}
@@ -188,7 +216,8 @@ class Explorer:
     @staticmethod
     def _record(who, id_, submit, state=State.INTENDED, pipeline=None):
         at = NOON + timedelta(hours=who.hours)
-        return Submission(id_, who.run_id, at, {NODE: 1}, state, pipeline, after=submit.seen)
+        made_by = {"definition": who.definition, "step_key": who.definition}
+        return Submission(id_, who.run_id, at, {NODE: 1}, state, pipeline, after=submit.seen, **made_by)
 
     # What can happen next.
 
@@ -220,6 +249,8 @@ class Explorer:
         elif isinstance(action, HasEnded):
             yield self._go_on(world, index, self._stands(world, action.submission) != RUNNING)
         elif isinstance(action, Follow | AwaitEnd):
+            if self._assets[action.submission.id[0]] != who.asset:
+                raise Violation(f"{who.name} follows {action.submission.id}, which is of another asset: {world}")
             how = self._stands(world, action.submission)
             if how != RUNNING:
                 yield self._go_on(world, index, frozenset() if how == DONE else frozenset([NODE]))
@@ -246,6 +277,8 @@ class Explorer:
         sent = [intent for intent in world.intents if intent.id != id_ and f"P{intent.id}" in dict(world.pipelines)]
         replaced = {f"P{earlier}" for intent in sent for earlier in intent.after}
         for known, how in world.pipelines:
+            if self._assets[known[1]] != self.who[index].asset:
+                continue
             if how == RUNNING:
                 raise Violation(f"{self.who[index].name} sends while {known} runs: {world}")
             if how == DONE and self.who[index].resumes and known not in replaced:
@@ -262,7 +295,7 @@ class Explorer:
         if submit is not None and not self.looks_again:
             history = self._history(world.attempts[index].history)
             return next(came for came in reversed(history) if isinstance(came, View))
-        record = world.intents, world.closed
+        record = world.intents, world.closed, self._nodes[index].definition, self.who[index].run_id
         if record not in self._views:
             closed = {id_: (state, pipeline) for id_, state, pipeline in world.closed}
             shown = []
@@ -270,8 +303,11 @@ class Explorer:
                 state, pipeline = closed.get(intent.id, (State.INTENDED, None))
                 if self.sees_intents or not state.is_unresolved:
                     shown.append(replace(intent, state=state, pipeline_execution_id=pipeline))
-            self._views[record] = View(tuple(shown))
+            self._views[record] = View(tuple(self._nodes[index].sent_in(shown, self._steps)))
         return self._views[record]
+
+    def _steps(self, run_id):
+        return {dg.AssetKey(asset): definition for asset, definition in self.plans.get(run_id, {}).items()}
 
     @staticmethod
     def _stands(world, submission):

@@ -7,15 +7,16 @@ pipeline only while it still runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from types import MappingProxyType
 
 import dagster as dg
 
 from dagster_dune._execution.submissions.actions import Policy, View
+from dagster_dune._execution.submissions.definitions import AssetOrCheckKey, DefinitionNodes
 from dagster_dune._execution.submissions.run_group import RunGroup
-from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 
@@ -41,28 +42,23 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
     )
 
 
-def look(group: RunGroup, definition: str, policy: Policy) -> View:
-    """Read what the group of a run has sent of a definition's nodes, afresh."""
+def look(
+    group: RunGroup, definition: str, policy: Policy, keys: Mapping[str, AssetOrCheckKey] = MappingProxyType({})
+) -> View:
+    """Read what the group of a run has sent of a definition's nodes, afresh.
+
+    Args:
+        group: The run group.
+        definition: The definition's name.
+        policy: What the attempt may take over.
+        keys: By the digest of a node, the asset that it makes, or the check that it is.
+    """
+    nodes = DefinitionNodes(definition, group.lineage, keys)
     submissions = submissions_of(group.instance, group.members)
     return View(
-        list(_of_definition(submissions, definition, group.run.run_id)),
+        list(nodes.sent_in(submissions, cache(group.steps_of))),
         tuple(id_ for id_ in group.gone if id_ not in policy.released),
     )
-
-
-def _of_definition(submissions: Sequence[Submission], definition: str, run_id: str) -> Iterator[Submission]:
-    """Those of a definition, and those of its nodes that other runs have sent under another.
-
-    Code changes between attempts: definitions are renamed, and assets move from one to another. Within one run the same
-    node in two definitions is two executions that its user has asked for.
-    """
-    own = {(s.run_id, digest) for s in submissions if s.definition == definition for digest in s.node_ids}
-    for submission in submissions:
-        if submission.definition == definition:
-            yield submission
-        elif submission.run_id != run_id:
-            ids = {d: id_ for d, id_ in submission.node_ids.items() if (submission.run_id, d) not in own}
-            yield replace(submission, node_ids=ids, others=submission.size - len(ids))
 
 
 def _words(run: dg.DagsterRun, tag: str) -> dict[str, str]:

@@ -6,13 +6,14 @@ cannot find; tags, which not every way to retry a run sets; and records that ret
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 import dagster as dg
 
 from dagster_dune._execution.event_log import records_of_run
+from dagster_dune._execution.submissions.definitions import AssetOrCheckKey
 from dagster_dune._execution.submissions.legacy_record import legacy_writers
 from dagster_dune._execution.submissions.submission_record import acknowledged
 from dagster_dune.errors import DunePipelineError
@@ -88,6 +89,33 @@ class RunGroup:
     def parent(self) -> dg.DagsterRun | None:
         """The run that this one retries; None where it retries none, or that is gone."""
         return next((run for run in self.members if run.run_id == parent_id_of(self.run)), None)
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """The ids of the run, of the one that it retries, of the one that this retries, and so on."""
+        by_id = {run.run_id: run for run in self.members}
+        found: list[str] = []
+        id_: str | None = self.run.run_id
+        while id_ in by_id and id_ not in found:
+            found.append(id_)
+            id_ = parent_id_of(by_id[id_])
+        return tuple(found)
+
+    def steps_of(self, run_id: str) -> Mapping[AssetOrCheckKey, str]:
+        """By asset and check in the plan of a run, the step that it belongs to; empty where the plan is not known."""
+        plan_id = next((run.execution_plan_snapshot_id for run in self.members if run.run_id == run_id), None)
+        if plan_id is None:
+            return {}
+        outputs = [
+            (output.properties, step.key)
+            for step in self.instance.get_execution_plan_snapshot(plan_id).steps
+            for output in step.outputs
+        ]
+        return {
+            key: step_key
+            for properties, step_key in outputs
+            if properties and (key := properties.asset_key or properties.asset_check_key)
+        }
 
     @property
     def origin(self) -> Origin:

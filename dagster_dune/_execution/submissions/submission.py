@@ -42,6 +42,7 @@ class Submission:
         after: The earlier submissions of its nodes whose ends its attempt had seen, or that a user has let go.
         is_ordered: Whether `after` was written. Records in run tags, of versions before 0.2, have none.
         definition: The asset definition that made it.
+        step_key: The step of its run that made it. None where that was not written, as by versions before 0.2.
         others: How many nodes its pipeline has beside those of `node_ids`.
         tiers: By digest, the tier that the record names, where it names one. None for what the attempt has sent itself,
             whose plan names them.
@@ -56,6 +57,7 @@ class Submission:
     after: frozenset[str] = frozenset()
     is_ordered: bool = True
     definition: str = ""
+    step_key: str | None = None
     others: int = 0
     tiers: Mapping[str, str] | None = field(default=None, compare=False)
 

@@ -55,15 +55,19 @@ class SubmissionRecord:
         instance: Where the run is stored.
         run: The run.
         definition: The asset definition that submits.
+        step_key: The step that submits.
 
     Attributes:
         id: The submission's own id.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, definition: str) -> None:
+    def __init__(
+        self, instance: dg.DagsterInstance, run: dg.DagsterRun, definition: str, step_key: str | None = None
+    ) -> None:
         self._instance = instance
         self._run = run
         self._definition = definition
+        self._step_key = step_key
         self.id = uuid.uuid4().hex[:12]
 
     def intend(self, plan: PipelinePlan, after: Iterable[str] = ()) -> bool:
@@ -82,6 +86,7 @@ class SubmissionRecord:
             data = {
                 "at": datetime.now(UTC).isoformat(),
                 "after": sorted(after),
+                "step": self._step_key,
                 "nodes": "".join(node.digest for node in part),
                 "ids": " ".join(str(node.id) for node in part),
                 "tiers": _ids_by_tier(part),
@@ -205,6 +210,7 @@ def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]
             {},
             after=frozenset(word["after"]),
             definition=word["definition"],
+            step_key=word.get("step"),
         )
         node_ids = _node_ids(word)
         found[word["id"]] = replace(

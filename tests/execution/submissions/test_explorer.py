@@ -5,6 +5,7 @@ import os
 import pytest
 from explorer import DONE, FAILED, NODE, NOON, RUNNING, Explorer, Violation, Who
 
+from dagster_dune._execution.submissions.definitions import DefinitionNodes
 from dagster_dune._execution.submissions.submission import State, Submission
 
 # Clocks differ by an hour, against the order in which they are likely to act.
@@ -68,3 +69,60 @@ def test_what_stays_open_nobody_sends():
 def test_it_finds_what_goes_wrong_without_the_protocol(before, broken):
     with pytest.raises(Violation):
         Explorer([A, B], **before, **broken, faults=1).explore()
+
+
+# Several definitions whose assets run the same. The second has sent nothing yet when the run failed.
+
+BOTH_ASSETS = {"one": "first", "two": "second"}
+OF_FIRST = Submission("0", "parent", NOON, {NODE: 1}, State.ANSWERED, "P0", definition="first", step_key="first")
+SECOND = Who("S", "run b", definition="second", asset="two")
+RENAMED = Who("R", "run c", definition="renamed", asset="one")
+BEFORE_OF_FIRST = {name: before and {**before, "intents": [OF_FIRST]} for name, before in BEFORE.items()}
+PLANS = {"parent": BOTH_ASSETS, "run a": BOTH_ASSETS, "run b": BOTH_ASSETS, "run c": {"one": "renamed"}}
+
+
+@pytest.mark.parametrize("before", BEFORE_OF_FIRST.values(), ids=BEFORE_OF_FIRST)
+def test_two_definitions_in_siblings_at_once(before):
+    """Each has an execution of its own, and neither follows, or waits for, that of the other."""
+    explorer = Explorer([A, SECOND], **before, plans=PLANS, faults=2, kills=1)
+    explorer.explore()
+    assert all(any(id_.startswith("PS") for id_, _ in world.pipelines) for world in _undisturbed(explorer))
+
+
+@pytest.mark.parametrize("before", BEFORE_OF_FIRST.values(), ids=BEFORE_OF_FIRST)
+def test_two_siblings_of_one_definition_beside_one_of_another(before):
+    explorer = Explorer([A, B, SECOND], **before, plans=PLANS)
+    explorer.explore()
+    assert all(sum(id_.startswith("PS") for id_, _ in world.pipelines) == 1 for world in explorer.ends)
+
+
+@pytest.mark.parametrize("before", BEFORE_OF_FIRST.values(), ids=BEFORE_OF_FIRST)
+@pytest.mark.parametrize("plans", [PLANS, {}], ids=["known plans", "unknown plans"])
+def test_siblings_before_and_after_their_definition_was_renamed(before, plans):
+    """Each sees the other: they make the same asset, and code may change between two clicks."""
+    Explorer([A, RENAMED], **before, plans=plans, faults=2, kills=1).explore()
+
+
+class ByName(DefinitionNodes):
+    """What another definition has sent counts for none."""
+
+    def sent_in(self, submissions, steps):
+        return (submission for submission in submissions if submission.definition == self.definition)
+
+
+class Whatever(DefinitionNodes):
+    """What any definition has sent counts for all."""
+
+    def _is_for_others(self, digest, submission, steps):
+        return False
+
+
+@pytest.mark.parametrize(("other", "rule"), [(SECOND, Whatever), (RENAMED, ByName)])
+def test_it_finds_what_other_rules_for_definitions_do(other, rule):
+    with pytest.raises(Violation):
+        Explorer([A, other], plans=PLANS, definitions=rule).explore()
+
+
+def _undisturbed(explorer):
+    """The ends before which nothing failed and nobody was killed."""
+    return [world for world in explorer.ends if (world.faults, world.kills) == (2, 1)]

@@ -21,12 +21,16 @@ def hands():
         yield pool
 
 
-@pytest.fixture
-def account(dune):
+def load(dune):
     dune.load_query(1, "one", "SELECT 1 AS n")
     dune.load_materialized_view(ONE, 1)
     dune.load_query(2, "two", f"SELECT n FROM {ONE}")
     return dune
+
+
+@pytest.fixture
+def account(dune):
+    return load(dune)
 
 
 @pytest.fixture
@@ -80,6 +84,21 @@ def lines(instance):
     for run in instance.get_runs():
         for record in instance.get_records_for_run(run.run_id).records:
             yield record.event_log_entry.user_message
+
+
+def test_siblings_at_once_complete_two_definitions_of_the_same_objects_once_each(account, two_workers, home, hands):
+    """The first run has sent nothing of the second definition, whose account knows nothing of the first one's."""
+    other = load(two_workers)
+    accounts = [(dune.api_key, dune.url) for dune in (account, other)]
+    account.load_query(2, "two", f"SELECT CAST('x' AS BIGINT) AS n FROM {ONE}")
+    parent, succeeded, _ = hands.submit(sibling_runs.run_of_teams, home, accounts, {}).result()
+    assert not succeeded
+    assert not other.executions()
+    account.load_query(2, "two", f"SELECT n FROM {ONE}")
+    tags = sibling_of(parent, **RESUMED)
+    told = results([hands.submit(sibling_runs.run_of_teams, home, accounts, tags) for _ in range(3)])
+    assert [(succeeded, count) for _, succeeded, count in told] == [(True, 4)] * 3
+    assert [completed(dune) for dune in (account, other)] == [{ONE: 1, "query_2": 1}] * 2
 
 
 def test_what_fails_again_is_not_sent_once_more_by_the_second_click(account, start, calls):

@@ -66,6 +66,13 @@ def test_more_nodes_than_an_event_holds_are_put_together(stored, job, monkeypatc
     assert submission.node_ids == {node.digest: node.id for node in plan.nodes}
 
 
+def test_the_step_that_sends_is_kept(instance, job):
+    run = instance.create_run_for_job(job)
+    assert SubmissionRecord(instance, run, "dune_assets", "dune_assets_2").intend(PLAN)
+    (submission,) = submissions_of(instance, [run])
+    assert submission.step_key == "dune_assets_2"
+
+
 TIERS = ("large", None, "medium", "a_tier_of_tomorrow", "large")
 
 
@@ -116,6 +123,7 @@ def test_a_record_without_tiers_is_read(instance, without_tiers):
     assert (submission.state, submission.pipeline_execution_id) == (State.ANSWERED, "01J8PIPELINE")
     assert submission.node_ids == {node.digest: node.id for node in plan.nodes}
     assert submission.tiers == {}
+    assert submission.step_key is None
     assert [node.target.performance for node in plan.on_tiers(submission.tiers).nodes] == [None, None]
 
 
