@@ -6,9 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 import disturbances
-from scenario import draw
+from scenario import TWIN, draw
 
-from dagster_dune import DuneResource, build_dune_assets
+from dagster_dune import DagsterDuneTranslator, DuneResource, build_dune_assets
 
 BATCH = json.loads(Path(os.environ["DAGSTER_HOME"], "batch.json").read_text())
 
@@ -30,29 +30,51 @@ def policy(scenario):
     return dg.RetryPolicy(max_retries=1) if scenario.has_step_retries else None
 
 
-SCENARIOS = [draw(seed) for seed in BATCH["seeds"]]
-ASSETS = {
-    scenario.name: [
-        build_dune_assets(
+class Twin(DagsterDuneTranslator):
+    """Gives what a further definition of the same objects holds other keys, and what all of it waits for."""
+
+    def __init__(self, waits_for):
+        self.waits_for = waits_for
+
+    def get_asset_spec(self, obj):
+        spec = super().get_asset_spec(obj)
+        return spec.replace_attributes(key=spec.key.with_prefix(TWIN), deps=[*spec.deps, *self.waits_for])
+
+
+def definitions(scenario):
+    """The definitions of a scenario."""
+
+    def build(nth, catalog, translator=None):
+        return build_dune_assets(
             catalog,
             name=f"{scenario.name}_{nth}",
             resource_key=scenario.name,
             pool=None,
             retry_policy=policy(scenario),
+            translator=translator,
         )
-        for nth, catalog in enumerate(scenario.catalogs)
-    ]
-    for scenario in SCENARIOS
-}
+
+    built = [build(nth, catalog) for nth, catalog in enumerate(scenario.catalogs)]
+    if scenario.has_twin:
+        first = {spec.metadata["dagster-dune/name"]: spec.key for spec in built[0].specs}
+        waits_for = [key for name, key in first.items() if scenario.twin_waits and name in scenario.twins]
+        built.append(build(len(built), scenario.catalogs[0], Twin(waits_for)))
+    return built
+
+
+SCENARIOS = [draw(seed) for seed in BATCH["seeds"]]
+ASSETS = {scenario.name: definitions(scenario) for scenario in SCENARIOS}
 
 
 def selection(scenario):
     """What the scenario selects of its definitions: assets, and checks apart from them."""
-    keys = {spec.metadata["dagster-dune/name"]: spec.key for of in ASSETS[scenario.name] for spec in of.specs}
+    specs = [spec for of in ASSETS[scenario.name] for spec in of.specs if spec.key.path[0] != TWIN]
+    keys = {spec.metadata["dagster-dune/name"]: spec.key for spec in specs}
     checks = [
         dg.AssetCheckKey(keys[drawn.check.asset], drawn.check.name) for drawn in scenario.checks if drawn.is_selected
     ]
-    assets = dg.AssetSelection.assets(*(keys[name] for name in scenario.selection)).without_checks()
+    selected = [keys[name] for name in scenario.selection] + [keys[name].with_prefix(TWIN) for name in scenario.twins]
+    assets = dg.AssetSelection.assets(*selected).without_checks()
     if not checks:
         return assets
     return (assets | dg.AssetSelection.checks(*checks)) if scenario.selection else dg.AssetSelection.checks(*checks)

@@ -10,6 +10,7 @@ from dagster_dune import DuneCatalog, MaterializedView, Query, QueryPartitions
 STATUS = "/api/v1/pipelines/executions/*/status"
 EXECUTION = "/api/v1/execution/*/status"
 EXECUTE = "/api/v1/pipelines/execute"
+TWIN = "twin"
 HTML = "<html>Bad gateway</html>"
 
 POLLING_FAULTS = (
@@ -74,6 +75,8 @@ class Scenario:
         automatic: Whether each retry is one that Dagster itself makes, and nobody by hand.
         reads_past: Whether what a closed gate has held back is tried by hand without the gate, before any retry.
         checks: The checks of all definitions.
+        has_twin: Whether a further definition holds the objects of the first one, under other asset keys.
+        twin_waits: Whether what that holds depends on what the first one makes.
     """
 
     seed: int
@@ -96,6 +99,8 @@ class Scenario:
     automatic: list[bool] = field(default_factory=lambda: [False] * 8)
     reads_past: bool = False
     checks: list[DrawnCheck] = field(default_factory=list)
+    has_twin: bool = False
+    twin_waits: bool = False
     log: list[str] = field(default_factory=list)
 
     @property
@@ -129,9 +134,16 @@ class Scenario:
             "retries without tags": not all(self.tags[:3]),
             "automatic retries": any(self.automatic[:3]),
             "readers without their gate": self.reads_past,
+            "twins": self.has_twin,
+            "twins one after the other": self.twin_waits,
             "checks": bool(self.checks),
             "checks alone": not self.selection,
         }
+
+    @property
+    def twins(self):
+        """The selected objects that two definitions hold."""
+        return {name for name in self.selection if self.has_twin and name in self.catalogs[0]}
 
     def catalog_of(self, name):
         return next(catalog for catalog in self.catalogs if name in catalog)
@@ -169,7 +181,7 @@ def draw(seed):
         killed_retry=chance.random() < 0.3,
         tags=[chance.random() < 0.6 for _ in range(8)],
     )
-    return _after_a_no(_with_checks(chance, scenario)) if chance.random() < 0.7 else scenario
+    return _after_a_no(_with_checks(chance, scenario)) if chance.random() < 0.7 else _with_twin(scenario)
 
 
 def _with_checks(chance, scenario):
@@ -184,6 +196,14 @@ def _with_checks(chance, scenario):
         if is_automatic and chance.random() < 0.4:  # the tag dagster/retry_strategy
             scenario.strategies[nth] = "ALL_STEPS"
     scenario.tags = [*map(max, scenario.tags, scenario.automatic)]  # Dagster's own retries have tags
+    return scenario
+
+
+def _with_twin(scenario):
+    """Perhaps let two definitions hold the same objects. Invariants of checks do not know of them."""
+    chance = random.Random(f"twin, {scenario.seed}")
+    scenario.has_twin = chance.random() < 0.7
+    scenario.twin_waits = scenario.has_twin and chance.random() < 0.7
     return scenario
 
 

@@ -1,8 +1,8 @@
 """Who may send, and what has been sent: the protocol between attempts, and the record that it reads.
 
 `submission` is what one sending is, `submission_record` keeps it in the event log (`legacy_record` reads what older
-versions kept), `run_group` finds the attempts that count, `policy` makes of them what an attempt sees and may,
-`protocol` decides, in `actions`, and `sender` sends. `step` comes next.
+versions kept), `run_group` finds the attempts that count, `definitions` the submissions that do, `policy` makes of them
+what an attempt sees and may, `protocol` decides, in `actions`, and `sender` sends. `step` comes next.
 
 `write_record` stands apart from them: it keeps writes of one table on Dune from each other, in the same event logs.
 """
