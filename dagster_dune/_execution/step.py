@@ -31,7 +31,7 @@ from dagster_dune._execution.submissions.actions import (
 from dagster_dune._execution.submissions.definitions import AssetOrCheckKey
 from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt, resubmission_hint
-from dagster_dune._execution.submissions.run_group import Origin, RunGroup, goes_on, make_findable
+from dagster_dune._execution.submissions.run_group import Origin, RunGroup, is_under_way, make_findable
 from dagster_dune._execution.submissions.sender import Sender
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
@@ -83,7 +83,7 @@ class Step:
         self._context = context
         self._waited = 0.0
         self._next_wait = FIRST_WAIT_SECONDS
-        self._told = set[str]()
+        self._logged_waits = set[str]()
         self._took_over = False
         self._keys: dict[str, AssetOrCheckKey] = {}
         self._senders: dict[str, Sender] = {}
@@ -107,10 +107,10 @@ class Step:
         stream = EventStream(self._context, self._assets, plan, checks)
         with self._finished, self._pipelines.cancelled_on_interrupt():
             yield from checks.start()
-            yield from self._until_told(plan, send, checks, stream)
+            yield from self._events_to_the_end(plan, send, checks, stream)
         stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes, resumes=self._settings.resume)
 
-    def _until_told(
+    def _events_to_the_end(
         self,
         plan: PipelinePlan,
         send: Callable[[], PipelineSubmitted] | None,
@@ -152,23 +152,23 @@ class Step:
             retry_failed_nodes=settings.retry_failed_nodes,
         )
         actions = Attempt(plan, policy).actions()
-        came: object = None
+        result: object = None
         just_read: RunGroup | None = group
         while True:
             try:
-                action = actions.send(came)
+                action = actions.send(result)
             except StopIteration:
                 return
             if isinstance(action, Follow):
-                came = yield from self._follow(plan, action, group.origin, stream)
+                result = yield from self._follow(plan, action, group.origin, stream)
             elif isinstance(action, Skip):
                 yield from stream.of(_skipped(plan, action), None)
             elif isinstance(action, Submit):
-                came = self._submit(plan, action, policy, group.origin, send)
+                result = self._submit(plan, action, policy, group.origin, send)
             elif isinstance(action, Look):
-                came, just_read = self._look(policy, just_read), None
+                result, just_read = self._look(policy, just_read), None
             else:
-                came = self._do(plan, action)
+                result = self._do(plan, action)
 
     def _do(self, plan: PipelinePlan, action: object) -> object:
         if isinstance(action, Attach):
@@ -192,8 +192,8 @@ class Step:
         """Wait a drawn, growing time, unless all waits together have outlasted any submission."""
         if self._waited > self._settings.submission_seconds:
             return False
-        if reason not in self._told:
-            self._told.add(reason)
+        if reason not in self._logged_waits:
+            self._logged_waits.add(reason)
             left = self._settings.submission_seconds - self._waited
             self._log.info("Waiting, for %.0f s at the most: %s.", left, reason)
         pause = self._next_wait * random.uniform(0.5, 1.5)  # noqa: S311
@@ -207,28 +207,28 @@ class Step:
     ) -> Generator[DuneEvent, None, frozenset[str]]:
         """Follow some nodes of a pipeline, and return the digests of those that did not succeed."""
         if action.submission.id not in self._senders:
-            self._tell_taken_over(action, origin)
+            self._log_taken_over(action, origin)
         submission = action.submission
         nodes = _nodes_in(submission, plan, action.digests)
-        lost, closed = set[str](), set[str]()
+        failed, closed = set[str](), set[str]()
 
-        def told() -> Iterator[Outcome]:
+        def reported() -> Iterator[Outcome]:
             for outcome in self._pipelines.outcomes(nodes, submission):
-                is_lost = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
-                if is_lost:
-                    lost.add(outcome.node.digest)
-                if is_lost and action.sends_again:
+                has_failed = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
+                if has_failed:
+                    failed.add(outcome.node.digest)
+                if has_failed and action.sends_again:
                     self._log.info("%s goes into a new pipeline: %s", outcome.node.label, outcome.reason)
                 else:
                     yield outcome
 
         try:
-            yield from stream.of(told(), submission.pipeline_execution_id)
+            yield from stream.of(reported(), submission.pipeline_execution_id)
         except DuneNotFoundError as error:
             raise unknown_pipeline(submission) from error
-        return frozenset(lost)
+        return frozenset(failed)
 
-    def _tell_taken_over(self, action: Follow, origin: Origin) -> None:
+    def _log_taken_over(self, action: Follow, origin: Origin) -> None:
         submission = action.submission
         self._took_over = True
         same = submission.run_id == self._run_id
@@ -256,7 +256,7 @@ class Step:
             rest,
             send if send and rest is plan else as_nodes,
             look=partial(self._look, policy),
-            still_wanted=partial(goes_on, self._instance, self._run_id),
+            still_wanted=partial(is_under_way, self._instance, self._run_id),
             log=self._log,
         )
         self._finished.callback(sender.finish)

@@ -37,8 +37,8 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
         joins=resume,
         retries_failed=retry_failed_nodes,
         oldest=datetime.now(UTC) - max_age,
-        adopted={id_: pipeline for id_, pipeline in _words(run, ADOPT_TAG).items() if pipeline},
-        released=frozenset(_words(run, RESUBMIT_TAG)),
+        adopted={id_: pipeline for id_, pipeline in _ids_in_tag(run, ADOPT_TAG).items() if pipeline},
+        released=frozenset(_ids_in_tag(run, RESUBMIT_TAG)),
     )
 
 
@@ -61,7 +61,7 @@ def look(
     )
 
 
-def _words(run: dg.DagsterRun, tag: str) -> dict[str, str]:
-    """The ids that a user has written into a tag, each with what follows it after a colon."""
-    words = (word.strip().partition(":") for word in run.tags.get(tag, "").split(","))
-    return {submission_id.strip(): rest.strip() for submission_id, _, rest in words}
+def _ids_in_tag(run: dg.DagsterRun, tag: str) -> dict[str, str]:
+    """The submission ids in a tag that a user has set, each with the text after its colon; empty without a colon."""
+    entries = (entry.strip().partition(":") for entry in run.tags.get(tag, "").split(","))
+    return {submission_id.strip(): rest.strip() for submission_id, _, rest in entries}

@@ -190,8 +190,8 @@ class RunGroup:
         return (event for event in events if event is not None)
 
 
-def goes_on(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a run has not ended, nor was deleted: a process can outlive its run, and a retry may be under way."""
+def is_under_way(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a run exists and has not ended. If not, a retry may be under way, though a process of the run lives."""
     run = instance.get_run_by_id(run_id)
     return run is not None and not run.is_finished
 

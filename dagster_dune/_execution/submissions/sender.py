@@ -109,13 +109,13 @@ class Sender:
         action = next(actions)
         while True:
             try:
-                came = self._do(action, seen)
+                result = self._do(action, seen)
             except Exception as error:
                 # The protocol decides what an error means for the record, and raises it again.
                 action = actions.throw(error)
                 continue
             try:
-                action = actions.send(came)
+                action = actions.send(result)
             except StopIteration as end:
                 return bool(end.value)
 

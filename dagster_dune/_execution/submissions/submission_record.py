@@ -1,9 +1,9 @@
 """The submission record: what runs have sent to Dune, kept in the event logs of these runs.
 
-An event log is append-only, every storage of Dagster has one, and a step reaches it from everywhere. So each word about
-a submission is an event of its own, written by the attempt that it belongs to and never changed: the *intent* before
-the request, with a digest and the tier of each node, and one word on what became of it. Events are not inherited by
-retries. Readers take what they know of a word: those that were written first name no tiers.
+An event log is append-only, every storage of Dagster has one, and every step can reach it. The record has two entries
+for each submission, each an event that is never changed: the *intent*, written before the request with the digest and
+the tier of each node, and the outcome of the request. Retries do not inherit events. Readers ignore fields that they do
+not know, and do without those that older versions did not write, such as the tiers.
 
 The data stand in an event's `logging_tags`, which Dagster stores and shows nowhere; the run's log shows one line.
 Versions before 0.2 kept the record in run tags: `legacy_record` reads those.
@@ -35,7 +35,7 @@ from dagster_dune.pipeline.nodes import DIGEST_LENGTH, PipelinePlan, PlannedNode
 NODES_AN_EVENT = 2000
 """With 24 characters a node, an event stays below the 64 kB that some databases end a text at."""
 WRITE_SECONDS = 20.0
-"""How long a word is written again and again before it is given up."""
+"""For how long writing an entry is tried again before it is given up."""
 BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 5.0
 
@@ -112,24 +112,24 @@ class SubmissionRecord:
         Returns:
             Whether the storage has acknowledged it.
         """
-        words = {
+        messages = {
             State.ANSWERED: f"Dune runs submission {self.id} as pipeline {pipeline_execution_id}.",
             State.REFUSED: f"Dune refused submission {self.id}, and started nothing.",
             State.WITHDRAWN: f"Submission {self.id} is withdrawn: it was not sent, and never will be.",
             State.LOST: f"Dune's answer to submission {self.id} is lost: it may be running.",
         }
-        return self._write(state, words[state], {"pipeline": pipeline_execution_id}, until)
+        return self._write(state, messages[state], {"pipeline": pipeline_execution_id}, until)
 
-    def _write(self, state: State, words: str, data: Mapping[str, Any], until: threading.Event | None = None) -> bool:
+    def _write(self, state: State, message: str, data: Mapping[str, Any], until: threading.Event | None = None) -> bool:
         record = {"id": self.id, "definition": self._definition, "word": state.value, **data}
-        event = event_with(SUBMISSION_KEY, record, self._run, words)
+        event = event_with(SUBMISSION_KEY, record, self._run, message)
         return acknowledged(lambda: self._instance.report_dagster_event(event, self._run.run_id, logging.INFO), until)
 
 
 def event_with(
     key: str, data: Mapping[str, Any], run: dg.DagsterRun, message: str, step_key: str | None = None
 ) -> dg.DagsterEvent:
-    """Make an event that carries data which Dagster shows nowhere; see `words_under`."""
+    """Make an event that carries data which Dagster shows nowhere; see `entries_under`."""
     return dg.DagsterEvent(
         event_type_value=dg.DagsterEventType.ENGINE_EVENT.value,
         job_name=run.job_name,
@@ -181,42 +181,42 @@ def submissions_of(
     """
     found = {submission.id: submission for submission in legacy_submissions(runs, definition)}
     for run_id in dict.fromkeys(run.run_id for run in runs):
-        found |= _read(run_id, definition, words_under(SUBMISSION_KEY, instance, run_id))
+        found |= _read(run_id, definition, entries_under(SUBMISSION_KEY, instance, run_id))
     return list(found.values())
 
 
-def words_under(key: str, instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:
-    """The data that events of a run's log carry under a key, in their order."""
+def entries_under(key: str, instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the data that the events of a run carry under a key, oldest first."""
     for record in records_of_run(instance, run_id, dg.DagsterEventType.ENGINE_EVENT):
         event = record.event_log_entry.dagster_event
         if event and event.logging_tags and (text := event.logging_tags.get(key)):
             yield json.loads(text)
 
 
-def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]]) -> dict[str, Submission]:
-    """Put the words of a run's log together. A write that was repeated may have left a word twice."""
+def _read(run_id: str, definition: str | None, entries: Iterable[Mapping[str, Any]]) -> dict[str, Submission]:
+    """Make submissions of the entries in a run's log. A write that was repeated may have left an entry twice."""
     found: dict[str, Submission] = {}
     closed: dict[str, Mapping[str, Any]] = {}
-    for word in words:
-        if definition not in (None, word["definition"]):
+    for entry in entries:
+        if definition not in (None, entry["definition"]):
             continue
-        if word["word"] != State.INTENDED.value:
-            closed[word["id"]] = word
+        if entry["word"] != State.INTENDED.value:
+            closed[entry["id"]] = entry
             continue
-        submission = found.get(word["id"]) or Submission(
-            word["id"],
+        submission = found.get(entry["id"]) or Submission(
+            entry["id"],
             run_id,
-            datetime.fromisoformat(word["at"]),
+            datetime.fromisoformat(entry["at"]),
             {},
-            after=frozenset(word["after"]),
-            definition=word["definition"],
-            step_key=word.get("step"),
+            after=frozenset(entry["after"]),
+            definition=entry["definition"],
+            step_key=entry.get("step"),
         )
-        node_ids = _node_ids(word)
-        found[word["id"]] = replace(
+        node_ids = _node_ids(entry)
+        found[entry["id"]] = replace(
             submission,
             node_ids={**submission.node_ids, **node_ids},
-            tiers={**(submission.tiers or {}), **_tiers(word, node_ids)},
+            tiers={**(submission.tiers or {}), **_tiers(entry, node_ids)},
         )
     return {
         id_: replace(
@@ -228,8 +228,8 @@ def _read(run_id: str, definition: str | None, words: Iterable[Mapping[str, Any]
     }
 
 
-def _node_ids(word: Mapping[str, Any]) -> dict[str, int]:
-    nodes, ids = word["nodes"], word["ids"].split()
+def _node_ids(entry: Mapping[str, Any]) -> dict[str, int]:
+    nodes, ids = entry["nodes"], entry["ids"].split()
     digests = (nodes[start : start + DIGEST_LENGTH] for start in range(0, len(nodes), DIGEST_LENGTH))
     return {digest: int(id_) for digest, id_ in zip(digests, ids, strict=True)}
 
@@ -242,6 +242,6 @@ def _ids_by_tier(nodes: Iterable[PlannedNode]) -> dict[str, str]:
     return {tier: " ".join(of_tier) for tier, of_tier in ids.items()}
 
 
-def _tiers(word: Mapping[str, Any], node_ids: Mapping[str, int]) -> dict[str, str]:
+def _tiers(entry: Mapping[str, Any], node_ids: Mapping[str, int]) -> dict[str, str]:
     digests = {id_: digest for digest, id_ in node_ids.items()}
-    return {digests[int(id_)]: tier for tier, ids in word.get("tiers", {}).items() for id_ in ids.split()}
+    return {digests[int(id_)]: tier for tier, ids in entry.get("tiers", {}).items() for id_ in ids.split()}

@@ -1,4 +1,4 @@
-"""What a step writes to a table on Dune, as the record of writes tells it."""
+"""One write to a table on Dune, as the record of writes stores it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Write:
     settle_seconds: float
 
     @classmethod
-    def told_in(cls, word: Mapping[str, Any]) -> Write:
-        """Read what an event says that is written. Other versions tell more, and the first ones told it otherwise."""
-        told = word.get("write") or {**word, "settle_seconds": word["settles"]}
-        return cls(**{field.name: told[field.name] for field in fields(cls)})
+    def from_entry(cls, entry: Mapping[str, Any]) -> Write:
+        """Read a write from an entry of the record, also from the forms that other versions have stored."""
+        values = entry.get("write") or {**entry, "settle_seconds": entry["settles"]}
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     def excludes(self, other: Write) -> bool:
         """Whether another write must not come between."""

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dagster_dune._execution.submissions.run_group import goes_on
-from dagster_dune._execution.submissions.submission_record import acknowledged, event_with, words_under
+from dagster_dune._execution.submissions.run_group import is_under_way
+from dagster_dune._execution.submissions.submission_record import acknowledged, entries_under, event_with
 from dagster_dune._execution.submissions.write import Write
 from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
@@ -59,9 +59,9 @@ class _Begun:
         write: What is written.
         run_id: The run that makes it.
         step_key: The step that makes it.
-        sent_at: When it began its last request, or said that it goes on.
-        began_at: When it began; None as long as it is announced alone.
-        settles_at: When nothing of it can come any more.
+        sent_at: When it began its last request, or last reported that it is under way.
+        began_at: When it began; None if it is only announced.
+        settles_at: From when on Dune cannot carry out any request of it any more.
     """
 
     id: str
@@ -75,13 +75,13 @@ class _Begun:
 
 @dataclass(frozen=True)
 class Step:
-    """The step that a write is made in.
+    """The step that makes a write.
 
     Attributes:
-        instance: Where its run is stored.
+        instance: The Dagster instance that stores its run.
         run: Its run.
-        key: Its own key.
-        log: Where it tells what it does.
+        key: Its key.
+        log: Its logger.
     """
 
     instance: dg.DagsterInstance
@@ -91,11 +91,11 @@ class Step:
 
 
 class WriteRecord:
-    """One write of a step, among all of the instance.
+    """One write of a step, in the record of all writes of its Dagster instance.
 
     Args:
         step: The step.
-        write: What is written.
+        write: Its table, and how the table is written.
     """
 
     def __init__(self, step: Step, write: Write) -> None:
@@ -109,23 +109,23 @@ class WriteRecord:
         self._is_over = Event()
 
     def begin(self) -> bool:
-        """Write down that it begins, and wait for those that it must not overlap.
+        """Report that the write begins, and wait for the writes that it must not overlap.
 
         Returns:
-            Whether it has waited, so that the table may be another one.
+            Whether it has waited, so that the table may have changed meanwhile.
 
         Raises:
-            DuneUploadError: It could not be written down, or its run has ended, so that a retry may have written the
-                same; nothing was sent.
+            DuneUploadError: The report could not be stored, or the run has ended, so that a retry may have written the
+                same rows. Nothing was sent.
         """
-        self._tell("announced", f"{self._write.table} is to be written.", write=asdict(self._write))
-        Thread(target=self._say_that_it_goes_on, name="dune-write", daemon=True).start()
+        self._report_or_raise("announced", f"{self._write.table} is to be written.", write=asdict(self._write))
+        Thread(target=self._send_heartbeats, name="dune-write", daemon=True).start()
         latest = max((other.began_at or 0.0 for other in self._others()), default=0.0)
         self._began_at = max(time.time(), latest + TICK_SECONDS)
         about = f"{self._write.table} is about to be written."
-        self._tell("begun", about, at=self._began_at, write=asdict(self._write))
+        self._report_or_raise("begun", about, at=self._began_at, write=asdict(self._write))
         has_waited = self._wait_for_earlier()
-        if not goes_on(self._instance, self._run.run_id):
+        if not is_under_way(self._instance, self._run.run_id):
             raise DuneUploadError(
                 f"Run {self._run.run_id} ended before anything was sent to {self._write.table}, so nothing was.",
                 hint="A process of the run has outlived it. Retry the run, unless a retry has written the table since.",
@@ -133,33 +133,33 @@ class WriteRecord:
         return has_waited
 
     def go_on(self) -> None:
-        """Write down that another request is about to be sent.
+        """Report that another request is about to be sent.
 
         Raises:
-            DuneUploadError: It could not be written down; the request was not sent.
+            DuneUploadError: The report could not be stored. The request must not be sent.
         """
-        self._tell("sent", f"Rows are about to be inserted into {self._write.table}.")
+        self._report_or_raise("sent", f"Rows are about to be inserted into {self._write.table}.")
 
     def end(self) -> None:
-        """Write down that nothing of it can come any more; where that cannot be stored, others wait in vain."""
+        """Report that no request of the write is open. Where that cannot be stored, others wait longer than needed."""
         self._is_over.set()
         self._report("ended", f"{self._write.table} is no longer being written.")
 
     def leave(self) -> None:
-        """Write down that it goes no further while something may yet come: its run may succeed without it."""
+        """Mark the run: its write has stopped while Dune may still carry out a request of it. The run may succeed."""
         self._is_over.set()
         acknowledged(lambda: self._instance.add_run_tags(self._run.run_id, _LEFT))
 
     # --- the events ---
 
-    def _say_that_it_goes_on(self) -> None:
-        """Requests may take for hours, and so may waiting for those of others: whoever is silent was cut off."""
+    def _send_heartbeats(self) -> None:
+        """Report again and again that the write is under way: one without such reports counts as cut off."""
         settling = max(self._write.settle_seconds / ALIVE_A_SETTLING, LEAST_ALIVE_SECONDS)
         while not self._is_over.wait(min(ALIVE_SECONDS, settling)):
             self._report("alive", f"{self._write.table} is still being written, or waited for.")
 
-    def _tell(self, word: str, message: str, **data: Any) -> None:
-        if not self._report(word, message, **data):
+    def _report_or_raise(self, kind: str, message: str, **data: Any) -> None:
+        if not self._report(kind, message, **data):
             raise self._not_stored()
 
     def _not_stored(self) -> DuneUploadError:
@@ -169,8 +169,8 @@ class WriteRecord:
             hint="Look at the health of Dagster's database, then retry the run.",
         )
 
-    def _report(self, word: str, message: str, **data: Any) -> bool:
-        data = {"id": self._id, "word": word, "step": self._step_key, "at": time.time(), **data}
+    def _report(self, kind: str, message: str, **data: Any) -> bool:
+        data = {"id": self._id, "word": kind, "step": self._step_key, "at": time.time(), **data}
         event = event_with(WRITE_KEY, data, self._run, message, self._step_key)
 
         def store() -> None:
@@ -180,7 +180,7 @@ class WriteRecord:
         return acknowledged(store)
 
     def _leave_if_run_has_ended(self) -> None:
-        """A process may outlive its run, in which others would not look for long."""
+        """Mark a run that has ended before its process: other writes look into older runs only if they are marked."""
         run = self._instance.get_run_by_id(self._run.run_id)
         if run is not None and run.status in _ENDED and UNSETTLED_WRITE_TAG not in run.tags:
             self._instance.add_run_tags(run.run_id, _LEFT)
@@ -188,18 +188,18 @@ class WriteRecord:
     # --- those of others ---
 
     def _wait_for_earlier(self) -> bool:
-        """Wait for those that began before this one, and for those that have yet to say when they began.
+        """Wait for the writes that began before this one, and for those that are announced and have not begun.
 
         Returns:
-            Whether there was one.
+            Whether there was any.
         """
-        has_waited = is_told = False
+        has_waited = is_logged = False
         pause, longest = PAUSES
         while others := [other for other in self._others() if self._comes_after(other)]:
             last = max(others, key=lambda other: other.settles_at)
             seconds = max(0.0, last.settles_at - time.time())
-            if not is_told and (last.began_at is not None or pause > MOMENT_SECONDS):
-                is_told = True
+            if not is_logged and (last.began_at is not None or pause > MOMENT_SECONDS):
+                is_logged = True
                 self._log.warning(
                     "%s is being written by run %s, or was when that was cut off, so that rows of it may yet come. "
                     "This write goes on when that has ended; where it was cut off, when none can come any more: in %s.",
@@ -216,16 +216,16 @@ class WriteRecord:
         return other.began_at is None or (other.began_at, other.id) < (self._began_at, self._id)
 
     def _others(self) -> Iterator[_Begun]:
-        """The writes that exclude this one, and of which something may yet come."""
+        """The other writes that must not overlap this one, and whose requests Dune may still carry out."""
         for record in self._runs():
             for begun in self._of_run(record):
                 if begun.id != self._id and self._write.excludes(begun.write) and begun.settles_at > time.time():
                     yield begun
 
     def _runs(self) -> Iterable[dg.RunRecord]:
-        """The runs of which something may yet come, each once; of what was killed, others say for how long as a rule.
+        """The runs that may hold such writes, each once.
 
-        Those under way come first, so that a run which ends meanwhile is found at least as one that has ended.
+        The runs under way are read first, so that a run which ends between two queries is found by the second.
         """
         from dagster_dune.frames.uploads.options import SETTLE_SECONDS  # noqa: PLC0415  (pyarrow is slow to import)
 
@@ -241,13 +241,13 @@ class WriteRecord:
     def _of_run(self, record: dg.RunRecord) -> Iterator[_Begun]:
         run_id = record.dagster_run.run_id
         begun = dict[str, _Begun]()
-        for word in words_under(WRITE_KEY, self._instance, run_id):
-            id_, at = word["id"], word["at"]
-            if word["word"] == "announced":
-                begun[id_] = _Begun(id_, Write.told_in(word), run_id, word["step"], at)
-            elif word["word"] == "begun":
-                begun[id_] = _Begun(id_, Write.told_in(word), run_id, word["step"], at, began_at=at)
-            elif word["word"] == "ended":
+        for entry in entries_under(WRITE_KEY, self._instance, run_id):
+            id_, at = entry["id"], entry["at"]
+            if entry["word"] == "announced":
+                begun[id_] = _Begun(id_, Write.from_entry(entry), run_id, entry["step"], at)
+            elif entry["word"] == "begun":
+                begun[id_] = _Begun(id_, Write.from_entry(entry), run_id, entry["step"], at, began_at=at)
+            elif entry["word"] == "ended":
                 begun.pop(id_, None)
             elif id_ in begun:
                 begun[id_] = replace(begun[id_], sent_at=at)

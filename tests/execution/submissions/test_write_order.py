@@ -44,12 +44,12 @@ def run_of(record):
     return record._run.run_id
 
 
-def words(record):
-    return list(write_record.words_under(WRITE_KEY, record._instance, run_of(record)))
+def entries(record):
+    return list(write_record.entries_under(WRITE_KEY, record._instance, run_of(record)))
 
 
 def is_begun(record):
-    return any(word["word"] == "begun" for word in words(record))
+    return any(entry["word"] == "begun" for entry in entries(record))
 
 
 @contextlib.contextmanager
@@ -138,7 +138,7 @@ def test_one_goes_on_at_a_time_in_whatever_order_they_act(order, clocks):
         patched.setattr(write_record, "time", stopped)
         patched.setattr(write_record, "acknowledged", lambda act: (turns.take(), store(act))[1])
         patched.setattr(WriteRecord, "_runs", lambda record: (turns.take(), runs(record))[1])
-        patched.setattr(WriteRecord, "_say_that_it_goes_on", lambda _: None)
+        patched.setattr(WriteRecord, "_send_heartbeats", lambda _: None)
         records = [new_write(instance) for _ in range(3)]
         with ThreadPoolExecutor(3) as threads:
             list(threads.map(write, range(3)))
@@ -204,7 +204,7 @@ def pass_time(monkeypatch):
 
 
 def has_told(record, moment):
-    return [word for word in words(record) if word["at"] >= moment]
+    return [entry for entry in entries(record) if entry["at"] >= moment]
 
 
 def test_a_write_that_goes_on_is_waited_for_however_long_it_takes(instance, pass_time):
@@ -248,7 +248,7 @@ def test_a_write_of_a_process_that_outlives_its_run_is_waited_for(instance, monk
 def test_what_was_killed_before_it_had_begun_is_told_and_waited_for(instance, pass_time, caplog):
     """That is a matter of milliseconds, and the next write cannot know that nothing was sent."""
     first, second = new_write(instance), new_write(instance)
-    first._tell("announced", "It begins.", write=asdict(first._write))
+    first._report_or_raise("announced", "It begins.", write=asdict(first._write))
     with ThreadPoolExecutor(1) as threads, ending(first, second):
         waiting = threads.submit(second.begin)
         wait_until(lambda: run_of(first) in caplog.text or waiting.done())

@@ -32,7 +32,7 @@ def count(resource):
 
 
 def words(instance, run_id):
-    return [word["word"] for word in write_record.words_under(WRITE_KEY, instance, run_id)]
+    return [word["word"] for word in write_record.entries_under(WRITE_KEY, instance, run_id)]
 
 
 @pytest.fixture
