@@ -23,8 +23,8 @@ Uint256 = Literal["text", "decimal", "float", "binary"]
 or as 32 bytes, the most significant first (an int256 in two's complement)."""
 
 Timestamps = Literal["exact", "cut"]
-"""What becomes of a timestamp finer than a microsecond or outside the years 1 to 9999: an error, or the nearest that
-fits, digits cut off."""
+"""What becomes of a timestamp finer than a microsecond, outside the years 1 to 9999, or in a zone whose clocks show it
+twice: an error, or the nearest that fits, digits cut off, the earlier moment."""
 
 
 _KINDS: dict[str, type] = {

@@ -215,6 +215,8 @@ def wrong(
     hints = []
     if type_.name in ("uint256", "int256"):
         hints.append('uint256="text" holds every value exactly.')
+    elif "show it twice" in why:
+        hints.append("AT TIME ZONE 'UTC' in the SQL keeps the moment; timestamps=\"cut\" takes the earlier one.")
     elif "time" in type_.name and "cut" in why:
         hints.append('timestamps="cut" takes the nearest that fits.')
     reason = f" ({why})" if why else ""

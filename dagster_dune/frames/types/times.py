@@ -28,7 +28,8 @@ def microseconds(text: str, *, cut: bool) -> int:
 
     Args:
         text: Such as ``2024-01-02 03:04:05.678 UTC``; the zone may be an offset or a name.
-        cut: Whether finer digits are cut off, and other years become the nearest of 1 to 9999.
+        cut: Whether finer digits are cut off, other years become the nearest of 1 to 9999, and a time that clocks
+            show twice is the earlier moment.
 
     Raises:
         ValueError: It is no timestamp, or does not fit.
@@ -49,8 +50,15 @@ def microseconds(text: str, *, cut: bool) -> int:
     local = (moment - _EPOCH) // _MICROSECOND + _fraction(fraction, cut=cut)
     if zone in (None, "UTC", "Z"):
         return local
-    offset = _zone(str(zone)).utcoffset(moment.replace(tzinfo=None)) or timedelta()
-    return _within_years(local - offset // _MICROSECOND, cut=cut)
+    return _within_years(local - _offset(str(zone), moment.replace(tzinfo=None), cut=cut) // _MICROSECOND, cut=cut)
+
+
+def _offset(zone: str, shown: datetime, *, cut: bool) -> timedelta:
+    """How far from UTC a clock is that shows some time: what it shows twice, in autumn, does not say which moment."""
+    earlier, later = (_zone(zone).utcoffset(shown.replace(fold=fold)) or timedelta() for fold in (0, 1))
+    if earlier != later and not cut:
+        raise ValueError(f"clocks of {zone} show it twice, or skip it")
+    return earlier
 
 
 def _within_years(moment: int, *, cut: bool) -> int:

@@ -171,6 +171,15 @@ def test_timestamps_that_do_not_fit_are_errors_or_cut(text, nearest):
     assert read_both(type_, text, timestamps="cut").as_py() == nearest
 
 
+def test_a_time_that_clocks_show_twice_is_an_error_or_the_earlier_moment():
+    type_, text = "timestamp(3) with time zone", "2024-11-03 01:30:00.000 America/New_York"
+    with pytest.raises(DuneResultError, match=r"Column 'c'.*twice.*AT TIME ZONE 'UTC'.*timestamps=\"cut\""):
+        read_both(type_, text)
+    assert read_both(type_, text, timestamps="cut").as_py() == dt.datetime(2024, 11, 3, 5, 30, tzinfo=UTC)
+    after = read_both(type_, "2024-11-03 02:00:00.000 America/New_York").as_py()
+    assert after == dt.datetime(2024, 11, 3, 7, 0, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("type_", "texts"),
     [
