@@ -59,7 +59,8 @@ def build_dune_upload(
     Args:
         table: ``dune.<team>.<table>``.
         mode: ``"replace"`` or ``"append"``. What has partitions is appended, since each would replace the whole table.
-        types: Dune's types by column, for those that are to be others than their own: a text column can be ``uint256``.
+        types: Dune's types by column, for those that are to be others than their own: a text column can be
+            ``uint256``, and Python's Decimals ``decimal(38,18)``.
         on_schema_change: ``"error"``, or ``"replace"`` to delete and create the table anew.
         max_credits: Refuse to create and insert for more, before the first request. Looks for a marker are queries,
             whose price is known when the first one has run: it is counted from then on.

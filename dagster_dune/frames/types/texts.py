@@ -53,20 +53,20 @@ def _cast(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     try:
         return pc.cast(texts, target)
     except pa.ArrowInvalid as error:
-        raise wrong(column, type_, _first_that_fails(texts, target), target) from error
+        raise wrong(column, type_, first_that_fails(texts, target), target) from error
 
 
-def _first_that_fails(texts: pa.Array, target: pa.DataType) -> str:
+def first_that_fails(values: pa.Array, target: pa.DataType) -> str:
     """Find the value that a cast stumbled over, by halves."""
-    while len(texts) > 1:
-        half = len(texts) // 2
+    while len(values) > 1:
+        half = len(values) // 2
         try:
-            pc.cast(texts[:half], target)
+            pc.cast(values[:half], target)
         except pa.ArrowInvalid:
-            texts = texts[:half]
+            values = values[:half]
         else:
-            texts = texts[half:]
-    return str(texts[0])
+            values = values[half:]
+    return str(values[0])
 
 
 def _integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:

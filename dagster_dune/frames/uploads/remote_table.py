@@ -151,9 +151,9 @@ class RemoteTable:
             return bool(differing)
         raise DuneUploadError(
             f"The columns of {self._name} differ from the frame's: {'; '.join(differing)}.",
-            hint='Change the frame, or delete the table and create it anew with on_schema_change="replace".'
+            hint='Change the frame, name its types in types, or create the table anew with on_schema_change="replace".'
             if self._options.mode == "replace"
-            else "Change the frame, or replace the table.",
+            else "Change the frame, name its types in types, or replace the table.",
         )
 
     def _is_as_private(self, there: UploadInfo) -> bool:

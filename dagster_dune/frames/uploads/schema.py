@@ -30,6 +30,13 @@ _TYPES: dict[pa.DataType, str] = {
     pa.float64(): "double",
     pa.date32(): "date",
 }
+_NUMBERS = {
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+}
 _DECIMAL = re.compile(r"decimal\(([1-9][0-9]?), ?([0-9]{1,2})\)")
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -39,7 +46,8 @@ def table_columns(schema: pa.Schema, types: Mapping[str, str] | None = None) -> 
 
     Args:
         schema: The frame's. A field that was read from Dune keeps its type, by its metadata.
-        types: Dune's types by column, for those that are to be others: a text column can be ``uint256``.
+        types: Dune's types by column, for those that are to be others: a text column can be ``uint256``, and
+            numbers another type of numbers.
 
     Returns:
         A column for each field.
@@ -80,7 +88,7 @@ def _type_of(field: pa.Field, wanted: str | None) -> str:
         )
     if pa.types.is_null(type_) and _is_taken(wanted):
         return wanted
-    if wanted != natural and not (wanted in WIDE and _can_be_wide(type_)):
+    if wanted != natural and not (wanted in WIDE and _can_be_wide(type_)) and not _can_be_number(type_, wanted):
         raise DuneConfigurationError(
             f"Column {field.name!r} is {type_}, and cannot be written as {wanted}.",
             hint=f"It can be {natural}." if natural else _advice(field.name, type_),
@@ -92,8 +100,24 @@ def _is_taken(type_: object) -> bool:
     """Whether a table has columns of a type of Dune's."""
     if type_ in (*_TYPES.values(), *WIDE, "timestamp", ZONED, "varchar", "varbinary"):
         return True
-    found = _DECIMAL.fullmatch(type_) if isinstance(type_, str) else None
-    return found is not None and int(found[2]) <= int(found[1]) <= SHORT_DIGITS
+    return number_in_arrow(type_) is not None
+
+
+def number_in_arrow(type_: object) -> pa.DataType | None:
+    """The type of Arrow's for a type of whole numbers, decimals or doubles of Dune's; None for all others."""
+    if not isinstance(type_, str):
+        return None
+    if (found := _DECIMAL.fullmatch(type_)) and int(found[2]) <= int(found[1]) <= SHORT_DIGITS:
+        return pa.decimal128(int(found[1]), int(found[2]))
+    return _NUMBERS.get(type_)
+
+
+def _can_be_number(type_: pa.DataType, wanted: object) -> bool:
+    """Whether numbers may go as another type of numbers, which must hold each of them exactly."""
+    target = number_in_arrow(wanted)
+    if target is None or not (pa.types.is_integer(type_) or pa.types.is_decimal(type_)):
+        return False
+    return pa.types.is_integer(type_) or not pa.types.is_floating(target)
 
 
 def _natural(type_: pa.DataType) -> str | None:

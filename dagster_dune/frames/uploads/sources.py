@@ -26,6 +26,10 @@ _HELD = ("polars", "pandas", "pyarrow")
 """The packages whose frames are held in memory, so that they can be read twice."""
 _INTEGERS_OF_128_BITS = {"Int128": "int256", "UInt128": "uint256"}
 """Those of polars, and the types of Dune that hold them."""
+_NOT_AS_IN_DUCKDB = {
+    "UHUGEINT": "whose larger values DuckDB gives Arrow as other numbers",
+    "BIT": "which DuckDB gives Arrow as bytes of its own, with one more that counts unused bits",
+}
 _DUCKDB = ("duckdb", "_duckdb")
 _PACKAGES = (*_HELD, *_DUCKDB)
 _READ: WeakSet[pa.RecordBatchReader] = WeakSet()
@@ -127,11 +131,10 @@ def _check_own_types(frame: Any, package: str) -> None:
                 f"Column {name!r} is polars.{type_}, which Arrow does not have.",
                 hint=f'Cast it to polars.String, and write it with types={{{name!r}: "{wide}"}}.',
             )
-    if package in _DUCKDB and (names := [name for name, type_ in _duckdb_types(frame) if str(type_) == "UHUGEINT"]):
-        raise DuneConfigurationError(
-            f"Column {names[0]!r} is UHUGEINT, whose larger values DuckDB gives Arrow as other numbers.",
-            hint=f'Cast it to VARCHAR, and write it with types={{{names[0]!r}: "uint256"}}.',
-        )
+    for name, type_ in _duckdb_types(frame) if package in _DUCKDB else ():
+        if why := _NOT_AS_IN_DUCKDB.get(str(type_)):
+            wide = f', and write it with types={{{name!r}: "uint256"}}' if str(type_) == "UHUGEINT" else ""
+            raise DuneConfigurationError(f"Column {name!r} is {type_}, {why}.", hint=f"Cast it to VARCHAR{wide}.")
 
 
 def _is_one_column(frame: Any) -> bool:

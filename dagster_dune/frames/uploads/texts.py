@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.types.decimals import SURE_DIGITS
+from dagster_dune.frames.types.decimals import SURE_DIGITS, UnfitTextError, decimals
 from dagster_dune.frames.types.equal_lengths import content_of, matrix_of, offsets_of, with_content
-from dagster_dune.frames.types.texts import PREFIX, WIDE_RANGES
-from dagster_dune.frames.uploads.schema import WIDE, is_bytes, is_text
+from dagster_dune.frames.types.texts import PREFIX, WIDE_RANGES, first_that_fails
+from dagster_dune.frames.uploads.schema import WIDE, is_bytes, is_text, number_in_arrow
 
 FIRST_DAY, LAST_DAY = -719_528, 2_932_896
 """The years 0 to 9999."""
@@ -41,7 +41,7 @@ def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
     if type_ in WIDE:
         return _wide(array, column)
     kind = "decimal" if type_.startswith("decimal") else type_
-    return _WRITERS.get(kind, _cast)(array, column)
+    return _WRITERS.get(kind, _cast)(_as_declared(array, column), column)
 
 
 def holds(texts: pa.Array, character: str) -> bool:
@@ -69,6 +69,30 @@ def _first_wrong(array: pa.Array) -> str:
         except pa.ArrowInvalid:
             return repr(value.cast(pa.binary())[0].as_py()) if is_text(array.type) else str(value[0].as_py())
     return "something"  # that is wrong with the column as a whole
+
+
+def _as_declared(array: pa.Array, column: TableColumn) -> pa.Array:
+    """Numbers for a column of another type of numbers: of that type, or as texts of decimals that fit into it."""
+    target, own = number_in_arrow(column.type), array.type
+    if target is None or not (pa.types.is_integer(own) or pa.types.is_decimal(own)):
+        return array
+    try:
+        if not pa.types.is_decimal(target):
+            return pc.cast(array, target)
+        if pa.types.is_decimal(own) and (own.precision, own.scale) == (target.precision, target.scale):
+            return array
+        texts = _decimals(array, column)
+        decimals(texts, target)
+    except UnfitTextError as error:
+        value = error.text
+    except pa.ArrowInvalid:
+        value = first_that_fails(array, target)
+    else:
+        return texts
+    raise DuneConfigurationError(
+        f"Column {column.name!r} holds {value}, which is no {column.type}.",
+        hint="Name a type that holds all of its values in types, or leave the column out of it.",
+    )
 
 
 def _cast(array: pa.Array, _: TableColumn) -> pa.Array:

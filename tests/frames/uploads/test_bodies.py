@@ -283,6 +283,11 @@ def test_uhugeint_of_duckdb_is_refused(number):
         rows_in(duckdb.sql(f"SELECT 1 AS n, {number}::UHUGEINT AS u"))
 
 
+def test_bits_of_duckdb_are_refused_since_they_come_as_its_own_bytes():
+    with pytest.raises(DuneConfigurationError, match=r"'b' is BIT, .*Cast it to VARCHAR\."):
+        rows_in(duckdb.sql("SELECT 1 AS n, '101'::BIT AS b"))
+
+
 # --- frames of classes that are derived from those of a package ---
 
 

@@ -269,6 +269,26 @@ def test_a_column_without_any_value_is_of_no_type_that_no_table_takes(type_):
         table_columns(pa.schema([("c", pa.null())]), {"c": type_})
 
 
+@pytest.mark.parametrize(
+    ("type_", "first", "later"),
+    [
+        ("decimal(38,18)", [Decimal("1.5"), None], [Decimal(10), Decimal("0.000000000000000001")]),
+        ("decimal(10,2)", [Decimal("1E+3")], [Decimal("-0.250"), Decimal(7)]),
+        ("decimal(38,18)", [7], [Decimal("0.5")]),
+        ("double", [1, None], [0.5]),
+        ("integer", [1], [Decimal("-2.0")]),
+        ("bigint", [Decimal(5)], [2**63 - 1]),
+        ("uint256", [2**200], [5]),
+    ],
+)
+def test_a_column_of_numbers_has_one_type_whatever_its_values_are(client, type_, first, later):
+    types = {"n": type_}
+    write_table(client, [{"n": value} for value in first], NAME, types=types)
+    write_table(client, [{"n": value} for value in later], NAME, types=types, mode="append")
+    read = get_result(client, run_sql(client, f"SELECT n FROM {NAME}").execution_id, uint256="decimal")
+    assert sorted(filter(None, read["n"].to_pylist())) == sorted(filter(None, first + later))
+
+
 NO_UTF8 = pa.array([None, b"caf\xe9", b"x"], pa.binary()).view(pa.string())
 TOO_MANY_DIGITS = pa.Array.from_buffers(pa.decimal128(3, 0), 2, pa.array([Decimal(5), Decimal(123456)]).buffers())
 UNDER_NULL = pa.Array.from_buffers(
@@ -288,6 +308,14 @@ UNDER_NULL = pa.Array.from_buffers(
         (pa.table({"u": ["x"]}), {"u": "int256"}, "no int256"),
         (pa.table({"u": [1.5]}), {"u": "uint256"}, "cannot be written as uint256"),
         (pa.table({"u": [1]}), {"u": "varchar"}, "It can be bigint"),
+        (pa.table({"u": [1.5]}), {"u": "bigint"}, "It can be double"),
+        (pa.table({"u": [Decimal("1.5")]}), {"u": "double"}, "cannot be written as double"),
+        (pa.table({"u": [1]}), {"u": "decimal(2,3)"}, "cannot be written as decimal"),
+        (pa.table({"u": [1, 128, 300]}), {"u": "tinyint"}, "'u' holds 128, which is no tinyint"),
+        (pa.table({"u": [None, Decimal("2.0"), Decimal("1.5")]}), {"u": "bigint"}, "'u' holds 1.5, which is no bigint"),
+        (pa.table({"u": [2**53, 2**53 + 1]}), {"u": "double"}, "'u' holds 9007199254740993, which is no double"),
+        (pa.table({"u": [Decimal("1.25")]}), {"u": "decimal(38,1)"}, r"'u' holds 1.25, which is no decimal\(38,1\)"),
+        (pa.table({"u": [1, 1000]}), {"u": "decimal(4,2)"}, r"'u' holds 1000, which is no decimal\(4,2\)"),
         (pa.table({"u": [1]}), {"v": "uint256"}, "'v', which is no column"),
         (pa.table({"at": pa.array([1], pa.timestamp("us"))}), {}, "finer than a millisecond"),
         (pa.table({"at": pa.array([4 * 10**14], pa.timestamp("ms"))}), {}, "a year that is none of 0 to 9999"),
