@@ -189,6 +189,12 @@ ASSUMPTIONS = (
         'dune.get_result(context, asset_key, wire="json")',
     ),
     Assumption(
+        "sorted-ties",
+        "rows that sort_by does not tell apart keep their order in every page",
+        "nothing",
+        "That they kept it once says nothing of the next time.",
+    ),
+    Assumption(
         "filtered-offset",
         "offsets of filtered rows count what fulfils the filter",
         "execute",

@@ -201,6 +201,7 @@ class PageRequests:
             hint="Look at what stands between this machine and Dune: a proxy may keep answers.",
         )
 
+    # Assumption: sorted-ties.
     def choice(self) -> dict[str, Any]:
         """What each request asks for beside its place."""
         options = self._options
