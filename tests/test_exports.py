@@ -27,6 +27,7 @@ from dagster_dune import (
     build_dune_export,
 )
 from dagster_dune.frames.duckdb_tables import write_duckdb
+from dagster_dune.frames.results import DuneResult, get_result
 from dagster_dune.metadata import EXECUTION_ID
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-04")
@@ -287,6 +288,27 @@ def test_what_waits_to_be_read_keeps_nothing_open(resource):
         del results, streams
         gc.collect()
     assert [str(warning.message) for warning in caught if warning.category is ResourceWarning] == []
+
+
+def test_an_op_may_return_a_result_which_is_stored_without_a_key(resource, dune, tmp_path):
+    @dg.op
+    def run() -> DuneResult:
+        return resource.run_sql("SELECT 1 AS n")
+
+    @dg.op
+    def read(result: DuneResult) -> int:
+        with pytest.raises(DuneConfigurationError, match=r"was stored.*get_result\(client, result.execution_id\)"):
+            result.read()
+        assert result.credits == result.status.execution_cost_credits > 0
+        with resource.get_client() as client:
+            return get_result(client, result.execution_id).num_rows
+
+    @dg.job(resource_defs={"io_manager": dg.FilesystemIOManager(base_dir=str(tmp_path))})
+    def job():
+        read(run())
+
+    assert job.execute_in_process().output_for_node("read") == 1
+    assert [file for file in tmp_path.rglob("*") if file.is_file() and dune.api_key.encode() in file.read_bytes()] == []
 
 
 def test_what_was_never_materialized_cannot_be_exported(resource, instance, tmp_path):

@@ -33,21 +33,25 @@ __all__ = ["DuneResult", "Log", "Waiting", "get_result", "open_reader", "run_que
 class DuneResult:
     """An execution that has completed; its rows are read when they are asked for.
 
-    It holds no connection open where it comes from a `DuneResource`: each reading has a client of its own.
+    It holds no connection open where it comes from a `DuneResource`: each reading has a client of its own. Where it is
+    stored, as what an op returns is, it is without one, and so without a key.
 
     Attributes:
         execution_id: The execution.
         credits: What it cost; None where Dune does not say.
         status: All that Dune says of it.
-        client: What it is read with, unless
+        client: What it is read with; None after it was stored. Unless
         open_client: makes a client for each reading, which closes it.
     """
 
     execution_id: str
     credits: float | None
     status: ExecutionStatus
-    client: DuneApiClient
+    client: DuneApiClient | None
     open_client: Callable[[], DuneApiClient] | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "client": None, "open_client": None}
 
     @overload
     def read(self, as_: type[FrameT], **options: Any) -> FrameT: ...
@@ -56,9 +60,19 @@ class DuneResult:
     def read(self, as_: str = ..., **options: Any) -> Any: ...
 
     def read(self, as_: Any = "arrow", **options: Any) -> Any:
-        """Read the rows; see `get_result` for what can be asked for."""
+        """Read the rows; see `get_result` for what can be asked for.
+
+        Raises:
+            DuneConfigurationError: It was stored, and has nothing to be read with.
+        """
         if self.open_client is not None:
             return get_result(self.open_client(), self.execution_id, as_=as_, closes_client=True, **options)
+        if self.client is None:
+            raise DuneConfigurationError(
+                f"The result of execution {self.execution_id} was stored, or copied, which it is without a key.",
+                hint="Read it by its id, with the get_client() of a DuneResource: "
+                "get_result(client, result.execution_id) of dagster_dune.frames.results.",
+            )
         return get_result(self.client, self.execution_id, as_=as_, **options)
 
 
