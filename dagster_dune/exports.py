@@ -77,9 +77,7 @@ def build_dune_export(
     options_from(ReadOptions, options, "reading")
     folder, shown = with_one_slash(place), without_password(place)
     kind = "parquet" if table is None else "duckdb"
-    own_key = (
-        dg.AssetKey.from_coercible(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])
-    )
+    own_key = key_of(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])
 
     @dg.asset(
         key=own_key,
@@ -105,6 +103,7 @@ def build_dune_export(
             whole = dune.export(context, upstream, target, table=table, **given)
             return dg.MaterializeResult(metadata={ROW_COUNT: whole.rows, **named})
         keys = context.partition_keys
+        _check_windows(context, upstream, partitions_def, keys)
         if table is None:
             exports = dune.export_partitions(context, upstream, place, keys, **given)
         else:  # which has one writer at a time
@@ -117,6 +116,33 @@ def build_dune_export(
         return dg.MaterializeResult(metadata=named)
 
     return export
+
+
+def _check_windows(
+    context: dg.AssetExecutionContext,
+    upstream: dg.AssetKey,
+    own: dg.PartitionsDefinition[str],
+    partition_keys: Sequence[str],
+) -> None:
+    """Refuse a partition whose key is that of another span of time of the Dune asset, such as a month's first day."""
+    try:
+        (name,) = (name for name, key in context.assets_def.keys_by_input_name.items() if key == upstream)
+        theirs = context.op_execution_context.asset_partitions_def_for_input(name)
+    except dg.DagsterError:  # an asset of another code location, or one without partitions
+        return
+    if not isinstance(own, dg.TimeWindowPartitionsDefinition) or not isinstance(
+        theirs, dg.TimeWindowPartitionsDefinition
+    ):
+        return
+    for key in partition_keys:
+        wanted, there = own.time_window_for_partition_key(key), theirs.time_window_for_partition_key(key)
+        if (wanted.start, wanted.end) != (there.start, there.end):
+            raise DuneConfigurationError(
+                f"The partition {key} of the export is from {wanted.start} to {wanted.end}, and that of "
+                f"{upstream.to_user_string()} from {there.start} to {there.end}, so that it would not hold its rows.",
+                hint="Give build_dune_export the partitions_def of the Dune asset. An asset of your own can gather "
+                "several partitions: get_result with partition_keys.",
+            )
 
 
 def _upstream(asset_key: dg.AssetKey | str | Sequence[str]) -> dg.AssetKey:

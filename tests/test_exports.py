@@ -426,6 +426,27 @@ def test_a_signature_in_a_url_is_shown_nowhere(resource, instance):
     assert not [text for text in told if "pa55" in text]
 
 
+@pytest.mark.parametrize("table", [None, "by_day"])
+def test_a_longer_partition_with_the_key_of_a_day_does_not_hold_that_day_alone(resource, instance, tmp_path, table):
+    days, key = dg.AssetKey(["dune", "by_day_2"]), "2026-01-01"
+    place = tmp_path if table is None else tmp_path / "x.duckdb"
+    assert dg.materialize([DAILY], partition_key=key, resources={"dune": resource}, instance=instance).success
+    monthly = build_dune_export(
+        days, to=place, table=table, partitions_def=dg.MonthlyPartitionsDefinition("2026-01-01")
+    )
+    later = dg.DailyPartitionsDefinition("2025-12-01")
+    daily = build_dune_export(days, key="x/daily", to=place, table=table, partitions_def=later)
+
+    def export(asset):
+        given = {"resources": {"dune": resource}, "instance": instance, "partition_key": key}
+        return dg.materialize([DAILY, asset], selection=[asset], **given)
+
+    with pytest.raises(DuneConfigurationError, match=r"by_day_2.* from 2026-01-01 .* to 2026-01-02.*partition_keys"):
+        export(monthly)
+    assert list(tmp_path.iterdir()) == []
+    assert export(daily).success
+
+
 def test_partitions_of_one_run_have_their_own_rows(dune, resource, instance, tmp_path):
     rows = "SELECT n FROM UNNEST(sequence(1, day(DATE '{{day}}'))) AS s(n)"
     dune.load_query(2, "by_day", rows, parameters=[{"key": "day", "type": "text", "value": ""}])
