@@ -175,6 +175,12 @@ ASSUMPTIONS = (
         "Matviews of other names are left out of the catalog.",
     ),
     Assumption(
+        "matview-rows",
+        "the result of a matview's refresh is the matview's rows",
+        "nothing",
+        "A refresh is charged, and changes a matview: compare get_result of one with run_sql of SELECT * FROM it.",
+    ),
+    Assumption(
         "csv-null",
         "CSV writes NULL as <nil>, an empty text as nothing",
         "execute",

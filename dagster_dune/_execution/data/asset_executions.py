@@ -124,6 +124,7 @@ class _Made:
     is_alone: bool
 
 
+# Assumption: matview-rows.
 def _made(log: Materializations, run_id: str | None, partition_key: str | None) -> _Made:
     name = log.name(partition_key)
     found = log.latest(run_id, partition_key)
