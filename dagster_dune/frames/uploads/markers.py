@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from dagster_dune._formatting import counted
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.catalog.names import name_in_sql
 from dagster_dune.errors import DuneError, DuneUploadError
@@ -45,8 +46,12 @@ class MarkedRows:
             DuneUploadError: Some are there, but not as many, or they could not be counted.
         """
         found = self._count("Nothing was appended")
-        if found == rows:
-            self._log.info("%s has the %s rows of %s already.", self._table, f"{found:,}", self._marker)
+        if found == rows > 0:
+            words = (
+                "%s has %s with the marker %r already, so that nothing was sent. What they hold was not compared: to "
+                "write other rows, replace the table, or use another marker."
+            )
+            self._log.warning(words, self._table, counted(found, "row"), self._marker)
         elif found:
             raise DuneUploadError(
                 f"{self._table} has {found:,} rows with the marker {self._marker!r}, not 0 and not the {rows:,} of the "

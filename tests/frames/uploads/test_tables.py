@@ -436,6 +436,14 @@ def test_a_marker_tells_whether_it_has_arrived(client, dune, when):
     assert (again.was_there, again.rows, count(client)) == (True, 0, 4)
 
 
+def test_as_many_other_rows_with_a_marker_that_is_there_are_told_and_not_sent(client, caplog):
+    write_table(client, [{"n": 1}], NAME, mode="append", marker="monday")
+    assert write_table(client, [{"n": 2}], NAME, mode="append", marker="monday").was_there
+    (told,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert f"{NAME} has 1 row with the marker 'monday' already, so that nothing was sent" in told
+    assert "not compared" in told
+
+
 @pytest.mark.parametrize("marker", ["null", " a", 'it, is "x"'])
 def test_a_marker_may_be_any_text_without_quotes(client, marker):
     frame = pa.table({"n": [1, 2]})
