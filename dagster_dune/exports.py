@@ -104,12 +104,7 @@ def build_dune_export(
             return dg.MaterializeResult(metadata={ROW_COUNT: whole.rows, **named})
         keys = context.partition_keys
         _check_windows(context, upstream, partitions_def, keys)
-        if table is None:
-            exports = dune.export_partitions(context, upstream, place, keys, **given)
-        else:  # which has one writer at a time
-            exports = {
-                each: dune.export(context, upstream, place, table=table, partition_key=each, **given) for each in keys
-            }
+        exports = dune.export_partitions(context, upstream, place, keys, table=table, **given)
         for partition, export in exports.items():  # metadata of the result would be that of each partition of the run
             counts = {ROW_COUNT: export.rows, PARTITION_ROW_COUNT: export.rows}
             context.add_asset_metadata(counts, own_key, partition)

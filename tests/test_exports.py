@@ -523,6 +523,31 @@ def materializations(result):
     return [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
 
 
+def test_partitions_of_a_table_are_looked_up_together(of_days, instance, tmp_path, monkeypatch):
+    _, export = of_days
+    looks, look = [], instance.get_records_for_run
+
+    def note(run_id, *positional, of_type=None, **options):
+        looks.extend([run_id] if of_type == {dg.DagsterEventType.ASSET_MATERIALIZATION} else [])
+        return look(run_id, *positional, of_type=of_type, **options)
+
+    monkeypatch.setattr(instance, "get_records_for_run", note)
+    assert export(tmp_path / "x.duckdb", table="days").success
+    assert len(looks) == len(set(looks)) > 0
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as database:
+        found = database.sql("SELECT dagster_partition, count(*) FROM days GROUP BY 1 ORDER BY 1").fetchall()
+    assert found == list(zip(DAYS.get_partition_keys(), (25, 12, 30), strict=True))
+
+
+def test_no_partition_is_written_to_a_table_where_one_was_never_made(of_days, instance, resource, tmp_path):
+    server, _ = of_days
+    event = dg.AssetMaterialization("others", partition="2026-01-01", metadata={EXECUTION_ID: server.ids[0]})
+    instance.report_runless_asset_event(event)
+    with pytest.raises(DuneResultError, match=r"2026-01-02.*never been materialized"):
+        resource.export_partitions(instance, "others", tmp_path / "x.duckdb", DAYS.get_partition_keys(), table="t")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_partitions_that_are_exported_at_once_share_what_one_may_read_at_once(of_days, tmp_path):
     server, export = of_days
     at_once, most, lock, together = [0], [0], threading.Lock(), threading.Barrier(3)

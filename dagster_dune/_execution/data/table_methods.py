@@ -93,22 +93,26 @@ class TableMethods(HasClient):
         self,
         context: ReadContext,
         asset_key: CoercibleKey,
-        folder: str | os.PathLike[str],
+        to: str | os.PathLike[str],
         partition_keys: Sequence[str],
         *,
+        table: str | None = None,
         storage_options: Mapping[str, Any] | None = None,
         own_key: CoercibleKey | None = None,
         **options: Any,
     ) -> dict[str, Export]:
-        """Write the result of each of some partitions to a Parquet file of its own, a few at once.
+        """Write the result of each of some partitions to a Parquet file of its own, or to its rows of a DuckDB table.
 
-        As many pages are read at once as for one file, so that it takes no more memory.
+        Files are written a few at once. As many pages are read at once as for one file, so that it takes no more
+        memory. A table has one writer, and each partition is a transaction.
 
         Args:
             context: The context of the asset or op that exports, an instance, or None; see `get_rows`.
             asset_key: The Dune asset.
-            folder: Where the files are to stand, named ``<partition>.parquet``: a path, or a URL that fsspec knows.
+            to: Where the files are to stand, named ``<partition>.parquet``: a path, or a URL that fsspec knows. With
+                `table` the path of the DuckDB file.
             partition_keys: The partitions.
+            table: The table, where they are to be rows of one.
             storage_options: What fsspec needs for a URL.
             own_key: As of `export`.
             options: What is read, and how; see `DuneResource.get_result`.
@@ -117,19 +121,22 @@ class TableMethods(HasClient):
             The rows and bytes that were read, by partition.
 
         Raises:
-            DuneResultError: As of `export`. The files of other partitions are whole, and stand or do not.
+            DuneResultError: As of `export`. Nothing is written where one of them was never made; of other failures, the
+                files and rows of other partitions are whole, and stand or do not.
         """
-        place_name = with_one_slash(checked_place(folder, None, storage_options))
+        place_name = checked_place(to, table, storage_options)
         chosen = options_from(ReadOptions, options, "reading")
         with place_of(context) as place:
             executions = execution_of_each(place, asset_key, partition_keys)
-        options["concurrency"] = max(1, chosen.concurrency // FILES_AT_ONCE)
 
         def write(partition: str, execution_id: str) -> Export:
-            path = f"{place_name}{quote(partition, safe='')}.parquet"
-            target = _Target(path, None, storage_options, own_key)
+            file = f"{with_one_slash(place_name)}{quote(partition, safe='')}.parquet"
+            target = _Target(file if table is None else place_name, table, storage_options, own_key)
             return self._export(context, asset_key, execution_id, partition, target, options)
 
+        if table is not None:
+            return {partition: write(partition, execution_id) for partition, execution_id in executions.items()}
+        options["concurrency"] = max(1, chosen.concurrency // FILES_AT_ONCE)
         with RequestPool(FILES_AT_ONCE, "dune-export") as pool:
             exports = pool.in_order(partial(write, *each) for each in executions.items())
             return dict(zip(executions, exports, strict=True))
