@@ -14,6 +14,7 @@ from decimal import Decimal
 from math import isfinite, isnan
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
@@ -53,7 +54,7 @@ def _without_empty_lines(column: pa.Array) -> bytes | pa.Buffer:
 
 def _for_csv(column: pa.Array) -> pa.Array:
     if pa.types.is_nested(column.type) or pa.types.is_duration(column.type) or _is_bytes(column.type):
-        texts = [None if value is None else _plain(value) for value in column.to_pylist()]
+        texts = [None if value is None else _plain(value) for value in _values_of(column)]
         return pa.array([text if isinstance(text, str | None) else json.dumps(text) for text in texts], pa.string())
     return column
 
@@ -67,10 +68,31 @@ def write_ndjson(source: Source, to: str | os.PathLike[str]) -> Export:
     names = unique_names(source.schema.names)
     with destination(to, {}) as file:
         for batch in source.batches():
-            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            rows = zip(*map(_values_of, batch.columns), strict=True)
             lines = (json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows)
             file.writelines(f"{line}\n".encode() for line in lines)
     return source.export
+
+
+def _values_of(column: pa.Array) -> list[Any]:
+    """The values of a column in Python, its reals with their own digits: Python's floats are doubles."""
+    values: list[Any] = column.to_pylist()
+    has_reals = pa.types.is_nested(column.type) or pa.types.is_float32(column.type)
+    return [_with_own_digits(value, column.type) for value in values] if has_reals else values
+
+
+def _with_own_digits(value: Any, type_: pa.DataType) -> Any:
+    if value is None:
+        return None
+    if pa.types.is_float32(type_):
+        return float(str(np.float32(value)))
+    if pa.types.is_map(type_):
+        return [(_with_own_digits(key, type_.key_type), _with_own_digits(item, type_.item_type)) for key, item in value]
+    if pa.types.is_list(type_):
+        return [_with_own_digits(item, type_.value_type) for item in value]
+    if pa.types.is_struct(type_):
+        return {field.name: _with_own_digits(value[field.name], field.type) for field in type_}
+    return value
 
 
 def _plain(value: Any) -> Any:

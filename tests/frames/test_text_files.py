@@ -1,12 +1,15 @@
 """CSV of results as its usual readers take it: no row is lost, and NULL is NULL."""
 
+import csv
+import json
+
 import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from dagster_dune.frames.text_files import write_csv
+from dagster_dune.frames.text_files import write_csv, write_ndjson
 from dagster_dune.paging.options import Export
 
 READERS = {
@@ -60,3 +63,22 @@ def test_beside_other_columns_an_empty_text_is_no_null(tmp_path):
 def test_a_file_without_rows_has_a_header(tmp_path):
     write_csv(Rows({"c": pa.array([], pa.int64())}), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == b'"c"\n'
+
+
+def test_a_real_has_the_digits_of_one_in_both_kinds_of_file(tmp_path):
+    real, nan = pa.float32(), float("nan")
+    nested = pa.struct([("list", pa.list_(real)), ("map", pa.map_(pa.string(), real)), ("double", pa.float64())])
+    rows = Rows(
+        {
+            "r": pa.array([1.1, None, nan], real),
+            "n": pa.array([{"list": [0.3, None], "map": [("k", 16777216.0)], "double": 0.1}, None, None], nested),
+        }
+    )
+    write_csv(rows, tmp_path / "out.csv")
+    write_ndjson(rows, tmp_path / "out.ndjson")
+    held = {"list": [0.3, None], "map": [["k", 16777216.0]], "double": 0.1}
+    lines = [json.loads(line) for line in (tmp_path / "out.ndjson").read_text("utf-8").splitlines()]
+    assert lines == [{"r": 1.1, "n": held}, {"r": None, "n": None}, {"r": "NaN", "n": None}]
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        first = list(csv.reader(file))[1]
+    assert (first[0], json.loads(first[1])) == ("1.1", held)
