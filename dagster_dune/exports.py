@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_dune._execution.data.asset_executions import key_of
+from dagster_dune._execution.data.charges import add_to_event
 from dagster_dune._execution.data.table_methods import checked_place, with_one_slash
 from dagster_dune._formatting import without_password
 from dagster_dune.catalog.names import TEAM_TABLE_NAME, asset_key_parts
@@ -107,7 +108,7 @@ def build_dune_export(
         exports = dune.export_partitions(context, upstream, place, keys, table=table, **given)
         for partition, export in exports.items():  # metadata of the result would be that of each partition of the run
             counts = {ROW_COUNT: export.rows, PARTITION_ROW_COUNT: export.rows}
-            context.add_asset_metadata(counts, own_key, partition)
+            add_to_event(context, counts, own_key, partition)
         return dg.MaterializeResult(metadata=named)
 
     return export

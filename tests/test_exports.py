@@ -25,6 +25,7 @@ from dagster_dune import (
     QueryPartitions,
     build_dune_assets,
     build_dune_export,
+    build_dune_upload,
 )
 from dagster_dune.frames.duckdb_tables import write_duckdb
 from dagster_dune.frames.results import DuneResult, get_result
@@ -110,6 +111,32 @@ def test_what_has_failed_or_was_cancelled_is_in_the_sum(told, resource, dune, en
     states = ["QUERY_STATE_FAILED", "QUERY_STATE_CANCELLED", "QUERY_STATE_COMPLETED"]
     assert [status.state for status in statuses] == states
     assert sql["credits"] == pytest.approx(sum(status.execution_cost_credits for status in statuses))
+
+
+def test_a_test_may_call_an_asset_like_a_function(resource, instance, tmp_path):
+    days, key = dg.AssetKey(["dune", "by_day_2"]), "2026-01-02"
+    given = {"resources": {"dune": resource}, "instance": instance}
+    assert dg.materialize([DAILY], partition_key=key, **given).success
+    assert dg.materialize([ASSETS], **given).success
+
+    @dg.asset(partitions_def=DAYS)
+    def reader(context: dg.AssetExecutionContext, dune: DuneResource) -> list:
+        read = dune.get_result(context, days, "arrow", partition_key=context.partition_key)
+        return [read.num_rows, dune.run_sql("SELECT 7 AS n", as_="arrow", context=context)["n"][0].as_py()]
+
+    @build_dune_upload("dune.acme.labels", mode="append", partitions_def=DAYS)
+    def labels(context):
+        return [{"day": context.partition_key}]
+
+    def context(**options):
+        return dg.build_asset_context(partition_key=key, instance=instance, **options)
+
+    assert reader(context(), dune=resource) == [1, 7]
+    assert labels(context(), dune=resource).metadata["dagster/partition_row_count"] == 1
+    build_dune_export(days, to=tmp_path, partitions_def=DAYS)(context(resources={"dune": resource}))
+    whole = dg.build_asset_context(resources={"dune": resource}, instance=instance)
+    assert build_dune_export(NUMBERS, to=tmp_path)(whole).metadata["dagster/row_count"] == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{key}.parquet", "numbers_1_parquet.parquet"]
 
 
 def test_one_call_is_told_once(told, resource):

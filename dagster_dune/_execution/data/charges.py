@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -39,7 +40,15 @@ def add_metadata(context: ReadContext, metadata: Mapping[str, Any], partition_ke
         sums = _sums.setdefault(context, {})
         sums.update({key: _sum(sums.get(key, {}), figures.value) for key, figures in metadata.items()})
         told = {key: dg.MetadataValue.json(sums[key]) for key in metadata}
-        context.add_asset_metadata(told, next(iter(keys)), partition_key if partition_key in made else None)
+        add_to_event(context, told, next(iter(keys)), partition_key if partition_key in made else None)
+
+
+def add_to_event(
+    context: dg.AssetExecutionContext, metadata: Mapping[str, Any], key: dg.AssetKey, partition_key: str | None
+) -> None:
+    """Add metadata to the event of an asset, or of one of its partitions; a test that calls it has no event."""
+    with suppress(AttributeError):  # of the context that Dagster makes for an asset that is called like a function
+        context.add_asset_metadata(metadata, key, partition_key)
 
 
 def _partitions_of(context: dg.AssetExecutionContext, partition_key: str | None) -> Sequence[str]:
