@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from numbers import Integral, Number
 from typing import Any
 
@@ -62,7 +63,10 @@ def table_of_pandas(frame: Any) -> pa.Table:
     for place, name in enumerate(frame.columns):
         column = frame.iloc[:, place]
         _check_objects(str(name), column)
-        if column.dtype == object and (type_ := _wide_type(column.dropna())):
+        if column.dtype == object and _has_both(column):
+            frame = frame.copy(deep=False)
+            frame.isetitem(place, type(column)(_as_decimals(column), column.index, dtype=object))
+        elif column.dtype == object and (type_ := _wide_type(column.dropna())):
             wide[place] = _wide_column(
                 str(name), type_, [None if gone else n for n, gone in zip(column, column.isna(), strict=True)]
             )
@@ -96,13 +100,23 @@ def _column_of(name: str, values: Sequence[object]) -> tuple[pa.Field, pa.Array]
     if type_ := _wide_type([value for value in values if value is not None]):
         return _wide_column(name, type_, values)
     try:
-        array = pa.array(values)
+        array = pa.array(_as_decimals(values) if _has_both(values) else values)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise DuneConfigurationError(
             f"Column {name!r} of the list cannot be read as one type: {error}.",
             hint="Cast its values to the type that all of them have, such as text.",
         ) from error
     return pa.field(name, array.type), array
+
+
+def _has_both(values: Iterable[object]) -> bool:
+    """Whether whole numbers stand among decimals, of which Arrow counts the digits of the first value alone."""
+    types = set(map(type, values))
+    return any(issubclass(type_, Decimal) for type_ in types) and any(issubclass(type_, Integral) for type_ in types)
+
+
+def _as_decimals(values: Iterable[object]) -> list[object]:
+    return [Decimal(int(value)) if isinstance(value, Integral) else value for value in values]
 
 
 def _wide_type(values: Any) -> str | None:

@@ -91,6 +91,14 @@ def test_whole_numbers_of_more_than_64_bits_are_wide_ones(make, values, type_):
     assert slice_.column(0).to_pylist() == [None if value is None else str(value) for value in values]
 
 
+@pytest.mark.parametrize("make", [in_a_list, in_pandas])
+@pytest.mark.parametrize("values", [[Decimal("-0.250"), 0, None, 7], [1000, Decimal("0.5"), np.int64(2)]])
+def test_whole_numbers_among_decimals_are_decimals(make, values):
+    rows = rows_in(make(values))
+    (slice_,) = rows.slices(["a"])
+    assert slice_.column(0).to_pylist() == [None if value is None else Decimal(str(value)) for value in values]
+
+
 def test_a_wide_number_beside_other_columns_and_an_index_keeps_its_place():
     frame = pd.DataFrame({"x": ["a"], "n": np.array([2**200], dtype=object), "y": [1.5]}, index=pd.Index([7], name="i"))
     kept = frame.copy()
