@@ -105,7 +105,7 @@ class DuneIOManager(dg.ConfigurableIOManager):
         with place_of(context) as place:
             executions = executions_of(place, context.asset_key, partition_keys=partitions)
 
-        def tell(metadata: dict[str, Any]) -> None:
+        def add(metadata: dict[str, Any]) -> None:
             # Dagster notes it for the event of the input, and then has no observation that is of several partitions.
             has_several = partitions is not None and len(partitions) != 1
             with suppress(Exception) if has_several else nullcontext():
@@ -113,11 +113,11 @@ class DuneIOManager(dg.ConfigurableIOManager):
 
         def begin(rows: int | None, bytes_: int | None) -> None:
             if target.is_stream:  # whose end comes after Dagster has told the event of the input
-                tell(expected_export_metadata(name, executions, rows, bytes_))
+                add(expected_export_metadata(name, executions, rows, bytes_))
 
         def end(export: Export) -> None:
             if not target.is_stream:
-                tell(export_metadata(name, executions, export.rows, export.bytes))
+                add(export_metadata(name, executions, export.rows, export.bytes))
 
         return get_result(
             self.dune.get_client(),

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.frames.extras import needed
-from dagster_dune.frames.leftovers import can_be_written, is_left
-from dagster_dune.frames.object_stores import whole_object
+from dagster_dune.frames.leftovers import can_be_written, is_abandoned
+from dagster_dune.frames.object_stores import atomic_object
 from dagster_dune.frames.targets import unique_names
 from dagster_dune.paging.options import Export
 
@@ -171,7 +171,7 @@ def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) 
     """
     text = os.fspath(to)
     if "://" not in text:
-        return whole_file(local_path(text))
+        return atomic_file(local_path(text))
     fsspec = needed("fsspec", "dataframe")
     try:
         file_system, path = fsspec.core.url_to_fs(text, skip_instance_cache=True, **storage_options)
@@ -186,13 +186,13 @@ def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) 
             hint="Check the URL, storage_options, and that the file system can be reached from here.",
         ) from error
     protocols = [file_system.protocol] if isinstance(file_system.protocol, str) else file_system.protocol
-    return whole_file(Path(path)) if "file" in protocols else _named_object(file_system, path)
+    return atomic_file(Path(path)) if "file" in protocols else _named_object(file_system, path)
 
 
 @contextmanager
 def _named_object(file_system: Any, path: str) -> Iterator[Any]:
     try:
-        with whole_object(file_system, path) as file:
+        with atomic_object(file_system, path) as file:
             yield file
     except DuneError:
         raise
@@ -201,7 +201,7 @@ def _named_object(file_system: Any, path: str) -> Iterator[Any]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file beside its name, and move it there when all is written; what a killed writer left is removed.
 
     Args:
@@ -270,7 +270,7 @@ def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
 def _remove_leftovers(path: Path) -> None:
     for part in path.parent.glob(f".{_escaped(path.name)}.????????{_PART}"):
         with suppress(OSError), part.open("rb+") as file:
-            if is_left(part, file):
+            if is_abandoned(part, file):
                 part.unlink()
 
 

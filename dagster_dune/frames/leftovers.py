@@ -34,7 +34,7 @@ def can_be_written(file: IO[bytes]) -> bool:
     return _lock(file) is not False
 
 
-def is_left(path: Path, file: IO[bytes]) -> bool:
+def is_abandoned(path: Path, file: IO[bytes]) -> bool:
     """Whether the writer of a file is gone; without locks, whether the file is a day old.
 
     Args:
@@ -73,7 +73,7 @@ def temporary_folder() -> Iterator[Path]:
         DuneConfigurationError: No folder can be made there.
     """
     try:
-        _remove_left_folders(Path(tempfile.gettempdir()))
+        _remove_abandoned_folders(Path(tempfile.gettempdir()))
         folder, lock = _new_folder()
     except OSError as error:
         raise DuneConfigurationError(
@@ -97,7 +97,7 @@ def _new_folder() -> tuple[Path, IO[bytes]]:
         lock.close()
 
 
-def _remove_left_folders(parent: Path) -> None:
+def _remove_abandoned_folders(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
         lock = folder / _LOCK
         with suppress(OSError):  # that of another user, or gone meanwhile
@@ -106,5 +106,5 @@ def _remove_left_folders(parent: Path) -> None:
                     shutil.rmtree(folder)
                 continue
             with lock.open("rb+") as file:
-                if is_left(lock, file):
+                if is_abandoned(lock, file):
                     shutil.rmtree(folder)

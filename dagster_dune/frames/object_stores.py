@@ -13,7 +13,7 @@ from dagster_dune.frames.leftovers import temporary_folder
 
 
 @contextmanager
-def whole_object(file_system: Any, path: str) -> Iterator[Any]:
+def atomic_object(file_system: Any, path: str) -> Iterator[Any]:
     """Write an object that exists once it is complete.
 
     In a transaction, fsspec holds the completion back, where the files of the file system can. Others complete what

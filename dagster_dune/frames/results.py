@@ -127,12 +127,12 @@ def get_result(
         if on_begin:
             on_begin(expected, size)
         until = stack.pop_all()
-    batches = _told(reader, log, on_export, until)
+    batches = _logged(reader, log, on_export, until)
     weakref.finalize(batches, until.close)  # a stream may never be read
     return target.build(reader.schema, batches)
 
 
-def _told(
+def _logged(
     reader: ResultReader | ResultReaders, log: Log, on_export: Callable[[Export], None] | None, until: ExitStack
 ) -> Iterator[pa.RecordBatch]:
     """Read the rows, and tell how much they were; what they need is closed after the last one."""

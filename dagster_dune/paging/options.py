@@ -75,13 +75,13 @@ def check_choices(uint256: Uint256 | Mapping[str, Uint256], timestamps: Timestam
     """
     if isinstance(uint256, Mapping):
         for word in uint256.values():
-            _check_word("uint256", word, Uint256, " for a column")
+            _check_choice("uint256", word, Uint256, " for a column")
     else:
-        _check_word("uint256", uint256, Uint256)
-    _check_word("timestamps", timestamps, Timestamps)
+        _check_choice("uint256", uint256, Uint256)
+    _check_choice("timestamps", timestamps, Timestamps)
 
 
-def _check_word(option: str, word: object, allowed: Any, where: str = "") -> None:
+def _check_choice(option: str, word: object, allowed: Any, where: str = "") -> None:
     if word not in get_args(allowed):
         raise DuneConfigurationError(f"{option}={word!r}{where} is none of {', '.join(get_args(allowed))}.")
 
@@ -210,7 +210,7 @@ class ReadOptions:
             if number is not None and number < 1:
                 raise DuneConfigurationError(f"{name} must be at least 1, not {number}.")
         object.__setattr__(self, "columns", _names(self.columns))
-        _check_word("wire", self.wire, Wire)
+        _check_choice("wire", self.wire, Wire)
         check_choices(self.uint256, self.timestamps)
 
 

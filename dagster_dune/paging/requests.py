@@ -60,9 +60,9 @@ def envelope_of(page: object) -> Envelope:
     result = page.get("result") if isinstance(page, dict) else None
     rows = result.get("rows") if isinstance(result, dict) else None
     if not isinstance(page, dict) or not isinstance(result, dict) or not isinstance(rows, list | None):
-        told = page.get("execution_id") if isinstance(page, dict) else None
+        found = page.get("execution_id") if isinstance(page, dict) else None
         raise DuneResultError(
-            f"A page of {f'execution {told}' if told else 'the result'} came without rows.", hint=EXPIRY_HINT
+            f"A page of {f'execution {found}' if found else 'the result'} came without rows.", hint=EXPIRY_HINT
         )
     following = page.get("next_offset")
     if following is not None and _whole(following) is None:

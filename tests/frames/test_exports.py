@@ -117,9 +117,9 @@ def test_leftovers_of_killed_writers_are_removed_and_those_of_others_are_not(sou
     other = tmp_path / ".other.parquet.0a1b2c3d.part"
     for path in (dead, other):
         path.write_bytes(b"half")
-    with exports.whole_file(tmp_path / "out.parquet") as file:
+    with exports.atomic_file(tmp_path / "out.parquet") as file:
         file.write(b"1")
-        with exports.whole_file(tmp_path / "out.parquet") as second:  # the first still writes
+        with exports.atomic_file(tmp_path / "out.parquet") as second:  # the first still writes
             second.write(b"2")
         assert (tmp_path / "out.parquet").read_bytes() == b"2"
     assert (tmp_path / "out.parquet").read_bytes() == b"1"

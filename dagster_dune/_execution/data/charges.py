@@ -39,8 +39,8 @@ def add_metadata(context: ReadContext, metadata: Mapping[str, Any], partition_ke
         # Dagster replaces what a key has, and does not tell what that was.
         sums = _sums.setdefault(context, {})
         sums.update({key: _sum(sums.get(key, {}), figures.value) for key, figures in metadata.items()})
-        told = {key: dg.MetadataValue.json(sums[key]) for key in metadata}
-        add_to_event(context, told, next(iter(keys)), partition_key if partition_key in made else None)
+        summed = {key: dg.MetadataValue.json(sums[key]) for key in metadata}
+        add_to_event(context, summed, next(iter(keys)), partition_key if partition_key in made else None)
 
 
 def add_to_event(

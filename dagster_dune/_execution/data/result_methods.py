@@ -140,11 +140,11 @@ class ResultMethods(HasClient):
             executions = executions_of(place, asset_key, partition_key, partition_keys)
         name = key_of(asset_key).to_user_string()
 
-        def tell(export: Export) -> None:
+        def report(export: Export) -> None:
             add_metadata(context, export_metadata(name, executions, export.rows, export.bytes))
 
         client, log = self.get_client(), log_of(context)
-        return get_result(client, executions, as_=as_, log=log, on_export=tell, closes_client=True, **options)
+        return get_result(client, executions, as_=as_, log=log, on_export=report, closes_client=True, **options)
 
     @overload
     def run_query(

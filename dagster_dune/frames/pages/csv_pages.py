@@ -49,7 +49,7 @@ def read_csv(
     pieces: Iterable[bytes],
     columns: Sequence[Column],
     parse: Run = _at_once,
-    room: bytearray | None = None,
+    buffer: bytearray | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Read a page in CSV; its header must name the columns.
 
@@ -57,8 +57,8 @@ def read_csv(
         pieces: Its bytes, cut anywhere.
         columns: The columns that it must have.
         parse: Makes a block a batch, such as in another thread.
-        room: Memory that blocks are gathered in, of `room_for_blocks`, which nobody else uses meanwhile: fresh memory
-            costs more than what is done with it here.
+        buffer: Memory to gather blocks in, from `new_block_buffer`, which nobody else uses meanwhile; its own if None.
+            Touching fresh memory costs more time than the copying does.
 
     Yields:
         Its rows, a batch for each block; none where it has no rows.
@@ -68,7 +68,7 @@ def read_csv(
     """
     schema = arrow_schema(columns)
     places: list[int] | None = None
-    for block in _blocks(pieces, room_for_blocks() if room is None else room):
+    for block in _blocks(pieces, new_block_buffer() if buffer is None else buffer):
         start = 0
         if places is None:
             start = _end_of_header(block)
@@ -80,7 +80,7 @@ def read_csv(
     parse(pa.default_memory_pool().release_unused)  # what its thread has freed, which allocators would keep
 
 
-def room_for_blocks() -> bytearray:
+def new_block_buffer() -> bytearray:
     """Memory for blocks that are not unusually large."""
     return bytearray(BLOCK_BYTES + BLOCK_BYTES // 4)
 
@@ -94,26 +94,26 @@ def _rows(
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _blocks(pieces: Iterable[bytes], room: bytearray) -> Iterator[Block]:
+def _blocks(pieces: Iterable[bytes], buffer: bytearray) -> Iterator[Block]:
     """Cut a page into blocks of whole rows; each is overwritten when the next one is asked for."""
-    view, length, wanted = memoryview(room), 0, BLOCK_BYTES
+    view, length, wanted = memoryview(buffer), 0, BLOCK_BYTES
     for piece in pieces:
-        if length + len(piece) > len(room):
-            room = bytearray(2 * (length + len(piece)))
-            room[:length] = view[:length]
-            view = memoryview(room)
+        if length + len(piece) > len(buffer):
+            buffer = bytearray(2 * (length + len(piece)))
+            buffer[:length] = view[:length]
+            view = memoryview(buffer)
         view[length : length + len(piece)] = piece
         length += len(piece)
         if length < wanted:
             continue
-        block = _whole_rows(room, length)
+        block = _whole_rows(buffer, length)
         wanted = BLOCK_BYTES if block.end else 2 * length
         if block.end:
             yield block
             view[: length - block.end] = view[block.end : length]
             length -= block.end
     if length:
-        yield Block(room, length, _quotes(room, 0, length))
+        yield Block(buffer, length, _quotes(buffer, 0, length))
 
 
 def _whole_rows(text: bytearray, length: int) -> Block:

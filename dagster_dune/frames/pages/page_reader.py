@@ -85,7 +85,7 @@ class PageReader:
         def parse(stream: CsvStream) -> tuple[list[pa.RecordBatch], CsvStream]:
             self._requests.check_address(stream.next_uri)
             batches = []
-            for batch in read_csv(stream, self._columns, partial(self._parse, offset), self._threads.room):
+            for batch in read_csv(stream, self._columns, partial(self._parse, offset), self._threads.buffer):
                 self._doubtful([batch])  # the answer comes while the rest of the page does
                 batches.append(batch)
             if len(batches) > 1 and sum(batch.nbytes for batch in batches) <= JOINED_BYTES:

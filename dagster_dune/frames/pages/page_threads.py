@@ -6,7 +6,7 @@ import threading
 from contextlib import ExitStack
 
 from dagster_dune.api.pool import RequestPool
-from dagster_dune.frames.pages.csv_pages import room_for_blocks
+from dagster_dune.frames.pages.csv_pages import new_block_buffer
 from dagster_dune.frames.pages.parser_thread import ParserThread
 
 QUESTIONS = 8
@@ -26,18 +26,18 @@ class PageThreads:
         self.parser = ParserThread()
         self._ends.callback(self.parser.close)
         self.asker = self._ends.enter_context(RequestPool(QUESTIONS, "dune-asker"))
-        self._rooms = threading.local()
+        self._local = threading.local()
 
     def __enter__(self) -> PageThreads:
         return self
 
     @property
-    def room(self) -> bytearray:
+    def buffer(self) -> bytearray:
         """Memory for the blocks of a page that the calling thread receives."""
-        if not hasattr(self._rooms, "room"):
-            self._rooms.room = room_for_blocks()
-        room: bytearray = self._rooms.room
-        return room
+        if not hasattr(self._local, "buffer"):
+            self._local.buffer = new_block_buffer()
+        buffer: bytearray = self._local.buffer
+        return buffer
 
     def __exit__(self, *_: object) -> None:
         self._ends.close()

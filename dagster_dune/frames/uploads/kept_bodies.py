@@ -103,13 +103,13 @@ def _lines(
     rows: Rows, columns: list[TableColumn], options: WriteOptions, format_: ContentType, with_nulls: set[str]
 ) -> Generator[Lines]:
     """Write the rows slice by slice, a few at once, in their order; tell which columns have no value somewhere."""
-    room = options.max_request_bytes - len(header(columns, format_))
+    max_bytes = options.max_request_bytes - len(header(columns, format_))
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="dune-bodies") as pool:
         coming = deque[Future[list[Lines]]]()
         try:
             for slice_ in rows.slices(rows.schema.names):
                 with_nulls |= {name for name in slice_.schema.names if slice_.column(name).null_count}
-                coming.append(pool.submit(_written, slice_, columns, options.marker, format_, room))
+                coming.append(pool.submit(_written, slice_, columns, options.marker, format_, max_bytes))
                 if len(coming) > WRITERS:
                     yield from coming.popleft().result()
             while coming:
@@ -120,7 +120,7 @@ def _lines(
 
 
 def _written(
-    rows: pa.RecordBatch, columns: list[TableColumn], marker: str | None, format_: ContentType, room: int
+    rows: pa.RecordBatch, columns: list[TableColumn], marker: str | None, format_: ContentType, max_bytes: int
 ) -> list[Lines]:
     """Write some rows, by halves where they are more than a request takes, or than Arrow has in one array."""
     arrays = list(rows.columns)
@@ -133,10 +133,10 @@ def _written(
         if rows.num_rows == 1:
             raise
     else:
-        if len(lines) <= room or rows.num_rows == 1:
+        if len(lines) <= max_bytes or rows.num_rows == 1:
             return [(lines, rows.num_rows)]
     half = rows.num_rows // 2
     return [
-        *_written(rows.slice(0, half), columns, marker, format_, room),
-        *_written(rows.slice(half), columns, marker, format_, room),
+        *_written(rows.slice(0, half), columns, marker, format_, max_bytes),
+        *_written(rows.slice(half), columns, marker, format_, max_bytes),
     ]

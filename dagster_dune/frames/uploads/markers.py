@@ -15,15 +15,15 @@ LONGEST_PAUSE = 30.0
 
 
 class MarkedRows:
-    """The rows of a table that carry a marker. Each look is a query, which is charged for.
+    """The rows of a table that carry a marker. Each count of them is a query, which is charged for.
 
     Args:
         client: A client of Dune's API.
         table: The full name of the table.
         column: The column that holds the marker.
         marker: The marker.
-        log: Where looks are told.
-        budget: Where looks are counted, and what ends them.
+        log: The logger that each count is reported to.
+        budget: The credits of the write, which the price of each count is added to and which may forbid another one.
     """
 
     def __init__(
@@ -113,16 +113,16 @@ class MarkedRows:
             state: What is known of the table, for the error of a look that fails.
         """
         budget = self._budget
-        if budget.is_passed_by(budget.look):
+        if budget.is_passed_by(budget.count_price):
             why = (
                 f"{budget.spent:g} credits are spent of max_credits={budget.most:g}, what is still to be sent costs "
-                f"{budget.reserved:g}, and a look costs {budget.look:g}."
+                f"{budget.reserved:g}, and a look costs {budget.count_price:g}."
             )
             raise self._not_counted(state, why)
         sql = f"SELECT count(*) AS n FROM {name_in_sql(self._table)} WHERE {self._column} = '{self._marker}'"  # noqa: S608 - checked by us
         try:
             result = run_sql(self._client, sql, log=self._log)
-            budget.add_look(result.credits)
+            budget.add_count(result.credits)
             return int(get_result(self._client, result.execution_id, log=self._log).column("n")[0].as_py())
         except DuneError as error:
             raise self._not_counted(state, str(error)) from error
@@ -130,5 +130,6 @@ class MarkedRows:
     def _not_counted(self, state: str, why: str) -> DuneUploadError:
         return DuneUploadError(
             f"The rows of {self._table} with the marker {self._marker!r} could not be counted. {state}: {why}",
-            hint="Append the same rows again with the same marker: what is there is counted first." + self._budget.told,
+            hint="Append the same rows again with the same marker: what is there is counted first."
+            + self._budget.spent_sentence,
         )

@@ -54,7 +54,7 @@ class RemoteTable:
         self._is_private = options.is_private
         self.is_new = False
 
-    def look(self) -> None:
+    def inspect(self) -> None:
         """Find out what is there, and check that the rows may go in. Nothing is charged.
 
         Raises:
@@ -126,11 +126,11 @@ class RemoteTable:
         again = "replaces everything" if self._options.mode == "replace" else "would append the rows that are in again"
         return DuneUploadError(
             f"{self._name} is not whole. {state}: {error}",
-            hint=f"Writing it again {again}.{self._budget.told}",
+            hint=f"Writing it again {again}.{self._budget.spent_sentence}",
         )
 
     @contextmanager
-    def told_if_interrupted(self, state: str) -> Iterator[None]:
+    def logging_state_on_interrupt(self, state: str) -> Iterator[None]:
         """Say what is there where it is no error of ours that ends a step, such as Dagster's termination."""
         try:
             yield
@@ -181,7 +181,7 @@ class RemoteTable:
 
     def _delete(self) -> None:
         try:
-            with self.told_if_interrupted("Whether it is deleted is not known."):
+            with self.logging_state_on_interrupt("Whether it is deleted is not known."):
                 self._client.delete_upload(self._team, self._table, answer_seconds=self._options.settle_seconds)
         except DuneNotFoundError:  # by a request whose answer was lost, or by somebody else
             self._log.info("%s was deleted already.", self._name)
@@ -196,7 +196,7 @@ class RemoteTable:
         if self._there is not None:
             unknown = "The old table is deleted, and whether the new one was created is not known"
         try:
-            with self.told_if_interrupted(f"{unknown}."):
+            with self.logging_state_on_interrupt(f"{unknown}."):
                 created = self._client.create_upload(
                     self._team, self._table, self._columns, is_private=self._is_private
                 )
@@ -243,7 +243,7 @@ class RemoteTable:
     def _clear(self) -> None:
         unknown = "Whether its old rows are gone is not known"
         try:
-            with self.told_if_interrupted(f"{unknown}."):
+            with self.logging_state_on_interrupt(f"{unknown}."):
                 self._client.clear_upload(self._team, self._table, answer_seconds=self._options.settle_seconds)
         except DuneApiError as error:
             raise self.half_done(error, unknown) from error

@@ -79,9 +79,9 @@ def _check_names(names: Sequence[str]) -> None:
 def _type_of(field: pa.Field, wanted: str | None) -> str:
     type_ = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     natural = _natural(type_)
-    told = parse_type((field.metadata or {}).get(TYPE_KEY, b"").decode()).name
+    declared = parse_type((field.metadata or {}).get(TYPE_KEY, b"").decode()).name
     if wanted is None:
-        wanted = told if told in WIDE and _can_be_wide(type_) else natural
+        wanted = declared if declared in WIDE and _can_be_wide(type_) else natural
     if wanted is None:
         raise DuneConfigurationError(
             f"Column {field.name!r} is {type_}, which no table on Dune takes.", hint=_advice(field.name, type_)

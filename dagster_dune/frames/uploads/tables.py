@@ -34,36 +34,36 @@ __all__ = ["TableWritten", "WriteOptions", "write_table"]
 
 
 class Exclusion(Protocol):
-    """What keeps writes of one table apart, where there is somebody who knows of the others."""
+    """Mutual exclusion of the writes of one table."""
 
     def begin(self) -> bool:
-        """Wait until no other write can come between; return whether it has waited."""
+        """Wait until no other write may overlap this one; return whether it has waited."""
 
     def go_on(self) -> None:
-        """Another request that inserts rows is about to be sent."""
+        """Note that another request that inserts rows is about to be sent."""
 
     def end(self) -> None:
-        """Nothing of this write can come any more."""
+        """Note that Dune cannot carry out any request of this write any more."""
 
     def leave(self) -> None:
-        """This write goes no further, and something of it may yet come."""
+        """Note that this write has stopped, and that Dune may still carry out a request of it."""
 
 
 class NoExclusion:
-    """Where nobody knows of other writes, as in a script."""
+    """Excludes nothing: a script knows of no other writes."""
 
     def begin(self) -> bool:
-        """There are none."""
+        """Begin at once."""
         return False
 
     def go_on(self) -> None:
-        """Nobody wants to know."""
+        """Note nothing."""
 
     def end(self) -> None:
-        """Nobody waits."""
+        """Note nothing."""
 
     def leave(self) -> None:
-        """Nobody waits."""
+        """Note nothing."""
 
 
 def write_table(
@@ -137,7 +137,7 @@ class _Writer:
         self._budget = CreditBudget(options.max_credits)
         self._budget.reserved = sum(price_of(body.bytes) for body in self._bodies)
         self._rows = sum(body.rows for body in self._bodies)
-        self._may_come = False
+        self._may_arrive = False
         self._exclusion: Exclusion = NoExclusion()
         self._table = RemoteTable(client, name, columns, bodies.with_nulls, options, log, self._budget)
         marker = options.marker
@@ -149,13 +149,13 @@ class _Writer:
         """Write, with no other write between."""
         self._exclusion = exclusion
         self._check_credits(0.0)
-        self._look()
+        self._inspect()
         try:
             if exclusion.begin():
-                self._look()
+                self._inspect()
             written = self._run()
         except BaseException as error:
-            has_ended = not self._may_come or (isinstance(error, DuneError) and not _may_yet_come(error))
+            has_ended = not self._may_arrive or (isinstance(error, DuneError) and not _may_still_arrive(error))
             (exclusion.end if has_ended else exclusion.leave)()
             raise
         exclusion.end()
@@ -165,16 +165,16 @@ class _Writer:
         if self._marked and not self._table.is_new:
             if self._marked.are_there(self._rows):
                 return TableWritten(self._name, credits=self._budget.spent, was_there=True)
-            self._look()  # counting takes a while, in which somebody may have made another table of it
-        self._may_come = True
+            self._inspect()  # counting takes a while, in which somebody may have made another table of it
+        self._may_arrive = True
         may_have_rows = self._table.prepare()
         if self._marked and may_have_rows:
             if self._marked.are_there(self._rows):
                 return TableWritten(self._name, credits=self._budget.spent, was_there=True)
-            self._check_after_look(0, 0)
+            self._check_after_count(0, 0)
         for number, body in enumerate(self._bodies):
             self._insert(number, body)
-        self._may_come = False
+        self._may_arrive = False
         if self._marked:
             self._marked.check(self._rows)
         sent = sum(body.bytes for body in self._bodies)
@@ -183,13 +183,13 @@ class _Writer:
 
     # --- before the first change ---
 
-    def _look(self) -> None:
-        self._table.look()
+    def _inspect(self) -> None:
+        self._table.inspect()
         self._check_credits(CREATION_CREDITS if self._table.is_new else 0.0)
 
     def _check_credits(self, creation: float) -> None:
         """Check the price of all that is still to come, as far as it is known."""
-        price = creation + (self._budget.look if self._marked else 0.0)
+        price = creation + (self._budget.count_price if self._marked else 0.0)
         if self._budget.is_passed_by(price):
             looks = f" Looking for the marker has cost {self._budget.spent:g}." if self._budget.spent else ""
             whole = self._budget.spent + self._budget.reserved + price
@@ -206,11 +206,11 @@ class _Writer:
         unknown = f"whether the next {body.rows:,} are there is not known, since it was interrupted"
         self._go_on(number, before)
         try:
-            with self._table.told_if_interrupted(f"{self._so_far(number, before)}; {unknown}."):
+            with self._table.logging_state_on_interrupt(f"{self._so_far(number, before)}; {unknown}."):
                 self._send(body)
         except AmbiguousSubmission as error:
             if self._marked is None:
-                raise self._lost(number, before, body, error) from error
+                raise self._without_answer(number, before, body, error) from error
             if self._marked.have_arrived(before, body.rows, error, self._options.settle_seconds):
                 self._count(body)
             else:
@@ -226,16 +226,16 @@ class _Writer:
 
     def _send_again(self, number: int, before: int, body: Body) -> None:
         self._go_on(number, before)
-        self._check_after_look(number, before)
+        self._check_after_count(number, before)
         try:
             self._send(body)
         except DuneApiError as error:
-            raise self._lost(number, before, body, error) from error
+            raise self._without_answer(number, before, body, error) from error
 
-    def _check_after_look(self, number: int, before: int) -> None:
-        """Check that rows may still be sent after a look for the marker, which took its time and its price."""
+    def _check_after_count(self, number: int, before: int) -> None:
+        """Check that rows may still be sent after a count of the marked rows, which has taken time and credits."""
         try:
-            if self._budget.is_passed_by(self._budget.look):
+            if self._budget.is_passed_by(self._budget.count_price):
                 raise DuneUploadError(f"max_credits={self._budget.most:g} would be passed.")
             self._table.check_unchanged()
         except DuneError as error:
@@ -265,7 +265,7 @@ class _Writer:
             f"The table {state}, and {before:,} of {self._rows:,} rows are in ({number} of {len(self._bodies)} inserts)"
         )
 
-    def _lost(self, number: int, before: int, body: Body, error: DuneError) -> DuneUploadError:
+    def _without_answer(self, number: int, before: int, body: Body, error: DuneError) -> DuneUploadError:
         wait = f"wait {self._options.settle_seconds:g} s, so that it cannot arrive late"
         how = (
             f"Before you replace the table again, {wait}."
@@ -275,17 +275,17 @@ class _Writer:
         return DuneUploadError(
             f"{self._so_far(number, before)}; whether the next {body.rows:,} are in {self._name} is not known, so they "
             f"were not sent again: {error}",
-            hint=how + self._budget.told,
+            hint=how + self._budget.spent_sentence,
         )
 
 
-def _may_yet_come(error: BaseException | None) -> bool:
-    """Whether a request may be carried out after the error that it ended in: it got no answer, or none of Dune's.
+def _may_still_arrive(error: BaseException | None) -> bool:
+    """Whether Dune may still carry out a request that ended in this error: it got no answer, or not one of Dune's own.
 
-    What a gateway answers in its stead says nothing, whatever its status.
+    The answer of a gateway says nothing about that, whatever its status.
     """
     if error is None:
         return False
     if isinstance(error, (AmbiguousSubmission, DuneConnectionError, DuneServerError)):
         return True
-    return _may_yet_come(error.__cause__ or error.__context__)
+    return _may_still_arrive(error.__cause__ or error.__context__)
