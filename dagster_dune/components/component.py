@@ -406,17 +406,29 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         """The other components of the project.
 
         Raises:
-            DuneConfigurationError: One has the same name.
+            DuneConfigurationError: One has the same name, or another resource of the same key.
         """
         others = [other for other in siblings(context, DuneComponent) if other is not self]
-        for other in (other for other in others if other._op_name == self._op_name):
-            place = other._written.place() if other._written else ""
+        for other in others:
             with self._written.located_at() if self._written else nullcontext():
-                raise DuneConfigurationError(
-                    f"Two DuneComponents are named {self._op_name!r}{place and ', the other in '}{place}.",
-                    hint="Set name in the attributes of one of them.",
-                )
+                self._check_beside(other)
         return others
+
+    def _check_beside(self, other: "DuneComponent") -> None:
+        place = other._written.place() if other._written else ""
+        the_other = f", the other in {place}" if place else ""
+        if other._op_name == self._op_name:
+            raise DuneConfigurationError(
+                f"Two DuneComponents are named {self._op_name!r}{the_other}.",
+                hint="Set name in the attributes of one of them.",
+            )
+        resources = [found for found in (self.resource, other.resource) if found is not None]
+        if self.resource_key == other.resource_key and any(found is not resources[0] for found in resources):
+            raise DuneConfigurationError(
+                f"Two DuneComponents have different resources of the key {self.resource_key!r}{the_other}.",
+                hint="Write the same resource in both, or resource: null in one, which then has that of the other; for "
+                "another account, set another resource_key.",
+            )
 
     @property
     def _op_options(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator, Set
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import dagster as dg
 from dagster.components.core.component_tree import TestComponentTree
@@ -40,12 +40,12 @@ def made_in_python(context: dg.ComponentLoadContext) -> frozenset[dg.AssetKey]:
     return frozenset(key for value in values for key in _keys_of(value))
 
 
-def _keys_of(value: object) -> Iterator[dg.AssetKey]:
+def _keys_of(value: Any) -> Iterator[dg.AssetKey]:
     if isinstance(value, dg.AssetsDefinition):
         yield from value.keys
     elif isinstance(value, dg.AssetSpec):
         yield value.key
-    elif isinstance(value, list | tuple):
+    elif type(value) in (list, tuple):  # asset keys and other values of Dagster's are tuples that refuse a loop
         for item in value:
             yield from _keys_of(item)
     elif isinstance(value, dg.Definitions):

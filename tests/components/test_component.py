@@ -207,8 +207,14 @@ prices = {prices}
 @pytest.mark.parametrize("file", ["a_labels.py", "z_labels.py", "z_folder/labels.py"])
 @pytest.mark.parametrize(
     "prices",
-    ['dg.AssetSpec(["dune", "prices", "usd"])', '[dg.AssetSpec(["dune", "prices", "usd"])]', "None"],
-    ids=["a spec", "a list", "an upload alone"],
+    [
+        'dg.AssetSpec(["dune", "prices", "usd"])',
+        '[dg.AssetSpec(["dune", "prices", "usd"])]',
+        "None",
+        'dg.AssetKey(["dune", "prices", "usd"])',
+        '[dg.AssetKey("a"), dg.AssetCheckKey(dg.AssetKey("a"), "b")]',
+    ],
+    ids=["a spec", "a list", "an upload alone", "a key", "a list of keys"],
 )
 def test_what_a_python_file_of_the_project_makes_is_recognised(tmp_path, monkeypatch, file, prices):
     package = tmp_path / "mixed" / f"mixed_{next(numbers)}"
@@ -228,7 +234,7 @@ def test_what_a_python_file_of_the_project_makes_is_recognised(tmp_path, monkeyp
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
     assert set(specs) == {"dune/acme/labels", "dune/prices/usd", "dune/dex/trades", "dune/q_4100008"}
     assert specs["dune/dex/trades"].kinds
-    assert bool(specs["dune/prices/usd"].kinds) == (prices == "None")
+    assert bool(specs["dune/prices/usd"].kinds) == ("AssetSpec" not in prices)
     assert dg.AssetKey(["dune", "acme", "labels"]) in defs.resolve_asset_graph().materializable_asset_keys
     dg.Definitions.validate_loadable(defs)
 
@@ -266,6 +272,30 @@ def test_two_components_of_one_name_are_an_error_that_says_so(two_components):
     words = r"Two DuneComponents are named 'dune_assets', the other in (.+), line \d+\. Set name in the attributes"
     (other,) = set(re.findall(words, told))
     assert Path(other).name == "defs.yaml"
+
+
+@pytest.mark.parametrize("place", ["a_first", "b_second"])
+def test_two_components_with_two_resources_of_one_key_are_an_error_that_says_so(two_components, place):
+    settings = {"a_first": "queries: queries", "b_second": "queries: queries, name: again"}
+    settings[place] += ", resource: {performance: large}"
+    told = refusal(
+        lambda: two_components((f"{{{settings['a_first']}}}", MAKES), (f"{{{settings['b_second']}}}", READS))
+    )
+    assert re.search(r"defs\.yaml:\d+ - attributes", told)
+    words = r"Two DuneComponents have different resources of the key 'dune', the other in (.+), line \d+\. (.+)"
+    assert {(Path(file).name, "resource: null" in hint) for file, hint in re.findall(words, told)} == {
+        ("defs.yaml", True)
+    }
+
+
+@pytest.mark.parametrize("other", ["resource: null", "resource: {performance: large}"])
+def test_two_components_have_one_resource_where_they_say_the_same_or_one_says_null(two_components, other):
+    defs = two_components(
+        ("{queries: queries, resource: {performance: large}}", MAKES),
+        (f"{{queries: queries, name: again, {other}}}", READS),
+    )
+    dg.Definitions.validate_loadable(defs)
+    assert defs.resources["dune"].performance == "large"
 
 
 def test_two_components_that_make_one_asset_are_an_error_that_names_the_setting(two_components):
