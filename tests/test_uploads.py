@@ -193,6 +193,14 @@ def test_a_key_can_be_chosen_by_the_translator():
     assert labels.specs_by_key[labels.key].description == "Labels of addresses."
 
 
+def test_a_table_is_shown_among_uploads():
+    @build_dune_upload("dune.acme.labels")
+    def labels():
+        return []
+
+    assert {spec.group_name for spec in labels.specs} == {"dune_uploads"}
+
+
 def test_a_table_belongs_to_whom_the_translator_says():
     class Owned(DagsterDuneTranslator):
         def get_asset_spec(self, obj):

@@ -1,8 +1,9 @@
 """How DuneSQL names what a query can read.
 
 There are four kinds: a saved query (``query_123``, inlined as a view), a materialized view
-(``dune.<team>.result_<name>``), an uploaded table (``dune.<team>.dataset_<name>``), and any other table or spell
-(``dex.trades``). See https://docs.dune.com/query-engine/query-a-query.
+(``dune.<team>.result_<name>``), an uploaded table (``dune.<team>.dataset_<name>`` where Dune was given CSV,
+``dune.<team>.<name>`` where columns were declared), and any other table or spell (``dex.trades``).
+See https://docs.dune.com/query-engine/query-a-query.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ MAX_QUERY_ID = 10**18 - 1
 QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]{0,17})")
 # Assumption: matview-names.
 TEAM_TABLE_NAME = re.compile(r"dune\.(?P<team>[\w-]+)\.(?P<kind>result|dataset)_(?P<name>\w+)")
-
+UPLOAD_NAME = re.compile(r"dune\.(?!information_schema\.)[^.]+\.[^.]+")
+"""What a team has uploaded, where it is no matview; information_schema is no team, but Trino's own."""
 
 RESERVED = frozenset(
     """alter and as between by case cast constraint create cross cube current_catalog current_date current_path
@@ -87,16 +89,16 @@ class Reference:
         name = text.replace('"', "").strip().lower()
         if QUERY_NAME.fullmatch(name):
             return cls(name, ReferenceKind.QUERY)
-        if match := TEAM_TABLE_NAME.fullmatch(name):
-            kind = ReferenceKind.MATERIALIZED_VIEW if match["kind"] == "result" else ReferenceKind.UPLOAD
-            return cls(name, kind)
+        match = TEAM_TABLE_NAME.fullmatch(name)
+        if match and match["kind"] == "result":
+            return cls(name, ReferenceKind.MATERIALIZED_VIEW)
         parts = name.split(".")
         if len(parts) < 2 or not all(parts):
             raise DuneCatalogError(
                 f"{text!r} is no name that DuneSQL can read.",
                 hint="Write query_<id>, dune.<team>.result_<name>, dune.<team>.dataset_<name> or <schema>.<table>.",
             )
-        return cls(name, ReferenceKind.TABLE)
+        return cls(name, ReferenceKind.UPLOAD if UPLOAD_NAME.fullmatch(name) else ReferenceKind.TABLE)
 
 
 def query_name(query_id: int) -> str:

@@ -280,7 +280,7 @@ def test_kinds():
     assert references(sql) == (
         Reference("dex.trades", ReferenceKind.TABLE),
         Reference("dune.acme.dataset_x", ReferenceKind.UPLOAD),
-        Reference("dune.acme.other", ReferenceKind.TABLE),
+        Reference("dune.acme.other", ReferenceKind.UPLOAD),
         Reference("dune.acme.result_x", ReferenceKind.MATERIALIZED_VIEW),
         Reference("query_1", ReferenceKind.QUERY),
     )
