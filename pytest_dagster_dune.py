@@ -1,4 +1,4 @@
-"""The pytest plugin of dagster-dune: the fixtures `dune_emulator`, a local Dune, and `dune_replay`, a recording.
+"""The pytest plugin of dagster-dune: `dune_emulator`, a local Dune, `dune_folder` of your queries, and `dune_replay`.
 
 It is a module of its own, outside of the package: pytest imports it in every run of an environment that has
 dagster-dune, and importing the package would import Dagster.
@@ -38,6 +38,22 @@ def dune_emulator(dune_emulator_of_session: DuneEmulator) -> DuneEmulator:
 
 
 @pytest.fixture
+def dune_folder(dune_emulator: DuneEmulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | Path], DuneEmulator]:
+    """A function that saves a folder of ``.sql`` files as the queries and matviews of `dune_emulator`.
+
+    DUNE_API_BASE_URL and DUNE_API_KEY lead there until the test ends. Several folders may be saved.
+    """
+
+    def load(folder: str | Path) -> DuneEmulator:
+        from dagster_dune.cli.emulator.folders import load_folder  # noqa: PLC0415  (slow to import)
+
+        load_folder(dune_emulator, Path(folder))
+        return _leading_to(dune_emulator, monkeypatch)
+
+    return load
+
+
+@pytest.fixture
 def dune_replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., DuneEmulator]]:
     """A function that answers from a cassette of ``dagster-dune record`` until the test ends.
 
@@ -49,11 +65,15 @@ def dune_replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., DuneE
 
         def replay(cassette: str | Path, *, strict: bool = True) -> DuneEmulator:
             emulator = stack.enter_context(emulator_class(cassette=cassette, strict=strict))
-            monkeypatch.setenv("DUNE_API_BASE_URL", emulator.url)
-            monkeypatch.setenv("DUNE_API_KEY", emulator.api_key)
-            return emulator
+            return _leading_to(emulator, monkeypatch)
 
         yield replay
+
+
+def _leading_to(emulator: DuneEmulator, monkeypatch: pytest.MonkeyPatch) -> DuneEmulator:
+    monkeypatch.setenv("DUNE_API_BASE_URL", emulator.url)
+    monkeypatch.setenv("DUNE_API_KEY", emulator.api_key)
+    return emulator
 
 
 def _emulator_class() -> type[DuneEmulator]:
