@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -11,7 +11,7 @@ from dagster_dune._formatting import abbreviated
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import ReferenceKind
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
-from dagster_dune.errors import DuneCatalogError
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 
 Patterns = Sequence[str | int] | str | int
 """One pattern or several; the id of a query may be a number, as YAML has it."""
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 GLOB_CHARACTERS = frozenset("*?[")
 LABELS_SHOWN = 10
-WAYS_TO_SELECT = "Write a name in SQL, a query's id, tag:<tag> or kind:<kind>."
+WAYS_TO_SELECT = "Write a name in SQL, an asset key (dune/acme/result_x), a query's id, tag:<tag> or kind:<kind>."
 
 
 class UnmatchedPatternError(DuneCatalogError):
@@ -36,11 +36,23 @@ class UnmatchedPatternError(DuneCatalogError):
 def listed(patterns: Patterns) -> list[str]:
     """Return patterns as a list of texts.
 
+    Raises:
+        DuneConfigurationError: They are something else.
+
     Examples:
         >>> listed(4100032), listed(["dune.acme.*", 4100032])
         (['4100032'], ['dune.acme.*', '4100032'])
     """
-    several = [patterns] if isinstance(patterns, str | int) else patterns
+    if isinstance(patterns, str | int):
+        patterns = [patterns]
+    # A tuple of a type of its own is a record, as Dagster's keys and selections are.
+    is_record = isinstance(patterns, tuple) and type(patterns) is not tuple
+    if is_record or isinstance(patterns, Mapping | bytes) or not isinstance(patterns, Iterable):
+        raise _no_patterns(patterns)
+    several = list(patterns)
+    for pattern in several:
+        if not isinstance(pattern, str | int) or isinstance(pattern, bool):
+            raise _no_patterns(pattern)
     return [str(pattern) for pattern in several]
 
 
@@ -54,6 +66,7 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
             - a name in SQL, ``query_1234`` or ``dune.acme.result_volume``,
             - a query's id, ``1234``, or its slug, ``volume`` or ``volume_1234``,
             - a matview's name without its team, ``result_volume``,
+            - an asset key, as it is where no translator gives another, ``dune/acme/result_volume``,
             - one of these with ``*``, ``?`` or ``[abc]`` in it: ``dune.acme.*``,
             - ``tag:<tag>``, ``kind:query``, or ``kind:view`` for matviews; ``kind:materialized_view`` is the same.
         strict: Whether a pattern that matches nothing is an error.
@@ -63,6 +76,7 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
 
     Raises:
         DuneCatalogError: A pattern matches nothing, and `strict` is set.
+        DuneConfigurationError: `patterns` are none.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query
@@ -156,11 +170,15 @@ def _found(names: Mapping[str, set[str]], wanted: str) -> set[str]:
 
 def _labels(obj: MaterializedView | Query) -> set[str]:
     """Everything by which a pattern can find an object."""
-    labels = {obj.sql_name, f"kind:{obj.kind}", f"kind:{ReferenceKind(obj.kind).word}", *_tags(obj)}
+    labels = {obj.sql_name, _key(obj), f"kind:{obj.kind}", f"kind:{ReferenceKind(obj.kind).word}", *_tags(obj)}
     if isinstance(obj, MaterializedView):
         return labels | {obj.sql_name.split(".")[-1]}
     slugs = {obj.slug.lower(), f"{obj.slug.lower()}_{obj.query_id}"} if obj.slug else set()
     return labels | slugs | {str(obj.query_id)}
+
+
+def _key(obj: MaterializedView | Query) -> str:
+    return "/".join(obj.key_parts).lower()
 
 
 def _tags(obj: DuneObject) -> set[str]:
@@ -168,12 +186,23 @@ def _tags(obj: DuneObject) -> set[str]:
 
 
 def _matches(label: str, wanted: str) -> bool:
-    """Whether a pattern matches; a pattern of names matches no tag, though ``*`` would."""
-    return label == wanted or (fnmatchcase(label, wanted) and (":" in label) == (":" in wanted))
+    """Whether a pattern matches; a pattern of names matches no tag and no key, though ``*`` would."""
+    return label == wanted or (fnmatchcase(label, wanted) and _sort(label) == _sort(wanted))
+
+
+def _sort(label: str) -> str:
+    return "tag or kind" if ":" in label else "key" if "/" in label else "name"
+
+
+def _no_patterns(given: object) -> DuneConfigurationError:
+    return DuneConfigurationError(
+        f"Objects are selected by a text or a list of texts, not by {given!r}.", hint=WAYS_TO_SELECT
+    )
 
 
 def _nothing_matches(pattern: str, wanted: str, labels: Collection[str]) -> UnmatchedPatternError:
-    close = get_close_matches(wanted, sorted(labels), n=3)
+    candidates = labels if _sort(wanted) == "key" else [label for label in labels if _sort(label) != "key"]
+    close = get_close_matches(wanted, sorted(candidates), n=3)
     prefix = next((prefix for prefix in ("kind:", "tag:") if wanted.startswith(prefix)), "")
     alike = sorted(label for label in labels if prefix and label.startswith(prefix))
     if close:

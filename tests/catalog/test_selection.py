@@ -2,12 +2,12 @@
 
 import pytest
 from counted_calls import growth_of
-from dagster import AssetKey
+from dagster import AssetKey, AssetSelection
 
 from dagster_dune import build_dune_asset_selection, build_dune_assets
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.selection import check_selection, select
-from dagster_dune.errors import DuneCatalogError
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 
 CATALOG = DuneCatalog(
     materialized_views=[
@@ -50,6 +50,11 @@ DAILY, NFT = "dune.acme.result_dex_daily", "dune.21co.result_nft"
         (["kind:view"], {DAILY, NFT}),
         (["*"], {DAILY, NFT, "query_9", "query_1234", "query_12345"}),
         ([" 9 ", "9"], {"query_9"}),
+        (["dune/acme/result_dex_daily"], {DAILY}),
+        (["dune/21co/*", "dune/query_9"], {NFT, "query_9"}),
+        (["dune/top_*"], {"query_1234", "query_12345"}),
+        (["dune*"], {DAILY, NFT}),
+        ({"query_9"}, {"query_9"}),
     ],
 )
 def test_patterns(patterns, names):
@@ -65,6 +70,8 @@ def test_patterns(patterns, names):
         ("kind:matview", "Close matches: kind:view, kind:materialized_view"),
         ("kind:dashboard", "There are kind:materialized_view, kind:query, kind:view."),
         ("tag:production", "There are tag:daily, tag:dex, tag:nft."),
+        ("dune/top_pools_1234", "Close matches: dune/top_pools_12345, "),
+        ("top_pools_1234", "Close matches: top_pools_12345, top_pools, top_traders_1234."),
         ("7", "Write a name in SQL"),
         ("k*", "Write a name in SQL"),
         ("", "Write a name in SQL"),
@@ -76,6 +83,36 @@ def test_a_pattern_that_matches_nothing(pattern, hint):
     ) as caught:
         select(CATALOG, ["query_9", pattern])
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        None,
+        True,
+        1.5,
+        {"tag": "dex"},
+        b"query_9",
+        AssetKey("x"),
+        AssetSelection.all(),
+        ["query_9", AssetKey("x")],
+        [["9"]],
+    ],
+    ids=repr,
+)
+def test_what_is_no_pattern_is_refused_by_what_it_is(patterns):
+    asked = [
+        lambda: select(CATALOG, patterns),
+        lambda: check_selection([CATALOG], "*", patterns),
+        lambda: build_dune_assets(CATALOG, select=[] if patterns is None else patterns),
+        lambda: build_dune_asset_selection([build_dune_assets(CATALOG)], patterns),
+    ]
+    for ask in asked[:2] if patterns is None else asked:
+        with pytest.raises(
+            DuneConfigurationError, match="Objects are selected by a text or a list of texts, not by"
+        ) as caught:
+            ask()
+        assert "Write a name in SQL" in caught.value.hint
 
 
 def test_a_tag_where_there_are_none():
