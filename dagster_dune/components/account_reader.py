@@ -42,6 +42,7 @@ def read_account(
     known: CatalogContents | None = None,
     time_limit: float | None = DEFAULT_TIME_LIMIT,
     warn: Callable[[UnmatchedPatternError], object] = warn_of_exclude,
+    strict: bool = False,
 ) -> CatalogContents:
     """Read an account as `dagster_dune.catalog.sources.account.discover` does, or give up in time.
 
@@ -54,27 +55,37 @@ def read_account(
             within the last three minutes: several components of a code location share Dagster's patience. No limit if
             None.
         warn: Told of each pattern of `exclude` that matches nothing.
+        strict: Whether an object that must be left out is an error; a warning if not.
 
     Returns:
         The account's catalog.
 
     Raises:
         AccountUnreadableError: Dune could not be reached, refused the key, or took too long.
-        DuneCatalogError: A pattern of `select` matches nothing, or the objects read each other in a circle.
+        DuneCatalogError: A pattern of `select` matches nothing, or something is left out, and `strict` is set.
     """
     from dagster_dune.api.deadline import until_set  # noqa: PLC0415  (code locations load quicker without)
     from dagster_dune.api.errors import DuneApiError  # noqa: PLC0415
     from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415
+    from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
 
-    progress, is_unwanted = _Progress(), Event()
+    progress, is_unwanted, left_out = _Progress(), Event(), LeftOut(strict=strict)
 
     def read() -> CatalogContents:
         with until_set(is_unwanted), open_client() as client:
-            return discover(client, select=select, exclude=exclude, known=known, progress=progress, warn=warn)
+            return discover(
+                client,
+                select=select,
+                exclude=exclude,
+                known=known,
+                progress=progress,
+                warn=warn,
+                left_out=left_out,
+            )
 
     begin = time.monotonic()
     try:
-        return _within(None if time_limit is None else _seconds_left(time_limit, begin), read)
+        contents = _within(None if time_limit is None else _seconds_left(time_limit, begin), read)
     except FutureTimeoutError as error:
         raise AccountUnreadableError(
             f"Reading the Dune accounts of this code location took longer than {time_limit:g} seconds; of this one, "
@@ -86,6 +97,8 @@ def read_account(
     finally:
         is_unwanted.set()  # also after an interrupt: the threads of the pool would hold the process up
         _spans.append((begin, time.monotonic()))
+    left_out.done()
+    return contents
 
 
 class _Progress:

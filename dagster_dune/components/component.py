@@ -90,6 +90,10 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         description="What to read of the account, where there is one; else which objects become assets.",
     )
     exclude: list[str | int] | str | int = Field(default_factory=list, description="What to leave out of that.")
+    strict: bool = Field(
+        default=False,
+        description="Whether what would be left out with a warning, such as a file with a wrong header, is an error.",
+    )
     time_limit: ResolvedSeconds = Field(
         default=DEFAULT_TIME_LIMIT,
         description="The seconds that reading the account may take. Dagster gives a code location 180 to load.",
@@ -309,6 +313,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
                 known=known,
                 time_limit=self.time_limit,
                 warn=self._warn_of_exclude,
+                strict=self.strict,
             )
 
     def _located_select(self) -> AbstractContextManager[None]:
@@ -337,9 +342,9 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
         """What the sources say; None if all that there is to say is in an account that was never read."""
         if account is not None:
-            return merged_catalog(self.queries, account)
+            return merged_catalog(self.queries, account, strict=self.strict)
         if self._of_files is None:
-            self._of_files = catalog_of_files(self.queries, self.document, self.max_age)
+            self._of_files = catalog_of_files(self.queries, self.document, self.max_age, strict=self.strict)
         return self._of_files
 
     def _makes(self) -> set[str]:

@@ -20,13 +20,14 @@ from dagster_dune.errors import DuneCatalogError
 logger = logging.getLogger(__name__)
 
 
-def document_catalog(path: Path, max_age: float | None) -> CatalogContents:
+def document_catalog(path: Path, max_age: float | None, *, strict: bool = False) -> CatalogContents:
     """Read a document, and say so if it is old.
 
     Args:
         path: What ``dagster-dune catalog pull`` wrote.
         max_age: The seconds after which it is old, counted from when the file was written; never if None. Where a file
             is checked out or copied, that is when it was.
+        strict: Whether a query whose id is not known is an error.
 
     Returns:
         Its catalog.
@@ -34,7 +35,7 @@ def document_catalog(path: Path, max_age: float | None) -> CatalogContents:
     Raises:
         DuneCatalogError: It is missing, or no such document.
     """
-    catalog = DuneCatalog.from_file(path)
+    catalog = DuneCatalog.from_file(path, strict=strict)
     if max_age is not None and time.time() - path.stat().st_mtime > max_age:
         logger.warning(
             "The catalog file %s is old: it was written on %s. Write it again: dagster-dune catalog pull -o %s.",
@@ -45,26 +46,36 @@ def document_catalog(path: Path, max_age: float | None) -> CatalogContents:
     return catalog
 
 
-def catalog_of_files(folder: Path | None, document: Path | None, max_age: float | None) -> DuneCatalog | None:
+def catalog_of_files(
+    folder: Path | None, document: Path | None, max_age: float | None, *, strict: bool = False
+) -> DuneCatalog | None:
     """Read a folder, a document or both; None where neither is named.
 
     Raises:
-        DuneCatalogError: One of them cannot be read, or they contradict each other.
+        DuneCatalogError: One of them cannot be read, or they contradict each other; or something is left out, and
+            `strict` is set.
     """
     if document is not None:
-        return merged_catalog(folder, document_catalog(document, max_age))
-    return None if folder is None else DuneCatalog.from_directory(folder)
+        return merged_catalog(folder, document_catalog(document, max_age, strict=strict), strict=strict)
+    return None if folder is None else DuneCatalog.from_directory(folder, strict=strict)
 
 
-def merged_catalog(folder: Path | None, account: CatalogContents) -> DuneCatalog:
+def merged_catalog(folder: Path | None, account: CatalogContents, *, strict: bool = False) -> DuneCatalog:
     """What an account and, where there is one, a folder of its queries say together.
 
     Raises:
-        DuneCatalogError: The folder cannot be read, or they contradict each other.
+        DuneCatalogError: The folder cannot be read, or they contradict each other; or something is left out, and
+            `strict` is set.
     """
     from dagster_dune.catalog.sources.files.folder import read_directory  # noqa: PLC0415  (slow to import)
+    from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
 
-    return DuneCatalog.of(account) if folder is None else DuneCatalog.merge(read_directory(folder), account)
+    if folder is None:
+        return DuneCatalog.of(account)
+    left_out = LeftOut(strict=strict)
+    contents = read_directory(folder, left_out=left_out)
+    left_out.done()
+    return DuneCatalog.merge(contents, account, strict=strict)
 
 
 def selected_names(

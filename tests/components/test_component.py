@@ -608,6 +608,27 @@ def test_a_component_of_ones_own_with_more_in_it(tmp_path):
     assert dg.build_defs_for_component(Scheduled(queries=tmp_path)).resolve_job_def("all_of_it")
 
 
+@pytest.mark.parametrize("beside", [{}, {"document": "catalog.json"}, {"account": True}], ids=str)
+def test_strict_makes_errors_of_what_would_be_left_out(account, tmp_path, monkeypatch, beside):
+    monkeypatch.chdir(tmp_path)
+    write_document(DuneCatalog(queries=[Query(query_id=2)]), tmp_path / "catalog.json")
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "x_4100001.sql").write_text("SELECT 1")
+    assert build(queries="queries", **beside, strict=True)
+    (tmp_path / "queries" / "y_4100002.sql").write_text("/* dune\nownr: [team:dex]\n*/\nSELECT 1")
+    assert "dune/x_4100001" in keys(build(queries="queries", **beside))
+    with pytest.raises(DuneCatalogError, match=r"y_4100002\.sql, line 2: the header has no key 'ownr'"):
+        build(queries="queries", **beside, strict=True)
+
+
+def test_strict_is_of_the_account_too(account):
+    account.load_query(3, "Checks nothing", "SELECT 1 FROM query_4")
+    account.load_query(4, "A circle", "SELECT 1 FROM query_3")
+    assert "dune/query_3" not in keys(build(account=True, resource=DuneResource(api_key=dg.EnvVar("DUNE_API_KEY"))))
+    with pytest.raises(DuneCatalogError, match="read each other in a circle"):
+        build(account=True, strict=True)
+
+
 def test_an_old_document_is_told_once(document, caplog):
     os.utime(document, (0, time.time() - 7200))
     build(document=document, max_age=10_000)
