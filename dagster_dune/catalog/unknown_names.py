@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -19,8 +22,10 @@ NAMES_SHOWN = 10
 READERS_SHOWN = 3
 LIKENESS = 0.85
 
+_is_told_later = ContextVar("unknown_names_told_later", default=False)
 
-def unknown_names(catalog: CatalogContents) -> dict[str, list[str]]:
+
+def unknown_names(catalog: CatalogContents, elsewhere: Collection[str] = ()) -> dict[str, list[str]]:
     """Find what SQL reads of the catalog's own teams, and the catalog does not hold.
 
     A team is the catalog's own if it holds a matview of it. A query's id says nothing of its team, so every query that
@@ -28,6 +33,7 @@ def unknown_names(catalog: CatalogContents) -> dict[str, list[str]]:
 
     Args:
         catalog: The objects.
+        elsewhere: The names of objects that other catalogs of the same code hold.
 
     Returns:
         By the name of a matview, the objects that read it. What stands in `external` is left out.
@@ -42,18 +48,30 @@ def unknown_names(catalog: CatalogContents) -> dict[str, list[str]]:
         {'dune.acme.result_y': ['query_1']}
     """
     teams = {matview.team.lower() for matview in catalog.materialized_views}
-    external = {Reference.parse(name).name for name in catalog.external}
+    known = {Reference.parse(name).name for name in catalog.external}.union(elsewhere)
     found: dict[str, list[str]] = {}
     for obj in catalog:
         for name in obj.references or ():
-            if _team_of_matview(name) in teams and name not in catalog and name not in external:
+            if _team_of_matview(name) in teams and name not in catalog and name not in known:
                 found.setdefault(name, []).append(_label(obj))
     return dict(sorted(found.items()))
 
 
-def warn_of_unknown_names(catalog: ContentsT) -> ContentsT:
+@contextmanager
+def unknown_names_told_later() -> Iterator[None]:
+    """Let nothing within the block warn of unknown names: who reads several catalogs warns when all are read."""
+    token = _is_told_later.set(True)
+    try:
+        yield
+    finally:
+        _is_told_later.reset(token)
+
+
+def warn_of_unknown_names(catalog: ContentsT, elsewhere: Collection[str] = ()) -> ContentsT:
     """Warn of `unknown_names` in one message, if there are any, and return the catalog."""
-    if unknown := unknown_names(catalog):
+    if _is_told_later.get():
+        return catalog
+    if unknown := unknown_names(catalog, elsewhere):
         shown = [_described(catalog, name, readers) for name, readers in list(unknown.items())[:NAMES_SHOWN]]
         more = [f"and {len(unknown) - NAMES_SHOWN} more"] if len(unknown) > NAMES_SHOWN else []
         logger.warning(

@@ -19,6 +19,7 @@ from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.selection import UnmatchedPatternError, warn_of_exclude
 from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.unknown_names import unknown_names_told_later, warn_of_unknown_names
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.automation import automation_of
 from dagster_dune.components.fields import (
@@ -341,11 +342,12 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
         """What the sources say; None if all that there is to say is in an account that was never read."""
-        if account is not None:
-            return merged_catalog(self.queries, account, strict=self.strict)
-        if self._of_files is None:
-            self._of_files = catalog_of_files(self.queries, self.document, self.max_age, strict=self.strict)
-        return self._of_files
+        with unknown_names_told_later():
+            if account is not None:
+                return merged_catalog(self.queries, account, strict=self.strict)
+            if self._of_files is None:
+                self._of_files = catalog_of_files(self.queries, self.document, self.max_age, strict=self.strict)
+            return self._of_files
 
     def _makes(self) -> set[str]:
         """The SQL names of what becomes assets here, as far as that is known without reading the account."""
@@ -366,6 +368,8 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             chosen = None if self.account else selected_names(catalog, self.select, self.exclude, self._warn_of_exclude)
         catalog = self._checked(catalog)
         made_elsewhere = {name for other in self._others(context) for name in other._makes()}
+        if self.queries is not None or not self.account:  # an account holds all that there is of its team
+            warn_of_unknown_names(catalog, made_elsewhere)
         defs = build_dune_definitions(
             catalog,
             resource=self.resource,

@@ -248,6 +248,17 @@ def test_what_another_component_makes_is_recognised(two_components, order):
     dg.Definitions.validate_loadable(defs)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("source", ["queries: queries", "queries: queries, document: {folder}/catalog.json"])
+def test_a_matview_of_another_component_is_no_unknown_name(two_components, caplog, tmp_path, source, order):
+    write_document(DuneCatalog(queries=[Query(query_id=8)]), tmp_path / "catalog.json")
+    reader = f"/* dune\nmatview: dune.acme.result_reader\n*/\nSELECT n FROM {VOLUME}, dune.acme.result_nowhere"
+    reads = ("{" + source.format(folder=tmp_path) + "}", (4100008, reader))
+    two_components(*[("{queries: queries, name: makes}", MAKES), reads][::order])
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "someone else's: dune.acme.result_nowhere, read by dune.acme.result_reader in q_4100008.sql. " in warning
+
+
 def test_a_name_to_exclude_that_nothing_reads_is_told_with_its_line_and_others_by_nobody(two_components, caplog):
     two_components(
         ("{queries: queries, name: makes}", MAKES, (4100009, f"/* dune\nmatview: {VOLUME}_2\n*/\nSELECT 1 AS n")),
