@@ -70,6 +70,12 @@ class DuneBadRequestError(DuneApiError):
     """400, 409 or another refusal of the request as it was written."""
 
     default_hint = "The request itself was refused and nothing was started: correct it before the next run."
+    reading_hint = "What was asked for cannot be given: correct it, and ask again."
+
+    @classmethod
+    def hint_for(cls, method: str, path: str) -> str:  # noqa: ARG003
+        """What to do next: what reads was to start nothing."""
+        return cls.reading_hint if method == "GET" else cls.default_hint
 
 
 class DuneCreditsExhaustedError(DuneApiError):

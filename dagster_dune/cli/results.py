@@ -115,12 +115,13 @@ def _query_id(source: str) -> int | None:
     number = source.isascii() and source.isdigit()
     if number and len(source) > QUERY_DIGITS:
         raise DuneConfigurationError(f"A number of {len(source):,} digits is none of a query.")
-    if not number and not {".", "/"}.isdisjoint(source):
+    query_id = int(source) if number else query_id_of(source.replace('"', "").lower())
+    if query_id is None and not {".", "/", "_"}.isdisjoint(source):
         raise DuneConfigurationError(
             f"{source!r} is neither the id of an execution nor the number of a query.",
             hint="Of an asset, the id stands in the metadata of its last materialization (dagster-dune/execution_id).",
         )
-    return int(source) if number else query_id_of(source.replace('"', "").lower())
+    return query_id
 
 
 def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Export:

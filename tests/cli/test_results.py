@@ -78,6 +78,7 @@ def test_a_result_that_was_cut_short_is_read_where_that_is_said(database, monkey
         (("5", "-o", "out.csv", "--columns", '"n,d'), "--columns is no line of CSV: '\"n,d' (unexpected end of data)"),
         (("5", "-o", "out.csv", "--max-bytes", "1"), "more than max_bytes=1"),
         (("99", "-o", "out.csv"), "99"),
+        (("five", "-o", "out.csv"), "is invalid. What was asked for cannot be given: correct it, and ask again."),
         (("9" * 19, "-o", "out.csv"), "A number of 19 digits is none of a query."),
         (("9" * 5_000, "-o", "out.csv"), "A number of 5,000 digits is none of a query."),
         (("5", "-o", "in_the_way.csv/out.csv"), "in_the_way.csv/out.csv cannot be written"),
@@ -138,7 +139,9 @@ def test_a_query_may_be_named_as_sql_names_it(run, tmp_path):
         assert "3 rows" in run(source, "-o", str(tmp_path / "x.csv")).output
 
 
-@pytest.mark.parametrize("source", ["dune.acme.result_daily", "dune/five_5", "https://dune.com/queries/5"])
+@pytest.mark.parametrize(
+    "source", ["dune.acme.result_daily", "dune/five_5", "five_5", "result_daily", "https://dune.com/queries/5"]
+)
 def test_a_name_that_is_no_id_is_refused_before_anything_is_asked(run, dune, tmp_path, source):
     asked = len(dune.journal())
     done = run(source, "-o", str(tmp_path / "x.csv"))
