@@ -1,5 +1,5 @@
-"""One attempt of one step: what it takes over of earlier attempts, what it sends, and the events that it yields.
+"""One attempt of one step: what it takes over from earlier attempts, what it sends, and the events that it yields.
 
-In comes the plan of a selection, out go Dagster's events. `submissions` says what was sent and what
-an attempt makes of that, `pipeline` follows it on Dune, and `event_stream` tells it to Dagster.
+It takes the plan of a selection and yields Dagster's events. `submissions` records what was sent, and decides what an
+attempt does about it. `pipeline` follows a pipeline on Dune, and `event_stream` turns its outcomes into events.
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 PARTITIONS_A_QUERY = 500
-"""How many partitions one query of the event log names at the most."""
+"""The number of partitions that one query of the event log names at the most."""
 
 
 def records_of_run(
@@ -18,7 +18,7 @@ def records_of_run(
     Args:
         instance: Where the run is stored.
         run_id: The run.
-        kinds: The types of the events that are wanted.
+        kinds: The types of the events to read.
 
     Yields:
         The events, in the order in which they were stored.
@@ -41,7 +41,7 @@ def latest_of_partitions(
         partition_keys: The partitions.
 
     Returns:
-        The records by partition; a partition that was never materialized has none.
+        The records by partition, without the partitions that were never materialized.
     """
     found: dict[str, dg.EventLogRecord] = {}
     for start in range(0, len(partition_keys), PARTITIONS_A_QUERY):

@@ -1,4 +1,4 @@
-"""What the selection of a step becomes: a plan of nodes, or the one query of the lineage form."""
+"""Plans a step's selection: as a node for each asset and check, or as the one query of the lineage form."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ OTHER_TIERS = "The lineage form runs everything on the tier of %s (%s). What the
 def plan_of_nodes(
     assets: DuneAssetSet, overrides: Mapping[str, Override], *, performance: str | None, max_nodes: int | None
 ) -> PipelinePlan:
-    """Plan a node a selected asset and query of a check; none where checks alone are selected that have no query.
+    """Plan a node for each selected asset and for each selected check with a query.
+
+    The plan is empty if only checks without a query are selected.
 
     Args:
         assets: What is selected.
         overrides: What the run's configuration changes, by SQL name.
-        performance: The tier of what names none.
-        max_nodes: How many nodes there may be; any number if None.
+        performance: The engine tier of objects that name none.
+        max_nodes: The most nodes that the plan may have; any number if None.
 
     Raises:
         DunePlanError: The selection cannot run.
@@ -61,17 +63,17 @@ def plan_of_lineage(
         client: The client to ask with.
         assets: What is selected.
         overrides: What the run's configuration changes, by SQL name.
-        performance: The tier of what names none.
-        max_nodes: How many nodes there may be, with those that Dune adds; any number if None.
+        performance: The engine tier of objects that name none.
+        max_nodes: The most nodes that may run, including those that Dune adds; any number if None.
         allow_extra_refreshes: Whether Dune may refresh matviews that are not selected.
-        log: Where tiers of the catalog are told that do not count.
+        log: Logs a warning about tiers of the catalog that do not count.
 
     Returns:
         The plan, and a function that sends it.
 
     Raises:
-        DunePlanError: The selection is no query with its matviews, the run sets another tier for one of these, or Dune
-            would refresh others, or too many.
+        DunePlanError: The selection is not one query with its matviews, the run sets another tier for one of the
+            matviews, or Dune would refresh other matviews or too many.
         DuneApiError: Dune could not be asked.
     """
     refuse_checks(assets.query_checks)
@@ -89,5 +91,5 @@ def plan_of_lineage(
         max_nodes=max_nodes,
     )
     for node in plan.nodes:
-        assets.key_of(node.sql_name)  # a translator that knows none for what Dune adds fails before anything is sent
+        assets.key_of(node.sql_name)  # if a translator has no key for what Dune adds, it fails before anything is sent
     return plan, partial(client.execute_lineage, *asked_for)

@@ -1,4 +1,4 @@
-"""Pipelines that were sent: what becomes of their nodes, whether they have ended, and how they are stopped."""
+"""Pipelines that were sent: the outcomes of their nodes, whether they have ended, and how they are cancelled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from dagster_dune._execution.interrupts import InTurn, ends_with_process, is_terminated, tell_terminal
+from dagster_dune._execution.interrupts import SerializedLog, ends_with_process, is_terminated, write_to_terminal
 from dagster_dune._execution.settings import StepSettings
 from dagster_dune._execution.submissions.submission import Submission
 from dagster_dune.api.client import DuneApiClient
@@ -24,11 +24,11 @@ from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.run import follow, has_ended
 from dagster_dune.pipeline.settle import Outcome
 
-GOES_ON = (
+STILL_RUNNING = (
     "Pipeline %s goes on running on Dune. To take it over, retry run %s from failure; "
     "to stop it: dagster-dune cancel %s"
 )
-MAY_GO_ON = (
+MAY_BE_RUNNING = (
     "Pipeline %s, which was to be followed next, may go on running on Dune. To take it over, retry run %s from "
     "failure; to stop it: dagster-dune cancel %s"
 )
@@ -39,10 +39,10 @@ class _Attached:
     """A pipeline that the attempt is attached to.
 
     Attributes:
-        submission: What started it.
-        own: By its id there, each node that is the attempt's own.
-        open: The ids of the nodes that are waited for, and have not ended.
-        is_followed: Whether it is followed already.
+        submission: The submission that started it.
+        own: The attempt's own nodes, by their ids in this pipeline.
+        open: The ids of the nodes that the attempt waits for and that have not ended.
+        is_followed: Whether the attempt has begun to follow it.
     """
 
     submission: Submission
@@ -62,17 +62,17 @@ class _Attached:
 
 
 class SentPipelines:
-    """The pipelines that the attempts of a step have sent, and those of them that this attempt is attached to.
+    """The pipelines of the attempts of a step. This attempt is attached to those for whose nodes it waits.
 
-    An attempt follows one pipeline at a time. What ends it early is the end of all that it is attached to.
+    An attempt follows one pipeline at a time. An interrupt or a timeout ends all attached pipelines, not only that one.
 
     Args:
         context: The step's context.
-        names: What it is asked for: the label of each SQL name.
+        names: The labels of the selected objects by their SQL names.
         client: The client that polls.
-        brief_client: A client that gives up quickly, for what must not hold anything up.
-        details: Where details of finished nodes come from; None if they are turned off.
-        settings: How the attempt behaves.
+        brief_client: A client that gives up quickly, for cancelling.
+        details: Reads the details of ended nodes; None if they are turned off.
+        settings: The settings of the attempt.
     """
 
     def __init__(
@@ -96,25 +96,25 @@ class SentPipelines:
 
     @contextmanager
     def cancelled_on_interrupt(self) -> Iterator[None]:
-        """Cancel what the attempt is attached to where something interrupts it, wherever in this block that is.
+        """Call `interrupted` if an interrupt ends this block.
 
-        It belongs into the outermost generator: those within see nothing of an interrupt that finds them suspended.
+        Use it in the outermost generator: a generator further in gets no interrupt that arrives while it is suspended.
         """
         try:
             yield
         except Exception:
             raise
-        except BaseException:  # Dagster's termination, and the closing of a generator, are no Exceptions
+        except BaseException:  # Dagster's termination and GeneratorExit are not Exceptions
             uninterrupted(self.interrupted)
             raise
 
     def attach(self, plan: PipelinePlan, submission: Submission, *, is_own: bool = True) -> None:
-        """Know that the end of nodes is waited for.
+        """Attach the attempt to nodes of a pipeline: it waits for their ends.
 
         Args:
             plan: The nodes, with their ids in the pipeline.
-            submission: What started it.
-            is_own: Whether they are the attempt's own, which are cancelled when it is interrupted.
+            submission: The submission that started the pipeline.
+            is_own: Whether they are the attempt's own nodes, which are cancelled when it is interrupted.
         """
         attached = self._attached.setdefault(submission.pipeline_execution_id or "", _Attached(submission))
         attached.open.update(plan.by_id)
@@ -125,17 +125,17 @@ class SentPipelines:
         """Follow a pipeline to its end.
 
         Args:
-            plan: Those of its nodes that are followed, with their ids there. What another attempt has sent is told with
-                the tier that it was sent with, or with none where that is not known.
-            submission: What started it.
-            is_own: Whether they are the attempt's own.
+            plan: The nodes to follow, with their ids in the pipeline. Outcomes of a recorded submission name the tier
+                that the node was sent with; none if that is not known.
+            submission: The submission that started the pipeline.
+            is_own: Whether they are the attempt's own nodes.
 
         Yields:
-            The outcome of each node as it ends, with its details where these can be had in time.
+            The outcome of each node as it ends, with its details if they arrive in time.
 
         Raises:
-            DunePipelineTimeout: It took too long, and is cancelled with all others that the attempt is attached to.
-            DuneError: It could not be followed.
+            DunePipelineTimeout: The pipeline took too long; the own nodes in all attached pipelines are cancelled.
+            DuneError: The pipeline could not be followed.
         """
         self.attach(plan, submission, is_own=is_own)
         pipeline = submission.pipeline_execution_id or ""
@@ -168,7 +168,7 @@ class SentPipelines:
         return self._details.added(outcomes) if self._details else outcomes
 
     def interrupted(self) -> None:
-        """Cancel where a user has asked for it, or nobody could take over. A deploy or an eviction cancels nothing."""
+        """Cancel if a user terminated the run, or if no run can take over. A deploy or an eviction cancels nothing."""
         if not self._attached:
             return
         if is_terminated(self._instance, self._run_id):
@@ -178,39 +178,39 @@ class SentPipelines:
             self._log.info("This instance ends with the process, so that nobody could take pipeline %s over.", names)
             self._cancel()
         else:
-            self._tell_going_on()
+            self._log_still_running()
 
-    def _tell_going_on(self) -> None:
+    def _log_still_running(self) -> None:
         for attached in self._attached.values():
-            # Who has only waited for the answer of a gate takes nothing over when it is tried again.
+            # A run that only waited for the answer of a gate takes over nothing when it is retried.
             run_id = self._run_id if attached.own else attached.submission.run_id
-            words = (attached.pipeline, run_id, attached.pipeline)
+            arguments = (attached.pipeline, run_id, attached.pipeline)
             if attached.is_followed:
-                self._log.warning(GOES_ON, *words)
-                tell_terminal(GOES_ON % words)
+                self._log.warning(STILL_RUNNING, *arguments)
+                write_to_terminal(STILL_RUNNING % arguments)
             else:
-                self._log.warning(MAY_GO_ON, *words)
-                tell_terminal(MAY_GO_ON % words)
+                self._log.warning(MAY_BE_RUNNING, *arguments)
+                write_to_terminal(MAY_BE_RUNNING % arguments)
         self._attached.clear()
 
     def _cancel(self) -> None:
-        """Cancel the attempt's own nodes in every pipeline that it is attached to, and tell what goes on."""
-        every = list(self._attached.values())
+        """Cancel the attempt's own nodes in each attached pipeline, and log what may still run."""
+        pipelines = list(self._attached.values())
         if not self._settings.cancel_on_termination:
-            for attached in every:
+            for attached in pipelines:
                 pipeline = attached.pipeline
                 self._log.warning(
                     "Pipeline %s is left to Dune (cancel_on_termination is off). To stop it: dagster-dune cancel %s",
                     pipeline,
                     pipeline,
                 )
-        elif every:
-            with ThreadPoolExecutor(len(every), thread_name_prefix="dune-stop") as threads:
-                list(threads.map(self._stop, every))
+        elif pipelines:
+            with ThreadPoolExecutor(len(pipelines), thread_name_prefix="dune-stop") as threads:
+                list(threads.map(self._stop, pipelines))
         self._attached.clear()
 
     def _stop(self, attached: _Attached) -> None:
-        log, pipeline = InTurn(self._log), attached.pipeline
+        log, pipeline = SerializedLog(self._log), attached.pipeline
         size = attached.submission.size
         remains = cancel_pipeline(self._brief_client, attached.plan, pipeline, log, size=size)
         if remains.own:
@@ -227,10 +227,10 @@ class SentPipelines:
             log.info("Pipeline %s is stopped.", pipeline)
 
     def has_ended(self, submission: Submission) -> bool:
-        """Whether the pipeline of a submission has ended. A run that succeeded has followed it to its end.
+        """Whether the pipeline of a submission has ended. A run that succeeded has followed its pipeline to the end.
 
         Raises:
-            DunePipelineError: Dune does not know it.
+            DunePipelineError: Dune does not know the pipeline.
             DuneApiError: Its status could not be read.
         """
         has_ended = self._has_ended(submission)
@@ -249,7 +249,7 @@ class SentPipelines:
             raise unknown_pipeline(submission) from error
 
     def await_end(self, submission: Submission) -> None:
-        """Wait until it has ended."""
+        """Wait until the pipeline of a submission has ended."""
         self._log.info(
             "Waiting for the end of pipeline %s, which resume=False does not take over.",
             submission.pipeline_execution_id,
@@ -259,7 +259,7 @@ class SentPipelines:
 
 
 def unknown_pipeline(submission: Submission) -> DunePipelineError:
-    """The error for a pipeline of which Dune knows nothing."""
+    """Return the error for a pipeline that Dune does not know."""
     return DunePipelineError(
         f"Dune does not know pipeline {submission.pipeline_execution_id}, which run {submission.run_id} started "
         f"at {submission.at:%Y-%m-%d %H:%M:%S} UTC.",

@@ -1,4 +1,4 @@
-"""How an attempt behaves."""
+"""The settings of an attempt."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dagster_dune.pipeline.run import Polling
 
 @dataclass(frozen=True)
 class StepSettings:
-    """How an attempt behaves beside its polling; see the fields of `DuneResource` with the same names.
+    """The settings of an attempt. See the fields of `DuneResource` with the same names.
 
     Attributes:
-        submission_seconds: How long a submission can take at the most: its time, its repeats and the waits between.
+        submission_seconds: The longest time that a submission can take: its attempts and the waits between them.
     """
 
     polling: Polling

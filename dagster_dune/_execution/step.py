@@ -12,7 +12,7 @@ from functools import partial
 import dagster as dg
 
 from dagster_dune._execution.checks.check_results import CheckResults
-from dagster_dune._execution.checks.gates import gated_plan, is_answer
+from dagster_dune._execution.checks.gates import gated_plan, is_due_to_gate
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
 from dagster_dune._execution.sent_pipelines import SentPipelines, unknown_pipeline
 from dagster_dune._execution.settings import StepSettings
@@ -108,7 +108,7 @@ class Step:
         with self._finished, self._pipelines.cancelled_on_interrupt():
             yield from checks.start()
             yield from self._events_to_the_end(plan, send, checks, stream)
-        stream.raise_for_lost(allow_retries=self._settings.retry_failed_nodes, resumes=self._settings.resume)
+        stream.raise_for_failures(allow_retries=self._settings.retry_failed_nodes, resumes=self._settings.resume)
 
     def _events_to_the_end(
         self,
@@ -120,14 +120,14 @@ class Step:
         try:
             read, resume = self._pipelines.outcomes, self._settings.resume
             gated = gated_plan(self._instance, self._run_id, self._assets, plan, read, resume=resume)
-            checks.keep_closed(gated.closed)
-            stream.leave_alone(gated.left_alone)
+            checks.add_refusals(gated.refused)
+            stream.exclude(gated.excluded)
             for submission, digests in gated.taken_over:
-                self._pipelines.attach(_nodes_in(submission, gated.whole, digests), submission)
+                self._pipelines.attach(_nodes_in(submission, gated.full_plan, digests), submission)
             for submission, digests in gated.taken_over:
                 action = Follow(submission, digests, sends_again=False)
-                yield from self._follow(gated.whole, action, Origin.EVERYTHING, stream)
-            yield from stream.of(gated.held_back, None)
+                yield from self._follow(gated.full_plan, action, Origin.EVERYTHING, stream)
+            yield from stream.of(gated.blocked, None)
             if gated.plan.nodes:
                 yield from self._attempt(gated.plan, send, stream)
         except DuneError:
@@ -214,7 +214,7 @@ class Step:
 
         def reported() -> Iterator[Outcome]:
             for outcome in self._pipelines.outcomes(nodes, submission):
-                has_failed = outcome.result is not Result.SUCCEEDED and not is_answer(outcome, closed)
+                has_failed = outcome.result is not Result.SUCCEEDED and not is_due_to_gate(outcome, closed)
                 if has_failed:
                     failed.add(outcome.node.digest)
                 if has_failed and action.sends_again:

@@ -1,1 +1,1 @@
-"""What checks say, and what gates hold back: the ends of their nodes and what a run knows anyway, as check results."""
+"""Check results, from the ends of the checks' nodes and from materializations; and which nodes gates block."""

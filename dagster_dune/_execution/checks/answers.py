@@ -1,4 +1,4 @@
-"""What one check says, whichever kind it is."""
+"""The answer of one check, of any kind."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from dagster_dune.pipeline.settle import Outcome, Result
 
 
 class NoAnswerError(Exception):
-    """A check has not been answered; the message says why."""
+    """A check has no answer; the message says why."""
 
 
 @dataclass(frozen=True)
 class CheckAnswer:
-    """What a check says.
+    """The answer of a check.
 
     Attributes:
         passed: Whether it passed.
         description: Why, in one sentence.
-        metadata: What there is to see.
+        metadata: The metadata of the check result.
     """
 
     passed: bool
@@ -34,18 +34,18 @@ class CheckAnswer:
 
 
 def metadata_of_check(outcome: Outcome, pipeline_execution_id: str | None, check: DuneCheck) -> dict[str, Any]:
-    """What a run has found out about a check's execution, for an observation of its asset.
+    """Return the metadata of a check's execution, for an observation of the check's asset.
 
-    What Dagster shows as the asset's own, such as its row count, is left out.
+    Keys that Dagster shows as facts about the asset, such as its row count, are left out.
     """
     found = outcome_metadata(outcome, pipeline_execution_id)
     return {name: value for name, value in found.items() if not name.startswith("dagster/")} | {CHECK: check.name}
 
 
 def gate_refusal(outcome: Outcome) -> str | None:
-    """Why a gate says no, in the words of its author; None where its node said nothing of the kind.
+    """Return the reason that a gate's SQL gave for failing; None if the node is no gate, or did not fail as one.
 
-    The reason of an outcome does not count: a pipeline ends with the error of any of its nodes.
+    Only the error of the node itself counts. The reason of an outcome may be the error of another node of the pipeline.
     """
     check = outcome.node.check
     is_failed_gate = check is not None and check.is_gate and outcome.result is Result.FAILED
@@ -53,7 +53,7 @@ def gate_refusal(outcome: Outcome) -> str | None:
 
 
 def broken_bounds(check: DuneCheck, number: float) -> list[str]:
-    """Say which of a check's bounds a number breaks."""
+    """Return a text for each bound of a check that a number breaks."""
     if math.isnan(number):
         return ["it is no number, which is within no bounds"]
     broken = []
@@ -67,12 +67,12 @@ def broken_bounds(check: DuneCheck, number: float) -> list[str]:
 
 
 def raw(value: Any) -> Any:
-    """Return what a metadata value holds; anything else as it is."""
+    """Return the value inside a metadata value, and anything else unchanged."""
     return value.value if isinstance(value, dg.MetadataValue) else value
 
 
 def number_of(value: Any) -> float | None:
-    """Return the number that a metadata value holds; None where it holds none, since anybody may report anything.
+    """Return the number in a metadata value; None if it holds none. Metadata that users report may hold anything.
 
     Examples:
         >>> number_of(dg.MetadataValue.int(7)), number_of(0.5), number_of("seven"), number_of(None)

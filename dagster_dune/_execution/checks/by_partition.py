@@ -1,4 +1,4 @@
-"""One result of the answers of several partitions: a table that says what each has said, and how it is read again."""
+"""One check result for several partitions: a table with the answer of each partition, written and read here."""
 
 from __future__ import annotations
 
@@ -28,27 +28,29 @@ KEPT = {
     PIPELINE_EXECUTION_ID: dg.TableColumn("pipeline_execution_id"),
     SAID_IN_RUN: dg.TableColumn("said_in_run"),
 }
-"""By key, the column of what a partition's own metadata says; results of versions before 0.2 have none of them."""
+"""By metadata key, the column with the value of a partition. Results of versions before 0.2 have no such columns."""
 
 
-def joined(answers: Mapping[str, CheckAnswer], to_see: Mapping[str, Any]) -> CheckAnswer:
+def joined(answers: Mapping[str, CheckAnswer], metadata: Mapping[str, Any]) -> CheckAnswer:
     """Join the answers of several partitions.
 
     Args:
-        answers: By the label of a partition; by an empty text where there is none.
-        to_see: What there is to see of several beside the table.
+        answers: The answers by the label of their partition, which is an empty text where there are no partitions.
+        metadata: What the metadata of a joined answer holds beside the table.
 
     Returns:
-        The one answer where there is one; else one with a table that says which partitions failed.
+        The answer itself if there is only one; otherwise an answer with a table of all partitions.
     """
     if len(answers) == 1:
         return next(iter(answers.values()))
-    answers = dict(sorted(answers.items()))  # they come as their executions end
+    answers = dict(sorted(answers.items()))  # they are in the order in which their executions ended
     failed = [label for label, answer in answers.items() if not answer.passed]
-    said = f"{len(failed)} of {len(answers)} partitions failed: {abbreviated(failed)}." if failed else "All passed."
+    description = (
+        f"{len(failed)} of {len(answers)} partitions failed: {abbreviated(failed)}." if failed else "All passed."
+    )
     pipelines = {raw(answer.metadata.get(PIPELINE_EXECUTION_ID)) for answer in answers.values()}
     pipeline = {PIPELINE_EXECUTION_ID: pipelines.pop()} if len(pipelines) == 1 and None not in pipelines else {}
-    return CheckAnswer(not failed, said, {BY_PARTITION: _table(answers), **to_see, **pipeline})
+    return CheckAnswer(not failed, description, {BY_PARTITION: _table(answers), **metadata, **pipeline})
 
 
 def _table(answers: Mapping[str, CheckAnswer]) -> dg.TableMetadataValue:
@@ -71,7 +73,7 @@ def _table(answers: Mapping[str, CheckAnswer]) -> dg.TableMetadataValue:
 
 
 def records_of(metadata: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of a result's table, each with the partition's own metadata under its keys; none without one."""
+    """Return the rows of a result's table, each with its partition's metadata by key; none if it has no table."""
     table = metadata.get(BY_PARTITION)
     if not isinstance(table, dg.TableMetadataValue):
         return []

@@ -1,6 +1,6 @@
-"""Which row counts a new one is compared with: of earlier executions of the same extent, each once.
+"""The row counts that a new one is compared with: those of earlier executions of the same extent, each once.
 
-The extent of an execution is of how many partitions it is: the rows of a month are no measure for those of a day.
+The extent of an execution is the number of its partitions: the row count of a month says nothing about that of a day.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import EXECUTION_ID, PARTITION_ROW_COUNT, RANGE_PARTITIONS, RANGE_ROW_COUNT, ROW_COUNT
 
 ROW_COUNTS = (ROW_COUNT, PARTITION_ROW_COUNT, RANGE_ROW_COUNT)
-"""Where a materialization may tell how many rows its execution returned."""
+"""The metadata keys under which a materialization may hold the row count of its execution."""
 LOOK_BACK = 1000
-"""How many materializations are read at the most."""
+"""The number of materializations that are read at the most."""
 PAGE = 100
 
 
 class CountsBefore:
-    """The row counts that those of a run are compared with.
+    """The row counts that the row counts of a run are compared with.
 
-    Partitions that are no spans of time have nothing in common, so that each is compared with itself alone.
+    Partitions that are not time windows have nothing in common, so each is compared only with itself.
 
     Args:
         instance: Where materializations are stored.
@@ -32,7 +32,7 @@ class CountsBefore:
         check: The check.
         run_id: The run, whose own materializations do not count.
         own: The executions that are checked.
-        is_of_time: Whether partitions of the asset are spans of time.
+        is_of_time: Whether the asset's partitions are time windows.
     """
 
     def __init__(
@@ -54,29 +54,29 @@ class CountsBefore:
         self._found: dict[tuple[int | None, str], list[float]] = {}
 
     def of(self, metadata: Mapping[str, Any], partition: str) -> list[float]:
-        """Return the counts that a materialization is compared with, of a partition or under an empty text of none."""
+        """Return the counts that a materialization is compared with; its partition is an empty text if it has none."""
         extent = extent_of(metadata, partition)
-        alone = "" if self._is_of_time or extent != 1 else partition
-        if (extent, alone) not in self._found:
-            made = materialized_before(self._instance, self._key, run_id=self._run_id, partition=alone or None)
-            self._found[extent, alone] = counts_before(self._check, extent, made, self._own)
-        return self._found[extent, alone]
+        only = "" if self._is_of_time or extent != 1 else partition
+        if (extent, only) not in self._found:
+            made = materialized_before(self._instance, self._key, run_id=self._run_id, partition=only or None)
+            self._found[extent, only] = counts_before(self._check, extent, made, self._own)
+        return self._found[extent, only]
 
 
 def extent_of(metadata: Mapping[str, Any], partition: str | None) -> int | None:
-    """Return of how many partitions a materialization's execution is.
+    """Return the number of partitions that the execution of a materialization covers.
 
     Args:
-        metadata: That of the materialization.
-        partition: What it is of; empty or None where it has no partitions.
+        metadata: The metadata of the materialization.
+        partition: The partition of the materialization; empty or None if it has none.
 
     Returns:
-        The number; 0 where it has no partitions, and None where that is not known: before 0.2 ranges did not tell it,
-        and what somebody has reported may be no number.
+        The number; 0 if the asset has no partitions. None if it is not known: before 0.2, ranges did not record it, and
+        metadata that a user reports may hold something else than a number.
     """
     if RANGE_PARTITIONS in metadata:
-        told = number_of(metadata[RANGE_PARTITIONS])
-        return int(told) if told is not None and told.is_integer() else None
+        number = number_of(metadata[RANGE_PARTITIONS])
+        return int(number) if number is not None and number.is_integer() else None
     if RANGE_ROW_COUNT in metadata:
         return None
     return 1 if partition or PARTITION_ROW_COUNT in metadata else 0
@@ -88,25 +88,25 @@ def counts_before(
     """Return the row counts that a check compares with, the newest first.
 
     Args:
-        check: The check; one without factor_at_most reads nothing.
-        extent: Of how many partitions the new count is.
-        made: What was materialized before, the newest first.
+        check: The check; without factor_at_most it compares with nothing, and nothing is read.
+        extent: The number of partitions of the new count; nothing is read if it is None.
+        made: The earlier materializations, the newest first.
         own: The executions that are checked now.
     """
     if check.factor_at_most is None or extent is None:
         return []
     counts: list[float] = []
-    counted = set(own)
+    seen = set(own)
     for materialization in made:
         metadata = materialization.metadata
         id_ = execution_of(metadata)
         count = next((number_of(metadata[key]) for key in ROW_COUNTS if key in metadata), None)
-        if count is None or id_ in counted or extent_of(metadata, materialization.partition) != extent:
+        if count is None or id_ in seen or extent_of(metadata, materialization.partition) != extent:
             continue
         counts.append(count)
         if len(counts) == check.last:
             break
-        counted |= {id_} if id_ else set()
+        seen |= {id_} if id_ else set()
     return counts
 
 
@@ -118,8 +118,8 @@ def materialized_before(
     Args:
         instance: Where they are stored.
         key: The asset.
-        run_id: The run that asks, whose own ones are left out.
-        partition: The one that is wanted; all if None.
+        run_id: A run whose materializations are left out; none are if None.
+        partition: The partition whose materializations are read; all if None.
     """
     wanted = dg.AssetRecordsFilter(key, asset_partitions=[partition] if partition else None)
     cursor = None
@@ -134,5 +134,5 @@ def materialized_before(
 
 
 def execution_of(metadata: Mapping[str, Any]) -> str:
-    """Return the execution that made something; empty where that is not told."""
+    """Return the id of the execution in a materialization's metadata; empty if the metadata has none."""
     return str(raw(metadata.get(EXECUTION_ID)) or "")

@@ -1,11 +1,12 @@
-"""What an attempt may run once a gate has said no before it.
+"""Which nodes an attempt may run after a gate has failed in an earlier attempt.
 
-An automatic retry asks no gate again: it runs neither the gate's asset, nor the gate, nor what the gate held back, and
-fails as the attempt before it did. Who tries again by hand wants all of these anew, and so what another blocking check
-has said no of. What reads the asset is never run without the gate while the gate's latest answer is no.
+An automatic retry does not run a failed gate again. It runs neither the gate, nor the gate's asset, nor the nodes that
+the gate blocked, and fails like the attempt before it. A retry by hand runs all of these anew, and also the asset, the
+check and the readers of any other blocking check that failed. While the latest answer of a gate is a failure, no reader
+of its asset runs without the gate.
 
-All of this is of nodes, as the plan's dependencies have them: what a gate has said of one partition is nothing to what
-waits for its answers to others.
+These rules apply to nodes, along the dependencies of the plan: the answer of a gate for one partition does not affect
+nodes that wait for its answers for other partitions.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from dagster_dune.pipeline.states import Phase
 
 
 class ReadOutcomes(Protocol):
-    """Follows nodes of a pipeline to their ends, and tells nothing of them.
+    """Follows nodes of a pipeline to their ends, without yielding events for them.
 
-    Those that the attempt has not selected are not its own: nothing that it suffers cancels them.
+    `is_own` is False for nodes that the attempt has not selected: they are not cancelled if the attempt is interrupted.
     """
 
     def __call__(self, plan: PipelinePlan, submission: Submission, *, is_own: bool = True) -> Iterator[Outcome]: ...
@@ -40,23 +41,24 @@ class ReadOutcomes(Protocol):
 
 @dataclass(frozen=True)
 class GatedPlan:
-    """What gates leave of a plan.
+    """A plan without the nodes that failed gates exclude.
 
     Attributes:
-        plan: What may be taken over or sent.
-        whole: The plan itself, whose nodes have got another identity where they must run anew.
-        held_back: What the gates that said no hold back still.
-        closed: The gates' nodes that an earlier attempt has told a no of, each with the run that did.
-        taken_over: What a gate has said on Dune, and no attempt has lived to tell: nodes that are told, and not sent.
-        left_alone: Nodes of assets that such gates said no of: they neither run in this attempt nor are told of.
+        plan: The nodes that may be taken over or sent.
+        full_plan: All nodes; those that must run anew have another identity than before.
+        blocked: The outcomes of the nodes that failed gates block.
+        refused: The nodes of gates whose failure an earlier attempt has reported, each with the id of its run.
+        taken_over: By submission, the digests of nodes whose outcomes are read and reported, and which are not sent:
+            failed gates that no attempt lived to report, their assets, and the nodes that they block.
+        excluded: The other nodes of the assets of failed gates. They neither run nor are reported in this attempt.
     """
 
     plan: PipelinePlan
-    whole: PipelinePlan
-    held_back: tuple[Outcome, ...] = ()
-    closed: tuple[tuple[PlannedNode, str], ...] = ()
+    full_plan: PipelinePlan
+    blocked: tuple[Outcome, ...] = ()
+    refused: tuple[tuple[PlannedNode, str], ...] = ()
     taken_over: tuple[tuple[Submission, frozenset[str]], ...] = ()
-    left_alone: tuple[PlannedNode, ...] = ()
+    excluded: tuple[PlannedNode, ...] = ()
 
 
 def gated_plan(
@@ -68,18 +70,18 @@ def gated_plan(
     *,
     resume: bool,
 ) -> GatedPlan:
-    """Decide what an attempt may run of a plan, from what the gates have said in the group of its run.
+    """Decide which nodes of a plan an attempt may run, from the answers of the gates in its run group.
 
     Args:
         instance: Where the runs are stored.
-        run_id: The attempt's run.
-        assets: What its definition holds.
-        plan: What it is to run.
-        read: Asks Dune for an answer that no attempt has lived to tell.
-        resume: Whether attempts that resume take over what has ended, and so hear by themselves what was not told.
+        run_id: The run of the attempt.
+        assets: The assets and checks of its definition.
+        plan: The nodes that it is to run.
+        read: Reads from Dune the answers that no attempt lived to report.
+        resume: Whether attempts that resume take over ended nodes, and so report unreported answers by themselves.
 
     Raises:
-        DunePlanError: It is to run what a gate held back, without the gate.
+        DunePlanError: It is to run nodes that a failed gate blocked, without the gate.
     """
     blocking = {key: check for key, check in assets.checks.items() if check.blocking}
     gates = {key: check for key, check in blocking.items() if check.is_gate}
@@ -89,102 +91,106 @@ def gated_plan(
     in_plan = {node.check.label for node in plan.nodes if node.check}
     for key, gate in gates.items():
         if gate.label not in in_plan:
-            _refuse_past(key, gate, plan, assets, history, read)
+            _check_not_bypassed(key, gate, plan, assets, history, read)
     asked = {key: check for key, check in blocking.items() if check.label in in_plan or key in assets.selected_checks}
     plan = _with_identities(plan, asked, history)
-    closed: dict[int, str] = {}
-    untold: dict[int, Submission] = {}
+    refused: dict[int, str] = {}
+    unreported: dict[int, Submission] = {}
     for key, gate in gates.items():
         nodes = [node for node in plan.nodes if node.sql_name == gate.sql_name]
         answers = {node.id: history.last_answer(key, node.partition, history.launch) for node in nodes}
-        closed |= {id_: answer.run_id for id_, answer in answers.items() if answer and not answer.passed}
+        refused |= {id_: answer.run_id for id_, answer in answers.items() if answer and not answer.passed}
         if history.is_automatic and not (resume and history.resumes):
-            rest = [node for node in nodes if node.id not in closed]
-            untold |= _untold_refusals(rest, history, key, history.launch, read)
-    return _gated(plan, closed, untold)
+            rest = [node for node in nodes if node.id not in refused]
+            unreported |= _unreported_refusals(rest, history, key, history.launch, read)
+    return _without_blocked(plan, refused, unreported)
 
 
-def _gated(plan: PipelinePlan, closed: Mapping[int, str], untold: Mapping[int, Submission]) -> GatedPlan:
-    """Leave out of a plan what gates have said no of.
+def _without_blocked(plan: PipelinePlan, refused: Mapping[int, str], unreported: Mapping[int, Submission]) -> GatedPlan:
+    """Remove from a plan the failed gates, their assets and the nodes that they block.
 
     Args:
         plan: The plan.
-        closed: By the id of a gate's node, the run that has told its no.
-        untold: By the id of a gate's node, the submission whose no nobody has told.
+        refused: By the id of a gate's node, the run that reported its failure.
+        unreported: By the id of a gate's node, the submission in which it failed without being reported.
     """
     removed = set[int]()
     blockers: dict[int, list[str]] = {}
     taken_over: dict[str, tuple[Submission, set[str]]] = {}
-    told = set[str]()
-    for id_ in sorted({*closed, *untold}):
+    reported = set[str]()
+    for id_ in sorted({*refused, *unreported}):
         gate = plan.by_id[id_]
-        behind = plan.downstream({id_})
-        nodes = {id_, *_checked(plan, gate), *behind}
+        downstream = plan.downstream({id_})
+        nodes = {id_, *_checked_nodes(plan, gate), *downstream}
         removed |= nodes
-        for held in behind - closed.keys():
-            blockers.setdefault(held, []).append(gate.label)
-        if submission := untold.get(id_):
+        for blocked in downstream - refused.keys():
+            blockers.setdefault(blocked, []).append(gate.label)
+        if submission := unreported.get(id_):
             digests = {plan.by_id[node].digest for node in nodes} & submission.node_ids.keys()
-            taken_over.setdefault(submission.id, (submission, set()))[1].update(digests - told)
-            told |= digests
-    told_of = {node.id for node in plan.nodes if node.digest in told}
+            taken_over.setdefault(submission.id, (submission, set()))[1].update(digests - reported)
+            reported |= digests
+    reported_ids = {node.id for node in plan.nodes if node.digest in reported}
     return GatedPlan(
         plan=plan.without(removed) if removed else plan,
-        whole=plan,
-        held_back=tuple(
-            _held_back(node, blockers[node.id]) for node in plan.nodes if node.id in blockers.keys() - told_of
+        full_plan=plan,
+        blocked=tuple(
+            _blocked_outcome(node, blockers[node.id])
+            for node in plan.nodes
+            if node.id in blockers.keys() - reported_ids
         ),
-        closed=tuple((plan.by_id[id_], run_id) for id_, run_id in closed.items()),
+        refused=tuple((plan.by_id[id_], run_id) for id_, run_id in refused.items()),
         taken_over=tuple((submission, frozenset(digests)) for submission, digests in taken_over.values() if digests),
-        left_alone=tuple(
-            node for node in plan.nodes if node.id in removed - blockers.keys() - told_of and not node.check
+        excluded=tuple(
+            node for node in plan.nodes if node.id in removed - blockers.keys() - reported_ids and not node.check
         ),
     )
 
 
-def is_answer(outcome: Outcome, closed: set[str]) -> bool:
-    """Whether a node that did not succeed is none to send again: a gate that said no, or what such a gate holds back.
+def is_due_to_gate(outcome: Outcome, refused: set[str]) -> bool:
+    """Whether a node did not succeed because of a gate: it is a gate that failed, or a failed gate blocked it.
+
+    Such a node must not be sent again.
 
     Args:
-        outcome: How the node ended.
-        closed: The names of the gates that have said no so far; this one's is added.
+        outcome: How the node ended, if not with success.
+        refused: The labels of the gates that have failed so far. If this node is a failed gate, its label is added.
     """
     if gate_refusal(outcome) is not None:
-        closed.add(outcome.node.label)
+        refused.add(outcome.node.label)
         return True
-    return not closed.isdisjoint(outcome.blocked_by)
+    return not refused.isdisjoint(outcome.blocked_by)
 
 
-def _untold_refusals(
+def _unreported_refusals(
     nodes: Iterable[PlannedNode], history: GateHistory, key: dg.AssetCheckKey, runs: frozenset[str], read: ReadOutcomes
 ) -> dict[int, Submission]:
-    """By the ids of a gate's nodes, the latest submission in which it said no of them, though nobody has told it.
+    """Return, by the id of each node of a gate, the latest submission in which it failed and no run reported it.
 
-    A pipeline is asked once for all of them.
+    Each pipeline is read once for all nodes.
     """
     asked: dict[str, tuple[Submission, list[PlannedNode]]] = {}
     for node in nodes:
-        for submission in history.untold(key, node, runs):
+        for submission in history.unreported(key, node, runs):
             asked.setdefault(submission.id, (submission, []))[1].append(node)
     found: dict[int, Submission] = {}
-    for submission, of_it in sorted(asked.values(), key=lambda one: history.order_of(one[0]), reverse=True):
-        ids = {submission.node_ids[node.digest]: node.id for node in of_it if node.id not in found}
+    for submission, its_nodes in sorted(asked.values(), key=lambda one: history.order_of(one[0]), reverse=True):
+        ids = {submission.node_ids[node.digest]: node.id for node in its_nodes if node.id not in found}
         if not ids:
             continue
-        plan = PipelinePlan(tuple(of_it)).renumbered({id_: id_there for id_there, id_ in ids.items()})
+        plan = PipelinePlan(tuple(its_nodes)).renumbered({id_: id_there for id_there, id_ in ids.items()})
         for outcome in read(plan, submission):
             if gate_refusal(outcome) is not None:
                 found[ids[outcome.node.id]] = submission
     return found
 
 
-def _checked(plan: PipelinePlan, node: PlannedNode) -> set[int]:
-    """The nodes of its asset that a check's node is of; none where it is the asset's own."""
+def _checked_nodes(plan: PipelinePlan, node: PlannedNode) -> set[int]:
+    """Return the ids of the asset's nodes that a check's node checks; none if it is a node of the asset itself."""
     asset = node.check.asset if node.check else None
     return {id_ for id_ in node.dependencies if plan.by_id[id_].sql_name == asset}
 
 
-def _refuse_past(
+def _check_not_bypassed(
     key: dg.AssetCheckKey,
     gate: DuneCheck,
     plan: PipelinePlan,
@@ -201,27 +207,31 @@ def _refuse_past(
     }
     readers = [node for node in plan.nodes if node.sql_name in names]
     answers = {node.label: history.last_answer(key, node.partition, history.runs) for node in readers}
-    past = {label: answer.run_id for label, answer in answers.items() if answer and not answer.passed}
-    if readers and not past:
-        asked = _alone(gate, assets, history)
-        waited_for = partial(read, is_own=False)
-        refusals = _untold_refusals(asked.values(), history, key, history.runs, waited_for)
-        past = {
+    refused_in = {label: answer.run_id for label, answer in answers.items() if answer and not answer.passed}
+    if readers and not refused_in:
+        asked = _possible_nodes(gate, assets, history)
+        read_unselected = partial(read, is_own=False)
+        refusals = _unreported_refusals(asked.values(), history, key, history.runs, read_unselected)
+        refused_in = {
             reader.label: submission.run_id
             for id_, submission in refusals.items()
             for reader in readers
             if asked[id_].meets(reader.partition)
         }
-    if past:
+    if refused_in:
+        runs = ", ".join(dict.fromkeys(refused_in.values()))
         raise DunePlanError(
-            f"The gate {gate.name} of {gate.asset} said no in run {', '.join(dict.fromkeys(past.values()))}, and this "
-            f"run repeats what it held back without asking it again: {', '.join(past)}. Nothing was sent.",
+            f"The gate {gate.name} of {gate.asset} said no in run {runs}, and this "
+            f"run repeats what it held back without asking it again: {', '.join(refused_in)}. Nothing was sent.",
             hint="Select the gate as well, with its asset if that is to be made anew.",
         )
 
 
-def _alone(gate: DuneCheck, assets: DuneAssetSet, history: GateHistory) -> dict[int, PlannedNode]:
-    """The nodes of a gate as any attempt of the group may have sent them; none where its partitions are not known."""
+def _possible_nodes(gate: DuneCheck, assets: DuneAssetSet, history: GateHistory) -> dict[int, PlannedNode]:
+    """Return the nodes of a gate in all forms in which an attempt of the run group may have sent them, by number.
+
+    There are none if the partitions of the gate are not known.
+    """
     try:
         partitions = {gate.asset: next(iter(assets.partitions.values()), ())}
         plan = plan_pipeline(assets.catalog, {}, checks=[gate], partitions=partitions)
@@ -234,10 +244,10 @@ def _alone(gate: DuneCheck, assets: DuneAssetSet, history: GateHistory) -> dict[
 def _with_identities(
     plan: PipelinePlan, checks: Mapping[dg.AssetCheckKey, DuneCheck], history: GateHistory
 ) -> PipelinePlan:
-    """Give what a blocking check has said no of another identity, so that by hand it runs anew, and together.
+    """Give the nodes that a failed blocking check concerns another identity, so that a retry by hand runs them anew.
 
-    That is the check's node, those of its asset, and whatever else checks or reads the rows that these had. The
-    attempts of one launch share what they run, so that each has the identity of what that has sent.
+    These are the node of the check, the nodes of its asset, and all nodes that check or read the rows of these. The
+    attempts of one launch share nodes, so a node keeps the identity under which the launch has sent it.
     """
     asked = [
         (key, node)
@@ -254,13 +264,13 @@ def _with_identities(
         run_id = next(sent, latest)
         if not run_id:
             continue
-        own = {node.id, *_checked(plan, node)}
+        own = {node.id, *_checked_nodes(plan, node)}
         for id_ in own | plan.downstream(own):
             identities[id_] = max(identities.get(id_, ""), run_id, key=rank.__getitem__)
     return PipelinePlan(tuple(replace(node, anew_after=identities.get(node.id, "")) for node in plan.nodes))
 
 
-def _held_back(node: PlannedNode, gates: Iterable[str]) -> Outcome:
+def _blocked_outcome(node: PlannedNode, gates: Iterable[str]) -> Outcome:
     names = tuple(sorted(gates))
     return Outcome(
         node,

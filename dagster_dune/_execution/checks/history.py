@@ -1,7 +1,7 @@
 """The results of the gates of a definition in a run group, and the results that no attempt has reported.
 
-A launch is the run that somebody has launched by hand, with all that Dagster has tried again by itself since. No clock
-decides what may be sent: the order of answers is that of the runs that repeat each other.
+A launch is a run that a user launched, with the automatic retries of it. No clock decides what may be sent: answers are
+ordered by the runs, each of which retries another.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class GateAnswer:
     @property
     def passed(self) -> bool:
         """Whether the gate passed for all partitions."""
-        return all(said.passed for said in self.parts.values())
+        return all(part.passed for part in self.parts.values())
 
     @property
     def pipelines(self) -> set[str]:
         """The pipelines that executed the gate."""
-        return {said.pipeline for said in self.parts.values() if said.pipeline}
+        return {part.pipeline for part in self.parts.values() if part.pipeline}
 
     def of(self, partition: Partition | None) -> GateAnswer | None:
         """Return the part that belongs to a node with this partition, or with none; None if there is none."""
@@ -106,30 +106,30 @@ class GateHistory:
 
     @property
     def resumes(self) -> bool:
-        """Whether the run goes on where another has ended."""
+        """Whether the run continues where an earlier run ended."""
         return self._group.origin.resumes
 
     def last_answer(
         self, key: dg.AssetCheckKey, partition: Partition | None, runs: Collection[str]
     ) -> GateAnswer | None:
-        """The latest answer of a gate in some runs, to a node with a partition, or with none."""
+        """Return the latest answer of a gate in some runs, for a partition, or for a node without partitions."""
         answers = (answer.of(partition) for answer in self._answers[key] if answer.run_id in runs)
         return next((answer for answer in answers if answer), None)
 
     def refusals(self, asked: Iterable[tuple[dg.AssetCheckKey, Partition | None]]) -> list[str]:
-        """The runs of other launches that checks have said no in, of some partitions; the latest first."""
+        """Return the runs of other launches in which checks failed for the given partitions, the latest first."""
         found: dict[str, tuple[int, float]] = {}
         for key, partition in asked:
-            for whole in self._answers[key]:
-                answer = whole.of(partition) if whole.run_id not in self.launch else None
+            for full in self._answers[key]:
+                answer = full.of(partition) if full.run_id not in self.launch else None
                 if answer and not answer.passed:
                     found[answer.run_id] = max(answer.order, found.get(answer.run_id, answer.order))
         return sorted(found, key=found.__getitem__, reverse=True)
 
     def has_sent(self, key: dg.AssetCheckKey, digest: str) -> bool:
-        """Whether the launch has sent, or taken over, a node that a check is asked in."""
+        """Whether this launch has sent, or taken over, a node with a digest that executes a check."""
         if key not in self._sent:
-            told = {
+            reported = {
                 pipeline
                 for answer in self._answers[key]
                 if answer.run_id in self.launch
@@ -138,28 +138,28 @@ class GateHistory:
             self._sent[key] = {
                 digest
                 for submission in self._submissions
-                if submission.run_id in self.launch or submission.pipeline_execution_id in told
+                if submission.run_id in self.launch or submission.pipeline_execution_id in reported
                 for digest in submission.node_ids
             }
         return digest in self._sent[key]
 
-    def untold(self, key: dg.AssetCheckKey, node: PlannedNode, runs: Collection[str]) -> list[Submission]:
-        """The submissions of a gate's node by some runs that no run has told of, since its latest answer."""
+    def unreported(self, key: dg.AssetCheckKey, node: PlannedNode, runs: Collection[str]) -> list[Submission]:
+        """Return the submissions of a gate's node since its latest answer whose own answer no run has reported."""
         last = self.last_answer(key, node.partition, runs)
         answers = (answer.of(node.partition) for answer in self._answers[key])
-        told = {pipeline for answer in answers if answer for pipeline in answer.pipelines}
+        reported = {pipeline for answer in answers if answer for pipeline in answer.pipelines}
         return [
             submission
             for submission in self._submissions
             if submission.state is State.ANSWERED
             and submission.run_id in runs
-            and submission.pipeline_execution_id not in told
+            and submission.pipeline_execution_id not in reported
             and node.digest in submission.node_ids
             and (last is None or len(self._ancestors[submission.run_id]) >= last.order[0])
         ]
 
     def order_of(self, submission: Submission) -> tuple[int, datetime]:
-        """What sorts submissions: how many runs theirs goes back to, and the time."""
+        """Return the sort key of a submission: the number of runs that its run descends from, and its time."""
         return len(self._ancestors[submission.run_id]), submission.at
 
     @cached_property
@@ -174,35 +174,35 @@ class GateHistory:
                 event = record.event_log_entry.dagster_event
                 if event is None:
                     continue
-                said = event.asset_check_evaluation_data
+                evaluation = event.asset_check_evaluation_data
                 order = (len(self._ancestors[run.run_id]), record.timestamp)
-                found[said.asset_check_key].append(GateAnswer(run.run_id, _parts(said), order))
+                found[evaluation.asset_check_key].append(GateAnswer(run.run_id, _parts(evaluation), order))
         for answers in found.values():
             answers.sort(key=lambda answer: answer.order, reverse=True)
         return found
 
 
-def _parts(said: dg.AssetCheckEvaluation) -> dict[str | None, PartitionAnswer]:
-    """What a result says of each partition, but for what it repeats of another run."""
-    value = said.metadata.get(PIPELINE_EXECUTION_ID)
+def _parts(evaluation: dg.AssetCheckEvaluation) -> dict[str | None, PartitionAnswer]:
+    """Return the answers in a result by partition, without those that it repeats from another run."""
+    value = evaluation.metadata.get(PIPELINE_EXECUTION_ID)
     pipeline = str(value.value) if value else None
     parts: dict[str | None, PartitionAnswer] = {
         record[PARTITION_COLUMN]: PartitionAnswer(record[PASSED_COLUMN], record[PIPELINE_EXECUTION_ID] or pipeline)
-        for record in records_of(said.metadata)
+        for record in records_of(evaluation.metadata)
         if not record[SAID_IN_RUN]
     }
-    return parts or {None: PartitionAnswer(said.passed, pipeline)}
+    return parts or {None: PartitionAnswer(evaluation.passed, pipeline)}
 
 
 def _ancestors_of(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list[str]:
-    """The ids of a run and of those that it goes back to, up to the first, or to the first after a success."""
+    """Return the ids of a run and of the runs that it retries, back to the first, or to the first after a success."""
     ancestors = [run.run_id]
     while parent_id := parent_id_of(run):
         if parent_id in ancestors:
             break
         parent = runs.get(parent_id)
         if parent is None:
-            return [*ancestors, parent_id]  # it is gone
+            return [*ancestors, parent_id]  # the run was deleted
         if parent.is_success:
             break
         ancestors.append(parent_id)
@@ -211,7 +211,7 @@ def _ancestors_of(run: dg.DagsterRun, runs: Mapping[str, dg.DagsterRun]) -> list
 
 
 def _launched_by_hand(ancestors: Sequence[str], runs: Mapping[str, dg.DagsterRun]) -> str:
-    """Of a run and its ancestors the one that somebody has launched by hand last: it inherits the tag of its parent."""
+    """Return the last of a run and its ancestors that a user launched: it inherits the retry tag of its parent."""
     for run_id, parent_id in itertools.pairwise(ancestors):
         parent = runs.get(parent_id)
         number = runs[run_id].tags.get(RETRY_NUMBER_TAG)

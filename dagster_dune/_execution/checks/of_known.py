@@ -1,4 +1,4 @@
-"""What a check without a query says: of what a materialization tells anyway, so that it costs nothing."""
+"""The answer of a check without a query. It is read from the metadata of a materialization, and costs no credits."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from dagster_dune.metadata import (
 def answer_of_known(
     check: DuneCheck, metadata: Mapping[str, Any], before: Sequence[float], now: datetime
 ) -> CheckAnswer:
-    """Read the answer of a check from what a materialization tells.
+    """Read the answer of a check from the metadata of a materialization.
 
     Args:
         check: The check, of a kind without a query.
-        metadata: That of the materialization.
-        before: The row counts that it compares with.
+        metadata: The metadata of the materialization.
+        before: The earlier row counts that the check compares with.
         now: The time.
 
     Raises:
-        NoAnswerError: The materialization does not tell what the check needs.
+        NoAnswerError: The metadata does not hold what the check needs.
     """
     if check.kind == "columns":
         return _of_columns(check, metadata)
@@ -45,24 +45,24 @@ def answer_of_known(
         "credits": (CREDITS,),
         "seconds": (EXECUTION_SECONDS,),
     }[check.kind]
-    number = _told(metadata, *keys)
+    number = _first_number(metadata, *keys)
     if number is None:
         raise _missing(check, keys[0])
     broken = broken_bounds(check, number)
-    told: dict[str, Any] = {VALUE: number}
+    answer_metadata: dict[str, Any] = {VALUE: number}
     if check.factor_at_most is not None and before:
         mean = sum(before) / len(before)
-        told[VALUE_BEFORE] = mean
+        answer_metadata[VALUE_BEFORE] = mean
         if not mean / check.factor_at_most <= number <= mean * check.factor_at_most:
             broken.append(
                 f"the mean of the last {len(before)} is {mean:g}, and it may differ by a factor of "
                 f"{check.factor_at_most:g}"
             )
-    words = check.kind.replace("_", " ")
+    quantity = check.kind.replace("_", " ")
     if check.kind == "row_count" and RANGE_PARTITIONS in metadata and (together := extent_of(metadata, None)):
-        words += f" of {together} partitions together"
-    said = f"The {words} {'is' if check.kind == 'row_count' else 'are'} {number:g}"
-    return CheckAnswer(not broken, f"{said}: {'; '.join(broken)}." if broken else f"{said}.", told)
+        quantity += f" of {together} partitions together"
+    measured = f"The {quantity} {'is' if check.kind == 'row_count' else 'are'} {number:g}"
+    return CheckAnswer(not broken, f"{measured}: {'; '.join(broken)}." if broken else f"{measured}.", answer_metadata)
 
 
 def _of_columns(check: DuneCheck, metadata: Mapping[str, Any]) -> CheckAnswer:
@@ -87,7 +87,7 @@ def _of_columns(check: DuneCheck, metadata: Mapping[str, Any]) -> CheckAnswer:
 
 
 def _of_freshness(check: DuneCheck, metadata: Mapping[str, Any], now: datetime) -> CheckAnswer:
-    ended_at = _told(metadata, ENDED_AT)
+    ended_at = _first_number(metadata, ENDED_AT)
     if ended_at is None or check.max_age is None:
         raise _missing(check, ENDED_AT)
     try:
@@ -96,11 +96,11 @@ def _of_freshness(check: DuneCheck, metadata: Mapping[str, Any], now: datetime) 
         raise _missing(check, ENDED_AT) from error
     hours = age / timedelta(hours=1)
     passed = age <= check.max_age
-    said = f"Its execution ended {hours:.1f} hours ago" + ("." if passed else f", more than {check.max_age_hours:g}.")
-    return CheckAnswer(passed, said, {VALUE: hours})
+    excess = "" if passed else f", more than {check.max_age_hours:g}"
+    return CheckAnswer(passed, f"Its execution ended {hours:.1f} hours ago{excess}.", {VALUE: hours})
 
 
-def _told(metadata: Mapping[str, Any], *keys: str) -> float | None:
+def _first_number(metadata: Mapping[str, Any], *keys: str) -> float | None:
     return next((number for key in keys if (number := number_of(metadata.get(key))) is not None), None)
 
 

@@ -1,4 +1,4 @@
-"""What a check with a query says: the end of its node, and the few rows that its kind asks for."""
+"""The answer of a check with a query, from the outcome of its node and the few rows that its kind reads."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ T = TypeVar("T")
 def answer_of_node(
     check: DuneCheck, outcome: Outcome, client: DuneApiClient, values_before: ValuesBefore | None, sample_rows: int
 ) -> CheckAnswer:
-    """Read the answer of a check from the end of its node.
+    """Read the answer of a check from the outcome of its node.
 
     Args:
         check: The check, of a kind with a query.
         outcome: How its node ended.
-        client: Reads the count of the rows where the outcome lacks it, and the few rows that are asked for.
-        values_before: The values that the check had before; None where it compares with none.
+        client: Reads the row count if the outcome lacks it, and the few rows that the kind of check needs.
+        values_before: The earlier values of the check; None if it compares with none.
         sample_rows: How many of the offending rows to read.
 
     Raises:
-        NoAnswerError: The node failed to run, was skipped, or answered something else than its kind asks for.
+        NoAnswerError: The node failed to run, was skipped, or returned something else than its kind must return.
         DuneError: Its result could not be read.
     """
     if outcome.result is Result.SUCCEEDED:
@@ -63,14 +63,14 @@ def answer_of_node(
             return _of_rows(count, execution_id, client, sample_rows)
         value = _value(count, execution_id, client)
         return _of_value(check, value, outcome.node.partition, execution_id, values_before)
-    closed = gate_refusal(outcome)
-    if closed is None:
+    refusal = gate_refusal(outcome)
+    if refusal is None:
         raise NoAnswerError(outcome.reason or f"It was {outcome.result.value}.")
-    return CheckAnswer(False, f"The gate is closed: {shortened(closed)}")
+    return CheckAnswer(False, f"The gate is closed: {shortened(refusal)}")
 
 
 def _row_count(outcome: Outcome, execution_id: str, client: DuneApiClient) -> int:
-    """The details of a node may be missing; without its count a check has failed to run, so it is asked for again."""
+    """Return the row count, reading it from Dune if the details of the node are missing: the check needs it."""
     count = _count_of(outcome.details)
     if count is None:
         count = read_repeatedly(lambda: _count_of(client.get_execution_status(execution_id)))
@@ -87,13 +87,13 @@ def _count_of(details: ExecutionStatus | None) -> int | None:
 
 
 def read_repeatedly(read: Callable[[], T | None]) -> T | None:
-    """Read until there is an answer, for some time beyond what the client itself repeats.
+    """Read until there is an answer, for two minutes beyond the retries of the client.
 
     Returns:
-        The answer; None where there was none in two minutes.
+        The answer; None if there was none within two minutes.
 
     Raises:
-        DuneError: Dune refused it, or could not be reached until the end.
+        DuneError: Dune refused the request, or could not be reached within the two minutes.
     """
     deadline = time.monotonic() + READ_SECONDS
     while True:
@@ -119,12 +119,12 @@ def _of_rows(count: int, execution_id: str, client: DuneApiClient, sample_rows: 
     metadata: dict[str, Any] = {OFFENDING_ROWS: count}
     if count and sample_rows:
         metadata |= _sample(sample_rows, execution_id, client)
-    said = "No row offends." if count == 0 else f"{counted(count, 'row offends', 'rows offend')}."
-    return CheckAnswer(count == 0, said, metadata)
+    description = "No row offends." if count == 0 else f"{counted(count, 'row offends', 'rows offend')}."
+    return CheckAnswer(count == 0, description, metadata)
 
 
 def _sample(limit: int, execution_id: str, client: DuneApiClient) -> dict[str, Any]:
-    """Some of the rows to look at; the answer stands without them."""
+    """Return a sample of the offending rows; the answer does not depend on it."""
     try:
         page = client.get_execution_results(execution_id, limit=limit, allow_partial_results=True)
     except DuneError as error:
@@ -134,20 +134,20 @@ def _sample(limit: int, execution_id: str, client: DuneApiClient) -> dict[str, A
 
 
 def sampled_rows(answer: CheckAnswer) -> Sequence[Mapping[str, Any]]:
-    """Return the offending rows that an answer shows."""
+    """Return the sample of offending rows in an answer."""
     table = answer.metadata.get(OFFENDING_SAMPLE)
     return [record.data for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
 
 
 def offending_rows_of(answers: Mapping[str, CheckAnswer]) -> dict[str, Any]:
-    """Return what there is to see of the offending rows of several partitions, each row with its partition."""
+    """Return the metadata of the offending rows of several partitions; each sampled row names its partition."""
     counts = [answer.metadata[OFFENDING_ROWS] for answer in answers.values() if OFFENDING_ROWS in answer.metadata]
     rows = [(label, row) for label, answer in answers.items() for row in sampled_rows(answer)]
-    told = {OFFENDING_ROWS: sum(counts)} if counts else {}
+    metadata = {OFFENDING_ROWS: sum(counts)} if counts else {}
     if rows:
         column = "partition_key" if "partition" in rows[0][1] else "partition"
-        told[OFFENDING_SAMPLE] = _table([{column: label, **row} for label, row in rows])
-    return told
+        metadata[OFFENDING_SAMPLE] = _table([{column: label, **row} for label, row in rows])
+    return metadata
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
@@ -194,9 +194,12 @@ def _of_value(
         if before is None:
             first = f", the first that is known{f' for {partition.label}' if partition else ''}"
         else:
-            metadata |= {VALUE_BEFORE: before.value, **({VALUE_BEFORE_OF: before.of} if before.of else {})}
+            metadata |= {
+                VALUE_BEFORE: before.value,
+                **({VALUE_BEFORE_OF: before.partition} if before.partition else {}),
+            }
             if abs(number - before.value) > check.max_change * abs(before.value):
-                when = f"for {before.of}" if before.of else "before"
+                when = f"for {before.partition}" if before.partition else "before"
                 broken.append(f"it was {before.value:g} {when}, and may change by {check.change_at_most}")
     if broken:
         return CheckAnswer(False, f"The value is {number:g}: {'; '.join(broken)}.", metadata)

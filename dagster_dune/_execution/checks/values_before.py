@@ -1,4 +1,4 @@
-"""What a value is compared with: the one that the check had before, of the same partition where that is known."""
+"""The earlier value that a check compares its value with: that of the same partition, where one is known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagster_dune.catalog.settings.partitions import Partition, label_of
 from dagster_dune.metadata import EXECUTION_ID, PARTITION, VALUE, VALUE_BEFORE, VALUE_BEFORE_OF
 
 LOOK_BACK = 1000
-"""How many results are read at the most, to find a partition's own value."""
+"""The number of results that are read at the most to find an earlier value of a partition."""
 PAGE = 100
 
 
@@ -24,16 +24,16 @@ class Before:
 
     Attributes:
         value: The value.
-        of: The partition that it is of, where that is another one; else empty.
+        partition: The label of its partition, if it is not the partition that is compared; otherwise empty.
     """
 
     value: float
-    of: str = ""
+    partition: str = ""
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What a result has told of one partition, or under an empty label of what has none."""
+class _Answer:
+    """The answer that a stored result holds for one partition; its label is empty where there are no partitions."""
 
     label: str
     execution_id: str | None
@@ -44,35 +44,36 @@ class _Told:
 class ValuesBefore:
     """The values that a check had in its last results.
 
-    A partition is compared with its own value before. One that has none is compared with that of the last partition
-    before it, where both are single spans of time: others, and several together, have nothing in common.
+    A partition is compared with its own earlier value. If it has none, it is compared with the value of the last
+    partition before it, provided that both are single time windows: other partitions, and several in one execution,
+    have nothing in common.
 
     Args:
         instance: Where the results are stored.
         key: The check.
-        partitions: What it is asked of now.
+        partitions: The partitions that the check runs for now.
     """
 
     def __init__(
         self, instance: dg.DagsterInstance, key: dg.AssetCheckKey, partitions: Iterable[Partition | None]
     ) -> None:
-        self._told: list[_Told] = []
+        self._answers: list[_Answer] = []
         missing = {label_of(partition) for partition in partitions}
-        for told in _told_before(instance, key):
-            self._told.append(told)
-            if told.value is not None:
-                missing.discard(told.label)
+        for answer in _stored_answers(instance, key):
+            self._answers.append(answer)
+            if answer.value is not None:
+                missing.discard(answer.label)
             if not missing:
                 break
         self._values: dict[str, float] = {}
-        for told in self._told:
-            if told.value is not None:
-                self._values.setdefault(told.label, told.value)
+        for answer in self._answers:
+            if answer.value is not None:
+                self._values.setdefault(answer.label, answer.value)
 
     def of(self, partition: Partition | None, execution_id: str) -> Before | None:
-        """Return what the value of an execution is compared with; None where nothing is known."""
-        # An attempt that takes an execution over tells it anew, and must say the same of it.
-        same = next((told for told in self._told if told.execution_id == execution_id), None)
+        """Return the value to compare the value of an execution with; None if none is known."""
+        # An attempt that takes over an execution reports it again, and must report the same comparison.
+        same = next((answer for answer in self._answers if answer.execution_id == execution_id), None)
         if same:
             return same.before
         label = label_of(partition)
@@ -80,37 +81,37 @@ class ValuesBefore:
             return Before(self._values[label])
         if partition is None or partition.window is None or len(partition.keys) > 1:
             return None
-        # Dagster writes spans of time so that their keys have the order of time.
+        # The keys of time windows sort by time.
         earlier = [other for other in self._values if other and other < label and "..." not in other]
         return Before(self._values[max(earlier)], max(earlier)) if earlier else None
 
     def note(self, partition: Partition | None, value: Any) -> None:
-        """Take in the value that a partition has now, for those after it in the same run."""
+        """Add the value that a partition has now, for the partitions after it in the same run."""
         if (number := number_of(value)) is not None:
             self._values[label_of(partition)] = number
 
 
-def _told_before(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Iterator[_Told]:
-    """What the last results have told, the newest first."""
+def _stored_answers(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Iterator[_Answer]:
+    """Yield the answers in the last results, the newest first."""
     cursor = None
     for _ in range(0, LOOK_BACK, PAGE):
         records = instance.event_log_storage.get_asset_check_execution_history(key, limit=PAGE, cursor=cursor)
         for record in records:
             event = record.event.dagster_event if record.event else None
             if event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                yield from _told_in(event.asset_check_evaluation_data.metadata)
+                yield from _answers_in(event.asset_check_evaluation_data.metadata)
         if len(records) < PAGE:
             return
         cursor = records[-1].id
 
 
-def _told_in(metadata: Mapping[str, Any]) -> Iterator[_Told]:
+def _answers_in(metadata: Mapping[str, Any]) -> Iterator[_Answer]:
     parts: list[Mapping[str, Any]] = [
         {**record, PARTITION: record[PARTITION_COLUMN]} for record in records_of(metadata)
     ] or [metadata]
     for part in parts:
         before = number_of(part.get(VALUE_BEFORE))
-        yield _Told(
+        yield _Answer(
             label=raw(part.get(PARTITION)) or "",
             execution_id=raw(part.get(EXECUTION_ID)),
             value=number_of(part.get(VALUE)),
