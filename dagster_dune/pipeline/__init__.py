@@ -1,5 +1,5 @@
-"""One run of one pipeline: plan, submit, follow, settle, cancel. Pure of Dagster.
+"""One run of one pipeline: plan it, follow it, settle its nodes, cancel it. It does not import Dagster.
 
-In comes a catalog with a selection, out goes an outcome a node, as each ends. `_execution` makes Dagster's
-events of them.
+It takes a catalog with a selection, and yields one outcome for each node as the node ends. `_execution` turns outcomes
+into Dagster's events.
 """

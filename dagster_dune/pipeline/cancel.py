@@ -1,4 +1,4 @@
-"""Stop a pipeline. Dune has no call for that, so its executions are cancelled one by one, as they start."""
+"""Cancels a pipeline. Dune has no endpoint for that, so its executions are cancelled one by one, as they start."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from dagster_dune.pipeline.states import Phase, phase_of
 CANCEL_SECONDS = 20.0
 POLL_SECONDS = 0.5
 CANCELLERS = 8
-"""How many executions are cancelled at once: what is not stopped in time costs."""
+"""The number of executions that are cancelled at once: those that are cancelled too late cost credits."""
 
 Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
 
 
 @dataclass(frozen=True)
 class Remains:
-    """What of a pipeline may run, now or later, after it was cancelled. Nothing, where both are empty.
+    """The nodes of a pipeline that may still run, now or later, after it was cancelled.
 
     Attributes:
         own: The names of the nodes that were to be cancelled.
-        others: The names of its other nodes, which were left alone.
+        others: The names of its other nodes, which were not to be cancelled.
     """
 
     own: tuple[str, ...] = ()
@@ -50,22 +50,22 @@ def cancel_pipeline(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Remains:
-    """Cancel executions of a pipeline, and what starts meanwhile, until nothing can start or 20 s have passed.
+    """Cancel executions of a pipeline, and those that start meanwhile, until none can start or 20 s have passed.
 
-    The pipeline's other nodes are left alone: another run may be following them. What becomes of those that wait is
-    waited for too, since Dune says only after a while that nothing can start them any more.
+    Other nodes of the pipeline are not cancelled: another run may be following them. The function waits until Dune
+    reports, for nodes that have not started, that they cannot start any more.
 
     Args:
-        client: The client to ask with; it should give up quickly, since the process is about to end.
+        client: The client for all requests. It should give up quickly, since the process is about to end.
         plan: The nodes to cancel.
         pipeline_execution_id: The pipeline.
-        log: Where failures to cancel are told.
-        size: How many nodes the pipeline has; those of the plan if None.
-        clock: The time in seconds.
+        log: Logs failures to cancel.
+        size: How many nodes the pipeline has; as many as the plan if None.
+        clock: Returns the time in seconds.
         sleep: Waits for some seconds.
 
     Returns:
-        What may still run.
+        The nodes that may still run.
     """
     # Assumption: cancel-stops-dependents.
     settlement = Settlement(plan, size)
@@ -84,15 +84,15 @@ def cancel_pipeline(
                 (node, id_, pool.submit(copy_context().run, client.cancel_execution, id_)) for node, id_ in running
             ]
             cancelled |= {id_ for node, id_, request in requests if _is_cancelled(node.label, id_, request, log)}
-            others, are_sure = _others(settlement)
-            if (settlement.done and are_sure) or clock() >= ends_at or seconds_left() <= 0:
+            others, are_final = _other_nodes(settlement)
+            if (settlement.done and are_final) or clock() >= ends_at or seconds_left() <= 0:
                 return Remains(tuple(node.label for node in settlement.open_nodes), others)
             sleep(POLL_SECONDS)
 
 
-def _others(settlement: Settlement) -> tuple[tuple[str, ...], bool]:
-    """The names of other nodes that may run, and whether the next answers can tell no better."""
-    open_ = [execution for execution in settlement.beside if not _phase(execution).has_ended]
+def _other_nodes(settlement: Settlement) -> tuple[tuple[str, ...], bool]:
+    """Return the names of other nodes that may run, and whether it is of no use to read the status again."""
+    open_ = [execution for execution in settlement.other_executions if not _phase(execution).has_ended]
     started = [execution for execution in open_ if _has_started(execution)]
     if settlement.is_over:
         return _names(started), True
@@ -126,7 +126,7 @@ def _is_cancelled(name: str, execution_id: str, request: Future[bool], log: Log)
 
 
 def plan_as_reported(status: PipelineStatus) -> PipelinePlan:
-    """Return the plan of a pipeline of which no more is known than its status. Its nodes depend on nothing."""
+    """Return the plan of a pipeline as far as its status shows it. The dependencies of its nodes are not known."""
     return PipelinePlan(tuple(node for execution in status.node_executions if (node := _node(execution))))
 
 

@@ -1,6 +1,6 @@
-"""The other form of the call: Dune works out which matviews a query reads, and refreshes all of them first.
+"""The lineage form of a request: Dune finds the matviews that a query reads, and refreshes all of them first.
 
-Since Dune chooses what runs, and what is paid for, its choice is compared with the selection before anything is sent.
+Since Dune chooses what runs and is paid, its choice is compared with the selection before anything is sent.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ def sink_node(
     overrides: Mapping[str, Override] | None = None,
     partitions: Mapping[str, Sequence[Partition]] | None = None,
 ) -> PlannedNode:
-    """Return the node of the one query that the selection ends in, which is what is asked of Dune.
+    """Return the node of the one query that is selected; the request to Dune names only this query.
 
     The request has one tier, that of the query, on which Dune refreshes the matviews too.
 
     Args:
-        catalog: What exists.
-        selection: The SQL names of what is to run.
+        catalog: The catalog.
+        selection: The SQL names of the selected objects.
         performance: The tier of the objects that name none.
-        overrides: What this run changes of single objects, by SQL names.
-        partitions: By the SQL names of partitioned queries, what of them runs.
+        overrides: What this run changes of single objects, by SQL name.
+        partitions: The partitions to run, by the SQL names of partitioned queries.
 
     Raises:
         DunePlanError: The selection holds no query, or several, or several partitions of one; or the run sets another
@@ -82,10 +82,10 @@ def sink_node(
 
 
 def other_tiers(tiers: Mapping[str, Performance | None], sink: PlannedNode) -> str:
-    """Name what would run on another tier than the query; an empty text where nothing would.
+    """Return the names of objects that have another tier than the query, as one text; empty if there are none.
 
     Args:
-        tiers: The tiers by SQL names; None where none is set.
+        tiers: The tiers by SQL name; None for an object without a tier.
         sink: The node of the query.
     """
     others = {name: tier for name, tier in sorted(tiers.items()) if tier not in (None, sink.target.performance)}
@@ -96,7 +96,7 @@ def refuse_checks(checks: Collection[DuneCheck]) -> None:
     """Refuse checks with a query: Dune would not run them.
 
     Raises:
-        DunePlanError: There are some.
+        DunePlanError: There are checks with a query.
     """
     if checks:
         raise DunePlanError(
@@ -114,20 +114,20 @@ def plan_lineage(
     allow_extra_refreshes: bool = False,
     max_nodes: int | None = None,
 ) -> PipelinePlan:
-    """Turn Dune's own pipeline of a query into a plan, if it runs just what is selected.
+    """Turn Dune's own pipeline of a query into a plan, if it runs exactly what is selected.
 
     Args:
-        selection: The SQL names of what is to run: one query, and matviews.
+        selection: The SQL names of the selected objects: one query, and matviews.
         sink: The query, as `sink_node` returns it.
         dunes_choice: The answer of ``GET /v1/query/{id}/pipeline``.
         allow_extra_refreshes: Whether Dune may refresh matviews that are not selected.
-        max_nodes: How many nodes there may be, with those that are not selected; any number if None.
+        max_nodes: How many nodes there may be, including those that are not selected; any number if None.
 
     Returns:
-        The plan, with Dune's node ids; what is extra has `selected` False.
+        The plan, with Dune's node ids; nodes that are not selected have `selected` False.
 
     Raises:
-        DunePlanError: The selection and Dune's choice differ; the message says in what. Or there are too many nodes.
+        DunePlanError: The selection and Dune's choice differ, as the message says, or there are too many nodes.
     """
     chosen = {_name(node) for node in dunes_choice.nodes}
     missing = sorted(set(selection) - chosen)
@@ -151,7 +151,7 @@ def _name(node: PipelineNode) -> str:
 
 
 def _target(node: PipelineNode) -> MaterializedViewRefresh | QueryExecution:
-    """What a node runs. A matview has the same name, and so the same identity, however Dune writes it this time."""
+    """Return what a node runs. The name of a matview is normalised, so that its identity is always the same."""
     target = node.materialized_view_refresh or node.query_execution
     if isinstance(target, MaterializedViewRefresh):
         return target.model_copy(update={"name": normalised_name(target.name)})
@@ -176,17 +176,17 @@ def _topological(pipeline: Pipeline) -> list[PipelineNode]:
 
 
 def _difference(sink: PlannedNode, missing: list[str], extra: list[str]) -> DunePlanError:
-    words = []
+    differences = []
     if extra:
-        words.append(f"Dune would refresh, and charge for, what is not selected: {abbreviated(extra, most=20)}")
+        differences.append(f"Dune would refresh, and charge for, what is not selected: {abbreviated(extra, most=20)}")
     if missing:
-        words.append(f"Dune would not run what is selected: {abbreviated(missing, most=20)}")
+        differences.append(f"Dune would not run what is selected: {abbreviated(missing, most=20)}")
     hints = []
     if extra:
         hints.append("Select these too, or set allow_extra_refreshes=True.")
     if missing:
         hints.append('Leave these out, or use pipeline_form="nodes".')
     return DunePlanError(
-        f"{FORM} and the selection differ for {sink.sql_name}; nothing was sent. {'. '.join(words)}.",
+        f"{FORM} and the selection differ for {sink.sql_name}; nothing was sent. {'. '.join(differences)}.",
         hint=" ".join(hints),
     )

@@ -1,4 +1,4 @@
-"""The nodes of one pipeline: what each runs, its identity over all attempts, and how the request carries it."""
+"""The nodes of one pipeline: what each runs, its identity across attempts, and its form in the request."""
 
 from __future__ import annotations
 
@@ -43,17 +43,18 @@ UNCHANGED = Override()
 
 @dataclass(frozen=True)
 class PlannedNode:
-    """One node of a pipeline, and what it stands for.
+    """One node of a pipeline.
 
     Attributes:
         id: Its number in the pipeline.
-        sql_name: The catalog object it runs, as SQL names it.
+        sql_name: The SQL name of the catalog object that it runs.
         dependencies: The ids of the nodes that must complete before it.
         target: What Dune is asked to do.
-        selected: Whether it was asked for. False only where Dune chooses the nodes itself (the lineage form).
-        partition: What part of the object it runs; None where that has no partitions.
-        check: The check that it is; None where it is an asset.
-        anew_after: The run up to which nothing of it counts, where it must run anew; empty elsewhere.
+        selected: Whether it is selected. False only in the lineage form, where Dune chooses the nodes.
+        partition: The partitions of the object that it runs for; None if the object has none.
+        check: The check whose query it runs; None if it runs an asset.
+        anew_after: If the node must run anew, the id of the run whose executions, like all earlier ones, do not count;
+            otherwise empty.
     """
 
     id: int
@@ -67,30 +68,32 @@ class PlannedNode:
 
     @property
     def label(self) -> str:
-        """What it runs, as messages name it."""
+        """The name of the node in messages."""
         name = self.check.label if self.check else self.sql_name
         return f"{name} ({self.partition.label})" if self.partition else name
 
     @cached_property
     def digest(self) -> str:
-        """A hash of what runs, for which partition and with which parameters, on any tier: 12 hexadecimal digits."""
-        what = self.target.model_dump(mode="json", exclude={"performance"}, exclude_none=True)
+        """A hash of the target, the partition and the parameters, but not of the tier: 12 hexadecimal digits."""
+        identity = self.target.model_dump(mode="json", exclude={"performance"}, exclude_none=True)
         if isinstance(self.target, QueryExecution) and self.target.query_parameters:
-            what["query_parameters"] = {key: _as_recorded(value) for key, value in self.target.query_parameters.items()}
+            identity["query_parameters"] = {
+                key: _as_recorded(value) for key, value in self.target.query_parameters.items()
+            }
         if self.partition:
-            what["partition"] = self.partition.keys
+            identity["partition"] = self.partition.keys
         if self.anew_after:
-            what["anew_after"] = self.anew_after
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
+            identity["anew_after"] = self.anew_after
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
     def meets(self, partition: Partition | None) -> bool:
-        """Whether what runs for a partition, or for none, waits for it: not for other partitions than its own."""
+        """Whether a reader with this partition, or with none, depends on the node: not if they share no partition."""
         if self.partition is None or partition is None:
             return True
         return not set(self.partition.keys).isdisjoint(partition.keys)
 
     def to_wire(self) -> PipelineNode:
-        """The node as the request carries it."""
+        """Return the node as the request contains it."""
         if isinstance(self.target, MaterializedViewRefresh):
             return PipelineNode(id=self.id, dependencies=self.dependencies, materialized_view_refresh=self.target)
         return PipelineNode(id=self.id, dependencies=self.dependencies, query_execution=self.target)
@@ -113,16 +116,16 @@ class PipelinePlan:
         return tuple(node.digest for node in self.nodes)
 
     def restricted(self, digests: Collection[str]) -> PipelinePlan:
-        """Return the plan of some of its nodes alone, with ids from 1; what they lose is taken as done."""
+        """Return a plan of only these nodes, with ids from 1; dependencies on other nodes are dropped."""
         return self.without({node.id for node in self.nodes if node.digest not in digests})
 
     def without(self, ids: Collection[int]) -> PipelinePlan:
-        """Return the plan of all but some of its nodes, with ids from 1; what the others lose is taken as done."""
+        """Return a plan without these nodes, with ids from 1; dependencies on them are dropped."""
         kept = [node.id for node in self.nodes if node.id not in ids]
         return self.renumbered({id_: number for number, id_ in enumerate(kept, start=1)})
 
     def downstream(self, ids: Collection[int]) -> set[int]:
-        """Return the ids of the nodes that wait for some, directly or not."""
+        """Return the ids of the nodes that depend on any of these, directly or not."""
         waited_for, found = set(ids), set[int]()
         for node in self.nodes:
             if not waited_for.isdisjoint(node.dependencies):
@@ -131,7 +134,7 @@ class PipelinePlan:
         return found
 
     def renumbered(self, ids: Mapping[int, int]) -> PipelinePlan:
-        """Return the plan of the nodes with these ids, under the new ids that stand beside them."""
+        """Return a plan of the nodes with these ids (the keys), under their new ids (the values)."""
         return PipelinePlan(
             tuple(
                 replace(node, id=ids[node.id], dependencies=tuple(ids[up] for up in node.dependencies if up in ids))
@@ -141,7 +144,7 @@ class PipelinePlan:
         )
 
     def on_tiers(self, tiers: Mapping[str, Performance]) -> PipelinePlan:
-        """Return the plan with these tiers, by digest, in place of its own; the other nodes name none."""
+        """Return the plan with these tiers, by digest, in place of its own; nodes without one get no tier."""
         return PipelinePlan(
             tuple(
                 replace(node, target=node.target.model_copy(update={"performance": tiers.get(node.digest)}))
@@ -150,7 +153,7 @@ class PipelinePlan:
         )
 
     def to_wire(self) -> Pipeline:
-        """The pipeline as the request carries it."""
+        """Return the pipeline as the request contains it."""
         return Pipeline(nodes=tuple(node.to_wire() for node in self.nodes))
 
 
@@ -168,10 +171,10 @@ def check_count(count: int, max_nodes: int | None) -> None:
 
 
 def parts_of(obj: MaterializedView | Query, partitions: Sequence[Partition]) -> tuple[Partition | None, ...]:
-    """Return what of an object runs, a node each: some of its partitions, or all of it where it has none.
+    """Return the parts of an object that run as one node each: groups of partitions, or None if it has none.
 
     Raises:
-        DunePlanError: It has partitions, and none is given.
+        DunePlanError: The object has partitions, and none is given.
     """
     if not isinstance(obj, Query) or obj.partitions is None:
         return (None,)
@@ -190,11 +193,11 @@ def node_target(
     override: Override = UNCHANGED,
     partition: Partition | None = None,
 ) -> MaterializedViewRefresh | QueryExecution:
-    """Return what Dune is asked to do for one object; whatever is not set is left out of the request.
+    """Return what Dune is asked to do for one object; fields that are not set are left out of the request.
 
     Raises:
         DuneCatalogError: A parameter's value is not one that the query takes.
-        DunePlanError: A matview is given parameters, or a parameter a value beside that of the partition.
+        DunePlanError: The run sets parameters of a matview, or a parameter that the partition sets too.
     """
     # Assumption: default-tier.
     tier = override.performance or obj.performance or performance
@@ -221,5 +224,5 @@ def node_target(
 
 
 def _as_recorded(value: Any) -> Any:
-    """A value as records have it: before several were sent as a list, they were one text with commas."""
+    """Return a value as older records hold it: a list of texts as one text with commas."""
     return joined(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value

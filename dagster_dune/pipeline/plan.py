@@ -1,4 +1,4 @@
-"""From a selection of the catalog to the nodes of one pipeline. Pure: nothing is sent from here."""
+"""Turns a selection of the catalog into the nodes of one pipeline. Nothing is sent from here."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def plan_pipeline(
     asset of a gate, through unselected queries too, depends on the gate, whether the asset is selected or not.
 
     Args:
-        catalog: What exists, and what reads what.
-        selection: The objects to run by their SQL names, each with the text that sorts it among its equals (its asset
-            key).
-        extra_deps: Edges beside the catalog's own, by SQL names, such as those a translator adds.
+        catalog: The objects, and which of them read which.
+        selection: The objects to run by SQL name, each with the text that sorts objects that could run in any order
+            (its asset key).
+        extra_deps: Dependencies beside the catalog's own, by SQL name, such as those that a translator adds.
         performance: The tier of the objects that name none; left out of the request if None.
-        overrides: What this run changes of single objects, by SQL names.
-        partitions: By the SQL names of partitioned queries, what of them runs: a node each. A partitioned check runs
-            for those of its asset.
+        overrides: What this run changes of single objects, by SQL name.
+        partitions: The partitions to run, by the SQL names of partitioned queries, as a node each. A check runs for the
+            partitions of its asset.
         checks: The checks with a query that run as well.
         max_nodes: The number of nodes that the pipeline may have; any if None.
 
@@ -61,7 +61,7 @@ def plan_pipeline(
 
     Raises:
         DunePlanError: Nothing is selected, more than `max_nodes`, or a partitioned query without a partition.
-        DuneCatalogError: A name is not in the catalog, or the extra edges close a circle.
+        DuneCatalogError: A name is not in the catalog, or the extra dependencies form a cycle.
 
     Examples:
         >>> from dagster_dune import MaterializedView, Query
@@ -78,7 +78,7 @@ def plan_pipeline(
         raise DunePlanError("Nothing is selected, so there is nothing to run on Dune.")
     labels = {**selection, **{name: f"{check.asset} {check.name}" for name, check in by_query.items()}}
     partitions = partitions or {}
-    parts = {name: parts_of(catalog[name], partitions.get(_of_partitions(name, by_query), ())) for name in labels}
+    parts = {name: parts_of(catalog[name], partitions.get(_partitioned_object(name, by_query), ())) for name in labels}
     check_count(sum(map(len, parts.values())), max_nodes)
     graph = catalog.graph.with_deps(extra_deps) if extra_deps else catalog.graph
     upstream = node_dependencies(graph, selection, by_query)
@@ -97,22 +97,22 @@ def plan_pipeline(
             )
             for part in parts[name]
         ]
-        _check_different(nodes[name])
+        _check_no_duplicates(nodes[name])
     return PipelinePlan(tuple(node for of_object in nodes.values() for node in of_object))
 
 
 def node_dependencies(
     graph: CatalogGraph, selection: Collection[str], checks: Mapping[str, DuneCheck]
 ) -> dict[str, set[str]]:
-    """Work out what each node waits for, by SQL names.
+    """Return the dependencies of each node, by SQL name.
 
     Args:
-        graph: What reads what.
+        graph: Which objects read which.
         selection: The objects that run.
-        checks: By the names of their queries, the checks that run.
+        checks: The checks that run, by the SQL names of their queries.
 
     Returns:
-        By the name of each object and of each check's query, those that must complete before it.
+        By the SQL name of each object and of each check's query, the names of those that must complete before it.
     """
     gates: dict[str, list[str]] = {}
     for name, check in checks.items():
@@ -129,31 +129,31 @@ def node_dependencies(
 
 
 def check_gates(graph: CatalogGraph, objects: Collection[str], checks: Iterable[DuneCheck]) -> None:
-    """Check that no gate waits for what waits for it, whatever is selected of these objects.
+    """Check that no gate depends on a node that depends on the gate, whichever of these objects are selected.
 
     Raises:
-        DuneCatalogError: One reads a reader of its asset, directly or not.
+        DuneCatalogError: A gate reads a reader of its asset, directly or not.
     """
     by_query = {check.sql_name: check for check in checks if check.sql_name}
     try:
         TopologicalSorter(node_dependencies(graph, objects, by_query)).prepare()
     except CycleError as error:
-        circle: list[str] = error.args[1]
-        gate = next(by_query[name] for name in circle if name in by_query and by_query[name].is_gate)
+        cycle: list[str] = error.args[1]
+        gate = next(by_query[name] for name in cycle if name in by_query and by_query[name].is_gate)
         raise DuneCatalogError(
             f"The gate {gate.name} of {gate.asset} reads what reads {gate.asset}, so that each would wait for the "
-            f"other: {' -> '.join(circle)}.",
+            f"other: {' -> '.join(cycle)}.",
             hint="Let its SQL read what comes before its asset's readers, or make it a check of kind rows.",
         ) from error
 
 
-def _of_partitions(name: str, checks: Mapping[str, DuneCheck]) -> str:
-    """Whose partitions a node runs for."""
+def _partitioned_object(name: str, checks: Mapping[str, DuneCheck]) -> str:
+    """Return the SQL name of the object whose partitions a node runs for."""
     return checks[name].asset if name in checks else name
 
 
-def _check_different(nodes: Sequence[PlannedNode]) -> None:
-    """Refuse to pay for the same execution twice."""
+def _check_no_duplicates(nodes: Sequence[PlannedNode]) -> None:
+    """Raise a DunePlanError if two nodes would pay for the same execution."""
     seen: dict[str, PlannedNode] = {}
     for node in nodes:
         other = seen.setdefault(node.target.model_dump_json(), node)
@@ -165,10 +165,10 @@ def _check_different(nodes: Sequence[PlannedNode]) -> None:
 
 
 def _topological(upstream: Mapping[str, set[str]], labels: Mapping[str, str]) -> list[str]:
-    """Kahn's order, with the smallest label first among those that are ready.
+    """Sort names topologically by Kahn's algorithm, with the smallest label first among those that are ready.
 
     Raises:
-        DunePlanError: Some wait for each other in a circle.
+        DunePlanError: The dependencies have a cycle.
     """
     waiting = {name: len(ups) for name, ups in upstream.items()}
     readers: dict[str, list[str]] = {name: [] for name in upstream}
@@ -185,9 +185,9 @@ def _topological(upstream: Mapping[str, set[str]], labels: Mapping[str, str]) ->
             waiting[reader] -= 1
             if waiting[reader] == 0:
                 heapq.heappush(ready, (labels[reader], reader))
-    if circle := sorted(upstream.keys() - set(order)):
+    if cycle := sorted(upstream.keys() - set(order)):
         raise DunePlanError(
-            f"These wait for each other in a circle, so nothing was sent: {abbreviated(circle, most=20)}.",
+            f"These wait for each other in a circle, so nothing was sent: {abbreviated(cycle, most=20)}.",
             hint="A gate must not read what reads its asset.",
         )
     return order

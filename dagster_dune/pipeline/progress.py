@@ -1,4 +1,4 @@
-"""What a run says while it waits: what is executing and what is queued, and for how long."""
+"""Logs the progress of a pipeline: which nodes are executing and for how long, and which are queued."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dagster_dune._formatting import abbreviated, readable_seconds
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Settlement
 
-LONGEST_SILENCE = 60.0
-"""The seconds after which it is said again though nothing has changed."""
+MAX_LOG_INTERVAL = 60.0
+"""The seconds after which progress is logged again although nothing has changed."""
 
 
 class Progress:
-    """Tells a log how far a pipeline is: on each change, and at least once a minute.
+    """Logs the progress of a pipeline on each change, and at least once a minute.
 
     Args:
-        log: Where it is told.
+        log: The log.
         pipeline_execution_id: The pipeline.
-        clock: The time in seconds.
-        names: By SQL name, what users know an object as: its asset key.
+        clock: Returns the time in seconds.
+        names: The asset keys of objects, as users know them, by SQL name.
     """
 
     def __init__(
@@ -34,20 +34,20 @@ class Progress:
         self._names = names or {}
         self._id = pipeline_execution_id
         self._clock = clock
-        self._started_at = self._told_at = clock()
+        self._started_at = self._logged_at = clock()
         self._since: dict[int, float] = {}
-        self._told: tuple[frozenset[int], frozenset[int]] | None = None
+        self._logged: tuple[frozenset[int], frozenset[int]] | None = None
 
-    def tell(self, settlement: Settlement) -> None:
-        """Say how far it is, if that is news or the last word is a minute old."""
+    def log(self, settlement: Settlement) -> None:
+        """Log the progress if it has changed, or if the last message is a minute old."""
         now = self._clock()
         executing, queued = settlement.executing, settlement.queued
         for node in executing:
             self._since.setdefault(node.id, now)
-        stands = (frozenset(node.id for node in executing), frozenset(node.id for node in queued))
-        if settlement.done or (stands == self._told and now - self._told_at < LONGEST_SILENCE):
+        state = (frozenset(node.id for node in executing), frozenset(node.id for node in queued))
+        if settlement.done or (state == self._logged and now - self._logged_at < MAX_LOG_INTERVAL):
             return
-        self._told, self._told_at = stands, now
+        self._logged, self._logged_at = state, now
         names = [f"{self._name(node)} ({readable_seconds(int(now - self._since[node.id]))})" for node in executing]
         self._log.info(
             "Pipeline %s after %s: %d of %d nodes ended; %s; %s.",

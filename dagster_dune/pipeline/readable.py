@@ -1,4 +1,4 @@
-"""Whether an execution has rows that can be read, and what to do where it has none."""
+"""Whether an execution has rows that can be read, and what to do if it has none."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ HINTS = {
 
 
 def check_readable(execution: Execution, execution_id: str, *, allow_partial: bool = False) -> None:
-    """Check that an execution has completed, by what its status or a page of its result says.
+    """Check that an execution has completed, as its status or a page of its result shows.
 
     Args:
-        execution: What Dune has answered.
+        execution: Dune's answer about the execution.
         execution_id: Its id, for messages.
-        allow_partial: Whether a result that Dune has cut short will do.
+        allow_partial: Whether a result that Dune has cut short is accepted.
 
     Raises:
-        DuneResultError: It has not completed, has failed, or its result has expired.
+        DuneResultError: The execution has not completed or has failed, or its result has expired.
     """
     phase = phase_of_execution(execution)
     if phase is Phase.COMPLETED or (phase is Phase.PARTIAL and allow_partial):

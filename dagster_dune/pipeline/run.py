@@ -26,8 +26,8 @@ from dagster_dune.pipeline.settle import Outcome, Settlement
 from dagster_dune.pipeline.states import phase_of, phase_of_execution
 
 BACKOFF = 1.5
-LEAST_WAIT = 1.0
-"""Where a run is at its end, its last question still gets so many seconds."""
+MIN_TIMEOUT = 1.0
+"""The seconds that a status request gets at least, however little time the run has left."""
 
 TRANSIENT = (DuneConnectionError, DuneServerError, DuneRateLimitError)
 
@@ -71,14 +71,14 @@ def follow(
     One status request a poll, whatever the number of nodes. Polls come quickly after a change and back off after that.
 
     Args:
-        client: The client to ask with.
+        client: The client for all requests.
         plan: The nodes to follow.
         pipeline_execution_id: The id that Dune answered with.
-        polling: How often to ask, and how long to be patient.
-        log: Where progress and oddities are told.
-        names: By SQL name, what users know an object as; its SQL name where nothing is said.
-        size: How many nodes the pipeline has; those of the plan if None.
-        clock: The time in seconds.
+        polling: How often to poll, and how long to tolerate failures.
+        log: Logs progress and warnings.
+        names: The asset keys of objects, as users know them, by SQL name; other objects are named by their SQL names.
+        size: How many nodes the pipeline has; as many as the plan if None.
+        clock: Returns the time in seconds.
         sleep: Waits for some seconds.
 
     Yields:
@@ -87,26 +87,26 @@ def follow(
     Raises:
         DunePipelineError: Nothing changed for `stall_timeout`.
         DunePipelineTimeout: The pipeline took longer than `timeout`.
-        DuneApiError: Dune could not be asked for longer than `failure_tolerance`, or refuses the question.
+        DuneApiError: Status requests failed for longer than `failure_tolerance`, or Dune refused one.
     """
     settlement = Settlement(plan, size)
     poller = _Poller(client, pipeline_execution_id, polling, log, clock)
-    told_words = set[str]()
+    logged_words = set[str]()
     progress = Progress(log, pipeline_execution_id, clock, names)
     wait = polling.interval
     started_at = changed_at = answered_at = clock()
     while not settlement.done:
         sleep(max(0.0, answered_at + wait - clock()))  # storing outcomes takes its time, which counts too
         now = clock()
-        with deadline(_longest_wait(polling, now - started_at, now - changed_at)):
-            status = poller.ask()
+        with deadline(_request_timeout(polling, now - started_at, now - changed_at)):
+            status = poller.read_status()
         answered_at = clock()
         if status is not None:
             outcomes = settlement.update(status)
-            _tell_unknown_words(settlement, told_words, log)
+            _log_unknown_words(settlement, logged_words, log)
             with reads_for(Purpose.POLLING):
-                outcomes += _ask_executions(client, settlement, log)
-            progress.tell(settlement)
+                outcomes += _read_doubtful(client, settlement, log)
+            progress.log(settlement)
             if outcomes:
                 yield outcomes
         if status is not None and settlement.changed:
@@ -119,12 +119,12 @@ def follow(
             raise _timed_out(settlement, pipeline_execution_id, polling.timeout)
 
 
-def _longest_wait(polling: Polling, running: float, unchanged: float) -> float:
-    """How long a status may take, with all its repeats: no longer than the run has time, whatever Dune's pace."""
+def _request_timeout(polling: Polling, running: float, unchanged: float) -> float:
+    """Return how long a status request may take with all its retries: no longer than the run has time left."""
     left = [polling.stall_timeout - unchanged]
     if polling.timeout is not None:
         left.append(polling.timeout - running)
-    return max(LEAST_WAIT, min(left))
+    return max(MIN_TIMEOUT, min(left))
 
 
 def has_ended(
@@ -136,35 +136,35 @@ def has_ended(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Whether a pipeline has ended, asked as patiently as when it is followed.
+    """Return whether a pipeline has ended, tolerating failures like `follow`.
 
     Args:
-        client: The client to ask with.
+        client: The client for all requests.
         pipeline_execution_id: The id that Dune answered with.
-        polling: How often to ask, and how long to be patient.
-        log: Where oddities are told.
-        clock: The time in seconds.
+        polling: How often to poll, and how long to tolerate failures.
+        log: Logs warnings.
+        clock: Returns the time in seconds.
         sleep: Waits for some seconds.
 
     Raises:
-        DuneNotFoundError: Dune does not know it, nor has it come to know it for `not_found_tolerance`.
+        DuneNotFoundError: Dune has not known the pipeline for `not_found_tolerance`.
         DuneApiError: Status requests failed for `failure_tolerance`.
     """
     poller = _Poller(client, pipeline_execution_id, polling, log, clock)
     wait = polling.interval
-    while (status := poller.ask()) is None:
+    while (status := poller.read_status()) is None:
         sleep(wait)
         wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
     if not phase_of(status.status, status.error).has_ended:
         return False
-    # A pipeline may be said to have failed with its first failed node, while others still run, or wait in a queue.
+    # Dune may report a pipeline as failed at its first failed node, while other nodes still run or are queued.
     progresses = [node.progress for node in status.node_executions if node.progress]
     open_ids = [node.execution_id for node in progresses if not phase_of(node.status, node.error).has_ended]
     return not any(_runs(client, execution_id) for execution_id in open_ids if execution_id)
 
 
 def _runs(client: DuneApiClient, execution_id: str) -> bool:
-    """Whether an execution runs, or is queued, by its own word; also where Dune cannot be asked now."""
+    """Return whether an execution runs or is queued by its own status; True if its status cannot be read now."""
     try:
         execution = client.get_execution_status(execution_id)
     except DuneNotFoundError:
@@ -175,7 +175,7 @@ def _runs(client: DuneApiClient, execution_id: str) -> bool:
 
 
 class _Poller:
-    """Asks for a pipeline's status, and bears some time without a good answer."""
+    """Reads the status of a pipeline, and tolerates failures for some time."""
 
     def __init__(
         self,
@@ -192,38 +192,38 @@ class _Poller:
         self._clock = clock
         self._started_at = self._answered_at = clock()
 
-    def ask(self) -> PipelineStatus | None:
-        """Return the status, or None where Dune could not tell it this time."""
+    def read_status(self) -> PipelineStatus | None:
+        """Return the status, or None if it could not be read this time."""
         try:
             with reads_for(Purpose.POLLING):
                 status = self._client.get_pipeline_status(self._id)
         except (*TRANSIENT, DuneNotFoundError) as error:
-            if not self._bearable(error):
+            if not self._is_tolerable(error):
                 raise
             self._log.warning("The status of pipeline %s could not be read; asking again. %s", self._id, error)
             return None
         self._answered_at = self._clock()
         return status
 
-    def _bearable(self, error: DuneApiError) -> bool:
+    def _is_tolerable(self, error: DuneApiError) -> bool:
         if isinstance(error, DuneNotFoundError):
             return self._clock() - self._started_at <= self._polling.not_found_tolerance
         return self._clock() - self._answered_at <= self._polling.failure_tolerance
 
 
-def _tell_unknown_words(settlement: Settlement, told: set[str], log: logging.Logger) -> None:
-    for word in settlement.unknown_words.keys() - told:
-        told.add(word)
+def _log_unknown_words(settlement: Settlement, logged: set[str], log: logging.Logger) -> None:
+    for word in settlement.unknown_words.keys() - logged:
+        logged.add(word)
         name = settlement.unknown_words[word]
         log.warning("Dune says %r about %s, which is no word we know; its execution is asked instead.", word, name)
 
 
-def _ask_executions(client: DuneApiClient, settlement: Settlement, log: logging.Logger) -> list[Outcome]:
-    """Ask the executions of nodes whose word in the pipeline's status leaves a doubt."""
+def _read_doubtful(client: DuneApiClient, settlement: Settlement, log: logging.Logger) -> list[Outcome]:
+    """Read the executions of nodes whose status in the pipeline is doubtful. Return the outcomes that this settles."""
     outcomes = []
     for node, execution_id in settlement.doubtful():
         try:
-            outcomes += settlement.tell(node, client.get_execution_status(execution_id))
+            outcomes += settlement.update_node(node, client.get_execution_status(execution_id))
         except (*TRANSIENT, DuneNotFoundError) as error:
             log.warning("The execution of %s could not be asked; asking again. %s", node.label, error)
     return outcomes

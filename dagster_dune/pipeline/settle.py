@@ -1,7 +1,7 @@
-"""From Dune's status answers to one outcome a node. Pure: answers go in, outcomes come out.
+"""Turns Dune's status answers into one outcome for each node. Nothing is read or sent from here.
 
-A node settles once. It has succeeded or failed as soon as Dune says so. It is skipped once nothing can start it any
-more: the pipeline has ended, and something upstream of it failed.
+A node settles once. It has succeeded or failed as soon as Dune says so. It is skipped once it cannot start any more:
+the pipeline has ended, and a node upstream of it has failed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dagster_dune.pipeline.states import Phase, phase_of
 
 # Assumption: late-nodes.
 ANSWERS_AFTER_END = 3
-"""How many answers in a row may leave a node open after the pipeline has ended, before we stop waiting for its word."""
+"""After so many unchanged answers since the end of the pipeline, open nodes are no longer waited for."""
 
 
 class Result(Enum):
@@ -35,13 +35,13 @@ class Outcome:
     Attributes:
         node: The node.
         result: How it ended.
-        phase: What Dune's last word about it means.
-        execution_id: Its execution; None where it never started.
-        reason: Why it failed or was skipped, in Dune's words where it said so. Where a pipeline ends without a word of
-            the node, these are of the pipeline, and tell of another node.
-        error: What Dune said of the node itself; empty where it said nothing.
-        blocked_by: The names of the failed nodes that kept a skipped one from starting.
-        details: What its execution read, made and cost; None where that is not known.
+        phase: The phase of Dune's last status of the node.
+        execution_id: Its execution; None if it never started.
+        reason: Why it failed or was skipped, with Dune's error message if there is one. If a pipeline ends without a
+            status of the node, this is the error of the pipeline, which is about another node.
+        error: Dune's error message for the node itself; empty if there is none.
+        blocked_by: The names of the failed nodes that kept a skipped node from starting.
+        details: The status of its execution, with rows, columns and credits; None if it is not known.
         details_missing: Why there are no details.
     """
 
@@ -57,8 +57,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """The last word about a node."""
+class _NodeStatus:
+    """The last status of a node."""
 
     word: str | None = None
     error: str | None = None
@@ -71,15 +71,15 @@ class _Seen:
 
 
 class Settlement:
-    """What is known of one pipeline's nodes, from the first status answer to the last outcome.
+    """The state of the nodes of one pipeline, from the first status answer to the last outcome.
 
     Args:
-        plan: The nodes that are wanted.
-        size: How many nodes the pipeline has, those that nobody here wants among them; those of the plan if None.
+        plan: The nodes that are followed.
+        size: How many nodes the pipeline has, including those that are not followed; as many as the plan if None.
 
     Attributes:
-        changed: Whether the last answer brought anything new.
-        unknown_words: Status words that we do not know, each with the name of the first node that had it.
+        changed: Whether the last answer changed anything.
+        unknown_words: Unknown status words, each with the label of the first node that had it.
     """
 
     def __init__(self, plan: PipelinePlan, size: int | None = None) -> None:
@@ -87,12 +87,12 @@ class Settlement:
         self._size = len(plan.nodes) if size is None else size
         self.changed = False
         self.unknown_words: dict[str, str] = {}
-        self._seen = {node.id: _Seen() for node in plan.nodes}
+        self._statuses = {node.id: _NodeStatus() for node in plan.nodes}
         self._outcomes: dict[int, Outcome] = {}
         self._over = False
         self._pipeline_error = ""
         self._idle_answers_since_over = 0
-        self._beside: tuple[NodeExecution, ...] = ()
+        self._other_executions: tuple[NodeExecution, ...] = ()
         self._ids_by_name: dict[str, list[int]] = {}
         for node in plan.nodes:
             name = normalised_name(node.sql_name)
@@ -113,17 +113,19 @@ class Settlement:
     @property
     def running(self) -> list[tuple[PlannedNode, str]]:
         """The open nodes that have an execution, each with its id."""
-        return [(node, seen.execution_id) for node in self.open_nodes if (seen := self._seen[node.id]).execution_id]
+        return [
+            (node, status.execution_id) for node in self.open_nodes if (status := self._statuses[node.id]).execution_id
+        ]
 
     @property
     def executing(self) -> list[PlannedNode]:
         """The open nodes that Dune says are executing."""
-        return [node for node in self.open_nodes if self._seen[node.id].phase is Phase.RUNNING]
+        return [node for node in self.open_nodes if self._statuses[node.id].phase is Phase.RUNNING]
 
     @property
     def queued(self) -> list[PlannedNode]:
-        """The open nodes that are not executing yet, or of which Dune says something that we do not know."""
-        return [node for node in self.open_nodes if self._seen[node.id].phase is not Phase.RUNNING]
+        """The open nodes that are not executing yet, or that have an unknown status."""
+        return [node for node in self.open_nodes if self._statuses[node.id].phase is not Phase.RUNNING]
 
     @property
     def is_over(self) -> bool:
@@ -131,22 +133,22 @@ class Settlement:
         return self._over
 
     @property
-    def beside(self) -> tuple[NodeExecution, ...]:
-        """What Dune's last answer says of nodes that are none of the plan's."""
-        return self._beside
+    def other_executions(self) -> tuple[NodeExecution, ...]:
+        """The nodes in Dune's last answer that are not in the plan."""
+        return self._other_executions
 
     @property
     def unlisted(self) -> int:
-        """How many nodes the pipeline has beside those of the plan, and those that Dune's last answer lists."""
-        return max(0, self._size - len(self.plan.nodes) - len(self._beside))
+        """How many nodes of the pipeline are neither in the plan nor in Dune's last answer."""
+        return max(0, self._size - len(self.plan.nodes) - len(self._other_executions))
 
     def update(self, status: PipelineStatus) -> list[Outcome]:
-        """Take in one status answer.
+        """Update the state from one status answer.
 
         Returns:
             The outcomes of the nodes that settled by it, in the plan's order.
         """
-        before = (self._over, dict(self._seen))
+        before = (self._over, dict(self._statuses))
         # Assumption: null-nodes.
         names = [_reported_name(execution) for execution in status.node_executions]
         repeats = Counter(names)
@@ -156,52 +158,53 @@ class Settlement:
         ]
         for execution, node_id in zip(status.node_executions, ids, strict=True):
             self._observe(execution, node_id)
-        self._beside = tuple(e for e, node_id in zip(status.node_executions, ids, strict=True) if node_id is None)
+        executions = zip(status.node_executions, ids, strict=True)
+        self._other_executions = tuple(execution for execution, node_id in executions if node_id is None)
         self._over = self._over or phase_of(status.status, status.error).has_ended
         self._pipeline_error = status.error or self._pipeline_error
-        self.changed = before != (self._over, self._seen)
+        self.changed = before != (self._over, self._statuses)
         self._idle_answers_since_over = self._idle_answers_since_over + 1 if self._over and not self.changed else 0
         return self._settle()
 
     def doubtful(self) -> list[tuple[PlannedNode, str]]:
-        """The open nodes whose own execution should be asked, each with its execution id.
+        """Return the open nodes whose own execution should be read, each with its execution id.
 
-        These have a word that we do not know, or still run by their last word although the pipeline has ended.
+        They have an unknown status, or one that says that they still run although the pipeline has ended.
         """
         return [
             (node, execution_id)
             for node, execution_id in self.running
-            if self._seen[node.id].phase is Phase.UNKNOWN or self._gives_up
+            if self._statuses[node.id].phase is Phase.UNKNOWN or self._is_given_up
         ]
 
-    def tell(self, node: PlannedNode, execution: ExecutionStatus) -> list[Outcome]:
-        """Take in what the execution of a doubtful node says of itself.
+    def update_node(self, node: PlannedNode, execution: ExecutionStatus) -> list[Outcome]:
+        """Update the state of a doubtful node from the status of its execution.
 
         Returns:
             The outcomes of the nodes that settled by it, in the plan's order.
         """
         message = execution.error.message if execution.error else None
-        phase = phase_of(execution.state, message)  # what has ended in an unknown state may have succeeded
+        phase = phase_of(execution.state, message)  # an execution that ended in an unknown state may have succeeded
         if phase.has_ended:
             self.changed = True
-            self._seen[node.id] = replace(self._seen[node.id], word=execution.state, error=message, phase=phase)
+            self._statuses[node.id] = replace(self._statuses[node.id], word=execution.state, error=message, phase=phase)
         return self._settle()
 
     def _observe(self, execution: NodeExecution, node_id: int | None) -> None:
         progress = execution.progress
-        if progress is None or node_id is None or self._seen[node_id].phase.has_ended:
+        if progress is None or node_id is None or self._statuses[node_id].phase.has_ended:
             return
         phase = phase_of(progress.status, progress.error)
         if phase is Phase.UNKNOWN:
             self.unknown_words.setdefault(progress.status or "", self.plan.by_id[node_id].label)
-        execution_id = progress.execution_id or self._seen[node_id].execution_id
-        self._seen[node_id] = _Seen(progress.status, progress.error, execution_id, phase)
+        execution_id = progress.execution_id or self._statuses[node_id].execution_id
+        self._statuses[node_id] = _NodeStatus(progress.status, progress.error, execution_id, phase)
 
     def _node_id(self, reported_id: int, name: str | None, repeats: Counter[str | None]) -> int | None:
-        """Find whose status this is: the id decides, unless the name that stands beside it is another node's.
+        """Return the id of the planned node that a reported node is; None if it is not in the plan, or not clear.
 
-        A name alone decides only where it can be one node's: partitions of one query are nodes of one name, and those
-        of the pipeline that are not wanted here have names too.
+        The reported id decides, unless the reported name is that of another node. A name alone decides only if just one
+        node can have it: partitions of one query share a name, also with nodes of the pipeline outside the plan.
         """
         # Assumption: node-ids.
         planned = self.plan.by_id.get(reported_id)
@@ -210,17 +213,17 @@ class Settlement:
             return planned.id
         if len(named) != 1 or repeats[name] > 1:
             return None
-        is_listed_whole = repeats.total() >= self._size
-        return named[0] if is_listed_whole or self.plan.by_id[named[0]].partition is None else None
+        are_all_listed = repeats.total() >= self._size
+        return named[0] if are_all_listed or self.plan.by_id[named[0]].partition is None else None
 
     @property
-    def _gives_up(self) -> bool:
+    def _is_given_up(self) -> bool:
         return self._idle_answers_since_over >= ANSWERS_AFTER_END
 
     def _settle(self) -> list[Outcome]:
         already = set(self._outcomes)
         for node in self.open_nodes:
-            if self._seen[node.id].phase.has_ended:
+            if self._statuses[node.id].phase.has_ended:
                 self._outcomes[node.id] = self._ended(node)
         if self._over or self._nothing_can_start():
             self._close()
@@ -228,43 +231,43 @@ class Settlement:
         return [self._outcomes[node.id] for node in self.plan.nodes if node.id in new]
 
     def _ended(self, node: PlannedNode) -> Outcome:
-        seen = self._seen[node.id]
-        if seen.phase.is_success:
-            return Outcome(node, Result.SUCCEEDED, seen.phase, seen.execution_id)
-        reason = seen.error or {
+        status = self._statuses[node.id]
+        if status.phase.is_success:
+            return Outcome(node, Result.SUCCEEDED, status.phase, status.execution_id)
+        reason = status.error or {
             Phase.CANCELED: "The execution was cancelled on Dune.",
             Phase.EXPIRED: "The execution expired on Dune.",
-        }.get(seen.phase, f"Dune says {seen.word!r} and gives no reason.")
-        return Outcome(node, Result.FAILED, seen.phase, seen.execution_id, reason, error=seen.error or "")
+        }.get(status.phase, f"Dune says {status.word!r} and gives no reason.")
+        return Outcome(node, Result.FAILED, status.phase, status.execution_id, reason, error=status.error or "")
 
     # Assumption: failure-stops-dependents.
     def _nothing_can_start(self) -> bool:
-        """Whether every open node waits behind a failed one."""
+        """Whether every open node waits for a failed node, directly or not."""
         failed = {id_ for id_, outcome in self._outcomes.items() if outcome.result is not Result.SUCCEEDED}
         for node in self.open_nodes:
-            if self._seen[node.id].started or failed.isdisjoint(node.dependencies):
+            if self._statuses[node.id].started or failed.isdisjoint(node.dependencies):
                 return False
             failed.add(node.id)
         return True
 
     def _close(self) -> None:
-        """Settle what an ended pipeline leaves open: what is blocked at once, the rest when patience has run out."""
-        anything_runs = any(self._seen[node.id].execution_id for node in self.open_nodes)
+        """Settle the open nodes of an ended pipeline: blocked nodes at once, others once they are given up."""
+        anything_runs = any(self._statuses[node.id].execution_id for node in self.open_nodes)
         for node in self.open_nodes:
             blockers = self._blockers(node)
-            seen = self._seen[node.id]
+            status = self._statuses[node.id]
             # Assumption: blocked-nodes.
-            if blockers and not seen.started:
+            if blockers and not status.started:
                 reason = f"Not started, because {', '.join(blockers)} failed."
-                outcome = Outcome(node, Result.SKIPPED, seen.phase, reason=reason, blocked_by=blockers)
-            elif self._gives_up and not anything_runs:
-                outcome = Outcome(node, Result.FAILED, seen.phase, reason=self._left_open(seen))
+                outcome = Outcome(node, Result.SKIPPED, status.phase, reason=reason, blocked_by=blockers)
+            elif self._is_given_up and not anything_runs:
+                outcome = Outcome(node, Result.FAILED, status.phase, reason=self._reason_if_open(status))
             else:
                 continue
             self._outcomes[node.id] = outcome
 
     def _blockers(self, node: PlannedNode) -> tuple[str, ...]:
-        """The failed nodes that a node waits for in vain, through skipped ones in between."""
+        """Return the names of the failed nodes that block a node, also through skipped nodes in between."""
         names = set[str]()
         for dependency in node.dependencies:
             outcome = self._outcomes.get(dependency)
@@ -274,8 +277,8 @@ class Settlement:
                 names.update(outcome.blocked_by)
         return tuple(sorted(names))
 
-    def _left_open(self, seen: _Seen) -> str:
-        last = f"its last word on it was {seen.word!r}" if seen.word else "it never said a word about it"
+    def _reason_if_open(self, status: _NodeStatus) -> str:
+        last = f"its last word on it was {status.word!r}" if status.word else "it never said a word about it"
         because = f": {self._pipeline_error}" if self._pipeline_error else "."
         return f"Dune ended the pipeline without running this node ({last}){because}"
 

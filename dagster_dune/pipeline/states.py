@@ -1,8 +1,8 @@
-"""Dune's status words, and what we take them to mean.
+"""Maps Dune's status words to phases.
 
 Dune documents the states of executions and three words for pipelines (pending, executing, completed). The words of
-failed pipelines and of nodes are not documented: this is the one place that says how we read them. Words are compared
-without case and with or without ``QUERY_STATE_``. See https://docs.dune.com/api-reference/executions.
+failed pipelines and of nodes are not documented, so this module decides what they mean. Words are compared without case
+and with or without ``QUERY_STATE_``. See https://docs.dune.com/api-reference/executions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Phase(Enum):
-    """Where an execution or a node stands."""
+    """The phase of an execution or a node."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -28,7 +28,7 @@ class Phase(Enum):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the phase is final."""
         return self not in (Phase.WAITING, Phase.RUNNING, Phase.UNKNOWN)
 
     @property
@@ -62,20 +62,20 @@ PHASES = {
 
 
 def phase_of_execution(execution: Execution) -> Phase:
-    """Read where an execution stands, by its state and its error.
+    """Return the phase of an execution, from its state and its error.
 
-    Dune may have states that are not known here: one that has ended in such a state has no rows to read.
+    An execution that has ended in a state that is not known here counts as failed: it has no rows to read.
     """
     phase = phase_of(execution.state, execution.error.message if execution.error else None)
     return Phase.FAILED if phase is Phase.UNKNOWN and execution.is_execution_finished else phase
 
 
 def phase_of(word: str | None, error: str | None = None) -> Phase:
-    """Read a status word.
+    """Return the phase that a status word stands for.
 
     Args:
         word: As Dune wrote it: ``completed``, ``QUERY_STATE_COMPLETED``; None before there is one.
-        error: The error text beside it; any text means that it failed.
+        error: The error message beside it; any text means that it failed, unless it is cancelled, expired or partial.
 
     Returns:
         The phase; `Phase.UNKNOWN` for a word that is not in our list.

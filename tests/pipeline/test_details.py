@@ -119,7 +119,7 @@ def test_a_read_that_is_refused_twice_is_missing(outcomes, reader, dune, monkeyp
 
 
 def test_a_slow_dune_holds_an_outcome_up_for_a_moment_alone(outcomes, reader, dune, monkeypatch):
-    monkeypatch.setattr(details_module, "LONGEST_HOLD_SECONDS", 0.05)
+    monkeypatch.setattr(details_module, "MAX_DELAY_SECONDS", 0.05)
     made = outcomes(2)
     dune.inject("delay", method="GET", path=EXECUTION_STATUS, seconds=2, times=None)
     with Details(reader(), PATIENCE) as details:
@@ -129,7 +129,7 @@ def test_a_slow_dune_holds_an_outcome_up_for_a_moment_alone(outcomes, reader, du
 
 
 def test_details_that_are_needed_are_waited_for_and_need_no_share(outcomes, reader, dune, monkeypatch):
-    monkeypatch.setattr(details_module, "LONGEST_HOLD_SECONDS", 0.01)
+    monkeypatch.setattr(details_module, "MAX_DELAY_SECONDS", 0.01)
     monkeypatch.setattr(rate_budget, "WINDOW_SECONDS", HOUR)
     made = outcomes(4)
     dune.inject("delay", method="GET", path=EXECUTION_STATUS, seconds=0.3, times=None)

@@ -43,7 +43,7 @@ def watched(caplog):
         ]
         settlement.update(PipelineStatus.model_validate({"status": "executing", "node_executions": nodes}))
         caplog.clear()
-        progress.tell(settlement)
+        progress.log(settlement)
         return [record.getMessage() for record in caplog.records]
 
     return said
@@ -92,6 +92,6 @@ def test_objects_go_by_the_names_that_users_know(caplog):
         )
     )
     names = {"query_1": "dune/pairs_1", "query_2": "dune/daily_2"}
-    Progress(logging.getLogger("run"), "P1", Clock(), names).tell(Settlement(plan))
+    Progress(logging.getLogger("run"), "P1", Clock(), names).log(Settlement(plan))
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.endswith("queued 4: dune/pairs_1, dune/daily_2 (2024-01-02), query_3, check few of query_2.")

@@ -130,8 +130,10 @@ def test_an_unknown_word_is_settled_by_the_execution_itself():
     assert settlement.update(answer(z="slumbering")) == []
     ((node, execution_id),) = settlement.doubtful()
     assert (node.id, execution_id) == (Z, "e-z")
-    assert settlement.tell(node, ExecutionStatus(state="QUERY_STATE_EXECUTING")) == []
-    assert results(settlement.tell(node, ExecutionStatus(state="QUERY_STATE_COMPLETED"))) == {Z: Result.SUCCEEDED}
+    assert settlement.update_node(node, ExecutionStatus(state="QUERY_STATE_EXECUTING")) == []
+    assert results(settlement.update_node(node, ExecutionStatus(state="QUERY_STATE_COMPLETED"))) == {
+        Z: Result.SUCCEEDED
+    }
     assert settlement.unknown_words == {"slumbering": "dune.acme.result_z"}
     assert settlement.doubtful() == []
 
@@ -184,7 +186,7 @@ def test_any_sequence_of_answers_ends_right(sequence):
     for _ in range(2 * ANSWERS_AFTER_END + 2):
         outcomes += settlement.update(answer("completed"))
         for node, _ in settlement.doubtful():
-            outcomes += settlement.tell(node, ExecutionStatus(state="QUERY_STATE_FAILED"))
+            outcomes += settlement.update_node(node, ExecutionStatus(state="QUERY_STATE_FAILED"))
     assert settlement.done
     by_id = {outcome.node.id: outcome for outcome in outcomes}
     assert len(outcomes) == len(by_id) == 4

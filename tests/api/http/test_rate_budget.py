@@ -19,7 +19,7 @@ from dagster_dune.api.http.rate_budget import Purpose, RateBudget, reads_for
 from dagster_dune.api.models import QueryExecution
 from dagster_dune.emulator.server import DuneEmulator
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.pipeline.details import LATER, NO_ROOM, Details
+from dagster_dune.pipeline.details import LATER, OVER_BUDGET, Details
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
 from dagster_dune.pipeline.run import Polling, follow
 
@@ -273,5 +273,5 @@ def test_a_thousand_nodes_are_followed_and_told_within_the_limit(dune):
     assert len(known) == 20
     assert all(outcome.details or LATER in outcome.details_missing for outcome in told)
     assert len(late) == NODES - sum(outcome.details is not None for outcome in told)
-    assert all(outcome.details or outcome.details_missing == NO_ROOM for outcome in late)
+    assert all(outcome.details or outcome.details_missing == OVER_BUDGET for outcome in late)
     assert len(dune.journal()) - before <= 40
