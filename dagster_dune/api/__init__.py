@@ -1,5 +1,5 @@
-"""Dune over HTTP: `DuneApiClient`, a method an endpoint, its wire models and its errors. Pure of Dagster.
+"""Dune over HTTP: `DuneApiClient` with a method for each endpoint, wire models and errors. It does not import Dagster.
 
-A method of `endpoints` is called, `http` sends its request, and one of `models` or `errors` comes back. The `key` shows
-itself to nobody else.
+A method of `endpoints` sends its request through `http`, and returns one of `models` or raises one of `errors`. `key`
+keeps the API key out of everything but the request's header.
 """

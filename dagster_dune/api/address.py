@@ -1,4 +1,4 @@
-"""Where a key may be sent."""
+"""The base URL of the API, and the check that a key may be sent to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ VARIABLE = "DUNE_API_BASE_URL"
 
 
 def checked_base_url(base_url: str) -> str:
-    """Return the address without a slash at its end, if a key may be sent to it.
+    """Return the base URL without a slash at its end, if a key may be sent to it.
 
     Raises:
-        DuneConfigurationError: It is no URL, holds a user name or a query, or is http to another machine.
+        DuneConfigurationError: It is not a URL, contains a user name or a query, or is http to another machine.
     """
     parts = urlsplit(base_url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -46,13 +46,13 @@ def is_loopback(host: str) -> bool:
 
 
 def address_of_environment() -> str | None:
-    """Return the address in DUNE_API_BASE_URL; None if it is not set, or holds nothing."""
+    """Return the base URL in DUNE_API_BASE_URL; None if it is not set, or blank."""
     return os.environ.get(VARIABLE, "").strip() or None
 
 
 def address_in_force(base_url: str | None) -> str:
-    """Return the address that requests go to: the one given, else that of DUNE_API_BASE_URL, else Dune's own.
+    """Return the base URL that requests go to: the given one, else that of DUNE_API_BASE_URL, else Dune's own.
 
-    An address of nothing but spaces, as a variable may hold it, is none.
+    A blank URL, as a variable may hold it, counts as not given.
     """
     return (base_url or "").strip() or address_of_environment() or DEFAULT_BASE_URL

@@ -1,4 +1,4 @@
-"""`DuneApiClient`: Dune's HTTP API, one method an endpoint."""
+"""`DuneApiClient`: Dune's HTTP API, with one method for each endpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagster_dune.api.endpoints.pipelines import Pipelines
 from dagster_dune.api.endpoints.queries import Queries
 from dagster_dune.api.endpoints.result_pages import CsvStream, ResultsPage
 from dagster_dune.api.endpoints.uploads import Uploads
-from dagster_dune.api.forks import call_in_forks
+from dagster_dune.api.forks import call_after_fork
 from dagster_dune.api.http.rate_budget import RateLimit, budget_of
 from dagster_dune.api.key import ApiKey, checked_api_key
 from dagster_dune.errors import DuneConfigurationError
@@ -35,21 +35,21 @@ __all__ = ["DEFAULT_MAX_RETRIES", "DEFAULT_TIMEOUT", "CsvStream", "DuneApiClient
 class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, Datasets, Account):
     """A client of Dune's API. Use it as a context manager, or call `close`.
 
-    The key travels in the ``X-Dune-Api-Key`` header alone. Reads are retried with backoff, honouring Retry-After;
-    a request that starts paid work is sent again only where Dune surely did not start it, and raises
-    `AmbiguousSubmission` where that cannot be known. Whatever a server, a gateway or a proxy answers, a method returns
-    what Dune documents or raises a `DuneApiError` that names the request and what was wrong.
+    The key is sent in the ``X-Dune-Api-Key`` header alone. Reads are retried with backoff, honouring Retry-After. A
+    request that starts paid work is sent again only if Dune surely did not start it, and raises `AmbiguousSubmission`
+    if that cannot be known. Whatever a server, a gateway or a proxy answers, a method returns what Dune documents or
+    raises a `DuneApiError` that names the request and what was wrong.
 
     Args:
         api_key: A key of the user or team that owns the queries, see https://dune.com/settings/api.
-        base_url: Where the API is, without ``/api/v1``. It must be https, except on this machine's loopback.
+        base_url: The address of the API, without ``/api/v1``. It must be https, except on this machine's loopback.
         timeout: The seconds that one attempt of a request may take, from the connection to the last byte of the answer;
             a page of a result may take ten times as long, as long as it keeps coming. See also
             `dagster_dune.api.deadline.deadline`.
         max_retries: How often a request is sent again at the most.
-        reads_per_minute: What the plan allows of them; learned from Dune's answers if None. All clients of one key in
-            a process share it: polling keeps to a quarter of it, details of nodes to half.
-        observe: Called with each whole answer, headers and all, before it is read; the key is not in it.
+        reads_per_minute: How many reads the plan allows; learned from Dune's answers if None. All clients of one key in
+            a process share this limit: polling uses a quarter of it at the most, details of nodes a half.
+        observe: Called with each complete answer, including its headers, before it is parsed; the key is not in it.
 
     Raises:
         DuneConfigurationError: The key is empty, the address unsafe, or a number out of range.
@@ -84,8 +84,8 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
         self.rate_budget = budget_of(self.base_url, api_key)
         if reads_per_minute is not None:
             self.rate_budget.set_limit(reads_per_minute)
-        self._begin_anew()
-        call_in_forks(self._begin_anew)
+        self._reset_transport()
+        call_after_fork(self._reset_transport)
 
     def __repr__(self) -> str:
         return f"DuneApiClient(base_url={self.base_url!r})"
@@ -101,29 +101,29 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
     ) -> None:
         self.close()
 
-    def _begin_anew(self) -> None:
-        # The connections of the process that this one was forked from are not this one's to close.
-        self._opened: Transport | None = None
-        self._opening = Lock()
+    def _reset_transport(self) -> None:
+        # After a fork, the open connections belong to the parent process: this one must not close them.
+        self._current_transport: Transport | None = None
+        self._lock = Lock()
 
     def close(self) -> None:
         """Close every connection. The client opens new ones if it is used again."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        if self._current_transport is not None:
+            self._current_transport.close()
+            self._current_transport = None
 
     @property
     def rate_limit(self) -> RateLimit:
-        """What the last ``X-RateLimit-*`` headers said; its fields are None where there were none."""
+        """The values of the last ``X-RateLimit-*`` headers; None for those that were not sent."""
         return self.rate_budget.rate_limit
 
     @property
     def _transport(self) -> Transport:
-        with self._opening:  # one transport, also where several threads send the first requests at once
-            if self._opened is None:
+        with self._lock:  # one transport, also if several threads send the first requests at once
+            if self._current_transport is None:
                 from dagster_dune.api.http.transport import Transport  # noqa: PLC0415  (httpx is slow to import)
 
-                self._opened = Transport(
+                self._current_transport = Transport(
                     api_key=self._api_key,
                     base_url=self.base_url,
                     timeout=self._timeout,
@@ -131,4 +131,4 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
                     budget=self.rate_budget,
                     observe=self._observe,
                 )
-            return self._opened
+            return self._current_transport

@@ -1,6 +1,6 @@
-"""How long requests may take: every part of their answers, and every repetition, taken together.
+"""Deadlines of requests: all parts of their answers and all retries together must end before them.
 
-A deadline is a time, or an event: that nobody wants the answers any more.
+A deadline is a time, or an event that is set when the answers are no longer wanted.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from contextvars import ContextVar
 from threading import Event
 
 _ENDS_AT: ContextVar[float] = ContextVar("dagster_dune_deadline", default=math.inf)
-_ENDS_WITH: ContextVar[tuple[Event, ...]] = ContextVar("dagster_dune_end", default=())
+_END_EVENTS: ContextVar[tuple[Event, ...]] = ContextVar("dagster_dune_end", default=())
 
-LOOK_SECONDS = 0.5
-"""How often what waits looks whether anybody still wants the answer."""
+CHECK_SECONDS = 0.5
+"""How often a wait checks whether its answer is still wanted."""
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Bound all that the client does within this block, in this thread. Of nested bounds the earliest holds.
+    """Set a deadline for all requests of this block in this thread. Of nested deadlines the earliest counts.
 
     Args:
         seconds: From now on.
@@ -42,52 +42,52 @@ def deadline(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def until_set(end: Event) -> Iterator[None]:
-    """End all that the client does within this block, in this thread, once an event is set. Of nested ones any counts.
+    """End all requests of this block in this thread once an event is set. Of nested blocks, each event counts.
 
-    What waits for an answer, or to ask again, ends at once with the error of a deadline; nothing more is sent.
+    A wait for an answer or before a retry then ends with the error of a deadline, and nothing more is sent.
 
     Args:
-        end: Set by whoever does not want the answers any more.
+        end: Set it when the answers are no longer wanted.
     """
-    token = _ENDS_WITH.set((*_ENDS_WITH.get(), end))
+    token = _END_EVENTS.set((*_END_EVENTS.get(), end))
     try:
         yield
     finally:
-        _ENDS_WITH.reset(token)
+        _END_EVENTS.reset(token)
 
 
 @contextmanager
-def to_its_end() -> Iterator[None]:
-    """Let what begins in this block go on to its answer though the event is set meanwhile; not where it is set already.
+def until_answered() -> Iterator[None]:
+    """Ignore end events that are set during this block, so that its request is answered; not those already set.
 
-    What starts something costs, whether or not anybody still wants the answer, and that alone says what it was.
+    It is for requests that start paid work: it costs anyway, and only the answer contains the id of what was started.
     """
-    token = _ENDS_WITH.set(_ENDS_WITH.get() if _is_over() else ())
+    token = _END_EVENTS.set(_END_EVENTS.get() if _is_over() else ())
     try:
         yield
     finally:
-        _ENDS_WITH.reset(token)
+        _END_EVENTS.reset(token)
 
 
 def seconds_left() -> float:
-    """How long until the earliest deadline; infinite without one, and negative after it."""
+    """Return the seconds until the earliest deadline; infinite if there is none, and negative after it."""
     return -math.inf if _is_over() else _ENDS_AT.get() - time.monotonic()
 
 
 def may_end_early() -> bool:
-    """Whether the deadline may come before its time."""
-    return bool(_ENDS_WITH.get())
+    """Whether an event may end this block before its deadline."""
+    return bool(_END_EVENTS.get())
 
 
 def pause(seconds: float) -> None:
-    """Wait, but no longer than until one of the events that end this block."""
-    ends, ends_at = _ENDS_WITH.get(), time.monotonic() + seconds
+    """Wait for some seconds, or until an event ends this block."""
+    ends, ends_at = _END_EVENTS.get(), time.monotonic() + seconds
     if not ends:
         time.sleep(seconds)
         return
     while not _is_over() and (left := ends_at - time.monotonic()) > 0:
-        ends[-1].wait(min(left, LOOK_SECONDS))
+        ends[-1].wait(min(left, CHECK_SECONDS))
 
 
 def _is_over() -> bool:
-    return any(end.is_set() for end in _ENDS_WITH.get())
+    return any(end.is_set() for end in _END_EVENTS.get())

@@ -1,7 +1,7 @@
-"""What can go wrong in a request to Dune, as one hierarchy.
+"""The errors of requests to Dune, as one hierarchy.
 
-Every error is a `dagster_dune.errors.DuneError` and says which request failed, what Dune answered and what to do
-next. None of them ever holds the API key.
+Each is a `dagster_dune.errors.DuneError`, and says which request failed, what Dune answered and what to do next. None
+contains the API key.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class DuneApiError(DuneError):
     """A request to Dune failed.
 
     Attributes:
-        status: The HTTP status of Dune's answer, or None where there was no answer.
-        dune_message: Dune's own error text, or the reason there was no answer.
+        status: The HTTP status of Dune's answer; None if there was no answer.
+        dune_message: Dune's own error text, or the reason why there was no answer.
         method: The request's method, such as ``"GET"``.
         path: The request's path, such as ``"/api/v1/pipelines/execute"``.
         hint: What to do next.
@@ -33,12 +33,12 @@ class DuneApiError(DuneError):
         super().__init__(f"{answer}: {dune_message.rstrip('. ')}.", hint=hint or self.hint_for(method, path))
 
     @classmethod
-    def hint_for(cls, method: str, path: str) -> str:  # noqa: ARG003  (some say other things of other requests)
-        """What to do next, where a request says nothing better of its own."""
+    def hint_for(cls, method: str, path: str) -> str:  # noqa: ARG003  (subclasses use them)
+        """Return what to do next, for a request that has no hint of its own."""
         return cls.default_hint
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Errors go from one process to another."""
+        """Make errors picklable, since they are sent between processes."""
         return _restored, (type(self), self.args, vars(self))
 
 
@@ -90,7 +90,7 @@ class DuneCreditsExhaustedError(DuneApiError):
 
     @classmethod
     def hint_for(cls, method: str, path: str) -> str:
-        """What to do next: where rows are read, nothing was to be started."""
+        """Return what to do next: another hint if rows were to be read."""
         return cls.results_hint if method == "GET" and "/results" in path else cls.default_hint
 
 
@@ -118,9 +118,9 @@ class DuneConnectionError(DuneApiError):
     """No answer: the connection could not be opened, broke, or timed out.
 
     Attributes:
-        was_opened: Whether there was a connection.
+        was_opened: Whether the connection was opened.
         was_sent: Whether any of the request may have reached Dune.
-        timed_out: Whether it was sent and not answered in time, so that Dune may still be working on it.
+        timed_out: Whether the request was sent and not answered in time, so that Dune may still be working on it.
     """
 
     default_hint = "Check the network, the proxy and DUNE_API_BASE_URL."
@@ -141,7 +141,7 @@ class AmbiguousSubmission(DuneApiError):  # noqa: N818  (the name users search f
     )
 
     def with_hint(self, hint: str) -> AmbiguousSubmission:
-        """Return this error with another word on what to do."""
+        """Return this error with another hint."""
         return AmbiguousSubmission(self.dune_message, status=self.status, method=self.method, path=self.path, hint=hint)
 
 

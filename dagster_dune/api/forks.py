@@ -1,7 +1,7 @@
-"""What a forked process begins anew: connections and locks are those of the process that has made them.
+"""Resets connections and locks in forked processes.
 
-Two processes on one connection read what was answered to the other. A lock that a thread held at the moment of the fork
-is held for ever in the new process, which has no such thread.
+Two processes that share a connection would read each other's answers. A lock that another thread held at the moment of
+the fork stays locked for ever in the child, which has no such thread.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import os
 from collections.abc import Callable
 from weakref import WeakMethod
 
-_every: set[WeakMethod[Callable[[], None]]] = set()
+_methods: set[WeakMethod[Callable[[], None]]] = set()
 
 
-def call_in_forks(method: Callable[[], None]) -> None:
+def call_after_fork(method: Callable[[], None]) -> None:
     """Call a method in each process that is forked from this one, before anything else runs there.
 
     Args:
-        method: The method of an object, which is not kept alive.
+        method: The method of an object. Only a weak reference to the object is kept.
     """
-    _every.add(WeakMethod(method, _every.discard))
+    _methods.add(WeakMethod(method, _methods.discard))
 
 
 def _call_all() -> None:
-    for reference in list(_every):
+    for reference in list(_methods):
         if method := reference():
             method()
 

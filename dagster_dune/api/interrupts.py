@@ -1,4 +1,4 @@
-"""What an interrupt must not cut short: finding out what was started, and cancelling it."""
+"""Runs a function to its end despite interrupts, such as one that cancels what was started."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ T = TypeVar("T")
 
 
 def uninterrupted(act: Callable[[], T]) -> T:
-    """Carry out what an interrupt asks for, to its end, whatever interrupts come meanwhile.
+    """Call a function, and wait until it has ended, whatever interrupts arrive meanwhile.
 
-    A step hears of one Ctrl-C twice: from its terminal, and from the run worker, which hears of it too.
+    A step gets two interrupts for one Ctrl-C: one from its terminal, and one from the run worker, which gets one too.
 
     Args:
-        act: What to do; it runs in a thread of its own, once.
+        act: The function; it is called once, in a thread of its own.
 
     Returns:
-        What it returns.
+        What the function returns.
     """
     done: Future[T] = Future()
-    turn = Lock()
+    lock = Lock()
 
-    def carry_out() -> None:
-        if turn.acquire(blocking=False):
+    def call_once() -> None:
+        if lock.acquire(blocking=False):
             try:
                 done.set_result(act())
             except BaseException as error:
@@ -33,11 +33,11 @@ def uninterrupted(act: Callable[[], T]) -> T:
 
     while not done.done():
         try:
-            # Also where an interrupt came while it was started. Of several threads one acts.
-            Thread(target=carry_out, name="dune-interrupt").start()
+            # An interrupt during the start may have started a thread already: the lock lets only one call the function.
+            Thread(target=call_once, name="dune-interrupt").start()
             wait([done])
         except Exception:
             raise
-        except BaseException:  # noqa: S112  (another interrupt; the first is what passes on)
+        except BaseException:  # noqa: S112  (another interrupt; the caller raises the first)
             continue
     return done.result()

@@ -1,4 +1,4 @@
-"""The API key: who may see it, and how it is redacted out of what others write."""
+"""The API key, and how it is redacted out of texts of servers and logs."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ SHORTEST_KEY = 20
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 SHORTEST_PART = 12
-"""Of a key that was cut short, half is redacted out, and no less than this."""
+"""A part of a key is redacted if it has half of its characters, and at least so many."""
 
 LONGEST_SEARCHED = 2**20
-"""What is longer is a result, in which a key stands as it is or nowhere."""
+"""A longer content is a result, in which only the readable forms of the key are searched."""
 
 HEAD_OF_STREAM = 2**16
-"""Within so many bytes a gateway has said who it is; what comes after them is a result, too."""
+"""A page of a gateway may hold any form of the key within so many bytes; what follows is searched like a result."""
 
 
 class HiddenText(str):
-    """A secret: a text like any other, but its repr shows nothing of it, and it cannot be pickled.
+    """A secret: a text whose repr does not show it, and which cannot be pickled.
 
     Args:
         text: The secret.
-        variable: The variable of the environment that it was read from, for messages; empty where there is none.
+        variable: The environment variable that it was read from, for messages; empty if there is none.
 
     Examples:
         >>> key = HiddenText("a-secret")
@@ -44,7 +44,7 @@ class HiddenText(str):
     variable: str
 
     def __new__(cls, text: str, variable: str = "") -> HiddenText:
-        """Make one."""
+        """Make a hidden text."""
         hidden = super().__new__(cls, text)
         hidden.variable = variable
         return hidden
@@ -67,16 +67,16 @@ class HiddenText(str):
 
 
 class ApiKey:
-    """A key that shows itself to nobody but the server. It cannot be pickled, and its repr shows nothing of it.
+    """A key that is shown to the server only. It cannot be pickled, and its repr does not show it.
 
     Args:
         text: The key.
 
     Attributes:
-        variable: The variable of the environment that it was read from; empty where that is not known.
+        variable: The environment variable that it was read from; empty if that is not known.
 
     Raises:
-        DuneConfigurationError: It can be no key.
+        DuneConfigurationError: The text cannot be a key.
 
     Examples:
         >>> key = ApiKey("a-very-secret-key")
@@ -100,15 +100,15 @@ class ApiKey:
         raise TypeError("An API key is not pickled: give each process its own, from its environment.")
 
     def reveal(self) -> str:
-        """The key itself, for the header alone."""
+        """Return the key itself; use it for the header only."""
         return self._text
 
     def redacted(self, text: str) -> str:
-        """A text without the key, and without half of it, as it is or as JSON, HTML, a URL, hex or base64 write it."""
+        """Return a text without the key or half of it, as it is or as JSON, HTML, a URL, hex or base64 write it."""
         return self.redacted_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def redacted_bytes(self, content: bytes) -> bytes:
-        """The same for what a server has sent. Where the key hides behind escapes, these are undone."""
+        """Do the same for the bytes of a server. If the key is hidden by escapes, all escapes are decoded."""
         if len(content) > LONGEST_SEARCHED:
             return _without(content, self._plain)
         if any(sign in content for sign in SIGNS_OF_ESCAPES):
@@ -118,7 +118,7 @@ class ApiKey:
         return self._without_parts(_without(content, self._forms))
 
     def _without_parts(self, content: bytes) -> bytes:
-        """Take out the key in any capitals, and what is left of it where somebody has cut it short."""
+        """Redact the key in any mix of upper and lower case, and parts of a key that was cut short."""
         key = self._text.lower().encode()
         for part in self._parts:
             at, lowered = key.find(part), content.lower()
@@ -126,41 +126,42 @@ class ApiKey:
             while (found := lowered.find(part, end)) >= 0:
                 before = lowered[max(end, found - at) : found]
                 after = lowered[found + len(part) : found + len(key)]
-                start = found - _shared(before[::-1], key[:at][::-1])
+                start = found - _common_length(before[::-1], key[:at][::-1])
                 kept += [content[end:start], REDACTED.encode()]
-                end = found + len(part) + _shared(after, key[at + len(part) :])
+                end = found + len(part) + _common_length(after, key[at + len(part) :])
             content = b"".join([*kept, content[end:]])
         return content
 
     def redacted_stream(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """The same for what comes piece by piece, in which the key may be cut in two.
+        """Do the same for a stream of pieces, at whose boundaries the key may be cut in two.
 
-        Large pieces are handed on as they came, without a copy.
+        Large pieces are yielded as they are, without a copy.
         """
         overlap = max((len(form) - 1 for form in self._forms), default=0)
-        held, seen = b"", 0
+        pending, position = b"", 0
         try:
-            for piece in _head_apart(pieces):
-                is_apart = overlap <= min(len(held), len(piece)) and not self._is_in(_seam(held, piece, overlap), seen)
-                content = self._without_it(piece if is_apart else held + piece, seen)
+            for piece in _split_head(pieces):
+                is_long = overlap <= min(len(pending), len(piece))
+                is_separate = is_long and not self._contains_key(_boundary(pending, piece, overlap), position)
+                content = self._without_key(piece if is_separate else pending + piece, position)
                 end = max(0, len(content) - overlap)
-                whole, held = (held, content) if is_apart else (content[:end], content[end:])
-                seen += len(piece)
-                if whole:
-                    yield whole
-            if held:
-                yield held
-        finally:  # trackers of errors show what stands in the frames of one
-            piece = content = whole = held = b""
+                complete, pending = (pending, content) if is_separate else (content[:end], content[end:])
+                position += len(piece)
+                if complete:
+                    yield complete
+            if pending:
+                yield pending
+        finally:  # error trackers show the local variables of an error's frames
+            piece = content = complete = pending = b""
 
-    def _is_in(self, content: bytes, seen: int) -> bool:
-        return any(form in content for form in (self._forms if seen < HEAD_OF_STREAM else self._plain))
+    def _contains_key(self, content: bytes, position: int) -> bool:
+        return any(form in content for form in (self._forms if position < HEAD_OF_STREAM else self._plain))
 
-    def _without_it(self, content: bytes, seen: int) -> bytes:
-        return _without(content, self._forms if seen < HEAD_OF_STREAM else self._plain)
+    def _without_key(self, content: bytes, position: int) -> bytes:
+        return _without(content, self._forms if position < HEAD_OF_STREAM else self._plain)
 
     def redacted_json(self, value: Any) -> Any:
-        """The same for each text in a JSON value."""
+        """Do the same for each text in a JSON value."""
         match value:
             case str():
                 return self.redacted(value)
@@ -172,14 +173,14 @@ class ApiKey:
 
 
 class RedactingFilter(logging.Filter):
-    """Keeps a key out of the records of a logger: httpcore tells whole headers of answers at DEBUG."""
+    """Keeps a key out of the records of a logger: httpcore logs complete headers of answers at DEBUG."""
 
     def __init__(self, key: ApiKey) -> None:
         super().__init__()
         self._key = key
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let each record pass, without the key."""
+        """Redact the record, and let it pass."""
         message = record.getMessage()
         if (redacted := self._key.redacted(message)) != message:
             record.msg, record.args = redacted, ()
@@ -187,12 +188,12 @@ class RedactingFilter(logging.Filter):
 
 
 def checked_variable(name: str) -> str:
-    """Return the name of the variable of the environment that holds a key, unless it looks like a key itself.
+    """Return the name of the environment variable that holds a key, unless the name looks like a key itself.
 
     Names are shown in definitions, run configuration and messages.
 
     Raises:
-        DuneConfigurationError: It can be no name of a variable, or nobody would call one so.
+        DuneConfigurationError: It cannot be the name of a variable, or is an unlikely one.
     """
     is_set = name in os.environ
     if not is_set and (not NAME.fullmatch(name) or (len(name) >= SHORTEST_KEY and "_" not in name)):
@@ -209,7 +210,7 @@ def checked_api_key(api_key: str) -> str:
     """Return the key, if it can be one.
 
     Raises:
-        DuneConfigurationError: It is empty, or holds characters that no header can carry.
+        DuneConfigurationError: It is empty, or contains characters that a header cannot have.
     """
     if not isinstance(api_key, str):
         raise DuneConfigurationError(
@@ -235,8 +236,8 @@ def checked_api_key(api_key: str) -> str:
     return api_key
 
 
-def _head_apart(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same pieces, cut where the head of the stream ends."""
+def _split_head(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same pieces; the one in which the head of the stream ends is cut there."""
     left = HEAD_OF_STREAM
     for piece in pieces:
         if 0 < left < len(piece):
@@ -248,8 +249,8 @@ def _head_apart(pieces: Iterable[bytes]) -> Iterator[bytes]:
         del piece  # see `redacted_stream`
 
 
-def _seam(one: bytes, other: bytes, overlap: int) -> bytes:
-    """Where two pieces meet, as far as a form of the key could lie in both."""
+def _boundary(one: bytes, other: bytes, overlap: int) -> bytes:
+    """Return the bytes around the boundary of two pieces in which a form of the key could lie in both."""
     return one[len(one) - overlap :] + other[:overlap]
 
 
@@ -259,6 +260,6 @@ def _without(content: bytes, forms: Iterable[bytes]) -> bytes:
     return content
 
 
-def _shared(one: bytes, other: bytes) -> int:
-    """How many bytes two texts have in common at their beginnings."""
+def _common_length(one: bytes, other: bytes) -> int:
+    """Return the length of the common prefix of two texts."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -1,4 +1,4 @@
-"""The forms in which a key stands in what others write: JSON, HTML, URLs, hex, base64, and escapes of them."""
+"""The forms that a key may have in texts of others: JSON, HTML, URLs, hex, base64, and escapes of these."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
 SHORTEST_REDACTED = 6
-"""A shorter text is no key of Dune's (these have 32 characters), and would be found in ordinary words."""
+"""A shorter text is not a key of Dune's (these have 32 characters), and would be found in ordinary words."""
 
 SIGNS_OF_ESCAPES = (b"%", b"&", b"\\", b"\0")
 DECODED_TIMES = 3
@@ -18,7 +18,7 @@ ESCAPE = re.compile(r"\\(?:u00|u\{|x)([0-9A-Fa-f]{2})\}?")
 
 
 def forms_of(text: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The key as the writers of JSON, HTML, URLs and logs put it, the longest first: all, and the readable ones."""
+    """Return the forms of a key in JSON, HTML, URLs and logs, the longest first: all forms, and the readable ones."""
     if len(text) < SHORTEST_REDACTED:
         return (), ()
     plain = {text, json.dumps(text)[1:-1], text.replace("/", "\\/"), html.escape(text), quote(text, safe="")}
@@ -29,7 +29,7 @@ def forms_of(text: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
 
 
 def decoded(text: str) -> str:
-    """A text without the escapes of URLs, HTML, JSON and logs, however often it was escaped."""
+    """Decode the escapes of URLs, HTML, JSON and logs in a text, also if it was escaped up to three times."""
     for _ in range(DECODED_TIMES):
         plain = html.unescape(unquote(text))
         plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)), plain).replace("\\", "").replace("\0", "")
@@ -40,11 +40,11 @@ def decoded(text: str) -> str:
 
 
 def _in_base64(text: str) -> Iterator[str]:
-    """What is the same wherever the key stands in a text that is encoded, such as a user with a password."""
+    """Yield the base64 of the key at each offset in a longer text, such as a user with a password."""
     yield base64.b64encode(text.encode()).decode().rstrip("=")
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + text.encode()).decode().rstrip("=")
-        first = (0, 2, 3)[before]  # these, and what does not end with the key, depend on what stands beside it
+        first = (0, 2, 3)[before]  # earlier characters, and some at the end, depend on the text around the key
         last = len(encoded) - (1 if (before + len(text)) % 3 else 0)
         for form in (encoded[first:last], encoded[first:last].translate(str.maketrans("+/", "-_"))):
             if len(form) >= SHORTEST_REDACTED:

@@ -1,4 +1,4 @@
-"""A thread pool for requests to Dune, which are given up when the block that uses the pool ends."""
+"""A thread pool for requests to Dune that are abandoned when the block that uses the pool ends."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ T = TypeVar("T")
 
 
 class RequestPool(ThreadPoolExecutor):
-    """A thread pool whose requests keep the deadline of the caller, and are given up at the end of its ``with`` block.
+    """A thread pool whose requests keep the deadline of the caller, and are abandoned at the end of its ``with`` block.
 
-    Before a process ends, Python waits for the threads of every pool: a thread that waits for an answer of Dune, or for
-    the rate limit, would delay the end of the process by as long. So every request in the background belongs into this
-    pool, but for those whose answer must be awaited: a request that starts an execution, and one that cancels it.
+    Before a process ends, Python waits for the threads of every pool. A thread that waits for Dune's answer or for the
+    rate limit would delay the end of the process. So every background request belongs in this pool, except requests
+    whose answer is always needed: those that start an execution, and those that cancel one.
 
     Args:
         workers: How many threads there are at the most.
-        name: What their names begin with.
+        name: The prefix of their names.
     """
 
     def __init__(self, workers: int, name: str) -> None:
         super().__init__(workers, thread_name_prefix=name)
         self._workers = workers
-        self._is_left = Event()
+        self._is_closed = Event()
 
-    def start(self, act: Callable[..., T], *arguments: object) -> Future[T]:
-        """Do something in one of its threads."""
-        return self.submit(copy_context().run, self._until_left, act, *arguments)
+    def start(self, function: Callable[..., T], *arguments: object) -> Future[T]:
+        """Call a function in one of the threads, with the context of the caller."""
+        return self.submit(copy_context().run, self._until_closed, function, *arguments)
 
-    def in_order(self, acts: Iterable[Callable[[], T]]) -> Generator[T]:
-        """Run functions in the threads of the pool, and return their results in order.
+    def in_order(self, functions: Iterable[Callable[[], T]]) -> Generator[T]:
+        """Call functions in the threads of the pool, and yield their results in order.
 
-        No more of them are started ahead of the caller than there are threads.
+        No more functions are started ahead of the caller than there are threads.
 
         Yields:
-            What each returns, in their order.
+            The result of each function, in their order.
         """
-        coming = deque[Future[T]]()
-        for act in acts:
-            coming.append(self.start(act))
-            if len(coming) >= self._workers:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
+        pending = deque[Future[T]]()
+        for function in functions:
+            pending.append(self.start(function))
+            if len(pending) >= self._workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
-    def _until_left(self, act: Callable[..., T], *arguments: object) -> T:
-        with until_set(self._is_left):
-            return act(*arguments)
+    def _until_closed(self, function: Callable[..., T], *arguments: object) -> T:
+        with until_set(self._is_closed):
+            return function(*arguments)
 
     def __exit__(self, *_: object) -> None:
-        self._is_left.set()
+        self._is_closed.set()
         self.shutdown(wait=True, cancel_futures=True)

@@ -1,1 +1,1 @@
-"""What `DuneApiClient` is made of: a class a resource of Dune's API, a method an endpoint."""
+"""The base classes of `DuneApiClient`: a class for each resource of Dune's API, with a method for each endpoint."""

@@ -9,13 +9,13 @@ from dagster_dune.api.endpoints.base import Endpoints, given
 
 
 class Account(Endpoints):
-    """Who a key belongs to, and what was used."""
+    """Reads the owner of the key, and the usage."""
 
     def whoami(self) -> models.KeyOwner:
         """Read who the key belongs to: ``GET /api/whoami``.
 
         Raises:
-            DuneAuthenticationError: Dune does not take the key.
+            DuneAuthenticationError: Dune does not accept the key.
             DuneApiError: It could not be read.
         """
         return self._read(models.KeyOwner, "whoami")

@@ -1,4 +1,4 @@
-"""How a method of the client becomes a request, and how lists are read page by page."""
+"""Builds requests for the methods of the client, and reads lists page by page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 1000
 QUERY_DIGITS = 18
 MAX_PAGES = 1000
-"""Of a list. An account with a million objects has more than one that this library could do anything with."""
+"""The limit of pages of a list: this library is not made for accounts with more than a million objects."""
 
 WORD = re.compile(r"\w+")
 
@@ -37,38 +37,38 @@ class Endpoints:
         return self._transport.send(answer, "GET", path, params=params)
 
     def _read_about(self, name: object, field: str, answer: type[AnswerT], path: str, **options: Any) -> AnswerT:
-        """Read what Dune says about one object.
+        """Read an answer about one object.
 
         Args:
-            name: The object.
-            field: Where the answer names it, if it does.
+            name: The id or name of the object.
+            field: The field of the answer that may contain it.
             answer: The model of the answer.
             path: The path.
             options: See `Transport.send`.
 
         Raises:
-            DuneServerError: It says that it is about another one.
+            DuneServerError: The answer is about another object.
         """
-        came = self._transport.send(answer, "GET", path, **options)
-        told = getattr(came, field)
-        if told is not None and str(told).strip().lower() != str(name).strip().lower():
+        received = self._transport.send(answer, "GET", path, **options)
+        received_name = getattr(received, field)
+        if received_name is not None and str(received_name).strip().lower() != str(name).strip().lower():
             raise DuneServerError(
-                f"it is about {told}, not about {name}",
+                f"it is about {received_name}, not about {name}",
                 method="GET",
                 path=f"/api/{path}",
                 status=200,
                 hint="Look at what stands between this machine and Dune: a proxy may keep answers.",
             )
-        return came
+        return received
 
     def _change(self, answer: type[AnswerT], method: str, path: str, body: Mapping[str, Any] | None = None) -> AnswerT:
-        """Send a change that may be made twice."""
+        """Send a change that may be carried out twice."""
         return self._transport.send(answer, method, path, json=body)
 
     def _submit(
         self, answer: type[AnswerT], path: str, body: Mapping[str, Any] | None = None, hint: str = ""
     ) -> AnswerT:
-        """Send what must not be carried out twice."""
+        """Send a request that must not be carried out twice."""
         return self._transport.submit(answer, path, json=body, hint=hint)
 
     def _pages(
@@ -78,16 +78,16 @@ class Endpoints:
         next_of: Callable[[int, PageT], int | None],
         max_pages: int = MAX_PAGES,
     ) -> Iterator[PageT]:
-        """Read a list page by page, each when it is asked for.
+        """Read a list page by page, each page when it is iterated to.
 
         Args:
             path: The list's path, for errors.
             read: Reads the page that starts at an offset.
-            next_of: Tells of an offset and its page where the next one starts; None or 0 after the last.
+            next_of: Returns the offset of the next page, given an offset and its page; None or 0 after the last.
             max_pages: How many pages there may be.
 
         Raises:
-            DuneServerError: The pages lead nowhere, or never end.
+            DuneServerError: The offsets do not increase, or the pages do not end.
         """
         offset = 0
         for _ in range(max_pages):
@@ -97,17 +97,17 @@ class Endpoints:
             if not following:
                 return
             if following <= offset:
-                raise _lost(path, f"the page at offset {offset} says that the next one starts at {following}")
+                raise _endless(path, f"the page at offset {offset} says that the next one starts at {following}")
             offset = following
-        raise _lost(path, f"there is still another page after {max_pages}")
+        raise _endless(path, f"there is still another page after {max_pages}")
 
 
-def _lost(path: str, reason: str) -> DuneServerError:
+def _endless(path: str, reason: str) -> DuneServerError:
     return DuneServerError(f"the list does not end: {reason}", method="GET", path=f"/api/{path}", status=200)
 
 
 def segment(text: str) -> str:
-    """An id or a name as a part of a path."""
+    """Return an id or a name as a segment of a path."""
     if not text:
         raise DuneConfigurationError("An empty id or name was given to the Dune client.")
     try:
@@ -117,10 +117,10 @@ def segment(text: str) -> str:
 
 
 def query_number(query_id: object) -> int:
-    """The number of a query, also where it is a text of digits.
+    """Return the number of a query, also if it is given as a text of digits.
 
     Raises:
-        DuneConfigurationError: It is none: part of a number or a bool would be another query, which is charged for.
+        DuneConfigurationError: It is not an integer. A rounded number or a bool would name another query, at a cost.
     """
     is_number = isinstance(query_id, Integral | str) and re.fullmatch(f"[0-9]{{1,{QUERY_DIGITS}}}", str(query_id))
     if is_number and int(str(query_id)) > 0:
@@ -129,17 +129,17 @@ def query_number(query_id: object) -> int:
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """The fields that are not None."""
+    """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def execution_options(
     performance: models.Performance | None, query_parameters: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """What an execution takes besides its target.
+    """Return the options of an execution for its request.
 
     Raises:
-        DuneConfigurationError: The parameters are no mapping.
+        DuneConfigurationError: The parameters are not a mapping.
     """
     if query_parameters is not None and not isinstance(query_parameters, Mapping):
         raise DuneConfigurationError(
@@ -150,14 +150,14 @@ def execution_options(
 
 
 def comma_separated(names: Sequence[str] | None) -> str | None:
-    """Column names as Dune's options take them: in double quotes where they are more than a word.
+    """Return column names as Dune's options take them: in double quotes if they are not single words.
 
     Examples:
         >>> comma_separated(["day", "a, b", " x"])
         'day,"a, b"," x"'
 
     Raises:
-        DuneConfigurationError: It is one text, whose letters would be names.
+        DuneConfigurationError: It is one text, of which each letter would be a name.
     """
     if not names:
         return None

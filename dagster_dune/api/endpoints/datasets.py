@@ -12,14 +12,14 @@ DATASETS_PAGE = 250
 
 
 class Datasets(Endpoints):
-    """Finding tables and their columns."""
+    """Finds tables and their columns."""
 
     def list_datasets(self, *, owner_handle: str | None = None, type: str | None = None) -> Iterator[models.Dataset]:  # noqa: A002
-        """Read the datasets, page by page, each when it is asked for: ``GET /v1/datasets``.
+        """Read the datasets, page by page as they are iterated: ``GET /v1/datasets``.
 
         Args:
-            owner_handle: Only those of this user or team.
-            type: Only those of this type, or of one of several with commas between them: see `models.Dataset`.
+            owner_handle: Only datasets of this user or team.
+            type: Only datasets of this type, or of several types, separated by commas: see `models.Dataset`.
 
         Raises:
             DuneApiError: A page could not be read, or the pages do not end.
@@ -36,7 +36,7 @@ class Datasets(Endpoints):
         """Read one dataset with its columns, by its name in SQL: ``GET /v1/datasets/{name}``.
 
         Raises:
-            DuneNotFoundError: There is none of this name.
+            DuneNotFoundError: There is no dataset of this name.
             DuneApiError: It could not be read.
         """
         return self._read(models.Dataset, f"v1/datasets/{segment(full_name)}")
@@ -58,16 +58,16 @@ class Datasets(Endpoints):
         """Search for datasets, the best first, page by page: ``POST /v1/datasets/search``.
 
         Args:
-            query: Words.
+            query: The words to search for.
             categories: ``canonical``, ``decoded``, ``spell``, ``community``.
             dataset_types: Only these types.
             blockchains: Only these chains.
             schemas: Only these schemas, such as ``dex``.
-            owner_scope: Whose.
-            include_private: Whether those of the key's owner that are private come along.
-            include_schema: Whether their columns come along.
-            include_metadata: Whether what is known of them comes along.
-            page_size: How many a request; as Dune likes if None.
+            owner_scope: Whose datasets to search.
+            include_private: Whether to include private datasets of the key's owner.
+            include_schema: Whether to include the columns.
+            include_metadata: Whether to include the metadata.
+            page_size: How many datasets per request; Dune's default if None.
 
         Raises:
             DuneApiError: A page could not be read, or the pages do not end.
@@ -99,8 +99,8 @@ class Datasets(Endpoints):
         Args:
             contract_address: Such as ``0xa0b8...``.
             blockchains: Only these chains.
-            include_schema: Whether their columns come along.
-            page_size: How many a request; as Dune likes if None.
+            include_schema: Whether to include the columns.
+            page_size: How many tables per request; Dune's default if None.
 
         Raises:
             DuneApiError: A page could not be read, or the pages do not end.

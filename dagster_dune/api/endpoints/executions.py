@@ -26,26 +26,26 @@ T = TypeVar("T")
 
 
 class Executions(Endpoints):
-    """Following executions, and reading what they made."""
+    """Follows executions, and reads their results."""
 
     def get_execution_status(self, execution_id: str) -> models.ExecutionStatus:
-        """Read how far an execution is and, once it ended, its shape, its times and what it cost.
+        """Read the state of an execution and, once it has ended, the shape of its result, its times and its cost.
 
         ``GET /v1/execution/{id}/status``. No credits.
 
         Raises:
             DuneNotFoundError: Dune does not know it.
-            DuneBadRequestError: It is no execution id.
+            DuneBadRequestError: It is not an execution id.
             DuneApiError: It could not be read.
         """
         path = f"v1/execution/{segment(execution_id)}/status"
         return self._read_about(execution_id, "execution_id", models.ExecutionStatus, path)
 
     def cancel_execution(self, execution_id: str) -> bool:
-        """Cancel an execution: ``POST /v1/execution/{id}/cancel``. What it has cost by then is charged.
+        """Cancel an execution: ``POST /v1/execution/{id}/cancel``. Its cost until then is charged.
 
         Returns:
-            Whether Dune did; False where it had ended already.
+            Whether it was cancelled; False if it had ended already.
 
         Raises:
             DuneApiError: Dune refused it, or could not be reached.
@@ -62,7 +62,7 @@ class Executions(Endpoints):
             options: Which part of it: see `ResultOptions`.
 
         Raises:
-            DuneConfigurationError: `sample_count` stands beside an option that it excludes.
+            DuneConfigurationError: `sample_count` is combined with an option that it excludes.
             DuneNotFoundError: Dune does not know it, or its rows have expired (after 90 days).
             DuneServerError: The page is larger than 256 MiB. Ask for fewer rows or columns, or stream it as CSV.
             DuneApiError: It could not be read.
@@ -102,19 +102,19 @@ class Executions(Endpoints):
         allow_partial_results: bool = False,
         ignore_max_credits_per_request: bool = False,
     ) -> Iterator[models.ExecutionResults]:
-        """Read an execution's rows page by page, each when it is asked for: see `get_execution_results`.
+        """Read an execution's rows page by page as they are iterated: see `get_execution_results`.
 
         Credits: exports are charged by size.
 
         Args:
             execution_id: An execution that has completed.
             page_size: The rows of a page.
-            columns: See `ResultOptions`, as for the rest.
-            allow_partial_results: Whether a result that Dune has cut short will do.
+            columns: See `ResultOptions`, also for the other options.
+            allow_partial_results: Whether to accept a result that Dune has cut short.
             ignore_max_credits_per_request: Whether a page may hold more than 250,000 values.
 
         Raises:
-            DuneConfigurationError: `page_size` is less than 1, or `columns` no list of names.
+            DuneConfigurationError: `page_size` is less than 1, or `columns` is not a list of names.
             DuneServerError: The pages do not end.
             DuneApiError: As in `get_execution_results`.
         """
@@ -142,9 +142,9 @@ class Executions(Endpoints):
 
     @contextmanager
     def stream_execution_csv(self, execution_id: str, **options: Unpack[ResultOptions]) -> Iterator[CsvStream]:
-        """Read one page of an execution's rows as CSV, as it comes: ``GET /v1/execution/{id}/results/csv``.
+        """Read one page of an execution's rows as CSV, as it arrives: ``GET /v1/execution/{id}/results/csv``.
 
-        It never stands in memory as a whole, so that its size has no bound. Credits: exports are charged by size.
+        It is not kept in memory, so its size has no limit. Credits: exports are charged by size.
 
         Args:
             execution_id: An execution that has completed.
@@ -154,14 +154,14 @@ class Executions(Endpoints):
             The CSV, piece by piece, and where the next page starts.
 
         Raises:
-            DuneApiError: As in `get_execution_results`; also while it is read, where the connection breaks.
+            DuneApiError: As in `get_execution_results`; also raised while it is read, if the connection breaks.
         """
         with self._csv(_execution_path(execution_id), options) as stream:
             yield stream
 
     @contextmanager
     def stream_query_csv(self, query_id: int, **options: Unpack[ResultOptions]) -> Iterator[CsvStream]:
-        """Read one page of a query's latest result as CSV, as it comes: ``GET /v1/query/{id}/results/csv``.
+        """Read one page of a query's latest result as CSV, as it arrives: ``GET /v1/query/{id}/results/csv``.
 
         Credits: exports are charged by size.
 
@@ -178,13 +178,13 @@ class Executions(Endpoints):
         format: Literal["csv", "json"] = "csv",  # noqa: A002  (the word that users look for)
         **options: Unpack[ResultOptions],
     ) -> ResultsPage:
-        """Read one page of an execution's rows as it stands on the wire: ``GET /v1/execution/{id}/results[/csv]``.
+        """Read one page of an execution's rows, unparsed: ``GET /v1/execution/{id}/results[/csv]``.
 
         Credits: exports are charged by size.
 
         Args:
             execution_id: An execution that has completed.
-            format: What the page is written in.
+            format: The format of the page.
             options: Which part of it: see `ResultOptions`.
 
         Raises:
@@ -197,13 +197,13 @@ class Executions(Endpoints):
     def read_execution_csv(
         self, execution_id: str, read: Callable[[CsvStream], T], **options: Unpack[ResultOptions]
     ) -> T:
-        """Hand one page of an execution's rows to a function as it comes: ``GET /v1/execution/{id}/results/csv``.
+        """Pass one page of an execution's rows to a function as it arrives: ``GET /v1/execution/{id}/results/csv``.
 
         Credits: exports are charged by size.
 
         Args:
             execution_id: An execution that has completed.
-            read: Is given the page. Where the connection breaks, it is called again, with the page from its beginning.
+            read: The function. If the connection breaks, it is called again, with the page from its beginning.
             options: Which part of it: see `ResultOptions`.
 
         Returns:

@@ -13,7 +13,7 @@ PATH = "v1/materialized-views"
 
 
 class MaterializedViews(Endpoints):
-    """Reading, writing and refreshing matviews."""
+    """Reads, writes and refreshes matviews."""
 
     def list_materialized_views(self) -> Iterator[models.MaterializedViewInfo]:
         """Read every matview of the account, page by page: ``GET /v1/materialized-views``. No credits.
@@ -33,10 +33,10 @@ class MaterializedViews(Endpoints):
     def get_materialized_view(self, name: str) -> models.MaterializedViewInfo:
         """Read one matview by its full name, ``dune.<team>.result_<name>``: ``GET /v1/materialized-views/{name}``.
 
-        No credits. Its `schedule` is None where it has none and where Dune did not say: `is_scheduled` tells which.
+        No credits. Its `schedule` is None if it has none, and if Dune's answer lacks it: see `is_scheduled`.
 
         Raises:
-            DuneNotFoundError: There is none of this name.
+            DuneNotFoundError: There is no matview of this name.
             DuneApiError: It could not be read.
         """
         return self._read(models.MaterializedViewInfo, f"{PATH}/{segment(name)}")
@@ -60,7 +60,7 @@ class MaterializedViews(Endpoints):
         Args:
             name: The name without ``dune.<team>.``, such as ``result_daily_volume``: 8 to 128 lower-case letters,
                 digits and underscores.
-            query_id: The query that makes its rows: saved, of the same owner, without parameters.
+            query_id: The query that returns its rows: saved, of the same owner, without parameters.
             cron_expression: Five fields, in UTC, from every 15 minutes to weekly; never refreshed by Dune if None.
             performance: The engine tier of its refreshes; the plan's default if None.
             is_private: Whether only the owner may read it; it is always sent, as False if None.
@@ -93,7 +93,7 @@ class MaterializedViews(Endpoints):
         """Delete a matview; its query stays: ``DELETE /v1/materialized-views/{name}``. No credits.
 
         Raises:
-            DuneNotFoundError: There is none of this name. So it is too where a first attempt lost its answer.
+            DuneNotFoundError: There is no such matview. Perhaps a first attempt, whose answer was lost, deleted it.
             DuneApiError: It could not be deleted.
         """
         return self._change(models.Message, "DELETE", f"{PATH}/{segment(name)}")

@@ -11,7 +11,7 @@ from dagster_dune.api.endpoints.base import Endpoints, execution_options, query_
 
 
 class Pipelines(Endpoints):
-    """Running graphs of matviews and queries."""
+    """Runs pipelines: graphs of matviews and queries."""
 
     def execute_pipeline(self, pipeline: models.Pipeline) -> models.PipelineSubmitted:
         """Run a graph of matview refreshes and query executions: ``POST /v1/pipelines/execute``.
@@ -39,7 +39,7 @@ class Pipelines(Endpoints):
         performance: models.Performance | None = None,
         query_parameters: Mapping[str, Any] | None = None,
     ) -> models.PipelineSubmitted:
-        """Run a query after every matview that it reads, directly or not, as Dune works them out.
+        """Run a query after every matview that it reads, directly or not, as found by Dune.
 
         The other body of ``POST /v1/pipelines/execute``. Credits: those of the query and of each of these matviews.
 
@@ -60,10 +60,10 @@ class Pipelines(Endpoints):
         return self._submit(models.PipelineSubmitted, "v1/pipelines/execute", body)
 
     def get_pipeline_status(self, pipeline_execution_id: str) -> models.PipelineStatus:
-        """Read how far a pipeline and each of its nodes are: ``GET /v1/pipelines/executions/{id}/status``. No credits.
+        """Read the status of a pipeline and its nodes: ``GET /v1/pipelines/executions/{id}/status``. No credits.
 
         Raises:
-            DuneNotFoundError: Dune does not know it, or does not know it yet.
+            DuneNotFoundError: Dune does not know the pipeline, or not yet.
             DuneApiError: It could not be read.
         """
         path = f"v1/pipelines/executions/{segment(pipeline_execution_id)}/status"
@@ -94,7 +94,7 @@ class Pipelines(Endpoints):
         performance: models.Performance | None = None,
         query_parameters: Mapping[str, Any] | None = None,
     ) -> models.PipelineSubmitted:
-        """Do what `execute_lineage` does by another endpoint: ``POST /v1/query/{id}/pipeline/execute``.
+        """Run a query like `execute_lineage`, by another endpoint: ``POST /v1/query/{id}/pipeline/execute``.
 
         Credits: those of the query and of each matview that it reads.
 

@@ -12,7 +12,7 @@ SAVED_TWICE = "It may have been saved, so it was not sent again. Look for it amo
 
 
 class Queries(Endpoints):
-    """Reading, writing and executing queries."""
+    """Reads, writes and executes queries."""
 
     def list_queries(self) -> Iterator[models.QueryOverview]:
         """Read an overview of every query of the account, page by page: ``GET /v1/queries``. No credits.
@@ -34,8 +34,8 @@ class Queries(Endpoints):
         """Read one saved query, its SQL, its name and its parameters: ``GET /v1/query/{id}``. No credits.
 
         Raises:
-            DuneNotFoundError: There is none of this id.
-            DunePermissionError: It is private and another's, or the plan has no query endpoints.
+            DuneNotFoundError: There is no query of this id.
+            DunePermissionError: It is private and belongs to another owner, or the plan has no query endpoints.
             DuneApiError: It could not be read.
         """
         number = query_number(query_id)
@@ -61,7 +61,7 @@ class Queries(Endpoints):
             parameters: Its parameters with their defaults.
             tags: Labels.
             is_private: Whether only the owner may read it.
-            is_temp: Whether it is to be thrown away. No matview can be made of such a query.
+            is_temp: Whether the query is temporary. A matview cannot be made of such a query.
 
         Raises:
             AmbiguousSubmission: Dune may have saved it; it was not sent again.
@@ -87,7 +87,7 @@ class Queries(Endpoints):
         After a change of the SQL the query has no latest result until it is executed again.
 
         Raises:
-            DuneNotFoundError: There is none of this id.
+            DuneNotFoundError: There is no query of this id.
             DuneApiError: Dune refused it, or could not be reached.
         """
         body = _fields(name, query_sql, description, parameters, tags, is_private) | given(is_archived=is_archived)

@@ -1,4 +1,4 @@
-"""Pages of a result: which part of it is asked for, and what comes in CSV or as it stands on the wire."""
+"""Pages of a result: the options that select a part of it, and its pages as CSV or unparsed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dagster_dune.errors import DuneConfigurationError
 
 
 class ResultOptions(TypedDict, total=False):
-    """Which part of a result is read.
+    """The options that select which part of a result is read.
 
     Attributes:
         limit: The number of rows at the most; Dune caps a page at 250,000 values by default. 0 reads the shape alone.
         offset: The number of rows to leave out, from the first.
         columns: The names of the columns to read; all if None.
-        filters: What the rows must fulfil, like a WHERE without the word.
-        sort_by: The columns that order the rows, like an ORDER BY without the words.
+        filters: A condition for the rows, like a WHERE clause without the keyword.
+        sort_by: The columns that order the rows, like an ORDER BY clause without the keywords.
         sample_count: The number of rows to choose at random. It excludes `limit`, `offset` and `filters`.
         allow_partial_results: Whether to read what there is of a result that Dune has cut short
             (``QUERY_STATE_COMPLETED_PARTIAL``); Dune refuses it otherwise.
@@ -43,9 +43,9 @@ class CsvStream:
     Dune writes NULL as ``<nil>``; an empty field is an empty text.
 
     Attributes:
-        next_offset: Where the next page starts; None after the last.
+        next_offset: The offset of the next page; None after the last.
         next_uri: The address of the next page.
-        bytes_read: How much has come so far, unpacked.
+        bytes_read: How many decompressed bytes have arrived so far.
     """
 
     next_offset: int | None
@@ -64,10 +64,10 @@ class ResultsPage:
     """One page of a result as Dune sends it.
 
     Attributes:
-        format: What the body is: ``"csv"`` or ``"json"``.
-        body: The page itself, unpacked.
-        next_offset: Where the next page begins, and None on the last; of CSV alone, as JSON says it in the body.
-        next_uri: The address of the next page; of CSV alone.
+        format: The format of the body: ``"csv"`` or ``"json"``.
+        body: The page itself, decompressed.
+        next_offset: The offset of the next page of CSV; None after the last. The body of JSON contains its own.
+        next_uri: The address of the next page of CSV.
     """
 
     format: Literal["csv", "json"]
@@ -77,21 +77,21 @@ class ResultsPage:
 
 
 def csv_stream(headers: Mapping[str, str], pieces: Iterator[bytes]) -> CsvStream:
-    """The page that came with such headers."""
+    """Return the page of CSV with these headers."""
     return CsvStream(next_offset(headers), headers.get("x-dune-next-uri"), pieces)
 
 
 def next_offset(headers: Mapping[str, str]) -> int | None:
-    """Where the next page begins, as the headers of one in CSV say; None where they do not."""
+    """Return the offset of the next page from the headers of a page of CSV; None if they have none."""
     following = headers.get("x-dune-next-offset", "")
     return int(following) if re.fullmatch(r"[0-9]{1,18}", following) else None
 
 
 def params_of(options: ResultOptions) -> dict[str, Any]:
-    """What stands in the URL, after the question mark.
+    """Return the fields of the query string.
 
     Raises:
-        DuneConfigurationError: `sample_count` stands beside an option that it excludes.
+        DuneConfigurationError: `sample_count` is combined with an option that it excludes.
     """
     if options.get("sample_count") is not None and (
         options.get("limit") is not None or options.get("offset") or options.get("filters") is not None

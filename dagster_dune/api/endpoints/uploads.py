@@ -1,4 +1,4 @@
-"""Tables made of your own data: https://docs.dune.com/api-reference/uploads."""
+"""Tables of your own data: https://docs.dune.com/api-reference/uploads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CREATED_TWICE = "The table may have been created, and charged for. Look for it a
 
 
 class Uploads(Endpoints):
-    """Creating, filling and deleting tables."""
+    """Creates, fills and deletes tables."""
 
     def list_uploads(self) -> Iterator[models.UploadInfo]:
         """Read every uploaded table of the account, page by page: ``GET /v1/uploads``. No credits.
@@ -77,7 +77,7 @@ class Uploads(Endpoints):
         is_private: bool | None = None,
         answer_seconds: float = INSERT_SECONDS,
     ) -> models.CsvUploaded:
-        """Create a table of a CSV text, or replace it; Dune finds the types: ``POST /v1/uploads/csv``.
+        """Create a table from a CSV text, or replace it; Dune infers the types: ``POST /v1/uploads/csv``.
 
         The table is ``dune.<team>.dataset_<table_name>``. Credits: by size; the free plan holds 100 MB.
 
@@ -86,7 +86,7 @@ class Uploads(Endpoints):
             data: The CSV with a header, 200 MB at the most.
             description: What it holds.
             is_private: Whether only the owner may read it.
-            answer_seconds: How long Dune may work on it, where that is longer than the client's timeout.
+            answer_seconds: How long Dune may work on it, if longer than the client's timeout.
 
         Raises:
             AmbiguousSubmission: Dune may have created it; it was not sent again.
@@ -113,9 +113,9 @@ class Uploads(Endpoints):
         Args:
             namespace: The handle of the owner.
             table_name: The table.
-            data: CSV with a header, or a JSON object a line; or the file that holds it, which is sent piece by piece.
-            content_type: Which of the two it is.
-            answer_seconds: How long Dune may work on them, where that is longer than the client's timeout.
+            data: CSV with a header, or one JSON object per line; or a file with one of these, which is sent in pieces.
+            content_type: Which of the two formats it has.
+            answer_seconds: How long Dune may work on them, if longer than the client's timeout.
 
         Raises:
             AmbiguousSubmission: Dune may have added them; they were not sent again.
@@ -135,12 +135,12 @@ class Uploads(Endpoints):
     def clear_upload(self, namespace: str, table_name: str, *, answer_seconds: float = 0.0) -> models.Message:
         """Remove the rows of a table, and keep its columns: ``POST /v1/uploads/{namespace}/{table_name}/clear``.
 
-        No credits. What Dune does not answer in time is not sent again, since it could come after an insert.
+        No credits. A request without an answer in time is not sent again: Dune could carry it out after a later insert.
 
         Args:
             namespace: The handle of the owner.
             table_name: The table.
-            answer_seconds: How long Dune may work on it, where that is longer than the client's timeout.
+            answer_seconds: How long Dune may work on it, if longer than the client's timeout.
 
         Raises:
             DuneNotFoundError: There is no such table.
@@ -151,15 +151,16 @@ class Uploads(Endpoints):
     def delete_upload(self, namespace: str, table_name: str, *, answer_seconds: float = 0.0) -> models.Message:
         """Delete a table and its rows: ``DELETE /v1/uploads/{namespace}/{table_name}``. No credits.
 
-        What Dune does not answer in time is not sent again, since it could come after the table is created anew.
+        A request without an answer in time is not sent again: Dune could carry out the first after the table is created
+        anew.
 
         Args:
             namespace: The handle of the owner.
             table_name: The table.
-            answer_seconds: How long Dune may work on it, where that is longer than the client's timeout.
+            answer_seconds: How long Dune may work on it, if longer than the client's timeout.
 
         Raises:
-            DuneNotFoundError: There is no such table. So it is too where a first attempt lost its answer.
+            DuneNotFoundError: There is no such table. Perhaps a first attempt, whose answer was lost, deleted it.
             DuneApiError: Dune refused it, or could not be reached.
         """
         return self._remove("DELETE", _table(namespace, table_name), answer_seconds)

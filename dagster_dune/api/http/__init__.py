@@ -1,5 +1,5 @@
-"""A request goes out, within its time and its plan's limits; its answer, a model or one of our errors, comes back.
+"""Sends a request within its deadline and its plan's limits, and turns the answer into a model or one of our errors.
 
-`transport` decides what is sent again, `exchange` is one attempt over a connection of `wire`, and `answers` says what
-came. What calls it are the methods of `dagster_dune.api.endpoints`.
+`transport` decides what is sent again, `exchange` makes one attempt over a connection of `wire`, and `answers` reads
+the answer. The callers are the methods of `dagster_dune.api.endpoints`.
 """

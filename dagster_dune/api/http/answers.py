@@ -1,7 +1,6 @@
-"""What a request and its answer are, and how whatever comes back becomes a model or an error of our own.
+"""Requests and answers, and how an answer becomes a model or an error of this library.
 
-An answer that cannot be what Dune documents becomes an error that names the request and what was wrong, and
-never the key.
+An answer that is not what Dune documents becomes an error that names the request and what was wrong, and never the key.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ NEVER_OPENED = (httpcore.ConnectError, httpcore.ConnectTimeout)
 NEVER_SENT = (*NEVER_OPENED, httpcore.PoolTimeout, httpcore.ProxyError, httpcore.UnsupportedProtocol)
 # Assumption: refused-not-started.
 SURELY_NOT_STARTED = frozenset({400, 401, 402, 403, 404, 422, 429})
-"""With an error in Dune's JSON, these say that nothing was started. Whatever else comes back leaves that open."""
+"""With an error in Dune's JSON, these statuses mean that nothing was started. Any other answer leaves that open."""
 
 GATEWAY_HINT = (
     "This is not Dune's answer: a proxy, a gateway or a login page stands in between, or DUNE_API_BASE_URL is another "
@@ -52,15 +51,15 @@ ErrorT = TypeVar("ErrorT", bound=DuneApiError)
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent.
+    """An HTTP request.
 
     Attributes:
         method: The HTTP method.
         path: The path after ``/api/``.
-        params: The query string's fields.
-        content: The body, or the file that holds it.
-        content_type: What the body is.
-        answer_seconds: How long the answer may take once it is sent, where that is longer than the client's timeout.
+        params: The fields of the query string.
+        content: The body, or the file that contains it.
+        content_type: The content type of the body.
+        answer_seconds: How long the answer may take once the request is sent, if longer than the client's timeout.
     """
 
     method: str
@@ -72,13 +71,13 @@ class Request:
 
     @property
     def size(self) -> int:
-        """The bytes of the body."""
+        """The size of the body in bytes."""
         return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content or b"")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer, without the key."""
+    """A complete answer, without the key."""
 
     request: Request
     status: int
@@ -87,28 +86,28 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether its status says that all is well."""
+        """Whether its status is a success."""
         return 200 <= self.status < 300
 
     @cached_property
     def dune_error(self) -> str | None:
-        """The `error` of Dune's JSON; None where the answer has none, so that it may be anybody's."""
+        """The `error` of Dune's JSON; None if the answer has none, so that it may not be Dune's."""
         try:
-            words = json_object(self.body).get("error")
+            error = json_object(self.body).get("error")
         except UnreadableAnswer:
             return None
-        if isinstance(words, dict):
-            words = words.get("message") or words
-        return str(words) if words else None
+        if isinstance(error, dict):
+            error = error.get("message") or error
+        return str(error) if error else None
 
 
 class AnswerReader:
-    """Turns what came of a request into a model or an error, and redacts the key out of both.
+    """Turns an answer or a failure into a model or an error, and redacts the key out of both.
 
     Args:
         key: The key.
         host: The server's name and port, for messages.
-        base_path: What comes before a request's path, for messages.
+        base_path: The path before the path of a request, for messages.
     """
 
     def __init__(self, key: ApiKey, host: str, base_path: str) -> None:
@@ -117,15 +116,15 @@ class AnswerReader:
         self._base_path = base_path
 
     def parsed(self, model: type[AnswerT], answer: Answer) -> AnswerT:
-        """What Dune has answered, as a model.
+        """Return an answer as a model.
 
         Raises:
-            DuneServerError: It is not what Dune documents.
+            DuneServerError: The answer is not what Dune documents.
         """
         try:
             return model.model_validate(self._checked(answer, model))
         except Exception as error:
-            reason = f"the answer is not the documented {model.__name__}: {_wrong(error)}"
+            reason = f"the answer is not the documented {model.__name__}: {_difference(error)}"
         hint = GATEWAY_HINT if is_html(answer.body) else ""
         raise self.error(DuneServerError, answer.request, reason, status=answer.status, hint=hint)
 
@@ -133,34 +132,34 @@ class AnswerReader:
         if answer.dune_error and "error" not in model.model_fields:
             raise UnreadableAnswer(f"it holds an error, though its status says otherwise ({answer.dune_error})")
         value = json_object(answer.body)
-        is_escaped = any(sign in answer.body for sign in SIGNS_OF_ESCAPES)  # the key may hide behind them
+        is_escaped = any(sign in answer.body for sign in SIGNS_OF_ESCAPES)  # escapes may hide the key
         return self._key.redacted_json(value) if is_escaped else value
 
     def refusal(self, answer: Answer) -> DuneApiError:
-        """Whoever sent it: Dune's refusals are JSON with an `error`, and only they say something about objects."""
-        status, words = answer.status, answer.dune_error
+        """Return the error for a refusal. Only Dune's own are about objects: they are JSON with an `error`."""
+        status, message = answer.status, answer.dune_error
         if 300 <= status < 400:
             reason = "a redirect, which is not followed because it would carry the API key elsewhere"
             return self.error(DuneServerError, answer.request, reason, status=status, hint=GATEWAY_HINT)
-        if words is None:
+        if message is None:
             reason = described(answer.body) if answer.body.strip() else "an empty answer"
             kind = DuneRateLimitError if status == 429 else DuneServerError
             hint = "" if status >= 500 or status == 429 else GATEWAY_HINT
             error = self.error(kind, answer.request, reason, status=status, hint=hint)
         else:
-            error = self.error(error_class(status), answer.request, words, status=status)
+            error = self.error(error_class(status), answer.request, message, status=status)
         if isinstance(error, DuneRateLimitError):
             error.retry_after = seconds_of(answer.headers.get("Retry-After"))
         return error
 
     def failure(self, request: Request, error: Exception, seconds: float) -> DuneApiError:
-        """What a failure of the way there or back says, and whether the request was sent at all."""
+        """Return the error for a failed connection, which says whether the request was sent at all."""
         if isinstance(error, UnreadableAnswer):
             return self.error(DuneServerError, request, f"the answer cannot be read: {error}")
-        words = str(error)
+        message = str(error)
         if isinstance(error, httpcore.TimeoutException):
-            words = f"no whole answer within {seconds:.3g} s"
-        reason = f"{type(error).__name__} at {self._host}" + (f" ({words})" if words else "")
+            message = f"no whole answer within {seconds:.3g} s"
+        reason = f"{type(error).__name__} at {self._host}" + (f" ({message})" if message else "")
         was_sent = not isinstance(error, NEVER_SENT)
         hint = "" if was_sent else f"Nothing was started. {DuneConnectionError.default_hint}"
         failure = self.error(DuneConnectionError, request, reason, hint=hint)
@@ -169,7 +168,7 @@ class AnswerReader:
         return failure
 
     def ambiguous(self, error: DuneApiError, hint: str) -> AmbiguousSubmission:
-        """What to raise of a submission of which nobody knows whether it was carried out."""
+        """Return the error for a submission that may or may not have been carried out."""
         return AmbiguousSubmission(
             error.dune_message, status=error.status, method=error.method, path=error.path, hint=hint
         )
@@ -177,20 +176,20 @@ class AnswerReader:
     def error(
         self, kind: type[ErrorT], request: Request, reason: str, *, status: int | None = None, hint: str = ""
     ) -> ErrorT:
-        """An error of a request, with the hint of its kind where none is given."""
-        words = self._key.redacted(readable(reason))[:MESSAGE_CHARACTERS]
+        """Return an error of a request, with the hint of its class if none is given."""
+        message = self._key.redacted(readable(reason))[:MESSAGE_CHARACTERS]
         path = self._key.redacted(f"{self._base_path}/{request.path}")
         variable = self._key.variable
         if not hint and variable:
             hint = kind.hint_for(request.method, path).replace(DEFAULT_VARIABLE, variable)
-        return kind(words, method=request.method, path=path, status=status, hint=hint)
+        return kind(message, method=request.method, path=path, status=status, hint=hint)
 
 
 def as_json(method: str, path: str, body: Mapping[str, Any] | None) -> bytes | None:
-    """A request's body; None where there is none.
+    """Return the body of a request as JSON; None if there is none.
 
     Raises:
-        DuneConfigurationError: It cannot be written as JSON.
+        DuneConfigurationError: The body cannot be written as JSON.
     """
     if body is None:
         return None
@@ -203,8 +202,8 @@ def as_json(method: str, path: str, body: Mapping[str, Any] | None) -> bytes | N
         ) from error
 
 
-def _wrong(error: Exception) -> str:
-    """Say in few words why an answer is not what was expected."""
+def _difference(error: Exception) -> str:
+    """Return in a few words why an answer is not the expected one."""
     if isinstance(error, UnreadableAnswer):
         return str(error)
     if isinstance(error, ValidationError):

@@ -1,4 +1,4 @@
-"""Bodies of answers: unpacked and counted as they come, and read as JSON or as a text for people."""
+"""Bodies of answers: decompressed and bounded as they arrive, and read as JSON or as a text for messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from pydantic_core import from_json
 
 MAX_ANSWER_BYTES = 32 * 2**20
-"""More than any answer but a result can have: the status of a pipeline of 1,000 nodes has 130 kB."""
+"""More than any answer has, except a result: the status of a pipeline of 1,000 nodes has 130 kB."""
 
 MAX_RESULT_PAGE_BYTES = 256 * 2**20
-"""One page of a result that is read whole. Streams have no bound: they never stand in memory."""
+"""The limit of a page of a result that is read into memory. Streams have no limit."""
 
 PIECE_BYTES = 2**16
 TEXT_BYTES = 2000
@@ -24,43 +24,43 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
 
 class UnreadableAnswer(Exception):  # noqa: N818  (it says what an answer is)
-    """An answer came, and cannot be what Dune would send. The message says why."""
+    """An answer arrived that cannot be Dune's. The message says why."""
 
 
 def pieces_of(file: Path) -> Iterator[bytes]:
-    """Yield what a file holds."""
+    """Yield the content of a file in pieces."""
     with file.open("rb") as opened:
         while piece := opened.read(2**20):
             yield piece
 
 
 def gathered(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of a size at least: what is encrypted comes in 16 kB, and each piece costs.
+    """Yield the same bytes in pieces of at least a size: TLS records have 16 kB, and each piece costs time.
 
     Examples:
         >>> list(gathered([b"a", b"bc", b"d"], 2))
         [b'abc', b'd']
     """
-    held, length = list[bytes](), 0
+    pending, length = list[bytes](), 0
     for chunk in chunks:
-        held.append(chunk)
+        pending.append(chunk)
         length += len(chunk)
         if length >= size:
-            yield b"".join(held)
-            held, length = [], 0
-    if held:
-        yield b"".join(held)
+            yield b"".join(pending)
+            pending, length = [], 0
+    if pending:
+        yield b"".join(pending)
 
 
 def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield a body as it was before it was compressed, in pieces of 64 kB at the most, however well it compresses.
+    """Yield a body decompressed, in pieces of 64 kB at the most, however well it compresses.
 
     Args:
-        chunks: What came over the wire.
+        chunks: The bytes of the connection.
         encoding: The answer's ``Content-Encoding``.
 
     Raises:
-        UnreadableAnswer: It is encoded in a way that was not asked for, or does not end where it should.
+        UnreadableAnswer: The body is encoded in a way that was not asked for, or its gzip is invalid or cut off.
     """
     match encoding.strip().lower():
         case "" | "identity":
@@ -72,40 +72,40 @@ def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    packed = zlib.decompressobj(wbits=31)
-    is_whole = True
-    for chunk in _short(chunks):
+    decompressor = zlib.decompressobj(wbits=31)
+    is_complete = True
+    for chunk in _split(chunks):
         rest = chunk
         while rest:
-            if packed.eof:
-                packed = zlib.decompressobj(wbits=31)
+            if decompressor.eof:
+                decompressor = zlib.decompressobj(wbits=31)
             try:
-                piece = packed.decompress(rest, PIECE_BYTES)
+                piece = decompressor.decompress(rest, PIECE_BYTES)
             except zlib.error as error:
                 raise UnreadableAnswer(f"it is no gzip, as its Content-Encoding says ({error})") from None
-            rest = packed.unconsumed_tail or packed.unused_data
-            is_whole = packed.eof
+            rest = decompressor.unconsumed_tail or decompressor.unused_data
+            is_complete = decompressor.eof
             if piece:
                 yield piece
-    if not is_whole:
+    if not is_complete:
         raise UnreadableAnswer("its gzip ends too early")
 
 
-def _short(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same chunks, none longer than a piece: zlib copies what it has not unpacked yet, again and again."""
+def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in chunks no longer than a piece: zlib copies the unread rest of a chunk at each call."""
     for chunk in chunks:
         for start in range(0, len(chunk), PIECE_BYTES):
             yield chunk[start : start + PIECE_BYTES]
 
 
-def check_end_is_told(headers: Mapping[str, str]) -> None:
-    """Check that a body which was cut off would be seen to be: one in CSV is as good without its last rows.
+def check_end_is_detectable(headers: Mapping[str, str]) -> None:
+    """Check that a body that is cut off would be detected: CSV without its last rows is still valid CSV.
 
     Args:
-        headers: Those of the answer.
+        headers: The headers of the answer.
 
     Raises:
-        UnreadableAnswer: It ends with its connection, whyever that ends.
+        UnreadableAnswer: The body ends where its connection ends, for whatever reason.
     """
     is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
     is_packed = "gzip" in headers.get("Content-Encoding", "").lower()
@@ -116,10 +116,10 @@ def check_end_is_told(headers: Mapping[str, str]) -> None:
 
 
 def bounded(pieces: Iterable[bytes], limit: float) -> Iterator[bytes]:
-    """Yield a body, if it is not longer than it may be.
+    """Yield a body, and check that it is not longer than a limit.
 
     Raises:
-        UnreadableAnswer: It is longer.
+        UnreadableAnswer: The body is longer.
     """
     length = 0
     for piece in pieces:
@@ -133,7 +133,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """Read a body that must be a JSON object.
 
     Raises:
-        UnreadableAnswer: It is none. The message says what it is instead.
+        UnreadableAnswer: It is not a JSON object. The message says what it is instead.
     """
     content = body.removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
@@ -148,7 +148,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def described(body: bytes) -> str:
-    """Say what a body is that is not what was expected: the title of an HTML page, or its first words."""
+    """Describe an unexpected body: by the title of an HTML page, or by its first words."""
     if b"\0" in body[:TEXT_BYTES]:
         return f"{len(body)} bytes that are no text"
     text = body[:TEXT_BYTES].decode("utf-8", "replace")
@@ -159,7 +159,7 @@ def described(body: bytes) -> str:
 
 
 def is_html(body: bytes) -> bool:
-    """Whether a body looks like a page for a browser."""
+    """Whether a body looks like an HTML page."""
     return (
         body[:TEXT_BYTES]
         .lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -169,5 +169,5 @@ def is_html(body: bytes) -> bool:
 
 
 def readable(text: str) -> str:
-    """A server's text on one line, without what would write over a terminal or a log."""
+    """Return a server's text on one line, without control characters."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

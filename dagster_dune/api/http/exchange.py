@@ -1,7 +1,7 @@
 """One request and its answer, within the time of one attempt.
 
-Nothing that a server, a gateway or a proxy sends does more than be told: an answer that cannot be read becomes an
-error, it has all of its parts in time, it is bounded, and the key is redacted out of it.
+Answers of servers, gateways and proxies are not trusted. An answer that cannot be read becomes an error. All of its
+parts must arrive in time, its size is limited, and the key is redacted out of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dagster_dune.api.http.bodies import (
     MAX_ANSWER_BYTES,
     UnreadableAnswer,
     bounded,
-    check_end_is_told,
+    check_end_is_detectable,
     gathered,
     is_html,
     pieces_of,
@@ -36,7 +36,7 @@ from dagster_dune.errors import DuneConfigurationError, DuneError
 
 RESULT_TIMEOUT_FACTOR = 10
 SLOWEST_BYTES_A_SECOND = 10_000
-"""What is sent or streamed gets the time that it takes at this pace, beside the time for the answer."""
+"""A body that is sent or streamed gets the time that it takes at this rate, in addition to the time for the answer."""
 
 CSV_PATH = "/results/csv"
 
@@ -44,14 +44,14 @@ T = TypeVar("T")
 
 
 class Exchange:
-    """Sends one request, once, and hands over its answer.
+    """Sends a request once, and returns its answer.
 
     Args:
         api_key: The key, which is redacted out of answers.
-        reader: Tells refusals and failures as errors.
+        reader: Turns refusals and failures into errors.
         timeout: The seconds that it may take, from the connection to the last byte of the answer.
-        budget: Where reads are counted, and limits learned.
-        observe: Called with each whole answer, whatever it says; those that are streamed are not.
+        budget: Counts reads, and learns limits.
+        observe: Called with each complete answer, also with refusals; not with answers that are streamed.
     """
 
     def __init__(
@@ -69,34 +69,34 @@ class Exchange:
         self._observe = observe or (lambda _: None)
 
     def answer(self, http: httpx.Client, request: Request, max_bytes: int) -> Answer:
-        """Send a request, and return its whole answer, whatever it says.
+        """Send a request, and return its complete answer, also if that is a refusal.
 
         Raises:
-            DuneApiError: No answer came that can be read.
+            DuneApiError: There was no answer, or none that can be read.
         """
 
         def exchange() -> Answer:
             response = self._sent(http, request)
             with closing(response):
-                answer = self._whole(request, response, max_bytes)
+                answer = self._complete(request, response, max_bytes)
             self._observe(answer)
             return answer
 
         seconds = max(
             self._timeout * (RESULT_TIMEOUT_FACTOR if max_bytes > MAX_ANSWER_BYTES else 1), request.answer_seconds
         )
-        return self._told(request, exchange, seconds + request.size / SLOWEST_BYTES_A_SECOND)
+        return self._attempted(request, exchange, seconds + request.size / SLOWEST_BYTES_A_SECOND)
 
     def read(self, http: httpx.Client, request: Request, max_bytes: int) -> Answer:
-        """The same for a read, once it is its turn."""
-        self._wait_for_room(request)
+        """Do the same for a read, once the rate budget allows it."""
+        self._wait_for_budget(request)
         return self.answer(http, request, max_bytes)
 
     def opened(self, http: httpx.Client, request: Request) -> httpx.Response:
-        """Send a read, and return once it is known that its answer is no refusal; the body has yet to come.
+        """Send a read, and return its answer before the body arrives, if it is not a refusal.
 
         Raises:
-            DuneApiError: It is one, or none came.
+            DuneApiError: The answer is a refusal, or there was none.
         """
 
         def open_stream() -> httpx.Response:
@@ -104,17 +104,18 @@ class Exchange:
             if response.status_code == 200:
                 return response
             with closing(response):
-                raise self._reader.refusal(self._whole(request, response, MAX_ANSWER_BYTES))
+                raise self._reader.refusal(self._complete(request, response, MAX_ANSWER_BYTES))
 
-        self._wait_for_room(request)
-        return self._told(request, open_stream)
+        self._wait_for_budget(request)
+        return self._attempted(request, open_stream)
 
     def page(
         self, request: Request, response: httpx.Response, max_bytes: float, piece_bytes: int = 0
     ) -> tuple[httpx.Headers, Iterator[bytes]]:
-        """The headers of a page and the pieces of its body, the first of which tells whether it may be one.
+        """Return the headers of a page and the pieces of its body, which are at least `piece_bytes` long.
 
-        The pieces are as they come, or not shorter than `piece_bytes`.
+        Raises:
+            DuneApiError: The first piece is blank or HTML, so that the answer is not a page.
         """
         pieces = self._key.redacted_stream(self._pieces(request, response, max_bytes, piece_bytes))
         first = next(pieces, b"")
@@ -122,13 +123,13 @@ class Exchange:
             raise self._reader.refusal(Answer(request, response.status_code, response.headers, first))
         return response.headers, chain([first], pieces)
 
-    def _wait_for_room(self, request: Request) -> None:
-        """Wait for this read's turn, before the time of its attempt begins."""
-        if not self._budget.wait_for_room():
+    def _wait_for_budget(self, request: Request) -> None:
+        """Wait until the rate budget allows this read, before the time of its attempt begins."""
+        if not self._budget.wait_for_budget():
             raise self._reader.error(DuneRateLimitError, request, "the budget of reads had no room for it in time")
 
     def _sent(self, http: httpx.Client, request: Request) -> httpx.Response:
-        """Send a request; reads are counted, and Dune limits them on their own."""
+        """Send a request. Reads are counted, since Dune limits them separately."""
         built = self._built(http, request)
         if request.method != "GET":
             return http.send(built, stream=True)
@@ -138,20 +139,20 @@ class Exchange:
         self._budget.answered(response.status_code, headers, seconds_of(headers.get("Retry-After")))
         return response
 
-    def _told(self, request: Request, action: Callable[[], T], seconds: float | None = None) -> T:
-        """Do something within the time of one attempt. Whatever goes wrong becomes an error of our own.
+    def _attempted(self, request: Request, action: Callable[[], T], seconds: float | None = None) -> T:
+        """Call a function within the time of one attempt, and turn each failure into an error of this library.
 
-        The errors of the libraries below are neither causes nor contexts of ours: they quote the server, and their
-        frames hold the key.
+        The errors of httpx and httpcore are not set as its cause or context: they quote the server, and their frames
+        contain the key.
         """
-        begun = time.monotonic()
+        begin = time.monotonic()
         try:
             with deadline(self._timeout if seconds is None else seconds):
                 return action()
         except DuneError:
             raise
         except Exception as error:
-            failure = self._reader.failure(request, error, time.monotonic() - begun)
+            failure = self._reader.failure(request, error, time.monotonic() - begin)
         raise failure
 
     def _built(self, http: httpx.Client, request: Request) -> httpx.Request:
@@ -168,7 +169,7 @@ class Exchange:
                 f"{request.method} {API_PATH}/{request.path} cannot be written as a request: {error}."
             ) from error
 
-    def _whole(self, request: Request, response: httpx.Response, max_bytes: int) -> Answer:
+    def _complete(self, request: Request, response: httpx.Response, max_bytes: int) -> Answer:
         try:
             body = b"".join(_body(request, response, max_bytes))
         except UnreadableAnswer as error:
@@ -180,21 +181,21 @@ class Exchange:
     def _pieces(
         self, request: Request, response: httpx.Response, max_bytes: float, piece_bytes: int
     ) -> Iterator[bytes]:
-        """What comes, while it comes at a pace that is worth waiting for. The reader's own time does not count."""
+        """Yield the body while it arrives at a sufficient rate. The time that the caller takes does not count."""
         pieces = _body(request, response, max_bytes, piece_bytes)
         left = self._timeout * RESULT_TIMEOUT_FACTOR
         while True:
             begin = time.monotonic()
-            piece = self._told(request, lambda: next(pieces, None), left)
+            piece = self._attempted(request, lambda: next(pieces, None), left)
             if piece is None:
                 return
             left += len(piece) / SLOWEST_BYTES_A_SECOND - (time.monotonic() - begin)
             yield piece
-            del piece  # as it came, with the key where it is echoed: the frames of an error show what stands in them
+            del piece  # it may contain an echoed key, and the frames of an error show their local variables
 
 
 def _body(request: Request, response: httpx.Response, max_bytes: float, piece_bytes: int = 0) -> Iterator[bytes]:
     chunks = gathered(response.iter_raw(), piece_bytes)
     yield from bounded(unpacked(chunks, response.headers.get("Content-Encoding", "")), max_bytes)
     if request.path.endswith(CSV_PATH) and response.status_code == 200:
-        check_end_is_told(response.headers)
+        check_end_is_detectable(response.headers)

@@ -1,8 +1,8 @@
-"""One budget of reads for all that a process does with one key, so that watching gives way to working.
+"""One budget of reads for each key of a process, so that polling does not use up the rate limit.
 
-Dune counts reads by the minute, and what the plan allows is not written in any answer that is documented. So the limit
-is learned: from ``X-RateLimit-Limit`` where it is sent, and from each 429, which says that what was sent was too much.
-What other processes send with the same key shows in the same way, as a lower limit for this one.
+Dune counts reads by the minute, and no documented answer says how many the plan allows. So the limit is learned: from
+``X-RateLimit-Limit`` if it is sent, and from each 429, which means that too many reads were sent. Reads of other
+processes with the same key have the same effect: they lower the limit of this process.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from enum import Enum
 from threading import Lock
 
 from dagster_dune.api.deadline import pause, seconds_left
-from dagster_dune.api.forks import call_in_forks
+from dagster_dune.api.forks import call_after_fork
 
 WINDOW_SECONDS = 60.0
 FREE_LIMIT = 40
-"""The least that a plan allows. A first 429 says no more than that it is no higher than what was sent."""
+"""The least limit of any plan. After a first 429, the limit is taken to be the reads sent before it, but not less."""
 
 LEAST_LIMIT = 8
-"""What is left of it where others go on sending with the same key."""
+"""The least limit that is learned, if other processes go on sending with the same key."""
 
 DETAILS_PAUSE = 30.0
 WINDOWS_TO_FORGET = 3
-"""A limit that was learned from a 429 may have been others' doing, and is forgotten after so many minutes."""
+"""After so many minutes a limit that was learned from a 429 is forgotten: other processes may have caused it."""
 
 
 class Purpose(Enum):
-    """What a read is for, and the share of the limit that all reads for it may have together."""
+    """The purpose of a read, and the share of the limit that all reads for this purpose may use."""
 
     POLLING = 0.25
     DETAILS = 0.5
@@ -44,10 +44,10 @@ _PURPOSE: ContextVar[Purpose | None] = ContextVar("dagster_dune_purpose", defaul
 
 @contextmanager
 def reads_for(purpose: Purpose) -> Iterator[None]:
-    """Say what the reads of this block are for, in this thread: each, and each repetition, waits for its share.
+    """Set the purpose of all reads of this block in this thread: each read and each retry waits for its share.
 
     Args:
-        purpose: What they are for.
+        purpose: The purpose.
     """
     token = _PURPOSE.set(purpose)
     try:
@@ -58,7 +58,7 @@ def reads_for(purpose: Purpose) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What the last answer said of the limit: ``X-RateLimit-Limit``, ``-Remaining`` and ``-Reset``, where it did."""
+    """The headers ``X-RateLimit-Limit``, ``-Remaining`` and ``-Reset`` of an answer; None for those it lacks."""
 
     limit: int | None = None
     remaining: int | None = None
@@ -66,12 +66,12 @@ class RateLimit:
 
 
 class RateBudget:
-    """How many reads may still be sent in this minute. Threads share it.
+    """Grants reads within the limit of each minute. Threads share it.
 
     Args:
-        limit: The plan's reads a minute, where that is known; learned if None.
-        window_seconds: What a minute is.
-        clock: Says the time in seconds.
+        limit: The plan's reads per minute; learned if None.
+        window_seconds: The length of a minute, for tests.
+        clock: Returns the time in seconds.
 
     Examples:
         >>> budget = RateBudget(limit=40, clock=lambda: 0.0)
@@ -89,34 +89,34 @@ class RateBudget:
         self._window = WINDOW_SECONDS if window_seconds is None else window_seconds
         self._clock = clock
         self._set = limit
-        self._told: int | None = None
+        self._reported: int | None = None
         self._learned: int | None = None
         self._learned_at = -float("inf")
         self._blocked_until = dict.fromkeys(Purpose, -float("inf"))
         self._reads = deque[float]()
         self._granted: dict[Purpose, deque[float]] = {purpose: deque() for purpose in Purpose}
-        self._begin_anew()
-        call_in_forks(self._begin_anew)
+        self._reset_lock()
+        call_after_fork(self._reset_lock)
 
-    def _begin_anew(self) -> None:
+    def _reset_lock(self) -> None:
         self._lock = Lock()
 
     @property
     def limit(self) -> int | None:
-        """The reads that a minute may have; None while nothing is known of a limit."""
+        """The number of reads allowed per minute; None if no limit is known."""
         if self._clock() - self._learned_at > WINDOWS_TO_FORGET * self._window:
             self._learned = None
-        known = [limit for limit in (self._set, self._told, self._learned) if limit is not None]
+        known = [limit for limit in (self._set, self._reported, self._learned) if limit is not None]
         return min(known, default=None)
 
     def set_limit(self, limit: int | None) -> None:
-        """Say what the plan allows."""
+        """Set the number of reads per minute that the plan allows."""
         self._set = limit
 
     def seconds_to_wait(self, purpose: Purpose) -> float:
-        """Grant a read, and return 0; or return how long it has to wait, so that its share of the limit is kept.
+        """Grant a read and return 0, or return the seconds to wait so that the share of its purpose is not exceeded.
 
-        The first half of a share is there at once, the other half is spread over the minute.
+        For polling, the first half of the share is granted at once, and the other half is spread over the minute.
         """
         with self._lock:
             now, granted, limit = self._clock(), self._granted[purpose], self.limit
@@ -134,11 +134,11 @@ class RateBudget:
             granted.append(now)
             return 0.0
 
-    def wait_for_room(self) -> bool:
-        """Wait until there is room for a read of this block's purpose; reads without a purpose need none.
+    def wait_for_budget(self) -> bool:
+        """Wait until a read for this block's purpose is granted. Reads without a purpose do not wait.
 
         Returns:
-            Whether there is room now; not if the deadline comes first.
+            Whether the read is granted; False if the deadline passes first.
         """
         purpose = _PURPOSE.get()
         while purpose is not None and (wait := self.seconds_to_wait(purpose)) > 0:
@@ -154,19 +154,19 @@ class RateBudget:
             self._reads.append(self._clock())
 
     def answered(self, status: int, headers: Mapping[str, str], retry_after: float | None) -> None:
-        """Learn from an answer."""
-        told = RateLimit(*(_number(headers.get(f"X-RateLimit-{name}")) for name in ("Limit", "Remaining", "Reset")))
+        """Learn the limit from an answer."""
+        reported = RateLimit(*(_number(headers.get(f"X-RateLimit-{name}")) for name in ("Limit", "Remaining", "Reset")))
         with self._lock:
             now = self._clock()
             self._forget(now)
-            if told.limit is not None:
-                self.rate_limit = told
-                self._told = max(1, told.limit)
+            if reported.limit is not None:
+                self.rate_limit = reported
+                self._reported = max(1, reported.limit)
             if status == 429:
                 self._refused(now, retry_after)
 
     def _refused(self, now: float, retry_after: float | None) -> None:
-        """Dune has had too much. Where that goes on although the limit is kept, others send too."""
+        """Lower the limit after a 429. If a known limit was kept, other processes send too, and it is halved."""
         known = self.limit
         if known is None:
             self._learn(max(FREE_LIMIT, len(self._reads) - 1), now)
@@ -195,11 +195,11 @@ _BUDGETS: dict[bytes, RateBudget] = {}
 
 
 def budget_of(base_url: str, api_key: str) -> RateBudget:
-    """Return the one budget that this process has for a key."""
+    """Return the budget that this process has for a key, and create it if there is none."""
     name = hashlib.sha256(f"{base_url} {api_key}".encode()).digest()
-    return _BUDGETS.setdefault(name, RateBudget())  # of one step, so that threads need no lock
+    return _BUDGETS.setdefault(name, RateBudget())  # setdefault is atomic, so threads need no lock
 
 
 def forget_budgets() -> None:
-    """Begin anew, as a new process does: for tests that share one."""
+    """Forget all budgets, as a new process does; for tests that share one process."""
     _BUDGETS.clear()

@@ -1,7 +1,7 @@
-"""Which requests are sent again, after which failures, and how long is waited in between.
+"""Which requests are retried, after which failures, and after which waits.
 
-Reads may be repeated at will. A request that starts paid work may be repeated only where Dune surely did not start it:
-the connection never opened, or Dune itself answered 429.
+Reads may always be retried. A request that starts paid work is retried only if Dune surely did not start it: if the
+connection never opened, or Dune itself answered 429.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dagster_dune.api.errors import DuneApiError, DuneConnectionError, DuneRateL
 BACKOFF_SECONDS = 0.5
 MAX_WAIT_SECONDS = 60.0
 MAX_RETRY_AFTER = 300.0
-"""Dune counts requests by the minute: whoever says more is not waited for, and told no more than this."""
+"""The longest time that is read from a ``Retry-After``: Dune counts requests by the minute."""
 
 PASSING_FAULTS = (500, 502, 503, 504)
 
@@ -29,18 +29,18 @@ logger = logging.getLogger(__name__)
 
 
 def repeated(attempt: Callable[[], T], times: int, may_repeat: Callable[[DuneApiError], bool]) -> T:
-    """Carry something out, and again after failures that pass, with growing, drawn waits or those that Dune asks for.
+    """Call a function, and again after passing failures, after growing random waits or those that Dune asks for.
 
     Args:
-        attempt: What to do.
-        times: How often it is repeated at the most.
-        may_repeat: Tells of a failure whether to try again after it.
+        attempt: The function.
+        times: How often it is called again at the most.
+        may_repeat: Returns whether to try again after a failure.
 
     Returns:
-        What the first attempt that succeeds returns.
+        The result of the first attempt that succeeds.
 
     Raises:
-        DuneApiError: The last failure, where there are no more attempts, or no time to wait for another.
+        DuneApiError: The last failure, if there are no more attempts, or no time to wait for another.
     """
     done = 0
     while True:
@@ -51,28 +51,28 @@ def repeated(attempt: Callable[[], T], times: int, may_repeat: Callable[[DuneApi
             if done == times or not may_repeat(error) or wait > min(MAX_WAIT_SECONDS, seconds_left()):
                 raise
             if isinstance(error, DuneRateLimitError):
-                tell_rate_limit(wait)
+                log_rate_limit(wait)
         pause(wait)
         done += 1
 
 
-def tell_rate_limit(seconds: float) -> None:
-    """Say at INFO that the rate limit is waited for, and until when."""
+def log_rate_limit(seconds: float) -> None:
+    """Log at INFO that the rate limit is reached, and how long is waited for it."""
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     logger.info("Dune's rate limit is reached: waiting %.0f s, until %s UTC.", seconds, f"{until:%H:%M:%S}")
 
 
 def may_read_again(error: DuneApiError) -> bool:
-    """Whether a request that changes nothing, or that may be carried out twice, is worth another attempt."""
+    """Whether to retry a request that changes nothing, or that may be carried out twice."""
     if isinstance(error, DuneServerError):
         return error.status in PASSING_FAULTS
     return isinstance(error, (DuneConnectionError, DuneRateLimitError))
 
 
 def may_change_again(error: DuneApiError) -> bool:
-    """Whether a change is worth another attempt. Not where Dune may still be working on it: it may come after the next.
+    """Whether to retry a change. Not if Dune may still be working on it: it could finish after later requests.
 
-    A table that was cleared twice is as good as one that was cleared once, but not if rows were inserted in between.
+    Clearing a table twice has the effect of clearing it once, but not if rows are inserted in between.
     """
     is_late = isinstance(error, DuneConnectionError) and error.timed_out
     return may_read_again(error) and not is_late and error.status != 504
@@ -80,7 +80,7 @@ def may_change_again(error: DuneApiError) -> bool:
 
 # Assumptions: no-idempotency, refused-not-started.
 def may_submit_again(error: DuneApiError) -> bool:
-    """Whether a request that must not be carried out twice was surely not carried out, and is worth another attempt."""
+    """Whether to retry a request that must not be carried out twice: only if it was surely not carried out."""
     return isinstance(error, DuneRateLimitError) or (isinstance(error, DuneConnectionError) and not error.was_opened)
 
 
@@ -95,7 +95,7 @@ def seconds_of(retry_after: str | None) -> float | None:
     """Read a ``Retry-After``: a number of seconds, or a date.
 
     Returns:
-        The seconds from now on, five minutes at the most; None where it is neither.
+        The seconds from now on, five minutes at the most; None if it is neither.
 
     Examples:
         >>> [seconds_of(text) for text in ("7", "0", "9" * 400, "-1", "²", "soon", None)]
@@ -115,7 +115,7 @@ def seconds_of(retry_after: str | None) -> float | None:
 
 
 def longest_submission(timeout: float, attempts: int) -> float:
-    """Return how many seconds a request that starts something can take, its repeats and the waits before them included.
+    """Return how many seconds a request that starts something can take, including its retries and their waits.
 
     Args:
         timeout: The seconds that one attempt may take.

@@ -1,6 +1,6 @@
-"""The ways in which a request reaches Dune, and what is waited for and repeated.
+"""Sends requests to Dune, with retries.
 
-One attempt of one request is in `exchange`, and what its answer means in `answers`.
+`exchange` makes one attempt of a request, and `answers` reads its answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from dagster_dune.api.address import API_PATH
-from dagster_dune.api.deadline import to_its_end
+from dagster_dune.api.deadline import until_answered
 from dagster_dune.api.errors import DuneApiError, DuneConnectionError, DuneServerError
 from dagster_dune.api.http.answers import (
     JSON,
@@ -41,18 +41,18 @@ T = TypeVar("T")
 
 
 class Transport:
-    """Sends requests, and turns whatever comes back into a model or into one of `dagster_dune.api.errors`.
+    """Sends requests, and turns each answer into a model or into one of `dagster_dune.api.errors`.
 
-    Submissions go over a connection of their own each: on one that was kept alive, a server's idle close looks like a
-    lost answer.
+    Each submission has a connection of its own: if a server closes an idle connection that was kept alive, that cannot
+    be told from a lost answer.
 
     Args:
         api_key: The key.
-        base_url: Where the API is.
+        base_url: The address of the API.
         timeout: The seconds that one attempt may take, from the connection to the last byte of the answer.
         max_retries: How often a request is sent again at the most.
-        budget: Where reads are counted, and limits learned.
-        observe: Called with each whole answer, whatever it says; those that are streamed are not.
+        budget: Counts reads, and learns limits.
+        observe: Called with each complete answer, also with refusals; not with answers that are streamed.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class Transport:
         redacting = RedactingFilter(api_key)
         for name in LOGGERS:
             logging.getLogger(name).addFilter(redacting)
-        self._leave_logs = weakref.finalize(self, _leave_logs, redacting)  # also where nobody closes it
-        self._leave_logs.atexit = False
+        self._remove_filter = weakref.finalize(self, _remove_filter, redacting)  # also if nobody closes it
+        self._remove_filter.atexit = False
 
     def close(self) -> None:
         """Close every connection."""
         self._reads.close()
         self._submissions.close()
-        self._leave_logs()
+        self._remove_filter()
 
     def send(
         self,
@@ -98,15 +98,15 @@ class Transport:
         """Send a request that may be repeated, and return Dune's answer.
 
         Raises:
-            DuneApiError: Dune refused it, or no usable answer came.
+            DuneApiError: Dune refused it, or there was no usable answer.
         """
         request = Request(method, path, params, as_json(method, path, json), answer_seconds=answer_seconds)
 
         def attempt() -> AnswerT:
-            came = self._exchange.read(self._reads, request, max_bytes)
-            if not came.is_success:
-                raise self._reader.refusal(came)
-            return self._reader.parsed(answer, came)
+            received = self._exchange.read(self._reads, request, max_bytes)
+            if not received.is_success:
+                raise self._reader.refusal(received)
+            return self._reader.parsed(answer, received)
 
         return repeated(attempt, self._max_retries, may_repeat)
 
@@ -126,62 +126,62 @@ class Transport:
         Args:
             answer: The model of the answer.
             path: The path after ``/api/``.
-            json: What is sent, or
-            content: what is sent where it is no JSON, or the file that holds it, and
-            content_type: what it is then.
-            answer_seconds: How long Dune may work on it, where that is longer than the client's timeout.
-            hint: What to do where nobody knows whether it was carried out.
+            json: The body, if it is JSON.
+            content: The body, if it is not JSON, or the file that contains it.
+            content_type: The content type of `content`.
+            answer_seconds: How long Dune may work on the request, if longer than the client's timeout.
+            hint: What to do if it is not known whether the request was carried out.
 
         Raises:
-            AmbiguousSubmission: It was sent, and what became of it is unknown.
-            DuneApiError: It was surely not carried out.
+            AmbiguousSubmission: The request was sent, and may or may not have been carried out.
+            DuneApiError: The request was surely not carried out.
         """
         sent = as_json("POST", path, json) if content is None else content
         request = Request("POST", path, None, sent, content_type, answer_seconds)
 
         def attempt() -> AnswerT:
             try:
-                with to_its_end():
-                    came = self._exchange.answer(self._submissions, request, MAX_ANSWER_BYTES)
+                with until_answered():
+                    received = self._exchange.answer(self._submissions, request, MAX_ANSWER_BYTES)
             except DuneConnectionError as error:
                 raise self._reader.ambiguous(error, hint) if error.was_sent else error from None
             except DuneServerError as error:
                 raise self._reader.ambiguous(error, hint) from None
-            if not came.is_success:
-                refusal = self._reader.refusal(came)
-                is_sure = came.status in SURELY_NOT_STARTED and came.dune_error is not None
+            if not received.is_success:
+                refusal = self._reader.refusal(received)
+                is_sure = received.status in SURELY_NOT_STARTED and received.dune_error is not None
                 raise refusal if is_sure else self._reader.ambiguous(refusal, hint)
             try:
-                return self._reader.parsed(answer, came)
+                return self._reader.parsed(answer, received)
             except DuneServerError as error:
                 raise self._reader.ambiguous(error, hint) from None
 
         return repeated(attempt, self._max_retries, may_submit_again)
 
     def download(self, path: str, params: Mapping[str, Any]) -> tuple[Mapping[str, str], bytes]:
-        """Read a page of a result as it is, and return its headers and its body, without the key.
+        """Read a page of a result, and return its headers and its body unparsed, without the key.
 
         Raises:
-            DuneApiError: Dune refused it, or no usable answer came.
+            DuneApiError: Dune refused it, or there was no usable answer.
         """
         request = Request("GET", path, params)
 
         def attempt() -> Answer:
-            came = self._exchange.read(self._reads, request, MAX_RESULT_PAGE_BYTES)
-            if came.status != 200 or not came.body.strip() or is_html(came.body):
-                raise self._reader.refusal(came)
-            return came
+            received = self._exchange.read(self._reads, request, MAX_RESULT_PAGE_BYTES)
+            if received.status != 200 or not received.body.strip() or is_html(received.body):
+                raise self._reader.refusal(received)
+            return received
 
-        came = repeated(attempt, self._max_retries, may_read_again)
-        return came.headers, came.body
+        received = repeated(attempt, self._max_retries, may_read_again)
+        return received.headers, received.body
 
     def read_page(self, path: str, params: Mapping[str, Any], read: Callable[[httpx.Headers, Iterator[bytes]], T]) -> T:
-        """Read a page of a result as it comes, and return what `read` makes of its headers and pieces.
+        """Read a page of a result as it arrives, and return what `read` returns for its headers and pieces.
 
-        Where the connection breaks, all of the page is read again. The pieces are unpacked and without the key.
+        If the connection breaks, the whole page is read again. The pieces are decompressed and without the key.
 
         Raises:
-            DuneApiError: Dune refused it, or no usable answer came.
+            DuneApiError: Dune refused it, or there was no usable answer.
         """
         request = Request("GET", path, params)
 
@@ -194,12 +194,12 @@ class Transport:
 
     @contextmanager
     def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[tuple[httpx.Headers, Iterator[bytes]]]:
-        """Send a request that may be repeated, and hand its answer on as it comes, without a bound.
+        """Send a request that may be repeated, and yield its answer as it arrives, without a limit of its size.
 
-        It may take ten times as long as another answer, and longer as long as it comes at 10 kB a second.
+        It may take ten times as long as another answer, and longer while it arrives at 10 kB per second.
 
         Yields:
-            The headers, and the pieces of the body, unpacked and without the key.
+            The headers, and the pieces of the body, decompressed and without the key.
         """
         request = Request("GET", path, params)
         response = repeated(lambda: self._exchange.opened(self._reads, request), self._max_retries, may_read_again)
@@ -207,6 +207,6 @@ class Transport:
             yield self._exchange.page(request, response, math.inf)
 
 
-def _leave_logs(redacting: RedactingFilter) -> None:
+def _remove_filter(redacting: RedactingFilter) -> None:
     for name in LOGGERS:
         logging.getLogger(name).removeFilter(redacting)

@@ -1,4 +1,4 @@
-"""Sockets that keep the deadline: httpx waits anew for each part of an answer, so one that drips would never end."""
+"""Sockets that keep the deadline. The timeouts of httpx are per read, so that an answer in many parts has no limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpcore
 import httpx
 
 from dagster_dune.api.address import API_PATH, is_loopback
-from dagster_dune.api.deadline import LOOK_SECONDS, may_end_early, seconds_left
+from dagster_dune.api.deadline import CHECK_SECONDS, may_end_early, seconds_left
 from dagster_dune.api.key import ApiKey
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.version import __version__
@@ -25,18 +25,18 @@ WRITE_BYTES = 2**16
 
 
 def http_client(api_key: ApiKey, base_url: str, *, keep_alive: bool) -> httpx.Client:
-    """A client of httpx over sockets that keep the deadline. Each request brings its own timeout.
+    """Return a client of httpx over sockets that keep the deadline. Each request has its own timeout.
 
     Args:
         api_key: The key.
-        base_url: Where the API is, without ``/api``.
+        base_url: The address of the API, without ``/api``.
         keep_alive: Whether a connection serves more than one request.
     """
     certificates = _trusted_certificates() if base_url.startswith("https:") else None
     return httpx.Client(
         auth=_ApiKeyAuth(api_key),
         base_url=base_url + API_PATH,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # Dune needs none, and gateways set theirs
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # those of gateways are not kept
         headers={"User-Agent": f"dagster-dune/{__version__}", "Accept-Encoding": "gzip"},
         transport=Wire(certificates, _proxy(base_url), api_key.redacted_bytes, keep_alive=keep_alive),
     )
@@ -44,12 +44,12 @@ def http_client(api_key: ApiKey, base_url: str, *, keep_alive: bool) -> httpx.Cl
 
 @cache
 def _trusted_certificates() -> ssl.SSLContext:
-    """Read them once a process: that takes longer than a request."""
+    """Return the trusted certificates. They are read once per process: that takes longer than a request."""
     return httpx.create_ssl_context()
 
 
 class _ApiKeyAuth(httpx.Auth):
-    """Puts the key into the header of each request as it leaves, and keeps it out of everything else."""
+    """Adds the key to the header of each request when it is sent, so that it is nowhere else."""
 
     def __init__(self, api_key: ApiKey) -> None:
         self._api_key = api_key
@@ -61,7 +61,7 @@ class _ApiKeyAuth(httpx.Auth):
 
 
 def _proxy(base_url: str) -> str | None:
-    """The proxy that the environment names for this address (httpx looks only where no transport is given)."""
+    """Return the proxy that the environment names for this address: with a transport of its own, httpx does not."""
     parts = urlsplit(base_url)
     if parts.hostname is None or is_loopback(parts.hostname) or proxy_bypass(parts.hostname):
         return None
@@ -70,12 +70,12 @@ def _proxy(base_url: str) -> str | None:
 
 
 class Wire(httpx.BaseTransport):
-    """Sends requests through httpcore, whose errors it lets pass.
+    """Sends requests through httpcore, and raises its errors unchanged.
 
     Args:
-        verify: Which certificates are good; None where there is no TLS.
-        proxy: The address of the proxy to go through, if any.
-        redacted: Takes the key out of what a server has sent.
+        verify: The trusted certificates; None without TLS.
+        proxy: The address of the proxy, if any.
+        redacted: Removes the key from bytes of a server.
         keep_alive: Whether a connection serves more than one request.
     """
 
@@ -93,7 +93,7 @@ class Wire(httpx.BaseTransport):
         self._pool = _proxied(proxy, settings) if proxy else httpcore.ConnectionPool(**settings)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request, and return once the head of its answer is there."""
+        """Send a request, and return when the headers of its answer have arrived."""
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
@@ -110,7 +110,7 @@ class Wire(httpx.BaseTransport):
             )
         )
         headers = [(self._redacted(name), self._redacted(value)) for name, value in answer.headers]
-        return httpx.Response(answer.status, headers=headers, stream=_Body(answer.stream))  # not the server's reason
+        return httpx.Response(answer.status, headers=headers, stream=_Body(answer.stream))  # without the reason phrase
 
     def close(self) -> None:
         """Close every connection."""
@@ -124,7 +124,7 @@ def _proxied(address: str, settings: dict[str, Any]) -> httpcore.ConnectionPool:
         return kind(proxy_url=str(proxy.url), proxy_auth=proxy.raw_auth, **settings)
     except RuntimeError as error:
         raise _unusable(str(error), "Install httpx[socks], or name another one in HTTPS_PROXY.") from error
-    except (ValueError, httpx.InvalidURL):  # whose words may quote a part of the proxy's password
+    except (ValueError, httpx.InvalidURL):  # its message may quote a part of the proxy's password
         reason = "it is no address of an HTTP or SOCKS proxy"
         raise _unusable(reason, "Name one in HTTPS_PROXY, such as http://proxy.example.com:3128.") from None
 
@@ -145,7 +145,7 @@ class _Body(httpx.SyncByteStream):
 
 
 class _Backend(httpcore.SyncBackend):
-    """Opens connections that keep the deadline of whoever uses them."""
+    """Opens connections that keep the deadline of their users."""
 
     def connect_tcp(
         self,
@@ -160,7 +160,7 @@ class _Backend(httpcore.SyncBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection each part of whose reads and writes gets what is left of the deadline."""
+    """A connection whose reads and writes each have a timeout of what is left of the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -169,9 +169,9 @@ class _Stream(httpcore.NetworkStream):
         ends_at = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             allowed = _at_most(ends_at - time.monotonic(), httpcore.ReadTimeout)
-            is_last = not may_end_early() or (allowed is not None and allowed <= LOOK_SECONDS)
+            is_last = not may_end_early() or (allowed is not None and allowed <= CHECK_SECONDS)
             try:
-                return self._stream.read(max_bytes, allowed if is_last else LOOK_SECONDS)
+                return self._stream.read(max_bytes, allowed if is_last else CHECK_SECONDS)
             except httpcore.ReadTimeout:
                 if is_last:
                     raise

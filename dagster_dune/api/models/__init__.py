@@ -1,9 +1,9 @@
-"""The wire models of Dune's API: what is sent, and what is read of its answers.
+"""The wire models of Dune's API, for requests and answers. Their names are those of Dune's OpenAPI document.
 
-Dune may add fields, words and tiers, and leave out or empty every field on which nothing depends: no answer is lost for
-that. The names are those of Dune's OpenAPI document.
+They accept answers to which Dune has added fields, words or tiers, and answers without the fields on which nothing
+depends.
 
-The names stand in ``__init__.pyi``; a module of them is imported when one of its names is asked for.
+The names are listed in ``__init__.pyi``; a module is imported when one of its names is first used.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The account itself: who a key belongs to, and what was used."""
+"""The account: the owner of a key, and the usage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dagster_dune.api.models.base import DuneModel, Lenient, Many, Number, Reada
 
 
 class Message(DuneModel):
-    """An answer that is nothing but a message."""
+    """An answer that consists of a message."""
 
     message: Lenient[Words[str]] = ""
 
@@ -34,9 +34,9 @@ class KeyOwner(DuneModel):
     """The answer of ``GET /api/whoami``.
 
     Attributes:
-        customer_id: Whose key it is: ``team_<id>`` or ``user_<id>``.
-        created_by: The id of the user who made it.
-        api_key_id: The id of the key, which is not the key.
+        customer_id: The owner of the key: ``team_<id>`` or ``user_<id>``.
+        created_by: The id of the user who created the key.
+        api_key_id: The id of the key, which is not secret.
     """
 
     customer_id: Text = None

@@ -1,4 +1,4 @@
-"""What all models share: tolerance, where nothing depends on a field, and strictness where something does."""
+"""The base of all models, and the types of their fields: lenient if nothing depends on a field, else strict."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from pydantic_core import PydanticOmit, PydanticUseDefault
 _TIER = r"^[A-Za-z0-9_.-]+$"
 
 Performance = Annotated[str, Field(pattern=_TIER)]
-"""An engine tier: ``small``, ``medium``, ``large`` or ``free``; which of them a plan has is the plan's affair.
+"""An engine tier: ``small``, ``medium``, ``large`` or ``free``. Which of them are available depends on the plan.
 
-A word that is not known here is passed on, since Dune may add tiers. See
+Other words are accepted too, since Dune may add tiers. See
 https://docs.dune.com/api-reference/executions/endpoint/execute-query.
 """
 
@@ -40,12 +40,12 @@ logger = logging.getLogger(__name__)
 
 
 def is_tier(word: str) -> bool:
-    """Whether a word can be the name of an engine tier, known here or not."""
+    """Whether a word can be the name of an engine tier, also of an unknown one."""
     return re.match(_TIER, word) is not None
 
 
 class DuneModel(BaseModel):
-    """The base of every wire model: immutable, and tolerant of fields that it does not know."""
+    """The base of every wire model. It is immutable, and ignores unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
@@ -58,7 +58,7 @@ def _or_default(value: Any, handler: ValidatorFunctionWrapHandler, info: Validat
         return handler(value)
     except Exception as error:
         if value is not None:
-            _tell(f"The field {info.field_name!r}", "taken as missing", _first(error))
+            _warn_once(f"The field {info.field_name!r}", "taken as missing", _first_error(error))
         raise PydanticUseDefault from None
 
 
@@ -66,11 +66,11 @@ def _or_omitted(value: Any, handler: ValidatorFunctionWrapHandler, info: Validat
     try:
         return handler(value)
     except Exception as error:
-        _tell(f"An item of {info.field_name!r}", "left out", _first(error))
+        _warn_once(f"An item of {info.field_name!r}", "left out", _first_error(error))
         raise PydanticOmit from None
 
 
-def _first(error: Exception) -> str:
+def _first_error(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return type(error).__name__
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -78,18 +78,18 @@ def _first(error: Exception) -> str:
 
 
 @lru_cache(maxsize=256)
-def _tell(what: str, consequence: str, reason: str) -> None:
-    """Tell of an oddity, each once: they come with every answer."""
+def _warn_once(what: str, consequence: str, reason: str) -> None:
+    """Log a warning about a part of an answer once, since it would come with every answer."""
     logger.warning("%s in an answer of Dune's cannot be read, and is %s. %s.", what, consequence, reason)
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Dune's times are UTC, with or without saying so; so they can be compared with each other."""
+    """Return a time of Dune's in UTC. One without a time zone is in UTC already."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _as_text(value: Any) -> Any:
-    """Take whatever stands where words were expected as words: an odd error text is still an error."""
+    """Return any value as a text: an error message of an unexpected type is still an error."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict) and isinstance(value.get("message"), str):
@@ -98,19 +98,19 @@ def _as_text(value: Any) -> Any:
 
 
 Lenient = Annotated[T, WrapValidator(_or_default)]
-"""A field on which nothing depends: where it cannot be read, it has its default, which a warning tells once."""
+"""A field on which nothing depends: if it cannot be read, it has its default, and a warning is logged once."""
 
 Many = Annotated[tuple[T, ...], BeforeValidator(lambda value: () if value is None else value)]
-"""A list that Dune may also leave out or give as null."""
+"""A list that may also be missing or null."""
 
 Readable = Annotated[T, WrapValidator(_or_omitted)]
-"""An item of a list that is left out where it cannot be read, which a warning tells; the others stay."""
+"""An item of a list that is left out if it cannot be read, with a warning; the other items are kept."""
 
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 """A time, in UTC."""
 
 Text = Annotated[str | None, BeforeValidator(_as_text)]
-"""Words, or whatever else is put where words are expected."""
+"""A text, or any other value as a text."""
 
 Words = Annotated[T, BeforeValidator(_as_text)]
 """The same, for other types of texts."""
@@ -118,15 +118,15 @@ Words = Annotated[T, BeforeValidator(_as_text)]
 Number = FiniteFloat
 
 Charge = Annotated[FiniteFloat, Field(ge=0)]
-"""Credits that something has cost. Were they negative, sums would let more be spent than a user allows."""
+"""A cost in credits. Negative costs are refused: with them, sums would allow more than a user's limit."""
 
 
 class Counted(DuneModel):
-    """One page of a list that says how long it is, and not where its next page starts.
+    """One page of a list whose answer contains the total of items, but not the offset of the next page.
 
     Attributes:
-        listed: How many items came, with those that cannot be read.
-        total: How many items all pages have.
+        listed: How many items the page has, including those that cannot be read.
+        total: How many items all pages have together.
     """
 
     ITEMS: ClassVar[str]
@@ -141,7 +141,7 @@ class Counted(DuneModel):
         return answer | {"listed": len(items)} if isinstance(items, list) else answer
 
     def next_after(self, offset: int, page_size: int) -> int | None:
-        """Where the page after this one starts; None if this is the last."""
+        """Return the offset of the page after this one; None if this is the last."""
         seen = offset + self.listed
         is_last = not self.listed or (self.listed < page_size if self.total is None else seen >= self.total)
         return None if is_last else seen

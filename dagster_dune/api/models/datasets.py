@@ -16,7 +16,7 @@ class Dataset(DuneModel):
     Attributes:
         full_name: The name in SQL, such as ``dex.trades``.
         type: ``transformation_view``, ``transformation_table``, ``uploaded_table``, ``decoded_table``, ``spell``,
-            ``dune_table``, ``materialized_view``, or what Dune adds.
+            ``dune_table``, ``materialized_view``, or a type that Dune adds.
     """
 
     full_name: str
@@ -38,7 +38,7 @@ class DatasetList(Counted):
 
 
 class FoundMetadata(DuneModel):
-    """What is known of a dataset that was found, and of the contract that it decodes."""
+    """The metadata of a dataset that was found, and of the contract that it decodes."""
 
     page_rank_score: Lenient[Number | None] = None
     description: Lenient[str | None] = None
@@ -53,8 +53,8 @@ class FoundDataset(DuneModel):
 
     Attributes:
         full_name: The name in SQL.
-        category: ``canonical``, ``decoded``, ``spell``, ``community``, or what Dune adds.
-        table_schema: Its columns, in whichever form Dune gives them; only where they were asked for.
+        category: ``canonical``, ``decoded``, ``spell``, ``community``, or a category that Dune adds.
+        table_schema: Its columns, as Dune sends them; only if they were asked for.
     """
 
     full_name: str
@@ -69,7 +69,7 @@ class FoundDataset(DuneModel):
 
 
 class Pagination(DuneModel):
-    """Where a page of a search stands, and whether there are more."""
+    """The position of a page of a search, and whether there are more pages."""
 
     limit: Lenient[int | None] = None
     offset: Lenient[int | None] = None

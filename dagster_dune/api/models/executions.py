@@ -33,7 +33,7 @@ class ExecutionError(DuneModel):
 
 
 def _as_error(value: Any) -> Any:
-    """An error that is no object is its own message."""
+    """Return an error that is not an object as one with this message."""
     return value if value is None or isinstance(value, dict | ExecutionError) else {"message": value}
 
 
@@ -52,7 +52,7 @@ class ResultMetadata(DuneModel):
 
 
 class Execution(DuneModel):
-    """What every answer about an execution carries. Times are in UTC."""
+    """The fields of every answer about an execution. Times are in UTC."""
 
     execution_id: Text = None
     query_id: Lenient[int | None] = None
@@ -75,14 +75,14 @@ class ExecutionStatus(Execution):
 
 
 class ResultData(DuneModel):
-    """One page of rows, each a mapping of column name to JSON value. It is read strictly: no row is ever left out."""
+    """One page of rows, each a mapping of column names to JSON values. It is read strictly: no row is left out."""
 
     rows: Many[dict[str, Any]] = ()
     metadata: Lenient[ResultMetadata | None] = None
 
 
 class ExecutionResults(Execution):
-    """The answer of ``GET /v1/execution/{id}/results``: one page, and where the next one starts."""
+    """The answer of ``GET /v1/execution/{id}/results``: one page, and the offset of the next."""
 
     result: ResultData | None = None
     next_offset: int | None = None

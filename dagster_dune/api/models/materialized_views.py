@@ -19,14 +19,14 @@ class MaterializedViewSchedule(DuneModel):
 
 
 def _as_schedule(value: Any) -> Any:
-    """A schedule in a form that is not known is still one."""
+    """Return a schedule of an unknown form as an empty one, since it is still a schedule."""
     return value if value is None or isinstance(value, dict | MaterializedViewSchedule) else {}
 
 
 class MaterializedViewInfo(DuneModel):
-    """A matview, as listed or fetched; `last_execution_ids` and `schedule` come with the latter alone.
+    """A matview, as listed or fetched; only the latter has `last_execution_ids` and `schedule`.
 
-    `sql_id` is its full name, and its only identity: Dune fills in `id` for keys of its own team alone.
+    `sql_id` is its full name, and identifies it: Dune fills in `id` only for keys of the matview's own team.
     """
 
     sql_id: str = Field(min_length=1)
@@ -39,7 +39,7 @@ class MaterializedViewInfo(DuneModel):
 
     @property
     def is_scheduled(self) -> bool | None:
-        """Whether Dune refreshes it by itself; None where the answer did not say (a list never does).
+        """Whether Dune refreshes it by itself; None if the answer does not say (a list never does).
 
         Examples:
             >>> info = MaterializedViewInfo(sql_id="dune.acme.result_x")

@@ -1,4 +1,4 @@
-"""Pipelines: graphs of matview refreshes and query executions, and how far they are."""
+"""Pipelines: graphs of matview refreshes and query executions, and their status."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PipelineNode(DuneModel):
 class Pipeline(DuneModel):
     """A graph of nodes, each with the ids of the nodes that must complete before it.
 
-    It is read strictly: what Dune would run, and charge for, is known as a whole or not at all.
+    It is read strictly: an incomplete list of what Dune would run, and charge for, is an error.
     """
 
     nodes: Many[PipelineNode] = ()
@@ -55,7 +55,7 @@ class PipelineSubmitted(DuneModel):
 
 
 class MaterializedViewRefreshStatus(DuneModel):
-    """How far the refresh of one matview is."""
+    """The status of the refresh of one matview."""
 
     name: Lenient[str | None] = None
     status: Text = None
@@ -64,7 +64,7 @@ class MaterializedViewRefreshStatus(DuneModel):
 
 
 class QueryExecutionStatus(DuneModel):
-    """How far the execution of one query is."""
+    """The status of the execution of one query."""
 
     query_id: Lenient[int | None] = None
     status: Text = None
@@ -73,7 +73,7 @@ class QueryExecutionStatus(DuneModel):
 
 
 class NodeExecution(DuneModel):
-    """How far one node of a pipeline is. An id that is none is 0, which no node has."""
+    """The status of one node of a pipeline. An id that cannot be read is 0, which no node has."""
 
     id: Lenient[int] = 0
     materialized_view_refresh_status: Lenient[MaterializedViewRefreshStatus | None] = None
@@ -81,7 +81,7 @@ class NodeExecution(DuneModel):
 
     @property
     def progress(self) -> MaterializedViewRefreshStatus | QueryExecutionStatus | None:
-        """The status of whichever kind the node is, or None while Dune gives neither."""
+        """The status of the matview or the query that the node runs; None while Dune sends neither."""
         return self.materialized_view_refresh_status or self.query_execution_status
 
 

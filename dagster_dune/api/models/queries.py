@@ -8,7 +8,7 @@ from dagster_dune.api.models.base import Counted, DuneModel, Lenient, Many, Mome
 
 
 class Parameter(DuneModel):
-    """A parameter of a saved query, with Dune's saved default in `value` (`values` where several are allowed)."""
+    """A parameter of a saved query, with Dune's saved default in `value` (`values` if several are allowed)."""
 
     key: str
     type: Lenient[str] = "text"

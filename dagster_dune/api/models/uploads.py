@@ -78,7 +78,7 @@ class CsvUploaded(DuneModel):
 
 
 class RowsInserted(DuneModel):
-    """The answer to an insert, which is of all rows or of none."""
+    """The answer to an insert. Either all rows are inserted or none."""
 
     rows_written: int
     bytes_written: Lenient[int | None] = None

@@ -16,7 +16,7 @@ from dagster_dune.api.errors import (
     DuneRateLimitError,
     DuneServerError,
 )
-from dagster_dune.api.http.retries import tell_rate_limit
+from dagster_dune.api.http.retries import log_rate_limit
 from dagster_dune.api.models import SavedQuery
 from dagster_dune.api.pool import RequestPool
 from dagster_dune.catalog.contents import CatalogContents
@@ -202,7 +202,7 @@ class _Reading:
                 return self._client.get_query(query_id)
             except DuneRateLimitError as error:
                 seconds = error.retry_after or RATE_LIMIT_SECONDS
-                tell_rate_limit(seconds)
+                log_rate_limit(seconds)
                 pause(seconds)
         return self._client.get_query(query_id)
 

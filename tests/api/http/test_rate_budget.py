@@ -73,9 +73,9 @@ def test_who_waits_for_room_leaves_when_nobody_wants_the_answer_any_more():
 
     budget = RateBudget(limit=4, clock=clock)
     with until_set(end), reads_for(Purpose.POLLING), ThreadPoolExecutor(1) as thread:
-        assert budget.wait_for_room()
+        assert budget.wait_for_budget()
         thread.submit(lambda: [clock() for _ in range(9)])
-        assert not budget.wait_for_room()
+        assert not budget.wait_for_budget()
 
 
 @pytest.fixture
