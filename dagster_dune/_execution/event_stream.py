@@ -122,7 +122,7 @@ class EventStream:
             )
 
     def raise_for_failures(self, *, allow_retries: bool, resumes: bool) -> None:
-        """Fail the step for each asset or partition that was not materialized, and for checks.
+        """Fail the step if an asset or a partition was not materialized, or if a check has no result or blocks.
 
         Dagster's UI shows the description first, then the metadata, and the stack trace last.
 

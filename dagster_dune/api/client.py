@@ -44,7 +44,7 @@ class DuneApiClient(Pipelines, MaterializedViews, Queries, Executions, Uploads, 
         api_key: A key of the user or team that owns the queries, see https://dune.com/settings/api.
         base_url: The address of the API, without ``/api/v1``. It must be https, except on this machine's loopback.
         timeout: The seconds that one attempt of a request may take, from the connection to the last byte of the answer;
-            a page of a result may take ten times as long, as long as it keeps coming. See also
+            a page of a result may take ten times as long while it keeps arriving. See also
             `dagster_dune.api.deadline.deadline`.
         max_retries: How often a request is sent again at the most.
         reads_per_minute: How many reads the plan allows; learned from Dune's answers if None. All clients of one key in

@@ -87,7 +87,7 @@ class PlannedNode:
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
     def meets(self, partition: Partition | None) -> bool:
-        """Whether a reader with this partition, or with none, depends on the node: not if they share no partition."""
+        """Whether a reader with this partition depends on the node: they share a partition, or one of them has none."""
         if self.partition is None or partition is None:
             return True
         return not set(self.partition.keys).isdisjoint(partition.keys)
@@ -116,7 +116,7 @@ class PipelinePlan:
         return tuple(node.digest for node in self.nodes)
 
     def restricted(self, digests: Collection[str]) -> PipelinePlan:
-        """Return a plan of only these nodes, with ids from 1; dependencies on other nodes are dropped."""
+        """Return a plan of the nodes with these digests, with ids from 1; other dependencies are dropped."""
         return self.without({node.id for node in self.nodes if node.digest not in digests})
 
     def without(self, ids: Collection[int]) -> PipelinePlan:

@@ -103,7 +103,7 @@ def follow(
         answered_at = clock()
         if status is not None:
             outcomes = settlement.update(status)
-            _log_unknown_words(settlement, logged_words, log)
+            _log_unknown_statuses(settlement, logged_words, log)
             with reads_for(Purpose.POLLING):
                 outcomes += _read_doubtful(client, settlement, log)
             progress.log(settlement)
@@ -211,10 +211,10 @@ class _Poller:
         return self._clock() - self._answered_at <= self._polling.failure_tolerance
 
 
-def _log_unknown_words(settlement: Settlement, logged: set[str], log: logging.Logger) -> None:
-    for word in settlement.unknown_words.keys() - logged:
+def _log_unknown_statuses(settlement: Settlement, logged: set[str], log: logging.Logger) -> None:
+    for word in settlement.unknown_statuses.keys() - logged:
         logged.add(word)
-        name = settlement.unknown_words[word]
+        name = settlement.unknown_statuses[word]
         log.warning("Dune says %r about %s, which is no word we know; its execution is asked instead.", word, name)
 
 

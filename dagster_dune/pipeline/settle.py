@@ -79,14 +79,14 @@ class Settlement:
 
     Attributes:
         changed: Whether the last answer changed anything.
-        unknown_words: Unknown status words, each with the label of the first node that had it.
+        unknown_statuses: Unknown status words, each with the label of the first node that had it.
     """
 
     def __init__(self, plan: PipelinePlan, size: int | None = None) -> None:
         self.plan = plan
         self._size = len(plan.nodes) if size is None else size
         self.changed = False
-        self.unknown_words: dict[str, str] = {}
+        self.unknown_statuses: dict[str, str] = {}
         self._statuses = {node.id: _NodeStatus() for node in plan.nodes}
         self._outcomes: dict[int, Outcome] = {}
         self._over = False
@@ -196,7 +196,7 @@ class Settlement:
             return
         phase = phase_of(progress.status, progress.error)
         if phase is Phase.UNKNOWN:
-            self.unknown_words.setdefault(progress.status or "", self.plan.by_id[node_id].label)
+            self.unknown_statuses.setdefault(progress.status or "", self.plan.by_id[node_id].label)
         execution_id = progress.execution_id or self._statuses[node_id].execution_id
         self._statuses[node_id] = _NodeStatus(progress.status, progress.error, execution_id, phase)
 

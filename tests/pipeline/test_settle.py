@@ -134,7 +134,7 @@ def test_an_unknown_word_is_settled_by_the_execution_itself():
     assert results(settlement.update_node(node, ExecutionStatus(state="QUERY_STATE_COMPLETED"))) == {
         Z: Result.SUCCEEDED
     }
-    assert settlement.unknown_words == {"slumbering": "dune.acme.result_z"}
+    assert settlement.unknown_statuses == {"slumbering": "dune.acme.result_z"}
     assert settlement.doubtful() == []
 
 

@@ -195,7 +195,7 @@ def test_a_failure_of_a_run_is_not_reported_again(account, daemon, instance, res
 
 def test_what_a_run_is_about_to_report_is_left_to_it(account, daemon, outside, instance, resource_with, monkeypatch):
     """The run's event says when its execution ended, so that what ended after it is news, however slow the machine."""
-    monkeypatch.setattr("dagster_dune.pipeline.details.LONGEST_HOLD_SECONDS", PATIENCE)
+    monkeypatch.setattr("dagster_dune.pipeline.details.MAX_DELAY_SECONDS", PATIENCE)
     resource = resource_with(details_timeout=PATIENCE)
     ticking, seen = daemon(), {}
 

@@ -198,6 +198,7 @@ def _check_not_bypassed(
     history: GateHistory,
     read: ReadOutcomes,
 ) -> None:
+    """Raise a DunePlanError if a plan runs readers of an asset without its gate, and its latest answer is a failure."""
     graph = assets.catalog.graph.with_deps(assets.deps_by_name)
     selection = set(assets.selection)
     names = {

@@ -127,7 +127,7 @@ class GateHistory:
         return sorted(found, key=found.__getitem__, reverse=True)
 
     def has_sent(self, key: dg.AssetCheckKey, digest: str) -> bool:
-        """Whether this launch has sent, or taken over, a node with a digest that executes a check."""
+        """Whether this launch has sent, or taken over, the node of a check that has this digest."""
         if key not in self._sent:
             reported = {
                 pipeline
@@ -144,7 +144,7 @@ class GateHistory:
         return digest in self._sent[key]
 
     def unreported(self, key: dg.AssetCheckKey, node: PlannedNode, runs: Collection[str]) -> list[Submission]:
-        """Return the submissions of a gate's node since its latest answer whose own answer no run has reported."""
+        """Return the submissions of a gate's node by some runs, since its latest answer, that no run has reported."""
         last = self.last_answer(key, node.partition, runs)
         answers = (answer.of(node.partition) for answer in self._answers[key])
         reported = {pipeline for answer in answers if answer for pipeline in answer.pipelines}

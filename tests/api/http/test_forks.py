@@ -48,5 +48,5 @@ def test_forked_processes_share_no_connection(client, faulty):
 @pytest.mark.parametrize("held", ["the client", "the budget"])
 def test_a_process_that_is_forked_while_a_thread_sends_does_not_wait_for_that(client, held):
     """The thread is not there any more, and would never let go of what it holds."""
-    with {"the client": client._opening, "the budget": client.rate_budget._lock}[held]:
+    with {"the client": client._lock, "the budget": client.rate_budget._lock}[held]:
         assert ended(fork(client)) == 0
