@@ -93,23 +93,25 @@ def build_dune_refresh_sensor(
         raise _nothing_to_watch(name, selected)
     checks = _checks_by_asset(assets)
 
-    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         resource: DuneResource = getattr(context.resources, resource_key)
         budget = RequestBudget(max_requests_per_tick, max_seconds_per_tick)
         brief = {"timeout": min(resource.timeout, MAX_REQUEST_SECONDS), "max_retries": 0}
         with resource.model_copy(update=brief).get_client() as client:
             poller = RefreshPoller(client, context.instance, budget, context.log)
-            seen = poller.poll(watched, start_of(context.cursor, context.log))
-        events = list(_events(context, checks, seen))
-        told = _told(seen, len(watched), sum(not isinstance(event, dg.AssetCheckEvaluation) for event in events))
-        context.log.info(told)
+            polling_round = poller.poll(watched, start_of(context.cursor, context.log))
+        events = list(_events(context, checks, polling_round))
+        summary = _summary(
+            polling_round, len(watched), sum(not isinstance(event, dg.AssetCheckEvaluation) for event in events)
+        )
+        context.log.info(summary)
         return dg.SensorResult(
-            asset_events=events, cursor=cursor_of(seen), skip_reason=None if events else dg.SkipReason(told)
+            asset_events=events, cursor=cursor_of(polling_round), skip_reason=None if events else dg.SkipReason(summary)
         )
 
     return dg.SensorDefinition(
         name=name,
-        evaluation_fn=look,
+        evaluation_fn=tick,
         minimum_interval_seconds=minimum_interval_seconds,
         description=_description(watched, selected),
         default_status=default_status,
@@ -176,9 +178,9 @@ def _checks_by_asset(
 def _events(
     context: dg.SensorEvaluationContext,
     checks: Mapping[dg.AssetKey, Mapping[dg.AssetCheckKey, DuneCheck]],
-    seen: PollingRound,
+    polling_round: PollingRound,
 ) -> Iterator[CheckedEvent]:
-    found = [(asset, refreshes) for asset, refreshes in seen.found if refreshes]
+    found = [(asset, refreshes) for asset, refreshes in polling_round.found if refreshes]
     if not found:
         return
     open_ = open_submissions(context.instance, {asset.definition for asset, _ in found}, datetime.now(UTC))
@@ -187,6 +189,10 @@ def _events(
         yield from checked(context.instance, checks.get(asset.key, {}), events, context.log)
 
 
-def _told(seen: PollingRound, assets: int, events: int) -> str:
-    words = f"Looked at {seen.looked} of {assets} assets; {events or 'no'} news from outside Dagster."
-    return f"{words} It goes on with {seen.next}, because {seen.reason}." if seen.reason else words
+def _summary(polling_round: PollingRound, assets: int, events: int) -> str:
+    words = f"Looked at {polling_round.polled} of {assets} assets; {events or 'no'} news from outside Dagster."
+    return (
+        f"{words} It goes on with {polling_round.next}, because {polling_round.reason}."
+        if polling_round.reason
+        else words
+    )

@@ -1,6 +1,6 @@
-"""Looking for refreshes on Dune within a budget, a few assets at a time, each in its turn.
+"""Polls Dune for refreshes within a budget of requests: a few assets in each tick, in turn.
 
-A look costs no credits: a matview names its latest executions, a query its latest result, of which one value is read.
+Polling costs no credits: a matview lists its latest executions, and of a query's latest result one value is read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CURSOR_VERSION = 1
 AnswerT = TypeVar("AnswerT")
 
 
-class BudgetExhausted(Exception):  # noqa: N818  (it is how a look ends, and no error)
+class BudgetExhausted(Exception):  # noqa: N818  (it ends a tick, and is no error)
     """The budget is used up, or Dune asks for a pause.
 
     Attributes:
@@ -47,12 +47,12 @@ class BudgetExhausted(Exception):  # noqa: N818  (it is how a look ends, and no 
 
 
 class RequestBudget:
-    """How many requests may still be sent, and for how long.
+    """A limit on the number of requests and on the time in which they are sent.
 
     Args:
         requests: The number of requests.
-        seconds: How long the first of them may lie back.
-        clock: Says the time in seconds.
+        seconds: For how long requests may be sent.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, requests: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -65,8 +65,8 @@ class RequestBudget:
         """Send one request.
 
         Raises:
-            BudgetExhausted: The budget is used up, or Dune cannot be asked any more for now.
-            DuneApiError: Dune refused this request; the next may do well.
+            BudgetExhausted: The budget is used up, or Dune answers no further request for now.
+            DuneApiError: Dune refused this request; the next one may succeed.
         """
         if not self._left:
             raise BudgetExhausted(f"this tick's {self._requests} requests are used up")
@@ -83,29 +83,29 @@ class RequestBudget:
 
 @dataclass(frozen=True)
 class PollingRound:
-    """How far one tick came.
+    """The result of one tick.
 
     Attributes:
-        found: The refreshes that may be news, by asset.
-        looked: How many assets were looked at to the end.
-        next: The name of the asset that is next.
-        reason: Why it ended before all assets were looked at; empty if it did not.
+        found: By asset, the refreshes that Dagster may not know.
+        polled: How many assets were polled completely.
+        next: The name of the asset that the next tick begins with.
+        reason: Why the tick ended before all assets were polled; empty if all were.
     """
 
     found: Sequence[tuple[ObservedAsset, Sequence[Refresh]]]
-    looked: int
+    polled: int
     next: str
     reason: str
 
 
 class RefreshPoller:
-    """Looks at assets, as many as a budget allows.
+    """Polls as many assets as a budget allows.
 
     Args:
         client: The client; one that does not repeat its requests.
-        instance: Where the event log is.
-        budget: What may be spent.
-        log: Where problems of single assets are told.
+        instance: The Dagster instance, whose event log names the executions that are known.
+        budget: The requests that may be sent.
+        log: The logger for problems of single assets.
     """
 
     def __init__(
@@ -117,17 +117,17 @@ class RefreshPoller:
         self._log = log
 
     def poll(self, assets: Sequence[ObservedAsset], start: str) -> PollingRound:
-        """Look at each asset once, until the budget ends.
+        """Poll each asset once, until the budget ends.
 
-        Where it ends within an asset, that one is next, unless it used up the whole budget: its turn is over then, and
-        it goes on in the next round.
+        If the budget ends within an asset, the next tick begins with that one; but with the one after it if the asset
+        alone has used up the whole budget.
 
         Args:
-            assets: What to look at, sorted by name.
-            start: The name to begin at, or after it if it is gone.
+            assets: The assets, sorted by name.
+            start: The name to begin with, or with the one after it if there is no such asset.
 
         Returns:
-            How far it came.
+            The refreshes found, and where the next tick begins.
 
         Raises:
             DuneAuthenticationError: Dune does not take the key.
@@ -139,7 +139,7 @@ class RefreshPoller:
             refreshes: list[Refresh] = []
             found.append((asset, refreshes))
             try:
-                self._look(asset, refreshes)
+                self._poll_asset(asset, refreshes)
             except BudgetExhausted as over:
                 turn_is_over = number == 0 and not over.is_rate_limited
                 return PollingRound(found, number, order[(number + turn_is_over) % len(order)].name, str(over))
@@ -149,8 +149,8 @@ class RefreshPoller:
                 self._log.warning("%s could not be looked at: %s", asset.name, error)
         return PollingRound(found, len(order), order[0].name, "")
 
-    def _look(self, asset: ObservedAsset, refreshes: list[Refresh]) -> None:
-        """Add the executions that have ended and that the event log does not know, each as soon as it is read."""
+    def _poll_asset(self, asset: ObservedAsset, refreshes: list[Refresh]) -> None:
+        """Add the executions that have ended and are not in the event log, each as soon as its status is read."""
         logged = KnownExecutions.read(self._instance, asset.key)
         for execution_id in logged.unknown(self._execution_ids(asset, logged)):
             try:
@@ -188,15 +188,15 @@ class RefreshPoller:
 
 
 def cursor_of(polling_round: PollingRound) -> str:
-    """Write where the next tick begins."""
+    """Return the cursor that says where the next tick begins."""
     return json.dumps({"version": CURSOR_VERSION, "next": polling_round.next})
 
 
 def start_of(cursor: str | None, log: logging.Logger) -> str:
-    """Read where a tick begins.
+    """Read from the cursor where a tick begins.
 
-    A cursor that cannot be read costs nothing but fairness, since what was told already stands in the event log: the
-    round begins anew.
+    With a cursor that cannot be read, the tick begins with the first asset. Nothing is reported twice: the event log
+    holds what was reported.
     """
     if not cursor:
         return ""

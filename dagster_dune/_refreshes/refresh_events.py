@@ -1,7 +1,7 @@
-"""Refreshes that Dagster did not start: which executions are news to it, and as which events it learns of them.
+"""Refreshes that Dagster did not start: which executions it does not know, and the events that report them.
 
-Dagster's event log is the memory. Each event about an execution carries its id, whether a run wrote it or the sensor,
-so what was told once is not told again, and no cursor has to be right for that.
+Dagster's event log is the memory. Each event about an execution carries its id, whether a run or the sensor wrote it.
+So no execution is reported twice, whatever the cursor says.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RETRY_GRACE = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class ObservedAsset:
-    """An asset whose refreshes are looked for.
+    """An asset that is polled for refreshes.
 
     Attributes:
         key: The asset.
@@ -141,11 +141,10 @@ class KnownExecutions:
         return cls(frozenset(ids | materialized.keys()), materialized, column)
 
     def unknown(self, execution_ids: Iterable[str]) -> list[str]:
-        """Return which of an object's executions may be news, in the order in which to ask about them.
+        """Return the executions that Dagster may not know, in the order in which to read their statuses.
 
-        Ids on Dune are ULIDs, which sort by the time of their submission. What is older than all that Dagster knows is
-        history, and none of it is news. Where nothing was materialized yet the newest come first, since only the
-        newest result will be told of.
+        Ids on Dune are ULIDs, which sort by the time of their submission. Executions older than all that Dagster knows
+        are left out. If the asset was never materialized, the newest come first: only the newest result is reported.
         """
         # Assumption: ulid-order.
         newest_first = sorted(set(execution_ids), reverse=True)[:CONSIDERED]
@@ -155,10 +154,10 @@ class KnownExecutions:
         return [id_ for id_ in reversed(newest_first) if id_ > oldest and id_ not in self.ids]
 
     def replace(self, refresh: Refresh) -> bool:
-        """Whether one of them has made newer rows than a refresh has.
+        """Whether one of these executions has made newer rows than a refresh has.
 
-        Where no event says when one ended, the later submission counts as the newer: the moment at which an event was
-        stored may be long after the end.
+        If no event says when an execution ended, the order of submission counts: an event may be stored long after the
+        end.
         """
         if refresh.ended_at is None:
             return False
@@ -172,9 +171,9 @@ class KnownExecutions:
 def open_submissions(
     instance: dg.DagsterInstance, definitions: Iterable[str], now: datetime
 ) -> dict[str, list[Submission]]:
-    """Read the submissions that runs are about to report of, by asset definition.
+    """Read the submissions whose executions runs may yet report, by asset definition.
 
-    These are the submissions of runs under way, and of runs that failed a moment ago: a retry may take them over.
+    These are the submissions of runs under way, and of runs that failed a moment ago, which a retry may take over.
     """
     ended_badly = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     runs = [
@@ -192,18 +191,18 @@ def open_submissions(
 def news(
     instance: dg.DagsterInstance, asset: ObservedAsset, refreshes: Sequence[Refresh], open_: Iterable[Submission]
 ) -> Iterator[RefreshEvent]:
-    """Yield the events that tell of an asset's refreshes, in the order in which these ended.
+    """Yield the events that report an asset's refreshes, in the order in which these ended.
 
     Args:
-        instance: Where the event log is. It is read here once more: a run may have ended since it was last read.
+        instance: The Dagster instance. Its event log is read once more, since a run may have ended since.
         asset: The asset.
-        refreshes: Executions of it that have ended.
-        open_: The submissions of its definition that runs are about to report of; read after the executions, and
-            before the event log.
+        refreshes: Executions of the asset that have ended.
+        open_: The submissions of its definition whose executions runs may yet report; they must be read after the
+            executions. The event log is read after both.
 
     Yields:
-        A materialization for each result, and an observation for each execution that made none, or whose rows were
-        replaced before it was seen.
+        A materialization for each result, and an observation for each execution without a result, or whose rows
+        another one has replaced already.
     """
     if not refreshes:
         return
@@ -251,7 +250,7 @@ def _records(
 
 
 def _column(event: dg.AssetMaterialization) -> str | None:
-    """The first column that can be asked for by name in a list with commas."""
+    """The first column whose name can stand in a list separated by commas."""
     schema = event.metadata.get(COLUMN_SCHEMA)
     if not isinstance(schema, dg.TableSchemaMetadataValue):
         return None
