@@ -178,7 +178,7 @@ ASSUMPTIONS = (
         "matview-rows",
         "the result of a matview's refresh is the matview's rows",
         "nothing",
-        "A refresh is charged, and changes a matview: compare get_result of one with run_sql of SELECT * FROM it.",
+        "A refresh is charged, and changes a matview: compare get_result with the rows that run_sql reads.",
     ),
     Assumption(
         "csv-null",
