@@ -92,6 +92,9 @@ WRITE_KEY = f"{NAMESPACE}write"
 # Of a run that has given up a request to Dune of which something may yet come, however the run itself has ended.
 UNSETTLED_WRITE_TAG = ".dagster/dune_unsettled_write"
 
+# Of a run with a write that takes longer to settle than one does by default: where it is cut off, it counts longer.
+LATE_WRITE_TAG = ".dagster/dune_late_write"
+
 # Of a run, set by its user: the ids of the intents that may be sent again, and of those whose pipeline was found on
 # Dune, as <intent>:<pipeline execution id>. Several have commas between them.
 RESUBMIT_TAG = f"{NAMESPACE}resubmit"

@@ -34,3 +34,10 @@ class Write:
         if self.table != other.table:
             return False
         return self.replaces or other.replaces or (self.marker is not None and self.marker == other.marker)
+
+
+def default_settle_seconds() -> float:
+    """After how many seconds a request cannot be carried out any more, where a write does not say so."""
+    from dagster_dune.frames.uploads.options import SETTLE_SECONDS  # noqa: PLC0415  (pyarrow is slow to import)
+
+    return SETTLE_SECONDS

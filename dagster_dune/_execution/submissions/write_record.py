@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,10 @@ import dagster as dg
 
 from dagster_dune._execution.submissions.run_group import is_under_way
 from dagster_dune._execution.submissions.submission_record import acknowledged, entries_under, event_with
-from dagster_dune._execution.submissions.write import Write
+from dagster_dune._execution.submissions.write import Write, default_settle_seconds
 from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
-from dagster_dune.metadata import UNSETTLED_WRITE_TAG, WRITE_KEY
+from dagster_dune.metadata import LATE_WRITE_TAG, UNSETTLED_WRITE_TAG, WRITE_KEY
 
 if TYPE_CHECKING:
     from dagster_dune.frames.executing import Log
@@ -48,6 +48,7 @@ _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _CUT_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _ENDED = [*_CUT_OFF, dg.DagsterRunStatus.SUCCESS]
 _LEFT = {UNSETTLED_WRITE_TAG: "true"}
+_LATE = {LATE_WRITE_TAG: "true"}
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class WriteRecord:
             DuneUploadError: The report could not be stored, or the run has ended, so that a retry may have written the
                 same rows. Nothing was sent.
         """
+        self._mark_if_late()
         self._report_or_raise("announced", f"{self._write.table} is to be written.", write=asdict(self._write))
         Thread(target=self._send_heartbeats, name="dune-write", daemon=True).start()
         latest = max((other.began_at or 0.0 for other in self._others()), default=0.0)
@@ -151,6 +153,13 @@ class WriteRecord:
         acknowledged(lambda: self._instance.add_run_tags(self._run.run_id, _LEFT))
 
     # --- the events ---
+
+    def _mark_if_late(self) -> None:
+        """Mark the run of a write that settles late: others look for those that settle sooner in newer runs alone."""
+        if self._write.settle_seconds <= default_settle_seconds():
+            return
+        if not acknowledged(lambda: self._instance.add_run_tags(self._run.run_id, _LATE)):
+            raise self._not_stored()
 
     def _send_heartbeats(self) -> None:
         """Report again and again that the write is under way: one without such reports counts as cut off."""
@@ -227,12 +236,12 @@ class WriteRecord:
 
         The runs under way are read first, so that a run which ends between two queries is found by the second.
         """
-        from dagster_dune.frames.uploads.options import SETTLE_SECONDS  # noqa: PLC0415  (pyarrow is slow to import)
-
-        since = datetime.now(UTC) - timedelta(seconds=max(self._write.settle_seconds, SETTLE_SECONDS))
+        settle_seconds = max(self._write.settle_seconds, default_settle_seconds())
+        since = datetime.fromtimestamp(time.time() - settle_seconds, UTC)
         filters = (
             dg.RunsFilter(statuses=_UNDER_WAY),
             dg.RunsFilter(statuses=_CUT_OFF, updated_after=since),
+            dg.RunsFilter(statuses=_CUT_OFF, tags=_LATE),
             dg.RunsFilter(statuses=_ENDED, tags=_LEFT),
         )
         records = [record for each in filters for record in self._instance.get_run_records(each)]

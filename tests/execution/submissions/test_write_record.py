@@ -196,14 +196,18 @@ def test_what_settles_later_than_ones_own_writes_is_waited_for_as_long(left, wri
     assert sum(clock) == pytest.approx(3000, abs=60)
 
 
-def test_what_was_killed_is_waited_for_by_writes_that_settle_sooner(write, instance, dune, clock, monkeypatch):
+@pytest.mark.parametrize(("settle_seconds", "passed"), [(600.0, 0.0), (3000.0, 700.0)])
+def test_what_was_killed_is_waited_for_by_writes_that_settle_sooner(
+    write, instance, dune, clock, monkeypatch, settle_seconds, passed
+):
     dune.inject("reset", method="POST", path=INSERT, when="after")
     with monkeypatch.context() as killed:
         killed.setattr(WriteRecord, "leave", lambda _: None)
-        first = write()
+        first = write(settle_seconds=settle_seconds)
+    clock.append(passed)
     (said,) = waited(instance, write(settle_seconds=0.0))
     assert first.run_id in said
-    assert sum(clock) == pytest.approx(600, abs=60)
+    assert sum(clock) == pytest.approx(settle_seconds, abs=60)
 
 
 class InUploads(dg.ConfigurableIOManager):
