@@ -70,7 +70,7 @@ def dune_assets(
 
     Raises:
         DuneCatalogError: Nothing is selected, two objects get one asset key, or a check is of nothing that is there.
-        DuneConfigurationError: An argument is none that it can be.
+        DuneConfigurationError: An argument is none that it can be, or the translator gives an object no spec.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, DuneResource, MaterializedView, dune_assets

@@ -11,6 +11,7 @@ from dagster_dune._scheduling.automation_conditions import condition_of, freshne
 from dagster_dune._scheduling.partitions import partitions_def_of
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import KEY_PREFIX, Reference, ReferenceKind, asset_key_parts
+from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import spec_metadata
 
 GROUPS = {
@@ -81,6 +82,22 @@ class DagsterDuneTranslator:
             freshness_policy=freshness_policy_of(obj.freshness) if obj.freshness else None,
             metadata=spec_metadata(obj),
         )
+
+
+def spec_of(translator: DagsterDuneTranslator, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
+    """Return the spec that a translator gives an object.
+
+    Raises:
+        DuneConfigurationError: It gives something else, such as nothing.
+    """
+    spec: object = translator.get_asset_spec(obj)
+    if not isinstance(spec, dg.AssetSpec):
+        name = obj.name if isinstance(obj, Reference) else obj.sql_name
+        raise DuneConfigurationError(
+            f"get_asset_spec of {type(translator).__name__} returned {spec!r} for {name}, and no AssetSpec.",
+            hint="Return a spec of every object, such as that of super().get_asset_spec(obj).",
+        )
+    return spec
 
 
 def _description(obj: MaterializedView | Query) -> str | None:

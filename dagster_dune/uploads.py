@@ -21,7 +21,7 @@ from dagster_dune.metadata import (
     spec_metadata,
 )
 from dagster_dune.resource import DuneResource
-from dagster_dune.translator import DagsterDuneTranslator
+from dagster_dune.translator import DagsterDuneTranslator, spec_of
 
 if TYPE_CHECKING:
     from dagster_dune.frames.uploads.options import TableWritten
@@ -135,7 +135,7 @@ def build_dune_upload(
     any_marking: dict[str, Any] = {} if marker_column is None else {"marker": "any", "marker_column": marker_column}
     WriteOptions(**options, **any_marking)
     reference = Reference.parse(table)
-    spec = (translator or DagsterDuneTranslator()).get_asset_spec(reference)
+    spec = spec_of(translator or DagsterDuneTranslator(), reference)
 
     def decorate(make: Callable[..., Any]) -> dg.AssetsDefinition:
         make = as_function("build_dune_upload", make)

@@ -16,9 +16,11 @@ from dagster_dune import (
     build_dune_assets,
     build_dune_definitions,
     build_dune_upload,
+    build_dune_upstream_specs,
     dune_assets,
     merge_dune_definitions,
 )
+from dagster_dune.catalog.names import Reference
 
 DAILY = "dune.acme.result_daily"
 
@@ -111,6 +113,9 @@ def test_assets_have_a_pool_and_a_retry_policy():
     assert assets.op.tags["team"] == "dex"
 
 
+READING = DuneCatalog(queries=[Query(query_id=1, deps=["dex.trades"]), Query(query_id=2, deps=["query_1"])])
+
+
 class OneKey(DagsterDuneTranslator):
     def get_asset_spec(self, obj):
         return super().get_asset_spec(obj).replace_attributes(key="same")
@@ -120,6 +125,38 @@ class Renamed(DagsterDuneTranslator):
     def get_asset_spec(self, obj):
         spec = super().get_asset_spec(obj)
         return spec.replace_attributes(key={7: "a-b", 8: "a_b"}.get(getattr(obj, "query_id", None), spec.key))
+
+
+class Circular(DagsterDuneTranslator):
+    """Lets what is read wait for what reads it."""
+
+    def get_asset_spec(self, obj):
+        spec = super().get_asset_spec(obj)
+        return spec.replace_attributes(deps=[["dune", "query_2"]] if spec.key.path[-1] == "query_1" else [])
+
+
+class Forgetful(DagsterDuneTranslator):
+    """Returns nothing of some objects."""
+
+    def __init__(self, *kinds):
+        self.kinds = kinds
+
+    def get_asset_spec(self, obj):
+        return None if isinstance(obj, self.kinds) else super().get_asset_spec(obj)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: build_dune_assets(READING, translator=Forgetful(Query)), "query_1"),
+        (lambda: build_dune_assets(READING, translator=Forgetful(Reference)), "dex.trades"),
+        (lambda: build_dune_upstream_specs(build_dune_assets(READING), translator=Forgetful(Reference)), "dex.trades"),
+        (lambda: build_dune_upload("dune.acme.labels", translator=Forgetful(Reference)), "dune.acme.labels"),
+    ],
+)
+def test_a_translator_that_returns_no_spec_is_named(make, name):
+    with pytest.raises(DuneConfigurationError, match=f"get_asset_spec of Forgetful returned None for {name}"):
+        make()
 
 
 @pytest.mark.parametrize(
@@ -137,6 +174,10 @@ class Renamed(DagsterDuneTranslator):
         (
             lambda: build_dune_assets(CATALOG, translator=Renamed()),
             "query_7 and query_8 get asset keys that Dagster takes for one",
+        ),
+        (
+            lambda: build_dune_assets(READING, translator=Circular()),
+            "in a circle, so no order can refresh them: query_1 -> query_2 -> query_1",
         ),
         (lambda: MaterializedView(name=""), "has no name"),
         (lambda: Query(query_id=1, name=" "), "empty name"),

@@ -23,7 +23,7 @@ from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneCatalogError
 from dagster_dune.metadata import CATALOG_TAG, NAME, doubts_of
 from dagster_dune.pipeline.nodes import PlannedNode
-from dagster_dune.translator import DagsterDuneTranslator
+from dagster_dune.translator import DagsterDuneTranslator, spec_of
 
 _CATALOGS: dict[str, DuneCatalog] = {}
 _TRANSLATORS: dict[tuple[str, str], DagsterDuneTranslator] = {}
@@ -140,7 +140,7 @@ class DuneAssetSet:
 
     def key_of(self, name: str) -> dg.AssetKey:
         """The asset of a SQL name; what the translator calls it, where it is none of the definition's."""
-        return self.keys.get(name) or self.translator.get_asset_spec(self.object(name)).key
+        return self.keys.get(name) or spec_of(self.translator, self.object(name)).key
 
     def key_of_node(self, node: PlannedNode) -> dg.AssetKey | dg.AssetCheckKey | None:
         """The asset that a node makes, or the check that it is; None where it is none of the definition's."""

@@ -17,7 +17,7 @@ from dagster_dune.catalog.selection import Patterns
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.versions import code_versions
 from dagster_dune.errors import DuneCatalogError
-from dagster_dune.translator import DagsterDuneTranslator
+from dagster_dune.translator import DagsterDuneTranslator, spec_of
 
 
 def asset_specs(
@@ -31,7 +31,8 @@ def asset_specs(
     """Return the catalog that holds all objects that become assets, the specs of these, and those of their checks.
 
     Raises:
-        DuneCatalogError: None is left, or two of them get one asset key.
+        DuneCatalogError: None is left, two of them get one asset key, or they wait for each other in a circle.
+        DuneConfigurationError: The translator gives something else than a spec.
     """
     if include_backing_queries:
         catalog = catalog.with_backing_queries()
@@ -41,7 +42,9 @@ def asset_specs(
         raise DuneCatalogError("The catalog holds no object that could become an asset.", hint="Check it and select.")
     specs = _Specs(catalog, translator, visible)
     all_specs, keys = specs.all(), {name: specs.key(name) for name in sorted(visible)}
-    return catalog, all_specs, check_specs(catalog, keys, _deps_by_name(all_specs, keys), selected)
+    deps = _deps_by_name(all_specs, keys)
+    catalog.graph.with_deps(deps)  # raises where those of a translator close a circle
+    return catalog, all_specs, check_specs(catalog, keys, deps, selected)
 
 
 def _deps_by_name(specs: Collection[dg.AssetSpec], keys: Mapping[str, dg.AssetKey]) -> dict[str, list[str]]:
@@ -94,7 +97,7 @@ class _Specs:
     def _spec(self, name: str) -> dg.AssetSpec:
         if name not in self._translated:
             obj = self._catalog[name] if name in self._catalog else Reference.parse(name)
-            self._translated[name] = self._translator.get_asset_spec(obj)
+            self._translated[name] = spec_of(self._translator, obj)
         return self._translated[name]
 
     def _with_deps(self, obj: MaterializedView | Query) -> dg.AssetSpec:

@@ -15,7 +15,7 @@ from dagster_dune._specs.specs import upstream_names
 from dagster_dune.catalog.names import Reference, query_name
 from dagster_dune.catalog.selection import Patterns, is_glob, listed
 from dagster_dune.metadata import NAME
-from dagster_dune.translator import DagsterDuneTranslator
+from dagster_dune.translator import DagsterDuneTranslator, spec_of
 
 AssetT = TypeVar("AssetT")
 
@@ -59,7 +59,7 @@ def build_dune_upstream_specs(
         visible = {str(spec.metadata[NAME]) for spec in definition.specs if NAME in spec.metadata}
         upstream = {read for name in visible for read in upstream_names(catalog.graph, name, visible)}
         for name in upstream - visible:
-            spec = translator.get_asset_spec(catalog[name] if name in catalog else Reference.parse(name))
+            spec = spec_of(translator, catalog[name] if name in catalog else Reference.parse(name))
             specs[spec.key] = spec
     return [spec for key, spec in sorted(specs.items()) if key not in made]
 

@@ -57,7 +57,7 @@ from dagster_dune.definitions import build_dune_definitions, without_excluded
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig
-from dagster_dune.translator import DagsterDuneTranslator
+from dagster_dune.translator import DagsterDuneTranslator, spec_of
 
 logger = logging.getLogger(__name__)
 
@@ -265,7 +265,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     def get_asset_spec(self, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
         """Return how an object looks as an asset; see `DagsterDuneTranslator.get_asset_spec`."""
-        spec = (self.translator or DagsterDuneTranslator()).get_asset_spec(obj)
+        spec = spec_of(self.translator or DagsterDuneTranslator(), obj)
         return self.translation(spec, obj) if self.translation else spec
 
     def execute(self, context: dg.AssetExecutionContext, dune: DuneResource, config: DuneRunConfig) -> DuneEvents:
