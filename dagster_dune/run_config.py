@@ -23,6 +23,7 @@ from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.key import HiddenText, checked_variable
 from dagster_dune.api.models.base import KNOWN_TIERS, Performance, is_tier
+from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.parameters import plain_value
 from dagster_dune.errors import DuneConfigurationError, DunePlanError
@@ -166,17 +167,23 @@ def config_by_definition(config: DuneRunConfig, selected: Sequence[DuneAssetSet]
 
 def _check_runs(config: DuneRunConfig, selected: Sequence[DuneAssetSet]) -> None:
     """Check what a run would check, whatever its partition."""
-    for tier in (config.performance, *config.asset_performance.values()):
-        if tier:
-            _tier(tier)
-    nodes = {name: label for assets in selected for name, label in assets.nodes.items()}
-    objects = {name: assets.object(name) for assets in selected for name in assets.nodes}
-    for key in config.asset_performance:
-        _name(key, nodes, "asset_performance")
+    if config.performance:
+        _tier(config.performance)
+    for key, tier in config.asset_performance.items():
+        _tier(tier)
+        _named(key, selected, "asset_performance")
     for key, values in config.query_parameters.items():
-        obj = objects[_name(key, nodes, "query_parameters")]
-        if not isinstance(obj, Reference):
-            node_target(obj, None, Override(query_parameters=values))
+        for obj in _named(key, selected, "query_parameters"):
+            if not isinstance(obj, Reference):
+                node_target(obj, None, Override(query_parameters=values))
+
+
+def _named(key: str, selected: Sequence[DuneAssetSet], field: str) -> list[MaterializedView | Query | Reference]:
+    """What a name means in each definition of a job: two of them may have the same object, each under its own key."""
+    named = [(assets, _sql_name(key, assets.nodes)) for assets in selected]
+    if all(name is None for _, name in named):
+        raise _not_selected(key, [label for assets in selected for label in assets.nodes.values()], field)
+    return [assets.object(name) for assets, name in named if name is not None]
 
 
 def form_of(configs: Sequence[DuneRunConfig], default: PipelineForm) -> PipelineForm:
@@ -274,13 +281,17 @@ def _name(key: str, nodes: Mapping[str, str], field: str) -> str:
     """The SQL name of an asset or of a check's query that is selected."""
     name = _sql_name(key, nodes)
     if name is None:
-        labels = sorted(nodes.values())
-        close = get_close_matches(key, labels, n=1)
-        raise DunePlanError(
-            f"The run's configuration names {key!r} in {field}, which is not selected.",
-            hint=f"Did you mean {close[0]}?" if close else f"Selected are {abbreviated(labels, most=20)}.",
-        )
+        raise _not_selected(key, nodes.values(), field)
     return name
+
+
+def _not_selected(key: str, names: Collection[str], field: str) -> DunePlanError:
+    labels = sorted(names)
+    close = get_close_matches(key, labels, n=1)
+    return DunePlanError(
+        f"The run's configuration names {key!r} in {field}, which is not selected.",
+        hint=f"Did you mean {close[0]}?" if close else f"Selected are {abbreviated(labels, most=20)}.",
+    )
 
 
 def _sql_name(key: str, nodes: Mapping[str, str]) -> str | None:

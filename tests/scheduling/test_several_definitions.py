@@ -120,3 +120,37 @@ def test_what_the_job_does_not_run_is_refused_where_it_is_defined(field, name):
     config = DuneRunConfig(**{field: {name: "large" if field == "asset_performance" else {}}})
     with pytest.raises(DunePlanError, match=f"names {name!r} in {field}, which is not selected"):
         build_schedule_from_dune_selection(ALL, "some", "0 6 * * *", select=["tag:dex", "tag:nft"], config=config)
+
+
+class Team(DagsterDuneTranslator):
+    """Gives what a definition holds a prefix."""
+
+    def __init__(self, prefix):
+        self.prefix = prefix
+
+    def get_asset_spec(self, obj):
+        spec = super().get_asset_spec(obj)
+        return spec.replace_attributes(key=spec.key.with_prefix(self.prefix))
+
+
+TEAMS = [
+    build_dune_assets(DuneCatalog(queries=[Query(query_id=1)]), name=f"team_{prefix}", translator=Team(prefix))
+    for prefix in "ab"
+]
+
+
+def test_a_query_of_two_definitions_is_named_by_its_key_in_each(dune, resource, instance, calls):
+    dune.load_query(1, "one", "SELECT 1 AS n")
+    config = DuneRunConfig(asset_performance={"a/dune/query_1": "large", "b/dune/query_1": "small"})
+    schedule = build_schedule_from_dune_selection(TEAMS, "some", "0 6 * * *", config=config)
+    defs = dg.Definitions(assets=TEAMS, schedules=[schedule], resources={"dune": resource})
+    assert defs.resolve_job_def("some").execute_in_process(instance=instance, raise_on_error=False).success
+    tiers = [node["query_execution"]["performance"] for body in calls() for node in body["pipeline"]["nodes"]]
+    assert sorted(tiers) == ["large", "small"]
+
+
+def test_an_empty_tier_of_an_asset_is_refused_where_it_is_defined():
+    with pytest.raises(DunePlanError, match="asks for the tier ''"):
+        build_schedule_from_dune_selection(
+            TEAMS, "some", "0 6 * * *", config=DuneRunConfig(asset_performance={"query_1": ""})
+        )
