@@ -85,7 +85,7 @@ def follow(
         The outcomes of the nodes that settled since the last poll, in the plan's order.
 
     Raises:
-        DunePipelineError: Nothing changed for `stall_timeout`.
+        DunePipelineError: Nothing changed for `stall_timeout`, or the pipeline is another than the plan's.
         DunePipelineTimeout: The pipeline took longer than `timeout`.
         DuneApiError: Status requests failed for longer than `failure_tolerance`, or Dune refused one.
     """
@@ -103,6 +103,8 @@ def follow(
         answered_at = clock()
         if status is not None:
             outcomes = settlement.update(status)
+            if settlement.replaced:
+                raise _of_another(settlement.replaced, pipeline_execution_id)
             _log_unknown_statuses(settlement, logged_words, log)
             with reads_for(Purpose.POLLING):
                 outcomes += _read_doubtful(client, settlement, log)
@@ -227,6 +229,14 @@ def _read_doubtful(client: DuneApiClient, settlement: Settlement, log: logging.L
         except (*TRANSIENT, DuneNotFoundError) as error:
             log.warning("The execution of %s could not be asked; asking again. %s", node.label, error)
     return outcomes
+
+
+def _of_another(replaced: Mapping[str, str], pipeline_execution_id: str) -> DunePipelineError:
+    pairs = [f"{name} in place of {label}" for label, name in replaced.items()]
+    return DunePipelineError(
+        f"Pipeline {pipeline_execution_id} is not the one that was sent: it runs {abbreviated(pairs)}.",
+        hint="If its id stands in the run tag dagster-dune/adopt, look for the right one on dune.com.",
+    )
 
 
 def _stalled(settlement: Settlement, pipeline_execution_id: str, seconds: float) -> DunePipelineError:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from dagster_dune.api.models import ExecutionStatus, NodeExecution, PipelineStatus
-from dagster_dune.catalog.names import normalised_name, query_name
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
+from dagster_dune.pipeline.reported_names import is_of_another, names_of, reported_name
 from dagster_dune.pipeline.states import Phase, phase_of
 
 # Assumption: late-nodes.
@@ -80,6 +80,8 @@ class Settlement:
     Attributes:
         changed: Whether the last answer changed anything.
         unknown_statuses: Unknown status words, each with the label of the first node that had it.
+        replaced: By the label of a planned node, the name in its place in the last answer, if the answer names that node
+            nowhere: then it is the answer of another pipeline.
     """
 
     def __init__(self, plan: PipelinePlan, size: int | None = None) -> None:
@@ -87,6 +89,7 @@ class Settlement:
         self._size = len(plan.nodes) if size is None else size
         self.changed = False
         self.unknown_statuses: dict[str, str] = {}
+        self.replaced: dict[str, str] = {}
         self._statuses = {node.id: _NodeStatus() for node in plan.nodes}
         self._outcomes: dict[int, Outcome] = {}
         self._over = False
@@ -95,9 +98,7 @@ class Settlement:
         self._other_executions: tuple[NodeExecution, ...] = ()
         self._ids_by_name: dict[str, list[int]] = {}
         for node in plan.nodes:
-            name = normalised_name(node.sql_name)
-            # Dune takes, and may write, a matview's name without its team.
-            for known_as in {name, name.rpartition(".")[2]}:
+            for known_as in names_of(node):
                 self._ids_by_name.setdefault(known_as, []).append(node.id)
 
     @property
@@ -150,7 +151,7 @@ class Settlement:
         """
         before = (self._over, dict(self._statuses))
         # Assumption: null-nodes.
-        names = [_reported_name(execution) for execution in status.node_executions]
+        names = [reported_name(execution) for execution in status.node_executions]
         repeats = Counter(names)
         ids = [
             self._node_id(execution.id, name, repeats)
@@ -158,6 +159,14 @@ class Settlement:
         ]
         for execution, node_id in zip(status.node_executions, ids, strict=True):
             self._observe(execution, node_id)
+        self.replaced = {
+            planned.label: name
+            for execution, name in zip(status.node_executions, names, strict=True)
+            if (planned := self.plan.by_id.get(execution.id))
+            and name
+            and is_of_another(name, planned)
+            and repeats.keys().isdisjoint(names_of(planned))
+        }
         executions = zip(status.node_executions, ids, strict=True)
         self._other_executions = tuple(execution for execution, node_id in executions if node_id is None)
         self._over = self._over or phase_of(status.status, status.error).has_ended
@@ -209,7 +218,7 @@ class Settlement:
         # Assumption: node-ids.
         planned = self.plan.by_id.get(reported_id)
         named = self._ids_by_name.get(name or "", [])
-        if planned and (not named or planned.id in named):
+        if planned and (planned.id in named or (not named and not is_of_another(name, planned))):
             return planned.id
         if len(named) != 1 or repeats[name] > 1:
             return None
@@ -281,10 +290,3 @@ class Settlement:
         last = f"its last word on it was {status.word!r}" if status.word else "it never said a word about it"
         because = f": {self._pipeline_error}" if self._pipeline_error else "."
         return f"Dune ended the pipeline without running this node ({last}){because}"
-
-
-def _reported_name(execution: NodeExecution) -> str | None:
-    if matview := execution.materialized_view_refresh_status:
-        return normalised_name(matview.name) if matview.name else None
-    query = execution.query_execution_status
-    return query_name(query.query_id) if query and query.query_id else None

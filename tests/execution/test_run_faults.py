@@ -32,8 +32,8 @@ def account(dune):
     return dune
 
 
-def run(resource, instance, assets=ASSETS):
-    return dg.materialize([assets], resources={"dune": resource}, instance=instance, raise_on_error=False)
+def run(resource, instance, assets=ASSETS, tags=None):
+    return dg.materialize([assets], resources={"dune": resource}, instance=instance, tags=tags, raise_on_error=False)
 
 
 def lines(instance, run_id):
@@ -137,6 +137,24 @@ def test_a_submission_whose_answer_is_lost_is_never_repeated(dune, resource_with
     (record,) = submissions_of(instance, instance.get_runs(), "dune_assets")
     assert (record.pipeline_execution_id, record.state) == (None, State.LOST)
     assert f"dagster-dune/resubmit={record.id}" in told
+
+
+def test_a_pipeline_of_other_queries_is_not_adopted(dune, resource_with, instance, calls):
+    """Its rows would be those of another query, and what is sent beside it may be running."""
+    dune.load_query(12, "other", "SELECT 1 AS n")
+    dune.load_query(13, "another", "SELECT 2 AS n")
+    others = build_dune_assets(DuneCatalog(queries=[Query(query_id=12), Query(query_id=13)]), name="others")
+    (event, _) = run(resource_with(), instance, others).get_asset_materialization_events()
+    pipeline = event.materialization.metadata["dagster-dune/pipeline_execution_id"].value
+    dune.inject("reset", method="POST", path=EXECUTE, when="after")
+    lost = run(resource_with(), instance)
+    (record,) = submissions_of(instance, instance.get_runs(), "dune_assets")
+    tags = {"dagster/parent_run_id": lost.run_id, "dagster-dune/adopt": f"{record.id}:{pipeline}"}
+    again = run(resource_with(), instance, tags=tags)
+    told = failure(again)
+    assert f"Pipeline {pipeline} is not the one that was sent: it runs query_13 in place of query_10." in told
+    assert again.get_asset_materialization_events() == []
+    assert len(calls()) == 2
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=str)

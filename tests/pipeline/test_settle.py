@@ -245,6 +245,31 @@ def test_names_as_dune_may_write_them(written, id_, settles):
     assert results(settlement.update(status)) == ({settles: Result.SUCCEEDED} if settles else {})
 
 
+@pytest.mark.parametrize(
+    ("queries", "replaced"),
+    [
+        ({Q1: 9}, {"query_1": "query_9"}),
+        ({Q1: 9, Q2: 2}, {"query_1": "query_9"}),
+        ({Q1: 9, 7: 1}, {}),  # the ids are new ones
+        ({Q1: 2, Q2: 1}, {}),
+        ({A: 9}, {}),  # a matview, of which that may be the query
+        ({}, {}),
+    ],
+)
+def test_a_query_in_place_of_a_planned_one_is_not_that(queries, replaced):
+    nodes = [
+        {"id": id_, "query_execution_status": {"query_id": query, "status": "completed", "execution_id": f"e{query}"}}
+        for id_, query in queries.items()
+    ]
+    settlement = Settlement(PLAN)
+    status = PipelineStatus.model_validate({"status": "executing", "node_executions": nodes})
+    outcomes = {outcome.node.sql_name: outcome.execution_id for outcome in settlement.update(status)}
+    assert settlement.replaced == replaced
+    assert outcomes == {f"query_{query}": f"e{query}" for query in queries.values() if query != 9} | (
+        {"dune.acme.result_a": "e9"} if A in queries else {}
+    )
+
+
 WORDS = {"completed": Result.SUCCEEDED, "failed": Result.FAILED, "executing": None}
 PIPELINE = st.lists(st.tuples(st.sampled_from([10, 11]), st.sampled_from(list(WORDS))), min_size=1, max_size=6)
 
