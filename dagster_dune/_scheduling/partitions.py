@@ -8,7 +8,7 @@ import dagster as dg
 
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.settings.partitions import OFFSETS, Partition, QueryPartitions
-from dagster_dune.errors import DuneCatalogError
+from dagster_dune.errors import DuneCatalogError, DunePlanError
 
 CRON_KEYS = "%Y-%m-%d-%H:%M"
 TIME_DEFINITIONS = {
@@ -113,7 +113,11 @@ def check_partitions_of_check(label: str, query: Query, checked: MaterializedVie
 
 
 def partitions_of_step(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, list[Partition]]:
-    """Return which partitions a step is of, by the assets that it makes or checks; none where its run is of none."""
+    """Return which partitions a step is of, by the assets that it makes or checks; none where its run is of none.
+
+    Raises:
+        DunePlanError: It only checks, and its partitions do not exist.
+    """
     if not (context.has_partition_key or context.has_partition_key_range):
         return {}
     keys = {*context.selected_asset_keys, *(check.asset_key for check in context.selected_asset_check_keys)}
@@ -129,10 +133,14 @@ def _keys_of_step(context: dg.AssetExecutionContext, definition: dg.PartitionsDe
     if context.selected_asset_keys:
         return list(context.partition_keys)
     first, last = str(context.partition_key_range.start), str(context.partition_key_range.end)
-    if first == last:
-        return [first]
     keys = definition.get_partition_keys(dynamic_partitions_store=context.instance)
-    return keys[keys.index(first) : keys.index(last) + 1]
+    places = {key: place for place, key in enumerate(keys)}
+    if missing := [key for key in dict.fromkeys((first, last)) if key not in places]:
+        raise DunePlanError(
+            f"This run is of partitions that do not exist: {', '.join(missing)}; nothing was sent.",
+            hint="Correct its partition tags, or launch the checks for partitions that exist.",
+        )
+    return keys[places[first] : places[last] + 1]
 
 
 def _partition(definition: dg.PartitionsDefinition[str], key: str) -> Partition:

@@ -237,6 +237,20 @@ def test_checks_alone_are_of_the_partitions_that_their_run_is_of(run, resource, 
 
 
 @pytest.mark.parametrize(
+    ("tags", "missing"),
+    [
+        ({"dagster/partition": "2024-1-1"}, "2024-1-1"),
+        ({**FOUR_DAYS, "dagster/asset_partition_range_end": "2030-01-01"}, "2030-01-01"),
+    ],
+)
+def test_checks_alone_of_partitions_that_do_not_exist_are_refused(run, calls, tags, missing):
+    selection = dg.AssetSelection.checks(dg.AssetCheckKey(EACH, "check"))
+    result = run(rows(), selection=selection, tags=tags)
+    assert f"This run is of partitions that do not exist: {missing}; nothing was sent." in failure(result).description
+    assert calls() == []
+
+
+@pytest.mark.parametrize(
     ("days", "words"),
     [
         (
