@@ -10,7 +10,7 @@ import dagster as dg
 from dagster_dune._formatting import abbreviated, counted
 from dagster_dune._specs.arguments import check_definitions, check_instance
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.selection import Patterns, check_selection, listed
+from dagster_dune.catalog.selection import Patterns, as_pattern_list, check_selection
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.run_config import DuneRunConfig, config_by_definition
@@ -134,7 +134,7 @@ def _description(
 ) -> str:
     """What a tick of a schedule does, in a sentence."""
     assets = counted(len(keys), "Dune asset")
-    patterns = ", ".join(listed(select))
+    patterns = ", ".join(as_pattern_list(select))
     which = "all there are" if patterns == "*" else patterns
     if partitions_def is None:
         return f"Materializes {assets} ({which}) in one pipeline call."
@@ -159,7 +159,7 @@ def _keys(
     if not keys:
         checks = f" but checks ({abbreviated(sorted(found))})" if found else ""
         raise DuneCatalogError(
-            f"{', '.join(listed(select)) or 'An empty list'} selects no asset{checks}.",
+            f"{', '.join(as_pattern_list(select)) or 'An empty list'} selects no asset{checks}.",
             hint="A check runs with what it checks: select that. Alone, it is dg.AssetSelection.checks(...)."
             if found
             else "Select what these definitions make.",

@@ -13,7 +13,7 @@ from dagster_dune._specs.arguments import check_each
 from dagster_dune._specs.asset_set import registered_catalog
 from dagster_dune._specs.specs import upstream_names
 from dagster_dune.catalog.names import Reference, query_name
-from dagster_dune.catalog.selection import Patterns, is_glob, listed
+from dagster_dune.catalog.selection import Patterns, as_pattern_list, is_glob
 from dagster_dune.metadata import NAME
 from dagster_dune.translator import DagsterDuneTranslator, spec_of
 
@@ -78,7 +78,7 @@ def without_excluded(assets: Sequence[AssetT], patterns: Patterns, place: str = 
     names = {name for asset in assets if (name := _name_in_sql(asset))}
     excluded = set[str]()
     meaningless = []
-    for pattern in listed(patterns):
+    for pattern in as_pattern_list(patterns):
         found = _named(names, _normalized(pattern))
         excluded |= found
         meaningless += [] if found else [pattern]

@@ -1,5 +1,6 @@
-"""What exists on Dune and what reads what. Pure: nothing of Dagster.
+"""The objects of Dune (matviews and queries) and their dependencies. Nothing here imports Dagster.
 
-A core of objects, names, parameters, partitions, versions and the graph; `sql` finds what a text reads; `sources` read
-a folder or an account; `DuneCatalog` stands on top. Next is `pipeline`, which plans a run of it.
+The core are the objects, their names and settings, their code versions and the dependency graph. `sql` finds the names
+that SQL reads, and `sources` read a folder or an account. `DuneCatalog` uses all of these. The package
+`pipeline`, which stands on this one, plans runs of a catalog's objects.
 """

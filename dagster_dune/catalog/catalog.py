@@ -1,4 +1,4 @@
-"""`DuneCatalog`: the matviews and queries of an account or a folder, and what each of them reads."""
+"""`DuneCatalog`: the matviews and queries of an account or a folder, with the dependencies of each."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["DuneCatalog", "DuneObject", "MaterializedView", "Query", "Unidentifi
 
 
 class DuneCatalog(CatalogContents):
-    """What exists on Dune, and what reads what.
+    """The matviews and queries of an account or a folder, with their dependencies.
 
     Attributes:
         materialized_views: The matviews.
-        queries: The queries that are objects of their own.
-        external: Matviews and queries of others that `deps` may name though they are not in this catalog.
-        unidentified: Queries of a folder whose ids are not known. They are no objects of the catalog; `merge` finds
+        queries: The queries, except those that only back a matview.
+        external: Matviews and queries of other teams, which `deps` may name although they are not in this catalog.
+        unidentified: Queries of a folder whose ids are not known. They are not objects of the catalog; `merge` finds
             their ids in the account.
-        not_taken: The ids of queries that the account has beside those in the catalog; None where that is not known.
-        checks: What is checked of the objects; see `DuneCheck`.
+        not_taken: The ids of the account's other queries, which are not in the catalog; None if they are not known.
+        checks: The checks of the objects; see `DuneCheck`.
 
     Raises:
-        DuneCatalogError: A name stands twice, a dep is unknown, or objects read each other in a circle.
+        DuneCatalogError: Two objects have the same name, a dep is unknown, or objects read each other in a circle.
 
     Examples:
         >>> catalog = DuneCatalog(
@@ -44,7 +44,7 @@ class DuneCatalog(CatalogContents):
 
     @classmethod
     def of(cls, contents: CatalogContents) -> DuneCatalog:
-        """Take over what a source has read, which is consistent already."""
+        """Return a catalog with the contents that a source has read, without checking their consistency again."""
         return cls.model_construct(**{field: getattr(contents, field) for field in cls.model_fields})
 
     @classmethod
@@ -55,8 +55,8 @@ class DuneCatalog(CatalogContents):
 
         Args:
             path: The folder.
-            exclude: Files and folders that are not read: names, paths as seen from the folder, or globs of these.
-            strict: Whether a file that must be left out is an error; a warning if not.
+            exclude: Files and folders that are not read: names, paths relative to the folder, or globs of these.
+            strict: Whether a file that must be left out raises an error instead of a warning.
 
         Raises:
             DuneCatalogError: The folder cannot be read, or `strict` is set and something is left out.
@@ -121,12 +121,12 @@ class DuneCatalog(CatalogContents):
 
     @classmethod
     def merge(cls, folder: CatalogContents, account: CatalogContents, *, strict: bool = False) -> DuneCatalog:
-        """Join what a folder says with what the account holds; see `dagster_dune.catalog.sources.merge`.
+        """Join the catalog of a folder with the catalog of an account; see `dagster_dune.catalog.sources.merge`.
 
         Args:
-            folder: What `from_directory` read, or what was written out in Python.
-            account: What `from_api` read.
-            strict: Whether an object that must be left out is an error; a warning if not.
+            folder: The catalog that `from_directory` returned, or one that was written in Python.
+            account: The catalog that `from_api` returned.
+            strict: Whether an object that must be left out raises an error instead of a warning.
 
         Raises:
             DuneCatalogError: `strict` is set and something is left out.
@@ -146,10 +146,10 @@ class DuneCatalog(CatalogContents):
         return warn_of_unknown_names(warn_of_differences(cls.of(contents)))
 
     def with_checks(self, checks: Iterable[DuneCheck]) -> DuneCatalog:
-        """Return this catalog with more checks; a query of theirs that it does not hold reads what it checks.
+        """Return this catalog with more checks. If the query of a check is missing, it is added with the asset as dep.
 
         Raises:
-            DuneCatalogError: One is of nothing that the catalog holds, or contradicts another one.
+            DuneCatalogError: The asset of a check is not in the catalog, or a check contradicts another one.
         """
         checks = (*self.checks, *checks)
         names = {obj.sql_name for obj in self} | {check.sql_name for check in checks if check.sql_name}
@@ -169,7 +169,7 @@ class DuneCatalog(CatalogContents):
         )
 
     def with_backing_queries(self) -> DuneCatalog:
-        """Return this catalog with the query behind each matview as an object of its own."""
+        """Return this catalog with the backing query of each matview added to its `queries`."""
         listed = {query.query_id for query in self.queries}
         backing = [
             Query(query_id=matview.query_id, **matview.model_dump(include=set(DuneObject.model_fields)))

@@ -1,4 +1,4 @@
-"""What a catalog holds: matviews, queries and what each reads; immutable, and written as one JSON document."""
+"""The contents of a catalog: matviews, queries and their dependencies. Immutable, and stored as one JSON document."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ PULL_AGAIN = "Write it again: dagster-dune catalog pull -o FILE."
 
 
 class CatalogContents(BaseModel):
-    """The objects of a catalog and what they read; `DuneCatalog` adds where these come from.
+    """The objects of a catalog and their dependencies; `DuneCatalog` adds the methods that read them from a source.
 
     Attributes:
         materialized_views: The matviews.
-        queries: The queries that are objects of their own.
-        external: Matviews and queries of others that `deps` may name though they are not in this catalog.
-        unidentified: Queries of a folder whose ids are not known. They are no objects of the catalog; `merge` finds
+        queries: The queries, except those that only back a matview.
+        external: Matviews and queries of other teams, which `deps` may name although they are not in this catalog.
+        unidentified: Queries of a folder whose ids are not known. They are not objects of the catalog; `merge` finds
             their ids in the account.
-        not_taken: The ids of queries that the account has beside those in the catalog; None where that is not known.
-        checks: What is checked of the objects. The query of a check is among the `queries`, and no asset.
+        not_taken: The ids of the account's other queries, which are not in the catalog; None if they are not known.
+        checks: The checks of the objects. The query of a check is one of the `queries`, and does not become an asset.
 
     Raises:
-        DuneCatalogError: A name stands twice, a dep is unknown, objects read each other in a circle, or a check is of
-            nothing that the catalog holds, or contradicts another one.
+        DuneCatalogError: Two objects have the same name, a dep is unknown, objects read each other in a circle, the
+            asset of a check is not in the catalog, or a check contradicts another one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -52,11 +52,11 @@ class CatalogContents(BaseModel):
         """Read the JSON document that `to_json` wrote.
 
         Raises:
-            DuneCatalogError: It is not such a document.
+            DuneCatalogError: The text is not a document that `to_json` wrote, or of another version.
         """
         try:
             data = json.loads(document)
-            # JSON can spell halves of characters, which no file and no hash could hold.
+            # JSON can contain single surrogates, which cannot be encoded for a file or a hash.
             json.dumps(data, ensure_ascii=False).encode()
         except RecursionError as error:
             raise DuneCatalogError("This is no catalog document: it is nested too deeply.", hint=PULL_AGAIN) from error
@@ -66,27 +66,28 @@ class CatalogContents(BaseModel):
             raise DuneCatalogError("This is no catalog document: it is no JSON object.", hint=PULL_AGAIN)
         version = data.pop("version", None)
         if version != DOCUMENT_VERSION:
-            said = "says no version" if version is None else f"is of version {version!r}"
+            description = "says no version" if version is None else f"is of version {version!r}"
             raise DuneCatalogError(
-                f"This catalog document {said}; this dagster-dune reads version {DOCUMENT_VERSION}.", hint=PULL_AGAIN
+                f"This catalog document {description}; this dagster-dune reads version {DOCUMENT_VERSION}.",
+                hint=PULL_AGAIN,
             )
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the document"
+            location = ".".join(str(part) for part in first["loc"]) or "the document"
             raise DuneCatalogError(
-                f"This is no catalog document: {first['msg']} ({place}).", hint=PULL_AGAIN
+                f"This is no catalog document: {first['msg']} ({location}).", hint=PULL_AGAIN
             ) from error
 
     def to_json(self) -> str:
-        """Write the catalog as one JSON document."""
+        """Return the catalog as one JSON document."""
         data = {"version": DOCUMENT_VERSION, **self.model_dump(mode="json", exclude_defaults=True)}
         return json.dumps(data, indent=2, ensure_ascii=False)
 
     @cached_property
     def content_hash(self) -> str:
-        """A hash of all that the catalog says of its objects, but not of where and when that was read."""
+        """A hash of the objects, without their `PROVENANCE`, and of the rest except `unidentified` and `not_taken`."""
         provenance = {"__all__": PROVENANCE}
         content = self.model_dump_json(
             exclude={"materialized_views": provenance, "queries": provenance, "unidentified": True, "not_taken": True}
@@ -95,7 +96,7 @@ class CatalogContents(BaseModel):
 
     @cached_property
     def graph(self) -> CatalogGraph:
-        """What reads what."""
+        """The dependency graph of the objects."""
         return CatalogGraph(self.materialized_views, self.queries)
 
     @cached_property
@@ -119,7 +120,7 @@ class CatalogContents(BaseModel):
             raise DuneCatalogError(f"The catalog holds no {sql_name!r}.") from None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_consistent(self) -> Self:
         seen = set[str]()
         for obj in (*self.materialized_views, *self.queries):
             if obj.sql_name in seen:
@@ -128,7 +129,7 @@ class CatalogContents(BaseModel):
         known = seen | self.graph.backing_queries | {Reference.parse(name).name for name in self.external}
         for obj in self:
             self._check_deps(obj, known)
-        self.graph.topological_order()  # raises where there is a circle
+        self.graph.topological_order()  # raises an error if there is a circle
         check_consistent(self.checks, seen, known - seen, self.graph.backed)
         return self
 
@@ -144,7 +145,7 @@ class CatalogContents(BaseModel):
         for dep in obj.deps:
             if dep in known or not Reference.parse(dep).kind.is_object:
                 continue
-            # Ids that look alike have nothing to do with each other.
+            # Similar ids do not mean similar queries.
             names = sorted(known - {obj.sql_name}) if query_id_of(dep) is None else []
             close = get_close_matches(dep, names, n=1, cutoff=0.85)
             raise DuneCatalogError(

@@ -1,4 +1,4 @@
-"""The catalog in a file: one JSON document, in which the files that SQL came from are named relative to it."""
+"""Reads and writes a catalog as a JSON file. In it, the paths of SQL files are relative to the JSON file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def read_document(path: Path) -> CatalogContents:
     """Read a catalog from a file.
 
     Args:
-        path: What `write_document` wrote.
+        path: A file that `write_document` wrote.
 
     Returns:
         The catalog.
 
     Raises:
-        DuneCatalogError: The file is missing, cannot be read, or is no catalog of this version.
+        DuneCatalogError: The file is missing, cannot be read, or does not hold a catalog of this version.
     """
     try:
         content = path.read_bytes()
@@ -38,19 +38,19 @@ def read_document(path: Path) -> CatalogContents:
 
 
 def missing_document(path: Path) -> DuneCatalogError:
-    """Return the error of a document that is not there."""
+    """Return the error for a document that does not exist."""
     return DuneCatalogError(f"There is no catalog file {path}.", hint=f"Write it: dagster-dune catalog pull -o {path}.")
 
 
 def write_document(catalog: CatalogContents, path: Path) -> None:
-    """Write a catalog into a file, which readers see either as it was or complete.
+    """Write a catalog into a file atomically: readers see either the old content or the whole new one.
 
     Args:
         catalog: The catalog.
-        path: The file; the folder that it is in is made if need be.
+        path: The file. Its folder is created if it does not exist.
 
     Raises:
-        DuneCatalogError: It cannot be written.
+        DuneCatalogError: The file cannot be written.
     """
     folder = path.absolute().parent
     relative = _with_paths(catalog, lambda source: Path(os.path.relpath(source, folder)).as_posix())
@@ -64,6 +64,8 @@ def write_document(catalog: CatalogContents, path: Path) -> None:
 
 
 def _with_paths(catalog: CatalogContents, path: Callable[[str], str]) -> CatalogContents:
+    """Return a catalog in which a function has changed the paths of the SQL files."""
+
     def changed(obj: MaterializedView | Query | UnidentifiedQuery) -> SourceFile | None:
         return obj.source and obj.source.model_copy(update={"path": path(obj.source.path)})
 

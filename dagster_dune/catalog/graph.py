@@ -1,4 +1,4 @@
-"""What reads what, and what that means while only some of it is looked at."""
+"""The dependency graph of a catalog, and the upstream objects of an object among a selection."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ LIBRARY = Path(__file__).parents[1]
 
 
 class CatalogGraph:
-    """The edges between a catalog's objects and to whatever else they read.
+    """The dependencies of a catalog's objects, on each other and on other tables.
 
-    A backing query has a place here though it is no object: ``query_<id>`` of a backing query inlines the SQL of its
-    matview, so whoever reads it reads what that SQL reads, and not the matview.
+    Backing queries are nodes of the graph although they are not objects of the catalog. SQL that reads the
+    ``query_<id>`` of a backing query inlines its SQL, so it depends on the reads of that SQL, and not on the matview.
 
     Attributes:
-        backed: By the name of each backing query, its matview.
+        backed: The matview of each backing query, by the name of the query.
     """
 
     def __init__(self, materialized_views: Iterable[MaterializedView], queries: Iterable[Query]) -> None:
         self._reads: dict[str, tuple[str, ...]] = {}
         self._views: set[str] = set()
-        self._in_themselves: set[str] = set()
+        self._self_reading: set[str] = set()
         for query in queries:
             self._add_view(query.sql_name, {*query.deps, *(query.references or ())})
         self.backed: dict[str, str] = {}
@@ -46,27 +46,27 @@ class CatalogGraph:
 
     @property
     def backing_queries(self) -> frozenset[str]:
-        """The names of the queries behind matviews."""
+        """The names of the backing queries of matviews."""
         return frozenset(self.backed)
 
     def _add(self, name: str, reads: set[str]) -> None:
-        # An object that reads its own last result (an incremental query) does not depend on this run's.
+        # An object that reads its own previous result (an incremental query) does not depend on the result of this run.
         self._reads[name] = tuple(sorted(reads - {name}))
 
     def _add_view(self, name: str, reads: set[str]) -> None:
         self._add(name, reads)
         self._views.add(name)
-        if name in reads:  # which Dune would inline without an end
-            self._in_themselves.add(name)
+        if name in reads:  # Dune would inline it into itself forever
+            self._self_reading.add(name)
 
     def with_deps(self, deps: Mapping[str, Iterable[str]]) -> CatalogGraph:
         """Return this graph with more edges.
 
         Args:
-            deps: By the name of an object, the names that it is to read as well.
+            deps: The names that an object reads in addition, by the name of the object.
 
         Raises:
-            DuneCatalogError: They close a circle.
+            DuneCatalogError: The edges make a circle.
         """
         graph = CatalogGraph((), ())
         graph.backed = self.backed
@@ -74,7 +74,7 @@ class CatalogGraph:
         graph._reads = dict(self._reads)
         for name, names in deps.items():
             graph._add(name, {*self.reads(name), *names})
-        graph.topological_order()  # raises where there is a circle
+        graph.topological_order()  # raises an error if there is a circle
         return graph
 
     def reads(self, name: str) -> tuple[str, ...]:
@@ -94,14 +94,14 @@ class CatalogGraph:
         return {read for reads in self._reads.values() for read in reads}
 
     def nearest(self, name: str, wanted: Callable[[str], bool]) -> set[str]:
-        """Find what an object reads, looking through the queries in between.
+        """Find the nearest wanted names that an object reads, directly or through queries in between.
 
-        Dune inlines a query, so a query that is not wanted is looked through to what it reads itself. A matview that
-        is not wanted is not looked through: its readers get what it stored last time.
+        Dune inlines queries, so the search continues with the reads of a query that is not wanted. It does not continue
+        at a matview that is not wanted: its readers get the rows that it has stored.
 
         Args:
-            name: Where to start; it is not in the answer itself.
-            wanted: Whether the walk stops at a name and takes it.
+            name: The object to start from. It is never part of the result.
+            wanted: Whether a name belongs in the result. The search does not continue beyond such a name.
 
         Returns:
             The wanted names nearest upstream.
@@ -109,31 +109,32 @@ class CatalogGraph:
         return self.walk(name, wanted)[0]
 
     def walk(self, name: str, wanted: Callable[[str], bool]) -> tuple[set[str], set[str]]:
-        """Find what `nearest` finds, and what is looked at on the way: views that are looked through, and walls.
+        """Find the names that `nearest` returns, and all other names that the search has visited.
 
         Args:
-            name: Where to start; it is in neither answer.
-            wanted: Whether the walk stops at a name and takes it.
+            name: The object to start from. It is in neither set.
+            wanted: Whether a name belongs in the first set. The search does not continue beyond such a name.
 
         Returns:
-            The wanted names nearest upstream, and the others that the walk has met.
+            The nearest wanted names upstream; and the other visited names: views, whose reads were searched too, and
+            names at which the search ended.
         """
-        found, passed = set[str](), set[str]()
-        ahead = list(self.reads(name))
-        while ahead:
-            upstream = ahead.pop()
-            if upstream == name or upstream in found or upstream in passed:
+        found, visited = set[str](), set[str]()
+        pending = list(self.reads(name))
+        while pending:
+            upstream = pending.pop()
+            if upstream == name or upstream in found or upstream in visited:
                 continue
             if wanted(upstream):
                 found.add(upstream)
                 continue
-            passed.add(upstream)
+            visited.add(upstream)
             if upstream in self._views:
-                ahead.extend(self.reads(upstream))
-        return found, passed
+                pending.extend(self.reads(upstream))
+        return found, visited
 
     def topological_order(self) -> tuple[str, ...]:
-        """Return every name in the graph, each after all that it reads.
+        """Return all names in the graph; each comes after the names that it reads.
 
         Raises:
             DuneCatalogError: Some names read each other in a circle; the message shows it.
@@ -143,7 +144,7 @@ class CatalogGraph:
         except CycleError as error:
             circle = " -> ".join(error.args[1])
             raise DuneCatalogError(
-                f"These read each other in a circle, so no order can refresh them: {circle}{_made_at()}.",
+                f"These read each other in a circle, so no order can refresh them: {circle}{_caller_location()}.",
                 hint="Remove one of these deps, or leave one of the objects out of the catalog.",
             ) from error
 
@@ -151,44 +152,44 @@ class CatalogGraph:
         """Find the names that read each other in circles.
 
         Returns:
-            A list a cycle, in alphabetical order: each of its names reads every other one, on whatever way. A query
-            that reads itself is one, too; a matview that does reads what it stored last time.
+            The strongly connected names of each cycle, in alphabetical order. A query that reads itself is a cycle too.
+            A matview that reads itself is not: it reads the rows that it has stored.
         """
-        # Tarjan's algorithm, without recursion: chains are as long as a catalog.
+        # Tarjan's algorithm, without recursion: a chain of reads can be as long as the catalog.
         found: list[list[str]] = []
         numbers: dict[str, int] = {}
         lowest: dict[str, int] = {}
-        open_names: dict[str, None] = {}
+        on_stack: dict[str, None] = {}
         for start in self._reads:
             if start in numbers:
                 continue
-            ways = [(start, iter(self.reads(start)))]
+            path = [(start, iter(self.reads(start)))]
             numbers[start] = lowest[start] = len(numbers)
-            open_names[start] = None
-            while ways:
-                name, ahead = ways[-1]
-                following = next((read for read in ahead if read not in numbers or read in open_names), None)
+            on_stack[start] = None
+            while path:
+                name, reads = path[-1]
+                following = next((read for read in reads if read not in numbers or read in on_stack), None)
                 if following is None:
-                    ways.pop()
-                    if ways:
-                        lowest[ways[-1][0]] = min(lowest[ways[-1][0]], lowest[name])
+                    path.pop()
+                    if path:
+                        lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[name])
                     if lowest[name] == numbers[name]:
                         cycle = []
-                        while name in open_names:
-                            cycle.append(open_names.popitem()[0])
+                        while name in on_stack:
+                            cycle.append(on_stack.popitem()[0])
                         found += [sorted(cycle)] if len(cycle) > 1 else []
                 elif following in numbers:
                     lowest[name] = min(lowest[name], numbers[following])
                 else:
                     numbers[following] = lowest[following] = len(numbers)
-                    open_names[following] = None
-                    ways.append((following, iter(self.reads(following))))
+                    on_stack[following] = None
+                    path.append((following, iter(self.reads(following))))
         others = {name for cycle in found for name in cycle}
-        return sorted([*found, *([name] for name in self._in_themselves - others)])
+        return sorted([*found, *([name] for name in self._self_reading - others)])
 
 
-def _made_at() -> str:
-    """The line of the code outside of this library that asked for a catalog; empty where there is none."""
+def _caller_location() -> str:
+    """Return the line of user code that called this library, as a message shows it; empty if there is none."""
     for frame in reversed(traceback.extract_stack()):
         module = Path(frame.filename)
         if LIBRARY not in module.parents and "site-packages" not in module.parts and module.is_file():

@@ -1,4 +1,4 @@
-"""The one hash of texts that fingerprints and code versions are made of."""
+"""The hash that fingerprints and code versions use."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from collections.abc import Iterable
 
 
 def hashed(parts: Iterable[str]) -> str:
-    """Hash a few texts, in their order: 16 hexadecimal digits."""
+    """Return a hash of several texts in order, as 16 hexadecimal digits."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

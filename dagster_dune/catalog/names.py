@@ -1,4 +1,4 @@
-"""How DuneSQL names what a query can read.
+"""The names by which DuneSQL reads queries, matviews, uploads and tables.
 
 There are four kinds: a saved query (``query_123``, inlined as a view), a materialized view
 (``dune.<team>.result_<name>``), an uploaded table (``dune.<team>.dataset_<name>`` where Dune was given CSV,
@@ -20,7 +20,7 @@ QUERY_NAME = re.compile(r"query_(?P<id>[1-9][0-9]{0,17})")
 # Assumption: matview-names.
 TEAM_TABLE_NAME = re.compile(r"dune\.(?P<team>[\w-]+)\.(?P<kind>result|dataset)_(?P<name>\w+)")
 UPLOAD_NAME = re.compile(r"dune\.(?!information_schema\.)[^.]+\.[^.]+")
-"""What a team has uploaded, where it is no matview; information_schema is no team, but Trino's own."""
+"""Names of uploads, and of matviews too; ``information_schema`` is not a team, but belongs to Trino."""
 
 RESERVED = frozenset(
     """alter and as between by case cast constraint create cross cube current_catalog current_date current_path
@@ -28,10 +28,10 @@ RESERVED = frozenset(
     else end escape except execute exists extract false for from full group grouping having in inner insert intersect
     into is join json_array json_exists json_object json_query json_table json_value left like listagg localtime
     localtimestamp natural normalize not null on or order outer prepare recursive right rollup select skip table then
-    trim true uescape union unnest using values when where with""".split()  # noqa: SIM905  (a list of eighty lines says no more)
+    trim true uescape union unnest using values when where with""".split()  # noqa: SIM905  (a list of eighty lines is no clearer)
 )
 """Words that DuneSQL (Trino) reserves: https://trino.io/docs/current/language/reserved.html."""
-_PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 KEY_PREFIX = "dune"
 
@@ -46,7 +46,7 @@ class ReferenceKind(StrEnum):
 
     @property
     def word(self) -> str:
-        """The kind as the UI shows it and selections name it: short, and with an icon where Dagster has one."""
+        """The short name of the kind in the UI and in selections. Dagster has icons for some of these names."""
         return "view" if self is ReferenceKind.MATERIALIZED_VIEW else self.value
 
     @property
@@ -69,16 +69,16 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Read a name as a user or a query writes it.
+        """Parse a name as a user or a query writes it.
 
         Args:
             text: A name, perhaps with quotes around its parts: ``dune."21co".result_x``.
 
         Returns:
-            The reference; any name that is no query, matview or upload is a table.
+            The reference. A name that is not a query, a matview or an upload is a table.
 
         Raises:
-            DuneCatalogError: The name is empty, or has one part and is no query.
+            DuneCatalogError: The name is empty, or has only one part and is not the name of a query.
 
         Examples:
             >>> Reference.parse('dune."21co".result_x').name
@@ -112,7 +112,7 @@ def query_name(query_id: int) -> str:
 
 
 def query_id_of(name: str) -> int | None:
-    """Return the id in the name of a saved query; None where it is the name of something else.
+    """Return the id in the name of a saved query; None if the name is not that of a query.
 
     Args:
         name: Lower case and without quotes, as in `Reference.name`.
@@ -126,7 +126,7 @@ def query_id_of(name: str) -> int | None:
 
 
 def normalised_name(text: str) -> str:
-    """Return a name as it is compared: Dune writes the same one with quotes, blanks and capitals, or without.
+    """Return a name without quotes and blanks and in lower case, so that different spellings of it compare equal.
 
     Examples:
         >>> normalised_name('DUNE."21co".result_x '), normalised_name("query_42")
@@ -136,7 +136,7 @@ def normalised_name(text: str) -> str:
 
 
 def materialized_view_name(text: str) -> str:
-    """Check the full name of a matview and take the quotes off.
+    """Check the full name of a matview and remove its quotes.
 
     Args:
         text: Such as ``dune."21co".result_x``.
@@ -160,7 +160,7 @@ def materialized_view_name(text: str) -> str:
 
 
 def name_in_sql(name: str) -> str:
-    """Write a name as SQL takes it: in quotes where a part is no plain word, or one that DuneSQL reserves.
+    """Return a name as SQL, with quotes around parts that are not plain identifiers or that DuneSQL reserves.
 
     Args:
         name: Without quotes, with dots between its parts.
@@ -173,18 +173,18 @@ def name_in_sql(name: str) -> str:
 
 
 def identifier_in_sql(name: str) -> str:
-    """Write the name of a column, or one part of another name, as SQL takes it.
+    """Return an identifier as SQL, with quotes if it needs them: the name of a column, or one part of another name.
 
     Examples:
         >>> print(identifier_in_sql("day"), identifier_in_sql("order"), identifier_in_sql("a.b"))
         day "order" "a.b"
     """
-    is_plain = _PLAIN_WORD.fullmatch(name) and name.lower() not in RESERVED
+    is_plain = _PLAIN_IDENTIFIER.fullmatch(name) and name.lower() not in RESERVED
     return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 def asset_key_parts(name: str) -> tuple[str, ...]:
-    """Return the asset key of what SQL reads by a name, where no translator gives another.
+    """Return the default asset key, which translators may change, of the object or table with a name in SQL.
 
     Args:
         name: Lower case and without quotes, as in `Reference.name`.
@@ -206,8 +206,8 @@ def slugify(text: str) -> str | None:
         text: Any text.
 
     Returns:
-        Its letters (accents taken off), digits and underscores, with one underscore in the place of anything between
-        them; None where nothing is left.
+        The text's letters (without accents), digits and underscores, with one underscore in place of any characters
+        between them; None if nothing remains.
 
     Examples:
         >>> slugify("DEX volume, 7-day (\u00fcber alles)")

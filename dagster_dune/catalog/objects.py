@@ -1,6 +1,6 @@
-"""The objects of a catalog: matviews and saved queries, and what is known of each.
+"""The objects of a catalog: matviews and saved queries, and their properties.
 
-All are immutable. The SQL text is optional: what an object reads is `deps`, which its author wrote down, and
+All are immutable. The SQL text is optional. An object depends on its `deps`, which its author declared, and on its
 `references`, which were found in its SQL.
 """
 
@@ -33,37 +33,37 @@ MAX_KINDS = 8
 OWNER = re.compile(r"team:\S.*|[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-def _as_dunesql_names_them(names: tuple[str, ...]) -> tuple[str, ...]:
+def _normalized_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({Reference.parse(name).name for name in names}))
 
 
-def _as_dagster_takes_them(owners: tuple[str, ...]) -> tuple[str, ...]:
+def _checked_owners(owners: tuple[str, ...]) -> tuple[str, ...]:
     for owner in owners:
         if not OWNER.fullmatch(owner):
             raise DuneCatalogError(f"{owner!r} is no owner.", hint="Write a mail address, or team:<name>.")
     return owners
 
 
-def _not_empty(title: str) -> str:
+def _checked_title(title: str) -> str:
     if not title.strip():
         raise DuneCatalogError("A query is given an empty name.", hint="Leave the name out, or write its title.")
     return title
 
 
-Names = Annotated[tuple[str, ...], AfterValidator(_as_dunesql_names_them)]
-Owners = Annotated[tuple[str, ...], AfterValidator(_as_dagster_takes_them)]
+Names = Annotated[tuple[str, ...], AfterValidator(_normalized_names)]
+Owners = Annotated[tuple[str, ...], AfterValidator(_checked_owners)]
 Kinds = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")], ...], Field(max_length=MAX_KINDS)]
-Title = Annotated[str, AfterValidator(_not_empty)]
+Title = Annotated[str, AfterValidator(_checked_title)]
 MatviewName = Annotated[str, AfterValidator(materialized_view_name)]
 
 
 class SourceFile(BaseModel):
-    """Where the SQL of an object stands.
+    """The file and line of an object's SQL.
 
     Attributes:
         path: The file.
         line: The line at which the SQL starts, counted from 1.
-        code_line: The line at which its first word stands that is in no comment; None where that is not known.
+        code_line: The line of the first word outside of comments; None if it is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -77,30 +77,30 @@ class SourceFile(BaseModel):
 
 
 class DuneObject(BaseModel):
-    """What matviews and queries have in common.
+    """The common properties of matviews and queries.
 
     Attributes:
         deps: Names that it reads, as DuneSQL writes them (``query_123``, ``dune.acme.result_x``, ``dex.trades``).
-            Those of queries and matviews must be in the catalog, or in its `external`.
-        references: Names found in the SQL, in the same words. Worked out from `sql` when left out.
-        sql: Its DuneSQL, or None where that is not known.
-        view_parameters: By the SQL name of each query view that is given values in the SQL, those of each of its
-            distinct calls. Worked out from `sql` together with `references`.
-        performance: The engine tier of its executions; the resource's, else the plan's default, if None.
-        description: What it is, in Markdown.
+            Queries and matviews among them must be in the catalog, or in its `external`.
+        references: Names found in the SQL, in the same form. Computed from `sql` if left out.
+        sql: Its DuneSQL; None if it is not known.
+        view_parameters: By the SQL name of each query view that the SQL passes values to, the values of each distinct
+            call. Computed from `sql` together with `references`.
+        performance: The engine tier of its executions. If None, the resource's tier, or else the plan's default.
+        description: A description in Markdown.
         tags: Its tags on Dune.
-        is_private: Whether only its owner may see it; None where that is not known.
+        is_private: Whether only its owner may see it; None if that is not known.
         group: The asset group that it is shown in.
-        owners: Who answers for it: mail addresses, or teams as ``team:dex``.
-        kinds: Kinds that the UI shows beside ``dune`` and its own.
-        automation: When Dagster runs it by itself; never if None.
+        owners: Its owners: mail addresses, or teams as ``team:dex``.
+        kinds: Kinds that the UI shows in addition to ``dune`` and the kind of the object.
+        automation: When Dagster runs it automatically; never if None.
         freshness: How old its latest materialization may become; any age if None.
-        fingerprint: A hash of the SQL that comments and layout do not change. Worked out from `sql` when left out.
+        fingerprint: A hash of the SQL that comments and layout do not change. Computed from `sql` if left out.
         source: The file that its SQL was read from.
-        updated_at: When its query was last changed on Dune, as the account's list of queries says.
-        is_confirmed: Whether `sql` is what Dune has: True of an account's, False of a file's that was compared with
-            none, None where nobody has asked.
-        differs: The first lines of a diff from `sql`, which Dune runs, to that of its file; None where they agree.
+        updated_at: When its query was last changed on Dune, according to the account's list of queries.
+        is_confirmed: Whether `sql` is the SQL on Dune: True if it was read from the account, False if it was read from
+            a file and not compared with the account, None if that is not known.
+        differs: The first lines of a diff from `sql`, which Dune runs, to the SQL of its file; None if they agree.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -126,26 +126,28 @@ class DuneObject(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _what_the_sql_says(cls, data: Any) -> Any:
-        """Parse the SQL once, where an object is made of it: whoever passes an object on passes this on too."""
+    def _parse_sql(cls, data: Any) -> Any:
+        """Compute the fields that come from the SQL, unless they are given, as where an object is copied."""
         if not isinstance(data, Mapping) or not isinstance(sql := data.get("sql"), str):
             return data
         if data.get("references") is not None and data.get("fingerprint") is not None:
             return data
         from dagster_dune.catalog.sql.fingerprint import fingerprint_of  # noqa: PLC0415  (sqlglot is slow to import)
-        from dagster_dune.catalog.sql.references import reading  # noqa: PLC0415
+        from dagster_dune.catalog.sql.references import parse_references  # noqa: PLC0415
         from dagster_dune.catalog.sql.tokens import tokenized  # noqa: PLC0415
 
         tokens = tokenized(sql)
         found: dict[str, Any] = {"fingerprint": fingerprint_of(tokens, sql)}
         if data.get("references") is None:
-            read = reading(tokens, sql)
-            found["references"] = tuple(reference.name for reference in read.references)
-            found["view_parameters"] = read.view_parameters
-            if not read.is_parsed:
-                called = f"query {data.get('query_id') or ''} {data.get('name') or ''}"[:100].split()
-                place = data.get("source") or " ".join(called)
-                logger.warning("The SQL of %s cannot be parsed; what it reads may lack names. Add them to deps.", place)
+            parsed = parse_references(tokens, sql)
+            found["references"] = tuple(reference.name for reference in parsed.references)
+            found["view_parameters"] = parsed.view_parameters
+            if not parsed.is_exact:
+                label = f"query {data.get('query_id') or ''} {data.get('name') or ''}"[:100].split()
+                location = data.get("source") or " ".join(label)
+                logger.warning(
+                    "The SQL of %s cannot be parsed; what it reads may lack names. Add them to deps.", location
+                )
         return {**data, **found}
 
     @property
@@ -155,7 +157,7 @@ class DuneObject(BaseModel):
 
     @property
     def key_parts(self) -> tuple[str, ...]:
-        """Its asset key, where no translator gives another."""
+        """Its default asset key, which translators may change."""
         return asset_key_parts(self.sql_name)
 
 
@@ -164,10 +166,10 @@ class MaterializedView(DuneObject):
 
     Attributes:
         name: Its full name, ``dune.<team>.result_<name>``.
-        query_id: The backing query, or None where that is not known. It is part of the matview, no object of its own.
+        query_id: The id of the backing query, which is part of the matview and not a separate object; None if unknown.
 
     Raises:
-        DuneCatalogError: The name has another form, or parameters are given: a matview takes none.
+        DuneCatalogError: The name has another form, or there are parameters, which matviews do not take.
 
     Examples:
         >>> MaterializedView(name="dune.acme.result_daily", deps=["dex.trades"]).sql_name
@@ -180,7 +182,7 @@ class MaterializedView(DuneObject):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_parameters(cls, data: Any) -> Any:
+    def _refuse_parameters(cls, data: Any) -> Any:
         if isinstance(data, Mapping) and (data.get("parameters") or data.get("query_parameters")):
             raise DuneCatalogError(
                 f"The materialized view {data.get('name')!r} is given parameters, but Dune refreshes matviews "
@@ -206,14 +208,14 @@ class Query(DuneObject):
     Attributes:
         query_id: Its id, as in ``https://dune.com/queries/<id>``.
         name: Its title on Dune.
-        slug: The readable part of its asset key, pinned so that a new title on Dune loses no history.
-        parameters: The parameters it declares, where known.
-        query_parameters: The values that its executions are given; Dune's saved defaults apply to the rest.
+        slug: The readable part of its asset key. It is stored, so that the key stays the same if the title changes.
+        parameters: The parameters that it declares, if they are known.
+        query_parameters: Values for the parameters of its executions. Other parameters have Dune's saved defaults.
         partitions: How its executions are divided; not at all if None.
 
     Raises:
-        DuneCatalogError: A value is of the wrong type, none of the declared parameters has its key, or a parameter gets
-            a value of its own beside that of its partition.
+        DuneCatalogError: A value has the wrong type, its key is not a declared parameter, or a parameter gets both a
+            fixed value and one from the partition.
 
     Examples:
         >>> Query(query_id=42, deps=["dune.acme.result_daily"], query_parameters={"Start Date": "2024-01-01"}).sql_name
@@ -230,11 +232,11 @@ class Query(DuneObject):
 
     @field_validator("query_parameters")
     @classmethod
-    def _as_json_holds_them(cls, values: Mapping[str, ParameterValue]) -> Mapping[str, ParameterValue]:
+    def _plain_values(cls, values: Mapping[str, ParameterValue]) -> Mapping[str, ParameterValue]:
         return {key: plain_value(value) for key, value in values.items()}
 
     @model_validator(mode="after")
-    def _values_fit(self) -> Query:
+    def _check_values(self) -> Query:
         checked_values(self.sql_name, self.parameters, self.query_parameters)
         if self.partitions:
             _check_partitions(self.sql_name, self.partitions, self.parameters, self.query_parameters)
@@ -247,21 +249,21 @@ class Query(DuneObject):
 
     @property
     def key_parts(self) -> tuple[str, ...]:
-        """Its asset key, where no translator gives another: with the slug, where it has one."""
+        """Its default asset key, which translators may change. It contains the slug, if there is one."""
         return asset_key_parts(f"{self.slug}_{self.query_id}" if self.slug else self.sql_name)
 
 
 class UnidentifiedQuery(DuneObject):
-    """A query of a folder whose id is not known: nothing can run it before its id is found in the account.
+    """A query of a folder whose id is not known. It cannot run until its id is found in the account.
 
     Attributes:
         name: Its title on Dune.
         slug: The readable part of its asset key.
         parameters: The parameters it declares.
-        query_parameters: The values that its executions are given.
+        query_parameters: Values for the parameters of its executions.
         partitions: How its executions are divided.
-        candidates: The ids that it could have.
-        why: Why none of them is taken; empty where there are none.
+        candidates: The possible ids.
+        why: Why none of the candidates was chosen; empty if there are none.
     """
 
     name: str | None = None
@@ -273,7 +275,7 @@ class UnidentifiedQuery(DuneObject):
     why: str = ""
 
     def identified(self, query_id: int) -> Query:
-        """Return the query that it is.
+        """Return the query with this id.
 
         Raises:
             DuneCatalogError: Its values contradict its parameters.
@@ -288,7 +290,7 @@ def _check_partitions(
     parameters: tuple[QueryParameter, ...],
     values: Mapping[str, ParameterValue],
 ) -> None:
-    """Try the partitions' templates on the parameters that the query declares."""
+    """Check that the values of sample partitions are valid for the declared parameters of the query."""
     for key in partitions.parameters:
         if key in values:
             raise DuneCatalogError(

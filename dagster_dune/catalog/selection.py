@@ -1,4 +1,4 @@
-"""Which objects of a catalog a few patterns mean."""
+"""Selects objects of a catalog by patterns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, Un
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 
 Patterns = Sequence[str | int] | str | int
-"""One pattern or several; the id of a query may be a number, as YAML has it."""
+"""One pattern or several. The id of a query may be a number, as YAML reads it."""
 
 logger = logging.getLogger(__name__)
 
@@ -27,25 +27,25 @@ class UnmatchedPatternError(DuneCatalogError):
     """A pattern matches nothing.
 
     Attributes:
-        pattern: It, as it was written.
+        pattern: The pattern as the user wrote it.
     """
 
     pattern: str = ""
 
 
-def listed(patterns: Patterns) -> list[str]:
-    """Return patterns as a list of texts.
+def as_pattern_list(patterns: Patterns) -> list[str]:
+    """Return one or several patterns as a list of texts.
 
     Raises:
-        DuneConfigurationError: They are something else.
+        DuneConfigurationError: `patterns` is not a text, a number or a collection of these.
 
     Examples:
-        >>> listed(4100032), listed(["dune.acme.*", 4100032])
+        >>> as_pattern_list(4100032), as_pattern_list(["dune.acme.*", 4100032])
         (['4100032'], ['dune.acme.*', '4100032'])
     """
     if isinstance(patterns, str | int):
         patterns = [patterns]
-    # A tuple of a type of its own is a record, as Dagster's keys and selections are.
+    # A subclass of tuple is a record, such as Dagster's keys and selections.
     is_record = isinstance(patterns, tuple) and type(patterns) is not tuple
     if is_record or isinstance(patterns, Mapping | bytes) or not isinstance(patterns, Iterable):
         raise _no_patterns(patterns)
@@ -57,16 +57,16 @@ def listed(patterns: Patterns) -> list[str]:
 
 
 def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True) -> frozenset[str]:
-    """Find the objects that any of the patterns matches; upper and lower case are the same.
+    """Find the objects that any of the patterns matches, ignoring case.
 
     Args:
-        catalog: Where to look.
+        catalog: The catalog to search.
         patterns: One or several. Each is one of
 
             - a name in SQL, ``query_1234`` or ``dune.acme.result_volume``,
             - a query's id, ``1234``, or its slug, ``volume`` or ``volume_1234``,
             - a matview's name without its team, ``result_volume``,
-            - an asset key, as it is where no translator gives another, ``dune/acme/result_volume``,
+            - a default asset key, before any translator changes it, ``dune/acme/result_volume``,
             - one of these with ``*``, ``?`` or ``[abc]`` in it: ``dune.acme.*``,
             - ``tag:<tag>``, ``kind:query``, or ``kind:view`` for matviews; ``kind:materialized_view`` is the same.
         strict: Whether a pattern that matches nothing is an error.
@@ -76,7 +76,7 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
 
     Raises:
         DuneCatalogError: A pattern matches nothing, and `strict` is set.
-        DuneConfigurationError: `patterns` are none.
+        DuneConfigurationError: `patterns` is not a text, a number or a collection of these.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query
@@ -86,7 +86,7 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
     """
     names = _names_by_label(catalog)
     selected = set[str]()
-    for pattern in listed(patterns):
+    for pattern in as_pattern_list(patterns):
         wanted = _normalized(pattern)
         found = _found(names, wanted)
         if not found and strict:
@@ -96,45 +96,45 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
 
 
 def check_selection(
-    catalogs: Sequence[CatalogContents], select: Patterns, exclude: Patterns = (), place: str = ""
+    catalogs: Sequence[CatalogContents], select: Patterns, exclude: Patterns = (), location: str = ""
 ) -> None:
-    """Check that each pattern matches something in one of several catalogs; warn of those of `exclude` that do not.
+    """Check that each pattern matches something in one of several catalogs; for `exclude`, only warn if it does not.
 
     Args:
-        catalogs: Where to look.
-        select: What is meant.
-        exclude: What is left out of that.
-        place: Whose patterns they are, for the warning.
+        catalogs: The catalogs to search.
+        select: The patterns of selected objects.
+        exclude: The patterns of objects that are excluded from the selection.
+        location: Where the patterns are written, for the warning.
 
     Raises:
-        DuneCatalogError: One of `select` matches nothing in any of them.
+        DuneCatalogError: A pattern of `select` matches nothing in any of the catalogs.
     """
     if not catalogs:
         return
     for error in unmatched(catalogs, select):
         raise error
     for error in unmatched(catalogs, exclude):
-        warn_of_exclude(error, place)
+        warn_of_exclude(error, location)
 
 
 def unmatched(catalogs: Sequence[CatalogContents], patterns: Patterns) -> Iterator[UnmatchedPatternError]:
-    """Find the patterns that match nothing in any of several catalogs."""
+    """Yield an error for each pattern that matches nothing in any of several catalogs."""
     names = [_names_by_label(catalog) for catalog in catalogs]
-    for pattern in listed(patterns):
+    for pattern in as_pattern_list(patterns):
         wanted = _normalized(pattern)
-        if not any(_found(of_catalog, wanted) for of_catalog in names):
-            yield _nothing_matches(pattern, wanted, {label for of_catalog in names for label in of_catalog})
+        if not any(_found(labels, wanted) for labels in names):
+            yield _nothing_matches(pattern, wanted, {label for labels in names for label in labels})
 
 
-def warn_of_exclude(error: UnmatchedPatternError, place: str = "") -> None:
-    """Warn of a pattern of what is left out. It is no error: what it was for may have been deleted meanwhile."""
-    logger.warning("%sexclude: %s", f"{place}, " if place else "", error)
+def warn_of_exclude(error: UnmatchedPatternError, location: str = "") -> None:
+    """Warn of an `exclude` pattern that matches nothing. It is no error, since the object may have been deleted."""
+    logger.warning("%sexclude: %s", f"{location}, " if location else "", error)
 
 
 def matches_any(query: UnidentifiedQuery, patterns: Patterns) -> bool:
-    """Whether any of the patterns matches a query without id."""
+    """Whether any of the patterns matches a query whose id is not known."""
     labels = {"kind:query", *_tags(query), *([query.slug.lower()] if query.slug else [])}
-    return any(_matches(label, _normalized(pattern)) for pattern in listed(patterns) for label in labels)
+    return any(_matches(label, _normalized(pattern)) for pattern in as_pattern_list(patterns) for label in labels)
 
 
 def is_glob(pattern: str) -> bool:
@@ -153,7 +153,7 @@ def _normalized(pattern: str) -> str:
 
 
 def _names_by_label(catalog: CatalogContents) -> dict[str, set[str]]:
-    """By each label, the SQL names of the objects that have it."""
+    """Return the SQL names of the objects with each label, by label."""
     names: dict[str, set[str]] = {}
     for obj in catalog:
         for label in _labels(obj):
@@ -162,14 +162,14 @@ def _names_by_label(catalog: CatalogContents) -> dict[str, set[str]]:
 
 
 def _found(names: Mapping[str, set[str]], wanted: str) -> set[str]:
-    """What a pattern matches. Only globs are compared with every label: there may be as many patterns as objects."""
+    """Return the SQL names that a pattern matches. Only globs are compared with every label, to be fast."""
     if not is_glob(wanted):
         return names.get(wanted, set())
-    return {name for label, of_label in names.items() if _matches(label, wanted) for name in of_label}
+    return {name for label, labelled in names.items() if _matches(label, wanted) for name in labelled}
 
 
 def _labels(obj: MaterializedView | Query) -> set[str]:
-    """Everything by which a pattern can find an object."""
+    """Return all texts by which a pattern can match an object."""
     labels = {obj.sql_name, _key(obj), f"kind:{obj.kind}", f"kind:{ReferenceKind(obj.kind).word}", *_tags(obj)}
     if isinstance(obj, MaterializedView):
         return labels | {obj.sql_name.split(".")[-1]}
@@ -186,11 +186,11 @@ def _tags(obj: DuneObject) -> set[str]:
 
 
 def _matches(label: str, wanted: str) -> bool:
-    """Whether a pattern matches; a pattern of names matches no tag and no key, though ``*`` would."""
-    return label == wanted or (fnmatchcase(label, wanted) and _sort(label) == _sort(wanted))
+    """Whether a pattern matches a label of the same category: a pattern of names does not match a tag or a key."""
+    return label == wanted or (fnmatchcase(label, wanted) and _category(label) == _category(wanted))
 
 
-def _sort(label: str) -> str:
+def _category(label: str) -> str:
     return "tag or kind" if ":" in label else "key" if "/" in label else "name"
 
 
@@ -201,7 +201,7 @@ def _no_patterns(given: object) -> DuneConfigurationError:
 
 
 def _nothing_matches(pattern: str, wanted: str, labels: Collection[str]) -> UnmatchedPatternError:
-    candidates = labels if _sort(wanted) == "key" else [label for label in labels if _sort(label) != "key"]
+    candidates = labels if _category(wanted) == "key" else [label for label in labels if _category(label) != "key"]
     close = get_close_matches(wanted, sorted(candidates), n=3)
     prefix = next((prefix for prefix in ("kind:", "tag:") if wanted.startswith(prefix)), "")
     alike = sorted(label for label in labels if prefix and label.startswith(prefix))

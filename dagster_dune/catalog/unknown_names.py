@@ -1,4 +1,4 @@
-"""Names in SQL that should be objects of the catalog, and are not."""
+"""Warns of names in SQL that should be objects of the catalog, but are not."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ NAMES_SHOWN = 10
 READERS_SHOWN = 3
 LIKENESS = 0.85
 
-_is_told_later = ContextVar("unknown_names_told_later", default=False)
+_is_deferred = ContextVar("unknown_name_warnings_deferred", default=False)
 
 
 def unknown_names(catalog: CatalogContents, elsewhere: Collection[str] = ()) -> dict[str, list[str]]:
-    """Find what SQL reads of the catalog's own teams, and the catalog does not hold.
+    """Find matviews of the catalog's own teams that SQL reads and that are not in the catalog.
 
-    A team is the catalog's own if it holds a matview of it. A query's id says nothing of its team, so every query that
-    is not in the catalog may be someone else's.
+    A team is one of the catalog's own if the catalog holds a matview of it. The id of a query does not show its team,
+    so any query that is not in the catalog may belong to another team.
 
     Args:
         catalog: The objects.
-        elsewhere: The names of objects that other catalogs of the same code hold.
+        elsewhere: The names of objects that other catalogs of the same code location hold.
 
     Returns:
-        By the name of a matview, the objects that read it. What stands in `external` is left out.
+        The objects that read an unknown matview, by the name of the matview. Names in `external` are left out.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, MaterializedView, Query
@@ -58,21 +58,21 @@ def unknown_names(catalog: CatalogContents, elsewhere: Collection[str] = ()) -> 
 
 
 @contextmanager
-def unknown_names_told_later() -> Iterator[None]:
-    """Let nothing within the block warn of unknown names: who reads several catalogs warns when all are read."""
-    token = _is_told_later.set(True)
+def unknown_name_warnings_deferred() -> Iterator[None]:
+    """Suppress the warnings of unknown names within a block, for callers that warn after reading several catalogs."""
+    token = _is_deferred.set(True)
     try:
         yield
     finally:
-        _is_told_later.reset(token)
+        _is_deferred.reset(token)
 
 
 def warn_of_unknown_names(catalog: ContentsT, elsewhere: Collection[str] = ()) -> ContentsT:
     """Warn of `unknown_names` in one message, if there are any, and return the catalog."""
-    if _is_told_later.get():
+    if _is_deferred.get():
         return catalog
     if unknown := unknown_names(catalog, elsewhere):
-        shown = [_described(catalog, name, readers) for name, readers in list(unknown.items())[:NAMES_SHOWN]]
+        shown = [_description(catalog, name, readers) for name, readers in list(unknown.items())[:NAMES_SHOWN]]
         more = [f"and {len(unknown) - NAMES_SHOWN} more"] if len(unknown) > NAMES_SHOWN else []
         logger.warning(
             "SQL reads materialized views of the catalog's own team that the catalog does not hold, and takes them for "
@@ -87,7 +87,7 @@ def _team_of_matview(name: str) -> str | None:
     return parts[1] if len(parts) == 3 and parts[0] == "dune" and parts[2].startswith("result_") else None
 
 
-def _described(catalog: CatalogContents, name: str, readers: list[str]) -> str:
+def _description(catalog: CatalogContents, name: str, readers: list[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  (needed for a warning alone)
 
     matviews = [matview.sql_name for matview in catalog.materialized_views]

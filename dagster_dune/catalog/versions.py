@@ -1,4 +1,4 @@
-"""The code version of each object: a hash of everything that decides which SQL Dune runs for it."""
+"""The code version of each object: a hash of everything that determines the SQL that Dune runs for it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
 
 
 def code_versions(catalog: CatalogContents) -> dict[str, str]:
-    """Work out the code version of each object whose SQL is known.
+    """Compute the code version of each object whose SQL is known.
 
-    It changes with the SQL (not with its comments, its layout or the case of unquoted words), with the parameters'
-    defaults and values, and with each query that Dune inlines: its SQL, what it inlines itself, and those defaults of
-    it that the reader passes no value for. What a matview stored is data, so a change of a matview does not change its
-    readers.
+    It changes with the SQL (but not with its comments, its layout or the case of unquoted words), with the defaults and
+    values of the parameters, and with each query that Dune inlines: with its SQL, with the queries that it inlines
+    itself, and with its defaults for parameters to which the reader passes no value. The rows of a matview are data, so
+    a change of a matview does not change the code versions of its readers.
 
     Args:
         catalog: The objects.
 
     Returns:
-        By SQL name, a hash. A view whose SQL is not known counts by its name alone.
+        The hashes by SQL name. Of a view whose SQL is not known, only the name is hashed.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query
@@ -51,23 +51,23 @@ def code_versions(catalog: CatalogContents) -> dict[str, str]:
 def _inlined(
     reader: DuneObject, name: str, view: MaterializedView | Query | None, inlined: Iterable[str] | None
 ) -> str:
-    """What one view adds to its reader; a value that is passed to it stands in the reader's own SQL."""
+    """Return the part of a reader's hash for one view. Passed values are left out: they are in the reader's own SQL."""
     if view is None or inlined is None:
         return f"{name} None"
     calls = reader.view_parameters.get(name, ())
     passed = set.intersection(*({key.lower() for key in call} for call in calls)) if calls else set()
     defaults = {key: value for key, value in _defaults(view).items() if key.lower() not in passed}
-    return f"{name} {hashed([view.fingerprint or '', *_written(defaults), *inlined])}"
+    return f"{name} {hashed([view.fingerprint or '', *_serialized(defaults), *inlined])}"
 
 
 def _values(obj: MaterializedView | Query) -> list[str]:
-    """What an execution of an object gives to its parameters."""
-    return _written({**_defaults(obj), **obj.query_parameters} if isinstance(obj, Query) else {})
+    """Return the serialized parameter values of an object's executions."""
+    return _serialized({**_defaults(obj), **obj.query_parameters} if isinstance(obj, Query) else {})
 
 
 def _defaults(obj: MaterializedView | Query) -> dict[str, Any]:
     return {parameter.key: parameter.default for parameter in obj.parameters} if isinstance(obj, Query) else {}
 
 
-def _written(values: Mapping[str, Any]) -> list[str]:
+def _serialized(values: Mapping[str, Any]) -> list[str]:
     return [f"{key}={value!r}" for key, value in sorted(values.items())]

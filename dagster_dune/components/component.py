@@ -19,7 +19,7 @@ from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.selection import UnmatchedPatternError, warn_of_exclude
 from dagster_dune.catalog.settings.checks import DuneCheck
-from dagster_dune.catalog.unknown_names import unknown_names_told_later, warn_of_unknown_names
+from dagster_dune.catalog.unknown_names import unknown_name_warnings_deferred, warn_of_unknown_names
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.automation import automation_of
 from dagster_dune.components.fields import (
@@ -342,7 +342,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
         """What the sources say; None if all that there is to say is in an account that was never read."""
-        with unknown_names_told_later():
+        with unknown_name_warnings_deferred():
             if account is not None:
                 return merged_catalog(self.queries, account, strict=self.strict)
             if self._of_files is None:

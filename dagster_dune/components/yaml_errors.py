@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import ValidationError
 
-from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, listed
+from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, as_pattern_list
 from dagster_dune.errors import DuneConfigurationError, DuneError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class WrittenFields:
 
 def _item(error: UnmatchedPatternError, patterns: Patterns) -> list[int]:
     """The place of a pattern in a list of them."""
-    return [] if isinstance(patterns, str | int) else [listed(patterns).index(error.pattern)]
+    return [] if isinstance(patterns, str | int) else [as_pattern_list(patterns).index(error.pattern)]
 
 
 class Written(dict[str, Any]):

@@ -1,4 +1,4 @@
-"""What the text of a query says: what it reads, and a fingerprint of it.
+"""Parses DuneSQL: the references of a query (the names that it reads), and a fingerprint of its text.
 
-In comes DuneSQL, out go references. The syntax tree is asked first, tokens where it cannot be had.
+References come from the syntax tree, or from the tokens if the text cannot be parsed.
 """

@@ -1,4 +1,4 @@
-"""A hash of SQL that stays the same while only its comments, its layout or the case of unquoted words change."""
+"""A hash of SQL that ignores comments, layout and the case of unquoted words."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def fingerprint(sql: str) -> str:
 
 
 def fingerprint_of(tokens: Sequence[Token], sql: str) -> str:
-    """Hash a query's text, as `fingerprint` does, by the tokens that `tokenized` made of it."""
+    """Return the `fingerprint` of a query's text, given the tokens that `tokenized` returned for it."""
     end = len(tokens)
     while end and tokens[end - 1].token_type is TokenType.SEMICOLON:
         end -= 1
-    words = [_word(token) for token in tokens[:end]]
-    # In the tokens all parameters look the same.
-    return hashed([*words, *(key.strip() for key in PARAMETER.findall(sql))] if words else sql.split())
+    texts = [_normalized(token) for token in tokens[:end]]
+    # The tokens have the same marker for all parameters, so the keys are hashed separately.
+    return hashed([*texts, *(key.strip() for key in PARAMETER.findall(sql))] if texts else sql.split())
 
 
-def _word(token: Token) -> str:
-    """A token as it counts. The names of token types do not: they are sqlglot's, and change with it."""
+def _normalized(token: Token) -> str:
+    """Return the text of a token for the hash. It does not contain sqlglot's token type, which may change its name."""
     quote = QUOTES.get(token.token_type)
     return f"{quote}{token.text}{quote}" if quote else token.text.lower()

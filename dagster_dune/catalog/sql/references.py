@@ -1,7 +1,7 @@
-"""What DuneSQL reads: the tables, matviews, uploads and query views that a query's text names.
+"""Finds the references in DuneSQL: the tables, matviews, uploads and query views that a query reads.
 
-The text is parsed as Trino's SQL. Text that cannot be parsed is read token by token, so that a query in a dialect of
-the past still shows most of its lineage.
+The text is parsed as Trino's SQL. If it cannot be parsed, its tokens are searched instead, so that a query in an older
+dialect still has most of its lineage.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ TEAM_PART = re.compile(r"(result|dataset)_", re.IGNORECASE)
 WRITES = (exp.Insert, exp.Create, exp.Update, exp.Delete, exp.Merge, exp.Drop, exp.Alter)
 
 
-class Reading(NamedTuple):
-    """What a query's text says of what it reads.
+class ParsedReferences(NamedTuple):
+    """The references in a query's text.
 
     Attributes:
         references: The distinct names, in alphabetical order.
-        view_parameters: By the name of each query view that is given values, those of each of its distinct calls.
-        is_parsed: Whether the text could be parsed, so that this is exact.
+        view_parameters: By the name of each query view that gets values, the values of each distinct call.
+        is_exact: Whether the text could be parsed. If not, names may be missing.
     """
 
     references: tuple[Reference, ...]
     view_parameters: ViewParameters
-    is_parsed: bool
+    is_exact: bool
 
 
 def references(sql: str) -> tuple[Reference, ...]:
-    r"""Find what a query reads.
+    r"""Find the names that a query reads.
 
     Args:
-        sql: DuneSQL, perhaps several statements. No text is an error: what cannot be read has no references.
+        sql: DuneSQL, perhaps several statements. Text that is no SQL is not an error, and has no references.
 
     Returns:
-        The distinct references, in alphabetical order. Names without a schema are none, except those of queries, and
-        neither are names that a parameter completes.
+        The distinct references, in alphabetical order. Names without a schema are left out, except those of queries,
+        and so are names that contain a parameter.
 
     Examples:
         >>> [reference.name for reference in references("SELECT * FROM dex.trades JOIN query_42 ON true")]
@@ -63,27 +63,29 @@ def references(sql: str) -> tuple[Reference, ...]:
         >>> [reference.name for reference in references("SELECT * FROM \"query_42(day='{{Start Date}}')\"")]
         ['query_42']
     """
-    return reading(tokenized(sql), sql).references
+    return parse_references(tokenized(sql), sql).references
 
 
-def reading(tokens: list[Token], sql: str) -> Reading:
-    """Find what a query reads, and with which values, in the tokens that `tokenized` made of it."""
-    if "`" in sql:  # Spark's quotes, of Dune's engine of the past
+def parse_references(tokens: list[Token], sql: str) -> ParsedReferences:
+    """Find the references of a query and the values it passes to views, given the tokens that `tokenized` returned."""
+    if "`" in sql:  # quotes of Spark SQL, Dune's former engine
         tokens = tokenized(sql, spark_quotes=True)
     if "previous" in sql.lower():
         tokens = without_incremental_function(tokens)
     in_tree = None if is_too_deep(tokens) else _names_by_parser(tokens, sql)
     names = list(names_in_tokens(tokens)) if in_tree is None else in_tree
-    is_parsed = in_tree is not None and is_closed(tokens, sql)
+    is_exact = in_tree is not None and is_closed(tokens, sql)
     found = {_reference(name.parts) for name in names}
-    return Reading(tuple(sorted(reference for reference in found if reference)), view_parameters(names, sql), is_parsed)
+    references_found = tuple(sorted(reference for reference in found if reference))
+    return ParsedReferences(references_found, view_parameters(names, sql), is_exact)
 
 
 def _names_by_parser(tokens: list[Token], sql: str) -> list[Name] | None:
+    """Return the names in the syntax tree; None if the text cannot be parsed."""
     try:
         with _silenced(logging.getLogger("sqlglot")):
             statements = TRINO.parser().parse(tokens, sql)
-        if any(isinstance(statement, exp.Command) for statement in statements):  # its words were not looked at
+        if any(isinstance(statement, exp.Command) for statement in statements):  # sqlglot has not parsed its text
             return None
         return [name for statement in statements for name in _names_in_tree(statement)]
     except Exception:  # a ParseError, but also a TypeError, ValueError or RecursionError from inside of sqlglot
@@ -92,16 +94,16 @@ def _names_by_parser(tokens: list[Token], sql: str) -> list[Name] | None:
 
 @contextmanager
 def _silenced(logger: logging.Logger) -> Iterator[None]:
-    """Keep a logger quiet: what sqlglot warns of names no file, and is told with the file's name instead."""
+    """Suppress the records of a logger. The caller logs its own warning, which unlike sqlglot's names the file."""
 
-    def is_told(_: logging.LogRecord) -> bool:
+    def reject(_: logging.LogRecord) -> bool:
         return False
 
-    logger.addFilter(is_told)
+    logger.addFilter(reject)
     try:
         yield
     finally:
-        logger.removeFilter(is_told)
+        logger.removeFilter(reject)
 
 
 def parameter_keys(sql: str) -> tuple[str, ...]:
@@ -122,7 +124,7 @@ def parameter_keys(sql: str) -> tuple[str, ...]:
 
 
 def _reference(parts: Sequence[str]) -> Reference | None:
-    """Resolve a dotted name, or a name alone if it is that of a query view, perhaps with values for its parameters."""
+    """Resolve a dotted name, or the name of a query view, which may pass values. Return None for any other name."""
     if len(parts) == 1:
         view = QUERY_VIEW.fullmatch(parts[0])
         text = view[1] if view else parts[0]
@@ -155,7 +157,7 @@ def _names_in_tree(statement: exp.Expr | None) -> Iterator[Name]:
 
 
 def _is_read(table: exp.Table) -> bool:
-    """Outside of a query a table is what INSERT or CREATE writes; a part that is no identifier is a function."""
+    """Whether a table is read. INSERT, CREATE and the like write their table; a name with other parts is a function."""
     target: exp.Expr = table.parent if isinstance(table.parent, exp.Schema) else table
     if isinstance(target.parent, WRITES) and target.arg_key == "this":
         return False
@@ -165,14 +167,14 @@ def _is_read(table: exp.Table) -> bool:
 
 
 def _is_cte(node: exp.Expr, parts: Sequence[exp.Expr]) -> bool:
-    """Whether a WITH clause around a name defines it. Only names without a schema can be."""
+    """Whether a WITH clause around a name defines it. That is only possible for names without a schema."""
     if len(parts) > 1:
         return False
     name = parts[0].name.lower()
     child = node
     while (parent := child.parent) is not None:
         if isinstance(parent, exp.With):
-            # A definition sees the ones before it, and itself too if the clause is recursive.
+            # A definition can read the ones before it, and itself if the clause is recursive.
             before = parent.expressions.index(child) + bool(parent.args.get("recursive"))
             visible = parent.expressions[:before]
         elif isinstance(parent, exp.Query) and not isinstance(child, exp.With):

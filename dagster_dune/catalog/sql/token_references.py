@@ -1,4 +1,4 @@
-"""The names that a text reads, found token by token: for what cannot be parsed."""
+"""Finds the names that SQL reads in its tokens, for SQL that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -27,41 +27,42 @@ ENDS_FROM_CLAUSE = frozenset(
 
 
 class _Level:
-    """Where a reader of tokens is, inside one pair of parentheses.
+    """The state of the search inside of one pair of parentheses.
 
     Attributes:
-        selects: There was a SELECT, so that a FROM starts a clause (``extract(year FROM day)`` has one that does not).
-        lists: A comma is followed by one more table.
-        expects: The next word is a table.
+        has_select: Whether there was a SELECT. Only then a FROM starts a clause, unlike in ``extract(year FROM day)``.
+        in_table_list: Whether a comma is followed by another table.
+        expects_table: Whether the next token is the name of a table.
     """
 
-    def __init__(self, *, expects: bool = False) -> None:
-        self.selects = False
-        self.lists = expects
-        self.expects = expects
+    def __init__(self, *, expects_table: bool = False) -> None:
+        self.has_select = False
+        self.in_table_list = expects_table
+        self.expects_table = expects_table
 
-    def pass_keyword(self, kind: TokenType, before: TokenType | None, after: TokenType | None) -> bool:
-        """Take note of a token, if it is one of those that tell where tables are named."""
+    def handle_keyword(self, kind: TokenType, before: TokenType | None, after: TokenType | None) -> bool:
+        """Update the state if a token is a keyword or comma that matters to it; return whether it is."""
         if kind is TokenType.SELECT:
-            self.selects, self.lists, self.expects = True, False, False
+            self.has_select, self.in_table_list, self.expects_table = True, False, False
         elif kind is TokenType.FROM:
-            self.lists = self.expects = self.selects and before is not TokenType.DISTINCT  # IS DISTINCT FROM
+            is_clause = self.has_select and before is not TokenType.DISTINCT  # IS DISTINCT FROM
+            self.in_table_list = self.expects_table = is_clause
         elif kind is TokenType.COMMA:
-            self.expects = self.lists
+            self.expects_table = self.in_table_list
         elif kind is TokenType.JOIN or (kind is TokenType.TABLE and after is TokenType.L_PAREN):
-            self.expects = True
+            self.expects_table = True
         elif kind in ENDS_FROM_CLAUSE:
-            self.lists = self.expects = False
+            self.in_table_list = self.expects_table = False
         else:
             return False
         return True
 
 
 def names_in_tokens(tokens: Sequence[Token]) -> Iterator[Name]:
-    """Find the names of what a text reads, where no parser can read it.
+    """Find the names that SQL reads, without parsing it.
 
     Args:
-        tokens: What `dagster_dune.catalog.sql.tokens.tokenized` made of the text.
+        tokens: The tokens that `dagster_dune.catalog.sql.tokens.tokenized` returned for the SQL.
 
     Yields:
         The names after FROM and JOIN, except those of CTEs.
@@ -80,14 +81,15 @@ def _names_in_statement(tokens: Sequence[Token]) -> Iterator[Name]:
         kind = tokens[position].token_type
         level = levels[-1]
         if kind is TokenType.L_PAREN:
-            levels.append(_Level(expects=level.expects))
-            level.expects = False
+            levels.append(_Level(expects_table=level.expects_table))
+            level.expects_table = False
         elif kind is TokenType.R_PAREN:
             levels = levels[:-1] or [_Level()]
         elif (
-            not level.pass_keyword(kind, kind_at(tokens, position - 1), kind_at(tokens, position + 1)) and level.expects
+            not level.handle_keyword(kind, kind_at(tokens, position - 1), kind_at(tokens, position + 1))
+            and level.expects_table
         ):
-            level.expects = False
+            level.expects_table = False
             start = tokens[position].start
             name, position = _dotted_name(tokens, position)
             is_function = kind_at(tokens, position) is TokenType.L_PAREN
@@ -99,7 +101,7 @@ def _names_in_statement(tokens: Sequence[Token]) -> Iterator[Name]:
 
 
 def _dotted_name(tokens: Sequence[Token], position: int) -> tuple[list[str], int]:
-    """Read ``a.b.c``; return its parts and where it ends."""
+    """Read a name such as ``a.b.c``; return its parts and the position after it."""
     parts = [tokens[position].text]
     position += 1
     while kind_at(tokens, position) is TokenType.DOT and position + 1 < len(tokens):

@@ -1,7 +1,7 @@
-"""DuneSQL as tokens.
+"""Splits DuneSQL into tokens.
 
-Two things in it are Dune's own and no SQL: ``{{parameters}}``, in whose place stands a marker, and the table function
-by which an incremental query reads its previous result.
+DuneSQL extends Trino's SQL with ``{{parameters}}``, which are replaced with a marker, and with the table function by
+which an incremental query reads its previous result.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sqlglot.errors import TokenError
 
 PARAMETER = re.compile(r"\{\{([^{}\r\n]+)\}\}")
 
-# It stands for a parameter, which may be part of a name, a string, a number or a hexadecimal literal: these letters
-# are valid in each of them.
+# Replaces a parameter, which may be part of a name, a string, a number or a hexadecimal literal: these letters are
+# valid in each of them.
 MARKER = "fadedfacadedeadbeefdecade"
 
 INCREMENTAL_FUNCTION = ["table", "(", "previous", ".", "query", ".", "result", "("]
@@ -31,9 +31,9 @@ class _SparkQuotes(Trino.Tokenizer):
 
 
 def tokenized(sql: str, *, spark_quotes: bool = False) -> list[Token]:
-    """Split a text into tokens, with `MARKER` in the place of each parameter.
+    """Split a text into tokens, with `MARKER` in place of each parameter.
 
-    What follows a quote or a comment that is never closed is text in it.
+    A quote or a comment that is not closed extends to the end of the text.
 
     Args:
         sql: The text.
@@ -50,7 +50,7 @@ def tokenized(sql: str, *, spark_quotes: bool = False) -> list[Token]:
 
 
 def is_closed(tokens: Sequence[Token], sql: str) -> bool:
-    """Whether the tokens are all that `tokenized` has of a text, and no quote of it runs to its end.
+    """Whether a text has tokens and all of its quotes are closed, given the tokens that `tokenized` returned for it.
 
     Examples:
         >>> [is_closed(tokenized(sql), sql) for sql in ("SELECT 'a'", "SELECT 'a", "")]
@@ -60,24 +60,24 @@ def is_closed(tokens: Sequence[Token], sql: str) -> bool:
 
 
 def without_incremental_function(tokens: list[Token]) -> list[Token]:
-    """Put a name in the place of each ``TABLE(previous.query.result(...))``, which is the query's own past."""
-    kept: list[Token] = []
+    """Replace each ``TABLE(previous.query.result(...))``, which reads the query's own previous result, with a name."""
+    result: list[Token] = []
     position = 0
     while position < len(tokens):
         if _is_incremental_function(tokens, position):
-            kept.append(Token(TokenType.VAR, MARKER))
+            result.append(Token(TokenType.VAR, MARKER))
             position = _after_parenthesis(tokens, position + 1)
         else:
-            kept.append(tokens[position])
+            result.append(tokens[position])
             position += 1
-    return kept
+    return result
 
 
 def _is_incremental_function(tokens: list[Token], position: int) -> bool:
     if tokens[position].token_type is not TokenType.TABLE:
         return False
-    words = [token.text.lower() for token in tokens[position : position + len(INCREMENTAL_FUNCTION)]]
-    return words == INCREMENTAL_FUNCTION
+    texts = [token.text.lower() for token in tokens[position : position + len(INCREMENTAL_FUNCTION)]]
+    return texts == INCREMENTAL_FUNCTION
 
 
 def _after_parenthesis(tokens: list[Token], opening: int) -> int:

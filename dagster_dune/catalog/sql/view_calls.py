@@ -1,6 +1,6 @@
-r"""Values that SQL passes to the parameters of the query views it reads: ``"query_123(chain='base', day='{{day}}')"``.
+r"""Finds the values that SQL passes to parameters of query views, as in ``"query_123(chain='base', day='{{day}}')"``.
 
-To DuneSQL such a call is one quoted name, so the parser of SQL sees nothing in it.
+In DuneSQL such a call is one quoted name, so the SQL parser does not parse it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ ViewParameters = Mapping[str, tuple[Mapping[str, str], ...]]
 
 
 class Name(NamedTuple):
-    """A name as it stands in some SQL.
+    """A name in SQL.
 
     Attributes:
-        parts: What stands between its dots, without quotes.
-        start: Where in the marked text the first of them starts.
+        parts: Its parts, which dots separate, without quotes.
+        start: The position of the first part in the text in which markers replace the parameters.
     """
 
     parts: Sequence[str]
@@ -36,13 +36,12 @@ def view_parameters(names: Iterable[Name], sql: str) -> dict[str, tuple[dict[str
     """Find the values that a query passes to the views that it reads.
 
     Args:
-        names: What it reads.
-        sql: Its text.
+        names: The names that the query reads.
+        sql: The text of the query.
 
     Returns:
-        By the SQL name of each view that is given values, those of each of its distinct calls; none for a call that
-        leaves the view to its defaults. Views without any are left out. Parameters stand in the values as they do in
-        the text, ``{{day}}``.
+        By the SQL name of each view, the values of each distinct call; empty for a call without values. Views that get
+        no values in any call are left out. Parameters in values are written as in the text: ``{{day}}``.
     """
     calls: dict[str, set[tuple[tuple[str, str], ...]]] = {}
     for name in names:
@@ -57,19 +56,19 @@ def view_parameters(names: Iterable[Name], sql: str) -> dict[str, tuple[dict[str
 
 
 def passed_values(arguments: str) -> dict[str, str]:
-    """Read what stands in the parentheses of a call.
+    """Parse the arguments of a call.
 
     Args:
-        arguments: The text.
+        arguments: The text between the parentheses.
 
     Returns:
-        A value a key. Quotes around them are taken off.
+        The values by key, both without the quotes around them.
 
     Examples:
         >>> passed_values("chain='base', day='{{day}}', name='O''Brien', n=5")
         {'chain': 'base', 'day': '{{day}}', 'name': "O'Brien", 'n': '5'}
     """
-    # With numbers the markers are words of their own, whatever quotes and commas stand in the parameters' keys.
+    # Each parameter becomes one token, a numbered marker: its key may contain quotes and commas.
     numbers = count()
     text = PARAMETER.sub(lambda _: f"{MARKER}{next(numbers):06d}", arguments)
     keys = {f"{MARKER}{number:06d}": key for number, key in enumerate(PARAMETER.findall(arguments))}
@@ -83,7 +82,7 @@ def passed_values(arguments: str) -> dict[str, str]:
 
 
 def _with_parameters(arguments: str, start: int, sql: str) -> str:
-    """Put the reader's own parameters back into the arguments of a call that starts somewhere in the marked text."""
+    """Replace the markers in the arguments of a call with the reader's parameters. `start` is the `Name.start`."""
     first, *others = arguments.split(MARKER)
     if not others:
         return arguments
@@ -93,7 +92,7 @@ def _with_parameters(arguments: str, start: int, sql: str) -> str:
 
 
 def _arguments(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """Split tokens at the commas that stand in no parentheses."""
+    """Split tokens at the commas that are outside of parentheses."""
     depth = start = 0
     for position, token in enumerate(tokens):
         depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)

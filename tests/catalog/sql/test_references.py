@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlglot.errors import SqlglotError
 
 from dagster_dune.catalog.names import Reference, ReferenceKind
-from dagster_dune.catalog.sql.references import parameter_keys, reading, references
+from dagster_dune.catalog.sql.references import parameter_keys, parse_references, references
 from dagster_dune.catalog.sql.tokens import tokenized
 
 
@@ -350,9 +350,9 @@ def test_names_of_the_past_and_of_nobody(sql, names):
     ],
 )
 def test_a_quote_that_is_not_closed_is_told(sql, names):
-    read = reading(tokenized(sql), sql)
-    assert [reference.name for reference in read.references] == names
-    assert not read.is_parsed
+    parsed = parse_references(tokenized(sql), sql)
+    assert [reference.name for reference in parsed.references] == names
+    assert not parsed.is_exact
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_a_quote_that_is_not_closed_is_told(sql, names):
 )
 def test_what_is_no_query_is_told_with_its_file_alone(sql, caplog):
     """The parser's own warning names none."""
-    assert not reading(tokenized(sql), sql).is_parsed
+    assert not parse_references(tokenized(sql), sql).is_exact
     assert caplog.messages == []
     logging.getLogger("sqlglot").warning("heard again")
     assert caplog.messages == ["heard again"]
