@@ -13,7 +13,7 @@ from dagster_dune._formatting import readable_bytes, readable_seconds
 from dagster_dune.api.models import ExecutionStatus, QueryExecution, ResultMetadata
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference, ReferenceKind
-from dagster_dune.catalog.settings.checks import BOUNDS, DuneCheck
+from dagster_dune.catalog.settings.checks import SETTINGS_OF_KIND, DuneCheck
 from dagster_dune.catalog.settings.parameters import checked_values
 from dagster_dune.pipeline.settle import Outcome
 from dagster_dune.pipeline.states import Phase
@@ -307,7 +307,7 @@ def check_spec_metadata(check: DuneCheck) -> dict[str, Any]:
     """What is known of a check before it runs."""
     bounds = {
         setting: getattr(check, setting)
-        for setting in BOUNDS[check.kind]
+        for setting in SETTINGS_OF_KIND[check.kind]
         if setting in check.model_fields_set and getattr(check, setting) is not None
     }
     metadata: dict[str, Any] = {

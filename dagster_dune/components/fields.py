@@ -15,7 +15,7 @@ from dagster_dune.api.key import DEFAULT_VARIABLE, checked_variable
 from dagster_dune.assets import QueryViews
 from dagster_dune.catalog.document import missing_document
 from dagster_dune.catalog.settings.checks import DuneCheck
-from dagster_dune.catalog.settings.wrong_values import wrong
+from dagster_dune.catalog.settings.wrong_values import message_and_hint
 from dagster_dune.components.models import (
     BackfillPolicyModel,
     CheckModel,
@@ -173,9 +173,9 @@ def _check(given: Written) -> DuneCheck:
             return DuneCheck.model_validate(given)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            words, hint = wrong(first)
+            message, hint = message_and_hint(first)
             with given.located(*first["loc"]):
-                raise DuneCatalogError(f"A check of {given.get('asset')} is wrong: {words}.", hint=hint) from None
+                raise DuneCatalogError(f"A check of {given.get('asset')} is wrong: {message}.", hint=hint) from None
 
 
 def _schedules(context: dg.ResolutionContext, schedules: Sequence[ScheduleModel]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from dagster_dune.api.models import (
 )
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.settings.checks import DuneCheck
-from dagster_dune.catalog.settings.parameters import ParameterValue, check_as_written, checked_values, joined
+from dagster_dune.catalog.settings.parameters import ParameterValue, check_unchanged_by_yaml, checked_values, joined
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DunePlanError
 
@@ -208,7 +208,7 @@ def node_target(
                 hint="Remove it from query_parameters of the run's configuration.",
             )
         return MaterializedViewRefresh(name=obj.name, performance=tier)
-    check_as_written(obj.sql_name, obj.parameters, override.query_parameters)
+    check_unchanged_by_yaml(obj.sql_name, obj.parameters, override.query_parameters)
     values = {**obj.query_parameters, **override.query_parameters}
     if partition and obj.partitions:
         of_partition = obj.partitions.values_of(partition)

@@ -11,7 +11,7 @@ import typer
 from dagster_dune import DuneComponent, DuneResource, DuneRunConfig, QueryPartitions, build_dune_assets, dune_assets
 from dagster_dune.api.models.base import KNOWN_TIERS
 from dagster_dune.catalog.settings.automation import Automation
-from dagster_dune.catalog.settings.checks import BOUNDS, DuneCheck
+from dagster_dune.catalog.settings.checks import SETTINGS_OF_KIND, DuneCheck
 from dagster_dune.catalog.settings.partitions import PartitionsKind
 from dagster_dune.catalog.sources.files.header import Header, HeaderParameter
 from dagster_dune.cli import app
@@ -87,7 +87,7 @@ FAULTS = {
         ("resource.md", ("Field",), fields(DuneResource)),
         ("launchpad.md", ("Field",), fields(DuneRunConfig)),
         ("partitions.md", ("Key",), fields(QueryPartitions)),
-        ("checks.md", ("`kind`",), set(BOUNDS)),
+        ("checks.md", ("`kind`",), set(SETTINGS_OF_KIND)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "" if isinstance(value, set) else value,
 )
@@ -133,9 +133,9 @@ def test_every_condition_is_told():
 def test_each_kind_of_checks_has_its_settings():
     rows = table("checks.md", "`kind`")
     assert {kind: set(words(row[2])) for row in rows for kind in words(row[0])} == {
-        kind: set(settings) for kind, settings in BOUNDS.items()
+        kind: set(settings) for kind, settings in SETTINGS_OF_KIND.items()
     }
-    shared = fields(DuneCheck) - {name for settings in BOUNDS.values() for name in settings}
+    shared = fields(DuneCheck) - {name for settings in SETTINGS_OF_KIND.values() for name in settings}
     text = (DOCS / "checks.md").read_text("utf-8").partition("All take ")[2].partition(". ")[0]
     assert shared - {"asset", "kind", "query_id"} == set(words(text)) - {"ERROR", "WARN"}
 

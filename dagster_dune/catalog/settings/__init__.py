@@ -1,1 +1,1 @@
-"""What can be set for an object: its parameters, partitions, automation and checks. `catalog.objects` comes next."""
+"""The settings of an object: its parameters, partitions, automation and checks. `catalog.objects` uses them."""

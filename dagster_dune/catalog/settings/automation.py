@@ -1,4 +1,4 @@
-"""When Dagster runs an object by itself, and how fresh it must be."""
+"""When Dagster runs an object automatically, and how old its latest materialization may become."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dagster_dune.errors import DuneCatalogError
 
 CRON_FIELDS = 5
-
-
 CRON_RANGES = (range(60), range(24), range(1, 32), range(1, 13), range(8))
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
@@ -28,10 +26,10 @@ CRON_PART = re.compile(r"(?:\*|(?P<first>\w{1,3})(?:-(?P<last>\w{1,3}))?)(?:/(?P
 
 
 def check_cron(text: str, *, hint: str) -> None:
-    """Check that a text is a cron.
+    """Check that a text is a cron expression.
 
     Raises:
-        DuneCatalogError: It has not five fields, or one is out of its range.
+        DuneCatalogError: The text does not have five fields, or a field is out of its range.
     """
     if len(text.split()) != CRON_FIELDS:
         raise DuneCatalogError(f"{text!r} is no cron: it must have five fields.", hint=hint)
@@ -55,7 +53,7 @@ def is_cron(text: str) -> bool:
 
 
 def _is_cron_part(part: str, numbers: range, names: Mapping[str, int]) -> bool:
-    # the last day of a month, and the nth weekday of one
+    # "l" is the last day of a month, "5l" its last Friday, and "5#2" its second Friday.
     if part == "l" or re.fullmatch(r"[0-7](#[1-5]|l)|l[0-7]", part):
         return True
     match = CRON_PART.fullmatch(part)
@@ -65,22 +63,22 @@ def _is_cron_part(part: str, numbers: range, names: Mapping[str, int]) -> bool:
     return all(end in names or (end.isdigit() and int(end) in numbers) for end in ends)
 
 
-LEAST_HOURS = 1 / 60
-MOST_HOURS = 1_000_000
+MIN_HOURS = 1 / 60
+MAX_HOURS = 1_000_000
 
 
 class Automation(BaseModel):
-    """When an object is run without anybody asking. In a header its condition may stand alone: ``automation: eager``.
+    """When Dagster runs an object automatically. A condition alone is short for it in YAML: ``automation: eager``.
 
     Attributes:
-        condition: ``eager`` when something it reads was updated, ``on_missing`` once when it was never materialized,
-            ``on_cron`` after each tick, as soon as everything it reads was updated since. What Dagster does not
-            materialize (raw tables, uploads, objects of other teams) is not waited for.
+        condition: ``eager``: when something that it reads was updated. ``on_missing``: once, if it was never
+            materialized. ``on_cron``: after each tick, as soon as everything that it reads was updated since the tick,
+            except what Dagster does not materialize (raw tables, uploads, objects of other teams).
         cron: The ticks of ``on_cron``, as five cron fields.
-        timezone: Whose clock the cron fields are on.
+        timezone: The time zone of the cron fields.
 
     Raises:
-        DuneCatalogError: ``on_cron`` has no ticks, or another condition has some.
+        DuneCatalogError: ``on_cron`` has no `cron`, another condition has one, or `cron` or `timezone` is invalid.
 
     Examples:
         >>> Automation.model_validate("eager")
@@ -95,11 +93,11 @@ class Automation(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _condition_alone(cls, data: Any) -> Any:
+    def _from_condition(cls, data: Any) -> Any:
         return {"condition": data} if isinstance(data, str) else data
 
     @model_validator(mode="after")
-    def _whole(self) -> Automation:
+    def _check_consistent(self) -> Automation:
         if (self.condition == "on_cron") != (self.cron is not None):
             raise DuneCatalogError(
                 f"The automation {self.condition} {'needs' if self.cron is None else 'takes no'} cron.",
@@ -120,11 +118,11 @@ class Freshness(BaseModel):
     """How old the latest materialization of an object may become.
 
     Attributes:
-        fail_hours: After how many hours it counts as overdue.
-        warn_hours: After how many hours it counts as nearly so; never if None.
+        fail_hours: The age in hours at which its freshness fails.
+        warn_hours: The age in hours at which its freshness is a warning; never if None.
 
     Raises:
-        DuneCatalogError: The warning comes after the failure, or Dagster cannot wait for so short or long a time.
+        DuneCatalogError: `warn_hours` is not less than `fail_hours`, or one of them is too small or large for Dagster.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -133,11 +131,11 @@ class Freshness(BaseModel):
     warn_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
-    def _in_order(self) -> Freshness:
+    def _check_hours(self) -> Freshness:
         for setting, hours in (("fail_hours", self.fail_hours), ("warn_hours", self.warn_hours)):
-            if hours is not None and not LEAST_HOURS <= hours <= MOST_HOURS:
+            if hours is not None and not MIN_HOURS <= hours <= MAX_HOURS:
                 raise DuneCatalogError(
-                    f"{setting} must be at least a minute (0.017) and at most {MOST_HOURS:,} hours, not {hours:g}."
+                    f"{setting} must be at least a minute (0.017) and at most {MAX_HOURS:,} hours, not {hours:g}."
                 )
         if self.warn_hours is not None and self.warn_hours >= self.fail_hours:
             raise DuneCatalogError(

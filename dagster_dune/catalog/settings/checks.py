@@ -1,4 +1,4 @@
-"""`DuneCheck`: what is checked of an object after it has run, by a query on Dune or by what the run knows anyway."""
+"""`DuneCheck`: a check of an object after it has run, by a query on Dune or by the metadata of the run."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dagster_dune.catalog.names import Reference, query_id_of, query_name
 from dagster_dune.errors import DuneCatalogError
 
 QueryKind = Literal["rows", "value", "gate"]
-KnownKind = Literal["row_count", "columns", "freshness", "credits", "seconds"]
-CheckKind = Literal[QueryKind, KnownKind]
+MetadataKind = Literal["row_count", "columns", "freshness", "credits", "seconds"]
+CheckKind = Literal[QueryKind, MetadataKind]
 
 QUERY_KINDS: tuple[str, ...] = get_args(QueryKind)
 MAX_SAMPLE_ROWS = 100
 GATE_MARKER = "gate closed:"
-"""What the error of a gate that says no begins with, so that it is told from a timeout or a broken query."""
+"""The start of the error of a gate that failed as intended, unlike a timeout or an error in its query."""
 
 PERCENT = re.compile(r"(?P<number>\d+(\.\d+)?)\s*%")
-GATE_WORDS = re.compile(rf"{GATE_MARKER}\s*(?P<why>[^'\"\n]*)", re.IGNORECASE)
+GATE_MESSAGE = re.compile(rf"{GATE_MARKER}\s*(?P<why>[^'\"\n]*)", re.IGNORECASE)
 
-BOUNDS: Mapping[str, tuple[str, ...]] = {
+SETTINGS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "rows": ("sample_rows",),
     "value": ("at_least", "at_most", "equals", "change_at_most"),
     "gate": (),
@@ -35,51 +35,51 @@ BOUNDS: Mapping[str, tuple[str, ...]] = {
     "credits": ("at_most",),
     "seconds": ("at_most",),
 }
-"""By kind, the settings that it takes beside those that all take."""
-KNOWN_NUMBERS = ("row_count", "credits", "seconds")
-"""The kinds of numbers that are never below zero."""
-NEEDED: Mapping[str, tuple[str, ...]] = {
+"""The settings that a kind takes, in addition to those of all kinds."""
+NON_NEGATIVE_KINDS = ("row_count", "credits", "seconds")
+"""The kinds whose checked number is never below zero."""
+REQUIRED_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "row_count": ("at_least", "at_most", "factor_at_most"),
     "columns": ("columns",),
     "freshness": ("max_age_hours",),
     "credits": ("at_most",),
     "seconds": ("at_most",),
 }
-"""By kind, the settings of which it needs one."""
+"""The settings of which a kind needs at least one."""
 
 
 class DuneCheck(BaseModel):
     """A check of one object of a catalog.
 
-    Kinds with a query of their own, which runs as a node of the same pipeline call:
+    Kinds with a query, which runs as a node of the same pipeline call:
 
-    - ``rows``: the query returns the offending rows; none is a pass;
-    - ``value``: it returns one row with one boolean, or with one number within bounds;
-    - ``gate``: it fails where the data is bad, so that Dune itself does not start what reads the object.
+    - ``rows``: the query returns the offending rows, and the check passes if there are none;
+    - ``value``: the query returns one row with one boolean, or with one number that must be within bounds;
+    - ``gate``: the query fails if the data is bad, so that Dune does not start the readers of the object.
 
-    Kinds without one, which cost nothing: ``row_count``, ``columns``, ``freshness``, ``credits`` and ``seconds``.
+    Kinds without a query, which cost nothing: ``row_count``, ``columns``, ``freshness``, ``credits`` and ``seconds``.
     See docs/checks.md.
 
     Attributes:
-        asset: What is checked, as SQL names it: ``dune.<team>.result_<name>`` or ``query_<id>``.
-        name: The check's name among those of its asset: letters, digits and underscores.
-        kind: One of the above.
-        query_id: The query of a kind that has one. It is no asset; its tier, parameters and partitions are its own.
-        severity: What a failure means: ``ERROR`` or ``WARN``.
-        blocking: Whether a failure fails the run, and holds back what Dagster would run after it in other steps. A gate
-            is always blocking.
-        description: What it is, in Markdown.
-        metadata: What Dagster shows with it.
+        asset: The SQL name of the checked object: ``dune.<team>.result_<name>`` or ``query_<id>``.
+        name: The check's name, which is unique for its asset: letters, digits and underscores.
+        kind: One of the kinds above.
+        query_id: The id of the query, for kinds that have one. The query does not become an asset. It may have its own
+            tier, parameters and partitions.
+        severity: The severity of a failure: ``ERROR`` or ``WARN``.
+        blocking: Whether a failure fails the run, and so blocks later steps of the run. A gate is always blocking.
+        description: A description in Markdown.
+        metadata: Metadata that Dagster shows with the check.
         sample_rows: How many of the offending rows are read and shown (0 to 100). Dune charges exports by size.
         at_least: The least number that passes.
-        at_most: The greatest number that passes; credits, or seconds of execution, for the kinds of these names.
+        at_most: The greatest number that passes. For the kinds ``credits`` and ``seconds``, those of the execution.
         equals: The number that passes.
-        change_at_most: How far the number may be from the one before, as ``20%``. Each partition has its own.
-        factor_at_most: By what factor the row count may differ from the mean of the last executions before the run, of
-            as many partitions; greater than 1.
-        last: How many executions that mean is of.
-        columns: The columns that the result must have, with their types as Dune names them.
-        max_age_hours: How long ago the execution may have ended.
+        change_at_most: The greatest change since the previous number, such as ``20%``. It is compared by partition.
+        factor_at_most: The greatest factor, which is more than 1, between the row count and the mean of the last
+            executions before the run that had as many partitions.
+        last: The number of executions for that mean.
+        columns: The columns that the result must have, with the names that Dune gives their types.
+        max_age_hours: The greatest age of the execution in hours, counted from its end.
 
     Raises:
         DuneCatalogError: The settings contradict each other, or the kind does not take one of them.
@@ -113,7 +113,7 @@ class DuneCheck(BaseModel):
 
     @field_validator("asset")
     @classmethod
-    def _as_dunesql_names_it(cls, name: str) -> str:
+    def _normalized_asset(cls, name: str) -> str:
         reference = Reference.parse(name)
         if not reference.kind.is_object:
             raise DuneCatalogError(
@@ -124,16 +124,16 @@ class DuneCheck(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _gates_block(cls, data: Any) -> Any:
+    def _blocking_if_gate(cls, data: Any) -> Any:
         if isinstance(data, Mapping) and data.get("kind") == "gate":
             return {**data, "blocking": data.get("blocking", True)}
         return data
 
     @model_validator(mode="after")
-    def _whole(self) -> DuneCheck:
+    def _check_consistent(self) -> DuneCheck:
         if (self.kind in QUERY_KINDS) != (self.query_id is not None):
-            said = "needs the id of its query" if self.query_id is None else "has no query, and is given one"
-            raise self._wrong(f"{said} (query_id).")
+            problem = "needs the id of its query" if self.query_id is None else "has no query, and is given one"
+            raise self._wrong(f"{problem} (query_id).")
         if self.kind == "gate" and not self.blocking:
             raise self._wrong("cannot be blocking=False: what reads its asset waits for it.", "Use kind: rows.")
         if self.blocking and self.severity == "WARN":
@@ -147,14 +147,17 @@ class DuneCheck(BaseModel):
         return self
 
     def _check_settings(self) -> None:
-        everywhere = {"asset", "name", "kind", "query_id", "severity", "blocking", "description", "metadata"}
-        for setting in sorted(self.model_fields_set - everywhere):
-            if setting not in BOUNDS[self.kind] and getattr(self, setting) != type(self).model_fields[setting].default:
-                takes = ", ".join(BOUNDS[self.kind]) or "none"
-                raise self._wrong(f"does not take {setting}.", f"Settings of this kind: {takes}.")
-        needed = NEEDED.get(self.kind, ())
-        if needed and all(getattr(self, setting) in (None, {}) for setting in needed):
-            raise self._wrong(f"needs {' or '.join(needed)}.")
+        common = {"asset", "name", "kind", "query_id", "severity", "blocking", "description", "metadata"}
+        for setting in sorted(self.model_fields_set - common):
+            if (
+                setting not in SETTINGS_OF_KIND[self.kind]
+                and getattr(self, setting) != type(self).model_fields[setting].default
+            ):
+                accepted = ", ".join(SETTINGS_OF_KIND[self.kind]) or "none"
+                raise self._wrong(f"does not take {setting}.", f"Settings of this kind: {accepted}.")
+        required = REQUIRED_SETTINGS.get(self.kind, ())
+        if required and all(getattr(self, setting) in (None, {}) for setting in required):
+            raise self._wrong(f"needs {' or '.join(required)}.")
         if "last" in self.model_fields_set and self.factor_at_most is None and self.kind == "row_count":
             raise self._wrong("has last without factor_at_most, which says what to do with their mean.")
         if untyped := [name for name, type_ in self.columns.items() if not type_.strip()]:
@@ -166,7 +169,7 @@ class DuneCheck(BaseModel):
                 raise self._wrong(f"can never pass: at_least={self.at_least:g} is more than at_most={self.at_most:g}.")
             if self.kind == "row_count" and math.ceil(self.at_least) > self.at_most:
                 raise self._wrong(f"can never pass: no number of rows is {self.at_least:g} to {self.at_most:g}.")
-        if self.kind in KNOWN_NUMBERS and self.at_most is not None and self.at_most < 0:
+        if self.kind in NON_NEGATIVE_KINDS and self.at_most is not None and self.at_most < 0:
             raise self._wrong(f"can never pass: at_most={self.at_most:g} is below zero.")
         if self.equals is not None and (self.at_least is not None or self.at_most is not None):
             raise self._wrong("has equals beside at_least or at_most.", "Keep one of the two.")
@@ -178,40 +181,40 @@ class DuneCheck(BaseModel):
 
     @property
     def sql_name(self) -> str | None:
-        """The name of its query in SQL; None where it has none."""
+        """The name of its query in SQL; None if it has no query."""
         return query_name(self.query_id) if self.query_id else None
 
     @property
     def is_gate(self) -> bool:
-        """Whether what reads its asset waits for it on Dune."""
+        """Whether it is a gate: on Dune, the readers of its asset wait for it."""
         return self.kind == "gate"
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """The name of the check in messages."""
         return f"check {self.name} of {self.asset}"
 
     @property
     def max_change(self) -> float | None:
-        """How far a number may be from the one before, as a part of that; any way if None."""
+        """The greatest change relative to the previous number, 0.2 for ``20%``; no limit if None."""
         match = PERCENT.fullmatch((self.change_at_most or "").strip())
         return float(match["number"]) / 100 if match else None
 
     @property
     def max_age(self) -> timedelta | None:
-        """How long ago the execution may have ended."""
+        """The greatest age of the execution, counted from its end; no limit if None."""
         return None if self.max_age_hours is None else timedelta(hours=self.max_age_hours)
 
 
 # Assumption: failed-cast-text.
 def gate_answer(message: str) -> str | None:
-    """Read the error of a gate's node.
+    """Parse the error of a gate's node.
 
     Args:
-        message: Dune's words.
+        message: Dune's error message.
 
     Returns:
-        Why the gate says no, in the words of its author; None where it has not answered, but failed to run.
+        The reason that the gate's SQL gives; None if the gate did not fail as intended, but could not run.
 
     Examples:
         >>> gate_answer("Cannot cast 'gate closed: 3 negative amounts' to BIGINT")
@@ -219,24 +222,24 @@ def gate_answer(message: str) -> str | None:
         >>> gate_answer("Division by zero") is None
         True
     """
-    found = GATE_WORDS.search(message)
+    found = GATE_MESSAGE.search(message)
     return None if found is None else found["why"].strip() or "it gives no reason"
 
 
 def check_consistent(
     checks: Iterable[DuneCheck], known: Iterable[str], external: Iterable[str], backed: Mapping[str, str]
 ) -> None:
-    """Check some checks against each other, and against what there is to check.
+    """Check that checks are consistent with each other and with the objects of their catalog.
 
     Args:
         checks: The checks.
-        known: The SQL names of the objects that there are, the queries of the checks among them.
-        external: Those of what belongs to others.
-        backed: By the name of each query behind a matview, the matview.
+        known: The SQL names of all objects, including the queries of the checks.
+        external: The SQL names of other teams' objects.
+        backed: The matview of each backing query, by the name of the query.
 
     Raises:
-        DuneCatalogError: One is of an unknown asset, is a gate on one of others, has the name or the query of another
-            one, is the query of a matview, or checks a check.
+        DuneCatalogError: A check has an unknown or external asset, an unknown query, the name or the query of another
+            check, or the backing query of a matview; or its asset is the query of a check.
     """
     known, external = set(known), set(external)
     names: set[tuple[str, str]] = set()
@@ -254,7 +257,7 @@ def check_consistent(
 
 
 def _check_query(check: DuneCheck, known: Collection[str], backed: Mapping[str, str], first: DuneCheck) -> None:
-    """Check the query of a check; the first check that it is of is given, too."""
+    """Check the query of a check, given the first check with this query."""
     if check.sql_name not in known:
         raise DuneCatalogError(
             f"The {check.label} is {check.sql_name}, which is not in the catalog.",
@@ -276,7 +279,7 @@ def _check_query(check: DuneCheck, known: Collection[str], backed: Mapping[str, 
 def _check_asset(
     check: DuneCheck, known: Collection[str], external: Collection[str], backed: Mapping[str, str]
 ) -> None:
-    """Check that there is what a check is of."""
+    """Check that the asset of a check is an object of the catalog."""
     from difflib import get_close_matches  # noqa: PLC0415  (needed for an error alone)
 
     if check.asset in backed and check.asset not in known:
@@ -291,7 +294,7 @@ def _check_asset(
             hint="Check what you make of it.",
         )
     if check.asset not in known:
-        # Ids that look alike have nothing to do with each other.
+        # Similar ids do not mean similar queries.
         alike = sorted(known) if query_id_of(check.asset) is None else []
         close = get_close_matches(check.asset, alike, n=1, cutoff=0.85)
         raise DuneCatalogError(

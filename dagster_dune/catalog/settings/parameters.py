@@ -1,4 +1,4 @@
-"""Parameters of queries: what they are, and which values they take.
+"""Parameters of queries, and the validation of their values.
 
 See https://docs.dune.com/web-app/query-editor/parameters.
 """
@@ -23,27 +23,27 @@ ParameterValue = Any
 """A text, a number, a date, a datetime or, where several values are allowed, a list of these."""
 
 WireValue = str | list[str]
-"""A value as a request carries it: several values are a JSON array, so that they may hold commas."""
+"""A value in a request. Several values are a JSON array, so that they may contain commas."""
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 DATETIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?Z?)?", re.ASCII)
 
-LARGEST_NUMBER = 2**63
-"""What YAML reads as a larger whole number was hardly meant as one: an address, a hash."""
+MIN_SUSPICIOUS_NUMBER = 2**63
+"""A whole number this large in YAML was probably meant as a text, such as an address or a hash."""
 
-LONGEST_PLAIN_NUMBER = 100
+MAX_PLAIN_DIGITS = 100
 
 
 class QueryParameter(BaseModel):
     """A parameter that a query declares.
 
     Attributes:
-        key: Its name, verbatim: ``Start Date`` is one.
+        key: Its name, verbatim, such as ``Start Date``.
         type: Its type on Dune.
-        default: The value that Dune saved with the query; several are one text, see `joined`.
-        options: The values that an enum suggests.
+        default: The value that is saved with the query on Dune. Several values are one text; see `joined`.
+        options: The options of an enum.
         multiple: Whether several values may be given.
-        freeform: Whether an enum takes other values than its options too.
+        freeform: Whether an enum also takes values that are not among its options.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -59,16 +59,16 @@ class QueryParameter(BaseModel):
 def checked_values(
     query: str, parameters: Iterable[QueryParameter], values: Mapping[str, ParameterValue]
 ) -> dict[str, WireValue]:
-    """Check the values for a query's parameters, and write them as Dune takes them.
+    """Check the values for a query's parameters, and convert them to the form that Dune takes.
 
     Args:
         query: The query's name, for messages.
-        parameters: The parameters it declares; empty where they are not known, and then any key will do.
-        values: A value a parameter key.
+        parameters: The parameters that it declares. If they are not known, it is empty, and any key is valid.
+        values: The values by parameter key.
 
     Returns:
-        The same keys with texts: numbers in digits, datetimes as ``YYYY-MM-DD hh:mm:ss`` in UTC. Several values are a
-        list of texts.
+        The values as texts, by the same keys: numbers in digits, datetimes as ``YYYY-MM-DD hh:mm:ss`` in UTC. Several
+        values of a parameter are a list of texts.
 
     Raises:
         DuneCatalogError: A key is not declared, or a value is not of its parameter's type.
@@ -76,31 +76,32 @@ def checked_values(
     declared = {parameter.key: parameter for parameter in parameters}
     check_keys(query, declared.values(), values)
     return {
-        key: _checked(query, declared.get(key) or QueryParameter(key=key, multiple=True), value)
+        key: _checked_value(query, declared.get(key) or QueryParameter(key=key, multiple=True), value)
         for key, value in values.items()
     }
 
 
-def check_as_written(query: str, parameters: Iterable[QueryParameter], values: Mapping[str, ParameterValue]) -> None:
-    """Check that values of a run's configuration are what somebody has typed, and not what YAML has made of it.
+def check_unchanged_by_yaml(
+    query: str, parameters: Iterable[QueryParameter], values: Mapping[str, ParameterValue]
+) -> None:
+    """Check that YAML did not change values of a run's configuration that were meant as texts.
 
-    YAML 1.1 reads ``0x10``, ``0123``, ``12:30:45`` as numbers and ``no`` as false; what was typed cannot be told from
-    these any more.
+    YAML 1.1 reads ``0x10``, ``0123`` and ``12:30:45`` as numbers and ``no`` as false, and the original text is lost.
 
     Args:
         query: The query's name, for messages.
-        parameters: The parameters it declares; empty where they are not known.
-        values: A value a parameter key.
+        parameters: The parameters that it declares; empty if they are not known.
+        values: The values by parameter key.
 
     Raises:
-        DuneCatalogError: A text parameter is given a number or a truth value, or a number is larger than any that
-            somebody would type.
+        DuneCatalogError: A value is a boolean, the value of a text parameter is a number, or the value of an unknown
+            parameter is a number too large to be meant as one.
     """
     declared = {parameter.key: parameter for parameter in parameters}
     for key, value in values.items():
         parameter = declared.get(key)
         for item in value if isinstance(value, list | tuple) else (value,):
-            if _was_changed(parameter, item):
+            if _is_changed_by_yaml(parameter, item):
                 what = {bool: "truth value"}.get(type(item), "number")
                 raise DuneCatalogError(
                     f"The parameter {key!r} of {query} is a text, and is given the {what} {item!r}."
@@ -111,19 +112,19 @@ def check_as_written(query: str, parameters: Iterable[QueryParameter], values: M
                 )
 
 
-def _was_changed(parameter: QueryParameter | None, value: ParameterValue) -> bool:
+def _is_changed_by_yaml(parameter: QueryParameter | None, value: ParameterValue) -> bool:
     if isinstance(value, bool):
         return True
     if not isinstance(value, int | float):
         return False
     if parameter is None:
-        return abs(value) >= LARGEST_NUMBER
+        return abs(value) >= MIN_SUSPICIOUS_NUMBER
     is_option = parameter.type == "enum" and not parameter.freeform and str(value) in parameter.options
     return parameter.type in ("text", "enum") and not is_option
 
 
 def joined(values: Sequence[str]) -> str:
-    """Write several values as one text: with commas between them or, where one holds a comma, as JSON.
+    """Return several values as one text: with commas between them or, if one contains a comma, as JSON.
 
     Examples:
         >>> joined(["ethereum", "base"]), joined(["a, b", "c"])
@@ -133,7 +134,7 @@ def joined(values: Sequence[str]) -> str:
 
 
 def check_keys(query: str, parameters: Iterable[QueryParameter], keys: Iterable[str]) -> None:
-    """Check that a query declares some parameters. Where none is known, any key will do.
+    """Check that a query declares parameters with some keys. If its parameters are not known, any key is valid.
 
     Raises:
         DuneCatalogError: A key is not declared.
@@ -149,7 +150,7 @@ def check_keys(query: str, parameters: Iterable[QueryParameter], keys: Iterable[
 
 
 def plain_value(value: ParameterValue) -> ParameterValue:
-    """Write a value such that JSON can hold it: dates, datetimes and decimals become the text that Dune takes.
+    """Convert a value to one that JSON supports: dates, datetimes and decimals become the text that Dune takes.
 
     Examples:
         >>> plain_value([date(2024, 1, 31), 1, Decimal("0.10")])
@@ -163,13 +164,13 @@ def plain_value(value: ParameterValue) -> ParameterValue:
     if isinstance(value, date):
         return f"{value.isoformat()} 00:00:00"
     if isinstance(value, Decimal):
-        is_short = value.is_finite() and abs(value.adjusted()) < LONGEST_PLAIN_NUMBER
+        is_short = value.is_finite() and abs(value.adjusted()) < MAX_PLAIN_DIGITS
         return f"{value:f}" if is_short else str(value)
     return value
 
 
 def likely_type(text: str) -> ParameterType:
-    """Tell what a parameter is from a value of it.
+    """Guess the type of a parameter from one of its values.
 
     Examples:
         >>> likely_type("0.5"), likely_type("2024-01-31"), likely_type("ethereum")
@@ -180,13 +181,13 @@ def likely_type(text: str) -> ParameterType:
     return "datetime" if _is_datetime(text) else "text"
 
 
-def _checked(query: str, parameter: QueryParameter, value: ParameterValue) -> WireValue:
+def _checked_value(query: str, parameter: QueryParameter, value: ParameterValue) -> WireValue:
     if isinstance(value, list | tuple) and parameter.multiple:
-        return [_single(query, parameter, item) for item in value]
-    return _single(query, parameter, value)
+        return [_checked_item(query, parameter, item) for item in value]
+    return _checked_item(query, parameter, value)
 
 
-def _single(query: str, parameter: QueryParameter, value: ParameterValue) -> str:
+def _checked_item(query: str, parameter: QueryParameter, value: ParameterValue) -> str:
     if value is None:
         raise DuneCatalogError(
             f"The parameter {parameter.key!r} of {query} is given no value.",
@@ -195,14 +196,14 @@ def _single(query: str, parameter: QueryParameter, value: ParameterValue) -> str
     plain = plain_value(value)
     is_finite = math.isfinite(value) if isinstance(value, float) else True
     if isinstance(plain, bool) or not isinstance(plain, str | int | float) or not is_finite:
-        raise _wrong(query, parameter, value, "a text, a number or a datetime")
+        raise _type_error(query, parameter, value, "a text, a number or a datetime")
     text = str(plain)
     if parameter.type == "number" and not _is_number(text):
-        raise _wrong(query, parameter, value, "a number")
+        raise _type_error(query, parameter, value, "a number")
     if parameter.type == "datetime" and not _is_datetime(text):
-        raise _wrong(query, parameter, value, "a datetime such as '2024-01-31 00:00:00'")
+        raise _type_error(query, parameter, value, "a datetime such as '2024-01-31 00:00:00'")
     if parameter.type == "enum" and parameter.options and not parameter.freeform and text not in parameter.options:
-        raise _wrong(query, parameter, value, f"one of {', '.join(map(repr, parameter.options))}")
+        raise _type_error(query, parameter, value, f"one of {', '.join(map(repr, parameter.options))}")
     return text
 
 
@@ -220,5 +221,5 @@ def _is_datetime(text: str) -> bool:
     return True
 
 
-def _wrong(query: str, parameter: QueryParameter, value: object, wanted: str) -> DuneCatalogError:
+def _type_error(query: str, parameter: QueryParameter, value: object, wanted: str) -> DuneCatalogError:
     return DuneCatalogError(f"The parameter {parameter.key!r} of {query} must be {wanted}, not {value!r}.")

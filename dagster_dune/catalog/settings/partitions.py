@@ -1,4 +1,4 @@
-"""Partitions of queries: how a query's executions are divided, and how a partition becomes values of its parameters.
+"""Partitions of queries: the keys that divide a query's executions, and the parameter values of each partition.
 
 A matview takes no parameters, so it has no partitions.
 """
@@ -25,18 +25,18 @@ PartitionsKind = Literal["hourly", "daily", "weekly", "monthly", "cron", "static
 Ranges = Literal["nodes", "parameters"]
 
 TIME_KINDS = frozenset({"hourly", "daily", "weekly", "monthly", "cron"})
-MOST_AHEAD = 10_000
+MAX_END_OFFSET = 10_000
 OFFSETS = {
     "minute_offset": "hourly daily weekly monthly",
     "hour_offset": "daily weekly monthly",
     "day_offset": "weekly monthly",
 }
-"""Which kinds take which offset."""
+"""The kinds that take an offset, by the offset."""
 KEY, KEYS, START, END = "partition_key", "partition_keys", "window_start", "window_end"
 SAMPLE_WINDOW = timedelta(hours=1)
-DUNES_DATETIME = "%Y-%m-%d %H:%M:%S"
+DUNE_DATETIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 # Dagster writes a range of keys as [a...b], and a key of several dimensions as a|b.
-KEY_OF_ITS_OWN = re.compile(r"(?!.*\.\.\.)[^\s|,][^\n|,]*")
+VALID_KEY = re.compile(r"(?!.*\.\.\.)[^\s|,][^\n|,]*")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Partition:
     """One partition of a query, or several that run together as one node.
 
     Attributes:
-        keys: The keys, in their order.
-        window: Where they begin and end in time, both with a time zone; None where partitions are no spans of time.
+        keys: The partition keys, in order.
+        window: The start and end of their time window, with time zones; None if the kind is not one of time.
     """
 
     keys: tuple[str, ...]
@@ -53,12 +53,12 @@ class Partition:
 
     @property
     def label(self) -> str:
-        """The keys, as messages name them."""
+        """The keys as one text for messages."""
         return self.keys[0] if len(self.keys) == 1 else f"{self.keys[0]}...{self.keys[-1]}"
 
 
 def label_of(partition: Partition | None) -> str:
-    """What messages and tables call a partition; an empty text where there is none."""
+    """Return the label of a partition in messages and tables; empty if there is no partition."""
     return partition.label if partition else ""
 
 
@@ -67,25 +67,26 @@ class QueryPartitions(BaseModel):
 
     Attributes:
         kind: ``hourly``, ``daily``, ``weekly``, ``monthly``, ``cron``, ``static`` or ``dynamic``.
-        parameters: By parameter key, the text that a partition gives it. In it stand ``{partition_key}``,
-            ``{window_start}`` and ``{window_end}``, the last two in UTC and with an optional format as strftime takes
-            it: ``{window_start:%Y-%m-%d}``. A window ends where the next one starts. With ``ranges="parameters"``
-            there is no single key; ``{partition_keys}`` is then the list of them, for a parameter of several values.
+        parameters: By parameter key, the template of its value for a partition. Its fields are ``{partition_key}``,
+            ``{window_start}`` and ``{window_end}``, the last two in UTC and with an optional format for strftime:
+            ``{window_start:%Y-%m-%d}``. A window ends when the next one starts. With ``ranges="parameters"``, there is
+            no single key, and ``{partition_keys}`` is the list of keys, for a parameter that takes several values.
         start: When the first partition of a time kind starts, in `timezone`.
-        end: When the last one ends; none if None.
-        timezone: Whose days, weeks and months they are.
-        cron: When partitions of the cron kind begin.
-        end_offset: How many partitions there are beyond the last that has ended: 1 adds that of today. Of time kinds.
+        end: When the last partition ends; never if None.
+        timezone: The time zone of `start`, `end`, and of the days, weeks and months.
+        cron: When partitions of the cron kind begin, as five cron fields.
+        end_offset: The number of partitions after the last that has ended: 1 adds that of today. For time kinds only.
         minute_offset: The minute of the hour at which partitions begin.
         hour_offset: The hour of the day at which they begin.
         day_offset: The day of the week (0 is Sunday) or of the month (from 1) on which they begin.
         keys: The keys of the static kind.
-        name: The name of the dynamic kind, by which keys are added.
-        ranges: What becomes of several partitions in one run: ``"nodes"`` gives each a node of its own in the one
-            pipeline; ``"parameters"`` runs them as a single node, with the window or the keys of them all.
+        name: The name of the dynamic kind, by which keys are added to it.
+        ranges: How several partitions of one run are executed: ``"nodes"``: each as a node of the pipeline;
+            ``"parameters"``: all as one node, whose window or keys include those of all of them.
 
     Raises:
-        DuneCatalogError: Something that its kind needs is missing, or a template names an unknown field.
+        DuneCatalogError: A setting that the kind needs is missing, a setting does not fit the kind or is invalid, or a
+            template contains an unknown field.
 
     Examples:
         >>> daily = QueryPartitions(kind="daily", start="2024-01-01", parameters={"day": "{partition_key}"})
@@ -111,18 +112,18 @@ class QueryPartitions(BaseModel):
 
     @property
     def is_time(self) -> bool:
-        """Whether the partitions are spans of time."""
+        """Whether the partitions are time windows."""
         return self.kind in TIME_KINDS
 
     def values_of(self, partition: Partition) -> dict[str, ParameterValue]:
-        """Return the values that a partition gives the query's parameters."""
-        return {key: _filled(template, partition) for key, template in self.parameters.items()}
+        """Return the values of the query's parameters for a partition, by parameter key."""
+        return {key: _formatted(template, partition) for key, template in self.parameters.items()}
 
     def together(self, partitions: Sequence[Partition]) -> tuple[Partition, ...]:
-        """Return what the partitions of one run are executed as: each by itself, or all as one.
+        """Return the partitions of one run as they are executed: each by itself, or all joined into one.
 
         Raises:
-            DunePlanError: They are to run as one, but are not next to each other in time.
+            DunePlanError: They are joined, but there are gaps between their time windows.
         """
         if self.ranges == "nodes" or len(partitions) < 2:
             return tuple(partitions)
@@ -137,7 +138,7 @@ class QueryPartitions(BaseModel):
         return (Partition(keys, (windows[0][0], windows[-1][1]) if windows else None),)
 
     def samples(self) -> Iterator[Partition]:
-        """Yield partitions that the templates can be tried on; none of the dynamic kind are known."""
+        """Yield sample partitions for a check of the templates; none for the dynamic kind, whose keys are not known."""
         if self.kind == "static":
             yield from self.together([Partition((key,)) for key in self.keys])
         if self.start:
@@ -147,7 +148,7 @@ class QueryPartitions(BaseModel):
 
     @field_validator("start", "end")
     @classmethod
-    def _in_no_zone(cls, moment: datetime | None) -> datetime | None:
+    def _check_naive(cls, moment: datetime | None) -> datetime | None:
         if moment and moment.tzinfo:
             raise DuneCatalogError(
                 f"The start and end of partitions are in their timezone, and {moment} has one of its own.",
@@ -157,7 +158,7 @@ class QueryPartitions(BaseModel):
 
     @field_validator("timezone")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _check_timezone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
         except (KeyError, ValueError, OSError) as error:
@@ -166,9 +167,9 @@ class QueryPartitions(BaseModel):
 
     @field_validator("keys")
     @classmethod
-    def _keys_of_their_own(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_static_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
         for key in keys:
-            if not KEY_OF_ITS_OWN.fullmatch(key):
+            if not VALID_KEY.fullmatch(key):
                 raise DuneCatalogError(
                     f"{key!r} cannot be a partition key.", hint="Leave out line ends, commas, | and three dots."
                 )
@@ -178,12 +179,12 @@ class QueryPartitions(BaseModel):
         return keys
 
     @model_validator(mode="after")
-    def _whole(self) -> QueryPartitions:
-        needs = {"static": "keys", "dynamic": "name"}.get(self.kind, "start")
+    def _check_consistent(self) -> QueryPartitions:
+        required = {"static": "keys", "dynamic": "name"}.get(self.kind, "start")
         for field in ("start", "keys", "name"):
-            if field == needs and not getattr(self, field):
+            if field == required and not getattr(self, field):
                 raise DuneCatalogError(f"Partitions of the {self.kind} kind need {field}.")
-            if field != needs and getattr(self, field):
+            if field != required and getattr(self, field):
                 raise DuneCatalogError(f"Partitions of the {self.kind} kind take no {field}.")
         self._check_times()
         if self.end and not (self.start and self.start < self.end):
@@ -194,15 +195,15 @@ class QueryPartitions(BaseModel):
                 hint='Give a parameter the partition: parameters: {day: "{partition_key}"}.',
             )
         for key, template in self.parameters.items():
-            self._check(key, template)
+            self._check_template(key, template)
         return self
 
     def _check_times(self) -> None:
         if self.end_offset and not self.is_time:
             raise DuneCatalogError(f"Partitions of the {self.kind} kind take no end_offset.")
-        if abs(self.end_offset) > MOST_AHEAD:
+        if abs(self.end_offset) > MAX_END_OFFSET:
             raise DuneCatalogError(
-                f"end_offset must be from -{MOST_AHEAD:,} to {MOST_AHEAD:,}, not {self.end_offset:,}."
+                f"end_offset must be from -{MAX_END_OFFSET:,} to {MAX_END_OFFSET:,}, not {self.end_offset:,}."
             )
         for offset, kinds in OFFSETS.items():
             if getattr(self, offset) is not None and self.kind not in kinds.split():
@@ -217,7 +218,7 @@ class QueryPartitions(BaseModel):
         if self.cron is not None:
             check_cron(self.cron, hint='As in "0 */6 * * *".')
 
-    def _check(self, key: str, template: str) -> None:
+    def _check_template(self, key: str, template: str) -> None:
         allowed = [START, END] if self.is_time else []
         if self.ranges == "nodes":
             allowed.insert(0, KEY)
@@ -245,20 +246,20 @@ class QueryPartitions(BaseModel):
             raise DuneCatalogError(f"The template of parameter {key!r} must be {{{KEYS}}} alone, not {template!r}.")
 
 
-def _filled(template: str, partition: Partition) -> ParameterValue:
+def _formatted(template: str, partition: Partition) -> ParameterValue:
     if template == f"{{{KEYS}}}":
         return list(partition.keys)
     values: dict[str, object] = {KEY: partition.keys[0]}
     if partition.window:
-        values |= dict(zip((START, END), map(_Moment, partition.window), strict=True))
+        values |= dict(zip((START, END), map(_UtcTime, partition.window), strict=True))
     return template.format_map(values)
 
 
-class _Moment:
-    """A time that is written as Dune takes it, unless its format says otherwise."""
+class _UtcTime:
+    """A time in UTC, whose default format is the one that Dune takes."""
 
     def __init__(self, moment: datetime) -> None:
         self._utc = moment.astimezone(UTC)
 
     def __format__(self, spec: str) -> str:
-        return self._utc.strftime(spec or DUNES_DATETIME)
+        return self._utc.strftime(spec or DUNE_DATETIME_FORMAT)

@@ -1,4 +1,4 @@
-"""What is wrong with a value that pydantic has refused, in words for whoever wrote it."""
+"""Messages about values that pydantic has refused, for the users who wrote them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-LONGEST_WORD = 100
+MAX_TEXT_SHOWN = 100
 CHARACTERS = {
     r"^[A-Za-z0-9_]+$": "letters, digits and _",
     r"^[A-Za-z0-9_.-]+$": "letters, digits, _, . and -",
 }
-"""What the patterns of our models say."""
+"""A description of the characters that the patterns of our models allow."""
 
 
-def wrong(error: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what is wrong, and what was probably meant: empty where nothing is like it.
+def message_and_hint(error: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a message about a wrong value, and a hint with the value that was probably meant; empty if there is none.
 
     Args:
-        error: One of `ValidationError.errors`; its input is shown where it is a text and is given.
+        error: One of `ValidationError.errors`. The message contains its input if there is one and it is a text.
 
     Examples:
-        >>> wrong({"type": "literal_error", "msg": "Input should be 'a' or 'bc'", "input": "b",
+        >>> message_and_hint({"type": "literal_error", "msg": "Input should be 'a' or 'bc'", "input": "b",
         ...        "ctx": {"expected": "'a' or 'bc'"}})
         ("Input should be 'a' or 'bc', not 'b'", "Did you mean 'bc'?")
     """
     given, context = error.get("input"), error.get("ctx", {})
-    shown = f", not {given[:LONGEST_WORD]!r}" if isinstance(given, str) else ""
+    shown = f", not {given[:MAX_TEXT_SHOWN]!r}" if isinstance(given, str) else ""
     if characters := CHARACTERS.get(str(context.get("pattern"))):
         return f"it may hold {characters} alone{shown}", ""
     choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-    close = get_close_matches(given[:LONGEST_WORD].lower(), choices, n=1) if shown and isinstance(given, str) else []
+    close = get_close_matches(given[:MAX_TEXT_SHOWN].lower(), choices, n=1) if shown and isinstance(given, str) else []
     return f"{error['msg']}{shown}", f"Did you mean {close[0]!r}?" if close else ""

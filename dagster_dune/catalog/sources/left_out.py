@@ -14,7 +14,7 @@ from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck, check_consistent
-from dagster_dune.catalog.settings.wrong_values import wrong
+from dagster_dune.catalog.settings.wrong_values import message_and_hint
 from dagster_dune.catalog.sources.file_ids import WAYS
 from dagster_dune.errors import DuneCatalogError
 
@@ -65,9 +65,9 @@ class LeftOut:
             yield
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            words, hint = wrong(first)
+            message, hint = message_and_hint(first)
             place = ".".join(map(str, first["loc"]))
-            said = DuneCatalogError(f"{place + ' is wrong: ' if place else ''}{words}.", hint=hint)
+            said = DuneCatalogError(f"{place + ' is wrong: ' if place else ''}{message}.", hint=hint)
             self.add(f"{start}{said}", names)
         except DuneCatalogError as error:
             self.add(f"{start}{error}", names)

@@ -8,7 +8,7 @@ import yaml
 
 from dagster_dune.catalog.settings.parameters import (
     QueryParameter,
-    check_as_written,
+    check_unchanged_by_yaml,
     checked_values,
     joined,
     likely_type,
@@ -118,21 +118,21 @@ def test_what_yaml_has_changed_is_refused_where_a_text_is_wanted(parameter, type
     assert not isinstance(value, str)
     for given in (value, [value]):
         with pytest.raises(DuneCatalogError, match=rf"'{parameter.key}' of query_1 is a text.*Put it in quotes"):
-            check_as_written("query_1", [parameter], {parameter.key: given})
-    check_as_written("query_1", [parameter], {parameter.key: yaml.safe_load(f"'{typed}'")})
+            check_unchanged_by_yaml("query_1", [parameter], {parameter.key: given})
+    check_unchanged_by_yaml("query_1", [parameter], {parameter.key: yaml.safe_load(f"'{typed}'")})
 
 
 def test_numbers_are_taken_where_numbers_are_wanted():
-    check_as_written("query_1", [NUMBER], {"n": 2**255})
-    check_as_written("query_1", [TIER.model_copy(update={"options": ("1", "2")})], {"tier": 2})
+    check_unchanged_by_yaml("query_1", [NUMBER], {"n": 2**255})
+    check_unchanged_by_yaml("query_1", [TIER.model_copy(update={"options": ("1", "2")})], {"tier": 2})
     with pytest.raises(DuneCatalogError, match=r"'n' of query_1 is given the truth value False.*in quotes"):
-        check_as_written("query_1", [NUMBER], {"n": False})
+        check_unchanged_by_yaml("query_1", [NUMBER], {"n": False})
 
 
 def test_a_number_of_nobody_knows_what_is_refused_where_nobody_types_such_numbers():
-    check_as_written("query_1", [], {"limit": 10, "share": 0.5})
+    check_unchanged_by_yaml("query_1", [], {"limit": 10, "share": 0.5})
     with pytest.raises(DuneCatalogError, match=r"is given the number \d{40,}, which was hardly meant so\..*in quotes"):
-        check_as_written("query_1", [], {"wallet": 0xD8DA6BF26964AF9D7EED9E03E53415D37AA96045})
+        check_unchanged_by_yaml("query_1", [], {"wallet": 0xD8DA6BF26964AF9D7EED9E03E53415D37AA96045})
 
 
 def test_several_values_as_one_text():

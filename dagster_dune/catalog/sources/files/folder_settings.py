@@ -33,7 +33,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from dagster_dune._formatting import counted
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.settings.wrong_values import LONGEST_WORD
+from dagster_dune.catalog.settings.wrong_values import MAX_TEXT_SHOWN
 from dagster_dune.catalog.sources.file_ids import IdPlace
 from dagster_dune.catalog.sources.files.header import Header
 from dagster_dune.catalog.sources.files.yaml_text import YamlText
@@ -165,7 +165,7 @@ def _read_queries(
     for name in said.queries:
         file = present.get(name)
         if file is None:
-            close = get_close_matches(name[:LONGEST_WORD], sorted(present), n=1)
+            close = get_close_matches(name[:MAX_TEXT_SHOWN], sorted(present), n=1)
             hint = f"Did you mean {close[0]}?" if close else "Write its path as seen from dune.yml."
             left_out.add(
                 f"{shown(path)}, line {text.line_of('queries', name)}: there is no file {name} beside it. {hint}"
@@ -194,7 +194,7 @@ def _warn_of_unmatched(
             continue
         paths = [file.relative_to(folder) for file in below]
         names = {name for path in paths for name in (path.as_posix(), path.parent.as_posix(), *path.parts)}
-        close = get_close_matches(pattern[:LONGEST_WORD], sorted(names), n=1)
+        close = get_close_matches(pattern[:MAX_TEXT_SHOWN], sorted(names), n=1)
         hint = f"Did you mean {close[0]}?" if close else "Write names, paths as seen from there, or globs."
         logger.warning("%s: %r of exclude matches no file or folder. %s", place_of(place), pattern, hint)
 

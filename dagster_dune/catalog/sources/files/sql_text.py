@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from dagster_dune.catalog.settings.wrong_values import wrong
+from dagster_dune.catalog.settings.wrong_values import message_and_hint
 from dagster_dune.catalog.sources.comment_ids import ids_in_comment
 from dagster_dune.catalog.sources.files.header import Header
 from dagster_dune.catalog.sources.files.yaml_text import YamlText
@@ -76,8 +76,8 @@ class SqlText:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])
-            words, hint = wrong(first)
-            raise DuneCatalogError(f"{self._place(*keys)}: {place} is wrong: {words}.", hint=hint) from error
+            message, hint = message_and_hint(first)
+            raise DuneCatalogError(f"{self._place(*keys)}: {place} is wrong: {message}.", hint=hint) from error
         except DuneCatalogError as error:
             raise DuneCatalogError(f"{self._place(*keys)}: {error}") from error
 

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from dagster_dune.catalog.settings.wrong_values import LONGEST_WORD, wrong
+from dagster_dune.catalog.settings.wrong_values import MAX_TEXT_SHOWN, message_and_hint
 from dagster_dune.errors import DuneCatalogError
 
 LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the quick one, where libyaml is there
@@ -202,9 +202,9 @@ class YamlText:
         line, keys = _find(self._root, (*before, *place))
         if kind == "extra_forbidden":
             valid = _model_at(model, keys[len(before) : -1]).model_fields
-            close = get_close_matches(keys[-1][:LONGEST_WORD].lower(), valid, n=1)
+            close = get_close_matches(keys[-1][:MAX_TEXT_SHOWN].lower(), valid, n=1)
             hint = (f"Did you mean {close[0]!r}? " if close else "") + f"The keys are: {', '.join(valid)}."
-            return self._error(line, f"{self._what} has no key {'.'.join(keys)[:LONGEST_WORD]!r}.", hint=hint)
+            return self._error(line, f"{self._what} has no key {'.'.join(keys)[:MAX_TEXT_SHOWN]!r}.", hint=hint)
         if len(keys) == len(before):
             what = f"{'.'.join(before)} in {self._what}" if before else self._what
             return self._error(line, f"{what} is no list of keys and values.", hint="Write one 'key: value' a line.")
@@ -215,11 +215,11 @@ class YamlText:
         if kind == "missing":
             return self._error(line, f"{'.'.join(keys)} in {self._what} lacks {place[-1]}.", hint="Write it below.")
         if expected := EXPECTED.get(kind.removesuffix("_type").removesuffix("_parsing")):
-            given = f", not {error['input'][:LONGEST_WORD]!r}" if isinstance(error["input"], str) else ""
-            words, hint = expected
-            return self._error(line, f"{'.'.join(keys)} in {self._what} must be {words}{given}.", hint=hint)
-        words, hint = wrong(error)
-        return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {words}.", hint=hint)
+            given = f", not {error['input'][:MAX_TEXT_SHOWN]!r}" if isinstance(error["input"], str) else ""
+            message, hint = expected
+            return self._error(line, f"{'.'.join(keys)} in {self._what} must be {message}{given}.", hint=hint)
+        message, hint = message_and_hint(error)
+        return self._error(line, f"{'.'.join(keys)} in {self._what} is wrong: {message}.", hint=hint)
 
     def _too_deep(self, line: int) -> DuneCatalogError:
         return self._error(line, f"{self._what} is nested too deeply.", hint="Write one 'key: value' a line.")
