@@ -67,7 +67,7 @@ class DuneCatalog(CatalogContents):
         left_out = LeftOut(strict=strict)
         contents = read_directory(Path(path), exclude=exclude, left_out=left_out)
         left_out.add_unidentified(contents)
-        left_out.done()
+        left_out.raise_errors()
         return warn_of_unknown_names(cls.of(contents))
 
     @classmethod
@@ -84,7 +84,7 @@ class DuneCatalog(CatalogContents):
 
             left_out = LeftOut(strict=strict)
             left_out.add_unidentified(contents)
-            left_out.done()
+            left_out.raise_errors()
         return warn_of_unknown_names(cls.of(contents))
 
     @classmethod
@@ -116,7 +116,7 @@ class DuneCatalog(CatalogContents):
             progress=progress,
             left_out=left_out,
         )
-        left_out.done()
+        left_out.raise_errors()
         return warn_of_unknown_names(cls.of(contents))
 
     @classmethod
@@ -141,7 +141,7 @@ class DuneCatalog(CatalogContents):
         left_out = LeftOut(strict=strict)
         contents = merged(folder, account, left_out=left_out)
         left_out.add_unidentified(contents)
-        left_out.done()
+        left_out.raise_errors()
         warn_of_foreign_queries(folder, account)
         return warn_of_unknown_names(warn_of_differences(cls.of(contents)))
 

@@ -1,7 +1,6 @@
-"""The objects of a catalog: matviews and saved queries, and their properties.
+"""The objects of a catalog: matviews and saved queries, all immutable, and their properties.
 
-All are immutable. The SQL text is optional. An object depends on its `deps`, which its author declared, and on its
-`references`, which were found in its SQL.
+An object depends on its `deps`, which its author declared, and on its `references`, found in its SQL if that is known.
 """
 
 from __future__ import annotations
@@ -98,8 +97,8 @@ class DuneObject(BaseModel):
         fingerprint: A hash of the SQL that comments and layout do not change. Computed from `sql` if left out.
         source: The file that its SQL was read from.
         updated_at: When its query was last changed on Dune, according to the account's list of queries.
-        is_confirmed: Whether `sql` is the SQL on Dune: True if it was read from the account, False if it was read from
-            a file and not compared with the account, None if that is not known.
+        is_confirmed: Whether `sql` is the SQL on Dune: True if it is from the account, False if it is from a file and
+            was not compared with the account, None if that is not known.
         differs: The first lines of a diff from `sql`, which Dune runs, to the SQL of its file; None if they agree.
     """
 
@@ -214,8 +213,7 @@ class Query(DuneObject):
         partitions: How its executions are divided; not at all if None.
 
     Raises:
-        DuneCatalogError: A value has the wrong type, its key is not a declared parameter, or a parameter gets both a
-            fixed value and one from the partition.
+        DuneCatalogError: A value has a wrong type or an undeclared key, or its parameter also gets one from partitions.
 
     Examples:
         >>> Query(query_id=42, deps=["dune.acme.result_daily"], query_parameters={"Start Date": "2024-01-01"}).sql_name

@@ -76,7 +76,7 @@ def pull(
                 known=_outdated(known) if known and full else known,
                 concurrency=concurrency,
                 progress=progress,
-                read=read,
+                cache=read,
             )
             write_document(catalog, output)
             if queries:

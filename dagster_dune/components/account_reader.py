@@ -97,7 +97,7 @@ def read_account(
     finally:
         is_unwanted.set()  # also after an interrupt: the threads of the pool would hold the process up
         _spans.append((begin, time.monotonic()))
-    left_out.done()
+    left_out.raise_errors()
     return contents
 
 

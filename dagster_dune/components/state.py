@@ -74,7 +74,7 @@ def merged_catalog(folder: Path | None, account: CatalogContents, *, strict: boo
         return DuneCatalog.of(account)
     left_out = LeftOut(strict=strict)
     contents = read_directory(folder, left_out=left_out)
-    left_out.done()
+    left_out.raise_errors()
     return DuneCatalog.merge(contents, account, strict=strict)
 
 

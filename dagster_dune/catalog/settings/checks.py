@@ -64,10 +64,9 @@ class DuneCheck(BaseModel):
         asset: The SQL name of the checked object: ``dune.<team>.result_<name>`` or ``query_<id>``.
         name: The check's name, which is unique for its asset: letters, digits and underscores.
         kind: One of the kinds above.
-        query_id: The id of the query, for kinds that have one. The query does not become an asset. It may have its own
-            tier, parameters and partitions.
+        query_id: The query of a kind that has one. It is no asset, and has its own tier, parameters and partitions.
         severity: The severity of a failure: ``ERROR`` or ``WARN``.
-        blocking: Whether a failure fails the run, and so blocks later steps of the run. A gate is always blocking.
+        blocking: Whether a failure fails the run and blocks its later steps. A gate is always blocking.
         description: A description in Markdown.
         metadata: Metadata that Dagster shows with the check.
         sample_rows: How many of the offending rows are read and shown (0 to 100). Dune charges exports by size.
@@ -148,13 +147,11 @@ class DuneCheck(BaseModel):
 
     def _check_settings(self) -> None:
         common = {"asset", "name", "kind", "query_id", "severity", "blocking", "description", "metadata"}
+        accepted = SETTINGS_OF_KIND[self.kind]
         for setting in sorted(self.model_fields_set - common):
-            if (
-                setting not in SETTINGS_OF_KIND[self.kind]
-                and getattr(self, setting) != type(self).model_fields[setting].default
-            ):
-                accepted = ", ".join(SETTINGS_OF_KIND[self.kind]) or "none"
-                raise self._wrong(f"does not take {setting}.", f"Settings of this kind: {accepted}.")
+            if setting not in accepted and getattr(self, setting) != type(self).model_fields[setting].default:
+                takes = ", ".join(accepted) or "none"
+                raise self._wrong(f"does not take {setting}.", f"Settings of this kind: {takes}.")
         required = REQUIRED_SETTINGS.get(self.kind, ())
         if required and all(getattr(self, setting) in (None, {}) for setting in required):
             raise self._wrong(f"needs {' or '.join(required)}.")
@@ -238,8 +235,8 @@ def check_consistent(
         backed: The matview of each backing query, by the name of the query.
 
     Raises:
-        DuneCatalogError: A check has an unknown or external asset, an unknown query, the name or the query of another
-            check, or the backing query of a matview; or its asset is the query of a check.
+        DuneCatalogError: A check's asset is unknown, external or a check's query, its query is unknown or backs a
+            matview, or its name or query is that of another check.
     """
     known, external = set(known), set(external)
     names: set[tuple[str, str]] = set()

@@ -1,4 +1,1 @@
-"""Where catalogs come from: a folder of ``.sql`` files, an account, or both.
-
-In come files and answers of the API, out go the objects that a `DuneCatalog` holds.
-"""
+"""Reads the contents of a `DuneCatalog` from a folder of ``.sql`` files, from an account, or from both."""

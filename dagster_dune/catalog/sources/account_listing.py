@@ -1,4 +1,4 @@
-"""What an account lists: its matviews and queries, by name and id, and which of them patterns choose."""
+"""The lists of an account's matviews and queries, and the selection of objects among them by patterns."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ logger = logging.getLogger(__name__)
 
 
 class AccountListing:
-    """The lists of an account, read when this is made.
+    """The lists of an account's matviews and queries, which the constructor reads.
 
     Args:
         client: A client with a key of the account.
-        known: What was read before, by query id: a query's slug stays.
-        folder: Names and tags that patterns may match as well as those on Dune.
-        left_out: Where to say what is no object.
+        known: The objects of an earlier read by query id, whose slugs are kept.
+        folder: A catalog whose names and tags the patterns may match too.
+        left_out: Records what is left out.
 
     Attributes:
         matviews: The listed matviews, by SQL name.
         overviews: The listed queries, by id.
-        has_queries: Whether the plan lets queries be read.
+        has_queries: Whether the plan allows reading queries.
 
     Raises:
         DuneApiError: Dune could not be reached, or refused the key.
@@ -69,12 +69,12 @@ class AccountListing:
 
     @cached_property
     def backing_ids(self) -> frozenset[int]:
-        """The ids of the queries behind matviews."""
+        """The ids of the backing queries of matviews."""
         return frozenset(info.query_id for info in self.matviews.values() if info.query_id)
 
     @cached_property
     def objects(self) -> CatalogContents:
-        """What the lists tell of each object: its name and its tags."""
+        """The listed objects, with only their names and tags."""
         tags = {query_id: overview.tags or () for query_id, overview in self.overviews.items()}
         return CatalogContents(
             materialized_views=tuple(self._matviews(tags)),
@@ -91,12 +91,12 @@ class AccountListing:
         exclude: Patterns,
         warn: Callable[[UnmatchedPatternError], object] = warn_of_exclude,
     ) -> set[str]:
-        """The SQL names that the patterns choose.
+        """Return the SQL names of the selected objects.
 
         Args:
-            select: What to read; everything if None.
-            exclude: What to leave out of that.
-            warn: Told of each pattern of `exclude` that matches nothing.
+            select: The patterns of the objects to read; all objects if None.
+            exclude: The patterns of the objects to exclude from the selection.
+            warn: Called with an error for each pattern of `exclude` that matches nothing.
 
         Raises:
             DuneCatalogError: A pattern of `select` matches nothing.
@@ -110,7 +110,7 @@ class AccountListing:
         return self.matching(select) - self.matching(exclude)
 
     def matching(self, patterns: Patterns) -> set[str]:
-        """What patterns match by its names and tags on Dune, or by those that the folder gives it."""
+        """Return the SQL names of the listed objects whose names or tags, on Dune or in the folder, match patterns."""
         names = {*matching(self.objects, patterns, strict=False)}
         matviews = {query_name(info.query_id): name for name, info in self.matviews.items() if info.query_id}
         for name in matching(self._folder, patterns, strict=False):
@@ -120,33 +120,33 @@ class AccountListing:
         return {name for name in names if name in self.objects}
 
     def checks_of(self, names: set[str]) -> set[str]:
-        """The queries whose tags say that they check any of these."""
+        """Return the SQL names of the queries that check any of some objects, according to their tags."""
         return {query.sql_name for query in self.objects.queries if not names.isdisjoint(checked_by(query))}
 
     def views_among(self, references: Iterable[str]) -> set[int]:
-        """The ids of the query views of this account among what SQL reads."""
+        """Return the ids of the account's queries among references."""
         views = {query_id for name in references if (query_id := query_id_of(name))}
         return views & (self.overviews.keys() | self.backing_ids)
 
     def query_id(self, name: str) -> int | None:
-        """The id of the query that is, or is behind, an object."""
+        """Return the id of a query, or of the backing query of a matview, by SQL name."""
         info = self.matviews.get(name)
         return info.query_id if info else query_id_of(name)
 
     def slug(self, query_id: int, title: str | None) -> str | None:
-        """The slug of a query: the one that it had, else one of its title."""
+        """Return the slug of a query: the one in the earlier read, or else one from its title."""
         before = self._known.get(query_id)
         return before.slug if isinstance(before, Query) else slugify((title or "").lower())
 
     def updated_at(self, query_id: int) -> datetime | None:
-        """When a query was changed last; None where the list does not say."""
+        """Return when a query was last changed; None if the list does not contain it."""
         overview = self.overviews.get(query_id)
         return overview.updated_at if overview else None
 
     def _matviews(self, tags: Mapping[int, tuple[str, ...]]) -> Iterator[MaterializedView]:
         for info in self.matviews.values():
             matview = None
-            with self._left_out.if_wrong(f"The materialized view {info.sql_id!r}"):
+            with self._left_out.catching(f"The materialized view {info.sql_id!r}"):
                 matview = MaterializedView(
                     name=info.sql_id, query_id=info.query_id or None, tags=tags.get(info.query_id or 0, ())
                 )

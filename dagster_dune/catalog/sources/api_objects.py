@@ -1,4 +1,4 @@
-"""What Dune's API answers about matviews and queries, as objects of a catalog."""
+"""Converts the matviews and queries of API responses to objects of a catalog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dagster_dune.catalog.settings.parameters import ParameterType, QueryParamet
 
 
 def as_materialized_view(info: MaterializedViewInfo, backing: Query | None) -> MaterializedView:
-    """Join a listed matview with its backing query, if that could be read."""
+    """Return the object of a listed matview, with the SQL and tags of its backing query unless that is None."""
     return MaterializedView(
         name=info.sql_id,
         query_id=info.query_id or None,
@@ -28,7 +28,7 @@ def as_materialized_view(info: MaterializedViewInfo, backing: Query | None) -> M
 
 
 def as_query(saved: SavedQuery, slug: str | None, updated_at: datetime | None) -> Query:
-    """Turn a query as it was read into an object of that slug."""
+    """Return the object of a query as the API returned it."""
     return Query(
         query_id=saved.query_id,
         name=(saved.name or "").strip() or None,
@@ -47,7 +47,7 @@ def _parameter(parameter: Parameter) -> QueryParameter:
     known_types: tuple[ParameterType, ...] = get_args(ParameterType)
     return QueryParameter(
         key=parameter.key,
-        # A type that Dune adds one day takes any text until this library knows it.
+        # A type that this library does not know is treated as text.
         type=next((known for known in known_types if known == parameter.type.lower()), "text"),
         default=joined(parameter.values) if parameter.values else parameter.value,
         options=parameter.enum_options or (),

@@ -1,4 +1,4 @@
-"""Where a file's SQL is not what Dune has: Dune runs its own, whatever the file says."""
+"""Compares the SQL of files with the SQL on Dune. Dune runs its own SQL, so differences are worth a warning."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ LINES_COMPARED = 2_000
 ContentsT = TypeVar("ContentsT", bound=CatalogContents)
 
 
-def difference(said: DuneObject, known: DuneObject) -> str | None:
+def difference(local: DuneObject, remote: DuneObject) -> str | None:
     """Compare the SQL of a file with that of the account.
 
     Args:
-        said: The object as the folder has it.
-        known: The same as the account has it.
+        local: The object in the folder.
+        remote: The same object in the account.
 
     Returns:
-        The first lines of a diff from Dune's SQL to the file's; None where they are the same but for comments, layout
-        and how lines end, or one of them is not known.
+        The first lines of a diff from Dune's SQL to the file's SQL; None if they differ only in comments, layout and
+        line ends, or if one of them is not known.
 
     Examples:
         >>> from dagster_dune import Query
@@ -37,9 +37,9 @@ def difference(said: DuneObject, known: DuneObject) -> str | None:
         >>> difference(Query(query_id=1, sql="select 1 -- one"), Query(query_id=1, sql="SELECT 1")) is None
         True
     """
-    if None in (said.fingerprint, known.fingerprint) or said.fingerprint == known.fingerprint:
+    if None in (local.fingerprint, remote.fingerprint) or local.fingerprint == remote.fingerprint:
         return None
-    before, after = (known.sql or "").strip().splitlines(), (said.sql or "").strip().splitlines()
+    before, after = (remote.sql or "").strip().splitlines(), (local.sql or "").strip().splitlines()
     if not (before and after) or max(len(before), len(after)) > LINES_COMPARED:
         return "(too long to compare line by line)"
     lines = [
@@ -53,7 +53,7 @@ def difference(said: DuneObject, known: DuneObject) -> str | None:
 
 
 def warn_of_differences(catalog: ContentsT) -> ContentsT:
-    """Warn of each object whose file says something else than what Dune runs, and return the catalog."""
+    """Warn of each object whose file has other SQL than Dune, and return the catalog."""
     for obj in catalog:
         if obj.differs is not None:
             logger.warning(
@@ -67,7 +67,7 @@ def warn_of_differences(catalog: ContentsT) -> ContentsT:
 
 
 def warn_of_foreign_queries(folder: CatalogContents, account: CatalogContents) -> None:
-    """Warn of each id of a folder that is none of the account's, where all of these are known."""
+    """Warn of each query id of a folder that is not in the account, if all ids of the account are known."""
     owned = owned_ids(account)
     for obj in folder if owned is not None else ():
         if obj.query_id and obj.query_id not in (owned or ()):
@@ -80,7 +80,7 @@ def warn_of_foreign_queries(folder: CatalogContents, account: CatalogContents) -
 
 
 def owned_ids(account: CatalogContents) -> set[int] | None:
-    """The ids of all queries of an account; None where they are not known."""
+    """Return the ids of all queries of an account; None if they are not known."""
     if account.not_taken is None:
         return None
     return {obj.query_id for obj in account if obj.query_id and obj.is_confirmed is not False} | {*account.not_taken}

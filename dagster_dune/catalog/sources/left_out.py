@@ -1,4 +1,4 @@
-"""What is left out of a catalog, so that one bad object does not take the rest down."""
+"""Leaves invalid objects out of a catalog, so that one of them does not make the others unusable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.objects import MaterializedView, Query, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck, check_consistent
 from dagster_dune.catalog.settings.wrong_values import message_and_hint
-from dagster_dune.catalog.sources.file_ids import WAYS
+from dagster_dune.catalog.sources.file_ids import ID_HINT
 from dagster_dune.errors import DuneCatalogError
 
 logger = logging.getLogger(__name__)
@@ -25,13 +25,13 @@ CYCLE_SHOWN = 10
 
 
 class LeftOut:
-    """Collects what a reader of catalogs leaves out: one warning each, or one error in the end.
+    """Records the objects that are left out of a catalog: as a warning each, or as one error at the end.
 
     Args:
-        strict: Whether leaving anything out is an error.
+        strict: Whether it is an error to leave anything out.
 
     Attributes:
-        names: The SQL names of what was left out, where they are known: readers of these keep them as external.
+        names: The known SQL names of the objects that were left out. They become external if other objects read them.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
@@ -40,11 +40,11 @@ class LeftOut:
         self._errors: list[str] = []
 
     def add(self, error: DuneCatalogError | ValidationError | str, names: Iterable[str] = ()) -> None:
-        """Leave something out.
+        """Record an object that is left out.
 
         Args:
-            error: What is wrong with it; it names the object, and its file.
-            names: Its names in SQL.
+            error: Why it is left out. It names the object and its file.
+            names: The SQL names of the object.
         """
         self.names.update(names)
         if self._strict:
@@ -53,43 +53,43 @@ class LeftOut:
             logger.warning("Left out of the catalog: %s", error)
 
     @contextmanager
-    def if_wrong(self, what: str = "", names: Iterable[str] = ()) -> Iterator[None]:
-        """Leave out an object that cannot be made.
+    def catching(self, what: str = "", names: Iterable[str] = ()) -> Iterator[None]:
+        """Catch the error of a block that makes an object, and record the object as left out.
 
         Args:
-            what: What it is, for messages that do not say so themselves.
-            names: Its names in SQL.
+            what: A description of the object for the message, if the error does not contain it.
+            names: The SQL names of the object.
         """
-        start = f"{what}: " if what else ""
+        prefix = f"{what}: " if what else ""
         try:
             yield
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             message, hint = message_and_hint(first)
-            place = ".".join(map(str, first["loc"]))
-            said = DuneCatalogError(f"{place + ' is wrong: ' if place else ''}{message}.", hint=hint)
-            self.add(f"{start}{said}", names)
+            field = ".".join(map(str, first["loc"]))
+            described_error = DuneCatalogError(f"{field + ' is wrong: ' if field else ''}{message}.", hint=hint)
+            self.add(f"{prefix}{described_error}", names)
         except DuneCatalogError as error:
-            self.add(f"{start}{error}", names)
+            self.add(f"{prefix}{error}", names)
 
     def add_unidentified(self, catalog: CatalogContents) -> None:
-        """Leave out the queries of a folder whose ids nothing has told."""
+        """Record the queries of a folder whose ids are not known as left out."""
         without = [query for query in catalog.unidentified if not query.why]
         if without:
             files = ", ".join(place_of(query) for query in without)
             self.add(
                 f"{files}: nothing says which {'query this is' if len(without) == 1 else 'queries these are'}, and no "
-                f"account with the same SQL was merged. {WAYS}."
+                f"account with the same SQL was merged. {ID_HINT}."
             )
         for query in catalog.unidentified:
             if query.why:
-                self.add(f"{place_of(query)}: nothing says for sure which query this is: {query.why}. {WAYS}.")
+                self.add(f"{place_of(query)}: nothing says for sure which query this is: {query.why}. {ID_HINT}.")
 
-    def done(self) -> None:
-        """End the reading.
+    def raise_errors(self) -> None:
+        """Raise the recorded errors, after everything was read.
 
         Raises:
-            DuneCatalogError: Something was left out, and `strict` is set.
+            DuneCatalogError: `strict` is set and something was left out.
         """
         if len(self._errors) == 1:
             raise DuneCatalogError(self._errors[0])
@@ -109,28 +109,28 @@ def consistent(
     checks: Iterable[DuneCheck] = (),
     left_out: LeftOut,
 ) -> CatalogContents:
-    """Make a catalog of the objects that do not contradict each other.
+    """Make a catalog of the objects that are consistent with each other.
 
-    Left out are objects that read each other in circles, those with a dep that is not in the catalog, and checks of
-    nothing that the catalog holds, or that contradict earlier ones.
+    Left out are objects that read each other in circles, objects with a dep that is not in the catalog, and checks
+    whose asset is not in the catalog or that contradict earlier checks.
 
     Args:
-        matviews: Matviews, each name once.
-        queries: Queries, each id once.
-        external: What deps may name though it is not in the catalog.
-        unidentified: Queries without ids.
-        checks: What is checked of the objects.
-        left_out: Where to say what is left out; what it has left out already may be named as well.
+        matviews: Matviews with distinct names.
+        queries: Queries with distinct ids.
+        external: Names that deps may contain although they are not in the catalog.
+        unidentified: Queries whose ids are not known.
+        checks: The checks of the objects.
+        left_out: Records what is left out. Deps may also name objects that it has recorded before.
 
     Returns:
-        The catalog of the others. What was left out and is named by a dep is external to it.
+        The catalog of the other objects. Objects that were left out and are named by a dep are external to it.
     """
     objects: dict[str, MaterializedView | Query] = {obj.sql_name: obj for obj in matviews}
     objects |= {obj.sql_name: obj for obj in queries}
     graph = CatalogGraph(matviews, queries)
     for cycle in graph.cycles():
         names = sorted({name if name in objects else graph.backed[name] for name in cycle})
-        left_out.add(_ring(graph, cycle, [objects[name] for name in names]), names)
+        left_out.add(_cycle_message(graph, cycle, [objects[name] for name in names]), names)
         for name in names:
             del objects[name]
     known = {*objects, *graph.backing_queries, *left_out.names, *(Reference.parse(name).name for name in external)}
@@ -148,7 +148,7 @@ def consistent(
     all_external = tuple(dict.fromkeys([*external, *sorted(left_out.names & read - objects.keys())]))
     kept: list[DuneCheck] = []
     for check in checks:
-        with left_out.if_wrong(_place_of_check(check, objects)):
+        with left_out.catching(_location_of_check(check, objects)):
             check_consistent([*kept, check], objects, all_external, graph.backed)
             kept.append(check)
     return CatalogContents(
@@ -160,43 +160,44 @@ def consistent(
     )
 
 
-def _place_of_check(check: DuneCheck, objects: Mapping[str, MaterializedView | Query]) -> str:
-    """The file that a check stands in: that of its query, or else of what it checks."""
+def _location_of_check(check: DuneCheck, objects: Mapping[str, MaterializedView | Query]) -> str:
+    """Return the file of a check: that of its query, or else of its asset; empty if there is none."""
     obj = objects.get(check.sql_name or check.asset)
     return str(obj.source) if obj and obj.source else ""
 
 
 def described(obj: MaterializedView | Query) -> str:
-    """An object's name, and its file where it has one."""
+    """Return an object's name, with its file if it has one."""
     return f"{obj.sql_name} ({obj.source})" if obj.source else obj.sql_name
 
 
 def place_of(query: UnidentifiedQuery) -> str:
-    """The file of a query without id."""
+    """Return the file of a query whose id is not known, or else its slug."""
     return query.source.path if query.source else query.slug or "a query"
 
 
-def _ring(graph: CatalogGraph, cycle: Sequence[str], objects: Sequence[MaterializedView | Query]) -> str:
+def _cycle_message(graph: CatalogGraph, cycle: Sequence[str], objects: Sequence[MaterializedView | Query]) -> str:
+    """Return the message that the objects of a cycle are left out."""
     shown = abbreviated((described(obj) for obj in objects), CYCLE_SHOWN)
     if len(cycle) == 1:
         return (
             f"{shown} reads itself as {cycle[0]}, which Dune would put in its place without an end. Remove this read."
         )
     what = "read each other" if len(objects) > 1 else "reads its own rows"
-    way = " -> ".join(_cycle_through(graph, cycle))
+    path = " -> ".join(_shortest_cycle(graph, cycle))
     which = "them" if len(objects) > 1 else "it"
-    return f"{shown} {what} in a circle, so no order can refresh {which}: {way}. Remove one of these reads."
+    return f"{shown} {what} in a circle, so no order can refresh {which}: {path}. Remove one of these reads."
 
 
-def _cycle_through(graph: CatalogGraph, cycle: Sequence[str]) -> list[str]:
-    """The shortest way from a cycle's first name back to it."""
-    ways = [[cycle[0]]]
+def _shortest_cycle(graph: CatalogGraph, cycle: Sequence[str]) -> list[str]:
+    """Return the shortest path from a cycle's first name back to it."""
+    paths = [[cycle[0]]]
     names, seen = set(cycle), set[str]()
-    for way in ways:  # it grows while it is walked
-        for read in graph.reads(way[-1]):
+    for path in paths:  # the loop appends to the list
+        for read in graph.reads(path[-1]):
             if read == cycle[0]:
-                return [*way, read]
+                return [*path, read]
             if read in names and read not in seen:
                 seen.add(read)
-                ways.append([*way, read])
+                paths.append([*path, read])
     return list(cycle)

@@ -1,7 +1,7 @@
-"""What a folder says and what the account holds, as one catalog.
+"""Merges the catalogs of a folder and of an account.
 
-The account knows what is: SQL, lineage, parameters, titles, which query backs which matview. The folder knows what is
-wanted: engine tiers, values for parameters, asset names, words for people.
+The account determines the state on Dune: the SQL, the lineage, the parameters, the titles and the backing queries. The
+folder determines the settings for Dagster: engine tiers, values for parameters, asset names and descriptions.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from dagster_dune.errors import DuneCatalogError
 def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftOut | None = None) -> CatalogContents:
     """Join two catalogs, object by object.
 
-    Objects of one side alone are kept as they are. Of an object on both sides
+    Objects that are only on one side stay unchanged. Of an object on both sides
 
     - the SQL with its references, the declared parameters, the title, the backing query and the privacy are the
-      account's, where the account knows them;
+      account's, if the account has them;
     - the performance, the description, the tags, the slug, the group, the owners, the kinds, the partitions, the
-      automation, the freshness and the values of parameters are the folder's, where the folder gives them;
+      automation, the freshness and the values of parameters are the folder's, if the folder has them;
     - the deps are those of both,
-    - where both know the SQL and differ, `differs` shows it.
+    - `differs` shows the difference if both have SQL and it differs.
 
     A query that backs a matview of the other side becomes part of that matview. A query of the folder whose id is not
     known is the account's object with the same SQL, if there is exactly one, or the only one of its candidates that the
@@ -36,12 +36,12 @@ def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftO
     a circle.
 
     Args:
-        folder: What `DuneCatalog.from_directory` read, or what was written out in Python.
-        account: What `DuneCatalog.from_api` read.
-        left_out: Where to say what is left out; a warning each if None.
+        folder: The catalog that `DuneCatalog.from_directory` returned, or one that was written in Python.
+        account: The catalog that `DuneCatalog.from_api` returned.
+        left_out: Records what is left out; each is a warning if None.
 
     Returns:
-        A catalog with every other object of the two.
+        A catalog with all other objects of both.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query
@@ -60,18 +60,18 @@ def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftO
     for name, matview in matviews.items():
         query_id = matview.query_id or 0
         if name in account and query_id in folder_queries:
-            said: MaterializedView | Query = folder_queries.pop(query_id)
-            known: MaterializedView | Query = matview
+            local: MaterializedView | Query = folder_queries.pop(query_id)
+            remote: MaterializedView | Query = matview
         elif name not in account and query_id in account_queries:
-            said, known = matview, account_queries.pop(query_id)
+            local, remote = matview, account_queries.pop(query_id)
         else:
             continue
         joined[name] = None
-        with left_out.if_wrong(str(said.source or ""), [name]):
-            joined[name] = _matview(said, known, matview)
+        with left_out.catching(str(local.source or ""), [name]):
+            joined[name] = _matview(local, remote, matview)
     for query_id, query in folder_queries.items():
         if saved := account_queries.pop(query_id, None):
-            with left_out.if_wrong(str(query.source or ""), [query.sql_name]):
+            with left_out.catching(str(query.source or ""), [query.sql_name]):
                 account_queries[query_id] = _query(query, saved)
         else:
             account_queries[query_id] = query
@@ -87,7 +87,7 @@ def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftO
 
 
 def _checks(folder: CatalogContents, account: CatalogContents) -> tuple[DuneCheck, ...]:
-    """The checks of both; where both have one of a name, or say what a query checks, the folder's."""
+    """Return the checks of both, but only the folder's if both have one with the same asset and name, or query."""
     names = {(check.asset, check.name) for check in folder.checks}
     queries = {check.query_id for check in folder.checks} - {None}
     others = [c for c in account.checks if (c.asset, c.name) not in names and c.query_id not in queries]
@@ -97,7 +97,7 @@ def _checks(folder: CatalogContents, account: CatalogContents) -> tuple[DuneChec
 def _identified(
     folder: CatalogContents, account: CatalogContents, left_out: LeftOut
 ) -> tuple[list[Query], list[UnidentifiedQuery]]:
-    """Find the ids of the folder's queries by their SQL; no id is given to two of them."""
+    """Find the ids of the folder's unidentified queries by SQL or among their candidates, each id at most once."""
     ids: dict[str, set[int]] = {}
     for obj in account:
         if obj.fingerprint and obj.query_id:
@@ -111,7 +111,7 @@ def _identified(
         if len(candidates) == 1:
             query_id = candidates.pop()
             taken.add(query_id)
-            with left_out.if_wrong(place_of(query), [query_name(query_id)]):
+            with left_out.catching(place_of(query), [query_name(query_id)]):
                 identified.append(query.identified(query_id))
         else:
             unidentified.append(query)
@@ -123,57 +123,57 @@ def _joined_matviews(
 ) -> dict[str, MaterializedView]:
     matviews = {matview.sql_name: matview for matview in account.materialized_views}
     for matview in folder.materialized_views:
-        known = matviews.pop(matview.sql_name, None)
-        with left_out.if_wrong(str(matview.source or ""), [matview.sql_name]):
-            matviews[matview.sql_name] = _matview(matview, known, known) if known else matview
+        remote = matviews.pop(matview.sql_name, None)
+        with left_out.catching(str(matview.source or ""), [matview.sql_name]):
+            matviews[matview.sql_name] = _matview(matview, remote, remote) if remote else matview
     return matviews
 
 
 def _matview(
-    said: MaterializedView | Query, known: MaterializedView | Query, matview: MaterializedView
+    local: MaterializedView | Query, remote: MaterializedView | Query, matview: MaterializedView
 ) -> MaterializedView:
-    """Join what the folder says with what the account knows of one matview, where one of them may be its query."""
-    for query in (said, known):
+    """Join a matview of the folder and of the account. One of the two may be its backing query instead."""
+    for query in (local, remote):
         if isinstance(query, Query) and query.query_parameters:
             raise DuneCatalogError(
                 f"{query.sql_name} is given parameters, but it backs {matview.name}: Dune refreshes that without any.",
                 hint="Remove the values.",
             )
-    query_id = matview.query_id or said.query_id
-    return MaterializedView(name=matview.name, query_id=query_id, **_common(said, known))
+    query_id = matview.query_id or local.query_id
+    return MaterializedView(name=matview.name, query_id=query_id, **_common(local, remote))
 
 
-def _query(said: Query, known: Query) -> Query:
+def _query(local: Query, remote: Query) -> Query:
     return Query(
-        query_id=known.query_id,
-        name=known.name or said.name,
-        slug=said.slug or known.slug,
-        parameters=known.parameters or said.parameters,
-        query_parameters={**known.query_parameters, **said.query_parameters},
-        partitions=said.partitions or known.partitions,
-        **_common(said, known),
+        query_id=remote.query_id,
+        name=remote.name or local.name,
+        slug=local.slug or remote.slug,
+        parameters=remote.parameters or local.parameters,
+        query_parameters={**remote.query_parameters, **local.query_parameters},
+        partitions=local.partitions or remote.partitions,
+        **_common(local, remote),
     )
 
 
-def _common(said: DuneObject, known: DuneObject) -> dict[str, Any]:
-    with_sql = said if known.sql is None and known.references is None else known
+def _common(local: DuneObject, remote: DuneObject) -> dict[str, Any]:
+    with_sql = local if remote.sql is None and remote.references is None else remote
     return {
-        "deps": (*said.deps, *known.deps),
+        "deps": (*local.deps, *remote.deps),
         "sql": with_sql.sql,
         "references": with_sql.references,
         "view_parameters": with_sql.view_parameters,
         "fingerprint": with_sql.fingerprint,
-        "performance": said.performance or known.performance,
-        "description": said.description or known.description,
-        "tags": said.tags or known.tags,
-        "is_private": said.is_private if known.is_private is None else known.is_private,
-        "group": said.group or known.group,
-        "owners": said.owners or known.owners,
-        "kinds": said.kinds or known.kinds,
-        "automation": said.automation or known.automation,
-        "freshness": said.freshness or known.freshness,
-        "source": said.source or known.source,
-        "updated_at": known.updated_at or said.updated_at,
+        "performance": local.performance or remote.performance,
+        "description": local.description or remote.description,
+        "tags": local.tags or remote.tags,
+        "is_private": local.is_private if remote.is_private is None else remote.is_private,
+        "group": local.group or remote.group,
+        "owners": local.owners or remote.owners,
+        "kinds": local.kinds or remote.kinds,
+        "automation": local.automation or remote.automation,
+        "freshness": local.freshness or remote.freshness,
+        "source": local.source or remote.source,
+        "updated_at": remote.updated_at or local.updated_at,
         "is_confirmed": with_sql.is_confirmed,
-        "differs": difference(said, known) if said.sql is not None else known.differs,
+        "differs": difference(local, remote) if local.sql is not None else remote.differs,
     }

@@ -1,4 +1,4 @@
-"""An account together with a folder of ``.sql`` files, or some of both."""
+"""Reads an account and merges a folder of ``.sql`` files with it, or a selection of both."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Pulled(NamedTuple):
-    """What was read.
+    """The catalogs that `pull` returns.
 
     Attributes:
-        account: The account's own part.
+        account: The catalog of the account alone.
         catalog: The account merged with the folder.
     """
 
@@ -37,25 +37,25 @@ def pull(
     known: CatalogContents | None,
     concurrency: int,
     progress: Callable[[int, int], object] | None = None,
-    read: dict[int, Query] | None = None,
+    cache: dict[int, Query] | None = None,
 ) -> Pulled:
     """Read an account, and merge a folder with it.
 
-    The patterns speak of both: an object is chosen if its names or tags on Dune match, or those that the folder gives
-    it. Query views that chosen objects read come along.
+    The patterns apply to both: an object is selected if its names or tags on Dune or in the folder match. The query
+    views that selected objects read are included.
 
     Args:
         client: A client with a key of the account.
-        folder: What `DuneCatalog.from_directory` read; None if there is no folder.
-        select: What to take; everything if None.
-        exclude: What to leave out of that.
-        known: What was read of the account before.
+        folder: The catalog that `DuneCatalog.from_directory` returned; None if there is no folder.
+        select: The patterns of the objects to include; all objects if None.
+        exclude: The patterns of the objects to exclude from the selection.
+        known: The catalog of an earlier read of the account.
         concurrency: How many queries are read at once.
-        progress: Called with the number of queries that were read, and the number to read.
-        read: What an earlier attempt has read, and where this one keeps what it reads; see `discover`.
+        progress: Called with the number of queries that were read, and the number of queries to read.
+        cache: The queries that an interrupted read has read, to which this read adds its own; see `discover`.
 
     Returns:
-        The account's catalog, and that of both.
+        The catalog of the account, and the merged catalog.
 
     Raises:
         DuneApiError: Dune could not be reached, or refused the key.
@@ -69,7 +69,7 @@ def pull(
         known=known,
         concurrency=concurrency,
         progress=progress,
-        read=read,
+        cache=cache,
     )
     if folder is None:
         return Pulled(account, account)
@@ -78,35 +78,36 @@ def pull(
         return Pulled(account, catalog)
     excluded = matching(folder, exclude, strict=False)
     own = {obj.sql_name for obj in folder} if select is None else matching(folder, select, strict=False)
-    kept = _with_views(catalog, {obj.sql_name for obj in account} | (own - excluded), excluded)
-    return Pulled(account, _narrowed(catalog, kept, select, exclude))
+    selected = _with_views(catalog, {obj.sql_name for obj in account} | (own - excluded), excluded)
+    return Pulled(account, _narrowed(catalog, selected, select, exclude))
 
 
 def _with_views(catalog: CatalogContents, names: Collection[str], excluded: Collection[str]) -> set[str]:
-    found, ahead = set[str](), list(names)
-    while ahead:
-        name = ahead.pop()
+    """Return names and, recursively, the query views that their objects read, without the excluded ones."""
+    found, pending = set[str](), list(names)
+    while pending:
+        name = pending.pop()
         if name not in found and name not in excluded:
             found.add(name)
-            ahead += [read for read in catalog.graph.reads(name) if catalog.graph.is_view(read)]
+            pending += [read for read in catalog.graph.reads(name) if catalog.graph.is_view(read)]
     return found
 
 
 def _narrowed(
-    catalog: CatalogContents, kept: Collection[str], select: Sequence[str] | None, exclude: Sequence[str]
+    catalog: CatalogContents, selected: Collection[str], select: Sequence[str] | None, exclude: Sequence[str]
 ) -> CatalogContents:
-    """Some objects of a catalog; what else these read is someone else's from now on."""
-    objects = [obj for obj in catalog if obj.sql_name in kept]
+    """Return a catalog of the selected objects. Other objects that they read become external."""
+    objects = [obj for obj in catalog if obj.sql_name in selected]
     read = {name for obj in objects for name in catalog.graph.reads(obj.sql_name)}
-    gone = {name for name in read if name in catalog and name not in kept}
+    external = {name for name in read if name in catalog and name not in selected}
     return CatalogContents(
-        materialized_views=tuple(obj for obj in catalog.materialized_views if obj.sql_name in kept),
-        queries=tuple(obj for obj in catalog.queries if obj.sql_name in kept),
-        external=tuple(sorted({*catalog.external, *gone})),
+        materialized_views=tuple(obj for obj in catalog.materialized_views if obj.sql_name in selected),
+        queries=tuple(obj for obj in catalog.queries if obj.sql_name in selected),
+        external=tuple(sorted({*catalog.external, *external})),
         unidentified=tuple(
             query
             for query in catalog.unidentified
             if (select is None or matches_any(query, select)) and not matches_any(query, exclude)
         ),
-        checks=tuple(check for check in catalog.checks if {check.asset, check.sql_name} - {None} <= set(kept)),
+        checks=tuple(check for check in catalog.checks if {check.asset, check.sql_name} - {None} <= set(selected)),
     )

@@ -15,25 +15,25 @@ TAG = "check:"
 
 
 def checks_of_tags(objects: Iterable[MaterializedView | Query], left_out: LeftOut) -> Iterator[DuneCheck]:
-    """Find the checks among some queries: of kind rows, named as their queries are.
+    """Yield the checks that tags declare. They are of kind ``rows``, and have the names of their queries.
 
     Args:
-        objects: The objects of an account; a matview has the tags of its query, which cannot be a check.
-        left_out: Where to say which tags name nothing; the query of such a tag stays an object like any other.
+        objects: The objects of an account. A matview has the tags of its backing query, which cannot be a check.
+        left_out: Records the tags that do not declare a valid check. The queries of these tags stay normal objects.
     """
     for obj in objects:
         for tag in obj.tags:
             if not tag.lower().startswith(TAG):
                 continue
             check = None
-            with left_out.if_wrong(f"The tag {tag!r} of {obj.sql_name}"):
+            with left_out.catching(f"The tag {tag!r} of {obj.sql_name}"):
                 check = _of_tag(tag[len(TAG) :], obj)
             if check:
                 yield check
 
 
 def checked_by(query: Query) -> Iterator[str]:
-    """The SQL names of what the tags of a query say that it checks."""
+    """Yield the SQL names of the objects that a query checks, according to its tags."""
     for tag in query.tags:
         if tag.lower().startswith(TAG):
             with suppress(DuneCatalogError):

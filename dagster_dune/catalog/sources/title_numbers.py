@@ -1,4 +1,4 @@
-"""What a long number in a file's name may mean other than its query's id: a date, a count, a chain, a limit."""
+"""Recognizes long numbers in a file's name that may not be its query's id: dates, counts, chains and limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIME_AFTER_DATE = re.compile(
 )
 ROUND = re.compile(r"[0-9]0+|[0-9]{2}0{3,}")
 
-# The ids of networks, by which they are called: https://chainlist.org.
+# The ids of blockchains: https://chainlist.org.
 # fmt: off
 CHAINS = frozenset(
     (
@@ -40,19 +40,19 @@ OTHER_THINGS = frozenset(
 NUMBERED = frozenset(("proposal", "fid", "pid", "eip", "erc", "aip", "sip", "cip", "gip", "issue", "ticket"))
 PLACES = frozenset(("block", "blocknumber", "slot", "epoch", "height", "number"))
 ALONE = PLACES | NUMBERED | {"batch", "build", "chunk", "nft", "page", "part", "pr", "round", "validator", "version"}
-"""What a number counts where no other word stands before it: ``block_19426587``."""
+"""Words that give a number its meaning if they are the only word before it: ``block_19426587``."""
 PLACE_WORDS = LIMITS | {"start", "end", "at", "block", "latest", "genesis"}
-OF_TITLES = frozenset(("by", "per", "each", "every", "of", "all", "and"))
-"""Behind one of these a word ends a title: ``volume_by_proposal``."""
+BEFORE_TITLE_WORD = frozenset(("by", "per", "each", "every", "of", "all", "and"))
+"""After one of these, a word belongs to a title: ``volume_by_proposal``."""
 
 
 def meaning_of(number: int, before: str, *, is_named: bool) -> str:
-    """Return what a number may be if it is not the query's id; empty where it can hardly be anything else.
+    """Return what a number may be other than the query's id; empty if it is very unlikely to be anything else.
 
     Args:
         number: The number.
-        before: What stands before it in the file's name.
-        is_named: Whether that ends with ``query``, ``dune`` or the like.
+        before: The text before the number in the file's name.
+        is_named: Whether `before` ends with ``query``, ``dune`` or the like.
 
     Examples:
         >>> meaning_of(20240131, "volume", is_named=False), meaning_of(25000, "holders over", is_named=False)
@@ -70,15 +70,15 @@ def meaning_of(number: int, before: str, *, is_named: bool) -> str:
         return "a count"
     if number in CHAINS:
         return "the id of a chain"
-    return LIMIT if _limits_or_names(before) else ""
+    return LIMIT if _is_limit_or_other_id(before) else ""
 
 
-def _limits_or_names(before: str) -> bool:
-    """Whether the words before a number say that it limits something, or which of other things it is."""
+def _is_limit_or_other_id(before: str) -> bool:
+    """Whether the words before a number make it a limit or the id of something else."""
     *_, before_last, last = ["", "", *re.findall(r"[^\W_]+", before.lower())]
     if last in LIMITS or (not before_last and last in ALONE):
         return True
-    if before_last in OF_TITLES:
+    if before_last in BEFORE_TITLE_WORD:
         return False
     names_another = last.removesuffix("id") in OTHER_THINGS and last.endswith("id")
     is_its_id = last == "id" and before_last in OTHER_THINGS
@@ -86,7 +86,7 @@ def _limits_or_names(before: str) -> bool:
 
 
 def is_date(number: int) -> bool:
-    """Whether a number reads as a date, with or without a time of day, or as seconds or milliseconds since 1970.
+    """Whether a number looks like a date, with or without a time of day, or a Unix time in seconds or milliseconds.
 
     Examples:
         >>> is_date(20240131), is_date(202401), is_date(22258), is_date(20241301)

@@ -666,7 +666,7 @@ def test_what_a_model_refuses_is_told_with_its_line():
     parsed = parse_sql_text("-- daily\n\nSELECT 1", "x.sql")
     with (
         pytest.raises(DuneCatalogError, match=r"x\.sql, line 3: query_id is wrong: Input should be greater than 0\."),
-        parsed.at(),
+        parsed.located(),
     ):
         Query(query_id=-1)
 

@@ -1,1 +1,1 @@
-"""A folder of SQL files with their headers and `dune.yml`, as contents of a catalog."""
+"""Reads a folder of SQL files, with their headers and `dune.yml`, as the contents of a catalog."""

@@ -1,4 +1,4 @@
-"""The checks that a ``.sql`` file declares: itself as one of another object, and some of its own object."""
+"""The checks that a ``.sql`` file declares: its own query as a check of another object, or checks of its object."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from dagster_dune.errors import DuneCatalogError
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "checks"
-OF_ASSETS = ("group", "owners", "kinds", "automation", "freshness")
-"""What a header says of assets alone."""
+CHECKS_FOLDER = "checks"
+ASSET_KEYS = ("group", "owners", "kinds", "automation", "freshness")
+"""The keys of a header that only apply to assets."""
 
 
 def checks_of_file(
     file: Path, folder: Path, header: Header, obj: MaterializedView | Query | UnidentifiedQuery
 ) -> Iterator[DuneCheck]:
-    """Find what a file says about checks.
+    """Yield the checks that a file declares.
 
     Args:
-        file: The file; in or below a folder named ``checks`` it is a check in any case.
+        file: The file. In or below a folder named ``checks``, its query is always a check.
         folder: The folder that is read.
-        header: Its header and ``dune.yml``.
-        obj: What it is otherwise.
+        header: Its header, with the settings of ``dune.yml``.
+        obj: The object of the file.
 
     Raises:
-        DuneCatalogError: A check is wrong, or nothing says what it checks.
+        DuneCatalogError: A check is invalid, its query id is not known, or its asset is neither given nor clear.
     """
-    if header.check is not None or FOLDER in (folder.name, *file.relative_to(folder).parent.parts):
-        yield _of_query(file, header, obj)
+    if header.check is not None or CHECKS_FOLDER in (folder.name, *file.relative_to(folder).parent.parts):
+        yield _query_check(file, header, obj)
     for name, check in header.checks.items():
         if check.kind in QUERY_KINDS or check.asset is not None:
             raise DuneCatalogError(
@@ -43,10 +43,10 @@ def checks_of_file(
             )
         if isinstance(obj, UnidentifiedQuery):
             raise DuneCatalogError(f"the file has checks, and nothing says which query it is ({obj.why or 'no id'}).")
-        yield check.made(asset=obj.sql_name, name=check.name or name)
+        yield check.to_check(asset=obj.sql_name, name=check.name or name)
 
 
-def _of_query(file: Path, header: Header, obj: MaterializedView | Query | UnidentifiedQuery) -> DuneCheck:
+def _query_check(file: Path, header: Header, obj: MaterializedView | Query | UnidentifiedQuery) -> DuneCheck:
     if isinstance(obj, MaterializedView):
         raise DuneCatalogError(f"{obj.name} is a matview, and a check is a query.", hint="Remove matview or check.")
     if isinstance(obj, UnidentifiedQuery):
@@ -54,18 +54,20 @@ def _of_query(file: Path, header: Header, obj: MaterializedView | Query | Uniden
             f"the file is a check, and nothing says which query it is ({obj.why or 'no id'}).",
             hint="Write the id into the file's name or its header.",
         )
-    if unheeded := [key for key in OF_ASSETS if getattr(header, key)]:
-        logger.warning("%s is a check, and no asset: nothing heeds %s.", file.name, ", ".join(unheeded))
-    said = header.check or HeaderCheck()
-    if said.kind not in QUERY_KINDS:
+    if ignored := [key for key in ASSET_KEYS if getattr(header, key)]:
+        logger.warning("%s is a check, and no asset: nothing heeds %s.", file.name, ", ".join(ignored))
+    declared = header.check or HeaderCheck()
+    if declared.kind not in QUERY_KINDS:
         raise DuneCatalogError(
-            f"the file is a check of kind {said.kind}, which has no query.", hint=f"Kinds: {', '.join(QUERY_KINDS)}."
+            f"the file is a check of kind {declared.kind}, which has no query.",
+            hint=f"Kinds: {', '.join(QUERY_KINDS)}.",
         )
-    name = said.name or obj.slug or slugify(file.stem) or obj.sql_name
-    return said.made(asset=said.asset or _only_read(obj), name=name, query_id=obj.query_id)
+    name = declared.name or obj.slug or slugify(file.stem) or obj.sql_name
+    return declared.to_check(asset=declared.asset or _only_object_read(obj), name=name, query_id=obj.query_id)
 
 
-def _only_read(query: Query) -> str:
+def _only_object_read(query: Query) -> str:
+    """Return the SQL name of the only matview or query that a query reads; raise if there is not exactly one."""
     reads = sorted({*query.deps, *(query.references or ())})
     objects = [name for name in reads if Reference.parse(name).kind.is_object]
     if len(objects) != 1:

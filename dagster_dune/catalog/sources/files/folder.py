@@ -1,9 +1,8 @@
-"""A folder of ``.sql`` files as a catalog: one file a query, or the backing query of one matview.
+"""Reads a folder of ``.sql`` files as a catalog. Each file is a query, or the backing query of a matview.
 
-A query's id stands in its header (see `sql_text` beside this module), in the folder's ``dune.yml`` (see
-`folder_settings`), in its file's name, or in a comment at its start that links to it (see
-`dagster_dune.catalog.sources.file_ids`). A file without one waits for `DuneCatalog.merge` to find it in the account. A
-file whose header or settings have a `matview` is that materialized view.
+The id of a query is in its header (see `sql_text`), in the folder's ``dune.yml`` (see `folder_settings`), in the file's
+name, or in a link in a comment at its start (see `file_ids`). If a file has no id, `DuneCatalog.merge` searches for it
+in the account. A file whose header or settings have a `matview` is that materialized view.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from dagster_dune.catalog.names import query_name, slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.parameters import ParameterValue, QueryParameter, checked_values, joined, likely_type
-from dagster_dune.catalog.sources.file_ids import WAYS, Found, IdPlace, identify
+from dagster_dune.catalog.sources.file_ids import ID_HINT, Identification, IdPlace, identify
 from dagster_dune.catalog.sources.files.file_checks import checks_of_file
 from dagster_dune.catalog.sources.files.folder_settings import read_settings, read_text, shown
 from dagster_dune.catalog.sources.files.header import Header, HeaderParameter
@@ -34,10 +33,10 @@ logger = logging.getLogger(__name__)
 
 
 def check_folder(path: Path) -> None:
-    """Check that a folder is there.
+    """Check that a folder exists.
 
     Raises:
-        DuneCatalogError: It is not.
+        DuneCatalogError: It does not exist, or is a file.
     """
     if path.is_file():
         raise DuneCatalogError(
@@ -55,13 +54,13 @@ def read_directory(
 ) -> CatalogContents:
     """Read every ``.sql`` file of a folder and of the folders in it, except hidden ones.
 
-    A file that cannot be read, holds no SQL or has a wrong header is left out; so are copies of a file, files that are
-    one object with different SQL, and objects that contradict each other.
+    Left out are files that cannot be read, hold no SQL or have a wrong header, copies of a file, files with different
+    SQL for one object, and objects that contradict each other.
 
     Args:
         path: The folder.
-        exclude: Files and folders that are not read: names, paths as seen from the folder, or globs of these.
-        left_out: Where to say what is left out; a warning each if None.
+        exclude: Files and folders that are not read: names, paths relative to the folder, or globs of these.
+        left_out: Records what is left out; each is a warning if None.
 
     Returns:
         The matviews and queries of the folder, each with the references of its SQL.
@@ -75,17 +74,19 @@ def read_directory(
     objects: dict[str, list[MaterializedView | Query]] = {}
     unidentified: list[UnidentifiedQuery] = []
     checks: list[DuneCheck] = []
-    with _cheap_garbage_collection():
+    with _frozen_garbage_collector():
         for file in settings.files:
             header, allowed = settings.queries.get(file, Header()), settings.ids.get(file, ())
-            with left_out.if_wrong(names=_likely_names(file, header, allowed)):
-                obj, of_file = _read(file, path, header, allowed)
-                checks += of_file
+            with left_out.catching(names=_probable_names(file, header, allowed)):
+                obj, file_checks = _read_file(file, path, header, allowed)
+                checks += file_checks
                 if isinstance(obj, UnidentifiedQuery):
                     unidentified.append(obj)
                 else:
                     objects.setdefault(obj.sql_name, []).append(obj)
-    single = _one_of_each_id([only for versions in objects.values() if (only := _only(versions, left_out))], left_out)
+    single = _distinct_ids(
+        [only for versions in objects.values() if (only := _first_of_copies(versions, left_out))], left_out
+    )
     return consistent(
         [obj for obj in single if isinstance(obj, MaterializedView)],
         [obj for obj in single if isinstance(obj, Query)],
@@ -97,8 +98,8 @@ def read_directory(
 
 
 @contextmanager
-def _cheap_garbage_collection() -> Iterator[None]:
-    """Spare the collector all that is there already: it must find each syntax tree among the objects of Dagster."""
+def _frozen_garbage_collector() -> Iterator[None]:
+    """Exclude existing objects from garbage collection, which is slow with the many objects of Dagster in memory."""
     gc.freeze()
     try:
         yield
@@ -106,24 +107,24 @@ def _cheap_garbage_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _only(versions: list[MaterializedView | Query], left_out: LeftOut) -> MaterializedView | Query | None:
-    """Of several files of one object: the first of copies, none where their SQL differs."""
+def _first_of_copies(versions: list[MaterializedView | Query], left_out: LeftOut) -> MaterializedView | Query | None:
+    """Return the first of the files of one object, or None if their SQL differs; leave out the other files."""
     first, *others = versions
-    if _left_out_as_versions(versions, first.sql_name, left_out):
+    if _leave_out_versions(versions, first.sql_name, left_out):
         return None
     for other in others:
         _leave_out_copy(other, first, left_out)
     return first
 
 
-def _one_of_each_id(objects: Sequence[MaterializedView | Query], left_out: LeftOut) -> list[MaterializedView | Query]:
-    """Leave out matviews and queries that are one query of Dune, with different SQL; of copies, the query."""
+def _distinct_ids(objects: Sequence[MaterializedView | Query], left_out: LeftOut) -> list[MaterializedView | Query]:
+    """Leave out objects with the same query id and different SQL, and queries with the id and the SQL of a matview."""
     by_id: dict[int, list[MaterializedView | Query]] = {}
     for obj in objects:
         if obj.query_id is not None:
             by_id.setdefault(obj.query_id, []).append(obj)
-    wrong = {number for number, same in by_id.items() if _left_out_as_versions(same, query_name(number), left_out)}
-    kept = [obj for obj in objects if obj.query_id not in wrong]
+    conflicting = {number for number, same in by_id.items() if _leave_out_versions(same, query_name(number), left_out)}
+    kept = [obj for obj in objects if obj.query_id not in conflicting]
     backed = {obj.query_id: obj for obj in kept if isinstance(obj, MaterializedView) and obj.query_id is not None}
     for obj in kept:
         if isinstance(obj, Query) and obj.query_id in backed:
@@ -135,8 +136,8 @@ def _leave_out_copy(copy: MaterializedView | Query, first: MaterializedView | Qu
     left_out.add(f"{copy.source} is {copy.sql_name}, as {first.source} is, with the same SQL. Remove one of the files.")
 
 
-def _left_out_as_versions(versions: Sequence[MaterializedView | Query], name: str, left_out: LeftOut) -> bool:
-    """Leave out files that are one object, if their SQL differs; return whether it does."""
+def _leave_out_versions(versions: Sequence[MaterializedView | Query], name: str, left_out: LeftOut) -> bool:
+    """Leave out the files of one object if their SQL differs; return whether it does."""
     if len({obj.fingerprint for obj in versions}) == 1:
         return False
     places = " and ".join(str(obj.source) for obj in versions)
@@ -148,57 +149,57 @@ def _left_out_as_versions(versions: Sequence[MaterializedView | Query], name: st
     return True
 
 
-def _likely_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> list[str]:
-    """What others call a file that cannot be read, by its name and ``dune.yml``."""
+def _probable_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> list[str]:
+    """Return the SQL names that a file which cannot be read probably has, from its name and ``dune.yml``."""
     query_id = identify(file.stem, header.id, (), allowed).id
     return [name for name in (header.matview and header.matview.lower(), query_id and query_name(query_id)) if name]
 
 
-def _read(
+def _read_file(
     file: Path, folder: Path, settings: Header, allowed: Sequence[IdPlace]
 ) -> tuple[MaterializedView | Query | UnidentifiedQuery, list[DuneCheck]]:
     parsed = parse_sql_text(read_text(file), shown(file))
-    header = parsed.header.over(settings)
+    header = parsed.header.merged_over(settings)
     _warn_of_two_ids(file, parsed.header, settings)
     obj = (
         _query(file, parsed, header, allowed)
         if header.matview is None
         else _materialized_view(file, parsed, header, header.matview, allowed)
     )
-    with parsed.at("checks" if header.check is None else "check"):
+    with parsed.located("checks" if header.check is None else "check"):
         return obj, list(checks_of_file(file, folder, header, obj))
 
 
 def _materialized_view(
     file: Path, parsed: SqlText, header: Header, matview: str, allowed: Sequence[IdPlace]
 ) -> MaterializedView:
-    with parsed.at("parameters"):
+    with parsed.located("parameters"):
         if header.parameters:
             raise DuneCatalogError(
                 f"the materialized view {matview} is given parameters, but Dune refreshes matviews without any.",
                 hint="Remove them, or make it a query.",
             )
     for key in ("name", "slug", "partitions"):
-        with parsed.at(key):
+        with parsed.located(key):
             if getattr(header, key) is not None:
                 raise DuneCatalogError(
                     f"the header has both matview and {key}, which is of a query.", hint="Keep one of the two."
                 )
-    # A number at the end of the matview's own name is no id: volume_30.sql for dune.acme.result_volume_30.
+    # A number at the end of the matview's name is not an id: volume_30.sql for dune.acme.result_volume_30.
     is_named_after_it = matview.lower().endswith(file.stem.lower())
     found = identify("" if is_named_after_it else file.stem, header.id, parsed.linked, allowed)
     _warn_of_another_id(file, found)
     if found.id is None and found.candidates:
-        logger.warning("%s: nothing says for sure which query backs %s: %s. %s.", file, matview, found.why, WAYS)
-    with parsed.at("matview"):
-        return MaterializedView(name=matview, query_id=found.id, **_common(file, parsed, header))
+        logger.warning("%s: nothing says for sure which query backs %s: %s. %s.", file, matview, found.why, ID_HINT)
+    with parsed.located("matview"):
+        return MaterializedView(name=matview, query_id=found.id, **_common_fields(file, parsed, header))
 
 
 def _query(file: Path, parsed: SqlText, header: Header, allowed: Sequence[IdPlace]) -> Query | UnidentifiedQuery:
     found = identify(file.stem, header.id, parsed.linked, allowed)
     _warn_of_another_id(file, found)
     parameters = _declared_parameters(parsed, header)
-    with parsed.at("partitions" if header.partitions else "parameters"):
+    with parsed.located("partitions" if header.partitions else "parameters"):
         query = UnidentifiedQuery(
             name=header.name,
             slug=header.slug or (None if found.id and found.slug == "query" else slugify(found.slug)),
@@ -207,7 +208,7 @@ def _query(file: Path, parsed: SqlText, header: Header, allowed: Sequence[IdPlac
             partitions=header.partitions,
             candidates=found.candidates,
             why=found.why if found.id is None else "",
-            **_common(file, parsed, header),
+            **_common_fields(file, parsed, header),
         )
         return query if found.id is None else query.identified(found.id)
 
@@ -222,7 +223,7 @@ def _warn_of_two_ids(file: Path, header: Header, settings: Header) -> None:
         )
 
 
-def _warn_of_another_id(file: Path, found: Found) -> None:
+def _warn_of_another_id(file: Path, found: Identification) -> None:
     if found.id is not None and found.why:
         logger.warning(
             "%s is taken for query %s, as its header or dune.yml says; but %s. Remove the wrong one.",
@@ -232,7 +233,7 @@ def _warn_of_another_id(file: Path, found: Found) -> None:
         )
 
 
-def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
+def _common_fields(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
     return {
         "deps": header.deps,
         "sql": parsed.sql,
@@ -251,45 +252,49 @@ def _common(file: Path, parsed: SqlText, header: Header) -> dict[str, Any]:
 
 
 def _declared_parameters(parsed: SqlText, header: Header) -> tuple[QueryParameter, ...]:
-    """Every parameter that the SQL uses, with what the header says about it."""
+    """Return the parameters that the SQL uses, with their settings in the header."""
     keys = parameter_keys(parsed.sql)
-    of_partitions = header.partitions.parameters if header.partitions else ()
-    said = [(key, ["parameters"]) for key in header.parameters]
-    said += [(key, ["partitions", "parameters"]) for key in of_partitions]
-    for key, place in said:
-        with parsed.at(*place, key):
+    by_partition = header.partitions.parameters if header.partitions else ()
+    declared = [(key, ["parameters"]) for key in header.parameters]
+    declared += [(key, ["partitions", "parameters"]) for key in by_partition]
+    for key, path in declared:
+        with parsed.located(*path, key):
             if key not in keys:
                 close = get_close_matches(key, keys, n=1)
                 raise DuneCatalogError(
                     f"the header has a parameter {key!r}, but the SQL has no {{{{{key}}}}}.",
                     hint=f"Did you mean {close[0]!r}?" if close else "Remove it, or use it in the SQL.",
                 )
-    found = []
+    parameters = []
     for key in keys:
-        with parsed.at("parameters", key):
-            found.append(_parameter(key, header.parameters.get(key, HeaderParameter())))
-    return tuple(found)
+        with parsed.located("parameters", key):
+            parameters.append(_parameter(key, header.parameters.get(key, HeaderParameter())))
+    return tuple(parameters)
 
 
-def _parameter(key: str, said: HeaderParameter) -> QueryParameter:
-    values = said.value if isinstance(said.value, tuple) else (said.value,) if said.value is not None else ()
+def _parameter(key: str, declared: HeaderParameter) -> QueryParameter:
+    values = (
+        declared.value if isinstance(declared.value, tuple) else (declared.value,) if declared.value is not None else ()
+    )
     types = {likely_type(value) for value in values}
-    guessed = "enum" if said.options else types.pop() if len(types) == 1 else "text"
+    guessed = "enum" if declared.options else types.pop() if len(types) == 1 else "text"
     parameter = QueryParameter(
         key=key,
-        type=said.type or guessed,
-        options=said.options,
-        multiple=isinstance(said.value, tuple) if said.multiple is None else said.multiple,
-        freeform=said.freeform,
+        type=declared.type or guessed,
+        options=declared.options,
+        multiple=isinstance(declared.value, tuple) if declared.multiple is None else declared.multiple,
+        freeform=declared.freeform,
     )
-    if said.value is None:
+    if declared.value is None:
         return parameter
-    default = checked_values("the query", [parameter], {key: said.value})[key]
+    default = checked_values("the query", [parameter], {key: declared.value})[key]
     return parameter.model_copy(update={"default": default if isinstance(default, str) else joined(default)})
 
 
 def _values(header: Header) -> dict[str, ParameterValue]:
     by_partition = header.partitions.parameters if header.partitions else {}
     return {
-        key: said.value for key, said in header.parameters.items() if said.value is not None and key not in by_partition
+        key: declared.value
+        for key, declared in header.parameters.items()
+        if declared.value is not None and key not in by_partition
     }

@@ -1,6 +1,6 @@
-"""``dune.yml``: what a folder says of its ``.sql`` files outside of them.
+"""``dune.yml``: the settings of a folder's ``.sql`` files in one file.
 
-For folders whose files cannot carry headers, or whose settings belong in one place. Folders in it may have their own::
+For folders whose files cannot have headers, or whose settings belong in one place. Subfolders may have their own::
 
     queries:
       volumes.sql:
@@ -54,13 +54,13 @@ def _as_list(value: Any) -> Any:
 
 
 class FolderSettings(BaseModel):
-    """What one ``dune.yml`` says.
+    """The content of one ``dune.yml``.
 
     Attributes:
-        queries: By the path of a ``.sql`` file beside or below it, what its header could say as well.
-        external: Matviews and queries of others that `deps` may name.
+        queries: The settings of ``.sql`` files beside or below it, by path, with the same keys as a header.
+        external: Matviews and queries of other teams that `deps` may name.
         exclude: Files and folders beside and below it that are not read: names, paths or globs of these.
-        ids: Where ids stand that cannot be told from other numbers: ``prefix``, ``suffix``, ``header``, or several.
+        ids: The places of ids that look like other numbers: ``prefix``, ``suffix``, ``header``, or several of these.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,13 +73,13 @@ class FolderSettings(BaseModel):
 
 @dataclass
 class Settings:
-    """What the ``dune.yml`` files of a folder say together.
+    """The ``.sql`` files of a folder, and the settings of all its ``dune.yml`` files.
 
     Attributes:
         files: The ``.sql`` files that are read.
-        queries: By ``.sql`` file, what its header could say as well.
-        external: Matviews and queries of others that `deps` may name.
-        ids: By ``.sql`` file, where ids stand.
+        queries: The settings of each ``.sql`` file, in the form of a header.
+        external: Matviews and queries of other teams that `deps` may name.
+        ids: The places of ids, by ``.sql`` file.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -91,20 +91,20 @@ class Settings:
 def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Settings:
     """Find the ``.sql`` files of a folder, and read its ``dune.yml`` and those of the folders in it.
 
-    Each speaks of the files beside it and below it. Where two of them speak of one file, what the nearer one says
-    counts, key by key. A ``dune.yml`` that cannot be read leaves out the files that it speaks of.
+    A ``dune.yml`` applies to the files beside it and below it. If several apply to a file, each key has the value of
+    the nearest one. If a ``dune.yml`` of a subfolder cannot be read, the files that it applies to are left out.
 
     Args:
         folder: The folder.
-        exclude: What is not read, as seen from the folder.
-        left_out: Where to say what is left out.
+        exclude: Files and folders that are not read: names, paths relative to the folder, or globs of these.
+        left_out: Records what is left out.
 
     Returns:
-        What they say.
+        The files and their settings.
 
     Raises:
-        DuneCatalogError: There is no ``.sql`` file, or the folder's own ``dune.yml`` cannot be read, holds an unknown
-            key or a wrong value.
+        DuneCatalogError: There is no ``.sql`` file, or the folder's own ``dune.yml`` cannot be read, or contains an
+            unknown key or a wrong value.
     """
     visible = visible_files(folder, left_out)
     _warn_of_unmatched(exclude, folder, visible, lambda _: shown(folder))
@@ -124,7 +124,7 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
             continue
         try:
             text = YamlText(read_text(path), source=shown(path), what=FILE_NAME, entries="queries")
-            said = text.read(FolderSettings)
+            own = text.read(FolderSettings)
         except DuneCatalogError as error:
             if path.parent == folder:
                 raise
@@ -135,34 +135,34 @@ def read_settings(folder: Path, exclude: Sequence[str], left_out: LeftOut) -> Se
             )
             settings.files = _without(settings.files, below)
             continue
-        _warn_of_unmatched(said.exclude, path.parent, visible, partial(_item_of_exclude, path, text))
-        gone = {file for file in below if is_excluded(file, path.parent, said.exclude)}
-        settings.files = _without(settings.files, gone)
-        for place, name in enumerate(said.external):
-            with left_out.if_wrong(f"{shown(path)}, line {text.line_of_item('external', place)}"):
+        _warn_of_unmatched(own.exclude, path.parent, visible, partial(_item_of_exclude, path, text))
+        excluded = {file for file in below if is_excluded(file, path.parent, own.exclude)}
+        settings.files = _without(settings.files, excluded)
+        for index, name in enumerate(own.external):
+            with left_out.catching(f"{shown(path)}, line {text.line_of_item('external', index)}"):
                 settings.external[Reference.parse(name).name] = None
-        settings.ids |= dict.fromkeys(below, said.ids) if said.ids else {}
-        _read_queries(path, text, said, below, gone, settings, left_out)
+        settings.ids |= dict.fromkeys(below, own.ids) if own.ids else {}
+        _read_queries(path, text, own, below, excluded, settings, left_out)
     return settings
 
 
-def _without(files: Sequence[Path], gone: Collection[Path]) -> list[Path]:
-    """Those of some files that are not gone; both may be thousands."""
-    gone = set(gone)
-    return [file for file in files if file not in gone]
+def _without(files: Sequence[Path], removed: Collection[Path]) -> list[Path]:
+    """Return the files without the removed ones."""
+    removed = set(removed)  # both may be thousands
+    return [file for file in files if file not in removed]
 
 
 def _read_queries(
     path: Path,
     text: YamlText,
-    said: FolderSettings,
+    own: FolderSettings,
     below: Sequence[Path],
     excluded: Collection[Path],
     settings: Settings,
     left_out: LeftOut,
 ) -> None:
     present = {file.relative_to(path.parent).as_posix(): file for file in below}
-    for name in said.queries:
+    for name in own.queries:
         file = present.get(name)
         if file is None:
             close = get_close_matches(name[:MAX_TEXT_SHOWN], sorted(present), n=1)
@@ -177,30 +177,30 @@ def _read_queries(
                 left_out.add(f"{error} So {shown(file)} is left out.")
                 settings.files.remove(file)
             else:
-                settings.queries[file] = header.over(settings.queries.get(file, Header()))
+                settings.queries[file] = header.merged_over(settings.queries.get(file, Header()))
 
 
-def _item_of_exclude(path: Path, text: YamlText, place: int) -> str:
-    return f"{shown(path)}, line {text.line_of_item('exclude', place)}"
+def _item_of_exclude(path: Path, text: YamlText, index: int) -> str:
+    return f"{shown(path)}, line {text.line_of_item('exclude', index)}"
 
 
 def _warn_of_unmatched(
-    exclude: Sequence[str], folder: Path, visible: Sequence[Path], place_of: Callable[[int], str]
+    exclude: Sequence[str], folder: Path, visible: Sequence[Path], location_of: Callable[[int], str]
 ) -> None:
-    """Warn of patterns that match nothing, but those of hidden files, which are not read anyway."""
+    """Warn of patterns that match nothing, except patterns of hidden files, which are not read anyway."""
     below = [file for file in visible if folder in file.parents] if exclude else []
-    for place, pattern in enumerate(exclude):
+    for index, pattern in enumerate(exclude):
         if _HIDDEN.search(pattern.strip()) or any(is_excluded(file, folder, [pattern]) for file in below):
             continue
         paths = [file.relative_to(folder) for file in below]
         names = {name for path in paths for name in (path.as_posix(), path.parent.as_posix(), *path.parts)}
         close = get_close_matches(pattern[:MAX_TEXT_SHOWN], sorted(names), n=1)
         hint = f"Did you mean {close[0]}?" if close else "Write names, paths as seen from there, or globs."
-        logger.warning("%s: %r of exclude matches no file or folder. %s", place_of(place), pattern, hint)
+        logger.warning("%s: %r of exclude matches no file or folder. %s", location_of(index), pattern, hint)
 
 
 def is_excluded(file: Path, folder: Path, patterns: Sequence[str]) -> bool:
-    """Whether a pattern means a file, or a folder that it is in.
+    """Whether a pattern matches a file, or a folder that contains it.
 
     Examples:
         >>> file = Path("queries/dex/_deprecated/old.sql")
@@ -208,10 +208,10 @@ def is_excluded(file: Path, folder: Path, patterns: Sequence[str]) -> bool:
         [True, True, False]
     """
     path = PurePosixPath(file.relative_to(folder).as_posix())
-    around = [path, *path.parents[:-1]]
+    candidates = [path, *path.parents[:-1]]
     for pattern in patterns:
         glob = pattern.strip().removeprefix("./").rstrip("/")
-        if any(fnmatchcase(str(part), glob) or fnmatchcase(part.name, glob) for part in around):
+        if any(fnmatchcase(str(part), glob) or fnmatchcase(part.name, glob) for part in candidates):
             return True
     return False
 
@@ -219,7 +219,7 @@ def is_excluded(file: Path, folder: Path, patterns: Sequence[str]) -> bool:
 def visible_files(folder: Path, left_out: LeftOut) -> list[Path]:
     """Find the files of a folder, and of the folders in it, except hidden ones and those in hidden folders.
 
-    Links to folders elsewhere are followed; each folder is read once, so that links may lead in circles.
+    Symbolic links to folders are followed. Each folder is read only once, so that circular links do no harm.
     """
     found = []
     top = Path(os.path.realpath(folder))
@@ -232,8 +232,8 @@ def visible_files(folder: Path, left_out: LeftOut) -> list[Path]:
     def is_new(path: Path) -> bool:
         real = Path(os.path.realpath(path))
         is_link = os.path.islink(path)  # noqa: PTH114  (Path.is_symlink raises where a path is too long)
-        has_another_way = is_link and (real in top.parents or top in real.parents)
-        if has_another_way or real in walked:
+        is_reached_otherwise = is_link and (real in top.parents or top in real.parents)
+        if is_reached_otherwise or real in walked:
             return False
         walked.add(real)
         return True
@@ -245,7 +245,7 @@ def visible_files(folder: Path, left_out: LeftOut) -> list[Path]:
 
 
 def shown(path: Path) -> str:
-    """A path as any message can hold it, whatever bytes its name has."""
+    """Return a path as a text for messages, even if its name is not valid UTF-8."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
@@ -253,7 +253,7 @@ def read_text(file: Path) -> str:
     """Read a file.
 
     Raises:
-        DuneCatalogError: It is no readable UTF-8 text, or too large for one.
+        DuneCatalogError: It cannot be read, is too large, or is not UTF-8 text.
     """
     name = shown(file)
     if name != str(file):
@@ -272,7 +272,7 @@ def read_text(file: Path) -> str:
     except OSError as error:
         raise DuneCatalogError(f"{name} cannot be read: {error.strerror or error}.", hint=UNREADABLE) from error
     try:
-        text = content.decode("utf-8").lstrip("\ufeff")  # files that were joined have several
+        text = content.decode("utf-8").lstrip("\ufeff")  # concatenated files have several
     except UnicodeDecodeError as error:
         encoding = "UTF-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "another encoding"
         line = content.count(b"\n", 0, error.start) + 1

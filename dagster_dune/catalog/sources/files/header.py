@@ -1,4 +1,4 @@
-"""What the header of a ``.sql`` file, and ``dune.yml``, may say about a query."""
+"""The settings of a query in the header of a ``.sql`` file or in ``dune.yml``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class _HeaderPart(BaseModel):
 
 
 class HeaderParameter(_HeaderPart):
-    """What a header says about one parameter.
+    """The settings of one parameter.
 
     Attributes:
-        type: Its type on Dune; taken from the value where it is left out.
-        value: Dune's saved default, which is also sent with each execution; or several where it takes several.
-        options: The values that an enum suggests.
-        multiple: Whether it takes several values; so it is where several are given.
-        freeform: Whether an enum takes other values than its options too.
+        type: Its type on Dune; guessed from the value if left out.
+        value: Dune's saved default, which is also sent with each execution; or several values.
+        options: The options of an enum.
+        multiple: Whether it takes several values; if left out, it does if `value` is several values.
+        freeform: Whether an enum also takes values that are not among its options.
     """
 
     type: ParameterType | None = None
@@ -38,18 +38,18 @@ class HeaderParameter(_HeaderPart):
     freeform: bool = False
 
 
-def _value_alone(value: Any) -> Any:
-    """Read ``key: value`` as ``key: {value: value}``, and ``key:`` as a parameter without a value."""
+def _parameter_from_value(value: Any) -> Any:
+    """Convert ``key: value`` to ``key: {value: value}``, and ``key:`` to a parameter without a value."""
     return value if isinstance(value, Mapping) else {"value": value or None}
 
 
 class HeaderCheck(_HeaderPart):
-    """A check, without what its place says: of kinds that need no query its asset, of a file's own query its id.
+    """A check without the fields that its file determines: the asset for kinds without a query, else the query id.
 
     Attributes:
-        asset: What a file's query checks; the one matview or query that it reads, in a folder named ``checks``.
-        name: The check's name; taken from the file's where it is left out.
-        kind: See `DuneCheck`, which also says what the rest means.
+        asset: The object that a file's query checks; if left out, the only matview or query that it reads.
+        name: The check's name; taken from the file's name if left out.
+        kind: See `DuneCheck`, which also describes the other attributes.
     """
 
     asset: str | None = None
@@ -69,43 +69,45 @@ class HeaderCheck(_HeaderPart):
     columns: dict[str, str] | None = None
     max_age_hours: float | None = None
 
-    def made(self, *, asset: str, name: str, query_id: int | None = None) -> DuneCheck:
-        """Return the check that this is, in its place.
+    def to_check(self, *, asset: str, name: str, query_id: int | None = None) -> DuneCheck:
+        """Return the check with the fields that its file determines.
 
         Raises:
             DuneCatalogError: Its settings contradict each other, or its kind.
         """
-        said = {field: value for field in self.model_fields_set if (value := getattr(self, field)) is not None}
-        return DuneCheck.model_validate({"kind": self.kind, **said, "asset": asset, "name": name, "query_id": query_id})
+        declared = {field: value for field in self.model_fields_set if (value := getattr(self, field)) is not None}
+        return DuneCheck.model_validate(
+            {"kind": self.kind, **declared, "asset": asset, "name": name, "query_id": query_id}
+        )
 
 
-def _asset_alone(value: Any) -> Any:
-    """Read ``check: dune.acme.result_x`` as ``check: {asset: dune.acme.result_x}``."""
+def _check_from_asset(value: Any) -> Any:
+    """Convert ``check: dune.acme.result_x`` to ``check: {asset: dune.acme.result_x}``."""
     return {"asset": value} if isinstance(value, str) else value
 
 
 class Header(_HeaderPart):
-    """What a header says.
+    """The content of a header.
 
     Attributes:
-        id: The query's id; the backing query's if there is a `matview`.
+        id: The id of the query, or of the backing query if there is a `matview`.
         name: The query's title on Dune.
         matview: The full name of the matview that the query backs.
-        description: What it is, in Markdown.
+        description: A description in Markdown.
         performance: The engine tier of its executions.
-        parameters: The parameters that the query declares, and the values that its executions are given.
-        deps: Names that it reads, beside those found in its SQL.
+        parameters: The parameters that the query declares, and their values for its executions.
+        deps: Names that it reads, in addition to those found in its SQL.
         tags: Its tags on Dune.
         private: Whether only its owner may see it.
-        slug: The readable part of the query's asset key; taken from the file's name where it is left out.
+        slug: The readable part of the query's asset key; taken from the file's name if left out.
         group: The asset group that it is shown in.
-        owners: Who answers for it: mail addresses, or teams as ``team:dex``.
-        partitions: How its executions are divided, and which parameters say so.
+        owners: Its owners: mail addresses, or teams as ``team:dex``.
+        partitions: How its executions are divided, and the parameters that get values from the partition.
         kinds: Kinds that the UI shows.
-        automation: When Dagster runs it by itself: ``eager``, ``on_missing``, or a condition with its cron.
+        automation: When Dagster runs it automatically: ``eager``, ``on_missing``, or a condition with its cron.
         freshness: How old its latest materialization may become, in hours.
-        check: What the query checks, which makes it a check and no asset.
-        checks: By name, what is checked of the object without a query.
+        check: The check whose query this is. The query does not become an asset then.
+        checks: The checks of the object that have no query, by name.
     """
 
     id: int | None = Field(default=None, gt=0, le=MAX_QUERY_ID)
@@ -113,7 +115,7 @@ class Header(_HeaderPart):
     matview: MatviewName | None = None
     description: str | None = None
     performance: Performance | None = None
-    parameters: dict[str, Annotated[HeaderParameter, BeforeValidator(_value_alone)]] = {}
+    parameters: dict[str, Annotated[HeaderParameter, BeforeValidator(_parameter_from_value)]] = {}
     deps: Names = ()
     tags: tuple[str, ...] = ()
     private: bool | None = None
@@ -124,15 +126,15 @@ class Header(_HeaderPart):
     kinds: Kinds = ()
     automation: Automation | None = None
     freshness: Freshness | None = None
-    check: Annotated[HeaderCheck | None, BeforeValidator(_asset_alone)] = None
+    check: Annotated[HeaderCheck | None, BeforeValidator(_check_from_asset)] = None
     checks: dict[str, HeaderCheck] = {}
 
-    def over(self, other: Header) -> Header:
-        """Return what either says, this one where both do."""
-        said = {field: getattr(self, field) for field in self.model_fields_set}
+    def merged_over(self, other: Header) -> Header:
+        """Return the settings of both headers. If both have a setting, it is that of this header."""
+        declared = {field: getattr(self, field) for field in self.model_fields_set}
         return other.model_copy(
             update={
-                **said,
+                **declared,
                 "parameters": {**other.parameters, **self.parameters},
                 "checks": {**other.checks, **self.checks},
             }

@@ -1,4 +1,4 @@
-"""What the comments at the start of a ``.sql`` file say about its query.
+"""Parses the text of a ``.sql`` file: its header, the links in the comments at its start, and its SQL.
 
 The header is a block comment whose first line is the word ``dune``, and whose other lines are YAML::
 
@@ -10,7 +10,7 @@ The header is a block comment whose first line is the word ``dune``, and whose o
     */
     SELECT * FROM dex.trades WHERE blockchain = '{{chain}}'
 
-Every value is taken as the text that stands there: YAML would read ``0x10`` as 16, and lose digits of long numbers.
+All values are read as texts: YAML would read ``0x10`` as 16, and lose digits of long numbers.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ LATE_HEADER = re.compile(rf"(?P<what>/\*\s*dune[ \t]*\n\s*(?:{KEYS})[ \t]*:)")
 
 @dataclass(frozen=True)
 class SqlText:
-    """A file's text, taken apart.
+    """The parsed text of a file.
 
     Attributes:
         source: The file's name, for messages.
-        header: What its header says.
-        sql: The rest of the text.
-        line: The line at which that starts.
-        code_line: The line at which its first word stands that is in no comment.
-        linked: The queries that comments at the start name, as ``-- query link: https://dune.com/queries/4711``.
-        yaml: The header's text; None without one.
+        header: The content of its header.
+        sql: The text without the header.
+        line: The line at which `sql` starts.
+        code_line: The line of its first word outside of comments.
+        linked: The ids in comments at the start, such as ``-- query link: https://dune.com/queries/4711``.
+        yaml: The text of the header; None if there is none.
     """
 
     source: str
@@ -65,40 +65,40 @@ class SqlText:
     yaml: YamlText | None = None
 
     @contextmanager
-    def at(self, *keys: str) -> Iterator[None]:
-        """Say of what is wrong where it stands: the line of a key of the header, else that of the SQL.
+    def located(self, *keys: str) -> Iterator[None]:
+        """Add a location to the errors of a block: the line of a key of the header, or of the SQL if there is none.
 
         Raises:
-            DuneCatalogError: What is done inside has raised one, or a ValidationError.
+            DuneCatalogError: The block has raised a DuneCatalogError or a ValidationError.
         """
         try:
             yield
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
+            field = ".".join(str(part) for part in first["loc"])
             message, hint = message_and_hint(first)
-            raise DuneCatalogError(f"{self._place(*keys)}: {place} is wrong: {message}.", hint=hint) from error
+            raise DuneCatalogError(f"{self._location(*keys)}: {field} is wrong: {message}.", hint=hint) from error
         except DuneCatalogError as error:
-            raise DuneCatalogError(f"{self._place(*keys)}: {error}") from error
+            raise DuneCatalogError(f"{self._location(*keys)}: {error}") from error
 
-    def _place(self, *keys: str) -> str:
-        is_there = self.yaml is not None and bool(keys) and keys[0] in self.header.model_fields_set
-        return f"{self.source}, line {self.yaml.line_of(*keys) if self.yaml and is_there else self.code_line}"
+    def _location(self, *keys: str) -> str:
+        is_in_header = self.yaml is not None and bool(keys) and keys[0] in self.header.model_fields_set
+        return f"{self.source}, line {self.yaml.line_of(*keys) if self.yaml and is_in_header else self.code_line}"
 
 
 def parse_sql_text(text: str, source: str) -> SqlText:
-    r"""Take the text of a ``.sql`` file apart.
+    r"""Parse the text of a ``.sql`` file.
 
     Args:
         text: The text, with ``\n`` at the ends of its lines.
         source: The file's name, for messages.
 
     Returns:
-        Its header, its SQL without the header, and the queries that it links to.
+        Its header, its SQL without the header, and the ids of the queries that it links to.
 
     Raises:
-        DuneCatalogError: The header is not closed, stands twice, is no YAML, or holds an unknown key or a wrong value;
-            or there is no SQL.
+        DuneCatalogError: A comment is not closed, there are two headers, the header is not YAML or has an unknown key
+            or a wrong value, or there is no SQL.
 
     Examples:
         >>> parsed = parse_sql_text("/* dune\nid: 4711\n*/\nSELECT 1", "one.sql")
@@ -108,28 +108,28 @@ def parse_sql_text(text: str, source: str) -> SqlText:
     comments = list(_leading_comments(text))
     end = comments[-1].end() if comments else 0
     if UNCLOSED_HEADER.match(text, end):
-        raise DuneCatalogError(f"{_place(source, text, end)}: the header is not closed.", hint="Write */ after it.")
+        raise DuneCatalogError(f"{_location(source, text, end)}: the header is not closed.", hint="Write */ after it.")
     if UNCLOSED_COMMENT.match(text, end):
         raise DuneCatalogError(
-            f"{_place(source, text, end)}: the comment is not closed, so that the file holds no SQL.",
+            f"{_location(source, text, end)}: the comment is not closed, so that the file holds no SQL.",
             hint="Write */ after it.",
         )
     if not any(letter.isprintable() and letter not in " ;" for letter in text[end:]):
         raise DuneCatalogError(f"{source} holds no SQL.", hint="Write the query, or remove the file.")
     headers = [comment for comment in comments if HEADER_START.match(comment["block"] or "")]
     others = [comment for comment in comments if comment not in headers]
-    linked = tuple(dict.fromkeys(ids_in_comment("\n".join(_words(comment) for comment in others))))
+    linked = tuple(dict.fromkeys(ids_in_comment("\n".join(_comment_text(comment) for comment in others))))
     code_line = _line(text, end)
     if nearly := NEARLY_A_HEADER.match(text) or LATE_HEADER.search(text, end):
         logger.warning(
             "%s: this comment is not read as a header. One begins with a line /* dune above the SQL, ends with */, and "
             "holds lines key: value.",
-            _place(source, text, nearly.start("what")),
+            _location(source, text, nearly.start("what")),
         )
     if not headers:
         return SqlText(source, Header(), text.strip(), _line(text, 0), code_line, linked)
     if len(headers) > 1:
-        second = _place(source, text, headers[1].start())
+        second = _location(source, text, headers[1].start())
         raise DuneCatalogError(f"{second}: this is the file's second header.", hint="Join the two.")
     yaml = _header_text(source, text, headers[0].start("block"), headers[0]["block"])
     header = yaml.read(Header)
@@ -139,7 +139,7 @@ def parse_sql_text(text: str, source: str) -> SqlText:
 
 
 def code_line_of(text: str) -> int:
-    r"""Return the line of the first word that is in no comment, counted from 1.
+    r"""Return the line of the first word outside of comments, counted from 1.
 
     Examples:
         >>> code_line_of("-- daily\n/* two\nlines */\n\nSELECT 1")
@@ -161,15 +161,15 @@ def _leading_comments(text: str) -> Iterator[re.Match[str]]:
         comment = COMMENT.match(text, comment.end())
 
 
-def _words(comment: re.Match[str]) -> str:
+def _comment_text(comment: re.Match[str]) -> str:
     return comment["line"] or comment["block"] or ""
 
 
-def _place(source: str, text: str, position: int) -> str:
+def _location(source: str, text: str, position: int) -> str:
     return f"{source}, line {_line(text, position)}"
 
 
 def _line(text: str, position: int) -> int:
-    """The line of the first text at or after a position."""
+    """Return the line of the first non-blank character at or after a position."""
     start = len(text) - len(text[position:].lstrip())
     return text.count("\n", 0, start) + 1

@@ -1,6 +1,6 @@
-"""YAML that people write, read into a model; what is wrong with it is told with its line.
+"""Reads YAML that users write into models, and reports errors with their lines.
 
-Every value is taken as the text that stands there: YAML would read ``0x10`` as 16, and lose digits of long numbers.
+All values are read as texts: YAML would read ``0x10`` as 16, and lose digits of long numbers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pydantic_core import ErrorDetails
 from dagster_dune.catalog.settings.wrong_values import MAX_TEXT_SHOWN, message_and_hint
 from dagster_dune.errors import DuneCatalogError
 
-LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the quick one, where libyaml is there
+LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the faster one, if libyaml is installed
 
 MAX_DEPTH = 50
 MAX_NODES = 100_000
-"""What aliases stand for counts as often as it is named."""
+"""The limit of nodes. The nodes of an alias count each time that it is used."""
 
 EXPECTED = {
     "tuple": ("a list", "Write it as [a, b]."),
@@ -29,7 +29,7 @@ EXPECTED = {
     "float": ("a number", "Write its digits alone."),
     "bool": ("true or false", ""),
 }
-"""What is meant where a value is of another type, by what pydantic calls it, and how that is written."""
+"""The expected value and a hint, by the start of the type of pydantic's error."""
 
 NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
 
@@ -37,18 +37,18 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class YamlText:
-    """Some YAML that can be read as a whole or in parts.
+    """YAML text that can be read as a whole or in parts.
 
     Args:
         text: The YAML.
         source: The file's name, for messages.
-        what: The part of the file that the text is, for messages.
-        lines_before: The number of lines in the file before it.
-        entries: The key of a mapping of which each entry stands for itself: one that stands twice, or holds what no
-            text is meant to say, is refused where it is read.
+        what: The name of this part of the file, for messages.
+        lines_before: The number of lines in the file before the text.
+        entries: The key of a mapping whose entries are independent: an entry with a duplicate key or a wrong structure
+            raises its error only when it is read.
 
     Raises:
-        DuneCatalogError: It is no YAML, holds a key twice, or is larger or deeper than anybody would write it.
+        DuneCatalogError: The text is not YAML, contains a key twice, or is too large or too deeply nested.
     """
 
     def __init__(self, text: str, *, source: str, what: str, lines_before: int = 0, entries: str = "") -> None:
@@ -56,12 +56,12 @@ class YamlText:
         self._what = what
         self._lines_before = lines_before
         self._entries = entries
-        self._refused: dict[tuple[str, ...], DuneCatalogError] = {}
+        self._entry_errors: dict[tuple[str, ...], DuneCatalogError] = {}
         try:
             self._check_depth(text)
             loader = LOADER(text)
             self._root = loader.get_single_node()
-            self._check(self._root, {}, set())
+            self._checked_size(self._root, {}, set())
             self._data = loader.construct_document(self._root) if self._root else {}
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line if error.problem_mark else 0
@@ -81,24 +81,24 @@ class YamlText:
             raise self._too_deep(0) from error
 
     def read(self, model: type[ModelT], *keys: str) -> ModelT:
-        """Read the text, or what stands under some of its keys.
+        """Read the text, or the value at a path of keys, into a model.
 
         Args:
-            model: What it says; unknown keys are forbidden to it.
-            keys: The way to the part of the text that is read.
+            model: The model, which forbids unknown keys.
+            keys: The path of keys to the value; the whole text if there are none.
 
         Raises:
-            DuneCatalogError: It holds an unknown key or a wrong value.
+            DuneCatalogError: The value contains an unknown key or a wrong value.
         """
-        if keys in self._refused:
-            raise self._refused[keys]
+        if keys in self._entry_errors:
+            raise self._entry_errors[keys]
         data = self._data
         for key in keys:
             data = data[key]
         try:
-            return model.model_validate({} if data == "" else data)  # nothing stands behind the last key
+            return model.model_validate({} if data == "" else data)  # the last key has no value
         except DuneCatalogError as error:
-            line, _ = _find(self._root, (*keys, *_refused(model, data)))
+            line, _ = _locate(self._root, (*keys, *_path_to_error(model, data)))
             raise self._error(line, f"in {self._what}: {error}") from error
         except ValidationError as error:
             all_wrong = error.errors(include_url=False)
@@ -106,19 +106,19 @@ class YamlText:
             raise self._wrong(model, keys, next(unknown, all_wrong[0])) from error
 
     def line_of(self, *keys: str) -> int:
-        """Return the line of the file on which a key stands, counted from 1."""
-        line, _ = _find(self._root, keys)
+        """Return the line of a key in the file, counted from 1."""
+        line, _ = _locate(self._root, keys)
         return self._lines_before + line + 1
 
-    def line_of_item(self, key: str, place: int) -> int:
-        """Return the line of the file on which an item of a list stands, or the text that stands in place of a list."""
+    def line_of_item(self, key: str, index: int) -> int:
+        """Return the line in the file of an item of a list, or of a text in place of the list."""
         node = self._value_of(key)
         if isinstance(node, yaml.SequenceNode):
-            node = node.value[place]
+            node = node.value[index]
         return self._lines_before + node.start_mark.line + 1 if node else self.line_of(key)
 
     def _check_depth(self, text: str) -> None:
-        """Look at the marks alone, before anything is built of them: the builder calls itself at each."""
+        """Check the nesting depth with the parser's events, before the recursive construction of the nodes."""
         depth = 0
         for event in yaml.parse(text, Loader=LOADER):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -126,29 +126,29 @@ class YamlText:
                 line = event.start_mark.line if event.start_mark else 0
                 raise self._too_deep(line)
 
-    def _check(self, node: yaml.Node | None, sizes: dict[int, int], around: set[int]) -> int:
-        """Refuse what no text is meant to say, and return how much a node stands for."""
+    def _checked_size(self, node: yaml.Node | None, sizes: dict[int, int], ancestors: set[int]) -> int:
+        """Check the structure of a node and of the nodes in it; return their number, with aliases counted each time."""
         if not isinstance(node, yaml.CollectionNode):
             return 1
-        if id(node) in around:
+        if id(node) in ancestors:
             raise self._error(node.start_mark.line, f"a part of {self._what} holds itself.", hint="Remove the alias.")
         if id(node) not in sizes:
             if isinstance(node, yaml.MappingNode):
                 self._check_keys(node)
-            around.add(id(node))
+            ancestors.add(id(node))
             if isinstance(node, yaml.MappingNode):
-                self._merge(node, sizes, around)
+                self._merge(node, sizes, ancestors)
             if isinstance(node, yaml.MappingNode) and node is self._value_of(self._entries):
-                node.value = [self._entry(key, value, sizes, around) for key, value in node.value]
+                node.value = [self._entry(key, value, sizes, ancestors) for key, value in node.value]
             children = [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
-            sizes[id(node)] = 1 + sum(self._check(child, sizes, around) for child in children)
-            around.remove(id(node))
+            sizes[id(node)] = 1 + sum(self._checked_size(child, sizes, ancestors) for child in children)
+            ancestors.remove(id(node))
             if sizes[id(node)] > MAX_NODES:
                 raise self._error(node.start_mark.line, f"{self._what} is too large.", hint="Write aliases out.")
         return sizes[id(node)]
 
-    def _merge(self, node: yaml.MappingNode, sizes: dict[int, int], around: set[int]) -> None:
-        """Put what ``<<`` names in its place. What the mapping says itself counts, and of several the first."""
+    def _merge(self, node: yaml.MappingNode, sizes: dict[int, int], ancestors: set[int]) -> None:
+        """Replace ``<<`` with the entries of the mappings that it names. Own entries win, then the earliest."""
         merges = [value for key, value in node.value if _is_merge(key)]
         entries = {key.value: (key, value) for key, value in node.value if not _is_merge(key)}
         for merge in merges:
@@ -159,27 +159,27 @@ class YamlText:
                         f"<< in {self._what} is no mapping.",
                         hint="Name one by its alias (<<: *name), or several in a list.",
                     )
-                self._check(part, sizes, around)
+                self._checked_size(part, sizes, ancestors)
                 for key, value in part.value:
                     entries.setdefault(key.value, (key, value))
         if merges:
             node.value = list(entries.values())
 
     def _entry(
-        self, key: yaml.ScalarNode, value: yaml.Node, sizes: dict[int, int], around: set[int]
+        self, key: yaml.ScalarNode, value: yaml.Node, sizes: dict[int, int], ancestors: set[int]
     ) -> tuple[yaml.Node, yaml.Node]:
-        """An entry; nothing in its place where it is refused, since it could not even be read."""
-        before = set(around)
+        """Return an entry. If its structure is wrong, keep the error for when it is read, and return an empty value."""
+        before = set(ancestors)
         try:
-            self._check(value, sizes, around)
+            self._checked_size(value, sizes, ancestors)
         except DuneCatalogError as error:
-            self._refused.setdefault((self._entries, key.value), error)
-            around &= before
+            self._entry_errors.setdefault((self._entries, key.value), error)
+            ancestors &= before
             return key, yaml.ScalarNode("tag:yaml.org,2002:str", "", key.start_mark, key.end_mark)
         return key, value
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        """Refuse keys that are no texts, and those that stand twice, of which YAML would keep the last."""
+        """Check that keys are texts and not duplicate. YAML would only keep the last of duplicate keys."""
         seen = set[str]()
         for key, _ in node.value:
             line = key.start_mark.line
@@ -189,17 +189,17 @@ class YamlText:
                 error = self._error(line, f"{key.value!r} stands twice in {self._what}.", hint="Remove one.")
                 if node is not self._value_of(self._entries):
                     raise error
-                self._refused[self._entries, key.value] = error
+                self._entry_errors[self._entries, key.value] = error
             seen.add(key.value)
 
     def _value_of(self, name: str) -> yaml.Node | None:
-        """What stands behind a key of the top."""
+        """Return the value of a top-level key; None if there is no such key."""
         top = self._root.value if isinstance(self._root, yaml.MappingNode) else ()
         return next((value for key, value in top if key.value == name), None)
 
     def _wrong(self, model: type[BaseModel], before: tuple[str, ...], error: ErrorDetails) -> DuneCatalogError:
         place, kind = error["loc"], error["type"]
-        line, keys = _find(self._root, (*before, *place))
+        line, keys = _locate(self._root, (*before, *place))
         if kind == "extra_forbidden":
             valid = _model_at(model, keys[len(before) : -1]).model_fields
             close = get_close_matches(keys[-1][:MAX_TEXT_SHOWN].lower(), valid, n=1)
@@ -232,31 +232,31 @@ def _is_merge(key: yaml.ScalarNode) -> bool:
     return key.value == "<<" and key.style not in ("'", '"')
 
 
-def _refused(model: Any, data: Any) -> list[str]:
-    """The way to what is refused with an error of ours, which knows no place: each key is tried by itself."""
+def _path_to_error(model: Any, data: Any) -> list[str]:
+    """Find the path of keys to the value that raises a DuneCatalogError in a model, by validating each key alone."""
     for key, value in data.items() if isinstance(data, dict) else ():
         try:
             TypeAdapter(model).validate_python({key: value})
         except DuneCatalogError:
             is_known = get_origin(model) is dict or key in getattr(model, "model_fields", ())
-            return [key, *_refused(_model_at(model, [key]), value)] if is_known else [key]
+            return [key, *_path_to_error(_model_at(model, [key]), value)] if is_known else [key]
         except ValidationError:
             continue
     return []
 
 
 def _model_at(model: Any, keys: Sequence[str]) -> Any:
-    """The model that the value of some key, inside of mappings and models, is read into."""
+    """Return the model or type of the value at a path of keys in a model."""
     for key in keys:
         model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[key].annotation
         model = get_args(model)[0] if get_origin(model) in (Annotated, UnionType) else model
     return model
 
 
-def _find(node: yaml.Node | None, place: Sequence[int | str]) -> tuple[int, list[str]]:
-    """Follow a place in the data as far as it leads into the YAML; return its line, and its keys."""
+def _locate(node: yaml.Node | None, path: Sequence[int | str]) -> tuple[int, list[str]]:
+    """Follow a path in the data as far as it exists in the YAML; return the line and the keys of its end."""
     line, keys = node.start_mark.line if node else 0, []
-    for step in place:
+    for step in path:
         if not isinstance(node, yaml.MappingNode):
             break
         entry = next(((key, value) for key, value in node.value if key.value == step), None)
