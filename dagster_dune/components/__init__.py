@@ -1,5 +1,5 @@
 """`DuneComponent`: a folder, a document or an account as all definitions of a code location.
 
-In comes YAML, out go the definitions that `definitions` makes. `fields` says how YAML is written, `account_reader` and
-`state` where a catalog comes from and what is known when that fails, `shared_assets` what two components both show.
+It converts YAML to Dagster definitions, with `definitions`. `fields` resolves the fields of the YAML, `account_reader`
+and `state` read the catalog or fall back to an older one, and `shared_assets` avoids duplicate external assets.
 """

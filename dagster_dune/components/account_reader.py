@@ -1,4 +1,4 @@
-"""The account read within the time that a loading code location can afford."""
+"""Reads the account within a time limit, since Dagster limits how long a code location may take to load."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, warn_of_exclude
 
 STARTUP_SECONDS = 180.0
-"""How long Dagster waits for a code server before it gives it up."""
+"""How long Dagster waits for a code server to start."""
 DEFAULT_TIME_LIMIT = 120.0
 WITHOUT_ACCOUNT = (
     "A file needs no account where code locations load: write it once with dagster-dune catalog pull -o FILE, "
@@ -26,8 +26,8 @@ WITHOUT_ACCOUNT = (
 
 T = TypeVar("T")
 
-_spans: list[tuple[float, float]] = []
-"""From when to when this process has read accounts; of the last `STARTUP_SECONDS`."""
+_read_intervals: list[tuple[float, float]] = []
+"""The start and end of each read of an account by this process in the last `STARTUP_SECONDS`."""
 
 
 class AccountUnreadableError(DuneCatalogError):
@@ -44,18 +44,17 @@ def read_account(
     warn: Callable[[UnmatchedPatternError], object] = warn_of_exclude,
     strict: bool = False,
 ) -> CatalogContents:
-    """Read an account as `dagster_dune.catalog.sources.account.discover` does, or give up in time.
+    """Read an account like `dagster_dune.catalog.sources.account.discover`, within a time limit.
 
     Args:
-        open_client: Makes the client, which is closed in the end.
-        select: What to read.
-        exclude: What to leave out of that.
-        known: What was read before.
-        time_limit: The seconds that this may take, together with what this process has spent on reading accounts
-            within the last three minutes: several components of a code location share Dagster's patience. No limit if
-            None.
-        warn: Told of each pattern of `exclude` that matches nothing.
-        strict: Whether an object that must be left out is an error; a warning if not.
+        open_client: Makes the client, which is closed at the end.
+        select: The patterns of the objects to read; all objects if None.
+        exclude: The patterns of the objects to exclude from the selection.
+        known: The catalog of an earlier read.
+        time_limit: The limit in seconds; none if None. Reads of accounts by this process in the last three minutes
+            count too, because all components of a code location share Dagster's limit.
+        warn: Called with an error for each pattern of `exclude` that matches nothing.
+        strict: Whether an object that must be left out raises an error instead of a warning.
 
     Returns:
         The account's catalog.
@@ -69,10 +68,10 @@ def read_account(
     from dagster_dune.catalog.sources.account import discover  # noqa: PLC0415
     from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
 
-    progress, is_unwanted, left_out = _Progress(), Event(), LeftOut(strict=strict)
+    progress, is_cancelled, left_out = _Progress(), Event(), LeftOut(strict=strict)
 
     def read() -> CatalogContents:
-        with until_set(is_unwanted), open_client() as client:
+        with until_set(is_cancelled), open_client() as client:
             return discover(
                 client,
                 select=select,
@@ -85,7 +84,7 @@ def read_account(
 
     begin = time.monotonic()
     try:
-        contents = _within(None if time_limit is None else _seconds_left(time_limit, begin), read)
+        contents = _call_with_timeout(None if time_limit is None else _seconds_left(time_limit, begin), read)
     except FutureTimeoutError as error:
         raise AccountUnreadableError(
             f"Reading the Dune accounts of this code location took longer than {time_limit:g} seconds; of this one, "
@@ -95,14 +94,14 @@ def read_account(
     except DuneApiError as error:
         raise AccountUnreadableError(f"The Dune account cannot be read. {error}", hint=WITHOUT_ACCOUNT) from error
     finally:
-        is_unwanted.set()  # also after an interrupt: the threads of the pool would hold the process up
-        _spans.append((begin, time.monotonic()))
+        is_cancelled.set()  # also after an interrupt, or the threads of the pool would delay the end of the process
+        _read_intervals.append((begin, time.monotonic()))
     left_out.raise_errors()
     return contents
 
 
 class _Progress:
-    """Counts what was read."""
+    """Counts the queries that were read."""
 
     def __init__(self) -> None:
         self._read = 0
@@ -120,8 +119,8 @@ class _Progress:
         return f"{self._read} of {self._total} queries were read"
 
 
-def _within(seconds: float | None, call: Callable[[], T]) -> T:
-    """Call a function in a thread that neither a slow answer nor the end of the process has to wait for."""
+def _call_with_timeout(seconds: float | None, call: Callable[[], T]) -> T:
+    """Call a function in a daemon thread, and return its result or raise `FutureTimeoutError` after the timeout."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -136,5 +135,5 @@ def _within(seconds: float | None, call: Callable[[], T]) -> T:
 
 def _seconds_left(time_limit: float, now: float) -> float:
     earliest = now - STARTUP_SECONDS
-    _spans[:] = [(begin, end) for begin, end in _spans if end > earliest]
-    return max(0.0, time_limit - sum(end - max(begin, earliest) for begin, end in _spans))
+    _read_intervals[:] = [(begin, end) for begin, end in _read_intervals if end > earliest]
+    return max(0.0, time_limit - sum(end - max(begin, earliest) for begin, end in _read_intervals))

@@ -1,6 +1,6 @@
-"""`DuneComponent`: the assets of a folder, a document or an account, written down in YAML or Python.
+"""`DuneComponent`: the assets of a folder, a document or an account, configured in YAML or Python.
 
-There is no ``from __future__ import annotations`` here: Dagster makes the YAML's schema of the annotations.
+There is no ``from __future__ import annotations`` here: Dagster makes the schema of the YAML from the annotations.
 """
 
 import logging
@@ -38,11 +38,11 @@ from dagster_dune.components.fields import (
     ResolvedSchedules,
     ResolvedSeconds,
     positive_seconds,
-    refuse_written_key,
+    refuse_literal_key,
     shared_resource,
 )
 from dagster_dune.components.scaffolder import DuneScaffolder
-from dagster_dune.components.shared_assets import made_in_python, siblings, without_assets_of_others
+from dagster_dune.components.shared_assets import python_asset_keys, siblings, without_assets_of_others
 from dagster_dune.components.state import (
     catalog_of_files,
     merged_catalog,
@@ -52,7 +52,7 @@ from dagster_dune.components.state import (
     write_state,
 )
 from dagster_dune.components.translation import ResolvedTranslation, SpecTranslator
-from dagster_dune.components.yaml_errors import WrittenFields, refuse_unset_variables, with_exact_schemas
+from dagster_dune.components.yaml_errors import FieldLocations, build_exact_schemas, refuse_unset_variables
 from dagster_dune.definitions import build_dune_definitions, without_excluded
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError, DuneError
 from dagster_dune.resource import DuneResource
@@ -161,8 +161,8 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
     )
 
     _fetched: CatalogContents | None = PrivateAttr(default=None)
-    _of_files: DuneCatalog | None = PrivateAttr(default=None)
-    _written: WrittenFields | None = PrivateAttr(default=None)
+    _files_catalog: DuneCatalog | None = PrivateAttr(default=None)
+    _locations: FieldLocations | None = PrivateAttr(default=None)
 
     @field_validator("time_limit", "max_age", mode="before")
     @classmethod
@@ -170,42 +170,42 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         return positive_seconds(seconds)
 
     @model_validator(mode="after")
-    def _has_a_source(self) -> "DuneComponent":
+    def _check_has_source(self) -> "DuneComponent":
         if self.queries is None and self.document is None and not self.account:
             raise DuneConfigurationError("A DuneComponent needs a source.", hint="Set queries, document or account.")
         return self
 
-    # --- what Dagster asks for ---
+    # --- methods that Dagster calls ---
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel] | None:
-        """Return the schema of the YAML. Dagster leaves the fields' descriptions behind; here they come along."""
+        """Return the model of the YAML, with the descriptions of the fields, which Dagster leaves out."""
         model = super().get_model_cls()
         if model is not None:
             for name, field in model.model_fields.items():
                 field.description = field.description or cls.model_fields[name].description
-            with_exact_schemas(model)
+            build_exact_schemas(model)
             model.model_rebuild(force=True)
         return model
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
-        """Make a component of what was written."""
-        refuse_written_key(attributes, context.path)
-        place = context.resolution_context.at_path("attributes")
-        refuse_unset_variables(attributes, place)
+        """Make a component from its attributes in YAML."""
+        refuse_literal_key(attributes, context.path)
+        attributes_context = context.resolution_context.at_path("attributes")
+        refuse_unset_variables(attributes, attributes_context)
         component = super().load(attributes, context)
         if attributes is not None:
-            component._written = WrittenFields(place, attributes)
+            component._locations = FieldLocations(attributes_context, attributes)
         return component
 
     @property
     def defs_state_config(self) -> DefsStateConfig:
-        """Where Dagster keeps what was read of the account."""
+        """Where Dagster stores the catalog of the account."""
         return DefsStateConfig.from_args(self.defs_state, default_key=f"{type(self).__name__}[{self._op_name}]")
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Make the definitions; the account is read before, where Dagster's state management says so.
+        """Make the definitions. Dagster's state management decides whether the account is read before.
 
         Raises:
             DuneCatalogError: The folder, the document or the account cannot be read, or contradicts itself.
@@ -215,23 +215,23 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         try:
             return super().build_defs(context)
         except KeyError as error:
-            # Dagster keeps the state of a code server where it loads one, and not in a script or a test.
+            # Dagster only stores this state while it loads a code location in a code server, not in a script or a test.
             if self.defs_state_config.key not in str(error):
                 raise
-            return self._definitions(context, self._fetched or self._read_where_nothing_is_kept())
+            return self._definitions(context, self._fetched or self._read_without_state())
 
     def write_state_to_path(self, state_path: Path) -> None:
-        """Read the account, and write it down for Dagster.
+        """Read the account, and write its catalog to a file for Dagster.
 
-        Where it cannot be read, the document or an older state is used instead, with a warning.
+        If it cannot be read, the document or an older state is used instead, with a warning.
 
         Args:
-            state_path: The file; the older state is in it, where Dagster keeps that.
+            state_path: The file. It contains the older state if Dagster has stored one.
 
         Raises:
-            DuneCatalogError: The account cannot be read and nothing older is known, or it contradicts itself.
+            DuneCatalogError: The account cannot be read and there is no older catalog, or it contradicts itself.
         """
-        # Dagster's command line refreshes every component that could have a state, with an account or not.
+        # Dagster's command line calls this for every state-backed component, even if `account` is not set.
         with self._located_select():
             self._fetched = (
                 refreshed(self._read_account, document=self.document, state_path=state_path)
@@ -245,11 +245,11 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         context: dg.ComponentLoadContext,
         state_path: Path | None,
     ) -> dg.Definitions:
-        """Make the definitions of what was read of the account.
+        """Make the definitions from the stored catalog of the account.
 
         Args:
-            context: What Dagster loads the component with.
-            state_path: What `write_state_to_path` wrote; None where it never did.
+            context: Dagster's context of the load.
+            state_path: The file that `write_state_to_path` wrote; None if there is none yet.
 
         Raises:
             DuneCatalogError: The state, or the folder that it is merged with, cannot be read or contradicts itself.
@@ -261,7 +261,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             )
         return self._definitions(context, read_state(state_path) if state_path else None)
 
-    # --- what users override ---
+    # --- methods that users may override ---
 
     def get_asset_spec(self, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
         """Return how an object looks as an asset; see `DagsterDuneTranslator.get_asset_spec`."""
@@ -319,16 +319,19 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     def _located_select(self) -> AbstractContextManager[None]:
         patterns = () if self.select is None else self.select
-        return self._written.located("select", patterns) if self._written else nullcontext()
+        return self._locations.located("select", patterns) if self._locations else nullcontext()
 
     def _warn_of_exclude(self, error: UnmatchedPatternError) -> None:
-        warn_of_exclude(error, self._written.place_of_pattern(error, "exclude", self.exclude) if self._written else "")
+        warn_of_exclude(
+            error, self._locations.location_of_pattern(error, "exclude", self.exclude) if self._locations else ""
+        )
 
-    def _read_where_nothing_is_kept(self) -> CatalogContents:
-        """Read the account in a process that was to be told what is in it, and was not.
+    def _read_without_state(self) -> CatalogContents:
+        """Read the account in a process to which Dagster should have passed the stored state, but did not.
 
-        Dagster takes a whole process for one that repeats a code server's load once that has run a job by a pointer to
-        its code, as ``dg.execute_job`` does. In a deployment, a run's code is newer than its code server's then.
+        This happens in a process that has run a job by a pointer to its code, as ``dg.execute_job`` does: from then on,
+        Dagster assumes that its loads only repeat that of a code server. In a deployment, it means that the code of the
+        run is newer than that of its code server.
         """
         logger.warning(
             "Nobody has told this process what is in the Dune account of %s, so that it is read here. If this is a run "
@@ -341,42 +344,44 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             return read_state(state_path)
 
     def _catalog(self, account: CatalogContents | None) -> DuneCatalog | None:
-        """What the sources say; None if all that there is to say is in an account that was never read."""
+        """Return the catalog of the sources; None if the only source is an account that was never read."""
         with unknown_name_warnings_deferred():
             if account is not None:
                 return merged_catalog(self.queries, account, strict=self.strict)
-            if self._of_files is None:
-                self._of_files = catalog_of_files(self.queries, self.document, self.max_age, strict=self.strict)
-            return self._of_files
+            if self._files_catalog is None:
+                self._files_catalog = catalog_of_files(self.queries, self.document, self.max_age, strict=self.strict)
+            return self._files_catalog
 
-    def _makes(self) -> set[str]:
-        """The SQL names of what becomes assets here, as far as that is known without reading the account."""
+    def _asset_names(self) -> set[str]:
+        """Return the SQL names of this component's assets, as far as they are known without reading the account."""
         try:
             catalog = self._catalog(self._fetched)
-            chosen = None if self.account or catalog is None else selected_names(catalog, self.select, self.exclude)
-        except DuneError:  # told where the component itself is loaded
+            selected = None if self.account or catalog is None else selected_names(catalog, self.select, self.exclude)
+        except DuneError:  # raised again where the component itself is built
             return set()
         if catalog is None:
             return set()
-        return set(chosen) if chosen is not None else {obj.sql_name for obj in catalog}
+        return set(selected) if selected is not None else {obj.sql_name for obj in catalog}
 
     def _definitions(self, context: dg.ComponentLoadContext, account: CatalogContents | None) -> dg.Definitions:
         catalog = self._catalog(account)
         if catalog is None:
             return dg.Definitions()
         with self._located_select():
-            chosen = None if self.account else selected_names(catalog, self.select, self.exclude, self._warn_of_exclude)
-        catalog = self._checked(catalog)
-        made_elsewhere = {name for other in self._others(context) for name in other._makes()}
-        if self.queries is not None or not self.account:  # an account holds all that there is of its team
-            warn_of_unknown_names(catalog, made_elsewhere)
+            selected = (
+                None if self.account else selected_names(catalog, self.select, self.exclude, self._warn_of_exclude)
+            )
+        catalog = self._with_checks(catalog)
+        names_elsewhere = {name for other in self._sibling_components(context) for name in other._asset_names()}
+        if self.queries is not None or not self.account:  # an account contains all objects of its team
+            warn_of_unknown_names(catalog, names_elsewhere)
         defs = build_dune_definitions(
             catalog,
             resource=self.resource,
             resource_key=self.resource_key,
             upstream_tables=self.upstream_tables,
             translator=SpecTranslator(self.get_asset_spec),
-            select=chosen,
+            select=selected,
             io_manager_key=self.io_manager_key,
             query_views=self.query_views,
             include_backing_queries=self.include_backing_queries,
@@ -385,14 +390,14 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         )
         shown = list(defs.assets or ())
         if self.upstream_tables and self.upstream_exclude != []:
-            place = self._written.place("upstream_exclude") if self._written else ""
-            shown = without_excluded(shown, self.upstream_exclude, place)
+            location = self._locations.location_of("upstream_exclude") if self._locations else ""
+            shown = without_excluded(shown, self.upstream_exclude, location)
         own = without_assets_of_others(
             dg.Definitions(assets=shown, resources=defs.resources),
             context.component_tree,
             self._op_name,
-            elsewhere=made_in_python(context),
-            names=made_elsewhere,
+            elsewhere=python_asset_keys(context),
+            names=names_elsewhere,
         )
         made = [asset for asset in own.assets or () if isinstance(asset, dg.AssetsDefinition)]
         name = "dune_refresh_sensor" if self._op_name == DEFAULT_NAME else f"{self._op_name}_refresh_sensor"
@@ -400,32 +405,32 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
             own, automation_of(made, self.schedules, self.refresh_sensor, name=name, resource_key=self.resource_key)
         )
 
-    def _checked(self, catalog: DuneCatalog) -> DuneCatalog:
-        """The catalog with the component's own checks; the first that is wrong is told with its line."""
+    def _with_checks(self, catalog: DuneCatalog) -> DuneCatalog:
+        """Return the catalog with the component's own checks. The error for a wrong check contains its line."""
         checks = [check for check in self.checks if isinstance(check, DuneCheck)]
         try:
             return catalog.with_checks(checks) if checks else catalog
         except DuneCatalogError:
-            for place in range(len(checks)):
-                with self._written.located_at("checks", place) if self._written else nullcontext():
-                    catalog.with_checks(checks[: place + 1])
+            for index in range(len(checks)):
+                with self._locations.located_at("checks", index) if self._locations else nullcontext():
+                    catalog.with_checks(checks[: index + 1])
             raise
 
-    def _others(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":
-        """The other components of the project.
+    def _sibling_components(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":
+        """Return the other DuneComponents of the project.
 
         Raises:
-            DuneConfigurationError: One has the same name, or another resource of the same key.
+            DuneConfigurationError: One has the same name, or a different resource with the same key.
         """
         others = [other for other in siblings(context, DuneComponent) if other is not self]
         for other in others:
-            with self._written.located_at() if self._written else nullcontext():
-                self._check_beside(other)
+            with self._locations.located_at() if self._locations else nullcontext():
+                self._check_compatible(other)
         return others
 
-    def _check_beside(self, other: "DuneComponent") -> None:
-        place = other._written.place() if other._written else ""
-        the_other = f", the other in {place}" if place else ""
+    def _check_compatible(self, other: "DuneComponent") -> None:
+        location = other._locations.location_of() if other._locations else ""
+        the_other = f", the other in {location}" if location else ""
         if other._op_name == self._op_name:
             raise DuneConfigurationError(
                 f"Two DuneComponents are named {self._op_name!r}{the_other}.",
@@ -441,7 +446,7 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     @property
     def _op_options(self) -> Any:
-        """What `build_dune_definitions` takes of the step."""
+        """The arguments of `build_dune_definitions` for the step."""
         given: dict[str, Any] = dict(self.op)
         tags = {**(self.op_tags or {}), **given.pop("tags", {})}
         fields = {

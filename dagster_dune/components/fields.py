@@ -1,6 +1,6 @@
-"""What becomes of the fields of `DuneComponent` that are written in YAML.
+"""Resolvers of the fields of `DuneComponent`: they convert values in YAML to the values of the fields.
 
-There is no ``from __future__ import annotations`` here: Dagster makes the YAML's schema of the annotations.
+There is no ``from __future__ import annotations`` here: Dagster makes the schema of the YAML from the annotations.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,17 +25,19 @@ from dagster_dune.components.models import (
     RetriesModel,
     ScheduleModel,
 )
-from dagster_dune.components.yaml_errors import Written, exact_when_asked, located
+from dagster_dune.components.yaml_errors import ResolvedFields, lazy_exact_schema, located
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
 from dagster_dune.run_config import DuneRunConfig, PipelineForm
 
 
 def shared_resource(api_key_env: str = DEFAULT_VARIABLE, **settings: Any) -> DuneResource:
-    """Return the resource of these settings, one object a process: Dagster refuses two of one key in a code location.
+    """Return the resource with some settings. The same settings always return the same object.
+
+    Dagster refuses different resource objects with the same key in a code location.
 
     Args:
-        api_key_env: The variable of the environment that holds the API key.
+        api_key_env: The environment variable that holds the API key.
         settings: Any other fields of `DuneResource`.
     """
     return _resource_of(api_key_env, tuple(sorted(settings.items())))
@@ -46,33 +48,33 @@ def _resource_of(api_key_env: str, settings: tuple[tuple[str, Any], ...]) -> Dun
     return DuneResource(api_key=dg.EnvVar(api_key_env), **dict(settings))
 
 
-def refuse_written_key(said: BaseModel | None, place: Path) -> None:
-    """Refuse an API key that is written into a component's YAML, before anything shows the lines around it.
+def refuse_literal_key(attributes: BaseModel | None, path: Path) -> None:
+    """Check that a component's YAML contains no API key, before any error shows its lines.
 
     Raises:
-        DuneConfigurationError: There is one, or something that looks like one.
+        DuneConfigurationError: It contains an API key, or something that looks like one.
     """
-    resource: Any = getattr(said, "resource", None)
-    if said is not None and "resource" in said.model_fields_set and isinstance(resource, str):
+    resource: Any = getattr(attributes, "resource", None)
+    if attributes is not None and "resource" in attributes.model_fields_set and isinstance(resource, str):
         raise DuneConfigurationError(
-            f"The resource of the component in {place} is a text; it is not shown here.",
+            f"The resource of the component in {path} is a text; it is not shown here.",
             hint=f"Write its settings below it, such as api_key_env: {DEFAULT_VARIABLE}.",
         )
     if not isinstance(resource, ResourceModel):
         return
-    written = resource.model_dump()
-    if written["api_key"] is not None:
+    settings = resource.model_dump()
+    if settings["api_key"] is not None:
         raise DuneConfigurationError(
-            f"The component in {place} has an API key in resource.api_key; it is not shown here.",
+            f"The component in {path} has an API key in resource.api_key; it is not shown here.",
             hint=f"Name its variable of the environment instead (api_key_env: {DEFAULT_VARIABLE}, the default), and "
             "replace the key, which stands in a file (dune.com/settings/api).",
         )
-    if "{{" not in written["api_key_env"]:
-        checked_variable(written["api_key_env"])
+    if "{{" not in settings["api_key_env"]:
+        checked_variable(settings["api_key_env"])
 
 
 class SourceModel(BaseModel):
-    """A path beside the component."""
+    """An empty model, with which the errors of a path are located."""
 
 
 def _folder(context: dg.ResolutionContext, text: str | None) -> Path | None:
@@ -99,27 +101,27 @@ def _document(context: dg.ResolutionContext, text: str | None) -> Path | None:
 def _resource(context: dg.ResolutionContext, settings: BaseModel | None) -> DuneResource | None:
     if settings is None:
         return None
-    given = Written(context, settings)
-    for name, value in given.items():
-        with given.located(name):
+    fields = ResolvedFields(context, settings)
+    for name, value in fields.items():
+        with fields.located(name):
             shared_resource(**{name: value})
-    return shared_resource(**given)
+    return shared_resource(**fields)
 
 
 def _retry_policy(context: dg.ResolutionContext, retries: RetriesModel | None) -> dg.RetryPolicy | None:
     return None if retries is None else dg.RetryPolicy(**context.resolve_value(retries.model_dump()))
 
 
-def _backfill_policy(context: dg.ResolutionContext, said: BackfillPolicyModel | None) -> dg.BackfillPolicy | None:
-    if said is None:
+def _backfill_policy(context: dg.ResolutionContext, policy: BackfillPolicyModel | None) -> dg.BackfillPolicy | None:
+    if policy is None:
         return None
-    given = Written(context, said)
-    size = given.get("max_partitions_per_run")
-    if given["type"] == "multi_run":
-        with given.located("max_partitions_per_run"):
+    fields = ResolvedFields(context, policy)
+    size = fields.get("max_partitions_per_run")
+    if fields["type"] == "multi_run":
+        with fields.located("max_partitions_per_run"):
             return dg.BackfillPolicy.multi_run(_positive(1 if size is None else size))
     if size is not None:
-        with given.located("max_partitions_per_run"):
+        with fields.located("max_partitions_per_run"):
             raise DuneConfigurationError("A backfill of one run has all partitions.", hint="Use type: multi_run.")
     return dg.BackfillPolicy.single_run()
 
@@ -131,95 +133,95 @@ def _positive(number: int) -> int:
 
 
 def _op(context: dg.ResolutionContext, op: OpModel | None) -> dict[str, Any]:
-    """The arguments of `build_dune_assets` that an op sets."""
+    """Return the arguments of `build_dune_assets` that an op sets."""
     if op is None:
         return {}
-    given = Written(context, op)
-    for name in given.keys() & {"name", "pool"}:
-        with given.located(name):
-            _check_of_op(name, given[name])
+    fields = ResolvedFields(context, op)
+    for name in fields.keys() & {"name", "pool"}:
+        with fields.located(name):
+            _check_op_setting(name, fields[name])
     if op.retry_policy:
-        given["retry_policy"] = _retry_policy(context.at_path("retry_policy"), op.retry_policy)
+        fields["retry_policy"] = _retry_policy(context.at_path("retry_policy"), op.retry_policy)
     if op.backfill_policy:
-        given["backfill_policy"] = _backfill_policy(context.at_path("backfill_policy"), op.backfill_policy)
-    return {name: value for name, value in given.items() if value is not None}
+        fields["backfill_policy"] = _backfill_policy(context.at_path("backfill_policy"), op.backfill_policy)
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _check_of_op(setting: str, value: Any) -> None:
-    """Check the name or the pool of a step, as Dagster does where it makes one."""
+def _check_op_setting(setting: str, value: Any) -> None:
+    """Check the name or the pool of a step, by making an op with it."""
     if value is not None:
         dg.op(**{"name": "op", setting: value})(lambda: None)
 
 
-def _of_op(setting: str, type_: Any) -> dg.Resolver:
-    """A resolver of the name or the pool of the step, whose mistakes are told with the line."""
+def _op_resolver(setting: str, type_: Any) -> dg.Resolver:
+    """Return a resolver of the name or the pool of the step, whose errors contain the line."""
 
     def resolve(context: dg.ResolutionContext, template: Any) -> Any:
         value = context.resolve_value(template)
         with located(context, dg.Model()):
-            _check_of_op(setting, value)
+            _check_op_setting(setting, value)
         return value
 
     return dg.Resolver(resolve, model_field_type=type_)
 
 
 def _checks(context: dg.ResolutionContext, checks: Sequence[BaseModel]) -> list[DuneCheck]:
-    return [_check(Written(context.at_path(place), check)) for place, check in enumerate(checks)]
+    return [_check(ResolvedFields(context.at_path(index), check)) for index, check in enumerate(checks)]
 
 
-def _check(given: Written) -> DuneCheck:
-    with given.located():
+def _check(fields: ResolvedFields) -> DuneCheck:
+    with fields.located():
         try:
-            return DuneCheck.model_validate(given)
+            return DuneCheck.model_validate(fields)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             message, hint = message_and_hint(first)
-            with given.located(*first["loc"]):
-                raise DuneCatalogError(f"A check of {given.get('asset')} is wrong: {message}.", hint=hint) from None
+            with fields.located(*first["loc"]):
+                raise DuneCatalogError(f"A check of {fields.get('asset')} is wrong: {message}.", hint=hint) from None
 
 
 def _schedules(context: dg.ResolutionContext, schedules: Sequence[ScheduleModel]) -> list[dict[str, Any]]:
-    return [_schedule(Written(context.at_path(place), schedule)) for place, schedule in enumerate(schedules)]
+    return [_schedule(ResolvedFields(context.at_path(index), schedule)) for index, schedule in enumerate(schedules)]
 
 
-def _schedule(given: Written) -> dict[str, Any]:
-    """The arguments of `build_schedule_from_dune_selection`."""
-    if given.get("config") is not None:
-        with given.located("config"):
-            given["config"] = _run_config(given["config"])
-    if "default_status" in given:
-        given["default_status"] = dg.DefaultScheduleStatus(given["default_status"])
-    return given
+def _schedule(fields: ResolvedFields) -> dict[str, Any]:
+    """Return the arguments of `build_schedule_from_dune_selection`."""
+    if fields.get("config") is not None:
+        with fields.located("config"):
+            fields["config"] = _run_config(fields["config"])
+    if "default_status" in fields:
+        fields["default_status"] = dg.DefaultScheduleStatus(fields["default_status"])
+    return fields
 
 
-def _run_config(said: Mapping[str, Any]) -> DuneRunConfig:
-    if unknown := sorted(said.keys() - DuneRunConfig.model_fields.keys()):
+def _run_config(settings: Mapping[str, Any]) -> DuneRunConfig:
+    if unknown := sorted(settings.keys() - DuneRunConfig.model_fields.keys()):
         raise DuneCatalogError(
             f"A run has no setting {unknown[0]!r}.", hint=f"Settings: {', '.join(DuneRunConfig.model_fields)}."
         )
-    return DuneRunConfig(**said)
+    return DuneRunConfig(**settings)
 
 
 def _refresh_sensor(context: dg.ResolutionContext, sensor: RefreshSensorModel | None) -> dict[str, Any] | None:
-    """The arguments of `build_dune_refresh_sensor`."""
+    """Return the arguments of `build_dune_refresh_sensor`; None for no sensor."""
     if sensor is None:
         return None
-    given = Written(context, sensor)
-    if "default_status" in given:
-        given["default_status"] = dg.DefaultSensorStatus(given["default_status"])
-    return given
+    fields = ResolvedFields(context, sensor)
+    if "default_status" in fields:
+        fields["default_status"] = dg.DefaultSensorStatus(fields["default_status"])
+    return fields
 
 
-def _seconds(context: dg.ResolutionContext, said: Any) -> float | None:
+def _seconds(context: dg.ResolutionContext, template: Any) -> float | None:
     with located(context, dg.Model()):
-        return positive_seconds(context.resolve_value(said))
+        return positive_seconds(context.resolve_value(template))
 
 
 def positive_seconds(seconds: Any) -> float | None:
-    """Return a duration, or none. In YAML a text comes this far, since it could be a template.
+    """Return a duration as a float, and None for None. The value may be a text, since YAML may contain templates.
 
     Raises:
-        DuneConfigurationError: It is no number, or not positive.
+        DuneConfigurationError: The duration is not a number, or not positive.
     """
     if seconds is None:
         return None
@@ -228,59 +230,59 @@ def positive_seconds(seconds: Any) -> float | None:
     return float(seconds)
 
 
-def _one_of(*words: str) -> dg.Resolver:
-    """A resolver of one of several words, whose mistake is told with its line."""
+def _choice_resolver(*choices: str) -> dg.Resolver:
+    """Return a resolver of one of several texts, whose errors contain the line."""
 
     def resolve(context: dg.ResolutionContext, template: str) -> str:
-        word = context.resolve_value(template, as_type=str)
-        if word not in words:
+        choice = context.resolve_value(template, as_type=str)
+        if choice not in choices:
             with located(context, dg.Model()):
-                raise DuneConfigurationError(f"{word!r} is none of {', '.join(words)}.")
-        return word
+                raise DuneConfigurationError(f"{choice!r} is none of {', '.join(choices)}.")
+        return choice
 
     return dg.Resolver(resolve, model_field_type=str)
 
 
-def _resolver(resolve: Callable[..., Any], model: type[BaseModel]) -> dg.Resolver:
-    """A resolver of a model that may be left out, whose mistakes in YAML are told line by line."""
+def _model_resolver(resolve: Callable[..., Any], model: type[BaseModel]) -> dg.Resolver:
+    """Return a resolver of an optional model, in which errors of the YAML are reported line by line."""
     return dg.Resolver(
-        _of_no_text(resolve, model), model_field_type=model | None, json_schema_extra=exact_when_asked(model)
+        _refuse_text(resolve, model), model_field_type=model | None, json_schema_extra=lazy_exact_schema(model)
     )
 
 
 def _list_resolver(resolve: Callable[..., Any], model: type[BaseModel]) -> dg.Resolver:
-    """The same of a list of models."""
-    whole = exact_when_asked(model, many=True)
-    return dg.Resolver(_of_no_text(resolve, model), model_field_type=list[model], json_schema_extra=whole)  # type: ignore[valid-type]
+    """Return a resolver of a list of models, in which errors of the YAML are reported line by line."""
+    schema = lazy_exact_schema(model, many=True)
+    return dg.Resolver(_refuse_text(resolve, model), model_field_type=list[model], json_schema_extra=schema)  # type: ignore[valid-type]
 
 
-def _of_no_text(resolve: Callable[..., Any], model: type[BaseModel]) -> Callable[..., Any]:
-    """Refuse a text, which Dagster takes everywhere since it could be a template."""
+def _refuse_text(resolve: Callable[..., Any], model: type[BaseModel]) -> Callable[..., Any]:
+    """Return a resolve function that raises for a text. Dagster accepts texts everywhere, as possible templates."""
 
-    def resolved(context: dg.ResolutionContext, said: Any) -> Any:
-        if isinstance(said, str):
+    def resolved(context: dg.ResolutionContext, value: Any) -> Any:
+        if isinstance(value, str):
             with located(context, dg.Model()):
                 raise DuneConfigurationError(
                     "A text cannot stand here.",
                     hint=f"Write its keys below: {', '.join(model.model_fields)}.",
                 )
-        return resolve(context, said)
+        return resolve(context, value)
 
     return resolved
 
 
-# Dagster looks into the types of a list, so the values of these are objects to it.
+# Dagster inspects the item types of lists, so the lists below have items of type object.
 FolderPath = Annotated[Path | None, dg.Resolver(_folder, model_field_type=str | None)]
 DocumentPath = Annotated[Path | None, dg.Resolver(_document, model_field_type=str | None)]
-ResolvedDuneResource = Annotated[DuneResource | None, _resolver(_resource, ResourceModel)]
-ResolvedRetryPolicy = Annotated[dg.RetryPolicy | None, _resolver(_retry_policy, RetriesModel)]
-ResolvedBackfillPolicy = Annotated[dg.BackfillPolicy | None, _resolver(_backfill_policy, BackfillPolicyModel)]
-ResolvedQueryViews = Annotated[QueryViews, _one_of(*get_args(QueryViews))]
-ResolvedPipelineForm = Annotated[PipelineForm, _one_of(*get_args(PipelineForm))]
-ResolvedOp = Annotated[Mapping[str, object], _resolver(_op, OpModel)]
-ResolvedName = Annotated[str, _of_op("name", str)]
-ResolvedPool = Annotated[str | None, _of_op("pool", str | None)]
+ResolvedDuneResource = Annotated[DuneResource | None, _model_resolver(_resource, ResourceModel)]
+ResolvedRetryPolicy = Annotated[dg.RetryPolicy | None, _model_resolver(_retry_policy, RetriesModel)]
+ResolvedBackfillPolicy = Annotated[dg.BackfillPolicy | None, _model_resolver(_backfill_policy, BackfillPolicyModel)]
+ResolvedQueryViews = Annotated[QueryViews, _choice_resolver(*get_args(QueryViews))]
+ResolvedPipelineForm = Annotated[PipelineForm, _choice_resolver(*get_args(PipelineForm))]
+ResolvedOp = Annotated[Mapping[str, object], _model_resolver(_op, OpModel)]
+ResolvedName = Annotated[str, _op_resolver("name", str)]
+ResolvedPool = Annotated[str | None, _op_resolver("pool", str | None)]
 ResolvedChecks = Annotated[list[object], _list_resolver(_checks, CheckModel)]
 ResolvedSchedules = Annotated[list[object], _list_resolver(_schedules, ScheduleModel)]
 ResolvedSeconds = Annotated[float | None, dg.Resolver(_seconds, model_field_type=float | str | None)]
-ResolvedRefreshSensor = Annotated[Any, _resolver(_refresh_sensor, RefreshSensorModel)]
+ResolvedRefreshSensor = Annotated[Any, _model_resolver(_refresh_sensor, RefreshSensorModel)]

@@ -1,6 +1,6 @@
-"""What can be written of `DuneComponent` in YAML: a model a field, each of its words described.
+"""The models of the fields of `DuneComponent` in YAML, with descriptions for their schema.
 
-There is no ``from __future__ import annotations`` here: Dagster makes the YAML's schema of the annotations.
+There is no ``from __future__ import annotations`` here: Dagster makes the schema of the YAML from the annotations.
 """
 
 from collections.abc import Mapping
@@ -110,8 +110,8 @@ class RefreshSensorModel(dg.Model):
     )
 
 
-def _as_written(model: type[BaseModel], descriptions: Mapping[str, str]) -> dict[str, Any]:
-    """A model's fields as YAML may hold them: text everywhere, for templates such as {{ env.DUNE_TIMEOUT }}."""
+def _template_fields(model: type[BaseModel], descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """Return a model's fields such that each also accepts a text, for templates such as {{ env.DUNE_TIMEOUT }}."""
     return {
         name: (
             field.annotation if field.annotation is str else field.annotation | str,
@@ -132,9 +132,9 @@ ResourceModel = create_model(
         str,
         Field(default=DEFAULT_VARIABLE, description="The variable of the environment that holds the API key."),
     ),
-    # Refused with words of our own: Dagster's would show it.
+    # Accepted here and refused later by `refuse_literal_key`: Dagster's error would show the key.
     api_key=(Annotated[Any, SkipJsonSchema()], None),  # type: ignore[type-arg]  # generic for type checkers alone
-    **{name: field for name, field in _as_written(DuneResource, {}).items() if name != "api_key"},
+    **{name: field for name, field in _template_fields(DuneResource, {}).items() if name != "api_key"},
 )
 
 CHECK_DESCRIPTIONS = {
@@ -161,5 +161,5 @@ CheckModel = create_model(
     "CheckModel",
     __base__=dg.Model,
     __doc__="A check of one asset after it has run.",
-    **_as_written(DuneCheck, CHECK_DESCRIPTIONS),
+    **_template_fields(DuneCheck, CHECK_DESCRIPTIONS),
 )

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, field_validator
 from dagster_dune.errors import DuneConfigurationError
 
 EXAMPLE_ID = 9_000_000_001
-"""No query of Dune has this id: a run against the real Dune is refused, and costs nothing."""
+"""No query on Dune has this id, so Dune refuses a run of the example, which costs nothing."""
 
 EXAMPLE = """\
 /* dune
@@ -37,7 +37,7 @@ class ScaffoldParams(BaseModel):
 
     @field_validator("queries", "document")
     @classmethod
-    def _is_inside(cls, path: str | None) -> str | None:
+    def _check_is_inside(cls, path: str | None) -> str | None:
         if path is not None and (not path.strip() or Path(path).is_absolute() or ".." in Path(path).parts):
             raise DuneConfigurationError(
                 f"{path!r} is no path beside the component.", hint="Name a folder or file in it, such as queries."
@@ -45,17 +45,17 @@ class ScaffoldParams(BaseModel):
         return path
 
     def attributes(self) -> dict[str, Any]:
-        """The component's attributes."""
+        """Return the component's attributes."""
         given = {"queries": self.queries, "document": self.document, "account": self.account}
         return {name: value for name, value in given.items() if value} or {"queries": "queries"}
 
 
 class DuneScaffolder(dg.Scaffolder[ScaffoldParams]):
-    """Writes the component, and an example of each source that is a file and not there yet."""
+    """Writes the component, and an example of its folder or document if that does not exist."""
 
     @classmethod
     def get_scaffold_params(cls) -> type[ScaffoldParams]:
-        """What can be said on the command line."""
+        """Return the model of the command line's parameters."""
         return ScaffoldParams
 
     def scaffold(self, request: dg.ScaffoldRequest[ScaffoldParams]) -> None:
@@ -79,7 +79,7 @@ def _write_example(folder: Path) -> None:
 
 
 def _write_document(path: Path) -> None:
-    from dagster_dune.catalog.catalog import DuneCatalog, Query  # noqa: PLC0415  (dg asks for the class alone)
+    from dagster_dune.catalog.catalog import DuneCatalog, Query  # noqa: PLC0415  (dg often imports only the class)
     from dagster_dune.catalog.document import write_document  # noqa: PLC0415
 
     query = Query(query_id=EXAMPLE_ID, slug="volume_by_chain", name="Volume by chain", deps=("dex.trades",))
@@ -88,7 +88,7 @@ def _write_document(path: Path) -> None:
 
 
 def _python(attributes: dict[str, Any]) -> str:
-    """A component in Python, in which paths start at the working directory unless they are whole."""
+    """Return the code of a component in Python, with absolute paths: relative ones start at the working directory."""
     values = {name: value if value is True else f'FOLDER / "{value}"' for name, value in attributes.items()}
     arguments = ", ".join(f"{name}={value}" for name, value in values.items())
     uses_paths = any(value is not True for value in attributes.values())

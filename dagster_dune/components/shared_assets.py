@@ -1,4 +1,4 @@
-"""Which component of a project shows which asset, so that no two of them show the same."""
+"""Ensures that only one component of a project defines each external asset."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from dagster_dune.errors import DuneCatalogError
 from dagster_dune.metadata import NAME
 
 _owners: deque[tuple[object, dict[dg.AssetKey, str]]] = deque(maxlen=4)
-"""By project, as one load of it, the component of each asset. Older loads are forgotten."""
+"""The component that defines each asset, for each of the latest loads of projects."""
 
 
 ComponentT = TypeVar("ComponentT", bound=dg.Component)
 
 
 def siblings(context: dg.ComponentLoadContext, kind: type[ComponentT]) -> list[ComponentT]:
-    """Return the components of a kind in the project; none where one is built by itself, in a script or a test."""
+    """Return the components of a class in the project; none if a component is built alone, in a script or a test."""
     tree = context.component_tree
     return [] if isinstance(tree, TestComponentTree) else tree.get_all_components(kind)
 
 
-def made_in_python(context: dg.ComponentLoadContext) -> frozenset[dg.AssetKey]:
-    """Return the assets of the project's Python files, all of which Dagster has imported before it builds a component.
+def python_asset_keys(context: dg.ComponentLoadContext) -> frozenset[dg.AssetKey]:
+    """Return the keys of assets in the project's Python files, which Dagster imports before it builds any component.
 
-    What a function makes that is called later, as one with ``@dg.definitions``, is not seen.
+    Assets that a function makes later, such as one with ``@dg.definitions``, are not found.
     """
     if isinstance(context.component_tree, TestComponentTree):
         return frozenset()
     name = context.component_tree.defs_module_name
-    # Copies, since another thread may import or define something meanwhile.
+    # Copies, since another thread may import or define something at the same time.
     modules = [module for key, module in sys.modules.copy().items() if key == name or key.startswith(f"{name}.")]
     values = [value for module in modules if module is not None for value in vars(module).copy().values()]
     return frozenset(key for value in values for key in _keys_of(value))
@@ -45,7 +45,7 @@ def _keys_of(value: Any) -> Iterator[dg.AssetKey]:
         yield from value.keys
     elif isinstance(value, dg.AssetSpec):
         yield value.key
-    elif type(value) in (list, tuple):  # asset keys and other values of Dagster's are tuples that refuse a loop
+    elif type(value) in (list, tuple):  # asset keys and other values of Dagster are tuples that cannot be iterated
         for item in value:
             yield from _keys_of(item)
     elif isinstance(value, dg.Definitions):
@@ -61,39 +61,39 @@ def without_assets_of_others(
     elsewhere: Set[dg.AssetKey] = frozenset(),
     names: Set[str] = frozenset(),
 ) -> dg.Definitions:
-    """Leave out the external assets that another component of the project, or a Python file of it, shows already.
+    """Remove the external assets that another component or a Python file of the project already defines.
 
-    Dagster notes on each asset which component it came from, so that two components that read one table describe two
-    different assets of one key, which it refuses.
+    Dagster records the component of each asset. So two components that read the same table would define two different
+    assets with the same key, which Dagster refuses.
 
     Args:
         defs: The definitions of a component.
-        project: What all components of one load of the project have in common.
+        project: An object that identifies this load of the project.
         component: The component's name.
-        elsewhere: The assets of the project's Python files.
-        names: What the other components make, by its names in SQL.
+        elsewhere: The keys of assets in the project's Python files.
+        names: The SQL names of the other components' assets.
 
     Returns:
-        The definitions with what this component is the first to show.
+        The definitions without the external assets that are defined elsewhere.
 
     Raises:
-        DuneCatalogError: An asset that this component makes is shown by another one already.
+        DuneCatalogError: Another component already defines an asset that this component materializes.
     """
     owners = _owners_in(project)
-    kept: list[dg.AssetsDefinition | dg.AssetSpec] = []
+    remaining: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for asset in defs.assets or ():
         if isinstance(asset, dg.AssetsDefinition):
             for key in asset.keys:
                 _check(key, owners.setdefault(key, component), component)
-            kept.append(asset)
+            remaining.append(asset)
         elif (
             isinstance(asset, dg.AssetSpec)
             and asset.key not in elsewhere
             and asset.metadata.get(NAME) not in names
             and owners.setdefault(asset.key, component) == component
         ):
-            kept.append(asset)
-    return dg.Definitions(assets=kept, resources=defs.resources)
+            remaining.append(asset)
+    return dg.Definitions(assets=remaining, resources=defs.resources)
 
 
 def _owners_in(project: object) -> dict[dg.AssetKey, str]:

@@ -1,4 +1,4 @@
-"""Where a component's catalog comes from: a folder, a document, the account, and what is known when that fails."""
+"""Reads a component's catalog from a folder, a document or the account, and stores the last one as a fallback."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ logger = logging.getLogger(__name__)
 
 
 def document_catalog(path: Path, max_age: float | None, *, strict: bool = False) -> CatalogContents:
-    """Read a document, and say so if it is old.
+    """Read a document, and warn if it is old.
 
     Args:
-        path: What ``dagster-dune catalog pull`` wrote.
-        max_age: The seconds after which it is old, counted from when the file was written; never if None. Where a file
-            is checked out or copied, that is when it was.
-        strict: Whether a query whose id is not known is an error.
+        path: The file that ``dagster-dune catalog pull`` wrote.
+        max_age: The age of the file in seconds after which it is old; never if None. A checkout or a copy of the file
+            makes it new.
+        strict: Whether a query whose id is not known raises an error.
 
     Returns:
         Its catalog.
 
     Raises:
-        DuneCatalogError: It is missing, or no such document.
+        DuneCatalogError: The file is missing, or is not a catalog document.
     """
     catalog = DuneCatalog.from_file(path, strict=strict)
     if max_age is not None and time.time() - path.stat().st_mtime > max_age:
@@ -49,7 +49,7 @@ def document_catalog(path: Path, max_age: float | None, *, strict: bool = False)
 def catalog_of_files(
     folder: Path | None, document: Path | None, max_age: float | None, *, strict: bool = False
 ) -> DuneCatalog | None:
-    """Read a folder, a document or both; None where neither is named.
+    """Read a folder, a document or both; return None if neither is given.
 
     Raises:
         DuneCatalogError: One of them cannot be read, or they contradict each other; or something is left out, and
@@ -61,7 +61,7 @@ def catalog_of_files(
 
 
 def merged_catalog(folder: Path | None, account: CatalogContents, *, strict: bool = False) -> DuneCatalog:
-    """What an account and, where there is one, a folder of its queries say together.
+    """Return the catalog of an account, merged with a folder if there is one.
 
     Raises:
         DuneCatalogError: The folder cannot be read, or they contradict each other; or something is left out, and
@@ -84,13 +84,13 @@ def selected_names(
     exclude: Patterns,
     warn: Callable[[UnmatchedPatternError], object] | None = None,
 ) -> list[str] | None:
-    """Return the SQL names that the patterns leave, in order; None if they leave everything.
+    """Return the sorted SQL names of the selected objects; None if there are no patterns.
 
     Args:
-        catalog: What there is.
-        select: What of it is meant; everything if None.
-        exclude: What to leave out of that.
-        warn: Told of each pattern of `exclude` that matches nothing, if given.
+        catalog: The catalog to search.
+        select: The patterns of selected objects; all objects if None.
+        exclude: The patterns of the objects to exclude from the selection.
+        warn: Called with an error for each pattern of `exclude` that matches nothing, if given.
 
     Raises:
         DuneCatalogError: A pattern of `select` matches nothing.
@@ -107,23 +107,23 @@ def selected_names(
 def refreshed(
     read: Callable[[CatalogContents | None], CatalogContents], *, document: Path | None, state_path: Path
 ) -> CatalogContents:
-    """Read the account, or take what is known of it where that fails.
+    """Read the account, or return an older catalog if that fails.
 
-    Without a document, queries go by their ids: a title is no name to rely on as long as nothing pins it, since a new
-    one would make another asset, without the history of the first.
+    Without a document, queries have no slugs, so that their asset keys only contain their ids. Slugs come from titles,
+    and a new title would make another asset, without the history of the first.
 
     Args:
-        read: Reads the account, given what was read before.
-        document: What was read before, in a file of the user's.
-        state_path: What was read before, where Dagster keeps that.
+        read: Reads the account, given the catalog of an earlier read.
+        document: The user's file with an earlier catalog, if there is one.
+        state_path: The file in which Dagster stores an earlier catalog.
 
     Returns:
         The account's catalog.
 
     Raises:
-        DuneCatalogError: The account cannot be read and nothing older is known, or the document cannot be read.
+        DuneCatalogError: The account cannot be read and there is no older catalog, or the document cannot be read.
     """
-    known = DuneCatalog.from_file(document) if document else _older_state(state_path)
+    known = DuneCatalog.from_file(document) if document else _earlier_state(state_path)
     try:
         account = read(known)
     except AccountUnreadableError as error:
@@ -136,15 +136,15 @@ def refreshed(
 
 
 def write_state(catalog: CatalogContents, state_path: Path) -> None:
-    """Write a catalog for Dagster: in ASCII, since Dagster reads it in whatever encoding the machine has."""
+    """Write a catalog for Dagster, in ASCII, since Dagster reads the file in the machine's default encoding."""
     state_path.write_text(json.dumps(json.loads(catalog.to_json())), encoding="ascii")
 
 
 def read_state(state_path: Path) -> CatalogContents:
-    """Read what `write_state` wrote.
+    """Read a catalog that `write_state` wrote.
 
     Raises:
-        DuneCatalogError: It is broken, or of another version of this library.
+        DuneCatalogError: The file is damaged, or was written by an incompatible version of this library.
     """
     try:
         return read_document(state_path)
@@ -155,7 +155,7 @@ def read_state(state_path: Path) -> CatalogContents:
         ) from error
 
 
-def _older_state(state_path: Path) -> CatalogContents | None:
+def _earlier_state(state_path: Path) -> CatalogContents | None:
     if not state_path.is_file():
         return None
     try:

@@ -1,6 +1,6 @@
-"""The field `translation`: what YAML changes of each asset, and of those of one kind.
+"""The field `translation`: changes in YAML to the spec of each asset, or of the assets of one kind.
 
-There is no ``from __future__ import annotations`` here: Dagster makes the YAML's schema of the annotations.
+There is no ``from __future__ import annotations`` here: Dagster makes the schema of the YAML from the annotations.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,17 +13,17 @@ from pydantic import BaseModel, Field, create_model
 
 from dagster_dune.catalog.catalog import MaterializedView, Query
 from dagster_dune.catalog.names import Reference
-from dagster_dune.components.yaml_errors import exact_when_asked
+from dagster_dune.components.yaml_errors import lazy_exact_schema
 from dagster_dune.translator import DagsterDuneTranslator
 
 AssetModel = AssetSpecUpdateKwargs.model()
 KINDS: Mapping[str, type] = {"for_materialized_view": MaterializedView, "for_query": Query, "for_table": Reference}
-WORDS = {
+DESCRIPTIONS = {
     "for_materialized_view": "What to change of matviews alone, after what holds for all assets.",
     "for_query": "What to change of queries alone, after what holds for all assets.",
     "for_table": "What to change of external assets alone, after what holds for all assets.",
 }
-DAGSTERS_WORDS = {
+DAGSTER_DESCRIPTIONS = {
     "key": "The asset's key, such as dune/acme/volumes.",
     "type": "Which partitions there are.",
     "start_date": "When the first partition begins.",
@@ -37,7 +37,7 @@ DAGSTERS_WORDS = {
     "partition_keys": "The keys of the partitions.",
 }
 _fields: dict[str, Any] = {
-    name: (AssetModel | str | None, Field(default=None, description=words)) for name, words in WORDS.items()
+    name: (AssetModel | str | None, Field(default=None, description=text)) for name, text in DESCRIPTIONS.items()
 }
 TranslationModel = create_model(
     "TranslationModel",
@@ -47,20 +47,20 @@ TranslationModel = create_model(
 )
 
 
-def _translation(context: dg.ResolutionContext, said: BaseModel | str | None) -> TranslationFn[Any] | None:
-    if said is None:
+def _translation(context: dg.ResolutionContext, translation: BaseModel | str | None) -> TranslationFn[Any] | None:
+    if translation is None:
         return None
     layers: list[tuple[type, TranslatorResolvingInfo]] = []
-    if isinstance(said, TranslationModel):
-        common = AssetModel.model_validate(said.model_dump(exclude_unset=True, exclude=set(KINDS)))
+    if isinstance(translation, TranslationModel):
+        common = AssetModel.model_validate(translation.model_dump(exclude_unset=True, exclude=set(KINDS)))
         layers.append((object, TranslatorResolvingInfo(common, context)))
         layers += [
             (kind, TranslatorResolvingInfo(layer, context, model_key=name))
             for name, kind in KINDS.items()
-            if (layer := getattr(said, name)) is not None
+            if (layer := getattr(translation, name)) is not None
         ]
-    elif isinstance(said, str):
-        layers.append((object, TranslatorResolvingInfo(said, context)))
+    elif isinstance(translation, str):
+        layers.append((object, TranslatorResolvingInfo(translation, context)))
 
     def translate(spec: dg.AssetSpec, obj: Any) -> dg.AssetSpec:
         for kind, layer in layers:
@@ -76,13 +76,13 @@ ResolvedTranslation = Annotated[
     dg.Resolver(
         _translation,
         model_field_type=TranslationModel | str | None,
-        json_schema_extra=exact_when_asked(TranslationModel, words=DAGSTERS_WORDS),
+        json_schema_extra=lazy_exact_schema(TranslationModel, descriptions=DAGSTER_DESCRIPTIONS),
     ),
 ]
 
 
 class SpecTranslator(DagsterDuneTranslator):
-    """Asks a component how objects look, which a subclass may have its own word on."""
+    """A translator that calls the `get_asset_spec` of a component, which subclasses may override."""
 
     def __init__(self, get_asset_spec: Callable[[MaterializedView | Query | Reference], dg.AssetSpec]) -> None:
         self._get_asset_spec = get_asset_spec

@@ -1,4 +1,4 @@
-"""Mistakes in a component's YAML, told with the file and the line in which they stand."""
+"""Reports errors in a component's YAML with the file and the line."""
 
 from __future__ import annotations
 
@@ -20,49 +20,52 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def located(context: dg.ResolutionContext, said: BaseModel, *place: str | int) -> Iterator[None]:
-    """Tell an error with the line of a field, and without a stack trace.
+def located(context: dg.ResolutionContext, model: BaseModel, *path: str | int) -> Iterator[None]:
+    """Raise the errors of a block with the line of a field, and without a stack trace.
 
     Args:
-        context: Where the model stands.
-        said: The model.
-        place: The way to the field within it; to the model itself if there is none.
+        context: The context of the model.
+        model: The model.
+        path: The path to the field in the model; the model itself if it is empty.
+
+    Raises:
+        ResolutionException: The block has raised an error of ours, of pydantic or of Dagster.
     """
     try:
         yield
     except (DuneError, ValidationError, dg.DagsterInvalidDefinitionError) as error:
-        for part in place:
+        for part in path:
             context = context.at_path(part)
-        field = str(context.path[-1]) if context.path else type(said).__name__
-        raise context.build_resolve_fn_exc([_words(error)], field_name=field, model=said) from None
+        field = str(context.path[-1]) if context.path else type(model).__name__
+        raise context.build_resolve_fn_exc([_message(error)], field_name=field, model=model) from None
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return f"{error.errors(include_url=False, include_input=False)[0]['msg']}."
     return str(error)
 
 
-# Jinja's default is for what is not defined, which a variable of Dagster's env always is.
+# Jinja's default filter has no effect here: it is for undefined values, and Dagster's env defines every variable.
 _VARIABLE = re.compile(r"\{\{-?\s*env\.(\w+)\s*(?:-?\}\}|\|\s*default\([^,()]*\))")
 
 
-def refuse_unset_variables(said: BaseModel | None, context: dg.ResolutionContext) -> None:
-    """Refuse templates of variables that are not set, of which Dagster makes None.
+def refuse_unset_variables(model: BaseModel | None, context: dg.ResolutionContext) -> None:
+    """Check that the environment variables in templates are set. Dagster would replace unset ones with None.
 
-    That is everything where something was to be selected, and no limit where there was to be one.
+    For a selection, None means all objects; for a limit, it means no limit.
 
     Args:
-        said: What was written of the component.
-        context: Where it stands.
+        model: The attributes of the component.
+        context: The context of the attributes.
 
     Raises:
-        ResolutionException: There is one; it is told with its line.
+        ResolutionException: A variable is not set. The error contains the line.
     """
-    for place, text in _texts(said.model_dump(exclude_unset=True) if said else None):
+    for path, text in _texts(model.model_dump(exclude_unset=True) if model else None):
         for name in _VARIABLE.findall(text):
-            if said and name not in os.environ:
-                with located(context, said, *place):
+            if model and name not in os.environ:
+                with located(context, model, *path):
                     raise DuneConfigurationError(
                         f"The environment variable {name} is not set.",
                         hint="Set it where the code location is loaded, or write "
@@ -70,39 +73,39 @@ def refuse_unset_variables(said: BaseModel | None, context: dg.ResolutionContext
                     )
 
 
-def _texts(part: Any, *place: str | int) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """All texts in a part of what was written, each with the way to it."""
-    if isinstance(part, str):
-        yield place, part
-    elif isinstance(part, Mapping | list | tuple):
-        for key, inner in part.items() if isinstance(part, Mapping) else enumerate(part):
-            yield from _texts(inner, *place, key)
+def _texts(value: Any, *path: str | int) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield all texts in a value of the YAML, each with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping | list | tuple):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _texts(inner, *path, key)
 
 
-class WrittenFields:
-    """Where the fields of a component stand in YAML, for what is told of them later."""
+class FieldLocations:
+    """The locations of a component's fields in YAML, for errors and warnings after it was loaded."""
 
-    def __init__(self, context: dg.ResolutionContext, said: BaseModel) -> None:
+    def __init__(self, context: dg.ResolutionContext, model: BaseModel) -> None:
         self._context = context
-        self._said = said
+        self._model = model
 
     @contextmanager
     def located(self, field: str, patterns: Patterns) -> Iterator[None]:
-        """Tell a pattern of a field that matches nothing with its line."""
+        """Raise the error of a block about a pattern that matches nothing with the line of the pattern."""
         try:
             yield
         except UnmatchedPatternError as error:
-            with located(self._context, self._said, field, *_item(error, patterns)):
+            with located(self._context, self._model, field, *_item(error, patterns)):
                 raise
 
-    def located_at(self, *place: str | int) -> AbstractContextManager[None]:
-        """What raises the errors of a block with the line of a field; see `located`."""
-        return located(self._context, self._said, *place)
+    def located_at(self, *path: str | int) -> AbstractContextManager[None]:
+        """Return a context manager that raises the errors of its block with the line of a field; see `located`."""
+        return located(self._context, self._model, *path)
 
-    def place(self, *place: str | int) -> str:
-        """The file and the line of a field, or of all of them; an empty text if they are not known."""
+    def location_of(self, *path: str | int) -> str:
+        """Return the file and the line of a field, or of the component's attributes; empty if they are not known."""
         context = self._context
-        for part in place:
+        for part in path:
             context = context.at_path(part)
         tree = context.source_position_tree
         if tree is None:
@@ -110,93 +113,95 @@ class WrittenFields:
         position, _ = tree.lookup_closest_and_path(context.path, trace=None)
         return f"{position.filename}, line {position.start.line}"
 
-    def place_of_pattern(self, error: UnmatchedPatternError, field: str, patterns: Patterns) -> str:
-        """The same of a pattern that matches nothing."""
-        return self.place(field, *_item(error, patterns))
+    def location_of_pattern(self, error: UnmatchedPatternError, field: str, patterns: Patterns) -> str:
+        """Return the file and the line of a pattern that matches nothing; empty if they are not known."""
+        return self.location_of(field, *_item(error, patterns))
 
 
 def _item(error: UnmatchedPatternError, patterns: Patterns) -> list[int]:
-    """The place of a pattern in a list of them."""
+    """Return the path to an unmatched pattern in its field: its index in a list of patterns, or nothing."""
     return [] if isinstance(patterns, str | int) else [as_pattern_list(patterns).index(error.pattern)]
 
 
-class Written(dict[str, Any]):
-    """The fields that were written of a model: arguments of a function that is called later."""
+class ResolvedFields(dict[str, Any]):
+    """The resolved values of the fields that YAML sets in a model: arguments of a function that is called later."""
 
-    def __init__(self, context: dg.ResolutionContext, said: BaseModel) -> None:
+    def __init__(self, context: dg.ResolutionContext, model: BaseModel) -> None:
         super().__init__(
             {
                 name: context.at_path(name).resolve_value(value)
-                for name, value in said.model_dump(exclude_unset=True).items()
+                for name, value in model.model_dump(exclude_unset=True).items()
             }
         )
         self._context = context
-        self._said = said
+        self._model = model
 
-    def located(self, *place: str | int) -> Any:
-        """What raises the errors of a block with the line of a field; see `located`."""
-        return located(self._context, self._said, *place)
-
-
-WHEN_ASKED = "dagster-dune/when_asked"
+    def located(self, *path: str | int) -> Any:
+        """Return a context manager that raises the errors of its block with the line of a field; see `located`."""
+        return located(self._context, self._model, *path)
 
 
-def exact_when_asked(
-    model: type[BaseModel], *, many: bool = False, words: Mapping[str, str] | None = None
+LAZY_SCHEMA = "dagster-dune/when_asked"
+
+
+def lazy_exact_schema(
+    model: type[BaseModel], *, many: bool = False, descriptions: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return what `with_exact_schemas` makes `exact` of: a schema takes longer to make than all else of a field."""
-    return {WHEN_ASKED: partial(exact, model, many=many, words=words)}
+    """Return a placeholder that `build_exact_schemas` replaces with `exact_schema`, since schemas are slow to make."""
+    return {LAZY_SCHEMA: partial(exact_schema, model, many=many, descriptions=descriptions)}
 
 
-def with_exact_schemas(model: type[BaseModel]) -> None:
-    """Make the schemas that the fields of a model have when they are asked for."""
+def build_exact_schemas(model: type[BaseModel]) -> None:
+    """Replace the placeholders of `lazy_exact_schema` in the fields of a model with their schemas."""
     for field in model.model_fields.values():
         given = field.json_schema_extra
-        if isinstance(given, dict) and callable(schema := given.get(WHEN_ASKED)):
-            rest = {name: part for name, part in given.items() if name != WHEN_ASKED}
+        if isinstance(given, dict) and callable(schema := given.get(LAZY_SCHEMA)):
+            rest = {name: part for name, part in given.items() if name != LAZY_SCHEMA}
             field.json_schema_extra = rest | schema()
 
 
-def exact(model: type[BaseModel], *, many: bool = False, words: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return what to change in the schema of a field, so that its mistakes are told line by line.
+def exact_schema(
+    model: type[BaseModel], *, many: bool = False, descriptions: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return changes to the schema of a field, with which validators report its errors line by line.
 
-    Dagster lets every field be a template too, so that its schema is a choice; and of a choice, a check says no more
-    than that nothing of it fits. Here the choice knows names alone, and what stands behind ``if`` the rest.
+    Dagster also accepts a template in every field, so its schema is an ``anyOf``. If no alternative of an ``anyOf``
+    fits, validators only report that. So here ``anyOf`` only contains the names of the fields, and ``then`` the rest.
 
     Args:
-        model: What the field holds.
-        many: Whether it holds a list of these.
-        words: What to say of fields of Dagster's own that say nothing themselves.
+        model: The model of the field's value.
+        many: Whether the value is a list of these models.
+        descriptions: Descriptions for fields of Dagster's own models that have none.
     """
     schema = model.model_json_schema()
-    _describe(schema, words or {})
+    _describe(schema, descriptions or {})
     names = {
-        name: {word: field[word] for word in ("title", "description", "default") if word in field}
+        name: {key: field[key] for key in ("title", "description", "default") if key in field}
         for name, field in schema["properties"].items()
     }
     outline = {"type": "object", "title": schema["title"], "description": schema["description"], "properties": names}
-    whole = _inlined({name: part for name, part in schema.items() if name != "$defs"}, schema.get("$defs", {}))
+    complete = _inlined({name: part for name, part in schema.items() if name != "$defs"}, schema.get("$defs", {}))
     if many:
-        outline, whole = {"type": "array", "items": outline}, {"type": "array", "items": whole}
+        outline, complete = {"type": "array", "items": outline}, {"type": "array", "items": complete}
     return {
         "anyOf": [outline, {"type": "string"}, *([] if many else [{"type": "null"}])],
         "if": {"type": outline["type"]},
-        "then": whole,
+        "then": complete,
     }
 
 
-def _describe(part: Any, words: Mapping[str, str]) -> None:
-    """Say what fields are that say nothing themselves, here and below."""
+def _describe(part: Any, descriptions: Mapping[str, str]) -> None:
+    """Add descriptions to fields without one, in a schema and recursively in its parts."""
     for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _describe(inner, words)
+        _describe(inner, descriptions)
     fields = part.get("properties") if isinstance(part, dict) else None
     for name, field in fields.items() if isinstance(fields, dict) else ():
-        if name in words and not field.get("description"):
-            field["description"] = words[name]
+        if name in descriptions and not field.get("description"):
+            field["description"] = descriptions[name]
 
 
 def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
-    """A schema without references, and with no choice where the type of what was written decides."""
+    """Return a schema without references, and without ``anyOf`` if the type of a value determines the choice."""
     if isinstance(part, list):
         return [_inlined(item, definitions) for item in part]
     if not isinstance(part, dict):

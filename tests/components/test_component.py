@@ -35,7 +35,7 @@ from dagster_dune import (
 )
 from dagster_dune.catalog.document import write_document
 from dagster_dune.components import account_reader as fetching
-from dagster_dune.components.fields import refuse_written_key
+from dagster_dune.components.fields import refuse_literal_key
 from dagster_dune.definitions import DuneAssetsOptions
 
 DAILY = "dune.acme.result_daily"
@@ -44,7 +44,7 @@ DAILY = "dune.acme.result_daily"
 @pytest.fixture(autouse=True)
 def no_time_spent():
     """Each test has the whole time limit, whatever the tests before it have read."""
-    fetching._spans.clear()
+    fetching._read_intervals.clear()
 
 
 @pytest.fixture
@@ -401,7 +401,7 @@ def test_a_text_in_place_of_keys(field, keys):
 def test_a_resource_that_is_a_text_is_not_shown():
     said = DuneComponent.get_model_cls()(account=True, resource="s3cret")
     with pytest.raises(DuneConfigurationError, match=r"is a text; it is not shown here\. Write its settings") as caught:
-        refuse_written_key(said, Path("defs/dune"))
+        refuse_literal_key(said, Path("defs/dune"))
     assert "s3cret" not in str(caught.value)
 
 
