@@ -80,8 +80,8 @@ class Settlement:
     Attributes:
         changed: Whether the last answer changed anything.
         unknown_statuses: Unknown status words, each with the label of the first node that had it.
-        replaced: By the label of a planned node, the name in its place in the last answer, if the answer names that node
-            nowhere: then it is the answer of another pipeline.
+        replaced: By the label of a planned node, the name in its place in the last answer, if that answer does not name
+            the node at all: then it is the answer of another pipeline.
     """
 
     def __init__(self, plan: PipelinePlan, size: int | None = None) -> None:
