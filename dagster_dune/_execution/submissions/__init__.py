@@ -1,4 +1,4 @@
-"""Who may send, and what has been sent: the protocol between attempts, and the record that it reads.
+"""Decides which attempt sends nodes to Dune, and records what was sent.
 
 `submission` is what one sending is, `submission_record` keeps it in the event log (`legacy_record` reads what older
 versions kept), `run_group` finds the attempts that count, `definitions` the submissions that do, `policy` makes of them

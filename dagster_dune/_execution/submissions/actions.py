@@ -1,4 +1,4 @@
-"""What an attempt does, one action after another, and what it knows. Pure: no clock, no storage."""
+"""The actions of an attempt, and the state that it decides by. Pure: no clock, no storage."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dagster_dune.errors import DunePipelineError
 # Assumption: no-idempotency.
 @dataclass(frozen=True)
 class View:
-    """What a look at the run group shows.
+    """The state of the run group, as one look at it shows.
 
     Attributes:
         submissions: Every submission of the definition, in no order.
-        gone: Runs of the group that exist no more, and whose records are gone with them.
+        gone: The ids of runs of the group that were deleted, together with their records.
     """
 
     submissions: Sequence[Submission]
@@ -27,7 +27,7 @@ class View:
 
 @dataclass(frozen=True)
 class Policy:
-    """What an attempt may take over, and what its user has said.
+    """What an attempt may take over, and what its user has decided.
 
     Attributes:
         run_id: The run that the attempt belongs to.
@@ -146,7 +146,7 @@ class Close:
 
 
 class NotSent(DunePipelineError):  # noqa: N818  (a reason, not a fault)
-    """Nobody waits for the pipeline any more, so that it was not sent."""
+    """The pipeline was not sent, since nothing waits for it any more."""
 
 
 Action: TypeAlias = Look | Wait | Attach | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close

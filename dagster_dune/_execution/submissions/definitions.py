@@ -1,4 +1,4 @@
-"""Which submissions count for the nodes of a definition: its own, and what others have sent for the same assets.
+"""Selects the submissions that count for the nodes of a definition: its own, and those of others for the same assets.
 
 Code changes between attempts: definitions are renamed, and assets move from one to another. So what another definition
 has sent counts too, unless it surely was for other assets that run the same: each of these has an execution of its own.
@@ -27,7 +27,7 @@ class DefinitionNodes:
     Attributes:
         definition: The definition's name.
         runs: The run, and those that it goes back to.
-        keys: By the digest of a node, the asset that it makes, or the check that it is, where that is known.
+        keys: By the digest of a node, the key of its asset or check, if it is known.
     """
 
     definition: str
@@ -35,7 +35,7 @@ class DefinitionNodes:
     keys: Mapping[str, AssetOrCheckKey] = field(default_factory=dict)
 
     def sent_in(self, submissions: Sequence[Submission], steps: StepsOfRun) -> Iterator[Submission]:
-        """Give the submissions that count, each with those of its nodes that do.
+        """Return the submissions that count, each with only the nodes that count.
 
         Within one run the same node in two definitions is two executions that its user has asked for.
 
@@ -56,7 +56,7 @@ class DefinitionNodes:
                 yield replace(submission, node_ids=ids, others=submission.size - len(ids))
 
     def _is_for_others(self, digest: str, submission: Submission, steps: StepsOfRun) -> bool:
-        """Whether a submission of another definition has surely sent a node for another asset than this definition's.
+        """Return whether a submission of another definition certainly sent a node for an asset of others.
 
         It was sent for one of those of its step. Where a plan has all of these and the own one too, that is none of
         them; where none has, an asset may have got another key meanwhile.

@@ -1,4 +1,4 @@
-"""What an attempt may take over, from why it is made and what its user has set and said.
+"""Decides what an attempt may take over, by the origin of its run and by what its user has set.
 
 Dagster tries again in several ways, and says which only in part. A run that resumes another 'from failure' or 'from
 asset failure' takes over the pipelines of earlier attempts, node by node. A run that repeats everything takes over a
@@ -45,13 +45,13 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
 def look(
     group: RunGroup, definition: str, policy: Policy, keys: Mapping[str, AssetOrCheckKey] = MappingProxyType({})
 ) -> View:
-    """Read what the group of a run has sent of a definition's nodes, afresh.
+    """Read again which nodes of a definition the group of a run has sent.
 
     Args:
         group: The run group.
         definition: The definition's name.
         policy: What the attempt may take over.
-        keys: By the digest of a node, the asset that it makes, or the check that it is.
+        keys: By the digest of a node, the key of its asset or check.
     """
     nodes = DefinitionNodes(definition, group.lineage, keys)
     submissions = submissions_of(group.instance, group.members)

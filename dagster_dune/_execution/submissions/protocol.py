@@ -87,7 +87,7 @@ class Attempt:
     def _followed(
         self, attachments: Iterable[tuple[Submission, frozenset[str]]], *, is_orphan: bool
     ) -> Iterator[tuple[Submission, frozenset[str]]]:
-        """Those of some attachments that are followed, if their pipelines have not ended."""
+        """Return the attachments that are followed if their pipelines have not ended."""
         earlier = self._earlier or frozenset()
         for submission, digests in attachments:
             is_released = submission.id in self._policy.released
@@ -174,7 +174,7 @@ def submitting(
 
 
 def _adopted(submission: Submission, policy: Policy) -> Submission:
-    """A submission with the pipeline that the user has found on Dune, where its answer is lost."""
+    """Return a submission, with the pipeline that the user has found on Dune if its answer is lost."""
     pipeline = policy.adopted.get(submission.id)
     if not pipeline or not submission.state.is_unresolved:
         return submission
@@ -182,7 +182,7 @@ def _adopted(submission: Submission, policy: Policy) -> Submission:
 
 
 def _unresolved(of_plan: Collection[Submission], wanted: Iterable[str], policy: Policy) -> list[Submission]:
-    """The submissions that may be running some of these nodes as nobody knows what, and that nobody let go."""
+    """Return the submissions that may run some of these nodes in an unknown pipeline, and are not released."""
     found: dict[str, Submission] = {}
     for digest in wanted:
         of_node = [submission for submission in of_plan if digest in submission.node_ids]
@@ -198,7 +198,7 @@ def _answered(of_plan: Iterable[Submission], wanted: Collection[str]) -> frozens
 
 
 def _downstream(plan: PipelinePlan, lost: Collection[str]) -> set[str]:
-    """What reads nodes that did not succeed, directly or through others."""
+    """Return the nodes that read nodes that did not succeed, directly or through others."""
     ids = plan.downstream({node.id for node in plan.nodes if node.digest in lost})
     return {plan.by_id[id_].digest for id_ in ids}
 
@@ -259,7 +259,7 @@ def _is_taken_over(submission: Submission, earlier: Collection[str], policy: Pol
 
 
 def resubmission_hint(submission_id: str) -> str:
-    """What to do about a request whose answer is lost."""
+    """Return the hint for a request whose answer is lost."""
     return (
         f"{AmbiguousSubmission.default_hint} If it runs there, retry with the run tag "
         f"{ADOPT_TAG}={submission_id}:<pipeline execution id>; to send it again, with {RESUBMIT_TAG}={submission_id}."

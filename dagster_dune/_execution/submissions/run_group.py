@@ -26,7 +26,7 @@ PARENT_RUN_TAG = "dagster/parent_run_id"
 
 
 class Origin(Enum):
-    """Why an attempt is made; the value says it in the run's log."""
+    """The reason for an attempt; the value is its text in the run's log."""
 
     FIRST = "this run is the first attempt"
     ANEW = "the run that this one repeats succeeded, so that everything is run anew"
@@ -47,8 +47,8 @@ class RunGroup:
 
     Attributes:
         run: The run.
-        members: All of them that exist, the run among them.
-        gone: The ids of those that exist no more.
+        members: All runs of the group that exist, including the run itself.
+        gone: The ids of runs of the group that were deleted.
         instance: Where they are stored.
     """
 
@@ -59,7 +59,7 @@ class RunGroup:
 
     @classmethod
     def of(cls, instance: dg.DagsterInstance, run_id: str) -> RunGroup:
-        """Read a run's group afresh.
+        """Read the group of a run from the instance.
 
         Raises:
             DunePipelineError: The run itself does not exist.
@@ -87,7 +87,7 @@ class RunGroup:
 
     @property
     def parent(self) -> dg.DagsterRun | None:
-        """The run that this one retries; None where it retries none, or that is gone."""
+        """The run that this one retries; None if it is no retry, or if that run was deleted."""
         return next((run for run in self.members if run.run_id == parent_id_of(self.run)), None)
 
     @property
@@ -197,7 +197,7 @@ def is_under_way(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def parent_id_of(run: dg.DagsterRun) -> str | None:
-    """The id of the run that a run retries, by its field or its tag; None where it retries none."""
+    """Return the id of the run that a run retries, from its field or its tag; None if it is no retry."""
     return run.parent_run_id or run.tags.get(PARENT_RUN_TAG)
 
 
@@ -230,14 +230,14 @@ def _is_tagged(instance: dg.DagsterInstance, run_id: str, root: str) -> bool:
 
 
 def _tagged(instance: dg.DagsterInstance, roots: Iterable[str]) -> Iterator[dg.DagsterRun]:
-    """The runs that a tag says go back to one of these."""
+    """Return the runs whose tag names one of these runs as the one they go back to."""
     if wanted := sorted(roots):
         for tag in (ROOT_RUN_TAG, RUN_GROUP_TAG):
             yield from instance.get_runs(dg.RunsFilter(tags={tag: wanted}))
 
 
 def _named_runs(run: dg.DagsterRun) -> Iterator[str]:
-    """The ids of the runs that a run itself names."""
+    """Return the ids of the runs that a run names in its fields and tags."""
     named = (
         run.parent_run_id,
         run.root_run_id,

@@ -1,4 +1,4 @@
-"""Carries out one submission, so that nothing falls between its intent, its request and its record."""
+"""Carries out one submission, so that no interrupt separates its intent, its request and its record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A submission: one pipelines/execute request, as the record tells of it. Pure of Dagster."""
+"""A submission: one pipelines/execute request, as the record describes it. Does not depend on Dagster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class State(Enum):
-    """What the record says of a submission; the value is the word that stands there."""
+    """The state of a submission; the value is the word in the record."""
 
     INTENDED = "intent"
     """Its intent is written. Whether it was, is being or will be sent is not known."""
@@ -24,7 +24,7 @@ class State(Enum):
 
     @property
     def is_unresolved(self) -> bool:
-        """Whether Dune may run it without anybody knowing as what."""
+        """Whether Dune may run it in a pipeline whose id is unknown."""
         return self in (State.INTENDED, State.LOST)
 
 
@@ -73,5 +73,5 @@ class Submission:
         return other.id in self.after
 
     def holds_any(self, digests: Iterable[str]) -> bool:
-        """Whether any of these nodes is one of its own."""
+        """Return whether it contains any of these nodes."""
         return not self.node_ids.keys().isdisjoint(digests)

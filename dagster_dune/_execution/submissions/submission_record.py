@@ -49,7 +49,7 @@ _NO_ENGINE_DATA = (
 
 
 class SubmissionRecord:
-    """Writes of one submission, in the log of the run that makes it.
+    """Writes the entries of one submission to the log of its run.
 
     Args:
         instance: Where the run is stored.
@@ -71,7 +71,7 @@ class SubmissionRecord:
         self.id = uuid.uuid4().hex[:12]
 
     def intend(self, plan: PipelinePlan, after: Iterable[str] = ()) -> bool:
-        """Write that this plan is about to be sent.
+        """Write the intent: that this plan is about to be sent.
 
         Args:
             plan: What is to be sent.
@@ -102,7 +102,7 @@ class SubmissionRecord:
     def close(
         self, state: State, pipeline_execution_id: str | None = None, until: threading.Event | None = None
     ) -> bool:
-        """Write what became of the intent.
+        """Write the outcome of the intent.
 
         Args:
             state: What.
@@ -129,7 +129,7 @@ class SubmissionRecord:
 def event_with(
     key: str, data: Mapping[str, Any], run: dg.DagsterRun, message: str, step_key: str | None = None
 ) -> dg.DagsterEvent:
-    """Make an event that carries data which Dagster shows nowhere; see `entries_under`."""
+    """Return an event with data that Dagster stores but does not show; see `entries_under`."""
     return dg.DagsterEvent(
         event_type_value=dg.DagsterEventType.ENGINE_EVENT.value,
         job_name=run.job_name,

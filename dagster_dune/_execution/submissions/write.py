@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Write:
-    """What is written.
+    """One write to a table.
 
     Attributes:
         table: The full name of the table.
         replaces: Whether its rows are replaced, and not appended to.
         marker: The marker of the rows that are appended.
-        settle_seconds: After so many a request cannot be carried out any more.
+        settle_seconds: The time after which Dune cannot carry out a request any more.
     """
 
     table: str
@@ -30,7 +30,7 @@ class Write:
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     def excludes(self, other: Write) -> bool:
-        """Whether another write must not come between."""
+        """Return whether this write and another one must not overlap."""
         if self.table != other.table:
             return False
         return self.replaces or other.replaces or (self.marker is not None and self.marker == other.marker)

@@ -53,7 +53,7 @@ _LATE = {LATE_WRITE_TAG: "true"}
 
 @dataclass(frozen=True)
 class _Begun:
-    """Another write, as its events tell it; times are seconds since 1970.
+    """Another write, read from its events; times are seconds since 1970.
 
     Attributes:
         id: Its own.
@@ -62,7 +62,7 @@ class _Begun:
         step_key: The step that makes it.
         sent_at: When it began its last request, or last reported that it is under way.
         began_at: When it began; None if it is only announced.
-        settles_at: From when on Dune cannot carry out any request of it any more.
+        settles_at: The time from which Dune cannot carry out any request of it.
     """
 
     id: str
@@ -143,7 +143,7 @@ class WriteRecord:
         self._report_or_raise("sent", f"Rows are about to be inserted into {self._write.table}.")
 
     def end(self) -> None:
-        """Report that no request of the write is open. Where that cannot be stored, others wait longer than needed."""
+        """Report that no request of the write is open. If it cannot be stored, others wait longer than needed."""
         self._is_over.set()
         self._report("ended", f"{self._write.table} is no longer being written.")
 
@@ -272,10 +272,10 @@ class WriteRecord:
 
 
 def write_record(context: object, write: Write) -> WriteRecord | None:
-    """Make the record of a write; there is none outside of steps.
+    """Return the record of a write; None outside of steps.
 
     Args:
-        context: Where it is made: by an op, an asset, a check, an IO manager or a hook, or elsewhere.
+        context: The context of the op, asset, check, IO manager or hook that writes, or any other value.
         write: What is written.
     """
     try:
