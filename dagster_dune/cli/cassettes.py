@@ -1,4 +1,4 @@
-"""``dagster-dune record`` and ``dagster-dune replay``: what a command asks of Dune, written down and answered again."""
+"""``dagster-dune record`` and ``dagster-dune replay``: record and replay a command's requests to Dune."""
 
 from __future__ import annotations
 

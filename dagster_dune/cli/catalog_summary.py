@@ -1,4 +1,4 @@
-"""What a catalog holds, in numbers, and who reads what in it."""
+"""Counts the objects of a catalog, and lists which objects read which."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account that the environment names, which every command asks."""
+"""Makes the client for the account that the environment names, which every command uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command ends that could not do its work."""
+"""Ends commands that fail."""
 
 from __future__ import annotations
 

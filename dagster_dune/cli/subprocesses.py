@@ -1,4 +1,4 @@
-"""Running a command in an environment of its own."""
+"""Runs a command with additional environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reads alone tell: whose key it is, what the plan has, what the account holds, and whether our models read it."""
+"""The checks that only read: the owner of the key, the plan, the objects of the account, and our models of answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a folder or a catalog document and the account differ."""
+"""Compares a folder or a catalog document with the account."""
 
 from __future__ import annotations
 

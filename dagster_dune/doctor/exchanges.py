@@ -1,4 +1,4 @@
-"""Requests and answers as a bug report may hold them: their shape, Dune's own words, and nothing of the account's."""
+"""Requests and answers for a bug report: their structure and Dune's own words, without any data of the account."""
 
 from __future__ import annotations
 

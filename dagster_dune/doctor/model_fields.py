@@ -1,4 +1,4 @@
-"""Whether our models read an answer whole: which fields came that they do not know, and which they know did not."""
+"""Compares an answer with our models: fields that the models do not know, and known fields that are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a pipeline went, as its answers told it one after the other."""
+"""Records the course of a pipeline from its status answers, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a doctor has found, and how it is saved: without keys, names, SQL and rows."""
+"""The findings of the doctor, and how they are saved: without keys, names, SQL and rows."""
 
 from __future__ import annotations
 

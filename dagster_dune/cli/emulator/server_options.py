@@ -1,4 +1,4 @@
-"""What `dagster-dune emulator start` and `exec` take alike, and the local Dune that they run."""
+"""The options that `dagster-dune emulator start` and `exec` share, and the local Dune that they run."""
 
 from __future__ import annotations
 
