@@ -8,7 +8,7 @@ import dagster as dg
 
 from dagster_dune._execution.data.asset_executions import key_of
 from dagster_dune._execution.data.charges import add_to_event
-from dagster_dune._execution.data.table_methods import checked_place, with_one_slash
+from dagster_dune._execution.data.table_methods import checked_destination, with_trailing_slash
 from dagster_dune._formatting import without_password
 from dagster_dune.catalog.names import TEAM_TABLE_NAME, asset_key_parts
 from dagster_dune.errors import DuneConfigurationError
@@ -74,9 +74,9 @@ def build_dune_export(
         >>> export.key.to_user_string()
         'dune/top_pools_42_parquet'
     """
-    upstream, place = _upstream(asset_key), checked_place(to, table, storage_options)
+    upstream, place = _upstream(asset_key), checked_destination(to, table, storage_options)
     options_from(ReadOptions, options, "reading")
-    folder, shown = with_one_slash(place), without_password(place)
+    folder, shown = with_trailing_slash(place), without_password(place)
     kind = "parquet" if table is None else "duckdb"
     own_key = key_of(key) if key else dg.AssetKey([*upstream.path[:-1], f"{upstream.path[-1]}_{kind}"])
 

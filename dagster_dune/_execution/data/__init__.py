@@ -1,1 +1,1 @@
-"""What users read and write by themselves: executions of assets as rows and frames, files and tables."""
+"""The methods with which users read and write data: results of assets as rows, frames, files and tables."""

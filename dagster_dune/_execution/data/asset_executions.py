@@ -1,4 +1,4 @@
-"""Which executions made what a materialization stands for: those whose rows are read."""
+"""Finds the executions whose rows are read for an asset, from its materializations."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CoercibleKey: TypeAlias = dg.AssetKey | str | Sequence[str]
 
 
 def key_of(asset_key: CoercibleKey) -> dg.AssetKey:
-    """Return an asset's key, however it is written; a text as Dagster's UI shows it.
+    """Return an asset key from any of its forms; a text has the form that Dagster's UI shows.
 
     Raises:
-        DuneConfigurationError: It is none.
+        DuneConfigurationError: The value is no asset key.
 
     Examples:
         >>> key_of("dune/stablecoins_4100030")
@@ -47,52 +47,52 @@ def executions_of(
     partition_key: str | None = None,
     partition_keys: Sequence[str] | None = None,
 ) -> list[str]:
-    """Find the executions that made an asset, or some partitions of it, in this run, else the latest time.
+    """Return the executions that materialized an asset, or some of its partitions: in this run, or else the latest.
 
-    Partitions that one execution has made together are there once, and only if all of them are asked for and none has
-    been made again since: its rows do not say which partition they are of.
+    An execution of several partitions is returned once. All of its partitions must be requested, and none may have been
+    materialized again since, because its rows do not show their partition.
 
     Raises:
-        DuneResultError: There is none that was made by Dune, or one has made other partitions beside those that are
-            read of it.
-        DuneConfigurationError: The partitions are not given as they can be.
+        DuneResultError: Dune has not materialized the asset or a partition, or an execution also covers partitions that
+            are not to be read from it.
+        DuneConfigurationError: The partitions are given in a wrong form.
     """
     log = Materializations(place.instance, key_of(asset_key))
-    wanted = [partition_key] if partition_keys is None else _listed(partition_key, partition_keys)
-    if strange := [each for each in wanted if not isinstance(each, str | None)]:
-        raise DuneConfigurationError(f"A partition's key is a text such as '2026-06-01', not {strange[0]!r}.")
-    if not wanted:
+    requested = [partition_key] if partition_keys is None else _as_list(partition_key, partition_keys)
+    if invalid := [each for each in requested if not isinstance(each, str | None)]:
+        raise DuneConfigurationError(f"A partition's key is a text such as '2026-06-01', not {invalid[0]!r}.")
+    if not requested:
         raise DuneResultError(
             f"No partition of the asset {log.name(None)} is asked for, so there are no rows to read.",
             hint="Give at least one partition. A reader whose partition maps to none of it has nothing to read.",
         )
-    made_by: dict[str, list[_Made]] = {}
-    log.look_up([partition for partition in wanted if partition is not None])
-    for partition in dict.fromkeys(wanted):
-        made = _made(log, place.run_id, partition)
-        made_by.setdefault(made.execution_id, []).append(made)
-    for together in made_by.values():
-        _check_alone(log, together, wanted)
-    return list(made_by)
+    sources_by_execution: dict[str, list[_Source]] = {}
+    log.fetch_latest([partition for partition in requested if partition is not None])
+    for partition in dict.fromkeys(requested):
+        source = _latest_source(log, place.run_id, partition)
+        sources_by_execution.setdefault(source.execution_id, []).append(source)
+    for sources in sources_by_execution.values():
+        _check_no_other_partitions(log, sources, requested)
+    return list(sources_by_execution)
 
 
 def execution_of_each(place: Place, asset_key: CoercibleKey, partition_keys: Sequence[str]) -> dict[str, str]:
-    """Find the execution that made each of some partitions, in this run, else the latest time.
+    """Return the execution that materialized each of some partitions: in this run, or else the latest.
 
     Raises:
-        DuneResultError: One has none that was made by Dune, or was made together with other partitions.
+        DuneResultError: Dune has not materialized a partition, or its execution covers other partitions too.
     """
     log = Materializations(place.instance, key_of(asset_key))
-    log.look_up(partition_keys)
+    log.fetch_latest(partition_keys)
     executions = {}
     for partition in partition_keys:
-        made = _made(log, place.run_id, partition)
-        _check_alone(log, [made], [partition])
-        executions[partition] = made.execution_id
+        source = _latest_source(log, place.run_id, partition)
+        _check_no_other_partitions(log, [source], [partition])
+        executions[partition] = source.execution_id
     return executions
 
 
-def _listed(partition_key: str | None, partition_keys: Sequence[str]) -> list[str]:
+def _as_list(partition_key: str | None, partition_keys: Sequence[str]) -> list[str]:
     if partition_key is not None:
         raise DuneConfigurationError(
             "partition_key and partition_keys are both given.", hint="Give one of them: partition_keys for several."
@@ -106,29 +106,29 @@ def _listed(partition_key: str | None, partition_keys: Sequence[str]) -> list[st
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A partition, or an asset without any, as its latest materialization tells of it.
+class _Source:
+    """The execution behind the latest materialization of a partition, or of an asset without partitions.
 
     Attributes:
-        partition_key: The partition.
-        execution_id: What made it.
-        run_id: The run in whose log that is told.
-        partition_count: How many partitions the execution has made together.
-        is_alone: Whether it says for certain that there was no other.
+        partition_key: The partition; None for an asset without partitions.
+        execution_id: The id of the execution.
+        run_id: The run of the materialization.
+        partition_count: The number of partitions of the execution.
+        is_only_partition: Whether the materialization shows that the execution has no other partition.
     """
 
     partition_key: str | None
     execution_id: str
     run_id: str
     partition_count: int
-    is_alone: bool
+    is_only_partition: bool
 
 
 # Assumption: matview-rows.
-def _made(log: Materializations, run_id: str | None, partition_key: str | None) -> _Made:
+def _latest_source(log: Materializations, run_id: str | None, partition_key: str | None) -> _Source:
     name = log.name(partition_key)
     found = log.latest(run_id, partition_key)
-    if found is None and partition_key is not None and log.is_whole():
+    if found is None and partition_key is not None and log.is_unpartitioned():
         raise DuneResultError(
             f"The asset {log.name(None)} is not partitioned, so that it has no partition {partition_key}.",
             hint="Leave partition_key and partition_keys out, and partitions_def of build_dune_export.",
@@ -141,7 +141,7 @@ def _made(log: Materializations, run_id: str | None, partition_key: str | None) 
             if close
             else "Materialize it first, or make it a dependency of the asset that reads it.",
         )
-    made_in, materialization = found
+    materialized_in, materialization = found
     if materialization.partition is not None and partition_key is None:
         raise DuneResultError(
             f"The asset {name} is partitioned, so that its rows are those of one partition.",
@@ -154,26 +154,30 @@ def _made(log: Materializations, run_id: str | None, partition_key: str | None) 
             hint="It is no asset of Dune, or somebody has reported it as materialized: then materialize it again.",
         )
     metadata = materialization.metadata
-    is_alone = PARTITION_ROW_COUNT in metadata and RANGE_PARTITIONS not in metadata
-    return _Made(partition_key, execution_id, made_in, extent_of(metadata, partition_key) or 1, is_alone)
+    is_only_partition = PARTITION_ROW_COUNT in metadata and RANGE_PARTITIONS not in metadata
+    return _Source(
+        partition_key, execution_id, materialized_in, extent_of(metadata, partition_key) or 1, is_only_partition
+    )
 
 
-def _check_alone(log: Materializations, together: Sequence[_Made], wanted: Sequence[str | None]) -> None:
-    """Refuse an execution that has made other partitions too than those that are read of it."""
-    execution_id, read = together[0].execution_id, {made.partition_key for made in together}
-    if None in read or all(made.is_alone for made in together):
+def _check_no_other_partitions(
+    log: Materializations, sources: Sequence[_Source], requested: Sequence[str | None]
+) -> None:
+    """Raise an error if an execution covers partitions beside those that are read from it."""
+    execution_id, read = sources[0].execution_id, {source.partition_key for source in sources}
+    if None in read or all(source.is_only_partition for source in sources):
         return
-    name, runs = log.name(together[0].partition_key), {made.run_id for made in together}
-    all_made = read.union(*(log.made_by(execution_id, run_id) for run_id in runs))
-    others = sorted(str(partition) for partition in all_made - read)
-    if again := [partition for partition in others if partition in wanted]:
+    name, runs = log.name(sources[0].partition_key), {source.run_id for source in sources}
+    all_partitions = read.union(*(log.partitions_of(execution_id, run_id) for run_id in runs))
+    others = sorted(str(partition) for partition in all_partitions - read)
+    if again := [partition for partition in others if partition in requested]:
         raise DuneResultError(
             f"{name} was made by one execution together with other partitions that have been materialized again since "
             f"({abbreviated(again)}), whose old rows would be there beside the new ones.",
             hint=f'Materialize {name} again, by itself or together with them, or set ranges="nodes".',
         )
-    if (untold := together[0].partition_count - len(all_made)) > 0:
-        others.append(f"{untold} without a materialization")
+    if (unreported := sources[0].partition_count - len(all_partitions)) > 0:
+        others.append(f"{unreported} without a materialization")
     if others:
         raise DuneResultError(
             f"{name} was made by one execution together with other partitions ({abbreviated(others)}), whose rows "

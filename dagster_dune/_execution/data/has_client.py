@@ -1,4 +1,4 @@
-"""What the methods that `DuneResource` is put together of need of it."""
+"""The interface of `DuneResource` that its mixins use."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ class HasClient(ABC):
 
     @abstractmethod
     def _setting(self, name: str) -> Any:
-        """Return what a field holds, or what its variable of the environment does."""
+        """Return the value of a field, which may come from an environment variable."""

@@ -1,4 +1,4 @@
-"""From where rows are read: an instance of Dagster, and the run whose own materializations come first."""
+"""Finds the Dagster instance whose materializations are read, and the run whose materializations take precedence."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ ReadContext: TypeAlias = (
     | dg.DagsterInstance
     | None
 )
-"""From where rows are read: a context of Dagster's, an instance, or None for that of ``DAGSTER_HOME``."""
+"""The source of materializations: a Dagster context, an instance, or None for the instance of ``DAGSTER_HOME``."""
 
 NOT_THERE = (dg.DagsterError, AttributeError)
-"""What contexts made for tests raise for what they were not given, and others for what they do not have."""
+"""The errors of contexts for values that they do not have, including contexts that are made for tests."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Place:
     """Where materializations are looked up.
 
     Attributes:
-        instance: Whose log.
-        run_id: The run whose own materializations come first; None outside of runs.
+        instance: The instance whose event log is read.
+        run_id: The run whose materializations take precedence; None outside of runs.
     """
 
     instance: dg.DagsterInstance
@@ -53,7 +53,7 @@ def place_of(context: ReadContext) -> Iterator[Place]:
     """Find the instance and the run of a context.
 
     Raises:
-        DuneConfigurationError: There is no instance, or this is no context.
+        DuneConfigurationError: There is no instance, or the value is no context.
     """
     if isinstance(context, dg.DagsterInstance):
         yield Place(context)
@@ -75,20 +75,20 @@ def _instance_in(context: Any) -> dg.DagsterInstance | None:
 
 
 def _run_in(context: Any) -> str | None:
-    ways = ["run.run_id", "step_context.run_id"]
+    attributes = ["run.run_id", "step_context.run_id"]
     if isinstance(context, dg.HookContext | dg.OutputContext):
-        ways = ["run_id"]
+        attributes = ["run_id"]
     elif isinstance(context, dg.RunStatusSensorContext):  # elsewhere this name is deprecated, and warns
-        ways = ["dagster_run.run_id"]
-    run_id = _first(context, *ways)
+        attributes = ["dagster_run.run_id"]
+    run_id = _first(context, *attributes)
     return None if run_id is None else str(run_id)
 
 
-def _first(context: Any, *ways: str) -> object:
-    """The first of these attributes that a context has."""
-    for way in ways:
+def _first(context: Any, *attributes: str) -> object:
+    """Return the value of the first of these attributes that a context has; None if it has none of them."""
+    for attribute in attributes:
         with suppress(*NOT_THERE):
-            return attrgetter(way)(context)
+            return attrgetter(attribute)(context)
     return None
 
 

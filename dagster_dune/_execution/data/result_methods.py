@@ -1,4 +1,4 @@
-"""What `DuneResource` reads: results of assets as rows and frames, and of queries and SQL that it executes."""
+"""The methods of `DuneResource` that read results: those of assets, and of queries and SQL that they execute."""
 
 from __future__ import annotations
 
@@ -289,14 +289,14 @@ class ResultMethods(HasClient):
         polls = self._setting("max_poll_interval"), self._setting("poll_failure_tolerance")
         tier, log = performance or self._setting("performance"), log_of(context)
 
-        def tell_cost(execution_id: str, status: ExecutionStatus) -> None:
+        def report_cost(execution_id: str, status: ExecutionStatus) -> None:
             add_metadata(context, export_metadata(name, [execution_id], None, None, status.execution_cost_credits))
 
-        def tell_export(export: Export) -> None:
+        def report_export(export: Export) -> None:
             add_metadata(context, export_metadata(name, [result.execution_id], export.rows, export.bytes))
 
         waiting = Waiting(*polls, timeout=timeout)
         with self.get_client() as client:
-            result = run(client, performance=tier, waiting=waiting, log=log, on_end=tell_cost)
+            result = run(client, performance=tier, waiting=waiting, log=log, on_end=report_cost)
         result = replace(result, open_client=self.get_client)
-        return result if as_ is None else result.read(as_, log=log, on_export=tell_export, **options)
+        return result if as_ is None else result.read(as_, log=log, on_export=report_export, **options)

@@ -1,4 +1,4 @@
-"""What `DuneResource` moves: results into files and tables of DuckDB, and frames into tables on Dune."""
+"""The methods of `DuneResource` that write results to files and DuckDB tables, and frames to tables on Dune."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _OTHER_KINDS = (".csv", ".ndjson", ".jsonl", ".json", ".duckdb", ".db")
 FILES_AT_ONCE = 4
-"""So many partitions are exported at once, which share what one may read at once."""
+"""The number of partitions that are exported at once. Together they read as many pages at once as one export does."""
 logger = logging.getLogger(__name__)
 
 
@@ -82,7 +82,7 @@ class TableMethods(HasClient):
             DuneResultError: There is no such result, or it cannot be read, or not be told apart from other partitions;
                 or what stands there is of another asset than `own_key`.
         """
-        destination = checked_place(to, table, storage_options)
+        destination = checked_destination(to, table, storage_options)
         options_from(ReadOptions, options, "reading")
         with place_of(context) as place:
             (execution_id,) = executions_of(place, asset_key, partition_key)
@@ -124,13 +124,13 @@ class TableMethods(HasClient):
             DuneResultError: As of `export`. Nothing is written where one of them was never made; of other failures, the
                 files and rows of other partitions are whole, and stand or do not.
         """
-        place_name = checked_place(to, table, storage_options)
+        place_name = checked_destination(to, table, storage_options)
         chosen = options_from(ReadOptions, options, "reading")
         with place_of(context) as place:
             executions = execution_of_each(place, asset_key, partition_keys)
 
         def write(partition: str, execution_id: str) -> Export:
-            file = f"{with_one_slash(place_name)}{quote(partition, safe='')}.parquet"
+            file = f"{with_trailing_slash(place_name)}{quote(partition, safe='')}.parquet"
             target = _Target(file if table is None else place_name, table, storage_options, own_key)
             return self._export(context, asset_key, execution_id, partition, target, options)
 
@@ -206,14 +206,16 @@ class TableMethods(HasClient):
         return written
 
 
-def checked_place(to: str | os.PathLike[str], table: str | None, storage_options: Mapping[str, Any] | None) -> str:
-    """Check where a result is to be written: a file of Parquet, a folder of such, or a table of a DuckDB file.
+def checked_destination(
+    to: str | os.PathLike[str], table: str | None, storage_options: Mapping[str, Any] | None
+) -> str:
+    """Check the destination of a result: a Parquet file, a folder of such files, or a table of a DuckDB file.
 
     Returns:
         The path or URL.
 
     Raises:
-        DuneConfigurationError: It is none, or would become something else than its name says.
+        DuneConfigurationError: It is no path or URL, or its name has the extension of another format.
     """
     place: object = os.fspath(to) if isinstance(to, str | os.PathLike) else None
     if not isinstance(place, str) or not place or "\0" in place:
@@ -243,7 +245,7 @@ def _check_no_variable(name: str, value: object) -> None:
         )
 
 
-def with_one_slash(folder: str) -> str:
-    """What names of files in a folder begin with; without a folder they follow the name of the file system."""
+def with_trailing_slash(folder: str) -> str:
+    """Return a folder with one slash at its end. A URL without a path stays as it is."""
     scheme, separator, path = folder.rpartition("://")
     return f"{scheme}{separator}{path.rstrip('/')}/" if path else folder
