@@ -1,8 +1,8 @@
-"""Data between Dune and Python: results as Arrow frames, files and tables, and frames as tables on Dune.
+"""Moves data between Dune and Python: results as Arrow frames, files and tables, and frames as tables on Dune.
 
-Nothing here knows of Dagster. A declared type becomes an Arrow type and values become arrays (``types``), pages become
-record batches (``pages``) and these a stream (``result_reader``), and a stream becomes whatever frame is asked for
-(``targets``, ``results``) or a file (``exports``, ``text_files``, ``duckdb_tables``). The way back is ``uploads``.
+Nothing here depends on Dagster. ``types`` converts declared types and values to Arrow, ``pages`` reads pages as record
+batches, and ``result_reader`` streams them. ``targets`` and ``results`` make frames of a stream; ``exports``,
+``text_files`` and ``duckdb_tables`` write it to files. ``uploads`` writes frames to Dune.
 """
 
 from dagster_dune.frames.extras import needed

@@ -1,4 +1,4 @@
-"""Results as tables of a DuckDB file."""
+"""Writes results to tables of a DuckDB file."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def write_duckdb(
 ) -> Export:
     """Write a result into a table of a DuckDB file, in one transaction: all of it, or nothing.
 
-    The rows are read into a temporary file first, so that the database is held for as long as it takes to copy them.
+    The rows are read into a temporary file first, so that the database is locked only while they are copied.
 
     Args:
         source: The result.
         database: The path of the file; it is created if there is none.
         table: The name, or ``schema.name``, both created if they do not exist.
-        partition_key: The partition whose rows these are: only its rows are replaced. All rows are, if None.
-        partition_column: The column that tells partitions apart.
-        wait_seconds: How long another writer is waited for.
-        asset: The asset that the table is of, which stands in the table's comment.
+        partition_key: The partition of the rows: only its rows are replaced. If None, all rows are replaced.
+        partition_column: The column that holds the partition key.
+        wait_seconds: The maximum time to wait for other writers.
+        asset: The asset that owns the table, which is written into the table's comment.
 
     Returns:
         The rows and bytes that were read.
 
     Raises:
-        DuneResultError: Another process holds the file for longer, or the table has other columns or is of another
+        DuneResultError: Another process locks the file for longer, or the table has other columns or belongs to another
             asset.
     """
     duckdb = needed("duckdb", "duckdb")
@@ -72,7 +72,7 @@ def write_duckdb(
         database.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder() as folder:
             rows = folder / "rows.arrow"
-            _keep(source, rows, names)
+            _write_to_disk(source, rows, names)
             in_transaction(duckdb, database, partial(write, rows=rows), wait_seconds)
     except OSError as error:
         raise DuneResultError(
@@ -109,7 +109,7 @@ def check_table(database: str | os.PathLike[str], table: str) -> tuple[str, str]
     return schema, name
 
 
-def _keep(source: Source, rows: Path, names: list[str]) -> None:
+def _write_to_disk(source: Source, rows: Path, names: list[str]) -> None:
     schema = pa.schema([field.with_name(name) for field, name in zip(source.schema, names, strict=True)])
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.OSFile(str(rows), "wb") as file, pa.ipc.new_stream(file, schema, options=options) as writer:
@@ -124,7 +124,7 @@ def _copy(
     partition: tuple[str, str] | None,
     asset: str | None,
 ) -> None:
-    """Replace all rows of a table, or those of one partition, of which the column and the key are given."""
+    """Replace all rows of a table, or those of one partition, which is given as its column and its key."""
     prefix = f"dagster_dune_{uuid.uuid4().hex}"  # views of these names hide no table
     empty, incoming = f"{prefix}_empty", f"{prefix}_incoming"
     connection.register(empty, rows.schema.empty_table())
@@ -141,8 +141,8 @@ def _copy(
     column, key = _quoted(partition[0]), {"key": partition[1]}
     marked = f"SELECT *, CAST($key AS VARCHAR) AS {column} FROM"
     connection.execute(f"CREATE TABLE IF NOT EXISTS {name} AS {marked} {empty}", key)
-    coming = _columns(connection, empty) | {partition[0].casefold(): (partition[0], "VARCHAR")}
-    if differences := _differences(_columns(connection, name), coming):
+    expected = _columns(connection, empty) | {partition[0].casefold(): (partition[0], "VARCHAR")}
+    if differences := _differences(_columns(connection, name), expected):
         raise DuneResultError(
             f"The table {'.'.join(table)} has other columns: {differences}.",
             hint="It is as it was. Drop it, or write to another one.",
@@ -153,16 +153,16 @@ def _copy(
 
 
 def _check_asset(connection: Any, table: tuple[str, str], asset: str) -> None:
-    """Refuse to change the table of another asset; one that names none may be changed."""
+    """Raise an error if the table names another asset as its owner."""
     found = connection.execute(
         "SELECT comment FROM duckdb_tables() WHERE database_name = current_database() "
         "AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)",
         table,
     ).fetchone()
-    there = (found and found[0]) or ""
-    if there.startswith(_ASSET) and there != f"{_ASSET}{asset}":
+    existing = (found and found[0]) or ""
+    if existing.startswith(_ASSET) and existing != f"{_ASSET}{asset}":
         raise DuneResultError(
-            f"The table {'.'.join(table)} has been exported by the asset {there.removeprefix(_ASSET)}, and {asset} "
+            f"The table {'.'.join(table)} has been exported by the asset {existing.removeprefix(_ASSET)}, and {asset} "
             "would replace its rows.",
             hint="It is as it was. Give each export a table of its own. If that asset is no more, drop the table.",
         )
@@ -175,18 +175,18 @@ def _name_asset(connection: Any, name: str, asset: str | None) -> None:
 
 
 def _columns(connection: Any, name: str) -> dict[str, tuple[str, str]]:
-    """The names and types of a table or view, by names as DuckDB compares them."""
+    """Return the names and types of the columns of a table or view, by their case-folded names."""
     rows = connection.execute(f"DESCRIBE FROM {name}").fetchall()
     return {column.casefold(): (column, type_) for column, type_, *_ in rows}
 
 
-def _differences(there: dict[str, tuple[str, str]], coming: dict[str, tuple[str, str]]) -> str:
-    """What an insert by name would cast, or leave out, without a word."""
-    said = [f"{name} is {there[key][1]} and comes as {type_}" for key, (name, type_) in coming.items()
-            if key in there and there[key][1] != type_]  # fmt: skip
-    said += [f"{name} {type_} does not exist" for key, (name, type_) in coming.items() if key not in there]
-    said += [f"{name} {type_} does not come" for key, (name, type_) in there.items() if key not in coming]
-    return "; ".join(said)
+def _differences(existing: dict[str, tuple[str, str]], expected: dict[str, tuple[str, str]]) -> str:
+    """Return the differences that an insert by name would silently cast or leave out; empty if there are none."""
+    texts = [f"{name} is {existing[key][1]} and comes as {type_}" for key, (name, type_) in expected.items()
+            if key in existing and existing[key][1] != type_]  # fmt: skip
+    texts += [f"{name} {type_} does not exist" for key, (name, type_) in expected.items() if key not in existing]
+    texts += [f"{name} {type_} does not come" for key, (name, type_) in existing.items() if key not in expected]
+    return "; ".join(texts)
 
 
 def _quoted(name: str) -> str:

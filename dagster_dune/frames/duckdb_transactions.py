@@ -1,4 +1,4 @@
-"""Transactions in a DuckDB file: one writer at a time, and none that goes on after an interrupt."""
+"""Runs transactions in a DuckDB file: one writer at a time, and none continues after an interrupt."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.errors import DuneResultError
 
 PAUSE_SECONDS = 0.1
-_HELD = re.compile(r"^[^\"]*\bset lock on file \"|used by another process")
-"""What DuckDB says of a file that another process holds; its path may have any words."""
+_LOCKED = re.compile(r"^[^\"]*\bset lock on file \"|used by another process")
+"""DuckDB's error for a file that another process has locked, matched before the path, which may contain any words."""
 _CONFLICT = re.compile(r"^[^\"]*\bconflict\b", re.IGNORECASE)
-"""What it says of a transaction that another one has overtaken, before the names of tables or files."""
+"""DuckDB's error for a transaction that conflicts with another, matched before the names of tables or files."""
 _ONE_WRITER = threading.Lock()
-"""Of the threads of this process; other processes are kept out by DuckDB's lock of the file."""
+"""Excludes other threads of this process. DuckDB's lock of the file excludes other processes."""
 
 
 def in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wait_seconds: float) -> None:
-    """Do something in one transaction, after those of other threads and processes.
+    """Call a function in one transaction, after the transactions of other threads and processes.
 
     Args:
         duckdb: The package.
         database: The file.
-        work: What is done, given a connection. It is done anew where another writer has come first.
-        wait_seconds: How long other writers are waited for.
+        work: The function, which gets a connection. It is called again if the transaction lost against another one.
+        wait_seconds: The maximum time to wait for other writers.
 
     Raises:
-        DuneResultError: The file cannot be written, or another writer has it for longer.
+        DuneResultError: The file cannot be written, or other writers lock it for longer.
     """
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            _apart(partial(_one_transaction, duckdb, database, work))
+            _in_thread(partial(_one_transaction, duckdb, database, work))
         except duckdb.Error as error:
-            said = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]
             if not _is_busy(duckdb, error):
                 raise DuneResultError(
-                    f"The DuckDB file {database} could not be written: {said}",
+                    f"The DuckDB file {database} could not be written: {reason}",
                     hint="The table is as it was. Make room or give rights there if the disk refused it.",
                 ) from error
             if time.monotonic() > deadline:
                 raise DuneResultError(
-                    f"The DuckDB file {database} could not be written: {said}",
+                    f"The DuckDB file {database} could not be written: {reason}",
                     hint=f"Another writer was waited for, {wait_seconds:g} s at the most.",
                 ) from error
             time.sleep(PAUSE_SECONDS)
@@ -60,18 +60,18 @@ def in_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], wai
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What another thread may stop, until it is committed."""
+    """An attempt at a transaction, which another thread can stop until it is committed."""
 
     connections: list[Any] = field(default_factory=list)
-    is_unwanted: threading.Event = field(default_factory=threading.Event)
+    is_cancelled: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        if self.is_unwanted.is_set():
+        if self.is_cancelled.is_set():
             raise InterruptedError("Whoever waits for it has been interrupted.")
 
 
-def _apart(act: Callable[[_Attempt], None]) -> None:
-    """Work in a thread of its own, where no signal comes: DuckDB makes an error of its own of what a handler raises."""
+def _in_thread(act: Callable[[_Attempt], None]) -> None:
+    """Run an attempt in a separate thread, which gets no signals: DuckDB hides what a signal handler raises."""
     attempt = _Attempt()
     done: Future[None] = Future()
 
@@ -84,7 +84,7 @@ def _apart(act: Callable[[_Attempt], None]) -> None:
             done.set_result(None)
 
     def stop() -> None:
-        attempt.is_unwanted.set()
+        attempt.is_cancelled.set()
         while thread.is_alive() and not done.done():  # what begins after an interrupt is not interrupted by it
             for connection in attempt.connections:
                 with suppress(Exception):  # it has been closed meanwhile
@@ -114,10 +114,10 @@ def _one_transaction(duckdb: Any, database: Path, work: Callable[[Any], None], a
 
 
 def _is_busy(duckdb: Any, error: Exception) -> bool:
-    """Whether another writer is the reason, and not the disk."""
+    """Return whether another writer caused the error, rather than the disk."""
     if isinstance(error, duckdb.TransactionException):
         return bool(_CONFLICT.search(str(error)))
-    return isinstance(error, duckdb.IOException) and bool(_HELD.search(str(error)))
+    return isinstance(error, duckdb.IOException) and bool(_LOCKED.search(str(error)))
 
 
 @contextmanager

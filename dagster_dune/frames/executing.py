@@ -1,4 +1,4 @@
-"""One execution: sent once, waited for, and cancelled where the waiting is interrupted."""
+"""Starts one execution, sends it only once, waits for it, and cancels it if the waiting is interrupted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dagster_dune.pipeline.run import TRANSIENT, Polling
 from dagster_dune.pipeline.states import Phase, phase_of, phase_of_execution
 
 OnEnd: TypeAlias = Callable[[str, ExecutionStatus], None]
-"""Is called with the id and the status of an execution."""
+"""A function that is called with the id and the status of an execution."""
 
 FIRST_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 5.0
@@ -33,13 +33,13 @@ POLL_GROWTH = 1.5
 
 
 class Log(Protocol):
-    """What tells of an execution: a logger, Dagster's too."""
+    """A logger, such as Dagster's."""
 
     def info(self, msg: str, *args: object) -> object:
-        """Tell something."""
+        """Log a message."""
 
     def warning(self, msg: str, *args: object) -> object:
-        """Tell something that may need a look."""
+        """Log a warning."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Waiting:
     """How an execution is waited for. All times are in seconds.
 
     Attributes:
-        max_poll_interval: Between two status requests, after a while.
-        failure_tolerance: How long status requests may fail before waiting ends.
-        not_found_tolerance: How long Dune may not know it yet.
-        timeout: How long it may take before it is cancelled; any time if None.
+        max_poll_interval: The longest pause between two status requests; the first pauses are shorter.
+        failure_tolerance: The time for which status requests may fail before the waiting ends.
+        not_found_tolerance: The time for which Dune may answer that it does not know the execution.
+        timeout: The time after which the execution is cancelled; no limit if None.
 
     Raises:
         DuneConfigurationError: One of them is no number of seconds that can be waited for.
@@ -78,18 +78,18 @@ def execute(
     log: Log,
     on_end: OnEnd,
 ) -> tuple[str, ExecutionStatus]:
-    """Start an execution and wait until it has ended well.
+    """Start an execution and wait until it has completed.
 
     Args:
         client: A client of Dune's API.
         name: What is executed, for messages.
         send: Sends the request that starts it.
         waiting: How it is waited for.
-        log: Where it and its credits are told.
-        on_end: Called with its id and its status when it has ended, well or not, or was cancelled for its time.
+        log: The logger for the execution and its credits.
+        on_end: Called with its id and its status when it has succeeded, has failed, or was cancelled after the timeout.
 
     Returns:
-        Its id, and what Dune said of it at the end.
+        Its id, and its final status.
 
     Raises:
         AmbiguousSubmission: Dune may have started it; it was not sent again.
@@ -99,11 +99,11 @@ def execute(
     try:
         execution_id = submission.answer().execution_id
         log.info("Dune executes %s as %s.", name, execution_id)
-        status = _ended(client, name, execution_id, waiting, on_end)
+        status = _wait_for_end(client, name, execution_id, waiting, on_end)
     except DuneError:
         raise
     except BaseException:  # an interrupt, or Dagster's termination, which is no Exception
-        uninterrupted(lambda: _give_up(client, name, submission, log))
+        uninterrupted(lambda: _cancel_started(client, name, submission, log))
         raise
     on_end(execution_id, status)
     phase = phase_of_execution(status)
@@ -117,31 +117,31 @@ def execute(
 
 
 class _Submission:
-    """A request that is sent in a thread of its own, so that no interrupt loses the id of what it has started."""
+    """A request that is sent in a separate thread, so that an interrupt does not lose the id of the new execution."""
 
     def __init__(self, send: Callable[[], ExecutionSubmitted]) -> None:
         self._send = send
         self._answer: Future[ExecutionSubmitted] = Future()
-        self._is_unwanted = Event()
+        self._is_cancelled = Event()
 
     def answer(self) -> ExecutionSubmitted:
-        """Send it, and wait for Dune's answer."""
+        """Send the request, and wait for Dune's answer."""
         Thread(target=copy_context().run, args=(self._carry_out,), name="dune-submission").start()
         return self._answer.result()
 
     def started(self) -> str | None:
-        """Send it no more, and wait for the answer if it is on its way.
+        """Prevent the request from being sent, or wait for its answer if it is sent already.
 
         Returns:
-            The id of what it has started; None if it was not sent at all.
+            The id of the execution that it has started; None if it was not sent.
         """
-        self._is_unwanted.set()
+        self._is_cancelled.set()
         return None if self._answer.cancel() else self._answer.result().execution_id
 
     def _carry_out(self) -> None:
         if self._answer.set_running_or_notify_cancel():
             try:
-                with until_set(self._is_unwanted):
+                with until_set(self._is_cancelled):
                     answer = self._send()
             except BaseException as error:
                 self._answer.set_exception(error)
@@ -149,7 +149,9 @@ class _Submission:
                 self._answer.set_result(answer)
 
 
-def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting, on_end: OnEnd) -> ExecutionStatus:
+def _wait_for_end(
+    client: DuneApiClient, name: str, execution_id: str, waiting: Waiting, on_end: OnEnd
+) -> ExecutionStatus:
     begun = answered = time.monotonic()
     ends_at = math.inf if waiting.timeout is None else begun + waiting.timeout
     pause = min(FIRST_POLL_SECONDS, waiting.max_poll_interval)
@@ -161,32 +163,34 @@ def _ended(client: DuneApiClient, name: str, execution_id: str, waiting: Waiting
             if phase_of_execution(status).has_ended:
                 return status
         except DuneError as error:
-            if time.monotonic() < ends_at and not _may_pass(error, begun, answered, waiting):
+            if time.monotonic() < ends_at and not _is_retryable(error, begun, answered, waiting):
                 raise DuneResultError(
                     f"Execution {execution_id} of {name} was started, and its status cannot be read: {error}",
                     hint="It may go on running on Dune, and cost. get_result reads it by its id once it has completed.",
                 ) from error
-        left = ends_at - time.monotonic()
-        if waiting.timeout is not None and left <= 0:
-            return _stopped(client, name, execution_id, waiting.timeout, on_end)
-        time.sleep(min(pause, left))
+        remaining = ends_at - time.monotonic()
+        if waiting.timeout is not None and remaining <= 0:
+            return _cancel_after_timeout(client, name, execution_id, waiting.timeout, on_end)
+        time.sleep(min(pause, remaining))
         pause = min(pause * POLL_GROWTH, waiting.max_poll_interval)
 
 
-def _may_pass(error: DuneError, begun: float, answered: float, waiting: Waiting) -> bool:
-    """Whether a status request that failed is sent again."""
+def _is_retryable(error: DuneError, begun: float, answered: float, waiting: Waiting) -> bool:
+    """Return whether a failed status request is sent again."""
     if isinstance(error, DuneNotFoundError):
         return time.monotonic() - begun <= waiting.not_found_tolerance
     return isinstance(error, TRANSIENT) and time.monotonic() - answered <= waiting.failure_tolerance
 
 
-def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float, on_end: OnEnd) -> ExecutionStatus:
-    """Cancel what takes too long, and return its status if it has ended meanwhile: it is paid for.
+def _cancel_after_timeout(
+    client: DuneApiClient, name: str, execution_id: str, seconds: float, on_end: OnEnd
+) -> ExecutionStatus:
+    """Cancel an execution that takes too long, or return its status if it has ended in the meantime: it is charged for.
 
     Raises:
         DuneResultError: It was cancelled, or may go on running.
     """
-    words = f"Execution {execution_id} of {name} took longer than {seconds:g} s"
+    message = f"Execution {execution_id} of {name} took longer than {seconds:g} s"
     try:
         with deadline(CANCEL_SECONDS):
             is_cancelled, why = client.cancel_execution(execution_id), "Dune did not do it."
@@ -198,17 +202,17 @@ def _stopped(client: DuneApiClient, name: str, execution_id: str, seconds: float
     if is_cancelled:
         if status is not None:
             on_end(execution_id, status)
-        raise DuneResultError(f"{words} and was cancelled.{_charge(status)}")
+        raise DuneResultError(f"{message} and was cancelled.{_charge(status)}")
     if status is not None and phase_of_execution(status).has_ended:
         return status
     raise DuneResultError(
-        f"{words}, and could not be cancelled: {why}",
+        f"{message}, and could not be cancelled: {why}",
         hint="It may go on running, and cost: look at it on Dune.",
     )
 
 
-def _give_up(client: DuneApiClient, name: str, submission: _Submission, log: Log) -> None:
-    """Cancel what was started, if anything was."""
+def _cancel_started(client: DuneApiClient, name: str, submission: _Submission, log: Log) -> None:
+    """Cancel the execution if one was started."""
     try:
         execution_id = submission.started()
     except Exception as error:  # an AmbiguousSubmission, say
@@ -225,20 +229,20 @@ def _cancel(client: DuneApiClient, name: str, execution_id: str, log: Log) -> No
     except DuneError as error:
         log.warning("Execution %s of %s may go on running, it could not be cancelled. %s", execution_id, name, error)
     else:
-        word = "was cancelled" if is_cancelled else "had ended, or may go on running"
-        log.info("Execution %s of %s %s.", execution_id, name, word)
+        action = "was cancelled" if is_cancelled else "had ended, or may go on running"
+        log.info("Execution %s of %s %s.", execution_id, name, action)
 
 
 def _failure(name: str, execution_id: str, status: ExecutionStatus) -> str:
     error = status.error
-    words = f": {error.message}" if error and error.message else ""
+    message = f": {error.message}" if error and error.message else ""
     place = error.metadata if error else None
     where = f" (line {place.line}, column {place.column})" if place and place.line is not None else ""
-    return f"Execution {execution_id} of {name} {_end(status)}{words}{where}.{_charge(status)}"
+    return f"Execution {execution_id} of {name} {_end(status)}{message}{where}.{_charge(status)}"
 
 
 def _end(status: ExecutionStatus) -> str:
-    """How an execution without a result has ended, in words."""
+    """Return a text for how an execution without a result has ended."""
     if phase_of(status.state) is Phase.UNKNOWN:
         return f"has ended as {status.state}"
     ends = {Phase.CANCELED: "was cancelled", Phase.EXPIRED: "has expired"}

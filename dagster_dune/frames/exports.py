@@ -1,4 +1,4 @@
-"""Results as Parquet files: whole or not there, in bounded memory, at a path or in an object store."""
+"""Writes results to Parquet files, at a path or in an object store, in bounded memory. Files appear when complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from dagster_dune._formatting import without_password
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.frames.extras import needed
-from dagster_dune.frames.leftovers import can_be_written, is_abandoned
+from dagster_dune.frames.leftovers import is_abandoned, lock_new_file
 from dagster_dune.frames.object_stores import atomic_object
 from dagster_dune.frames.targets import unique_names
 from dagster_dune.paging.options import Export
@@ -29,7 +29,7 @@ _MOVES_OPEN_FILES = os.name != "nt"
 
 
 class Source(Protocol):
-    """What gives record batches: a reader of results, or any of the same shape."""
+    """A source of record batches, such as a reader of results."""
 
     schema: pa.Schema
     export: Export
@@ -46,24 +46,24 @@ def write_parquet(
     storage_options: Mapping[str, Any] | None = None,
     asset: str | None = None,
 ) -> Export:
-    """Write a result as one Parquet file, which stands under its name when it is whole, and never before.
+    """Write a result to one Parquet file, which appears under its name only when it is complete.
 
-    On a local file system it is written beside its name and moved; in an object store the store's own upload is
-    completed at the end. Dune's types stand in the metadata of the schema and of each field.
+    On a local file system, a temporary file in the same folder is renamed at the end; in an object store, the upload is
+    completed at the end. The metadata of the schema and of each field hold Dune's types.
 
     Args:
         source: The result.
         to: A path, or a URL of any file system that fsspec knows, such as ``s3://bucket/trades.parquet``.
         compression: zstd, snappy, gzip, lz4 or none.
         storage_options: What fsspec needs for the URL.
-        asset: The asset that the file is of, which stands in the metadata of its schema.
+        asset: The asset that owns the file, which is written into the metadata of its schema.
 
     Returns:
         The rows and bytes that were read.
 
     Raises:
-        DuneConfigurationError: The compression or the file system is not known, or shows files that are not whole.
-        DuneResultError: The file cannot be written there, or the one that stands there is of another asset.
+        DuneConfigurationError: The compression or the file system is not known, or shows incomplete files.
+        DuneResultError: The file cannot be written, or the existing one belongs to another asset.
     """
     if compression not in COMPRESSIONS:
         raise DuneConfigurationError(f"compression={compression!r} is none of {', '.join(COMPRESSIONS)}.")
@@ -79,25 +79,25 @@ def write_parquet(
 
 
 def _check_asset(to: str | os.PathLike[str], storage_options: Mapping[str, Any], asset: str) -> None:
-    """Refuse to replace the file of another asset; one that names none may be replaced."""
-    there = None
+    """Raise an error if an existing file names another asset as its owner."""
+    found = None
     # There may be no file, none of Parquet, or one that may not be read: each store has its own errors.
-    with suppress(Exception), _opened(os.fspath(to), storage_options) as file:
-        there = pq.read_schema(file).metadata.get(_ASSET)
-    if there not in (None, asset.encode()):
+    with suppress(Exception), _open(os.fspath(to), storage_options) as file:
+        found = pq.read_schema(file).metadata.get(_ASSET)
+    if found not in (None, asset.encode()):
         raise DuneResultError(
-            f"{without_password(os.fspath(to))} has been exported by the asset {there.decode(errors='replace')}, and "
+            f"{without_password(os.fspath(to))} has been exported by the asset {found.decode(errors='replace')}, and "
             f"{asset} would replace it.",
             hint="Give each export a folder of its own. If that asset is no more, delete the file.",
         )
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:
-    """Return a path on this machine, of which a tilde at the beginning is somebody's home folder."""
+    """Return a path on this machine, with a tilde at the beginning expanded to the home folder."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  (what it does not know stays as it is)
 
 
-def _opened(text: str, storage_options: Mapping[str, Any]) -> Any:
+def _open(text: str, storage_options: Mapping[str, Any]) -> Any:
     if "://" not in text:
         return local_path(text).open("rb")
     fsspec = needed("fsspec", "dataframe")
@@ -106,7 +106,7 @@ def _opened(text: str, storage_options: Mapping[str, Any]) -> Any:
 
 
 class _Sink:
-    """What a Parquet writer writes to, until something fails."""
+    """The file of a Parquet writer, which ignores writes after `detach`."""
 
     closed = False
 
@@ -122,41 +122,41 @@ class _Sink:
         if self._file is not None:
             self._file.flush()
 
-    def drop(self) -> None:
+    def detach(self) -> None:
         self._file = None
 
 
 @contextmanager
 def _parquet_writer(file: Any, schema: pa.Schema, compression: str) -> Iterator[pq.ParquetWriter]:
-    """Write Parquet; its footer, which makes a file of what has been written, is written when nothing has failed."""
+    """Open a Parquet writer. The footer, which makes the file valid, is written only if nothing has failed."""
     sink = _Sink(file)
     writer = pq.ParquetWriter(sink, schema, compression=compression)
     try:
         yield writer
         writer.close()
     except BaseException:
-        sink.drop()
+        sink.detach()
         with suppress(Exception):
             writer.close()
         raise
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Gather what is written at once: rows take as much memory as they are wide."""
-    held: list[pa.RecordBatch] = []
+    """Collect batches into row groups, which are limited in rows and in bytes, since rows may be wide."""
+    pending: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
-        held.append(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+        pending.append(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
         rows, size = rows + batch.num_rows, size + batch.nbytes
         if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
-            yield pa.Table.from_batches(held, schema)
-            held, rows, size = [], 0, 0
-    if held:
-        yield pa.Table.from_batches(held, schema)
+            yield pa.Table.from_batches(pending, schema)
+            pending, rows, size = [], 0, 0
+    if pending:
+        yield pa.Table.from_batches(pending, schema)
 
 
 def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) -> Any:
-    """Open what a file is written to, at a path or a URL: it stands there when all is written, and never before.
+    """Open a file at a path or a URL for writing. It appears there only when it is complete.
 
     Args:
         to: The path or URL.
@@ -167,7 +167,7 @@ def destination(to: str | os.PathLike[str], storage_options: Mapping[str, Any]) 
 
     Raises:
         DuneConfigurationError: The file system is not known.
-        DuneResultError: It cannot be reached.
+        DuneResultError: The file system cannot be reached.
     """
     text = os.fspath(to)
     if "://" not in text:
@@ -202,16 +202,16 @@ def _named_object(file_system: Any, path: str) -> Iterator[Any]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file beside its name, and move it there when all is written; what a killed writer left is removed.
+    """Write a temporary file in the same folder, and rename it when it is complete. Leftovers are removed first.
 
     Args:
-        path: Its name, or a link to it.
+        path: The path of the file, or a link to it.
 
     Yields:
-        What is written to.
+        A file to write to.
 
     Raises:
-        DuneResultError: It cannot be written there.
+        DuneResultError: The file cannot be written.
     """
     with _writable(path):
         path = Path(os.path.realpath(path))  # a link stays, and what it names is written
@@ -253,16 +253,16 @@ def _unwritable(path: str | os.PathLike[str], error: Exception) -> DuneResultErr
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, or of what type one is that says nothing."""
+    """Return the message of an error, or its type if the message is empty."""
     return str(error).strip().removesuffix(".") or type(error).__name__
 
 
 def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
-    """Open a part that is locked as long as its writer lives."""
+    """Open a temporary file, which is locked until its writer ends."""
     while True:
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_PART}")
         file = part.open("xb")
-        if can_be_written(file) and part.exists():  # nobody took it for a leftover before it was locked
+        if lock_new_file(file) and part.exists():  # nobody took it for a leftover before it was locked
             return part, file
         file.close()
 
@@ -279,7 +279,7 @@ def _escaped(name: str) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Let the new name survive a power cut, where folders can be synced."""
+    """Sync a folder, if possible, so that the new name survives a power failure."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

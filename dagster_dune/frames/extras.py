@@ -1,4 +1,4 @@
-"""Packages that not everybody needs: imported where they are used, and named where they are missing."""
+"""Imports optional packages where they are used, with an error that names the extra if one is missing."""
 
 from __future__ import annotations
 

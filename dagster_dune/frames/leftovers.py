@@ -1,4 +1,7 @@
-"""What killed writers left, which the next one removes: a writer holds a lock of its file as long as it lives."""
+"""Finds files and folders that killed writers left, so that the next writer removes them.
+
+A writer holds a lock on its file as long as it lives.
+"""
 
 from __future__ import annotations
 
@@ -22,31 +25,31 @@ except ImportError:  # Windows has no such locks
     _fcntl = None  # type: ignore[assignment]
 
 
-def can_be_written(file: IO[bytes]) -> bool:
+def lock_new_file(file: IO[bytes]) -> bool:
     """Lock a new file until it is closed, or its process has ended.
 
     Args:
         file: The file, open.
 
     Returns:
-        Whether no other process has locked it in between.
+        False if another process has locked it in between; True if it is locked, or there are no locks.
     """
     return _lock(file) is not False
 
 
 def is_abandoned(path: Path, file: IO[bytes]) -> bool:
-    """Whether the writer of a file is gone; without locks, whether the file is a day old.
+    """Return whether the writer of a file has ended; without locks, whether the file is a day old.
 
     Args:
-        path: Its path.
-        file: The same, open; it is locked afterwards if it was left.
+        path: The path of the file.
+        file: The open file, which is locked afterwards if its writer has ended.
     """
     is_locked = _lock(file)
     return _is_old(path) if is_locked is None else is_locked
 
 
 def _lock(file: IO[bytes]) -> bool | None:
-    """Lock a file, and tell whether it is; None where its file system, or the system, has no locks."""
+    """Lock a file, and return whether that succeeded; None if the operating system or the file system has no locks."""
     if _fcntl is None:
         return None
     try:
@@ -64,10 +67,10 @@ def _is_old(path: Path) -> bool:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Make a folder for rows on their way, and remove it afterwards, and those that killed processes left.
+    """Create a folder for rows, and remove it afterwards. Folders that killed processes left are removed first.
 
     Yields:
-        A folder in that of temporary files, which ``TMPDIR`` names.
+        The folder, inside the folder of temporary files, which ``TMPDIR`` sets.
 
     Raises:
         DuneConfigurationError: No folder can be made there.
@@ -92,7 +95,7 @@ def _new_folder() -> tuple[Path, IO[bytes]]:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         path = folder / _LOCK
         lock = path.open("xb")
-        if can_be_written(lock) and path.exists():  # nobody took it for a leftover before it was locked
+        if lock_new_file(lock) and path.exists():  # nobody took it for a leftover before it was locked
             return folder, lock
         lock.close()
 

@@ -1,4 +1,4 @@
-"""Objects of any file system that fsspec knows: whole or not there."""
+"""Writes objects to any fsspec file system, which exist only when they are complete."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from dagster_dune.frames.leftovers import temporary_folder
 
 @contextmanager
 def atomic_object(file_system: Any, path: str) -> Iterator[Any]:
-    """Write an object that exists once it is complete.
+    """Write an object that exists only when it is complete.
 
-    In a transaction, fsspec holds the completion back, where the files of the file system can. Others complete what
-    they have when they are closed: there, all is written to disk first, and uploaded as one file.
+    In a transaction, fsspec defers the completion of files, if those of the file system support it. Other files are
+    completed when they are closed, whatever they hold: the object is then written to disk, and uploaded as one file.
 
     Args:
-        file_system: One of fsspec, which nobody else uses.
-        path: The path in it.
+        file_system: An fsspec file system, which nothing else uses.
+        path: The path of the object.
 
     Yields:
-        What is written to.
+        A file to write to.
 
     Raises:
-        DuneConfigurationError: The file system has neither way.
+        DuneConfigurationError: The file system supports neither.
     """
-    if _holds_files_back(file_system, path):
+    if _defers_files(file_system, path):
         with file_system.transaction:
             file = file_system.open(path, "wb")
             try:
                 yield file
                 file.close()
             except BaseException:
-                _let_go(file)
+                _abandon(file)
                 raise
         return
     if not _uploads_files(file_system):
@@ -46,38 +46,38 @@ def atomic_object(file_system: Any, path: str) -> Iterator[Any]:
             hint="Write it to a local path, and copy it from there.",
         )
     with temporary_folder() as folder:
-        kept = folder / "object"
-        with kept.open("wb") as local:
+        local_path = folder / "object"
+        with local_path.open("wb") as local:
             yield local
-        file_system.put_file(str(kept), path)
+        file_system.put_file(str(local_path), path)
 
 
-def _holds_files_back(file_system: Any, path: str) -> bool:
-    """Whether files are held back until a transaction ends; a file beside is opened, since that may truncate one."""
+def _defers_files(file_system: Any, path: str) -> bool:
+    """Return whether files are deferred until a transaction ends. A probe file is opened, as opening may truncate."""
     probe = f"{path}.{uuid.uuid4().hex[:8]}.part"
     transaction = file_system.transaction
     with transaction:
         file = file_system.open(probe, "wb")
-        is_held_back = file in transaction.files and _holds_back(file)
+        is_deferred = file in transaction.files and _can_be_discarded(file)
         transaction.files.clear()
-    _let_go(file)
+    _abandon(file)
     with suppress(Exception):  # of stores that have begun nothing, and so find nothing to remove
-        if is_held_back:
+        if is_deferred:
             file.discard()
         elif file_system.exists(probe):
             file_system.rm_file(probe)
-    return is_held_back
+    return is_deferred
 
 
-def _holds_back(file: Any) -> bool:
-    """Whether an open file knows how to be completed, and how to be given up, apart from being closed."""
+def _can_be_discarded(file: Any) -> bool:
+    """Return whether an open file implements both `commit` and `discard`."""
     general = needed("fsspec.spec", "dataframe").AbstractBufferedFile
-    ways = [(getattr(file, name, None), getattr(general, name)) for name in ("commit", "discard")]
-    return all(own is not None and getattr(own, "__func__", own) is not other for own, other in ways)
+    methods = [(getattr(file, name, None), getattr(general, name)) for name in ("commit", "discard")]
+    return all(own is not None and getattr(own, "__func__", own) is not other for own, other in methods)
 
 
-def _let_go(file: Any) -> None:
-    """Leave a file as it is: to close one that holds what it has not sent would send it, and complete the file."""
+def _abandon(file: Any) -> None:
+    """Abandon an open file without closing it if possible: closing would send its buffer and complete the file."""
     if isinstance(file, needed("fsspec.spec", "dataframe").AbstractBufferedFile):
         file.closed = True
     else:
@@ -86,7 +86,7 @@ def _let_go(file: Any) -> None:
 
 
 def _uploads_files(file_system: Any) -> bool:
-    """Whether a file system has a way of its own to upload a local file, which is not to open, write and close."""
+    """Return whether a file system has its own upload of a local file, instead of fsspec's open, write and close."""
     general, concurrent = needed("fsspec.spec", "dataframe"), needed("fsspec.asyn", "dataframe")
     if isinstance(file_system, concurrent.AsyncFileSystem):
         return type(file_system)._put_file is not concurrent.AsyncFileSystem._put_file

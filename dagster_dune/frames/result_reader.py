@@ -23,19 +23,19 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
     Args:
         client: A client, which must stay open until the stream has been read.
         execution_id: An execution that has completed.
-        options: Which rows and columns.
+        options: Which rows and columns are read.
         digits: The digits of the widest decimal that the target can hold.
         on_progress: Called after each batch.
 
     Attributes:
-        status: What Dune said of the execution before the first page.
+        status: The status of the execution before the first page.
         columns: The columns of the frame.
-        schema: Its schema in Arrow.
-        export: What has been read so far.
+        schema: The Arrow schema of the frame.
+        export: The rows and bytes that have been read so far.
 
     Raises:
         DuneResultError: It has not completed, has failed or expired, or is larger than `max_bytes`.
-        DuneConfigurationError: `columns` names one that is not the only one of its name.
+        DuneConfigurationError: `columns` has a name that several columns of the result share.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
         on_progress: Callable[[Export], None] | None = None,
     ) -> None:
         super().__init__(client, execution_id, options)
-        if twins := [name for name in options.columns or () if self.names.count(name) > 1]:
+        if twice := [name for name in options.columns or () if self.names.count(name) > 1]:
             raise DuneConfigurationError(
-                f"Execution {execution_id} has several columns called {twins[0]!r}: columns cannot choose one of them.",
+                f"Execution {execution_id} has several columns called {twice[0]!r}: columns cannot choose one of them.",
                 hint="Name them apart in the SQL, or leave columns out.",
             )
         self._on_progress = on_progress or (lambda _: None)
@@ -60,12 +60,12 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
         self.columns = columns if options.columns is None else tuple(by_name[name] for name in options.columns)
         self.schema = arrow_schema(self.columns)
 
-    def read_in(self, threads: PageThreads, rows_before: int = 0) -> None:
-        """Say in which threads pages are read from now on, which must be open as long.
+    def use_threads(self, threads: PageThreads, rows_before: int = 0) -> None:
+        """Set the threads that read the pages, which must stay open until the last page has been read.
 
         Args:
-            threads: What parses, and asks about NULL.
-            rows_before: How many rows of other executions come before these, and are parsed first.
+            threads: The threads that parse, and that look up the text ``<nil>``.
+            rows_before: The number of rows of other executions that come before these, and are parsed first.
         """
         self._reader = PageReader(
             self._client,
@@ -82,14 +82,14 @@ class ResultReader(ExecutionPages[pa.RecordBatch]):
         """Read the rows.
 
         Yields:
-            Record batches in the order of the rows, one or more a page.
+            Record batches in the order of the rows, one or more for each page.
 
         Raises:
-            DuneResultError: A page is not what it must be; what has been given until then is not the whole result.
+            DuneResultError: A page is wrong; the batches that were yielded before are not the complete result.
             DuneApiError: A page could not be read.
         """
         with PageThreads() as threads, closing(self.pages()) as pages:
-            self.read_in(threads)
+            self.use_threads(threads)
             for page in pages:
                 for batch in page.parts:
                     yield batch

@@ -1,4 +1,4 @@
-"""Results for people: of an execution, of a query's latest one, or of one that is started here and waited for."""
+"""Reads results as frames: of an execution, of the latest one of a query, or of one that is started here."""
 
 from __future__ import annotations
 
@@ -126,23 +126,23 @@ def get_result(
         log.info("Reading %s: %s rows, %s bytes in all.", reader.name, _figure(expected), _figure(size))
         if on_begin:
             on_begin(expected, size)
-        until = stack.pop_all()
-    batches = _logged(reader, log, on_export, until)
-    weakref.finalize(batches, until.close)  # a stream may never be read
+        resources = stack.pop_all()
+    batches = _logged(reader, log, on_export, resources)
+    weakref.finalize(batches, resources.close)  # a stream may never be read
     return target.build(reader.schema, batches)
 
 
 def _logged(
-    reader: ResultReader | ResultReaders, log: Log, on_export: Callable[[Export], None] | None, until: ExitStack
+    reader: ResultReader | ResultReaders, log: Log, on_export: Callable[[Export], None] | None, resources: ExitStack
 ) -> Iterator[pa.RecordBatch]:
-    """Read the rows, and tell how much they were; what they need is closed after the last one."""
-    with until:
+    """Read the rows, log how much was read, and close the resources after the last row."""
+    with resources:
         yield from reader.batches()
     export = reader.export
     log.info("Read %s rows of %s, %s bytes.", f"{export.rows:,}", reader.name, f"{export.bytes:,}")
     if export.extra_bytes:
-        words = "%s bytes of them told NULL from the text '<nil>'; exact=False saves them."
-        log.info(words, f"{export.extra_bytes:,}")
+        message = "%s bytes of them told NULL from the text '<nil>'; exact=False saves them."
+        log.info(message, f"{export.extra_bytes:,}")
     if on_export:
         on_export(export)
 
@@ -160,7 +160,7 @@ def open_reader(
     on_progress: Callable[[Export], None] | None = None,
     **options: Any,
 ) -> ResultReader | ResultReaders:
-    """Find a result, and return what reads it as record batches; see `get_result`."""
+    """Find a result, and return a reader of its record batches; see `get_result`."""
     if (execution_id is None) == (query_id is None):
         raise DuneConfigurationError("Give an execution_id or a query_id, one of them.")
     chosen = options_from(ReadOptions, options, "reading")
@@ -175,14 +175,14 @@ def open_reader(
 
 
 def check_reading(as_: Any, options: Mapping[str, Any]) -> None:
-    """Check how something is to be read, before it is executed and paid for.
+    """Check how a result is to be read, before the execution is started and charged for.
 
     Args:
-        as_: What it is to become; None if it is not to be read yet.
-        options: Those of `ReadOptions`.
+        as_: The type of the frame; None if the result is not read at once.
+        options: The options of `ReadOptions`.
 
     Raises:
-        DuneConfigurationError: It cannot become that, a package is missing, an option is none, or would have no effect.
+        DuneConfigurationError: There is no such target or option, a package is missing, or an option has no effect.
     """
     options_from(ReadOptions, options, "reading")
     if as_ is not None:
@@ -278,4 +278,4 @@ def _executed(
 
 
 def _ignore(_: str, __: ExecutionStatus) -> None:
-    """What is called where nobody wants to know."""
+    """Do nothing when an execution ends."""

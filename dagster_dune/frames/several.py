@@ -1,4 +1,4 @@
-"""The rows of several executions, such as those of some partitions, one after another."""
+"""Reads the rows of several executions, such as those of some partitions, one after another."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ResultReaders:
             self._readers = list(pool.in_order(opening))
         self.columns = self._readers[0].columns
         for reader in self._readers[1:]:
-            self.columns = _common(self.columns, reader, execution_ids[0])
+            self.columns = _common_columns(self.columns, reader, execution_ids[0])
         self.schema = arrow_schema(self.columns)
         sizes = [reader.export.total_bytes for reader in self._readers]
         known = [size for size in sizes if size is not None]
@@ -61,12 +61,12 @@ class ResultReaders:
 
     @property
     def name(self) -> str:
-        """What it reads, for messages."""
+        """A description of what is read, for messages."""
         return f"{len(self._readers)} executions"
 
     @property
     def expected_rows(self) -> int | None:
-        """How many rows there will be; None where only reading them tells."""
+        """The number of rows to be read; None if it is not known before they are read."""
         rows = [reader.expected_rows for reader in self._readers]
         return None if None in rows else sum(count for count in rows if count is not None)
 
@@ -74,8 +74,8 @@ class ResultReaders:
         """Read the rows; see `ResultReader.batches`."""
         done = Export()
         with closing(self._pages()) as pages:
-            for reader, its_own in groupby(pages, itemgetter(0)):
-                for page in reader.counted(page for _, page in its_own):
+            for reader, own_pages in groupby(pages, itemgetter(0)):
+                for page in reader.counted(page for _, page in own_pages):
                     self._count(done, reader.export)
                     for batch in page.parts:
                         yield pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
@@ -84,17 +84,17 @@ class ResultReaders:
                 done = Export(self.export.rows, self.export.bytes, self.export.extra_bytes)
 
     def _pages(self) -> Generator[tuple[ResultReader, Page[pa.RecordBatch]]]:
-        """Read the pages in order, of whatever execution a few at once where it is known how many there are."""
+        """Read the pages in order. Pages are read concurrently, across executions, where their number is known."""
         with PageThreads() as threads, RequestPool(self._concurrency, THREADS) as pool:
             for reader, rows_before in zip(self._readers, self._rows_before(), strict=True):
-                reader.read_in(threads, rows_before)
+                reader.use_threads(threads, rows_before)
             for is_known, readers in groupby(self._readers, lambda reader: reader.reads() is not None):
                 if is_known:
                     reads = (partial(_with, reader, read) for reader in readers for read in reader.reads() or ())
                     for reader, pages in pool.in_order(reads):
                         yield from ((reader, page) for page in pages)
                 else:
-                    yield from ((reader, page) for reader in readers for page in reader.in_turn())
+                    yield from ((reader, page) for reader in readers for page in reader.sequential_pages())
 
     def _rows_before(self) -> Iterator[int]:
         return accumulate((reader.expected_rows or 0 for reader in self._readers[:-1]), initial=0)
@@ -111,13 +111,13 @@ def _with(
     return reader, read()
 
 
-def _common(columns: Sequence[Column], reader: ResultReader, first_id: str) -> tuple[Column, ...]:
-    """The columns that the rows of another execution have, too.
+def _common_columns(columns: Sequence[Column], reader: ResultReader, first_id: str) -> tuple[Column, ...]:
+    """Return the columns with the types that fit the rows of another execution, too.
 
-    The length of a text differs with the text where SQL writes it down, such as that of a parameter.
+    Declared lengths of texts may differ: that of a text that the SQL contains, such as a parameter, is its own length.
 
     Raises:
-        DuneResultError: It has other columns.
+        DuneResultError: The other execution has other columns.
     """
     common = [_with_common_type(one, other) for one, other in zip_longest(columns, reader.columns)]
     if None in common:

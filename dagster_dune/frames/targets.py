@@ -1,4 +1,4 @@
-"""What a result can become: a frame of polars, Arrow, pandas or DuckDB."""
+"""The kinds of frames that a result can be read as: those of polars, Arrow, pandas and DuckDB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.extras import needed
 from dagster_dune.frames.pages.memory import FRAME_MEMORY
 from dagster_dune.frames.types.columns import ARROW_DIGITS, SHORT_DIGITS
-from dagster_dune.frames.types.names import own_names, renamings
+from dagster_dune.frames.types.names import deduplicated_names, renamings
 
 
 @dataclass(frozen=True)
@@ -21,36 +21,36 @@ class Target:
     """A kind of frame.
 
     Attributes:
-        words: What it is called, first as a type that users annotate with, then as a word.
-        digits: The digits of the widest decimal that it has.
-        build: Makes it of a schema and a stream of batches.
-        is_stream: Whether rows are read while it is read from, and not before it is there.
+        names: The full name of its type, and its short name.
+        digits: The digits of the widest decimal that it supports.
+        build: Makes it from a schema and a stream of batches.
+        is_stream: Whether rows are read only while the frame is read from.
     """
 
-    words: tuple[str, str]
+    names: tuple[str, str]
     digits: int
     build: Callable[[pa.Schema, Iterable[pa.RecordBatch]], Any]
     is_stream: bool = False
 
     def check_installed(self) -> None:
-        """Check that the package of the frame is there.
+        """Check that the package of the frame is installed.
 
         Raises:
             DuneConfigurationError: It is not installed.
         """
-        package = self.words[0].partition(".")[0]
+        package = self.names[0].partition(".")[0]
         if package != "pyarrow":  # which everything here is made with
             needed(package, package)
 
 
 def unique_names(names: Sequence[str], *, fold_case: bool = False) -> list[str]:
-    """Give each column a name of its own, where the target insists: the second ``a`` becomes ``a_2``.
+    """Return unique names for columns, with a warning about the changed ones: the second ``a`` becomes ``a_2``.
 
     Examples:
         >>> unique_names(["a", "b", "a", "a_2"])
         ['a', 'b', 'a_3', 'a_2']
     """
-    result = own_names(names, fold_case=fold_case)
+    result = deduplicated_names(names, fold_case=fold_case)
     if renamed := renamings(names, result):
         warnings.warn(f"Columns without a name of their own are renamed: {', '.join(renamed)}.", stacklevel=3)
     return result
@@ -65,11 +65,14 @@ def _reader(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBa
 
 
 _VIEWS = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
-"""What polars holds texts and bytes as: of these it takes the memory as it is."""
+"""The types that polars uses for texts and bytes, whose memory it takes without a copy."""
 
 
 def _viewed(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Polars reads where long values stand even if there are none, which Arrow before 25 leaves out then."""
+    """Return an array in the type that polars uses, but not as a view without a buffer of long values.
+
+    Polars reads that buffer even if there are no long values, and Arrow before 25 leaves it out then.
+    """
     if type_ != array.type:
         return array.cast(type_)
     view = array.cast(_VIEWS.get(type_, type_), memory_pool=FRAME_MEMORY)
@@ -77,7 +80,7 @@ def _viewed(array: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _without_maps(type_: pa.DataType) -> pa.DataType:
-    """A type with lists of pairs for maps: of a map that is NULL, polars before 2 makes an empty list."""
+    """Return a type with lists of pairs in place of maps: polars before 2 turns a NULL map into an empty list."""
     if pa.types.is_map(type_):
         key = pa.field("key", _without_maps(type_.key_type), nullable=False)
         return pa.list_(pa.struct([key, pa.field("value", _without_maps(type_.item_type))]))
@@ -89,15 +92,15 @@ def _without_maps(type_: pa.DataType) -> pa.DataType:
 
 
 def _polars(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
-    """Each batch becomes polars' own memory as it comes, so that none is held twice."""
+    """Build a polars frame. Each batch is converted as it arrives, so that no batch is in memory twice."""
     pl = needed("polars", "polars")
     names = unique_names(schema.names)
     types = schema.types if hasattr(pl, "Map") else [_without_maps(type_) for type_ in schema.types]
-    held = pa.schema(list(zip(names, types, strict=True)))
+    physical_schema = pa.schema(list(zip(names, types, strict=True)))
     frames = [
         pl.from_arrow(pa.RecordBatch.from_arrays([*map(_viewed, batch.columns, types)], names)) for batch in batches
     ]
-    empty = pl.from_arrow(held.empty_table())
+    empty = pl.from_arrow(physical_schema.empty_table())
     return pl.concat([empty, *frames], rechunk=False)
 
 
@@ -106,7 +109,7 @@ def _lazy_polars(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
 
 
 def _pandas(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Any:
-    """Columns keep Arrow's types: pandas' own would turn whole numbers with NULL into doubles."""
+    """Build a pandas frame with Arrow's types: pandas' own types would turn integers with NULL into doubles."""
     pd = needed("pandas", "pandas")
     return _table(schema, batches).to_pandas(types_mapper=pd.ArrowDtype)
 
@@ -128,25 +131,25 @@ TARGETS = (
 
 
 def target_of(as_: object) -> Target:
-    """Find the target that a type or a word stands for.
+    """Return the target for a type or a short name.
 
     Args:
         as_: Such as ``pl.DataFrame``, or ``"polars"``.
 
     Raises:
-        DuneConfigurationError: It is none of those that there are.
+        DuneConfigurationError: There is no such target.
 
     Examples:
         >>> target_of("arrow") is target_of(pa.Table)
         True
     """
     word = as_ if isinstance(as_, str) else _full_name(as_)
-    found = next((target for target in TARGETS if word in target.words), None)
+    found = next((target for target in TARGETS if word in target.names), None)
     if found is None:
         shown = repr(as_) if isinstance(as_, str) or not word else word
         raise DuneConfigurationError(
             f"A result of Dune cannot become {shown}.",
-            hint="It can become " + ", ".join(f'{name} ("{word}")' for name, word in (t.words for t in TARGETS)) + ".",
+            hint="It can become " + ", ".join(f'{name} ("{word}")' for name, word in (t.names for t in TARGETS)) + ".",
         )
     return found
 

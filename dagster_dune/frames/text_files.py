@@ -1,7 +1,7 @@
-"""Results as CSV and NDJSON files, whole or not there: for people and for tools that read no Parquet.
+"""Writes results to CSV and NDJSON files, which appear only when they are complete, for tools without Parquet.
 
-Bytes are ``0x`` and hexadecimal digits as on Dune. In CSV a NULL is an empty field, and an empty text is ``""``; where
-there is one column, a NULL is ``""`` too, since many readers skip an empty line.
+Bytes are ``0x`` and hexadecimal digits as on Dune. In CSV a NULL is an empty field, and an empty text is ``""``. In a
+file with one column, a NULL is ``""`` too, since many readers skip empty lines.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _csv_of(columns: list[pa.Array]) -> pa.Buffer:
 
 
 def _without_empty_lines(column: pa.Array) -> bytes | pa.Buffer:
-    """Write the only column; no value but a text holds a line break."""
+    """Return the CSV of a single column, without empty lines. Only texts can contain line breaks."""
     if pa.types.is_string(column.type):
         return _csv_of([pc.fill_null(column, "")])
     text = _csv_of([column])
@@ -64,7 +64,7 @@ def _is_bytes(type_: pa.DataType) -> bool:
 
 
 def write_ndjson(source: Source, to: str | os.PathLike[str]) -> Export:
-    """Write a result as a JSON object a line; what JSON has no numbers for, decimals too, are texts."""
+    """Write a result as one JSON object per line. Values that are no JSON numbers, and decimals, become texts."""
     names = unique_names(source.schema.names)
     with destination(to, {}) as file:
         for batch in source.batches():
@@ -75,7 +75,7 @@ def write_ndjson(source: Source, to: str | os.PathLike[str]) -> Export:
 
 
 def _values_of(column: pa.Array) -> list[Any]:
-    """The values of a column in Python, its reals with their own digits: Python's floats are doubles."""
+    """Return the values of a column as Python objects. A 32-bit float gets the shortest digits that represent it."""
     values: list[Any] = column.to_pylist()
     has_reals = pa.types.is_nested(column.type) or pa.types.is_float32(column.type)
     return [_with_own_digits(value, column.type) for value in values] if has_reals else values
@@ -96,13 +96,13 @@ def _with_own_digits(value: Any, type_: pa.DataType) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """Return a value that JSON can represent."""
     convert = _PLAIN.get(type(value))
     return convert(value) if convert else value
 
 
 def _not_finite(value: float) -> str:
-    """A double that JSON has no number for, as Dune writes it."""
+    """Return the text that Dune writes for a double that is NaN or infinite."""
     return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 

@@ -1,5 +1,5 @@
-"""The pages of one execution's result: which, in what order, several at once, checked and counted.
+"""Requests the pages of an execution's result, several at once, and checks, orders and counts them.
 
-What a page is made into is the reader's affair: record batches (`dagster_dune.frames`), or rows as JSON has them
-(`json_rows`). Nothing here needs Arrow.
+A reader converts the pages: to record batches (`dagster_dune.frames`), or to rows of JSON values (`json_rows`). Nothing
+here needs Arrow.
 """

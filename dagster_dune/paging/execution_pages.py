@@ -1,4 +1,4 @@
-"""The way through the pages of one execution: several at once, given in order, counted."""
+"""Reads the pages of one execution, several at once, and yields them in order."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from dagster_dune.pipeline.readable import EXPIRY_HINT, check_readable
 from dagster_dune.pipeline.states import Phase, phase_of
 
 MAX_DATAPOINTS = 250_000
-"""Dune caps a page at so many values; see https://docs.dune.com/api-reference/executions/endpoint/get-execution-result."""
+"""Dune's maximum of values in a page; see https://docs.dune.com/api-reference/executions/endpoint/get-execution-result."""
 
 PAGE_BYTES = 8 * 2**20
-"""About how large a page is at the most, however wide its rows are: several stand in memory."""
+"""The approximate maximum size of a page, however wide its rows are, since several pages are in memory at once."""
 
 THREADS = "dune-pages"
 
@@ -37,17 +37,17 @@ class ExecutionPages(ABC, Generic[T]):
     Args:
         client: A client, which must stay open until all has been read.
         execution_id: An execution that has completed.
-        options: Which rows and columns.
+        options: Which rows and columns are read.
 
     Attributes:
-        status: What Dune said of the execution before the first page.
-        names: The names of the columns that are read.
-        types: Their declared types.
-        export: What has been read so far.
+        status: The status of the execution before the first page.
+        names: The names of all columns of the result.
+        types: The declared types of these columns.
+        export: The rows and bytes that have been read so far.
 
     Raises:
         DuneResultError: It has not completed, has failed or expired, or is larger than `max_bytes`.
-        DuneConfigurationError: A sample is larger than Dune gives at once.
+        DuneConfigurationError: A sample is larger than Dune's maximum for a page.
     """
 
     def __init__(self, client: DuneApiClient, execution_id: str, options: ReadOptions) -> None:
@@ -67,20 +67,20 @@ class ExecutionPages(ABC, Generic[T]):
 
     @abstractmethod
     def _page(self, offset: int, limit: int) -> Page[T]:
-        """Read one page: so many rows at the most, after so many."""
+        """Read one page: at most `limit` rows, from row `offset` on."""
 
     @abstractmethod
     def _sample(self) -> Page[T]:
-        """Read rows drawn at random, which come all at once."""
+        """Read a random sample of the rows, which Dune sends as one page."""
 
     @property
     def name(self) -> str:
-        """What it reads, for messages."""
+        """A description of what is read, for messages."""
         return f"execution {self.execution_id}"
 
     @property
     def expected_rows(self) -> int | None:
-        """How many rows there will be; None where only reading them tells."""
+        """The number of rows to be read; None if it is not known before they are read."""
         if self._total is None or self._options.filters is not None:
             return None
         limits = [limit for limit in (self._options.limit, self._options.sample) if limit is not None]
@@ -90,15 +90,15 @@ class ExecutionPages(ABC, Generic[T]):
         """Read the pages, in the order of the rows.
 
         Raises:
-            DuneResultError: A page is not what it must be; what has been given until then is not the whole result.
+            DuneResultError: A page is wrong; the pages that were yielded before are not the complete result.
             DuneApiError: A page could not be read.
         """
         reads = self.reads()
-        with closing(self.in_turn() if reads is None else self._at_once(reads)) as pages:
+        with closing(self.sequential_pages() if reads is None else self._concurrent_pages(reads)) as pages:
             yield from self.counted(pages)
 
     def counted(self, pages: Iterable[Page[T]]) -> Generator[Page[T]]:
-        """Count the rows of all its pages, and check in the end that they are as many as Dune has said."""
+        """Count the rows of all pages, and check at the end that their number is the expected one."""
         for page in pages:
             self.export.rows += page.num_rows
             yield page
@@ -112,65 +112,65 @@ class ExecutionPages(ABC, Generic[T]):
     # --- the ways through the pages ---
 
     def reads(self) -> list[Callable[[], list[Page[T]]]] | None:
-        """Return what reads its pages, in their order, each apart from the others.
+        """Return functions that read the pages, in order, and can be called concurrently.
 
         Returns:
-            A function for each page; None where only a page tells of the next one, as where rows are filtered: then
-            they are read with `in_turn`.
+            A function for each page. None if the number of rows is not known, for instance because they are filtered:
+            each page then gives the offset of the next, and they are read with `sequential_pages`.
         """
         total, size = self.expected_rows, self._page_size
         if self._options.sample:
-            return [self._sampled]
+            return [self._checked_sample]
         if total is not None:
             return [partial(self._range, offset, min(size, total - offset)) for offset in range(0, total, size)]
         is_short = self._total is not None and self._total <= size
-        return [lambda: list(self.in_turn())] if is_short else None
+        return [lambda: list(self.sequential_pages())] if is_short else None
 
-    def _at_once(self, reads: Iterable[Callable[[], list[Page[T]]]]) -> Generator[Page[T]]:
-        """Read a few pages at once."""
+    def _concurrent_pages(self, reads: Iterable[Callable[[], list[Page[T]]]]) -> Generator[Page[T]]:
+        """Read several pages at once, and yield them in order."""
         with RequestPool(self._options.concurrency, THREADS) as pool, closing(pool.in_order(reads)) as read:
             for pages in read:
                 yield from pages
 
     def _range(self, offset: int, count: int) -> list[Page[T]]:
-        """Read some rows: one page, or more where Dune gives shorter ones than it was asked for."""
+        """Read some rows: one page, or more if Dune sends shorter pages than requested."""
         pages, end = list[Page[T]](), offset + count
         while offset < end:
-            page = self._checked(offset, end - offset)
+            page = self._checked_page(offset, end - offset)
             # Assumption: page-size.
             after = offset + page.num_rows
             if page.next_offset != (None if after == self._total else after):
-                raise self._requests.wrong(page, offset)
+                raise self._requests.page_error(page, offset)
             pages.append(page)
             offset = after
         return pages
 
-    def in_turn(self) -> Generator[Page[T]]:
-        """Read page after page until Dune names no next one; each comes while the one before it is used."""
+    def sequential_pages(self) -> Generator[Page[T]]:
+        """Read page after page until Dune names no next one. Each is requested while the one before it is used."""
         with RequestPool(1, THREADS) as pool:
-            coming = self._coming(pool, 0)
-            while coming is not None:
-                page = coming.result()
-                coming = self._coming(pool, page.next_offset)
+            pending = self._request_page(pool, 0)
+            while pending is not None:
+                page = pending.result()
+                pending = self._request_page(pool, page.next_offset)
                 yield page
 
-    def _coming(self, pool: RequestPool, offset: int | None) -> Future[Page[T]] | None:
+    def _request_page(self, pool: RequestPool, offset: int | None) -> Future[Page[T]] | None:
         limit = self._options.limit
         if offset is None or (limit is not None and offset >= limit):
             return None
-        left = self._page_size if limit is None else min(self._page_size, limit - offset)
-        return pool.start(self._checked, offset, left)
+        size = self._page_size if limit is None else min(self._page_size, limit - offset)
+        return pool.start(self._checked_page, offset, size)
 
-    def _sampled(self) -> list[Page[T]]:
-        page, wanted = self._sample(), self._options.sample or 0
-        if page.num_rows > wanted:
+    def _checked_sample(self) -> list[Page[T]]:
+        page, requested = self._sample(), self._options.sample or 0
+        if page.num_rows > requested:
             raise DuneResultError(
-                f"A sample of {page.num_rows:,} rows of execution {self.execution_id} came, but {wanted:,} were "
+                f"A sample of {page.num_rows:,} rows of execution {self.execution_id} came, but {requested:,} were "
                 "asked for."
             )
         return [page]
 
-    def _checked(self, offset: int, limit: int) -> Page[T]:
+    def _checked_page(self, offset: int, limit: int) -> Page[T]:
         page = self._page(offset, limit)
         self._requests.check(page, offset, limit)
         return page
@@ -202,7 +202,7 @@ class ExecutionPages(ABC, Generic[T]):
             )
 
     def _check_sample(self) -> None:
-        """Dune cuts a sample short at its cap, and has no next page of one."""
+        """Check that a sample fits into one page: Dune cuts off larger ones, and sends no second page."""
         rows = self._options.sample or 0
         rows = rows if self._total is None else min(rows, self._total)
         if rows * self._width > MAX_DATAPOINTS and not self._options.ignore_max_credits_per_request:
@@ -232,8 +232,8 @@ def _names_and_types(execution_id: str, metadata: ResultMetadata) -> tuple[Seque
     return names, types
 
 
-def _check_known(wanted: Sequence[str] | None, names: Sequence[str]) -> None:
-    if unknown := [name for name in wanted or () if name not in names]:
+def _check_known(requested: Sequence[str] | None, names: Sequence[str]) -> None:
+    if unknown := [name for name in requested or () if name not in names]:
         raise DuneResultError(
             f"The result has no column {unknown[0]!r}.", hint=f"It has {abbreviated(names, most=20)}."
         )

@@ -1,4 +1,4 @@
-"""Rows as JSON has them, a page when it is asked for: what needs no types, and no Arrow."""
+"""Reads rows as mappings of JSON values, page by page, without Arrow and without converting types."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ class JsonRows(ExecutionPages[dict[str, Any]]):
     """Reads the rows of one execution as mappings of column name to JSON value.
 
     Raises:
-        DuneResultError: It cannot be read, or several columns have one name.
+        DuneResultError: The execution has no result to read, or several columns have the same name.
     """
 
     def __init__(self, client: DuneApiClient, execution_id: str, options: ReadOptions) -> None:
         super().__init__(client, execution_id, options)
-        twins = [name for name in options.columns or self.names if self.names.count(name) > 1]
-        if twins:
+        duplicates = [name for name in options.columns or self.names if self.names.count(name) > 1]
+        if duplicates:
             raise DuneResultError(
-                f"Execution {execution_id} has several columns called {twins[0]!r}, and a row here is a dict.",
+                f"Execution {execution_id} has several columns called {duplicates[0]!r}, and a row here is a dict.",
                 hint="Name them apart in the SQL, or read a frame: get_result.",
             )
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Read them; see `ExecutionPages.pages`."""
+        """Read the rows; see `ExecutionPages.pages`."""
         for page in self.pages():
             yield from page.parts
 
     def _page(self, offset: int, limit: int) -> Page[dict[str, Any]]:
-        return self._read(is_whole=self._options.filters is None, offset=offset, limit=limit)
+        return self._read(is_unfiltered=self._options.filters is None, offset=offset, limit=limit)
 
     def _sample(self) -> Page[dict[str, Any]]:
-        return self._read(is_whole=False, sample_count=self._options.sample)
+        return self._read(is_unfiltered=False, sample_count=self._options.sample)
 
-    def _read(self, *, is_whole: bool, **options: Any) -> Page[dict[str, Any]]:
+    def _read(self, *, is_unfiltered: bool, **options: Any) -> Page[dict[str, Any]]:
         body, next_uri = self._requests.json(**options)
         try:
             page = from_json(body)
         except ValueError as error:
             raise DuneResultError(f"A page of the result is no JSON: {error}.") from error
-        said = envelope_of(page)
-        said = said._replace(next_uri=next_uri or said.next_uri)
-        self._requests.check_json(said, is_whole=is_whole)
+        envelope = envelope_of(page)
+        envelope = envelope._replace(next_uri=next_uri or envelope.next_uri)
+        self._requests.check_json(envelope, is_unfiltered=is_unfiltered)
         names = list(self.names if self._options.columns is None else self._options.columns)
-        check_names(said, names)
-        for row in said.rows:
+        check_names(envelope, names)
+        for row in envelope.rows:
             if not isinstance(row, dict):
                 raise DuneResultError(f"A page of execution {self.execution_id} has rows that are no objects.")
-            if lacking := [name for name in names if name not in row]:
-                raise DuneResultError(f"A row of the result has no column {lacking[0]!r}.")
-        return Page(said.rows, len(said.rows), said.next_offset, said.next_uri)
+            if missing := [name for name in names if name not in row]:
+                raise DuneResultError(f"A row of the result has no column {missing[0]!r}.")
+        return Page(envelope.rows, len(envelope.rows), envelope.next_offset, envelope.next_uri)
 
 
 def rows_of(client: DuneApiClient, execution_ids: Sequence[str], options: ReadOptions) -> Iterator[dict[str, Any]]:
     """Read the rows of executions, one after the other.
 
     Raises:
-        DuneResultError: One of them has no rows to read, or a page is not what it must be.
+        DuneResultError: One of them has no result to read, or a page is wrong.
         DuneApiError: A page could not be read.
     """
     for execution_id in execution_ids:

@@ -1,4 +1,4 @@
-"""Which rows and columns of a result are read, and what has been read of it."""
+"""The options of reading a result and their checks, and the count of what has been read."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CONCURRENT_PAGES = 8
 Wire = Literal["auto", "csv", "json"]
 
 Uint256 = Literal["text", "decimal", "float", "binary"]
-"""How a uint256 or int256 is held: as exact text, as a decimal that fails where it is too short, as the nearest double,
-or as 32 bytes, the most significant first (an int256 in two's complement)."""
+"""The representation of uint256 and int256: as exact text; as a decimal, which is an error if it is too short; as the
+nearest double; or as 32 bytes in big-endian order (an int256 in two's complement)."""
 
 Timestamps = Literal["exact", "cut"]
-"""What becomes of a timestamp finer than a microsecond, outside the years 1 to 9999, or in a zone whose clocks show it
-twice: an error, or the nearest that fits, digits cut off, the earlier moment."""
+"""What happens to a timestamp that is finer than a microsecond, is outside of the years 1 to 9999, or occurs twice in
+its zone: it is an error, or its digits are cut off, it becomes the nearest that fits, or the earlier one is taken."""
 
 
 _KINDS: dict[str, type] = {
@@ -39,18 +39,18 @@ _KINDS: dict[str, type] = {
     "page_size": Integral,
     "concurrency": Integral,
 }
-_WORDS = {str: "a text", Integral: "a whole number", Real: "a number", bool: "True or False", Mapping: "a mapping"}
+_KIND_NAMES = {str: "a text", Integral: "a whole number", Real: "a number", bool: "True or False", Mapping: "a mapping"}
 
 
 def check_kinds(options: Any, kinds: Mapping[str, type]) -> None:
-    """Check that options are of the kinds that they must be, or None where that is the default.
+    """Check that options have the right types, or are None if that is the default.
 
     Args:
         options: A dataclass with the options as fields.
-        kinds: The kind of each: a text, a number, a bool, a mapping.
+        kinds: The type of each option: of texts, numbers, booleans or mappings.
 
     Raises:
-        DuneConfigurationError: One of them is of another kind.
+        DuneConfigurationError: An option has another type.
     """
     for option in fields(options):
         if getattr(options, option.name) is None and option.default not in (None, MISSING):
@@ -60,37 +60,37 @@ def check_kinds(options: Any, kinds: Mapping[str, type]) -> None:
     for name, kind in kinds.items():
         value = getattr(options, name)
         if value is not None and not (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
-            raise DuneConfigurationError(f"{name} must be {_WORDS[kind]}, not {value!r}.")
+            raise DuneConfigurationError(f"{name} must be {_KIND_NAMES[kind]}, not {value!r}.")
 
 
 def check_choices(uint256: Uint256 | Mapping[str, Uint256], timestamps: Timestamps) -> None:
-    """Check how the types that have no one right answer are to be held.
+    """Check the choices for the types that have several possible representations.
 
     Args:
-        uint256: In all columns, or by column.
-        timestamps: What becomes of those that do not fit.
+        uint256: The representation for all columns, or by column.
+        timestamps: What happens to timestamps that do not fit.
 
     Raises:
-        DuneConfigurationError: One is no word for that.
+        DuneConfigurationError: There is no such choice.
     """
     if isinstance(uint256, Mapping):
-        for word in uint256.values():
-            _check_choice("uint256", word, Uint256, " for a column")
+        for value in uint256.values():
+            _check_choice("uint256", value, Uint256, " for a column")
     else:
         _check_choice("uint256", uint256, Uint256)
     _check_choice("timestamps", timestamps, Timestamps)
 
 
-def _check_choice(option: str, word: object, allowed: Any, where: str = "") -> None:
-    if word not in get_args(allowed):
-        raise DuneConfigurationError(f"{option}={word!r}{where} is none of {', '.join(get_args(allowed))}.")
+def _check_choice(option: str, value: object, allowed: Any, where: str = "") -> None:
+    if value not in get_args(allowed):
+        raise DuneConfigurationError(f"{option}={value!r}{where} is none of {', '.join(get_args(allowed))}.")
 
 
 def check_executing(given: Mapping[str, Any], *, parameters: bool) -> None:
-    """Check the names of the options of what executes and then reads.
+    """Check the names of the options of a function that executes SQL and then reads the result.
 
     Args:
-        given: What is none of the function's own arguments.
+        given: The options that are no arguments of the function itself.
         parameters: Whether the function takes parameters of a query.
 
     Raises:
@@ -105,10 +105,10 @@ def refuse_parameters(given: Collection[str]) -> None:
     """Refuse parameters of SQL that is not saved.
 
     Args:
-        given: The names of what a caller has given.
+        given: The names of the arguments that the caller has given.
 
     Raises:
-        DuneConfigurationError: Parameters are among it.
+        DuneConfigurationError: Parameters are among them.
     """
     if named := next((name for name in ("parameters", "query_parameters") if name in given), None):
         raise DuneConfigurationError(
@@ -117,39 +117,41 @@ def refuse_parameters(given: Collection[str]) -> None:
         )
 
 
-def check_known(given: Collection[str], known: Sequence[str], what: str, beside: Sequence[str] = ()) -> None:
+def check_known(given: Collection[str], known: Sequence[str], what: str, alternatives: Sequence[str] = ()) -> None:
     """Check the names of options.
 
     Args:
-        given: The names.
-        known: Those that there are.
-        what: What they are of, for messages.
-        beside: What else the caller could have meant.
+        given: The names that the caller has given.
+        known: The names that exist.
+        what: What they are options of, for messages.
+        alternatives: Other names that the caller may have meant.
 
     Raises:
         DuneConfigurationError: There is no such option.
     """
     if unknown := next((name for name in given if name not in known), None):
-        close = get_close_matches(unknown, [*beside, *known], n=1)
+        close = get_close_matches(unknown, [*alternatives, *known], n=1)
         raise DuneConfigurationError(
             f"There is no option {unknown!r} of {what}.",
             hint=f"Did you mean {close[0]}?" if close else f"The options of {what} are {', '.join(known)}.",
         )
 
 
-def options_from(kind: type[OptionsT], given: Mapping[str, Any], what: str, beside: Sequence[str] = ()) -> OptionsT:
-    """Make options of what a caller has named.
+def options_from(
+    kind: type[OptionsT], given: Mapping[str, Any], what: str, alternatives: Sequence[str] = ()
+) -> OptionsT:
+    """Return options from the names and values that a caller has given.
 
     Args:
         kind: The dataclass of the options.
-        given: Their values by their names.
-        what: What they are of, for messages.
-        beside: What else the caller could have meant.
+        given: The values by name.
+        what: What they are options of, for messages.
+        alternatives: Other names that the caller may have meant.
 
     Raises:
-        DuneConfigurationError: There is no such option, or a value is none that it can have.
+        DuneConfigurationError: There is no such option, or it cannot have the value.
     """
-    check_known(given, list(signature(kind).parameters), what, beside)
+    check_known(given, list(signature(kind).parameters), what, alternatives)
     return kind(**given)
 
 
@@ -159,13 +161,13 @@ class ReadOptions:
 
     Attributes:
         columns: The names of the columns, in the order that the frame is to have; all if None.
-        filters: Which rows, such as ``amount > 10 AND chain = 'base'``.
-        sort_by: In which order, such as ``amount desc, chain``.
-        limit: How many rows at the most.
-        sample: How many rows, drawn at random; excludes `filters`, `limit` and `page_size`.
-        uint256: How uint256 and int256 are held; see `Uint256`.
-        timestamps: What becomes of timestamps that do not fit; see `Timestamps`.
-        exact: Whether a NULL is told from the text ``<nil>`` where Dune's CSV does not.
+        filters: A condition for the rows, such as ``amount > 10 AND chain = 'base'``.
+        sort_by: The order of the rows, such as ``amount desc, chain``.
+        limit: The maximum number of rows.
+        sample: The number of rows of a random sample; excludes `filters`, `limit` and `page_size`.
+        uint256: The representation of uint256 and int256; see `Uint256`.
+        timestamps: What happens to timestamps that do not fit; see `Timestamps`.
+        exact: Whether NULL is distinguished from the text ``<nil>``, which Dune's CSV does not do.
         max_bytes: Refuse to read a larger result: Dune charges exports by size.
         allow_partial_results: Whether to read what there is of a result that Dune has cut short.
         ignore_max_credits_per_request: Whether a page may hold more values, and cost more, than Dune caps it at.
@@ -203,8 +205,8 @@ class ReadOptions:
                 f"sample cannot be combined with {given[0]}: Dune draws from the whole result, and sends all at once."
             )
         numbers = {"limit": self.limit, "max_bytes": self.max_bytes}
-        if wrong := [name for name, number in numbers.items() if number is not None and number < 0]:
-            raise DuneConfigurationError(f"{wrong[0]} must not be negative, but is {numbers[wrong[0]]}.")
+        if page_error := [name for name, number in numbers.items() if number is not None and number < 0]:
+            raise DuneConfigurationError(f"{page_error[0]} must not be negative, but is {numbers[page_error[0]]}.")
         for name in ("sample", "concurrency", "page_size"):
             number = getattr(self, name)
             if number is not None and number < 1:
@@ -215,7 +217,7 @@ class ReadOptions:
 
 
 def _names(columns: Any) -> tuple[str, ...] | None:
-    """The names of columns in any kind of list that gives them as often as they are asked for."""
+    """Return the names of columns, which may be given as any iterable that can be read more than once."""
     if columns is None:
         return None
     if isinstance(columns, str):
@@ -235,13 +237,13 @@ def _names(columns: Any) -> tuple[str, ...] | None:
 
 @dataclass
 class Export:
-    """What has been read of a result; it grows while the stream is read.
+    """The number of rows and bytes that have been read of a result, which grows while the stream is read.
 
     Attributes:
-        rows: The rows given.
-        bytes: The bytes of all pages, unpacked.
-        extra_bytes: Those of them that telling NULL from the text ``<nil>`` took.
-        total_bytes: What Dune says of the size of the whole result, known before the first page.
+        rows: The number of rows.
+        bytes: The bytes of all pages, decompressed.
+        extra_bytes: The part of `bytes` that was needed to distinguish NULL from the text ``<nil>``.
+        total_bytes: The size of the whole result, which Dune states before the first page.
     """
 
     rows: int = 0

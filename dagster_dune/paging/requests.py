@@ -1,6 +1,6 @@
-"""What is asked for a page, and what the page says of itself: refused where it cannot be the one asked for.
+"""Requests pages, and checks that each page is the requested one.
 
-Addresses of next pages are never followed: each request names its own offset, so that the key goes nowhere else.
+The address of a next page is never requested. Each request names its own offset, so the key is sent to no other host.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """Some rows, and where the next page begins; None on the last.
+    """A page of rows.
 
     Attributes:
-        parts: The rows, in pieces of whatever kind the reader makes.
-        num_rows: How many rows there are.
-        next_offset: Where the next page begins.
-        next_uri: The address of the next page.
+        parts: The rows, in the form that the reader makes.
+        num_rows: The number of rows.
+        next_offset: The number of the row at which the next page begins; None on the last page.
+        next_uri: The address of the next page; None on the last page.
     """
 
     parts: Sequence[T]
@@ -38,7 +38,7 @@ class Page(Generic[T]):
 
 
 class Envelope(NamedTuple):
-    """What a page in JSON says beside its rows; each is None where it does not say."""
+    """The rows of a page in JSON and its other fields, each of which is None if the page does not have it."""
 
     rows: list[Any]
     column_names: object
@@ -49,13 +49,13 @@ class Envelope(NamedTuple):
 
 
 def envelope_of(page: object) -> Envelope:
-    """Take a page in JSON apart.
+    """Return the fields of a page in JSON.
 
     Args:
         page: The document; its numbers may be texts of digits.
 
     Raises:
-        DuneResultError: It has no rows, or where the next page begins cannot be read.
+        DuneResultError: The page has no rows, or its `next_offset` is no number.
     """
     result = page.get("result") if isinstance(page, dict) else None
     rows = result.get("rows") if isinstance(result, dict) else None
@@ -64,10 +64,10 @@ def envelope_of(page: object) -> Envelope:
         raise DuneResultError(
             f"A page of {f'execution {found}' if found else 'the result'} came without rows.", hint=EXPIRY_HINT
         )
-    following = page.get("next_offset")
-    if following is not None and _whole(following) is None:
+    next_offset = page.get("next_offset")
+    if next_offset is not None and _as_integer(next_offset) is None:
         raise DuneResultError(
-            f"A page of the result says that the next one begins at {following!r}, which is no number of a row.",
+            f"A page of the result says that the next one begins at {next_offset!r}, which is no number of a row.",
             hint="More rows than these would be missing. Report it: Dune's API may have changed.",
         )
     metadata = result.get("metadata")
@@ -77,37 +77,37 @@ def envelope_of(page: object) -> Envelope:
         rows or [],
         metadata.get("column_names"),
         page.get("execution_id"),
-        _whole(metadata.get("total_row_count")),
-        _whole(following),
+        _as_integer(metadata.get("total_row_count")),
+        _as_integer(next_offset),
         next_uri if isinstance(next_uri, str) else None,
     )
 
 
-def check_names(said: Envelope, expected: Sequence[str]) -> None:
-    """Check that a page in JSON has the columns that were asked for, in whatever order.
+def check_names(envelope: Envelope, expected: Sequence[str]) -> None:
+    """Check that a page in JSON has the requested columns, in any order.
 
     Raises:
-        DuneResultError: It names others.
+        DuneResultError: The page has other columns.
     """
-    names = said.column_names
+    names = envelope.column_names
     if isinstance(names, list) and sorted(map(str, names)) != sorted(expected):
         raise DuneResultError(f"A page of the result has the columns {names}, not {expected}.")
 
 
-def _whole(number: object) -> int | None:
+def _as_integer(number: object) -> int | None:
     text = str(number)
     return int(text) if not isinstance(number, bool) and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 class PageRequests:
-    """Asks for pages of one execution, and checks that they are of it.
+    """Requests pages of one execution, and checks that they belong to it.
 
     Args:
         client: A client of Dune's API.
         execution_id: The execution.
-        options: Which rows and columns.
-        total: The rows of the whole result; None where that is not known.
-        export: Where what comes is counted.
+        options: Which rows and columns are read.
+        total: The number of rows of the whole result; None if it is not known.
+        export: Counts the bytes that are read.
     """
 
     def __init__(
@@ -120,14 +120,15 @@ class PageRequests:
         self._export = export
 
     def check(self, page: Page[Any], offset: int, limit: int) -> None:
-        """Check that a page is the one that was asked for.
+        """Check that a page is the requested one.
 
         Raises:
-            DuneResultError: It does not go on where it must, does not say where, or has more rows.
+            DuneResultError: The next page does not begin where this one ends, this one does not say where the next
+                begins, or it has too many rows.
         """
         # Assumption: filtered-offset.
         if page.next_offset not in (None, offset + page.num_rows) or page.next_offset == offset:
-            raise self.wrong(page, offset)
+            raise self.page_error(page, offset)
         most, end = self._options.limit, offset + page.num_rows
         if page.next_uri and page.next_offset is None and (most is None or end < most):
             raise DuneResultError(
@@ -141,8 +142,8 @@ class PageRequests:
                 f"{limit:,} were asked for."
             )
 
-    def wrong(self, page: Page[Any], offset: int) -> DuneResultError:
-        """Make the error of a page that does not go on where it must."""
+    def page_error(self, page: Page[Any], offset: int) -> DuneResultError:
+        """Return the error for a page whose next page does not begin where it ends."""
         of_all = "" if self._total is None else f", of {self._total:,} rows"
         return DuneResultError(
             f"The page at row {offset:,} of execution {self._execution_id} has {page.num_rows:,} rows and says "
@@ -151,38 +152,38 @@ class PageRequests:
         )
 
     def json(self, *, is_extra: bool = False, **options: Any) -> tuple[bytes, str | None]:
-        """Read a page in JSON as it came, and the address of the next one that its headers name."""
-        with self.expiring():
+        """Return the body of a page in JSON, and the address of the next page from its headers."""
+        with self.explaining_not_found():
             page = self._client.download_execution_results(
-                self._execution_id, format="json", **(self.choice() | options)
+                self._execution_id, format="json", **(self.common_options() | options)
             )
         self._export.add(len(page.body), extra=is_extra)
         return page.body, page.next_uri
 
-    def check_json(self, said: Envelope, *, is_whole: bool) -> None:
-        """Check that a page in JSON is of this execution.
+    def check_json(self, envelope: Envelope, *, is_unfiltered: bool) -> None:
+        """Check that a page in JSON belongs to this execution.
 
         Args:
-            said: What it says, and its headers.
-            is_whole: Whether it is of all rows, not of some that were filtered or drawn.
+            envelope: The fields of the page, with `next_uri` from its headers.
+            is_unfiltered: Whether neither a filter nor a sample was requested.
 
         Raises:
-            DuneResultError: It is of another execution, or the number of rows has changed.
+            DuneResultError: The page is of another execution, or the number of rows has changed.
         """
-        self.check_address(said.next_uri)
-        if said.execution_id not in (None, self._execution_id):
-            raise self._foreign(str(said.execution_id))
-        if is_whole and self._total is not None and said.total_row_count not in (None, self._total):
+        self.check_address(envelope.next_uri)
+        if envelope.execution_id not in (None, self._execution_id):
+            raise self._foreign_page(str(envelope.execution_id))
+        if is_unfiltered and self._total is not None and envelope.total_row_count not in (None, self._total):
             raise DuneResultError(
-                f"Execution {self._execution_id} had {self._total:,} rows, and has {said.total_row_count:,} now.",
+                f"Execution {self._execution_id} had {self._total:,} rows, and has {envelope.total_row_count:,} now.",
                 hint="Read it again.",
             )
 
     def check_address(self, next_uri: str | None) -> None:
-        """Check that the next page would be one of this execution.
+        """Check that the address of the next page is one of this execution.
 
         Raises:
-            DuneResultError: It is of another one, or no address.
+            DuneResultError: It is one of another execution, or no valid address.
         """
         try:
             path = urlsplit(next_uri or "").path
@@ -193,17 +194,17 @@ class PageRequests:
                 hint="Look at what stands between this machine and Dune.",
             ) from error
         if "/execution/" in path and f"/execution/{self._execution_id}/" not in path:
-            raise self._foreign(path)
+            raise self._foreign_page(path)
 
-    def _foreign(self, other: str) -> DuneResultError:
+    def _foreign_page(self, other: str) -> DuneResultError:
         return DuneResultError(
             f"A page of another execution came ({other}), not of {self._execution_id}.",
             hint="Look at what stands between this machine and Dune: a proxy may keep answers.",
         )
 
     # Assumption: sorted-ties.
-    def choice(self) -> dict[str, Any]:
-        """What each request asks for beside its place."""
+    def common_options(self) -> dict[str, Any]:
+        """Return the options of every request, without its offset and limit."""
         options = self._options
         return {
             "columns": options.columns,
@@ -214,8 +215,8 @@ class PageRequests:
         }
 
     @contextmanager
-    def expiring(self) -> Iterator[None]:
-        """Say of a page that is not there why that may be."""
+    def explaining_not_found(self) -> Iterator[None]:
+        """Turn a 404 into an error that says why the result may be missing."""
         try:
             yield
         except DuneNotFoundError as error:

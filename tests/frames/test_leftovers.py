@@ -124,7 +124,7 @@ def test_what_was_taken_for_a_leftover_is_made_again(folder, monkeypatch):
             Path(file.name).unlink()
         return True
 
-    monkeypatch.setattr(leftovers, "can_be_written", remove_the_first)
+    monkeypatch.setattr(leftovers, "lock_new_file", remove_the_first)
     with temporary_folder() as own:
         assert made[1] == str(own / "lock")
         assert made[0] != made[1]

@@ -1,1 +1,1 @@
-"""Pages of a result, in Dune's two formats, as record batches, and what may be wrong with one."""
+"""Reads the pages of a result, in CSV or in JSON, as checked record batches."""

@@ -1,4 +1,4 @@
-"""A page in CSV as a record batch, read in blocks while it comes: its text never stands in memory as a whole."""
+"""Reads a page in CSV into record batches, block by block while it arrives: its text is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ T = TypeVar("T")
 
 # Assumption: csv-null.
 NULL_IN_CSV = "<nil>"
-"""What stands in CSV for NULL. An empty field is an empty text."""
+"""How NULL is written in CSV. An empty field is an empty text."""
 
 BLOCK_BYTES = 2**20
-"""How much is taken apart at once: as much again, and more, is needed beside it."""
+"""The size of the blocks that are parsed. Parsing a block takes more memory than the block itself."""
 
 
-class Run(Protocol):
-    """Does some work, such as in another thread, and returns what it returns."""
+class Runner(Protocol):
+    """Calls a function, for instance in another thread, and returns its result."""
 
     def __call__(self, work: Callable[[], T], /) -> T:
-        """Do it."""
+        """Call the function."""
 
 
-def _at_once(work: Callable[[], T]) -> T:
+def _run_directly(work: Callable[[], T]) -> T:
     return work()
 
 
 class Block(NamedTuple):
-    """Some whole rows: where they stand, and how many quotes there are."""
+    """Complete rows: the first `end` bytes of `text`, and the number of quotes in them."""
 
     text: bytearray
     end: int
@@ -48,55 +48,57 @@ class Block(NamedTuple):
 def read_csv(
     pieces: Iterable[bytes],
     columns: Sequence[Column],
-    parse: Run = _at_once,
+    parse: Runner = _run_directly,
     buffer: bytearray | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Read a page in CSV; its header must name the columns.
 
     Args:
-        pieces: Its bytes, cut anywhere.
-        columns: The columns that it must have.
-        parse: Makes a block a batch, such as in another thread.
-        buffer: Memory to gather blocks in, from `new_block_buffer`, which nobody else uses meanwhile; its own if None.
-            Touching fresh memory costs more time than the copying does.
+        pieces: The bytes of the page, in pieces of any size.
+        columns: The columns that the page must have.
+        parse: Calls the function that parses a block, for instance in another thread.
+        buffer: A buffer from `new_block_buffer` to collect blocks in, which nothing else may use meanwhile; a new one
+            if None. Touching fresh memory costs more time than copying into used memory.
 
     Yields:
-        Its rows, a batch for each block; none where it has no rows.
+        The rows, a batch for each block; nothing if the page has no rows.
 
     Raises:
-        DuneResultError: It is no page of such a result.
+        DuneResultError: The bytes are no page of such a result.
     """
     schema = arrow_schema(columns)
-    places: list[int] | None = None
+    indices: list[int] | None = None
     for block in _blocks(pieces, new_block_buffer() if buffer is None else buffer):
         start = 0
-        if places is None:
+        if indices is None:
             start = _end_of_header(block)
-            places = _places(bytes(block.text[:start]), columns)
+            indices = _column_indices(bytes(block.text[:start]), columns)
         if start < block.end:
-            yield parse(partial(_rows, block, start, places, columns, schema))
-    if places is None:
-        _places(b"", columns)
-    parse(pa.default_memory_pool().release_unused)  # what its thread has freed, which allocators would keep
+            yield parse(partial(_rows, block, start, indices, columns, schema))
+    if indices is None:
+        _column_indices(b"", columns)
+    parse(pa.default_memory_pool().release_unused)  # an allocator keeps the memory that a thread has freed
 
 
 def new_block_buffer() -> bytearray:
-    """Memory for blocks that are not unusually large."""
+    """Return a buffer that holds any block, unless a row of it is unusually large."""
     return bytearray(BLOCK_BYTES + BLOCK_BYTES // 4)
 
 
 def _rows(
-    block: Block, start: int, places: Sequence[int], columns: Sequence[Column], schema: pa.Schema
+    block: Block, start: int, indices: Sequence[int], columns: Sequence[Column], schema: pa.Schema
 ) -> pa.RecordBatch:
-    """Make a batch of the rows of a block."""
+    """Return the rows of a block as a batch."""
     texts = _texts(block, start, len(columns))
-    arrays = [from_text(_one_piece(texts.column(place)), column) for place, column in zip(places, columns, strict=True)]
+    arrays = [
+        from_text(_single_chunk(texts.column(index)), column) for index, column in zip(indices, columns, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _blocks(pieces: Iterable[bytes], buffer: bytearray) -> Iterator[Block]:
-    """Cut a page into blocks of whole rows; each is overwritten when the next one is asked for."""
-    view, length, wanted = memoryview(buffer), 0, BLOCK_BYTES
+    """Cut a page into blocks of complete rows. The next block overwrites the one before."""
+    view, length, min_length = memoryview(buffer), 0, BLOCK_BYTES
     for piece in pieces:
         if length + len(piece) > len(buffer):
             buffer = bytearray(2 * (length + len(piece)))
@@ -104,10 +106,10 @@ def _blocks(pieces: Iterable[bytes], buffer: bytearray) -> Iterator[Block]:
             view = memoryview(buffer)
         view[length : length + len(piece)] = piece
         length += len(piece)
-        if length < wanted:
+        if length < min_length:
             continue
-        block = _whole_rows(buffer, length)
-        wanted = BLOCK_BYTES if block.end else 2 * length
+        block = _complete_rows(buffer, length)
+        min_length = BLOCK_BYTES if block.end else 2 * length
         if block.end:
             yield block
             view[: length - block.end] = view[block.end : length]
@@ -116,8 +118,8 @@ def _blocks(pieces: Iterable[bytes], buffer: bytearray) -> Iterator[Block]:
         yield Block(buffer, length, _quotes(buffer, 0, length))
 
 
-def _whole_rows(text: bytearray, length: int) -> Block:
-    """Where the last whole row ends: after a line break that stands in no quotes, so that those before it are even."""
+def _complete_rows(text: bytearray, length: int) -> Block:
+    """Return the block up to the last line break outside of quotes, before which the number of quotes is even."""
     end = text.rfind(b"\n", 0, length)
     quotes = _quotes(text, 0, end + 1)
     while end >= 0 and quotes % 2:
@@ -128,12 +130,12 @@ def _whole_rows(text: bytearray, length: int) -> Block:
 
 
 def _quotes(text: bytearray, start: int, end: int) -> int:
-    """How many quotes there are. Looking for the first one is quicker than counting, and most texts have none."""
+    """Return the number of quotes. Finding the first one is faster than counting, and most texts have none."""
     return text.count(b'"', start, end) if text.find(b'"', start, end) >= 0 else 0
 
 
 def _end_of_header(block: Block) -> int:
-    """Where the rows begin: after the first line break that stands in no quotes."""
+    """Return where the rows begin: after the first line break outside of quotes."""
     text = block.text
     end = text.find(b"\n", 0, block.end)
     while end >= 0 and text.count(b'"', 0, end) % 2:
@@ -141,8 +143,8 @@ def _end_of_header(block: Block) -> int:
     return block.end if end < 0 else end + 1
 
 
-def _places(header: bytes, columns: Sequence[Column]) -> list[int]:
-    """Where each column stands in a line."""
+def _column_indices(header: bytes, columns: Sequence[Column]) -> list[int]:
+    """Return the index of each column in a line."""
     try:
         names = next(csv.reader(io.StringIO(header.decode("utf-8-sig"), newline=""), strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
@@ -157,13 +159,13 @@ def _places(header: bytes, columns: Sequence[Column]) -> list[int]:
 
 
 def _texts(block: Block, start: int, width: int) -> pa.Table:
-    """The rows of a block as texts."""
-    names = [str(place) for place in range(width)]
+    """Return the rows of a block as a table of texts."""
+    names = [str(index) for index in range(width)]
     quotes = block.quotes - block.text.count(b'"', 0, start)
     if quotes % 2:
         raise DuneResultError("A page of the result ends within quotes: it has not come whole.")
     rows = pa.py_buffer(block.text)[start : block.end]
-    if block.text.startswith(BOM_UTF8, start):  # a text's own; Arrow takes the first one for a mark of the encoding
+    if block.text.startswith(BOM_UTF8, start):  # Arrow removes the first mark, and this one is part of a text
         rows = pa.py_buffer(BOM_UTF8 + rows.to_pybytes())
     has_quotes = block.quotes > 0
     try:
@@ -184,5 +186,5 @@ def _texts(block: Block, start: int, width: int) -> pa.Table:
         raise DuneResultError(f"A page of the result is no CSV of {width} columns: {error}.") from error
 
 
-def _one_piece(values: pa.ChunkedArray) -> pa.Array:
+def _single_chunk(values: pa.ChunkedArray) -> pa.Array:
     return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()

@@ -1,4 +1,4 @@
-"""A page in JSON as a record batch, with what else it says."""
+"""Reads a page in JSON into a record batch and an envelope."""
 
 from __future__ import annotations
 
@@ -15,37 +15,41 @@ from dagster_dune.paging.requests import Envelope, check_names, envelope_of
 
 
 class JsonPage(NamedTuple):
-    """The rows of a page in JSON, and what else it says."""
+    """The rows of a page in JSON, and its other fields."""
 
     batch: pa.RecordBatch
-    said: Envelope
+    envelope: Envelope
 
 
 def read_json(body: bytes, columns: Sequence[Column]) -> JsonPage:
     """Read a page in JSON.
 
     Args:
-        body: As it came.
-        columns: The columns that it must have.
+        body: The body of the response.
+        columns: The columns that the page must have.
 
     Raises:
-        DuneResultError: It is no page of such a result.
+        DuneResultError: The body is no page of such a result.
     """
-    has_twins = len({column.name for column in columns}) < len(columns)
+    has_duplicates = len({column.name for column in columns}) < len(columns)
     try:
-        page = json_values(body, keep_pairs=has_twins)
+        page = json_values(body, keep_pairs=has_duplicates)
     except (ValueError, RecursionError) as error:
         raise DuneResultError(f"A page of the result is no JSON: {error}.") from error
-    said = envelope_of(page)
-    rows = said.rows
-    check_names(said, [column.name for column in columns])
+    envelope = envelope_of(page)
+    rows = envelope.rows
+    check_names(envelope, [column.name for column in columns])
     before = Counter[str]()
     arrays = []
     for column in columns:
-        values = _values_of_twin(rows, column.name, before[column.name]) if has_twins else _values(rows, column.name)
+        values = (
+            _values_of_duplicate(rows, column.name, before[column.name])
+            if has_duplicates
+            else _values(rows, column.name)
+        )
         arrays.append(from_json(values, column))
         before[column.name] += 1
-    return JsonPage(pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns)), said)
+    return JsonPage(pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns)), envelope)
 
 
 def _values(rows: Sequence[Any], name: str) -> list[Any]:
@@ -56,8 +60,8 @@ def _values(rows: Sequence[Any], name: str) -> list[Any]:
 
 
 # Assumption: json-column-names.
-def _values_of_twin(rows: Sequence[Any], name: str, number: int) -> list[Any]:
-    """The values of one of the columns that may share their name: as often as there are columns, it stands in a row."""
+def _values_of_duplicate(rows: Sequence[Any], name: str, number: int) -> list[Any]:
+    """Return the values of the column with this number among those of one name; a row has the name once for each."""
     values = []
     for row in rows:
         found = [value for key, value in row.pairs if key == name] if isinstance(row, Pairs) else []

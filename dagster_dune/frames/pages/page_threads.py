@@ -1,4 +1,4 @@
-"""What the pages of one execution, or of several that are read together, share: threads, and memory to receive in."""
+"""The threads and buffers that all pages of one execution share, or of several executions that are read together."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dagster_dune.api.pool import RequestPool
 from dagster_dune.frames.pages.csv_pages import new_block_buffer
 from dagster_dune.frames.pages.parser_thread import ParserThread
 
-QUESTIONS = 8
-"""So many columns are asked at once whether they hold a real ``<nil>``."""
+NIL_LOOKUPS = 8
+"""The number of columns that are searched for the text ``<nil>`` at once."""
 
 
 class PageThreads:
-    """Threads to use within a ``with`` block, each of which starts when it is first needed.
+    """Threads to use within a ``with`` block. Each one starts when it is first needed.
 
     Attributes:
-        parser: The one that parses what comes.
-        asker: Those that ask about NULL.
+        parser: The thread that parses blocks and pages.
+        lookup_pool: The threads that send the requests which tell NULL from the text ``<nil>``.
     """
 
     def __init__(self) -> None:
-        self._ends = ExitStack()
+        self._exit_stack = ExitStack()
         self.parser = ParserThread()
-        self._ends.callback(self.parser.close)
-        self.asker = self._ends.enter_context(RequestPool(QUESTIONS, "dune-asker"))
+        self._exit_stack.callback(self.parser.close)
+        self.lookup_pool = self._exit_stack.enter_context(RequestPool(NIL_LOOKUPS, "dune-asker"))
         self._local = threading.local()
 
     def __enter__(self) -> PageThreads:
@@ -33,11 +33,11 @@ class PageThreads:
 
     @property
     def buffer(self) -> bytearray:
-        """Memory for the blocks of a page that the calling thread receives."""
+        """The buffer of the calling thread for the blocks of a page that it receives."""
         if not hasattr(self._local, "buffer"):
             self._local.buffer = new_block_buffer()
         buffer: bytearray = self._local.buffer
         return buffer
 
     def __exit__(self, *_: object) -> None:
-        self._ends.close()
+        self._exit_stack.close()

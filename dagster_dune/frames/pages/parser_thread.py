@@ -1,4 +1,4 @@
-"""The one thread that parses pages: allocators keep for each thread what it has freed."""
+"""The one thread that parses pages. It is one since an allocator keeps, for each thread, the memory that it freed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class ParserThread:
-    """Does the work that other threads wait for, that of the earliest page first.
+    """Runs functions for other threads, which wait for the results; those of the earliest page run first.
 
-    Were pages parsed by turns, block by block, they would all end at the same moment, and the next ones would be asked
-    for when there is nothing left to parse.
+    If the pages took turns, block by block, all would be complete at the same moment, and the next pages would be
+    requested only when nothing is left to parse.
     """
 
     def __init__(self) -> None:
@@ -28,43 +28,43 @@ class ParserThread:
 
     @property
     def waiting(self) -> int:
-        """How many wait, beside the one whose work is being done."""
+        """The number of functions in the queue, without the one that runs."""
         return self._tasks.qsize()
 
-    def run(self, place: float, work: Callable[[], T]) -> T:
-        """Have some work done, and wait for it.
+    def run(self, priority: float, work: Callable[[], T]) -> T:
+        """Run a function in the thread, and wait for it.
 
         Args:
-            place: What lies lower is done first.
-            work: What is to be done.
+            priority: Functions with lower numbers run first.
+            work: The function.
 
         Returns:
-            What it returns.
+            The result of the function.
         """
         with self._starting:
             if self._thread is None:
                 self._thread = Thread(target=self._work, name="dune-parser", daemon=True)
                 self._thread.start()
-        done = Future[T]()
-        self._tasks.put((place, next(self._numbers), work, done))
-        return done.result()
+        future = Future[T]()
+        self._tasks.put((priority, next(self._numbers), work, future))
+        return future.result()
 
     def close(self) -> None:
-        """End the thread, once nobody waits for it."""
+        """Stop the thread after it has run all functions in the queue."""
         if self._thread is not None:
-            self._tasks.put((inf, next(self._numbers), _nothing, Future()))
+            self._tasks.put((inf, next(self._numbers), _no_op, Future()))
             self._thread.join()
 
     def _work(self) -> None:
-        place = -inf
-        while place < inf:
-            place, _, work, done = self._tasks.get()
+        priority = -inf
+        while priority < inf:
+            priority, _, work, future = self._tasks.get()
             try:
-                done.set_result(work())
+                future.set_result(work())
             except BaseException as error:
-                done.set_exception(error)
-            del work, done
+                future.set_exception(error)
+            del work, future
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     pass

@@ -1,1 +1,1 @@
-"""From Dune's declared types to columns and values of Arrow. `frames.pages` comes next."""
+"""Converts Dune's declared types and values to Arrow columns. `frames.pages` uses it to read pages."""

@@ -1,6 +1,6 @@
-"""The columns of a result in Arrow, by their declared types alone.
+"""The Arrow columns of a result, which depend only on the declared types.
 
-A value never decides a type, so that pages, partitions and days agree. Timestamps have microseconds, whatever
+No value affects a type, so pages, partitions and days have the same types. Timestamps have microseconds, whatever
 precision Dune declares.
 """
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 from dagster_dune._formatting import abbreviated
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.dune_types import TIMESTAMP_ZONED, DuneType, parse_type
-from dagster_dune.frames.types.names import own_names, renamings
+from dagster_dune.frames.types.names import deduplicated_names, renamings
 from dagster_dune.paging.options import Timestamps, Uint256, check_choices
 
 ARROW_DIGITS = 76
@@ -39,17 +39,17 @@ _PLAIN: dict[str, pa.DataType] = {
     TIMESTAMP_ZONED: pa.timestamp("us", "UTC"),
     "interval day to second": pa.duration("us"),
 }
-"""What has no parameters. Everything that is neither here nor below is text, as Dune writes it."""
+"""The types without parameters. Types that neither this nor `Column.arrow_type_of` names become text."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """How a caller wants the types that have no one right answer.
+    """The caller's choices for types that have several possible Arrow types.
 
     Attributes:
-        uint256: How uint256 and int256 are held, in all columns or by column; those left out are text.
-        timestamps: What becomes of timestamps that do not fit.
-        digits: The digits of the target's widest decimal.
+        uint256: The representation of uint256 and int256, for all columns or by column; other columns are texts.
+        timestamps: What happens to timestamps that do not fit.
+        digits: The digits of the widest decimal of the target.
     """
 
     uint256: Uint256 | Mapping[str, Uint256] = "text"
@@ -60,7 +60,7 @@ class Choices:
         check_choices(self.uint256, self.timestamps)
 
     def uint256_of(self, column: str) -> Uint256:
-        """How a uint256 of this column is held."""
+        """Return the representation of uint256 and int256 in a column."""
         return self.uint256.get(column, "text") if isinstance(self.uint256, Mapping) else self.uint256
 
 
@@ -69,11 +69,11 @@ class Column:
     """A column of a result.
 
     Attributes:
-        name: Its name; not always one of its own, and it may be empty.
-        type: Its declared type.
-        uint256: How a uint256 in it is held.
-        timestamps: What becomes of timestamps in it that do not fit.
-        digits: The digits of the widest decimal that it may have.
+        name: The name, which may be empty, or the name of another column too.
+        type: The declared type.
+        uint256: The representation of uint256 and int256.
+        timestamps: What happens to timestamps that do not fit.
+        digits: The digits of the widest decimal that the column may have.
     """
 
     name: str
@@ -84,11 +84,11 @@ class Column:
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """The type of its values in Arrow."""
+        """The Arrow type of the column."""
         return self.arrow_type_of(self.type)
 
     def arrow_type_of(self, type_: DuneType) -> pa.DataType:
-        """The type in Arrow of a type that is this column's, or inside it."""
+        """Return the Arrow type for the type of this column, or for a type inside it."""
         name = type_.name
         if name in _PLAIN:
             return _PLAIN[name]
@@ -116,11 +116,11 @@ class Column:
 
 
 def field_names(row: DuneType) -> list[str]:
-    """The names of a row's fields; one without a name is called after its place, from ``field0``.
+    """Return the names of a row's fields. Fields without a name get one from their position, from ``field0``.
 
-    Each has a name of its own, whatever its case: few targets can hold others, and frames of all of them agree.
+    The names are unique even if case is ignored: few targets allow others, and all targets have the same names.
     """
-    return own_names(_declared_names(row), fold_case=True)
+    return deduplicated_names(_declared_names(row), fold_case=True)
 
 
 def _declared_names(row: DuneType) -> list[str]:
@@ -128,24 +128,24 @@ def _declared_names(row: DuneType) -> list[str]:
 
 
 def _renamed_fields(type_: DuneType) -> list[str]:
-    """The fields of it, and of what is inside it, that are not called what Dune calls them."""
+    """Return a text for each field, in the type or nested in it, whose name differs from Dune's."""
     inside = [renamed for _, part in type_.fields for renamed in _renamed_fields(part)]
     return inside + (renamings(_declared_names(type_), field_names(type_)) if type_.name == "row" else [])
 
 
 def columns_of(names: Sequence[str], types: Sequence[str], choices: Choices) -> tuple[Column, ...]:
-    """Make the columns of a result. Types that are not known are text, told in one warning; so are renamed fields.
+    """Return the columns of a result. One warning lists unknown types, which become text, and one the renamed fields.
 
     Args:
-        names: As in ``column_names``.
-        types: As in ``column_types``.
-        choices: What the caller wants.
+        names: The names, from ``column_names``.
+        types: The declared types, from ``column_types``.
+        choices: The caller's choices.
 
     Returns:
         A column for each name.
 
     Raises:
-        DuneConfigurationError: A choice is for a column that is not there.
+        DuneConfigurationError: A choice names a column that does not exist.
     """
     columns = tuple(
         Column(name, parse_type(type_), choices.uint256_of(name), choices.timestamps, choices.digits)
@@ -167,7 +167,7 @@ def columns_of(names: Sequence[str], types: Sequence[str], choices: Choices) -> 
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
-    """The schema of a result. Each field, and the schema in one list, keeps Dune's own types as metadata."""
+    """Return the schema of a result. The metadata of each field and of the schema hold the types that Dune declares."""
     fields = [
         pa.field(column.name, column.arrow_type, metadata={TYPE_KEY: column.type.text.encode()}) for column in columns
     ]

@@ -1,6 +1,6 @@
-"""Texts of decimals and of integers of 256 bits, whose digits are counted before Arrow reads them.
+"""Parses decimals and integers of 256 bits. Their digits are counted before Arrow parses them.
 
-Arrow's cast of a text takes what is too long modulo 2^128 or 2^256, and checks only what is left.
+Arrow's cast reduces a number that is too long modulo 2^128 or 2^256, and checks only the remainder.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 
 from dagster_dune.frames.types.equal_lengths import Matrix, content_of, offsets_of
 
-Places = npt.NDArray[np.int32]
+Positions = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
-SURE_DIGITS = 76
-"""An integer with so many digits is less than 2 to the power of 255."""
+SAFE_DIGITS = 76
+"""An integer with at most this number of digits is less than 2 to the power of 255."""
 
 _ZERO, _MINUS, _POINT = (np.uint8(ord(character)) for character in "0-.")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
@@ -28,7 +28,7 @@ _INTEGER = re.compile(r"-?\d{1,1000}", re.ASCII)
 
 
 class UnfitTextError(ValueError):
-    """A text is no number, or does not fit.
+    """A text is no number, or does not fit its type.
 
     Attributes:
         text: The first such text.
@@ -40,14 +40,14 @@ class UnfitTextError(ValueError):
 
 
 def decimals(texts: pa.Array, target: pa.DataType) -> pa.Array:
-    """Read decimals.
+    """Parse decimals.
 
     Args:
         texts: Such as ``-12.50``.
-        target: A type of decimals.
+        target: A decimal type.
 
     Raises:
-        UnfitTextError: One is no number, or has more digits before or behind the point than the type.
+        UnfitTextError: A text is no number, or has more digits before or after the point than the type.
 
     Examples:
         >>> decimals(pa.array(["-12.5", None]), pa.decimal128(3, 1)).to_pylist()
@@ -62,26 +62,26 @@ def decimals(texts: pa.Array, target: pa.DataType) -> pa.Array:
         except DecimalException:
             return ""
 
-    is_sure, _ = _counted(texts, target.precision - target.scale, target.scale)
-    return pc.cast(_checked(texts, is_sure, exact), target)
+    is_plain_number, _ = _count_digits(texts, target.precision - target.scale, target.scale)
+    return pc.cast(_in_plain_form(texts, is_plain_number, exact), target)
 
 
 def wide_integers(texts: pa.Array, bounds: tuple[int, int], target: pa.DataType) -> pa.Array:
-    """Read integers of 256 bits.
+    """Parse integers of 256 bits.
 
     Args:
         texts: Such as ``-12``.
-        bounds: The lowest and the highest.
-        target: A type of decimals without a scale, float64, or 32 bytes, of which the first is the highest.
+        bounds: The lowest and the highest number.
+        target: A decimal type of scale 0, float64, or 32 bytes in big-endian order.
 
     Raises:
-        UnfitTextError: One is no integer, is out of bounds, or has more digits than the type.
+        UnfitTextError: A text is no integer, is out of bounds, or has more digits than the type.
 
     Examples:
         >>> wide_integers(pa.array(["12", None]), (0, 2**256 - 1), pa.float64()).to_pylist()
         [12.0, None]
     """
-    digits = target.precision if pa.types.is_decimal(target) else SURE_DIGITS
+    digits = target.precision if pa.types.is_decimal(target) else SAFE_DIGITS
     lowest, highest = bounds
     if pa.types.is_decimal(target):
         lowest, highest = max(lowest, 1 - 10**digits), min(highest, 10**digits - 1)
@@ -90,49 +90,54 @@ def wide_integers(texts: pa.Array, bounds: tuple[int, int], target: pa.DataType)
         number = int(text) if _INTEGER.fullmatch(text) else highest + 1
         return str(number) if lowest <= number <= highest else ""
 
-    is_sure, is_negative = _counted(texts, digits, 0)
-    checked = _checked(texts, is_sure if lowest else is_sure & ~is_negative, exact)
+    is_plain_number, is_negative = _count_digits(texts, digits, 0)
+    checked = _in_plain_form(texts, is_plain_number if lowest else is_plain_number & ~is_negative, exact)
     if pa.types.is_fixed_size_binary(target):
         numbers = (None if text is None else int(text) for text in checked.to_pylist())
         return pa.array([None if n is None else n.to_bytes(32, "big", signed=n < 0) for n in numbers], target)
     return pc.cast(checked, target)
 
 
-def _checked(texts: pa.Array, is_sure: Mask, exact: Callable[[str], str]) -> pa.Array:
-    """Write those that are not sure in the plain form, each text once."""
-    if is_sure.all():
+def _in_plain_form(texts: pa.Array, is_plain_number: Mask, exact: Callable[[str], str]) -> pa.Array:
+    """Return the texts with those in another form rewritten by `exact`, which is called once for each such text."""
+    if is_plain_number.all():
         return texts
-    is_doubtful = pa.array(~is_sure)
-    doubtful = pc.filter(texts, is_doubtful)
-    plain = {text: exact(text) for text in doubtful.unique().to_pylist()}
+    is_other = pa.array(~is_plain_number)
+    others = pc.filter(texts, is_other)
+    plain = {text: exact(text) for text in others.unique().to_pylist()}
     if unfit := [text for text, written in plain.items() if not written]:
         raise UnfitTextError(unfit[0])
-    return pc.replace_with_mask(texts, is_doubtful, pa.array([plain[text] for text in doubtful.to_pylist()]))
+    return pc.replace_with_mask(texts, is_other, pa.array([plain[text] for text in others.to_pylist()]))
 
 
-def _counted(texts: pa.Array, whole: int, scale: int) -> tuple[Mask, Mask]:
+def _count_digits(texts: pa.Array, integer_digits: int, scale: int) -> tuple[Mask, Mask]:
     r"""Count the digits of all texts at once.
 
     Args:
         texts: The texts.
-        whole: How many digits may stand before the point.
-        scale: How many may stand behind it.
+        integer_digits: The maximum number of digits before the point.
+        scale: The maximum number of digits after the point.
 
     Returns:
-        Which have the form ``-?[0-9]+(\.[0-9]+)?`` and no more digits, or are NULL; and which begin with a minus.
+        Two masks: of the texts that are NULL, or have the form ``-?[0-9]+(\.[0-9]+)?`` and no more digits; and of those
+        that begin with a minus.
     """
     offsets, content = offsets_of(texts), content_of(texts)
     starts, ends = offsets[:-1] - offsets[0], offsets[1:] - offsets[0]
-    points, is_negative, is_plain = _in_columns(content, starts, ends, scale) or _one_by_one(content, starts, ends)
-    before, behind = points - starts - is_negative, ends - points - 1
-    is_sure = is_plain & (before >= 1) & (before <= whole) & (behind != 0) & (behind <= scale)
+    points, is_negative, is_plain = _find_points_at_scale(content, starts, ends, scale) or _find_points(
+        content, starts, ends
+    )
+    before, after = points - starts - is_negative, ends - points - 1
+    is_plain_number = is_plain & (before >= 1) & (before <= integer_digits) & (after != 0) & (after <= scale)
     if texts.null_count:
-        is_sure |= texts.is_null().to_numpy(zero_copy_only=False)
-    return is_sure, is_negative
+        is_plain_number |= texts.is_null().to_numpy(zero_copy_only=False)
+    return is_plain_number, is_negative
 
 
-def _in_columns(content: Matrix, starts: Places, ends: Places, scale: int) -> tuple[Places, Mask, Mask] | None:
-    """Find the points of texts that all have as many digits behind it as their type; see `_one_by_one`."""
+def _find_points_at_scale(
+    content: Matrix, starts: Positions, ends: Positions, scale: int
+) -> tuple[Positions, Mask, Mask] | None:
+    """Do the same as `_find_points`, faster; None unless all texts have exactly `scale` digits after the point."""
     is_text = ends > starts
     texts = slice(None) if is_text.all() else is_text
     points = ends - scale - 1 if scale else ends
@@ -144,15 +149,20 @@ def _in_columns(content: Matrix, starts: Places, ends: Places, scale: int) -> tu
     return (points, is_negative, is_text) if np.count_nonzero(content - _ZERO > 9) == expected else None
 
 
-def _one_by_one(content: Matrix, starts: Places, ends: Places) -> tuple[Places, Mask, Mask]:
-    """Find the point of each text, or its end; which begin with a minus; and which hold but digits beside these."""
-    strange = np.flatnonzero(content - _ZERO > 9)
-    owners, kinds = np.searchsorted(ends, strange, side="right"), content[strange]
-    is_point, is_minus = kinds == _POINT, (kinds == _MINUS) & (strange == starts[owners])
+def _find_points(content: Matrix, starts: Positions, ends: Positions) -> tuple[Positions, Mask, Mask]:
+    """Find the point of each text.
+
+    Returns:
+        The positions of the points, or of the end of a text without one; a mask of the texts that begin with a minus;
+        and a mask of the texts that have only digits beside one point and a leading minus.
+    """
+    non_digits = np.flatnonzero(content - _ZERO > 9)
+    owners, kinds = np.searchsorted(ends, non_digits, side="right"), content[non_digits]
+    is_point, is_minus = kinds == _POINT, (kinds == _MINUS) & (non_digits == starts[owners])
     is_negative, is_plain = np.zeros(len(starts), np.bool_), np.ones(len(starts), np.bool_)
     is_negative[owners[is_minus]] = True
     is_plain[owners[~(is_point | is_minus)]] = False
     points, pointed = ends.copy(), owners[is_point]
-    points[pointed] = strange[is_point]
+    points[pointed] = non_digits[is_point]
     is_plain[pointed[1:][pointed[1:] == pointed[:-1]]] = False  # a second point
     return points, is_negative, is_plain

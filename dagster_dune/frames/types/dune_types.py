@@ -1,4 +1,4 @@
-"""Dune's types as its answers declare them: ``bigint``, ``decimal(38,0)``, ``array(row(a bigint, b varchar))``."""
+"""Parses the types that Dune declares: ``bigint``, ``decimal(38,0)``, ``array(row(a bigint, b varchar))``."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class DuneType:
     """A declared type.
 
     Attributes:
-        text: As Dune wrote it.
-        name: Its name without precision, lower case: ``decimal``, ``timestamp with time zone``. Empty if not known.
-        arguments: The numbers in its parentheses.
-        fields: The names and types inside it: of an array one without a name, of a map two, of a row all its fields,
-            where a field without a name has None.
+        text: The type as Dune writes it.
+        name: The name without precision, in lower case: ``decimal``, ``timestamp with time zone``; empty if unknown.
+        arguments: The numbers in parentheses.
+        fields: The names and types inside it: one for an array, two for a map, and all fields of a row. The name is
+            None in arrays and maps, and for a field without a name.
     """
 
     text: str
@@ -40,23 +40,23 @@ class DuneType:
 
     @property
     def is_known(self) -> bool:
-        """Whether it and all inside it are types that we know."""
+        """Whether this type and all types inside it are known."""
         return bool(self.name) and all(type_.is_known for _, type_ in self.fields)
 
     @property
     def is_nested(self) -> bool:
-        """Whether it holds values of other types, or JSON: its form in CSV is not known."""
+        """Whether it holds values of other types, or JSON; how CSV writes it is not known."""
         return self.name in NESTED or self.name == "json"
 
     @property
     def is_text(self) -> bool:
-        """Whether any text can be one of its values."""
+        """Whether any text is a valid value."""
         return self.name in ("varchar", "char", "")
 
 
 @lru_cache(maxsize=1024)
 def parse_type(text: str) -> DuneType:
-    """Read a declared type. Whatever cannot be read is a type that is not known.
+    """Parse a declared type. A text that cannot be parsed gives an unknown type.
 
     Args:
         text: One of ``column_types``.
@@ -101,7 +101,7 @@ def _parse(text: str, depth: int) -> DuneType:
 
 
 def without_lengths(type_: DuneType) -> DuneType:
-    """The type whatever the lengths of its texts and the digits of its times: those of decimals it keeps.
+    """Return the type without the lengths of texts and the precision of times, but with the digits of decimals.
 
     Examples:
         >>> without_lengths(parse_type("array(row(a varchar(4), decimal(38, 2), timestamp(3)))")).text
@@ -127,7 +127,7 @@ def _is_decimal(arguments: tuple[int, ...]) -> bool:
 
 
 def _field(text: str, depth: int) -> tuple[str | None, DuneType]:
-    """Read a field of a row: a name and a type, or a type alone, which may have blanks itself."""
+    """Parse a field of a row: a name and a type, or only a type, which may itself contain blanks."""
     if quoted := re.match(r'\s*"((?:[^"]|"")*)"\s+', text):
         return quoted[1].replace('""', '"'), _parse(text[quoted.end() :], depth + 1)
     alone = _parse(text, depth + 1)
@@ -138,7 +138,7 @@ def _field(text: str, depth: int) -> tuple[str | None, DuneType]:
 
 
 def _split(text: str) -> list[str]:
-    """Split at the commas that stand in no parentheses and no quotes."""
+    """Split at the commas outside of parentheses and quotes."""
     parts, depth, is_quoted = [""], 0, False
     for character in text:
         is_quoted ^= character == '"'

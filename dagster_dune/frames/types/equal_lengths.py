@@ -1,4 +1,4 @@
-"""Texts of one length as a matrix of their bytes: most hashes and times are such, and numpy reads all at once."""
+"""Texts of equal length as a matrix of their bytes, which numpy handles all at once, as for most hashes and times."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Matrix = npt.NDArray[np.uint8]
 
 
 def matrix_of(texts: pa.Array) -> Matrix | None:
-    """The bytes of each text that is not NULL, a row each, as they stand in memory.
+    """Return a view of the bytes of the texts, with a row for each text that is not NULL.
 
     Args:
         texts: An array of strings.
 
     Returns:
-        The matrix; None where their lengths differ, or there are none.
+        The matrix; None if the lengths of the texts differ, or if all are NULL or empty.
 
     Examples:
         >>> matrix_of(pa.array(["0xab", None, "0xcd"])).tobytes()
@@ -38,12 +38,12 @@ def matrix_of(texts: pa.Array) -> Matrix | None:
 
 
 def with_content(texts: pa.Array, type_: pa.DataType, content: bytes) -> pa.Array:
-    """An array with as many values as there are texts, NULL where they are, of another content.
+    """Return an array with the NULLs of some texts, and with other values of equal length in place of the texts.
 
     Args:
-        texts: Those of a matrix.
+        texts: Texts for which `matrix_of` returns a matrix.
         type_: The type of the new values: string or binary.
-        content: The bytes of all that are not NULL, as many of each.
+        content: The bytes of the new values that are not NULL, one after another.
     """
     offsets = offsets_of(texts)
     count = len(texts) - texts.null_count
@@ -58,13 +58,13 @@ def with_content(texts: pa.Array, type_: pa.DataType, content: bytes) -> pa.Arra
 
 
 def content_of(texts: pa.Array) -> npt.NDArray[np.uint8]:
-    """The bytes of all texts, one after another."""
+    """Return the bytes of all texts, one after another."""
     offsets, data = offsets_of(texts), texts.buffers()[2]
     return np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]] if data else np.zeros(0, np.uint8)
 
 
 def offsets_of(texts: pa.Array) -> npt.NDArray[np.int32]:
-    """Where each text begins in memory, and where the last one ends."""
+    """Return the offset at which each text begins in its buffer, and the end of the last one."""
     buffer = texts.buffers()[1]
     return (
         np.frombuffer(buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1] if buffer else np.zeros(1, "i4")
@@ -72,7 +72,7 @@ def offsets_of(texts: pa.Array) -> npt.NDArray[np.int32]:
 
 
 def validity_of(array: pa.Array) -> pa.Buffer | None:
-    """Which values are no NULL, a bit each."""
+    """Return a bitmap of the values that are not NULL; None if no value is NULL."""
     if not array.null_count:
         return None
     return pa.py_buffer(np.packbits(_is_valid(array), bitorder="little"))

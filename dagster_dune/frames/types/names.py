@@ -1,19 +1,19 @@
-"""Names that are not the only ones of theirs, where a target insists on it."""
+"""Makes names unique, for targets that do not allow duplicates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def own_names(names: Sequence[str], *, fold_case: bool = False) -> list[str]:
-    """Give each a name of its own: the second ``a`` becomes ``a_2``.
+def deduplicated_names(names: Sequence[str], *, fold_case: bool = False) -> list[str]:
+    """Return the names with a number appended to duplicates: the second ``a`` becomes ``a_2``.
 
     Args:
         names: The names.
-        fold_case: Whether names that differ in case alone are one.
+        fold_case: Whether names that differ only in case are duplicates.
 
     Examples:
-        >>> own_names(["a", "b", "a", "a_2"]), own_names(["a", "A"], fold_case=True)
+        >>> deduplicated_names(["a", "b", "a", "a_2"]), deduplicated_names(["a", "A"], fold_case=True)
         (['a', 'b', 'a_3', 'a_2'], ['a', 'A_2'])
     """
 
@@ -31,11 +31,11 @@ def own_names(names: Sequence[str], *, fold_case: bool = False) -> list[str]:
     return result
 
 
-def renamings(names: Sequence[str], own: Sequence[str]) -> list[str]:
-    """Write which names have become others.
+def renamings(names: Sequence[str], renamed: Sequence[str]) -> list[str]:
+    """Return a text for each name that was changed.
 
     Examples:
         >>> renamings(["a", "a"], ["a", "a_2"])
         ["'a' -> 'a_2'"]
     """
-    return [f"{old!r} -> {new!r}" for old, new in zip(names, own, strict=True) if old != new]
+    return [f"{old!r} -> {new!r}" for old, new in zip(names, renamed, strict=True) if old != new]

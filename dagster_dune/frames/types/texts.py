@@ -1,4 +1,4 @@
-"""Texts of values as arrays of Arrow: the one way for both of Dune's formats, so that they agree."""
+"""Converts texts to Arrow arrays, for both of Dune's formats, so that they agree."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ PREFIX = np.frombuffer(b"0x", np.uint8)
 UTC = np.frombuffer(b" UTC", np.uint8)
 FIRST_MOMENT = pa.scalar("0001-01-01").cast(pa.timestamp("us"))
 FIRST_DATE = pa.scalar("0001-01-01").cast(pa.date32())
-"""Arrow reads the year 0, which no date of Python and pandas has."""
+"""Arrow accepts the year 0, which dates in Python and pandas do not have."""
 
 
 def from_text(texts: pa.Array, column: Column) -> pa.Array:
-    """Make an array of the texts of a column.
+    """Return the values of a column as an Arrow array.
 
     Args:
-        texts: As Dune writes the values in CSV.
+        texts: The values as Dune writes them in CSV.
         column: The column.
 
     Raises:
-        DuneResultError: A value is none of the column's type, or does not fit what was asked for.
+        DuneResultError: A value is not of the column's type, or does not fit its Arrow type.
     """
     return values_of(texts, column.type, column)
 
 
 def values_of(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
-    """Make an array of texts of a type that is a column's, or inside it; see `from_text`."""
+    """Return texts as an array, for the type of a column or a type inside it; see `from_text`."""
     convert = _CONVERTERS.get(type_.name)
     return convert(texts, type_, column) if convert else texts
 
@@ -53,11 +53,11 @@ def _cast(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     try:
         return pc.cast(texts, target)
     except pa.ArrowInvalid as error:
-        raise wrong(column, type_, first_that_fails(texts, target), target) from error
+        raise conversion_error(column, type_, first_invalid_value(texts, target), target) from error
 
 
-def first_that_fails(values: pa.Array, target: pa.DataType) -> str:
-    """Find the value that a cast stumbled over, by halves."""
+def first_invalid_value(values: pa.Array, target: pa.DataType) -> str:
+    """Return the first value that cannot be cast, by binary search."""
     while len(values) > 1:
         half = len(values) // 2
         try:
@@ -71,18 +71,18 @@ def first_that_fails(values: pa.Array, target: pa.DataType) -> str:
 
 def _integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     if (content_of(texts) | LOWER == ord("x")).any():  # hexadecimal: Arrow would read it
-        raise wrong(column, type_, next(text for text in texts.to_pylist() if text and "x" in text.lower()))
+        raise conversion_error(column, type_, next(text for text in texts.to_pylist() if text and "x" in text.lower()))
     return _cast(texts, type_, column)
 
 
 def _floats(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
-    """Read doubles; a number that is too large for one would become infinite."""
+    """Parse floats; a finite number that would become infinite is an error."""
     numbers = _cast(texts, type_, column)
     is_infinite = pc.fill_null(pc.is_inf(numbers), False)
     if pc.any(is_infinite).as_py():
         too_large = pc.filter(texts, pc.and_(is_infinite, pc.match_substring_regex(texts, "[0-9]")))
         if len(too_large):
-            raise wrong(column, type_, too_large[0], numbers.type)
+            raise conversion_error(column, type_, too_large[0], numbers.type)
     return numbers
 
 
@@ -90,18 +90,18 @@ def _booleans(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     is_true = pc.equal(texts, "true")
     others = pc.filter(texts, pc.invert(pc.or_(is_true, pc.equal(texts, "false"))))
     if len(others):
-        raise wrong(column, type_, others[0])
+        raise conversion_error(column, type_, others[0])
     return is_true
 
 
 def _bytes(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
-    """Read ``0x`` and hexadecimal digits, all values at once."""
+    """Parse ``0x`` and hexadecimal digits, all values at once."""
     rows = matrix_of(texts)
     if rows is not None and rows.shape[1] > 2 and rows.shape[1] % 2 == 0 and (rows[:, :2] == PREFIX).all():
         with suppress(ValueError):
             return with_content(texts, pa.binary(), unhexlify(rows[:, 2:].tobytes()))
     if pc.all(pc.starts_with(texts, "0x")).as_py() is False:
-        raise wrong(column, type_, pc.filter(texts, pc.invert(pc.starts_with(texts, "0x")))[0])
+        raise conversion_error(column, type_, pc.filter(texts, pc.invert(pc.starts_with(texts, "0x")))[0])
     digits = pc.fill_null(pc.utf8_slice_codeunits(texts, 2), "")
     offsets, data = offsets_of(digits), digits.buffers()[2]
     try:
@@ -109,7 +109,9 @@ def _bytes(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     except ValueError:
         packed = None
     if packed is None or (offsets % 2 != offsets[0] % 2).any():
-        raise wrong(column, type_, next(text for text in texts.to_pylist() if text and not _is_hexadecimal(text)))
+        raise conversion_error(
+            column, type_, next(text for text in texts.to_pylist() if text and not _is_hexadecimal(text))
+        )
     starts = ((offsets - offsets[0]) // 2).astype(np.int32)
     return pa.Array.from_buffers(
         pa.binary(),
@@ -128,7 +130,7 @@ def _decimals(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     try:
         return decimals(texts, target)
     except UnfitTextError as error:
-        raise wrong(column, type_, error.text, target) from error
+        raise conversion_error(column, type_, error.text, target) from error
 
 
 def _wide_integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
@@ -138,24 +140,24 @@ def _wide_integers(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array
     try:
         return wide_integers(texts, WIDE_RANGES[type_.name], target)
     except UnfitTextError as error:
-        raise wrong(column, type_, error.text, target) from error
+        raise conversion_error(column, type_, error.text, target) from error
 
 
 def _times(read: Callable[[str], int], texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
-    """Read times one by one: those that Arrow cannot read itself."""
+    """Parse times one by one, which Arrow cannot parse."""
     target = column.arrow_type_of(type_)
     values: list[int | None] = []
     for text in texts.to_pylist():
         try:
             values.append(None if text is None else read(text))
         except ValueError as error:
-            raise wrong(column, type_, text, target, str(error)) from error
+            raise conversion_error(column, type_, text, target, str(error)) from error
     kind = pa.int32() if target == pa.date32() else pa.int64()
     return pa.array(values, kind).cast(target)
 
 
 def _dates(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
-    with suppress(pa.ArrowInvalid):  # written as a midnight
+    with suppress(pa.ArrowInvalid):  # as of a date that is written as its midnight
         dates = pc.cast(texts, pa.date32())
         if not pc.any(pc.less(dates, FIRST_DATE)).as_py():
             return dates
@@ -166,7 +168,7 @@ def _timestamps(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
     target = column.arrow_type_of(type_)
     plain = _without_utc(texts)
     if plain is not texts or type_.name == "timestamp":
-        with suppress(pa.ArrowInvalid):  # finer, or written in another way
+        with suppress(pa.ArrowInvalid):  # as of a finer one, or one in another form
             moments = pc.cast(plain, pa.timestamp("us"))
             if not pc.any(pc.less(moments, FIRST_MOMENT)).as_py():
                 return moments.cast(target)
@@ -174,7 +176,7 @@ def _timestamps(texts: pa.Array, type_: DuneType, column: Column) -> pa.Array:
 
 
 def _without_utc(texts: pa.Array) -> pa.Array:
-    """The same texts without the zone at their ends, if all have that one."""
+    """Return the texts without `` UTC`` at their ends if all have it, and the same array otherwise."""
     rows = matrix_of(texts)
     if rows is not None and rows.shape[1] > 4:
         return with_content(texts, pa.string(), rows[:, :-4].tobytes()) if (rows[:, -4:] == UTC).all() else texts
@@ -205,10 +207,10 @@ _CONVERTERS: dict[str, Callable[[pa.Array, DuneType, Column], pa.Array]] = {
 }
 
 
-def wrong(
+def conversion_error(
     column: Column, type_: DuneType, value: object, target: pa.DataType | None = None, why: str = ""
 ) -> DuneResultError:
-    """Make the error of a value that is none of its column's type."""
+    """Return the error for a value that is not of its column's type."""
     shown = str(value)
     shown = shown if len(shown) <= 100 else f"{shown[:100]}..."
     into = f" that {target} can hold" if target is not None else ""

@@ -1,4 +1,4 @@
-"""Texts of dates, times and intervals as whole numbers of days and microseconds: what Arrow does not read itself."""
+"""Parses the dates, times and intervals that Arrow cannot parse, into whole numbers of days or microseconds."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)", re.ASCII)
 
 
 def microseconds(text: str, *, cut: bool) -> int:
-    """Read a timestamp as microseconds since 1970, in UTC; one without a zone as if it were in UTC.
+    """Parse a timestamp into microseconds since 1970 in UTC. A timestamp without a zone is read as UTC.
 
     Args:
         text: Such as ``2024-01-02 03:04:05.678 UTC``; the zone may be an offset or a name.
-        cut: Whether finer digits are cut off, other years become the nearest of 1 to 9999, and a time that clocks
-            show twice is the earlier moment.
+        cut: Whether a value that does not fit is changed: digits after the microseconds are cut off, a year outside
+            of 1 to 9999 becomes the nearest one, and of a local time that occurs twice, the earlier one is taken.
 
     Raises:
-        ValueError: It is no timestamp, or does not fit.
+        ValueError: The text is no timestamp, or does not fit and `cut` is False.
 
     Examples:
         >>> microseconds("1970-01-01 00:00:00.000001 UTC", cut=False)
@@ -45,23 +45,23 @@ def microseconds(text: str, *, cut: bool) -> int:
         raise ValueError("it is no timestamp")
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     if not 1 <= int(year) <= 9999:
-        return _within_years(_FIRST - 1 if int(year) < 1 else _LAST + 1, cut=cut)
+        return _in_range(_FIRST - 1 if int(year) < 1 else _LAST + 1, cut=cut)
     moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=UTC)
     local = (moment - _EPOCH) // _MICROSECOND + _fraction(fraction, cut=cut)
     if zone in (None, "UTC", "Z"):
         return local
-    return _within_years(local - _offset(str(zone), moment.replace(tzinfo=None), cut=cut) // _MICROSECOND, cut=cut)
+    return _in_range(local - _offset(str(zone), moment.replace(tzinfo=None), cut=cut) // _MICROSECOND, cut=cut)
 
 
 def _offset(zone: str, shown: datetime, *, cut: bool) -> timedelta:
-    """How far from UTC a clock is that shows some time: what it shows twice, in autumn, does not say which moment."""
+    """Return the UTC offset of a zone at a local time, which is ambiguous when clocks are set back or forward."""
     earlier, later = (_zone(zone).utcoffset(shown.replace(fold=fold)) or timedelta() for fold in (0, 1))
     if earlier != later and not cut:
         raise ValueError(f"clocks of {zone} show it twice, or skip it")
     return earlier
 
 
-def _within_years(moment: int, *, cut: bool) -> int:
+def _in_range(moment: int, *, cut: bool) -> int:
     if _FIRST <= moment <= _LAST:
         return moment
     if not cut:
@@ -70,7 +70,7 @@ def _within_years(moment: int, *, cut: bool) -> int:
 
 
 def clock_microseconds(text: str, *, cut: bool) -> int:
-    """Read a time of the day as microseconds since midnight; see `microseconds`."""
+    """Parse a time of day into microseconds since midnight; see `microseconds`."""
     match = _TIME.fullmatch(text.strip())
     if not match:
         raise ValueError("it is no time of the day")
@@ -81,7 +81,7 @@ def clock_microseconds(text: str, *, cut: bool) -> int:
 
 
 def days(text: str) -> int:
-    """Read a date, which may be written as its midnight, as days since 1970."""
+    """Parse a date, or a timestamp at midnight, into days since 1970."""
     match = _MIDNIGHT.fullmatch(text.strip())
     if not match:
         raise ValueError("it is no date")
@@ -89,7 +89,7 @@ def days(text: str) -> int:
 
 
 def interval_microseconds(text: str) -> int:
-    """Read an interval of days to seconds.
+    """Parse an interval of days, hours, minutes and seconds into microseconds.
 
     Examples:
         >>> interval_microseconds("-1 00:00:00.500") == -86_400_500_000

@@ -1,6 +1,6 @@
-"""Values of JSON as Arrow: each is written as CSV would have it, so that both formats agree (`texts`).
+"""Converts JSON values to Arrow. Each value is first written as it would be in CSV, so that both formats agree.
 
-An array, a map or a row is taken apart until texts are left.
+Arrays, maps and rows are split recursively into columns of texts, which `texts` converts.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import pyarrow as pa
 from dagster_dune.errors import DuneResultError
 from dagster_dune.frames.types.columns import Column, field_names
 from dagster_dune.frames.types.dune_types import DuneType
-from dagster_dune.frames.types.texts import values_of, wrong
+from dagster_dune.frames.types.texts import conversion_error, values_of
 
 
 # Assumption: json-column-names.
 class Number(str):
-    """A number of a JSON document, as it was written: no digit is lost before its type is known."""
+    """A number as the JSON document writes it, so that no digit is lost before its type is known."""
 
     __slots__ = ()
 
 
 class Pairs(dict[str, Any]):
-    """A JSON object in which a name may stand more than once.
+    """A JSON object that may have a name more than once.
 
     Attributes:
         pairs: All names and values, in order.
@@ -37,25 +37,25 @@ class Pairs(dict[str, Any]):
 
 
 def json_values(text: bytes | str, *, keep_pairs: bool = False) -> Any:
-    """Read a JSON document, with its numbers as they are written.
+    """Parse a JSON document, in which each number becomes a `Number`.
 
     Args:
         text: The document.
-        keep_pairs: Whether objects are `Pairs`.
+        keep_pairs: Whether objects become `Pairs`.
     """
     pairs = Pairs if keep_pairs else None
     return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=pairs)
 
 
 def from_json(values: Sequence[Any], column: Column) -> pa.Array:
-    """Make an array of the values of a column.
+    """Return the values of a column as an Arrow array.
 
     Args:
-        values: As `json_values` gives them.
+        values: The values, from `json_values`.
         column: The column.
 
     Raises:
-        DuneResultError: A value is none of the column's type, or does not fit what was asked for.
+        DuneResultError: A value is not of the column's type, or does not fit its Arrow type.
     """
     return _nested(values, column.type, column)
 
@@ -94,11 +94,11 @@ def _maps(values: Sequence[Any], type_: DuneType, column: Column) -> pa.Array:
 
 
 def _rows(values: Sequence[Any], type_: DuneType, column: Column) -> pa.Array:
-    """A row in JSON is an object if its fields have names that differ, an array otherwise."""
+    """Convert rows, which JSON writes as objects if their fields have different names, and as arrays otherwise."""
     rows = [_checked(value, list | dict, type_, column) for value in values]
     names = [name for name, _ in type_.fields]
     if unfit := [row for row in rows if row is not None and not _fits(row, names)]:
-        raise wrong(column, type_, unfit[0])
+        raise conversion_error(column, type_, unfit[0])
     fields = []
     for place, (name, inside) in enumerate(type_.fields):
         picked = [None if row is None else row[place if isinstance(row, list) else name] for row in rows]
@@ -108,18 +108,18 @@ def _rows(values: Sequence[Any], type_: DuneType, column: Column) -> pa.Array:
 
 
 def _fits(row: list[Any] | dict[str, Any], names: Sequence[str | None]) -> bool:
-    """Whether it has each field, and no other."""
+    """Return whether a row has exactly these fields."""
     return len(row) == len(names) and (isinstance(row, list) or row.keys() == set(names))
 
 
 def _checked(value: Any, kind: Any, type_: DuneType, column: Column) -> Any:
     if value is not None and not isinstance(value, kind):
-        raise wrong(column, type_, value)
+        raise conversion_error(column, type_, value)
     return value
 
 
 def _offsets(values: Sequence[Sequence[Any] | None]) -> pa.Array:
-    """Where each list begins; a NULL begins nowhere."""
+    """Return the offset at which each list begins, None for NULL, and the end of the last one."""
     offsets: list[int | None] = []
     end = 0
     for value in values:
@@ -133,15 +133,15 @@ def _text(value: Any) -> str | None:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _written(value)
+    return _serialized(value)
 
 
-def _written(value: Any) -> str:
-    """Write a JSON value again, its numbers as they were."""
+def _serialized(value: Any) -> str:
+    """Serialize a JSON value, with its numbers as the document wrote them."""
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_written(key)}:{_written(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{_serialized(key)}:{_serialized(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
+        return "[" + ",".join(map(_serialized, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -1,1 +1,1 @@
-"""Frames as tables on Dune: which types they get (``schema``), how rows are written (``bodies``), and what is sent."""
+"""Writes frames to tables on Dune: ``schema`` chooses the types, ``bodies`` encodes rows, ``tables`` sends requests."""

@@ -1,8 +1,8 @@
-"""Rows as Dune takes them, in the shorter of its two formats that is exact for them: CSV, or NDJSON.
+"""Encodes rows for Dune: in CSV, which is shorter, if that is exact for them, and otherwise in NDJSON.
 
-In CSV an empty field is NULL, so that an empty text has no form there. What else a reader of CSV may take for another
-value goes as NDJSON too: words for NULL, blanks at the ends of a text, control characters, and NULL in a table of one
-column, which would be an empty line.
+In CSV an empty field is NULL, so an empty text cannot be written. Other values that a CSV reader may change are sent as
+NDJSON too: words for NULL, texts with blanks at an end, control characters, and NULL in a table of one column, which
+would be an empty line.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 from dagster_dune.api.models import TableColumn
 from dagster_dune.frames.types.equal_lengths import content_of, offsets_of
 from dagster_dune.frames.uploads.sources import Rows
-from dagster_dune.frames.uploads.texts import holds, texts_of
+from dagster_dune.frames.uploads.texts import contains, texts_of
 
 CSV: Literal["text/csv"] = "text/csv"
 NDJSON: Literal["application/x-ndjson"] = "application/x-ndjson"
 ContentType = Literal["text/csv", "application/x-ndjson"]
 _BARE = ("boolean", "tinyint", "smallint", "integer", "bigint")
-"""Types whose values are no texts in JSON. Doubles are texts: no reader rounds those, and NaN is one of them."""
+"""Types whose JSON values are not quoted. Doubles are quoted, so that no reader rounds them and NaN can be written."""
 
 _NULL_WORDS = pa.array(
     [
@@ -53,32 +53,32 @@ _BLANK = 0x20
 
 # Assumption: table-bodies.
 def content_type(columns: Sequence[TableColumn], rows: Rows, marker: str | None = None) -> ContentType:
-    """Choose the format for some rows: CSV, which is shorter and so cheaper, where it is exact for all of them.
+    """Return the format for some rows: CSV, which is shorter and so cheaper, if it is exact for all of them.
 
     Args:
         columns: The columns of the table.
-        rows: The rows. A stream that would have to be looked at is NDJSON, since it can be read only once.
-        marker: What stands in the last column of each row, if that is none of the rows'.
+        rows: The rows. A stream is sent as NDJSON if its values would have to be checked, since it can be read once.
+        marker: The value of the table's last column if the rows do not have that column; None otherwise.
     """
-    is_alone = len(columns) == 1
-    own = columns if marker is None else columns[:-1]
-    watched = [column for column in own if is_alone or column.type == "varchar"]
+    is_single = len(columns) == 1
+    frame_columns = columns if marker is None else columns[:-1]
+    columns_to_check = [column for column in frame_columns if is_single or column.type == "varchar"]
     if marker is not None and not is_exact_in_csv(pa.array([marker])):
         return NDJSON
-    if not watched:
+    if not columns_to_check:
         return CSV
     if not rows.can_be_read_again:
         return NDJSON
     is_exact = all(
-        (column.type != "varchar" or is_exact_in_csv(texts_of(array, column))) and not (is_alone and array.null_count)
-        for slice_ in rows.slices([column.name for column in watched])
-        for array, column in zip(slice_.columns, watched, strict=True)
+        (column.type != "varchar" or is_exact_in_csv(texts_of(array, column))) and not (is_single and array.null_count)
+        for slice_ in rows.slices([column.name for column in columns_to_check])
+        for array, column in zip(slice_.columns, columns_to_check, strict=True)
     )
     return CSV if is_exact else NDJSON
 
 
 def is_exact_in_csv(texts: pa.Array) -> bool:
-    """Whether every reader of CSV finds these texts as they are.
+    """Return whether every CSV reader reads these texts unchanged.
 
     Examples:
         >>> is_exact_in_csv(pa.array(['a, "b"', None])), is_exact_in_csv(pa.array([""]))
@@ -95,17 +95,17 @@ def is_exact_in_csv(texts: pa.Array) -> bool:
 
 
 def header(columns: Sequence[TableColumn], format_: ContentType) -> bytes:
-    """What a body begins with."""
+    """Return the line that a body begins with; empty in NDJSON."""
     return (",".join(column.name for column in columns) + "\n").encode() if format_ == CSV else b""
 
 
 def rows_of(batch: pa.RecordBatch, columns: Sequence[TableColumn], format_: ContentType) -> memoryview:
-    """Write rows, a line each.
+    """Encode rows, one line each.
 
     Args:
-        batch: The rows, a slice of them.
-        columns: The columns of the table, in the order of the batch's.
-        format_: Of `content_type`.
+        batch: A slice of the rows.
+        columns: The columns of the table, in the order of the batch's columns.
+        format_: The format, from `content_type`.
 
     Returns:
         The lines, without a header.
@@ -120,7 +120,7 @@ def rows_of(batch: pa.RecordBatch, columns: Sequence[TableColumn], format_: Cont
 
 
 def _content(lines: pa.Array) -> memoryview:
-    """The lines one after another, as they stand in memory."""
+    """Return a view of the lines in memory, one after another."""
     offsets, data = offsets_of(lines), lines.buffers()[2]
     return memoryview(data)[offsets[0] : offsets[-1]] if data else memoryview(b"")
 
@@ -134,15 +134,15 @@ def _csv_parts(texts: Sequence[pa.Array], columns: Sequence[TableColumn]) -> Ite
 
 
 def _quoted(texts: pa.Array) -> pa.Array:
-    """Put quotes around the texts that need them."""
-    if not holds(texts, ",") and not holds(texts, '"'):
+    """Return the texts with quotes around those that need them."""
+    if not contains(texts, ",") and not contains(texts, '"'):
         return texts
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
     return pc.if_else(pc.match_substring_regex(texts, '[,"]'), quoted, texts)
 
 
 def _json_parts(texts: Sequence[pa.Array], columns: Sequence[TableColumn]) -> Iterator[str | pa.Array]:
-    """Names and values by turns. Quotes go with the names, except where a NULL, which has none, stands among values."""
+    """Yield names and values in turn. Quotes are part of the names, unless a column has NULLs, which take no quotes."""
     before = "{"
     for text, column in zip(texts, columns, strict=True):
         values = _escaped(text) if column.type == "varchar" else text
@@ -160,6 +160,6 @@ def _escaped(texts: pa.Array) -> pa.Array:
         escaped = [None if text is None else json.dumps(text, ensure_ascii=False)[1:-1] for text in texts.to_pylist()]
         return pa.array(escaped, pa.string())
     for character in ("\\", '"'):
-        if holds(texts, character):
+        if contains(texts, character):
             texts = pc.replace_substring(texts, character, f"\\{character}")
     return texts

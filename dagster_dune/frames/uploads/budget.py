@@ -1,24 +1,24 @@
-"""What a write has cost, and how much more it may cost."""
+"""Counts the credits of a write, and compares them with the limit."""
 
 from __future__ import annotations
 
 ROUNDING = 1e-9
-"""Sums of the same prices in another order may differ by so much."""
+"""The rounding error of a sum of prices: sums of the same prices in another order may differ by this."""
 
 
 class CreditBudget:
     """The credits of one write.
 
-    Counting the rows of a marker is a query, whose price is known once it has run. The next count is assumed to cost as
-    much as the dearest one so far.
+    Counting the rows of a marker is a query, whose price is known only after it has run. The next count is assumed to
+    cost as much as the most expensive one so far.
 
     Args:
-        most: What may be spent; anything if None.
+        most: The maximum number of credits; no limit if None.
 
     Attributes:
-        spent: What has been spent so far.
-        count_price: About what another count of rows costs; 0 before the first one.
-        reserved: What all that is still to be sent will cost.
+        spent: The credits spent so far.
+        count_price: The estimated price of another count of rows; 0 before the first one.
+        reserved: The price of all inserts that are still to be sent.
     """
 
     def __init__(self, most: float | None) -> None:

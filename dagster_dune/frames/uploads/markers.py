@@ -1,4 +1,4 @@
-"""Finding appended rows again by their marker: whether an insert that got no answer has arrived, and how often."""
+"""Counts the rows with a marker, to find out whether an insert that got no answer has arrived, and how often."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ class MarkedRows:
         self._log = log
         self._budget = budget
 
-    def are_there(self, rows: int) -> bool:
-        """Whether they were appended before.
+    def exist(self, rows: int) -> bool:
+        """Return whether the rows were appended before.
 
         Args:
-            rows: As many as they should be.
+            rows: The expected number of rows.
 
         Raises:
-            DuneUploadError: Some are there, but not as many, or they could not be counted.
+            DuneUploadError: The table has another number of rows with the marker, or they could not be counted.
         """
         found = self._count("Nothing was appended")
         if found == rows > 0:
-            words = (
+            message = (
                 "%s has %s with the marker %r already, so that nothing was sent. What they hold was not compared: to "
                 "write other rows, replace the table, or use another marker."
             )
-            self._log.warning(words, self._table, counted(found, "row"), self._marker)
+            self._log.warning(message, self._table, counted(found, "row"), self._marker)
         elif found:
             raise DuneUploadError(
                 f"{self._table} has {found:,} rows with the marker {self._marker!r}, not 0 and not the {rows:,} of the "
@@ -61,16 +61,16 @@ class MarkedRows:
         return found == rows
 
     def have_arrived(self, before: int, rows: int, error: DuneError, settle_seconds: float) -> bool:
-        """Look for rows whose insert got no answer, until they are there or cannot come any more.
+        """Wait for the rows of an insert that got no answer, and return whether they arrived.
 
         Args:
-            before: The rows that were there before them.
-            rows: How many they are.
+            before: The number of marked rows before the insert.
+            rows: The number of rows in the insert.
             error: Why there was no answer.
-            settle_seconds: After so many they cannot come any more.
+            settle_seconds: The time after which the insert cannot arrive any more.
 
         Raises:
-            DuneUploadError: Some of them are there, or they are there twice, or they could not be counted.
+            DuneUploadError: Only some of the rows arrived, or they arrived twice, or they could not be counted.
         """
         state = (
             f"{before:,} rows are in, and whether the {rows:,} rows of the insert that got no answer are there is not "
@@ -94,10 +94,10 @@ class MarkedRows:
             time.sleep(min(LONGEST_PAUSE, max(0.05, settle_seconds / 10)))
 
     def check(self, rows: int) -> None:
-        """Check that all have been appended, once.
+        """Check that the table has this number of rows with the marker.
 
         Raises:
-            DuneUploadError: They are more or fewer, or they could not be counted.
+            DuneUploadError: It has more or fewer, or they could not be counted.
         """
         found = self._count(f"All {rows:,} rows were appended")
         if found != rows:
@@ -107,10 +107,10 @@ class MarkedRows:
             )
 
     def _count(self, state: str) -> int:
-        """Count the rows that are there.
+        """Count the rows with the marker.
 
         Args:
-            state: What is known of the table, for the error of a look that fails.
+            state: What is known about the table, for the error if they cannot be counted.
         """
         budget = self._budget
         if budget.is_passed_by(budget.count_price):

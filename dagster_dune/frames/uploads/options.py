@@ -1,4 +1,4 @@
-"""Into which table a frame is written and how, what that costs by Dune's price list, and what was written."""
+"""The options and the result of writing a table, Dune's prices, and the check of a table's name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CREDITS_A_GIGABYTE = 3.0
 LEAST_INSERT_CREDITS = 1.0
 # Assumption: lost-insert.
 SETTLE_SECONDS = 600.0
-"""An insert whose answer was lost has arrived by then, or never will."""
+"""The time after which an insert whose answer was lost cannot arrive any more."""
 
 _KINDS: dict[str, type] = {
     "types": Mapping,
@@ -46,13 +46,13 @@ class TableWritten:
     """What was written.
 
     Attributes:
-        name: The table.
-        rows: The rows that were sent.
-        bytes: The bytes that were sent.
-        inserts: In how many requests.
-        credits: What they cost by Dune's price list.
-        was_created: Whether the table is new.
-        was_there: Whether the marker's rows were there already, so that nothing was sent.
+        name: The full name of the table.
+        rows: The number of rows that were sent.
+        bytes: The number of bytes that were sent.
+        inserts: The number of insert requests.
+        credits: The price of all requests by Dune's price list.
+        was_created: Whether the table was created.
+        was_there: Whether nothing was sent because the table already had the rows with the marker.
     """
 
     name: str
@@ -103,7 +103,7 @@ class WriteOptions:
                 raise DuneConfigurationError(f"{name} must be a number of at least 0, not {number}.")
 
     def _check_marker(self, marker: str) -> None:
-        """A marker stands in the SQL that looks for it, where Dune fills in what stands in braces."""
+        """Check a marker. It is part of the SQL that counts its rows, in which Dune replaces text in double braces."""
         if self.mode != "append" or not marker or _NO_MARKER.search(marker):
             raise DuneConfigurationError(
                 f"marker={marker!r} cannot be used: a marker is a text without quotes and double braces, of rows that "
@@ -112,7 +112,7 @@ class WriteOptions:
 
 
 def price_of(bytes_: int) -> float:
-    """The credits of one insert of so many bytes."""
+    """Return the credits of one insert with this number of bytes."""
     return max(LEAST_INSERT_CREDITS, bytes_ * CREDITS_A_GIGABYTE / 1e9)
 
 
@@ -123,7 +123,7 @@ def table_parts(name: str) -> tuple[str, str]:
         name: ``dune.<team>.<table>``.
 
     Raises:
-        DuneConfigurationError: It can be no such table.
+        DuneConfigurationError: No such table can have this name.
 
     Examples:
         >>> table_parts("dune.acme.labels")

@@ -1,9 +1,9 @@
-"""Columns of Python's values, of lists and of pandas, as columns of Arrow's.
+"""Converts columns of Python objects, from lists and from pandas, to Arrow columns.
 
-Arrow looks for a type that holds all values of a column, and cuts some of them to it without a word: a datetime to its
-date, a time zone, nanoseconds. So the values of a column must be of one kind.
+Arrow chooses one type for all values of a column, and silently drops what does not fit: the time of a datetime, a time
+zone, nanoseconds. So the values of a column must be of one kind.
 
-Arrow has no whole numbers of more than 64 bits, and Dune has: they go as texts that say which of Dune's types they are.
+Arrow has no integers of more than 64 bits, but Dune has. They become texts, with Dune's type in the field's metadata.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.frames.types.columns import TYPE_KEY
 
 _MISSING = ("NoneType", "NaTType", "NAType")
-"""Types of NULL: Python's, and those of pandas, which calls its own no datetimes."""
+"""The types of missing values, in Python and in pandas, whose NaT is no datetime here."""
 _KINDS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((bool, np.bool_), "bool"),
     ((Number,), "number"),
@@ -33,10 +33,10 @@ _KINDS: tuple[tuple[tuple[type, ...], str], ...] = (
 
 
 def table_of_mappings(rows: Sequence[Mapping[Any, Any]]) -> pa.Table:
-    """Make a table of mappings, which need not all have the same keys.
+    """Return mappings as a table. They need not have the same keys.
 
     Raises:
-        DuneConfigurationError: The values of a column are not of one kind, or of none that Arrow has.
+        DuneConfigurationError: The values of a column are not of one kind, or Arrow has no type for them.
 
     Examples:
         >>> table_of_mappings([{"a": 1}, {"b": "x"}]).to_pylist()
@@ -48,10 +48,10 @@ def table_of_mappings(rows: Sequence[Mapping[Any, Any]]) -> pa.Table:
 
 
 def table_of_pandas(frame: Any) -> pa.Table:
-    """Make a table of a frame of pandas. What has a name in its index is a column too; what has none numbers the rows.
+    """Return a pandas frame as a table. Index levels with a name become columns; those without one are left out.
 
     Raises:
-        DuneConfigurationError: The values of a column are not of one kind, or one has the name of the index.
+        DuneConfigurationError: The values of a column are not of one kind, or a column has the name of an index level.
     """
     index = frame.index
     if taken := [name for name in index.names if name is not None and name in frame.columns]:
@@ -63,12 +63,14 @@ def table_of_pandas(frame: Any) -> pa.Table:
     for place, name in enumerate(frame.columns):
         column = frame.iloc[:, place]
         _check_objects(str(name), column)
-        if column.dtype == object and _has_both(column):
+        if column.dtype == object and _mixes_integers_and_decimals(column):
             frame = frame.copy(deep=False)
             frame.isetitem(place, type(column)(_as_decimals(column), column.index, dtype=object))
         elif column.dtype == object and (type_ := _wide_type(column.dropna())):
             wide[place] = _wide_column(
-                str(name), type_, [None if gone else n for n, gone in zip(column, column.isna(), strict=True)]
+                str(name),
+                type_,
+                [None if is_null else n for n, is_null in zip(column, column.isna(), strict=True)],
             )
     for level, name in enumerate(index.names):
         if name is not None:
@@ -100,7 +102,7 @@ def _column_of(name: str, values: Sequence[object]) -> tuple[pa.Field, pa.Array]
     if type_ := _wide_type([value for value in values if value is not None]):
         return _wide_column(name, type_, values)
     try:
-        array = pa.array(_as_decimals(values) if _has_both(values) else values)
+        array = pa.array(_as_decimals(values) if _mixes_integers_and_decimals(values) else values)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise DuneConfigurationError(
             f"Column {name!r} of the list cannot be read as one type: {error}.",
@@ -109,8 +111,8 @@ def _column_of(name: str, values: Sequence[object]) -> tuple[pa.Field, pa.Array]
     return pa.field(name, array.type), array
 
 
-def _has_both(values: Iterable[object]) -> bool:
-    """Whether whole numbers stand among decimals, of which Arrow counts the digits of the first value alone."""
+def _mixes_integers_and_decimals(values: Iterable[object]) -> bool:
+    """Return whether values are both integers and decimals, for which Arrow counts only the first value's digits."""
     types = set(map(type, values))
     return any(issubclass(type_, Decimal) for type_ in types) and any(issubclass(type_, Integral) for type_ in types)
 
@@ -120,7 +122,7 @@ def _as_decimals(values: Iterable[object]) -> list[object]:
 
 
 def _wide_type(values: Any) -> str | None:
-    """Dune's type for whole numbers of which one has more than 64 bits; None for all other values."""
+    """Return Dune's type for integers if one of them has more than 64 bits; None for all other values."""
     if not len(values) or not all(issubclass(type_, Integral) for type_ in set(map(type, values))):
         return None
     lowest, highest = int(min(values)), int(max(values))
@@ -135,7 +137,7 @@ def _wide_column(name: str, type_: str, values: Sequence[Any]) -> tuple[pa.Field
 
 
 def _check_objects(name: str, series: Any) -> None:
-    """Check values that are Python's, be they a column's own or those of its categories."""
+    """Check that a pandas column's Python objects, or those of its categories, are of one kind."""
     if series.dtype == "category":
         series = series.cat.categories.to_series()
     if series.dtype == object:
@@ -161,7 +163,7 @@ def _check_one_kind(name: str, values: Iterable[object]) -> None:
 
 
 def _kinds_of(values: Iterable[object]) -> dict[type, str]:
-    """What the values of each type are; nothing for NULL."""
+    """Return the kind of the values of each type; empty for missing values."""
     return {type_: _kind_of(type_) for type_ in set(map(type, values))}
 
 

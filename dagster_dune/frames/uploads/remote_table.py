@@ -1,4 +1,4 @@
-"""The table on Dune as others may change it at any moment: what it is, and the steps that make it ready for rows."""
+"""Inspects and prepares the table on Dune, which others may change at any moment, and inserts rows into it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError, DuneNotFo
 from dagster_dune.api.models import TableColumn, UploadInfo
 from dagster_dune.errors import DuneError, DuneUploadError
 from dagster_dune.frames.results import Log
+from dagster_dune.frames.uploads.body_files import Body
 from dagster_dune.frames.uploads.budget import CreditBudget
-from dagster_dune.frames.uploads.kept_bodies import Body
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, WriteOptions
 from dagster_dune.frames.uploads.schema import differences
 
@@ -21,15 +21,15 @@ class RemoteTable:
 
     Args:
         client: A client of Dune's API.
-        name: Its full name.
+        name: The full name of the table.
         columns: The columns that it must have.
-        with_nulls: The names of those in which some row has no value.
+        with_nulls: The names of the columns that hold a NULL in the frame.
         options: How it is written.
-        log: Where each step is told.
-        budget: What it has cost so far.
+        log: The logger for each step.
+        budget: The credits of the write.
 
     Attributes:
-        is_new: Whether it must be created, or has been.
+        is_new: Whether this write must create the table, or has created it.
     """
 
     def __init__(
@@ -50,26 +50,26 @@ class RemoteTable:
         self._options = options
         self._log = log
         self._budget = budget
-        self._there: UploadInfo | None = None
+        self._existing: UploadInfo | None = None
         self._is_private = options.is_private
         self.is_new = False
 
     def inspect(self) -> None:
-        """Find out what is there, and check that the rows may go in. Nothing is charged.
+        """Look up the table, and check that the rows can be written to it. Nothing is charged.
 
         Raises:
-            DuneUploadError: They may not.
+            DuneUploadError: The rows cannot be written to it.
             DuneApiError: The tables could not be listed.
         """
-        self._there = there = self._found()
-        self.is_new = there is None or self._must_be_replaced(there)
-        if there is None:
+        self._existing = existing = self._find()
+        self.is_new = existing is None or self._must_be_replaced(existing)
+        if existing is None:
             return
         if self._options.is_private is None:
-            self._is_private = there.is_private
+            self._is_private = existing.is_private
         if not self.is_new:
-            self._check_privacy(there)
-            self._check_nulls(there)
+            self._check_privacy(existing)
+            self._check_nulls(existing)
         elif self._is_private is None:
             raise DuneUploadError(
                 f"Whether {self._name} is private is not known, and it would be deleted and created anew; nothing was "
@@ -78,20 +78,20 @@ class RemoteTable:
             )
 
     def prepare(self) -> bool:
-        """Make it ready for rows: deleted, created or cleared, as its options and what is there ask for.
+        """Delete, create or clear the table, as its options and its present state require, so that it can take rows.
 
         Returns:
-            Whether somebody else has created it since it was looked for, so that there may be rows in it.
+            Whether somebody else may have created it since `inspect`, so that it may already have rows.
 
         Raises:
-            DuneUploadError: A step failed; the message says what is there.
+            DuneUploadError: A step failed; the message says what state the table is in.
             DuneApiError: Dune refused the first step.
         """
         if not self.is_new:
             if self._options.mode == "replace":
                 self._clear()
             return False
-        if self._there is not None:
+        if self._existing is not None:
             self._delete()
         is_ours = self._create()
         self._log.info("Created %s." if is_ours else "%s has been created meanwhile.", self._name)
@@ -99,29 +99,29 @@ class RemoteTable:
         return not is_ours
 
     def check_unchanged(self) -> None:
-        """Check that it is still a table that the rows may go into.
+        """Check that the rows can still be written to the table.
 
         Raises:
-            DuneUploadError: It is not.
+            DuneUploadError: The table was deleted or replaced.
             DuneApiError: The tables could not be listed.
         """
-        there = self._found()
-        if there is None or differences(there.columns, self._columns) or not self._is_as_private(there):
+        existing = self._find()
+        if existing is None or differences(existing.columns, self._columns) or not self._is_as_private(existing):
             raise DuneUploadError(f"{self._name} was deleted, or created anew, by somebody else.")
 
     def insert(self, body: Body) -> int:
-        """Send rows, and return how many Dune has written."""
+        """Insert rows, and return the number of rows that Dune has written."""
         answer = self._client.insert_rows(
             self._team, self._table, body.path, body.format, answer_seconds=self._options.settle_seconds
         )
         return answer.rows_written
 
-    def half_done(self, error: DuneError, state: str) -> DuneUploadError:
-        """Make the error of a step that failed after others were done.
+    def incomplete_error(self, error: DuneError, state: str) -> DuneUploadError:
+        """Return the error of a step that failed after other steps had changed the table.
 
         Args:
             error: Why it failed.
-            state: What is there now.
+            state: The present state of the table.
         """
         again = "replaces everything" if self._options.mode == "replace" else "would append the rows that are in again"
         return DuneUploadError(
@@ -131,7 +131,7 @@ class RemoteTable:
 
     @contextmanager
     def logging_state_on_interrupt(self, state: str) -> Iterator[None]:
-        """Say what is there where it is no error of ours that ends a step, such as Dagster's termination."""
+        """Log the state of the table if another error than a `DuneError` ends a step, such as a termination."""
         try:
             yield
         except DuneError:
@@ -142,11 +142,11 @@ class RemoteTable:
 
     # --- what is there ---
 
-    def _found(self) -> UploadInfo | None:
+    def _find(self) -> UploadInfo | None:
         return next((upload for upload in self._client.list_uploads() if upload.full_name == self._name), None)
 
-    def _must_be_replaced(self, there: UploadInfo) -> bool:
-        differing = differences(there.columns, self._columns)
+    def _must_be_replaced(self, existing: UploadInfo) -> bool:
+        differing = differences(existing.columns, self._columns)
         if not differing or self._options.on_schema_change == "replace":
             return bool(differing)
         raise DuneUploadError(
@@ -156,20 +156,20 @@ class RemoteTable:
             else "Change the frame, name its types in types, or replace the table.",
         )
 
-    def _is_as_private(self, there: UploadInfo) -> bool:
-        return self._is_private is None or bool(there.is_private) == self._is_private
+    def _is_as_private(self, existing: UploadInfo) -> bool:
+        return self._is_private is None or bool(existing.is_private) == self._is_private
 
-    def _check_privacy(self, there: UploadInfo) -> None:
-        if not self._is_as_private(there):
-            known = "private" if there.is_private else "public"
-            is_now = "not known to be private" if there.is_private is None else known
+    def _check_privacy(self, existing: UploadInfo) -> None:
+        if not self._is_as_private(existing):
+            known = "private" if existing.is_private else "public"
+            is_now = "not known to be private" if existing.is_private is None else known
             raise DuneUploadError(
                 f"{self._name} is {is_now}, and is_private={self._options.is_private} was asked for; nothing was sent.",
                 hint="A table keeps what it was created as: delete it on Dune first, or leave is_private out.",
             )
 
-    def _check_nulls(self, there: UploadInfo) -> None:
-        for column in there.columns:
+    def _check_nulls(self, existing: UploadInfo) -> None:
+        for column in existing.columns:
             if column.nullable is False and column.name.lower() in self._with_nulls:
                 raise DuneUploadError(
                     f"Column {column.name!r} of {self._name} takes no NULL, and the frame has some in it; nothing was "
@@ -186,14 +186,14 @@ class RemoteTable:
         except DuneNotFoundError:  # by a request whose answer was lost, or by somebody else
             self._log.info("%s was deleted already.", self._name)
         except DuneApiError as error:
-            raise self.half_done(error, "Whether the old table is deleted is not known") from error
+            raise self.incomplete_error(error, "Whether the old table is deleted is not known") from error
         else:
             self._log.info("Deleted %s, whose columns differ.", self._name)
 
     def _create(self) -> bool:
-        """Create it, and return whether it is surely empty: nobody else has created it at the same moment."""
+        """Create the table, and return whether it is certainly new and empty, and not created by somebody else."""
         unknown = "Whether it was created is not known"
-        if self._there is not None:
+        if self._existing is not None:
             unknown = "The old table is deleted, and whether the new one was created is not known"
         try:
             with self.logging_state_on_interrupt(f"{unknown}."):
@@ -214,25 +214,25 @@ class RemoteTable:
         return True
 
     def _adopt(self, error: DuneApiError | None, state: str) -> None:
-        """Take a table for ours whose creation was refused or got no answer, if it is one that the rows may go into.
+        """Use a table that exists although its creation was refused or got no answer, if the rows can be written to it.
 
-        It may be somebody else's, with rows in it: those of another partition that was appended at the same moment, or
-        those of another frame, which are cleared where the table is replaced.
+        Somebody else may have created it, with rows in it: those of another partition that is appended at the same
+        time, or those of another frame, which are cleared if the mode is "replace".
         """
         is_lost = isinstance(error, AmbiguousSubmission)
         try:
-            found = self._found()
+            found = self._find()
         except DuneApiError as second:
-            if error is not None and not is_lost and self._there is None:
+            if error is not None and not is_lost and self._existing is None:
                 raise error from second
-            raise self.half_done(second, state or "Whether it is there is not known") from error
+            raise self.incomplete_error(second, state or "Whether it is there is not known") from error
         if found is None and error is not None:
-            if self._there is None:
+            if self._existing is None:
                 raise error
-            raise self.half_done(error, state) from error
+            raise self.incomplete_error(error, state) from error
         fits = found is not None and self._is_as_private(found) and not differences(found.columns, self._columns)
         if not fits or not (is_lost or self._options.mode == "append"):
-            since = "looked for" if self._there is None else "deleted"
+            since = "looked for" if self._existing is None else "deleted"
             raise DuneUploadError(
                 f"{self._name} was created by somebody else since it was {since}, so that no rows were sent.",
                 hint="Look at what is in it, then write it again.",
@@ -246,5 +246,5 @@ class RemoteTable:
             with self.logging_state_on_interrupt(f"{unknown}."):
                 self._client.clear_upload(self._team, self._table, answer_seconds=self._options.settle_seconds)
         except DuneApiError as error:
-            raise self.half_done(error, unknown) from error
+            raise self.incomplete_error(error, unknown) from error
         self._log.info("Cleared %s.", self._name)

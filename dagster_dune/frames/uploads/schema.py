@@ -1,4 +1,4 @@
-"""The columns of a Dune table for those of a frame, and the names that they can have."""
+"""Chooses the columns of a Dune table for a frame, and checks their names."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ def table_columns(schema: pa.Schema, types: Mapping[str, str] | None = None) -> 
     """Choose the columns of a table for a frame.
 
     Args:
-        schema: The frame's. A field that was read from Dune keeps its type, by its metadata.
-        types: Dune's types by column, for those that are to be others: a text column can be ``uint256``, and
-            numbers another type of numbers.
+        schema: The schema of the frame. The metadata of a field that was read from Dune keeps its uint256 or int256.
+        types: Dune's types by column, for columns that are not to have the default type: a text column can be
+            ``uint256``, and numbers can have another numeric type.
 
     Returns:
         A column for each field.
 
     Raises:
-        DuneConfigurationError: A name or a type is none that a table can have.
+        DuneConfigurationError: A table cannot have a name or a type.
     """
-    wanted = dict(types or {})
-    if unknown := wanted.keys() - set(schema.names):
+    chosen = dict(types or {})
+    if unknown := chosen.keys() - set(schema.names):
         raise DuneConfigurationError(f"types names {min(unknown)!r}, which is no column of the frame.")
     if not schema.names:
         raise DuneConfigurationError("The frame has no columns.")
     _check_names(schema.names)
-    return [TableColumn(name=field.name, type=_type_of(field, wanted.get(field.name))) for field in schema]
+    return [TableColumn(name=field.name, type=_type_of(field, chosen.get(field.name))) for field in schema]
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -76,35 +76,35 @@ def _check_names(names: Sequence[str]) -> None:
         raise DuneConfigurationError(f"The frame has several columns {twice!r}; DuneSQL knows no case.")
 
 
-def _type_of(field: pa.Field, wanted: str | None) -> str:
+def _type_of(field: pa.Field, chosen: str | None) -> str:
     type_ = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    natural = _natural(type_)
+    default = _default_type(type_)
     declared = parse_type((field.metadata or {}).get(TYPE_KEY, b"").decode()).name
-    if wanted is None:
-        wanted = declared if declared in WIDE and _can_be_wide(type_) else natural
-    if wanted is None:
+    if chosen is None:
+        chosen = declared if declared in WIDE and _can_be_wide(type_) else default
+    if chosen is None:
         raise DuneConfigurationError(
             f"Column {field.name!r} is {type_}, which no table on Dune takes.", hint=_advice(field.name, type_)
         )
-    if pa.types.is_null(type_) and _is_taken(wanted):
-        return wanted
-    if wanted != natural and not (wanted in WIDE and _can_be_wide(type_)) and not _can_be_number(type_, wanted):
+    if pa.types.is_null(type_) and _is_supported(chosen):
+        return chosen
+    if chosen != default and not (chosen in WIDE and _can_be_wide(type_)) and not _can_be_number(type_, chosen):
         raise DuneConfigurationError(
-            f"Column {field.name!r} is {type_}, and cannot be written as {wanted}.",
-            hint=f"It can be {natural}." if natural else _advice(field.name, type_),
+            f"Column {field.name!r} is {type_}, and cannot be written as {chosen}.",
+            hint=f"It can be {default}." if default else _advice(field.name, type_),
         )
-    return wanted
+    return chosen
 
 
-def _is_taken(type_: object) -> bool:
-    """Whether a table has columns of a type of Dune's."""
+def _is_supported(type_: object) -> bool:
+    """Return whether a table can have columns of a Dune type."""
     if type_ in (*_TYPES.values(), *WIDE, "timestamp", ZONED, "varchar", "varbinary"):
         return True
     return number_in_arrow(type_) is not None
 
 
 def number_in_arrow(type_: object) -> pa.DataType | None:
-    """The type of Arrow's for a type of whole numbers, decimals or doubles of Dune's; None for all others."""
+    """Return the Arrow type for a Dune type of integers, decimals or doubles; None for other types."""
     if not isinstance(type_, str):
         return None
     if (found := _DECIMAL.fullmatch(type_)) and int(found[2]) <= int(found[1]) <= SHORT_DIGITS:
@@ -112,15 +112,15 @@ def number_in_arrow(type_: object) -> pa.DataType | None:
     return _NUMBERS.get(type_)
 
 
-def _can_be_number(type_: pa.DataType, wanted: object) -> bool:
-    """Whether numbers may go as another type of numbers, which must hold each of them exactly."""
-    target = number_in_arrow(wanted)
+def _can_be_number(type_: pa.DataType, chosen: object) -> bool:
+    """Return whether numbers may be written as another numeric type; the values must then fit it exactly."""
+    target = number_in_arrow(chosen)
     if target is None or not (pa.types.is_integer(type_) or pa.types.is_decimal(type_)):
         return False
     return pa.types.is_integer(type_) or not pa.types.is_floating(target)
 
 
-def _natural(type_: pa.DataType) -> str | None:
+def _default_type(type_: pa.DataType) -> str | None:
     if type_ in _TYPES:
         return _TYPES[type_]
     if pa.types.is_decimal(type_):
@@ -134,12 +134,12 @@ def _natural(type_: pa.DataType) -> str | None:
 
 
 def is_text(type_: pa.DataType) -> bool:
-    """Whether a type of Arrow's holds texts."""
+    """Return whether an Arrow type holds texts."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
 def is_bytes(type_: pa.DataType) -> bool:
-    """Whether a type of Arrow's holds bytes."""
+    """Return whether an Arrow type holds bytes."""
     is_binary = pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_)
     return bool(is_binary or pa.types.is_fixed_size_binary(type_))
 
@@ -167,20 +167,22 @@ def _cast_of(type_: pa.DataType) -> str:
     return "float32" if pa.types.is_float16(type_) else "text, or to the type that its values have"
 
 
-def differences(have: Sequence[ColumnInfo], wanted: Sequence[TableColumn]) -> list[str]:
-    """Say how a table that exists differs from what a frame needs; nothing where the frame fits."""
-    there = {column.name: _plain(column.type) for column in have}
-    needed = {column.name: _plain(column.type) for column in wanted}
+def differences(existing: Sequence[ColumnInfo], chosen: Sequence[TableColumn]) -> list[str]:
+    """Return a text for each difference between an existing table and the columns of a frame; empty if they match."""
+    present = {column.name: _normalized(column.type) for column in existing}
+    required = {column.name: _normalized(column.type) for column in chosen}
     lines = [
-        f"{name} is {there[name]}, not {type_}" for name, type_ in needed.items() if there.get(name, type_) != type_
+        f"{name} is {present[name]}, not {type_}"
+        for name, type_ in required.items()
+        if present.get(name, type_) != type_
     ]
-    lines += [f"{name} {type_} is missing" for name, type_ in needed.items() if name not in there]
-    lines += [f"{name} {type_} is not in the frame" for name, type_ in there.items() if name not in needed]
+    lines += [f"{name} {type_} is missing" for name, type_ in required.items() if name not in present]
+    lines += [f"{name} {type_} is not in the frame" for name, type_ in present.items() if name not in required]
     return lines
 
 
-def _plain(type_: str | object) -> str:
-    """A type as it compares, by its own name: precision of times, blanks and aliases are no difference."""
+def _normalized(type_: str | object) -> str:
+    """Return a type in the form that is compared, without aliases, blanks and the precision of times."""
     parsed = parse_type(str(type_))
     if not parsed.name:
         return str(type_)

@@ -1,7 +1,7 @@
-"""The rows of a frame in slices that Arrow can write.
+"""Cuts the rows of a frame into slices that Arrow can write.
 
-A slice has few rows where their texts are long: texts of Arrow have at most 2 GB together, and some of its casts do not
-look. Its columns are plain: Arrow has few functions for views, and none that reads a dictionary of them.
+A slice has few rows if their texts are long: a string array of Arrow holds at most 2 GB, and some casts do not check.
+Its columns have no views and no dictionaries: Arrow has few functions for views, and none for dictionaries of views.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ def slices_of(batch: pa.RecordBatch, rows: int, bytes_: int, row_bytes: int) -> 
 
     Args:
         batch: The rows, in columns that a table takes.
-        rows: How many a slice has at the most.
-        bytes_: About how much of texts and bytes it has at the most, unless it is one row.
-        row_bytes: How much one row may have.
+        rows: The maximum number of rows of a slice.
+        bytes_: The approximate maximum size of the texts and bytes of a slice with more than one row.
+        row_bytes: The maximum size of one row.
 
     Yields:
         The rows in their order, without views and dictionaries.
 
     Raises:
-        DuneConfigurationError: A row has more than it may.
+        DuneConfigurationError: A row is larger than `row_bytes`.
     """
     names = batch.schema.names
     batch = pa.RecordBatch.from_arrays([_with_plain_values(array) for array in batch.columns], names=names)
@@ -50,7 +50,7 @@ def slices_of(batch: pa.RecordBatch, rows: int, bytes_: int, row_bytes: int) -> 
 
 
 def _cuts(sizes: npt.NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Where slices begin and end: each takes as many rows as have `most` bytes together, and at least one."""
+    """Yield where each slice begins and ends. It takes as many rows as fit into `most` bytes, and at least one."""
     totals = np.cumsum(sizes)
     begin = 0
     while begin < len(sizes):
@@ -61,7 +61,7 @@ def _cuts(sizes: npt.NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
 
 
 def _sizes(array: pa.Array) -> npt.NDArray[np.int64]:
-    """About how many bytes each value takes where it is written; only texts and bytes can take many."""
+    """Return the approximate encoded size of each value, and 0 for types other than texts and bytes."""
     if pa.types.is_dictionary(array.type):
         values = np.append(_sizes(array.dictionary), 0)
         places = pc.fill_null(array.indices.cast(pa.int64()), len(values) - 1)
@@ -72,7 +72,7 @@ def _sizes(array: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
-    """How long each value is in memory; of a view this stands in its first four bytes."""
+    """Return the length of each value in memory, which a view has in its first four bytes."""
     first, last = array.offset, array.offset + len(array)
     if pa.types.is_fixed_size_binary(array.type):
         return np.full(len(array), array.type.byte_width, np.int64)
@@ -87,7 +87,7 @@ def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def _with_plain_values(array: pa.Array) -> pa.Array:
-    """The values of a dictionary are made plain once, not for each slice."""
+    """Convert the values of a dictionary once, instead of for each slice."""
     if not pa.types.is_dictionary(array.type):
         return array
     return pa.DictionaryArray.from_arrays(array.indices, _plain(array.dictionary))

@@ -1,4 +1,4 @@
-"""Whatever kind of frame is to be written, as slices of its rows."""
+"""Reads the rows of any kind of frame, in slices."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ KINDS = (
     "It takes frames of polars, pandas and Arrow, record batch readers, DuckDB relations, lists of dicts and paths of "
     "Parquet files."
 )
-_HELD = ("polars", "pandas", "pyarrow")
-"""The packages whose frames are held in memory, so that they can be read twice."""
+_IN_MEMORY = ("polars", "pandas", "pyarrow")
+"""The packages whose frames are in memory, so that they can be read twice."""
 _INTEGERS_OF_128_BITS = {"Int128": "int256", "UInt128": "uint256"}
-"""Those of polars, and the types of Dune that hold them."""
+"""Types of polars, and the Dune types that can hold their values."""
 _NOT_AS_IN_DUCKDB = {
     "UHUGEINT": "whose larger values DuckDB gives Arrow as other numbers",
     "BIT": "which DuckDB gives Arrow as bytes of its own, with one more that counts unused bits",
 }
 _DUCKDB = ("duckdb", "_duckdb")
-_PACKAGES = (*_HELD, *_DUCKDB)
-_READ: WeakSet[pa.RecordBatchReader] = WeakSet()
-"""The readers that have been read; one that has no rows left looks like one that never had any."""
+_PACKAGES = (*_IN_MEMORY, *_DUCKDB)
+_CONSUMED: WeakSet[pa.RecordBatchReader] = WeakSet()
+"""The readers that have been read: a consumed reader looks like one that never had any rows."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows that are to be written; there is no other way to them than `slices`.
+    """The rows that are to be written, which are read with `slices`.
 
     Attributes:
-        schema: Their columns in Arrow.
-        can_be_read_again: Whether they can be read more than once; not of a stream.
-        slice_rows: The rows of a slice at the most.
-        slice_bytes: About how much of texts and bytes a slice has at the most, unless it is one row.
-        row_bytes: How much of them one row may have.
+        schema: The Arrow schema of the rows.
+        can_be_read_again: Whether the rows can be read more than once; False for streams.
+        slice_rows: The maximum number of rows of a slice.
+        slice_bytes: The approximate maximum size of the texts and bytes of a slice with more than one row.
+        row_bytes: The maximum size of the texts and bytes of one row.
     """
 
     schema: pa.Schema
@@ -56,26 +56,26 @@ class Rows:
     row_bytes: int = MAX_INSERT_BYTES
 
     def slices(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Read some of the columns, which must be such as a table takes.
+        """Read some of the columns, whose types a table must be able to have.
 
         Raises:
-            DuneConfigurationError: A row has more than `row_bytes`.
-            DuneUploadError: The rows cannot be read to their end.
+            DuneConfigurationError: A row is larger than `row_bytes`.
+            DuneUploadError: Reading the rows failed.
         """
         for batch in self._batches(names):
             yield from slices_of(batch, self.slice_rows, self.slice_bytes, self.row_bytes)
 
 
 def rows_in(frame: Any) -> Rows:
-    """Find the rows of a frame.
+    """Return the rows of a frame.
 
     Args:
         frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, a list of mappings, or the
             path of a Parquet file.
 
     Raises:
-        DuneConfigurationError: It is nothing of the kind, or cannot be read, or is a reader that was read before.
-        DuneUploadError: What it is made of fails.
+        DuneConfigurationError: It is none of these, or cannot be read, or is a reader that was read before.
+        DuneUploadError: The source of the frame fails.
 
     Examples:
         >>> rows_in([{"a": 1}, {"a": 2, "b": "x"}]).schema.names
@@ -95,15 +95,15 @@ def rows_in(frame: Any) -> Rows:
         raise DuneConfigurationError(f"A {type(frame).__name__} is no frame that can be written to Dune.", hint=KINDS)
     source = f"The {type(frame).__name__}"
     with _reading(source):
-        _check_own_types(frame, package)
-    if package == "pandas" and hasattr(frame, "columns"):  # which makes all of them anew for each reader
+        _check_package_types(frame, package)
+    if package == "pandas" and hasattr(frame, "columns"):  # each reader of a pandas frame converts all columns again
         with _readable(frame):
             frame = table_of_pandas(frame)
     if isinstance(frame, pa.RecordBatchReader):
         return _of_reader(frame)
     with _reading(source), _readable(frame):
         reader = pa.RecordBatchReader.from_stream(frame)
-    if package not in _HELD:
+    if package not in _IN_MEMORY:
         return Rows(reader.schema, lambda names: _selected(reader, names, source), can_be_read_again=False)
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -113,13 +113,13 @@ def rows_in(frame: Any) -> Rows:
 
 
 def _package_of(frame: Any) -> str:
-    """The package that a frame is of, be it by a class that is derived from the package's own; empty for others."""
+    """Return the package of a frame's class or of one of its base classes; empty for other packages."""
     origins = (kind.__module__.partition(".")[0] for kind in type(frame).__mro__)
     return next((package for package in origins if package in _PACKAGES), "")
 
 
-def _check_own_types(frame: Any, package: str) -> None:
-    """Refuse columns that the frame's package gives Arrow as something else."""
+def _check_package_types(frame: Any, package: str) -> None:
+    """Refuse columns whose values the frame's package changes when it converts them to Arrow."""
     if package == "polars" and (names := [name for name, type_ in _polars_types(frame) if _has_objects(type_)]):
         raise DuneConfigurationError(
             f"Column {names[0]!r} holds Python objects (polars.Object), of which Arrow sees the addresses alone.",
@@ -138,7 +138,7 @@ def _check_own_types(frame: Any, package: str) -> None:
 
 
 def _is_one_column(frame: Any) -> bool:
-    """Whether it is a Series of polars or pandas, or a column of Arrow's, which give a stream without names."""
+    """Return whether it is a Series of polars or pandas, or an Arrow column, whose streams have no column names."""
     return isinstance(frame, pa.ChunkedArray) or (hasattr(frame, "to_frame") and not hasattr(frame, "columns"))
 
 
@@ -151,19 +151,19 @@ def _duckdb_types(relation: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _has_objects(type_: Any) -> bool:
-    """Whether a type of polars' is Object, or made of it."""
+    """Return whether a polars type is Object, or contains it."""
     inner = [*(field.dtype for field in getattr(type_, "fields", ())), getattr(type_, "inner", None)]
     return str(type_) == "Object" or any(_has_objects(part) for part in inner if part is not None)
 
 
 def _of_reader(reader: pa.RecordBatchReader) -> Rows:
-    if reader in _READ:
+    if reader in _CONSUMED:
         raise DuneConfigurationError(
             "The RecordBatchReader was read before, and its rows are gone.", hint="Make a new one for each time."
         )
 
     def batches(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        _READ.add(reader)
+        _CONSUMED.add(reader)
         return _selected(reader, names, "The RecordBatchReader")
 
     return Rows(reader.schema, batches, can_be_read_again=False)
@@ -185,8 +185,8 @@ def _of_parquet(path: str | os.PathLike[str]) -> Rows:
 
 
 def _table_of(rows: Sequence[Any]) -> pa.Table:
-    if strange := [row for row in rows if not isinstance(row, Mapping)]:
-        raise DuneConfigurationError(f"A list with a {type(strange[0]).__name__} in it is no frame.", hint=KINDS)
+    if not_mappings := [row for row in rows if not isinstance(row, Mapping)]:
+        raise DuneConfigurationError(f"A list with a {type(not_mappings[0]).__name__} in it is no frame.", hint=KINDS)
     return table_of_mappings(rows)
 
 
@@ -198,7 +198,7 @@ def _selected(reader: pa.RecordBatchReader, names: Sequence[str], source: str) -
 
 @contextmanager
 def _reading(source: str) -> Iterator[None]:
-    """Say which source it is that fails; all rows are read before the first is sent."""
+    """Turn the errors of a source into one that names it. All rows are read before the first is sent."""
     try:
         yield
     except DuneError:
@@ -212,7 +212,7 @@ def _reading(source: str) -> Iterator[None]:
 
 @contextmanager
 def _readable(frame: Any) -> Iterator[None]:
-    """Say of a frame that Arrow cannot read what is wrong with it."""
+    """Turn Arrow's errors about a frame into one that says what is wrong with it."""
     try:
         yield
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:

@@ -1,9 +1,9 @@
-"""A frame as a table on Dune: replaced or appended to, in the fewest requests, and never twice.
+"""Writes a frame to a table on Dune, which is replaced or appended to, in the fewest requests, and never twice.
 
-What Dune does in one piece is one insert: all of its rows, or none. Creating, clearing and several inserts are steps
-of their own, which others can see half done. So everything that can be found wrong is found before the first request,
-a step that failed says what is there, and an insert whose answer was lost is not sent again unless a marker tells that
-it has not arrived.
+Only a single insert is atomic: Dune writes all of its rows, or none. Creating, clearing and several inserts are
+separate steps, and others can see the table between them. So everything that can be checked is checked before the first
+request, the error of a failed step says what state the table is in, and an insert whose answer was lost is not sent
+again unless a count of its marker shows that it has not arrived.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneUploadError
 from dagster_dune.frames.leftovers import temporary_folder
 from dagster_dune.frames.results import Log
+from dagster_dune.frames.uploads.body_files import Bodies, Body, write_bodies
 from dagster_dune.frames.uploads.budget import CreditBudget
-from dagster_dune.frames.uploads.kept_bodies import Bodies, Body, keep_bodies
 from dagster_dune.frames.uploads.markers import MarkedRows
 from dagster_dune.frames.uploads.options import CREATION_CREDITS, TableWritten, WriteOptions, price_of, table_parts
 from dagster_dune.frames.uploads.remote_table import RemoteTable
@@ -37,7 +37,7 @@ class Exclusion(Protocol):
     """Mutual exclusion of the writes of one table."""
 
     def begin(self) -> bool:
-        """Wait until no other write may overlap this one; return whether it has waited."""
+        """Wait until no other write can overlap this one, and return whether it has waited."""
 
     def go_on(self) -> None:
         """Note that another request that inserts rows is about to be sent."""
@@ -80,28 +80,28 @@ def write_table(
     Args:
         client: A client of Dune's API.
         frame: A frame of polars, pandas or Arrow, a record batch reader, a DuckDB relation, a list of mappings, or the
-            path of a Parquet file. Streams and files are never held whole.
+            path of a Parquet file. Streams and files are never in memory as a whole.
         name: ``dune.<team>.<table>``.
-        log: Where each step is told.
-        exclusion: What keeps other writes of the table apart from this one, and what is left of those that were cut
-            off; nothing if None.
+        log: The logger for each step.
+        exclusion: Keeps other writes of the table, and late requests of interrupted ones, from overlapping this write;
+            nothing does if None.
         options: ``mode`` ("replace" or "append"), ``types`` (Dune's types by column, such as uint256 for a text
             column), ``on_schema_change`` ("error" or "replace"), ``max_credits`` (see below), ``is_private``,
-            ``marker`` and ``marker_column`` (a text in a column of its own, by which an append is found again),
-            ``max_request_bytes``, ``settle_seconds`` (after so many an insert whose answer was lost cannot come any
-            more).
+            ``marker`` and ``marker_column`` (a text in a separate column, by which an append is found again),
+            ``max_request_bytes``, ``settle_seconds`` (the time after which an insert whose answer was lost cannot
+            arrive any more).
 
-    Before the first request, `max_credits` is compared with the price of creating the table and of all inserts. A look
-    for a marker is a query, whose price is known when it has run: the first one is counted afterwards, and from then on
-    nothing is sent that would pass the limit with one more look as dear as it.
+    Before the first request, `max_credits` is compared with the price of creating the table and of all inserts. A count
+    of the rows of a marker is a query, whose price is known only after it has run. The first count is added afterwards.
+    From then on, nothing is sent that would pass the limit together with one more count at that price.
 
     Returns:
         What was written.
 
     Raises:
-        DuneConfigurationError: A name, a type or a value is none that a table can have. Nothing was sent.
+        DuneConfigurationError: A table cannot have a name, a type or a value. Nothing was sent.
         DuneUploadError: The columns do not fit, it would cost more than `max_credits`, or a step failed: the message
-            says what is there now.
+            says what state the table is in.
         DuneApiError: Dune refused the first step, or could not be reached.
     """
     chosen = options_from(WriteOptions, options, "writing")
@@ -113,13 +113,13 @@ def write_table(
             raise DuneConfigurationError(f"The frame has a column {chosen.marker_column!r} itself.")
         columns += table_columns(pa.schema([(chosen.marker_column, pa.string())]))
     with temporary_folder() as folder:
-        bodies = keep_bodies(rows, columns, chosen, folder)
+        bodies = write_bodies(rows, columns, chosen, folder)
         writer = _Writer(client, f"dune.{team}.{table}", columns, bodies, chosen, log or _log)
         return writer.run_within(exclusion or NoExclusion())
 
 
 class _Writer:
-    """Sends what has been written to disk, step by step."""
+    """Sends the bodies that have been written to disk, step by step."""
 
     def __init__(
         self,
@@ -163,13 +163,13 @@ class _Writer:
 
     def _run(self) -> TableWritten:
         if self._marked and not self._table.is_new:
-            if self._marked.are_there(self._rows):
+            if self._marked.exist(self._rows):
                 return TableWritten(self._name, credits=self._budget.spent, was_there=True)
             self._inspect()  # counting takes a while, in which somebody may have made another table of it
         self._may_arrive = True
         may_have_rows = self._table.prepare()
         if self._marked and may_have_rows:
-            if self._marked.are_there(self._rows):
+            if self._marked.exist(self._rows):
                 return TableWritten(self._name, credits=self._budget.spent, was_there=True)
             self._check_after_count(0, 0)
         for number, body in enumerate(self._bodies):
@@ -188,15 +188,15 @@ class _Writer:
         self._check_credits(CREATION_CREDITS if self._table.is_new else 0.0)
 
     def _check_credits(self, creation: float) -> None:
-        """Check the price of all that is still to come, as far as it is known."""
+        """Check the price of everything that is still to be sent, as far as it is known."""
         price = creation + (self._budget.count_price if self._marked else 0.0)
         if self._budget.is_passed_by(price):
-            looks = f" Looking for the marker has cost {self._budget.spent:g}." if self._budget.spent else ""
-            whole = self._budget.spent + self._budget.reserved + price
+            spent = f" Looking for the marker has cost {self._budget.spent:g}." if self._budget.spent else ""
+            price_of_all = self._budget.spent + self._budget.reserved + price
             raise DuneUploadError(
-                f"Writing {self._rows:,} rows to {self._name} would cost {whole:g} credits, more "
+                f"Writing {self._rows:,} rows to {self._name} would cost {price_of_all:g} credits, more "
                 f"than max_credits={self._budget.most:g}.",
-                hint=f"Nothing was sent.{looks}",
+                hint=f"Nothing was sent.{spent}",
             )
 
     # --- the inserts ---
@@ -206,23 +206,23 @@ class _Writer:
         unknown = f"whether the next {body.rows:,} are there is not known, since it was interrupted"
         self._go_on(number, before)
         try:
-            with self._table.logging_state_on_interrupt(f"{self._so_far(number, before)}; {unknown}."):
+            with self._table.logging_state_on_interrupt(f"{self._state(number, before)}; {unknown}."):
                 self._send(body)
         except AmbiguousSubmission as error:
             if self._marked is None:
-                raise self._without_answer(number, before, body, error) from error
+                raise self._unanswered_error(number, before, body, error) from error
             if self._marked.have_arrived(before, body.rows, error, self._options.settle_seconds):
                 self._count(body)
             else:
                 self._send_again(number, before, body)
         except DuneApiError as error:
-            raise self._table.half_done(error, self._so_far(number, before)) from error
+            raise self._table.incomplete_error(error, self._state(number, before)) from error
 
     def _go_on(self, number: int, before: int) -> None:
         try:
             self._exclusion.go_on()
         except DuneUploadError as error:
-            raise self._table.half_done(error, self._so_far(number, before)) from error
+            raise self._table.incomplete_error(error, self._state(number, before)) from error
 
     def _send_again(self, number: int, before: int, body: Body) -> None:
         self._go_on(number, before)
@@ -230,7 +230,7 @@ class _Writer:
         try:
             self._send(body)
         except DuneApiError as error:
-            raise self._without_answer(number, before, body, error) from error
+            raise self._unanswered_error(number, before, body, error) from error
 
     def _check_after_count(self, number: int, before: int) -> None:
         """Check that rows may still be sent after a count of the marked rows, which has taken time and credits."""
@@ -239,7 +239,7 @@ class _Writer:
                 raise DuneUploadError(f"max_credits={self._budget.most:g} would be passed.")
             self._table.check_unchanged()
         except DuneError as error:
-            raise self._table.half_done(error, self._so_far(number, before)) from error
+            raise self._table.incomplete_error(error, self._state(number, before)) from error
 
     def _send(self, body: Body) -> None:
         written = self._table.insert(body)
@@ -254,18 +254,18 @@ class _Writer:
         self._log.info("Inserted %s rows into %s.", f"{body.rows:,}", self._name)
 
     def _count(self, body: Body) -> None:
-        """Count an insert that Dune has carried out."""
+        """Add the price of an insert that Dune has carried out."""
         self._budget.spent += price_of(body.bytes)
         self._budget.reserved -= price_of(body.bytes)
 
-    def _so_far(self, number: int, before: int) -> str:
+    def _state(self, number: int, before: int) -> str:
         earlier = "is cleared" if self._options.mode == "replace" else "has its earlier rows"
         state = "is new" if self._table.is_new else earlier
         return (
             f"The table {state}, and {before:,} of {self._rows:,} rows are in ({number} of {len(self._bodies)} inserts)"
         )
 
-    def _without_answer(self, number: int, before: int, body: Body, error: DuneError) -> DuneUploadError:
+    def _unanswered_error(self, number: int, before: int, body: Body, error: DuneError) -> DuneUploadError:
         wait = f"wait {self._options.settle_seconds:g} s, so that it cannot arrive late"
         how = (
             f"Before you replace the table again, {wait}."
@@ -273,16 +273,16 @@ class _Writer:
             else f"Count its rows on Dune before you append them again ({wait}); a marker lets that be done for you."
         )
         return DuneUploadError(
-            f"{self._so_far(number, before)}; whether the next {body.rows:,} are in {self._name} is not known, so they "
+            f"{self._state(number, before)}; whether the next {body.rows:,} are in {self._name} is not known, so they "
             f"were not sent again: {error}",
             hint=how + self._budget.spent_sentence,
         )
 
 
 def _may_still_arrive(error: BaseException | None) -> bool:
-    """Whether Dune may still carry out a request that ended in this error: it got no answer, or not one of Dune's own.
+    """Return whether Dune may still carry out a request that ended in this error: one that got no answer from Dune.
 
-    The answer of a gateway says nothing about that, whatever its status.
+    The answer of a gateway does not show whether Dune will, whatever its status.
     """
     if error is None:
         return False

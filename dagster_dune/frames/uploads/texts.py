@@ -1,4 +1,4 @@
-"""The values of a column as plain texts, as a table on Dune takes them in both formats."""
+"""Writes the values of a column as texts, in the form that a table on Dune reads in both formats."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError
-from dagster_dune.frames.types.decimals import SURE_DIGITS, UnfitTextError, decimals
+from dagster_dune.frames.types.decimals import SAFE_DIGITS, UnfitTextError, decimals
 from dagster_dune.frames.types.equal_lengths import content_of, matrix_of, offsets_of, with_content
-from dagster_dune.frames.types.texts import PREFIX, WIDE_RANGES, first_that_fails
+from dagster_dune.frames.types.texts import PREFIX, WIDE_RANGES, first_invalid_value
 from dagster_dune.frames.uploads.schema import WIDE, is_bytes, is_text, number_in_arrow
 
 FIRST_DAY, LAST_DAY = -719_528, 2_932_896
@@ -24,11 +24,11 @@ _TICKS_A_DAY = {"s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 8
 
 # Assumption: table-bodies.
 def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
-    """Write the values of a column as plain texts, NULL as NULL.
+    """Return the values of a column as texts; NULLs stay NULL.
 
     Args:
-        array: The values, plain as `Rows.slices` gives them.
-        column: The column that they are for.
+        array: The values, from `Rows.slices`.
+        column: The column of the table.
 
     Raises:
         DuneConfigurationError: A value does not fit its column.
@@ -44,24 +44,24 @@ def texts_of(array: pa.Array, column: TableColumn) -> pa.Array:
     return _WRITERS.get(kind, _cast)(_as_declared(array, column), column)
 
 
-def holds(texts: pa.Array, character: str) -> bool:
-    """Whether one of the texts holds a character of ASCII; what lies under a NULL counts too."""
+def contains(texts: pa.Array, character: str) -> bool:
+    """Return whether a text contains an ASCII character. The memory behind a NULL is searched too."""
     return bool((content_of(texts) == ord(character)).any())
 
 
 def _check_content(array: pa.Array, column: TableColumn) -> None:
-    """Check what Arrow believes of files and of other packages: texts in UTF-8, and the digits of decimals."""
+    """Check what Arrow does not check in data from files and other packages: that texts are UTF-8, decimals' digits."""
     try:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
-        value = _first_wrong(array)
+        value = _first_invalid(array)
         raise DuneConfigurationError(
             f"Column {column.name!r} holds {value:.100}, which is no value of its type {array.type}: {error}.",
             hint="Decode texts with the encoding that they have; cast decimals to a type of more digits, or to text.",
         ) from error
 
 
-def _first_wrong(array: pa.Array) -> str:
+def _first_invalid(array: pa.Array) -> str:
     for place in range(len(array)):
         value = array[place : place + 1]
         try:
@@ -72,21 +72,24 @@ def _first_wrong(array: pa.Array) -> str:
 
 
 def _as_declared(array: pa.Array, column: TableColumn) -> pa.Array:
-    """Numbers for a column of another type of numbers: of that type, or as texts of decimals that fit into it."""
-    target, own = number_in_arrow(column.type), array.type
-    if target is None or not (pa.types.is_integer(own) or pa.types.is_decimal(own)):
+    """Return numbers as the numeric type of their column, or as texts if it is a decimal; other values unchanged."""
+    target, given = number_in_arrow(column.type), array.type
+    if target is None or not (pa.types.is_integer(given) or pa.types.is_decimal(given)):
         return array
     try:
         if not pa.types.is_decimal(target):
             return pc.cast(array, target)
-        if pa.types.is_decimal(own) and (own.precision, own.scale) == (target.precision, target.scale):
+        if pa.types.is_decimal(given) and (given.precision, given.scale) == (
+            target.precision,
+            target.scale,
+        ):
             return array
         texts = _decimals(array, column)
         decimals(texts, target)
     except UnfitTextError as error:
         value = error.text
     except pa.ArrowInvalid:
-        value = first_that_fails(array, target)
+        value = first_invalid_value(array, target)
     else:
         return texts
     raise DuneConfigurationError(
@@ -110,7 +113,7 @@ def _floats(array: pa.Array, _: TableColumn) -> pa.Array:
 
 def _decimals(array: pa.Array, _: TableColumn) -> pa.Array:
     texts = pc.cast(array, pa.string())
-    if not holds(texts, "E"):
+    if not contains(texts, "E"):
         return texts
     return pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], pa.string())
 
@@ -147,7 +150,7 @@ def _check_years(array: pa.Array, ticks_a_day: int, column: TableColumn) -> None
 
 
 def _bytes(array: pa.Array, _: TableColumn) -> pa.Array:
-    """Write ``0x`` and hexadecimal digits, all values at once."""
+    """Return ``0x`` and the hexadecimal digits of each value, computed for all values at once."""
     values = array.cast(pa.binary())
     rows = matrix_of(values)
     if rows is not None:
@@ -170,18 +173,18 @@ def _wide(array: pa.Array, column: TableColumn) -> pa.Array:
         numbers = [None if b is None else int.from_bytes(b, "big", signed=is_signed) for b in array.to_pylist()]
         return pa.array([None if number is None else str(number) for number in numbers], pa.string())
     texts = array.cast(pa.string()) if is_text(array.type) else _decimals(array, column)
-    for text in () if _surely_fit(texts) else texts.drop_null().to_pylist():
+    for text in () if _are_short_digits(texts) else texts.drop_null().to_pylist():
         if not re.fullmatch("-?[0-9]{1,78}", text) or not lowest <= int(text) <= highest:
             raise DuneConfigurationError(f"Column {column.name!r} holds {text!r}, which is no {column.type}.")
     return texts
 
 
-def _surely_fit(texts: pa.Array) -> bool:
-    """Whether all texts are digits, and not too many: looked up at once."""
+def _are_short_digits(texts: pa.Array) -> bool:
+    """Return whether all texts are only digits, and few enough to be in range, without a look at each text."""
     lengths = pc.min_max(pc.binary_length(texts)).as_py()  # of those that are not NULL
     if lengths["max"] is None:
         return True
-    is_short = 0 < lengths["min"] <= lengths["max"] <= SURE_DIGITS
+    is_short = 0 < lengths["min"] <= lengths["max"] <= SAFE_DIGITS
     return bool(is_short and (content_of(texts) - np.uint8(ord("0")) < 10).all())  # less than "0" is 200 and more
 
 

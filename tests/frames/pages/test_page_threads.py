@@ -14,7 +14,7 @@ def test_the_parser_ends_though_the_wait_for_a_question_is_interrupted(monkeypat
 
     threads = PageThreads()
     parser = threads.parser.run(0, threading.current_thread)
-    monkeypatch.setattr(threads.asker, "shutdown", interrupted)
+    monkeypatch.setattr(threads.lookup_pool, "shutdown", interrupted)
     with pytest.raises(KeyboardInterrupt), threads:
         pass
     wait_until(lambda: not parser.is_alive())

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from dagster_dune.api.models import TableColumn
 from dagster_dune.errors import DuneConfigurationError, DuneResultError, DuneUploadError
-from dagster_dune.frames.uploads import bodies, kept_bodies
+from dagster_dune.frames.uploads import bodies, body_files
 from dagster_dune.frames.uploads.bodies import CSV, NDJSON, content_type, is_exact_in_csv, rows_of
-from dagster_dune.frames.uploads.kept_bodies import keep_bodies
+from dagster_dune.frames.uploads.body_files import write_bodies
 from dagster_dune.frames.uploads.options import WriteOptions
 from dagster_dune.frames.uploads.schema import table_columns
 from dagster_dune.frames.uploads.sources import rows_in
@@ -35,7 +35,7 @@ PLAIN = pa.table({"n": [1, 2, None], "t": ["a", None, 'b, "c"']})
 def kept(frame, folder, limits=None, **options):
     rows = replace(rows_in(frame), **(limits or {}))
     columns = table_columns(rows.schema)
-    return keep_bodies(rows, columns, WriteOptions(**options), Path(tempfile.mkdtemp(dir=folder))).bodies
+    return write_bodies(rows, columns, WriteOptions(**options), Path(tempfile.mkdtemp(dir=folder))).bodies
 
 
 def texts_in(bodies):
@@ -409,7 +409,7 @@ def test_the_order_of_the_rows_is_kept_across_slices(tmp_path):
 
 def test_long_texts_are_written_few_at_a_time(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(kept_bodies, "rows_of", lambda rows, *rest: seen.append(rows.num_rows) or rows_of(rows, *rest))
+    monkeypatch.setattr(body_files, "rows_of", lambda rows, *rest: seen.append(rows.num_rows) or rows_of(rows, *rest))
     (body,) = kept(pa.table({"n": range(20), "t": ["x" * 300] * 20}), tmp_path, {"slice_bytes": 1000})
     assert (max(seen), body.rows) == (3, 20)
 
@@ -437,7 +437,7 @@ def test_a_disk_without_room_is_told_before_anything_is_sent(tmp_path):
     with pytest.raises(
         DuneUploadError, match=r"cannot be kept in .*Nothing was sent. Make room there, or name.*TMPDIR"
     ):
-        keep_bodies(rows_in(PLAIN), table_columns(PLAIN.schema), WriteOptions(), tmp_path / "gone")
+        write_bodies(rows_in(PLAIN), table_columns(PLAIN.schema), WriteOptions(), tmp_path / "gone")
 
 
 @pytest.mark.parametrize("seconds", [2**60, -(2**60)])

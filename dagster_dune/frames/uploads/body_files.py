@@ -1,6 +1,6 @@
-"""All rows on disk as bodies of inserts before the first is sent, so that each is checked, and the price known.
+"""Writes all rows to disk as bodies of inserts before the first is sent, to check them and know the price.
 
-No more than a few slices of the rows stand in memory.
+Only a few slices of the rows are in memory at once.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from dagster_dune.frames.uploads.sources import Rows
 WRITERS = 2
 Content = bytes | memoryview
 Lines = tuple[memoryview, int]
-"""Some lines, and how many rows they are."""
+"""Encoded lines, and the number of their rows."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """What one insert sends.
+    """The body of one insert, in a file.
 
     Attributes:
         path: The file.
-        format: What it holds.
-        rows: Its rows.
-        bytes: Its size.
+        format: The format of the file.
+        rows: The number of rows in it.
+        bytes: The size of the file.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class Body:
     bytes: int
 
     def with_more(self, lines: Content, rows: int) -> Body:
-        """Add lines to its file.
+        """Append lines to the file, and return the body with its new size.
 
         Raises:
             DuneUploadError: The disk has no room for them.
@@ -61,40 +61,40 @@ class Body:
 
 @dataclass(frozen=True)
 class Bodies:
-    """What all inserts send.
+    """The bodies of all inserts.
 
     Attributes:
-        bodies: One an insert, in the order of the rows; none where there are none.
-        with_nulls: The columns in which some row has no value.
+        bodies: One body for each insert, in the order of the rows; empty if there are no rows.
+        with_nulls: The names of the columns that hold a NULL.
     """
 
     bodies: list[Body]
     with_nulls: frozenset[str]
 
 
-def keep_bodies(rows: Rows, columns: list[TableColumn], options: WriteOptions, folder: Path) -> Bodies:
-    """Write all rows to disk, in as few files as the size of a request allows.
+def write_bodies(rows: Rows, columns: list[TableColumn], options: WriteOptions, folder: Path) -> Bodies:
+    """Write all rows to disk, in as few files as the maximum size of a request allows.
 
     Args:
         rows: The rows.
-        columns: Those of the table: the rows' own, and the marker's after them where there is one.
-        options: How they are written.
-        folder: Where.
+        columns: The columns of the table: those of the rows, and then that of the marker if there is one.
+        options: How the rows are written.
+        folder: The folder for the files.
 
     Raises:
         DuneConfigurationError: A value does not fit its column, or a row is too large.
         DuneUploadError: The disk has no room.
     """
     format_ = content_type(columns, rows, options.marker)
-    begin = header(columns, format_)
+    header_line = header(columns, format_)
     bodies, with_nulls = list[Body](), set[str]()
     with closing(_lines(rows, columns, options, format_, with_nulls)) as pieces:
         for lines, count in pieces:
-            if len(begin) + len(lines) > options.max_request_bytes:
+            if len(header_line) + len(lines) > options.max_request_bytes:
                 raise DuneConfigurationError(f"A row has more than max_request_bytes={options.max_request_bytes:,}.")
             if not bodies or bodies[-1].bytes + len(lines) > options.max_request_bytes:
                 bodies.append(Body(folder / str(len(bodies)), format_, 0, 0))
-                bodies[-1] = bodies[-1].with_more(begin, 0)
+                bodies[-1] = bodies[-1].with_more(header_line, 0)
             bodies[-1] = bodies[-1].with_more(lines, count)
     return Bodies(bodies, frozenset(with_nulls))
 
@@ -102,33 +102,33 @@ def keep_bodies(rows: Rows, columns: list[TableColumn], options: WriteOptions, f
 def _lines(
     rows: Rows, columns: list[TableColumn], options: WriteOptions, format_: ContentType, with_nulls: set[str]
 ) -> Generator[Lines]:
-    """Write the rows slice by slice, a few at once, in their order; tell which columns have no value somewhere."""
+    """Encode the rows slice by slice, a few at once, and yield them in order; add the columns with NULL to a set."""
     max_bytes = options.max_request_bytes - len(header(columns, format_))
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="dune-bodies") as pool:
-        coming = deque[Future[list[Lines]]]()
+        pending = deque[Future[list[Lines]]]()
         try:
             for slice_ in rows.slices(rows.schema.names):
                 with_nulls |= {name for name in slice_.schema.names if slice_.column(name).null_count}
-                coming.append(pool.submit(_written, slice_, columns, options.marker, format_, max_bytes))
-                if len(coming) > WRITERS:
-                    yield from coming.popleft().result()
-            while coming:
-                yield from coming.popleft().result()
+                pending.append(pool.submit(_lines_of, slice_, columns, options.marker, format_, max_bytes))
+                if len(pending) > WRITERS:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
         finally:
-            for future in coming:
+            for future in pending:
                 future.cancel()
 
 
-def _written(
+def _lines_of(
     rows: pa.RecordBatch, columns: list[TableColumn], marker: str | None, format_: ContentType, max_bytes: int
 ) -> list[Lines]:
-    """Write some rows, by halves where they are more than a request takes, or than Arrow has in one array."""
+    """Encode rows. They are split in half, repeatedly, if they exceed the size of a request or of an Arrow array."""
     arrays = list(rows.columns)
     if marker is not None:
         arrays.append(pa.array([marker] * rows.num_rows, pa.string()))
-    whole = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+    batch = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
     try:
-        lines = rows_of(whole, columns, format_)
+        lines = rows_of(batch, columns, format_)
     except (pa.ArrowInvalid, pa.ArrowCapacityError):
         if rows.num_rows == 1:
             raise
@@ -137,6 +137,6 @@ def _written(
             return [(lines, rows.num_rows)]
     half = rows.num_rows // 2
     return [
-        *_written(rows.slice(0, half), columns, marker, format_, max_bytes),
-        *_written(rows.slice(half), columns, marker, format_, max_bytes),
+        *_lines_of(rows.slice(0, half), columns, marker, format_, max_bytes),
+        *_lines_of(rows.slice(half), columns, marker, format_, max_bytes),
     ]
