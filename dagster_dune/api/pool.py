@@ -10,6 +10,7 @@ from threading import Event
 from typing import TypeVar
 
 from dagster_dune.api.deadline import until_set
+from dagster_dune.api.waiting import result_of
 
 T = TypeVar("T")
 
@@ -47,9 +48,9 @@ class RequestPool(ThreadPoolExecutor):
         for function in functions:
             pending.append(self.start(function))
             if len(pending) >= self._workers:
-                yield pending.popleft().result()
+                yield result_of(pending.popleft())
         while pending:
-            yield pending.popleft().result()
+            yield result_of(pending.popleft())
 
     def _until_closed(self, function: Callable[..., T], *arguments: object) -> T:
         with until_set(self._is_closed):

@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from dagster_dune.api.waiting import result_of
 from dagster_dune.errors import DuneCatalogError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _call_with_timeout(seconds: float | None, call: Callable[[], T]) -> T:
             future.set_exception(error)
 
     Thread(target=run, name="dune-account", daemon=True).start()
-    return future.result(seconds)
+    return result_of(future, seconds)
 
 
 def _seconds_left(time_limit: float, now: float) -> float:

@@ -18,6 +18,7 @@ from dagster_dune.api.deadline import deadline, until_set
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.interrupts import uninterrupted
 from dagster_dune.api.models import ExecutionStatus, ExecutionSubmitted
+from dagster_dune.api.waiting import result_of
 from dagster_dune.errors import DuneConfigurationError, DuneError, DuneResultError
 from dagster_dune.paging.options import check_kinds
 from dagster_dune.pipeline.cancel import CANCEL_SECONDS
@@ -127,7 +128,7 @@ class _Submission:
     def answer(self) -> ExecutionSubmitted:
         """Send the request, and wait for Dune's answer."""
         Thread(target=copy_context().run, args=(self._carry_out,), name="dune-submission").start()
-        return self._answer.result()
+        return result_of(self._answer)
 
     def started(self) -> str | None:
         """Prevent the request from being sent, or wait for its answer if it is sent already.
@@ -136,7 +137,7 @@ class _Submission:
             The id of the execution that it has started; None if it was not sent.
         """
         self._is_cancelled.set()
-        return None if self._answer.cancel() else self._answer.result().execution_id
+        return None if self._answer.cancel() else result_of(self._answer).execution_id
 
     def _carry_out(self) -> None:
         if self._answer.set_running_or_notify_cancel():

@@ -14,6 +14,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.api.errors import DuneNotFoundError
 from dagster_dune.api.models import ExecutionStatus, ResultMetadata
 from dagster_dune.api.pool import RequestPool
+from dagster_dune.api.waiting import result_of
 from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.paging.options import Export, ReadOptions
 from dagster_dune.paging.requests import Page, PageRequests
@@ -150,7 +151,7 @@ class ExecutionPages(ABC, Generic[T]):
         with RequestPool(1, THREADS) as pool:
             pending = self._request_page(pool, 0)
             while pending is not None:
-                page = pending.result()
+                page = result_of(pending)
                 pending = self._request_page(pool, page.next_offset)
                 yield page
 

@@ -15,6 +15,7 @@ from dagster_dune.api.errors import DuneRateLimitError
 from dagster_dune.api.http.rate_budget import Purpose
 from dagster_dune.api.models import ExecutionStatus
 from dagster_dune.api.pool import RequestPool
+from dagster_dune.api.waiting import wait_for
 from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Outcome
@@ -120,7 +121,7 @@ class Details:
 
         with self._changed:
             left = max(0.0, begin + max_delay - time.monotonic())
-            self._changed.wait_for(lambda: read.done.done() or is_over_budget(), left)
+            wait_for(self._changed, lambda: read.done.done() or is_over_budget(), left)
             if read.done.done():
                 return None
             return OVER_BUDGET if is_over_budget() else f"Dune did not tell them within {max_delay:g} s."

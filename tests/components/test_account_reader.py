@@ -1,11 +1,10 @@
 """An account that is read while a code location loads: what ends with it when the load is interrupted."""
 
-import os
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from interrupting import press_ctrl_c
 from waiting import PATIENCE, wait_until
 
 from dagster_dune.api.client import DuneApiClient
@@ -26,7 +25,7 @@ def test_an_interrupted_read_ends_though_dune_does_not_answer(dune, time_limit):
 
     def interrupt():
         wait_until(lambda: any(rule["struck"] for rule in dune.faults()))
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     with ThreadPoolExecutor(1) as presser:
         presser.submit(interrupt)

@@ -1,11 +1,10 @@
 """What becomes of the pipelines that an attempt is attached to, when it is terminated or runs into its timeout."""
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
+from interrupting import press_ctrl_c
 from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneCatalog, Query, build_dune_assets
@@ -75,7 +74,7 @@ class World:
             wait_until(lambda: self.last_run().run_id not in known and any(once in line for line in self.told()))
             if is_terminated:
                 self.instance.report_run_canceling(self.last_run())
-            os.kill(os.getpid(), signal.SIGINT)
+            press_ctrl_c()
 
         with ThreadPoolExecutor() as threads:
             threads.submit(interrupt)

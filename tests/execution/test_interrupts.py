@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 from deployment import BIN, ROOT
 from durable_location import chain, load, plain
+from interrupting import press_ctrl_c
 from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneCatalog, DuneCheck, DuneResource, Query, build_dune_assets, dune_assets
@@ -128,7 +129,7 @@ def test_an_interrupt_in_a_python_session_tells_how_to_go_on(dune, resource, hom
 
     def interrupt():
         wait_until(lambda: is_polled(dune))
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     with ThreadPoolExecutor() as threads, dg.DagsterInstance.from_config(home) as lasting:
         threads.submit(interrupt)
@@ -232,7 +233,7 @@ def test_an_interrupt_while_the_answer_of_a_check_is_read(dune, checked, resourc
         if is_terminated:
             (run,) = lasting.get_runs()
             lasting.report_run_canceling(run)
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     dune.inject("delay", method="GET", path=path, seconds=3600, times=None)
     resource = resource_with(details=False, timeout=PATIENCE)

@@ -1,13 +1,12 @@
 """One execution that is waited for: what interrupts, a rate limit and a server that hangs do to it."""
 
-import os
 import re
-import signal
 import sys
 import threading
 
 import numpy as np
 import pytest
+from interrupting import press_ctrl_c
 from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
@@ -22,26 +21,12 @@ CANCEL = "POST /api/v1/execution/01X/cancel"
 
 
 class Interrupts:
-    """Ctrl-C, as often as a test presses it: each time the main thread is told, and waits again where it still can."""
-
-    def __init__(self):
-        self.told = 0
+    """Ctrl-C, as often as a test presses it: each time the main thread waits again where it still can."""
 
     def press(self):
-        before = self.told
-
-        def is_told():
-            if self.told == before:  # Python misses a signal that comes just before the thread begins to wait
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            return self.told > before
-
-        wait_until(is_told)
+        press_ctrl_c()
         self.seen = None
         wait_until(self._is_at_rest)
-
-    def tell(self, *_):
-        self.told += 1
-        raise KeyboardInterrupt
 
     def _is_at_rest(self):
         """Whether the main thread stands where it stood at the last look."""
@@ -53,10 +38,7 @@ class Interrupts:
 
 @pytest.fixture
 def interrupts():
-    presses = Interrupts()
-    before = signal.signal(signal.SIGINT, presses.tell)
-    yield presses
-    signal.signal(signal.SIGINT, before)
+    return Interrupts()
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -86,7 +68,7 @@ def test_interrupts_while_it_is_cancelled_do_not_stop_that(faulty, interrupts, c
         if "sql/execute" in request:
             return SENT
         if "cancel" not in request:
-            os.kill(os.getpid(), signal.SIGINT)
+            press_ctrl_c()
             return RUNS
         interrupts.press()
         return next(answers)

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.spec import AbstractFileSystem
+from interrupting import press_ctrl_c
 from result_server import ResultServer
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneResultError
 from dagster_dune.frames import duckdb_tables, duckdb_transactions, exports
@@ -421,8 +422,8 @@ def test_an_interrupt_while_duckdb_copies_is_an_interrupt(tmp_path, monkeypatch)
         connection.execute("CREATE TABLE t AS SELECT random() AS n FROM rows")
 
     def interrupt():
-        is_begun.wait()
-        os.kill(os.getpid(), signal.SIGINT)
+        is_begun.wait(PATIENCE)
+        press_ctrl_c()
 
     def copy_in_python(connection, *_):
         def batches():

@@ -15,6 +15,7 @@ from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import SubmissionRecord
 from dagster_dune._formatting import counted
 from dagster_dune.api.models import PipelineSubmitted
+from dagster_dune.api.waiting import result_of
 from dagster_dune.metadata import ADOPT_TAG
 from dagster_dune.pipeline.nodes import PipelinePlan
 
@@ -71,7 +72,7 @@ class Sender:
             actions = submitting(self._record.id, action.digests, action.seen, policy)
             submission = thread.submit(self._walk, actions, action.seen)
             try:
-                return submission.result()
+                return result_of(submission)
             except BaseException:
                 self._given_up.set()
                 wait([submission])
@@ -101,7 +102,7 @@ class Sender:
         if not self._written.done():
             self._log.warning("Waiting until Dagster's storage has kept the id of pipeline %s.", self.pipeline)
         try:
-            return self._written.result(timeout=LAST_SECONDS)
+            return result_of(self._written, LAST_SECONDS)
         except TimeoutError:
             return False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import as_completed
 
 from pydantic import ValidationError
 
@@ -19,6 +18,7 @@ from dagster_dune.api.errors import (
 from dagster_dune.api.http.retries import log_rate_limit
 from dagster_dune.api.models import SavedQuery
 from dagster_dune.api.pool import RequestPool
+from dagster_dune.api.waiting import in_order_of_ends
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import query_id_of, query_name
 from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query
@@ -143,8 +143,8 @@ class _AccountReader:
         changed = [query_id for query_id in query_ids if not self._reuse_unchanged(query_id)]
         self._report(0, len(changed))
         with RequestPool(self._concurrency, "dune-queries") as pool:
-            reads = as_completed([pool.start(self._saved_query, query_id) for query_id in changed])
-            for done, (query_id, saved) in enumerate((read.result() for read in reads), start=1):
+            reads = [pool.start(self._saved_query, query_id) for query_id in changed]
+            for done, (query_id, saved) in enumerate(in_order_of_ends(reads), start=1):
                 if saved is not None and not (saved.is_archived and query_id not in self._listing.backing_ids):
                     self._add(saved)
                 self._report(done, len(changed))

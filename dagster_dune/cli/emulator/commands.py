@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dagster_dune.api.key import DEFAULT_VARIABLE
+from dagster_dune.api.waiting import INTERRUPT_SECONDS
 from dagster_dune.cli.emulator.server_options import ServerOptions, takes_server_options
 from dagster_dune.cli.env_file import variables_of_env_file
 from dagster_dune.cli.failures import failed
@@ -38,7 +39,8 @@ def start(
         typer.echo(f"Dune is emulated at {emulator.url} for team {emulator.team}. Ctrl-C stops it. Clients need:")
         typer.echo(f"  export DUNE_API_BASE_URL={emulator.url}")
         typer.echo(f"  export DUNE_API_KEY={shlex.quote(emulator.api_key)}")
-        stopped.wait()
+        while not stopped.wait(INTERRUPT_SECONDS):
+            pass
 
 
 @emulator_app.command(name="exec", context_settings={"ignore_unknown_options": True})

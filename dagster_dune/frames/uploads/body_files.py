@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dagster_dune.api.models import TableColumn
+from dagster_dune.api.waiting import result_of
 from dagster_dune.errors import DuneConfigurationError, DuneUploadError
 from dagster_dune.frames.uploads.bodies import ContentType, content_type, header, rows_of
 from dagster_dune.frames.uploads.options import WriteOptions
@@ -111,9 +112,9 @@ def _lines(
                 with_nulls |= {name for name in slice_.schema.names if slice_.column(name).null_count}
                 pending.append(pool.submit(_lines_of, slice_, columns, options.marker, format_, max_bytes))
                 if len(pending) > WRITERS:
-                    yield from pending.popleft().result()
+                    yield from result_of(pending.popleft())
             while pending:
-                yield from pending.popleft().result()
+                yield from result_of(pending.popleft())
         finally:
             for future in pending:
                 future.cancel()

@@ -1,8 +1,6 @@
 """What is run again after a gate has said no: nothing by itself, all of it by hand, and nothing past the gate."""
 
 import logging
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +9,7 @@ import dagster as dg
 import gated_location as location
 import pytest
 from gated_location import A, B
+from interrupting import press_ctrl_c
 from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneCheck, DunePlanError, build_dune_assets
@@ -365,7 +364,7 @@ def test_a_gate_that_is_waited_for_is_cancelled_only_where_it_is_selected(world,
         polled = f"GET /api/v1/pipelines/executions/{pipeline}/status"
         wait_until(lambda: [f"{e['method']} {e['path']}" for e in world.dune.journal()].count(polled) > before)
         world.instance.report_run_canceling(world.instance.get_runs(limit=1)[0])
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     (pipeline,) = {e["pipeline_execution_id"] for e in world.dune.executions()}
     before = sum(e["path"].endswith(f"{pipeline}/status") for e in world.dune.journal())

@@ -1,14 +1,13 @@
 """Runs while Dagster's own storage misbehaves: nothing is sent without its record, and nothing paid is lost."""
 
 import json
-import os
-import signal
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
+from interrupting import press_ctrl_c
 from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneCatalog, Query, build_dune_assets
@@ -113,7 +112,7 @@ def test_an_interrupt_while_an_answer_is_not_kept_ends_its_writing(resource, ins
 
     def interrupt():
         wait_until(lambda: any("Waiting until Dagster's storage has kept" in text for text in log_of(instance)))
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     with ThreadPoolExecutor(1) as presser:
         presser.submit(interrupt)
