@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -49,7 +49,8 @@ def make_dev(home):
 
 def ended_by_ctrl_c(make):
     """Press Ctrl-C, once more if need be: Dagster's webserver can miss the first one."""
-    os.killpg(make.pid, signal.SIGINT)  # to all of them, as a terminal does
+    with suppress(ProcessLookupError):  # all of them have ended, or never came up
+        os.killpg(make.pid, signal.SIGINT)  # to all of them, as a terminal does
     try:
         make.wait(30)
     except subprocess.TimeoutExpired:
