@@ -80,8 +80,8 @@ class Settlement:
     Attributes:
         changed: Whether the last answer changed anything.
         unknown_statuses: Unknown status words, each with the label of the first node that had it.
-        replaced: By the label of a planned node, the name in its place in the last answer, if that answer does not name
-            the node at all: then it is the answer of another pipeline.
+        replaced: By the label of a planned query, the query outside the plan in its place in the last answer, if that
+            answer does not name the planned query at all: then it is the answer of another pipeline.
     """
 
     def __init__(self, plan: PipelinePlan, size: int | None = None) -> None:
@@ -164,6 +164,7 @@ class Settlement:
             for execution, name in zip(status.node_executions, names, strict=True)
             if (planned := self.plan.by_id.get(execution.id))
             and name
+            and self._is_unplanned_query(execution, name)
             and is_of_another(name, planned)
             and repeats.keys().isdisjoint(names_of(planned))
         }
@@ -198,6 +199,10 @@ class Settlement:
             self.changed = True
             self._statuses[node.id] = replace(self._statuses[node.id], word=execution.state, error=message, phase=phase)
         return self._settle()
+
+    def _is_unplanned_query(self, execution: NodeExecution, name: str) -> bool:
+        """Whether a reported node is a query outside the plan: in the pipeline that was sent, ids may be Dune's own."""
+        return execution.query_execution_status is not None and name not in self._ids_by_name
 
     def _observe(self, execution: NodeExecution, node_id: int | None) -> None:
         progress = execution.progress

@@ -251,6 +251,7 @@ def test_names_as_dune_may_write_them(written, id_, settles):
         ({Q1: 9}, {"query_1": "query_9"}),
         ({Q1: 9, Q2: 2}, {"query_1": "query_9"}),
         ({Q1: 9, 7: 1}, {}),  # the ids are new ones
+        ({Q1: 2}, {}),  # and the answer does not list all nodes yet
         ({Q1: 2, Q2: 1}, {}),
         ({A: 9}, {}),  # a matview, of which that may be the query
         ({}, {}),
@@ -293,6 +294,18 @@ def test_a_part_of_a_pipeline_hears_its_own_words_alone(nodes, data):
     outcomes = {outcome.node.id: (outcome.result, outcome.execution_id) for outcome in settlement.update(status)}
     ids = {node.id for node in wanted} & {node["id"] for node in listed}
     assert outcomes == {id_: (result, f"e{id_}") for id_ in ids if (result := WORDS[nodes[id_ - 1][1]])}
+
+
+def test_a_matview_at_the_id_of_a_query_that_is_not_listed_yet_is_of_the_same_pipeline():
+    """The lineage form, in which Dune numbers the nodes, while its answer lacks some."""
+    view = PlannedNode(1, "dune.acme.result_a", (), MaterializedViewRefresh(name="dune.acme.result_a"))
+    query = PlannedNode(2, "query_1", (1,), QueryExecution(query_id=1))
+    for name in ("dune.acme.result_a", "dune.acme.result_beside"):
+        node = {"id": 2, "materialized_view_refresh_status": {"name": name, "status": "executing"}}
+        settlement = Settlement(PipelinePlan((view, query)), 3)
+        status = PipelineStatus.model_validate({"status": "executing", "node_executions": [node]})
+        assert settlement.update(status) == []
+        assert settlement.replaced == {}
 
 
 def test_other_ids_than_sent_are_borne_where_names_tell_a_part_of_a_pipeline():
