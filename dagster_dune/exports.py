@@ -122,8 +122,10 @@ def _check_windows(
 ) -> None:
     """Refuse a partition whose key is that of another span of time of the Dune asset, such as a month's first day."""
     try:
-        (name,) = (name for name, key in context.assets_def.keys_by_input_name.items() if key == upstream)
-        theirs = context.op_execution_context.asset_partitions_def_for_input(name)
+        inputs = {key: name for name, key in context.assets_def.keys_by_input_name.items()}
+        if upstream not in inputs:  # somebody has given it another key
+            return
+        theirs = context.op_execution_context.asset_partitions_def_for_input(inputs[upstream])
     except dg.DagsterError:  # an asset of another code location, or one without partitions
         return
     if not isinstance(own, dg.TimeWindowPartitionsDefinition) or not isinstance(
