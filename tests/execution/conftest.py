@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 import pytest
+from databases import EACH_DATABASE, database_of_test, instance_of
 
 from dagster_dune import DuneCatalog, DuneResource, Query, build_dune_assets
 from dagster_dune._execution.submissions.actions import AwaitEnd, Follow, HasEnded, Look, Submit, Wait
@@ -26,6 +27,16 @@ def job():
         assets=[ASSETS], jobs=[dg.define_asset_job("job")], resources={"dune": DuneResource(api_key="unused")}
     )
     return definitions.resolve_job_def("job")
+
+
+@pytest.fixture(scope="module", params=EACH_DATABASE)
+def stored(request, tmp_path_factory):
+    """An instance over each storage that Dagster has."""
+    with (
+        database_of_test(request.param) as server,
+        instance_of(server, tmp_path_factory.mktemp("home")) as instance,
+    ):
+        yield instance
 
 
 @pytest.fixture

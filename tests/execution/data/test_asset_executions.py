@@ -2,7 +2,6 @@
 
 import dagster as dg
 import pytest
-from databases import EACH_DATABASE, database_of_test, instance_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,16 +39,6 @@ def report(instance, partition, execution_id, metadata=ALONE):
 
 def days(count):
     return [f"day {number:03}" for number in range(count)]
-
-
-@pytest.fixture(scope="module", params=EACH_DATABASE)
-def stored(request, tmp_path_factory):
-    """An instance over each storage that Dagster has."""
-    with (
-        database_of_test(request.param) as server,
-        instance_of(server, tmp_path_factory.mktemp("home")) as instance,
-    ):
-        yield instance
 
 
 def test_many_partitions_are_found_in_a_few_queries(stored):

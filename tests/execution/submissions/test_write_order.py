@@ -13,7 +13,6 @@ from types import SimpleNamespace
 
 import dagster as dg
 import pytest
-from databases import EACH_DATABASE, database_of_test, instance_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from waiting import PATIENCE, wait_until
@@ -143,15 +142,6 @@ def test_one_goes_on_at_a_time_in_whatever_order_they_act(order, clocks):
         with ThreadPoolExecutor(3) as threads:
             list(threads.map(write, range(3)))
     assert sorted(went) == [0, 1, 2]
-
-
-@pytest.fixture(scope="module", params=EACH_DATABASE)
-def stored(request, tmp_path_factory):
-    with (
-        database_of_test(request.param) as server,
-        instance_of(server, tmp_path_factory.mktemp("home")) as instance,
-    ):
-        yield instance
 
 
 @pytest.mark.parametrize("slow", [0.0, 0.6])
