@@ -1,4 +1,4 @@
-"""``dagster-dune doctor``: whether what is assumed about Dune holds on the user's own account."""
+"""``dagster-dune doctor``: checks the assumptions about Dune on the user's account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dagster_dune.api.client import DuneApiClient
     from dagster_dune.doctor.report import Report
 
-ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+TERMINATION_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 STYLES = {"holds": "green", "does not hold": "bold red", "not tried": "dim"}
 
 
@@ -53,7 +53,7 @@ def doctor(
     from dagster_dune.doctor.report import Report  # noqa: PLC0415
 
     if save:
-        _check_place(save)
+        _check_save_path(save)
     report = Report()
     try:
         with _client(report) as client:
@@ -74,8 +74,8 @@ def doctor(
     raise typer.Exit(report.exit_code)
 
 
-def _check_place(file: Path) -> None:
-    """Before anything is asked or charged, check that the report can be kept.
+def _check_save_path(file: Path) -> None:
+    """Check that the report can be saved, before any request is sent.
 
     Raises:
         typer.BadParameter: It cannot.
@@ -87,10 +87,10 @@ def _check_place(file: Path) -> None:
 
 
 def _client(report: Report) -> DuneApiClient:
-    from dagster_dune.doctor.account import address_in_words, observed  # noqa: PLC0415
+    from dagster_dune.doctor.account import append_exchanges, described_address  # noqa: PLC0415
 
-    client = client_of_environment(max_retries=2, observe=observed(report))
-    report.fact("address", address_in_words(client.base_url), is_private=True)  # now that it is known to hold no key
+    client = client_of_environment(max_retries=2, observe=append_exchanges(report))
+    report.fact("address", described_address(client.base_url), is_private=True)  # now that it is known to hold no key
     return client
 
 
@@ -105,7 +105,7 @@ def _examine(client: DuneApiClient, report: Report, folder: Path | None, catalog
 
 
 def _execute(client: DuneApiClient, report: Report, max_credits: float, interval: float, *, yes: bool) -> None:
-    """Try what takes executions, if the user agrees. What stops it otherwise ends it as Ctrl-C does."""
+    """Run the experiments if the user agrees. Termination signals interrupt them as Ctrl-C does."""
     from dagster_dune.doctor.executing import EXECUTIONS, execute  # noqa: PLC0415
     from dagster_dune.doctor.temporary_objects import TemporaryObjects  # noqa: PLC0415
 
@@ -115,10 +115,10 @@ def _execute(client: DuneApiClient, report: Report, max_credits: float, interval
         "end. Nothing that you have is changed.",
         err=True,
     )
-    if not yes and not _agreed():
+    if not yes and not _confirmed():
         report.failure = "Nothing was executed, since nobody has agreed to it; --yes does not ask."
         return
-    for number in ENDS:
+    for number in TERMINATION_SIGNALS:
         signal.signal(number, signal.default_int_handler)
     objects = TemporaryObjects(client, max_credits=max_credits, interval=interval)
     execute(report, objects, lambda words: typer.echo(words, err=True))
@@ -133,7 +133,7 @@ def _save(report: Report, file: Path) -> None:
     typer.echo(f"{file} holds requests and answers without keys, names, SQL and rows.", err=True)
 
 
-def _agreed() -> bool:
+def _confirmed() -> bool:
     try:
         return typer.confirm("Go on?", err=True)
     except typer.Abort:  # nobody can be asked, or Ctrl-C

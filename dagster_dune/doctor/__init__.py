@@ -1,4 +1,5 @@
-"""Asking an account whether what is assumed about Dune holds: see docs/doctor.md.
+"""Checks which of the assumptions about Dune hold on an account: see docs/doctor.md.
 
-`assumptions` says what there is to ask, `account` and `executing` ask it, and a `Report` goes out.
+`assumptions` lists them. `account` checks those that need only reads, `executing` those that need executions, and both
+write their findings into a `Report`.
 """

@@ -1,7 +1,7 @@
-"""Every assumption about Dune: its id, and what an account can say of it.
+"""The registry of assumptions about Dune: their ids, and whether an account can confirm them.
 
-The table in docs/assumptions.md has the same ids, and so has a comment (``# Assumption: <id>.``) wherever the code
-relies on one; tests/doctor/test_assumptions.py keeps the three together.
+The table in docs/assumptions.md has the same ids, and so have the comments (``# Assumption: <id>.``) where the code
+relies on one. tests/doctor/test_assumptions.py compares the three.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class Assumption:
     """One row of the first table of docs/assumptions.md.
 
     Attributes:
-        id: Its name everywhere.
-        says: What is assumed, in a few words.
-        tried_by: What finds out: reads alone, ``doctor --execute``, or nothing that an account allows.
-        changes: What changes where it does not hold; why it cannot be tried where nothing can.
-        setting: What to paste then; empty where nothing can be set.
+        id: The id in docs, comments and reports.
+        says: The assumption in a few words.
+        tried_by: What checks it: reads alone, ``doctor --execute``, or nothing.
+        changes: The consequence if it does not hold; if nothing checks it, the reason.
+        setting: The code to paste if it does not hold; empty if there is no such setting.
     """
 
     id: str

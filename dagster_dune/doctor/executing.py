@@ -1,6 +1,6 @@
-"""`doctor --execute`: what only executions tell, each experiment on its own, so that one that fails leaves the others.
+"""Runs the experiments of `doctor --execute`, each on its own, so that one that fails does not stop the others.
 
-Nothing that exists is touched. What is saved is private, is made by `TemporaryObjects`, and is taken away at the end.
+No existing object is changed. `TemporaryObjects` creates private objects, which are deleted at the end.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from dagster_dune.errors import DuneError
 EXECUTIONS = 17
 LEFT = "private objects with dagster-dune doctor in their names: run doctor --execute again, which clears them"
 
-PARTS_OF_A_MATVIEW = 3
+MATVIEW_NAME_PARTS = 3
 
 PLAIN = "SELECT 1 AS n"
-WORD = "SELECT '{{word}}' AS word"
-REFUSAL = "dagster-dune doctor says no"
-FAILING = f"SELECT CAST('{REFUSAL}' AS bigint) AS n"
+WITH_PARAMETER = "SELECT '{{word}}' AS word"
+NO_NUMBER = "dagster-dune doctor says no"
+FAILING_CAST = f"SELECT CAST('{NO_NUMBER}' AS bigint) AS n"
 SLOW = """
 SELECT sum(a.x * b.y % 7) AS n FROM UNNEST(sequence(1, 10000)) AS a(x)
 CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 300)) AS c(z)
@@ -35,8 +35,8 @@ CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 300)
 
 
 @dataclass(frozen=True)
-class Made:
-    """What the pipelines are made of: ids of queries, and the name of a matview."""
+class ExperimentObjects:
+    """The objects that the pipelines use: ids of queries, and the name of a matview."""
 
     plain: int
     word: int
@@ -46,28 +46,28 @@ class Made:
     matview: str
 
 
-def execute(report: Report, objects: TemporaryObjects, told: Callable[[str], None] = lambda _: None) -> None:
-    """Try everything, and take away what was made, however this ends.
+def execute(report: Report, objects: TemporaryObjects, progress: Callable[[str], None] = lambda _: None) -> None:
+    """Run all experiments, and delete the created objects, however the experiments end.
 
     Args:
-        report: Where everything goes.
-        objects: What makes and executes.
-        told: Is told what happens.
+        report: The report that gets all findings.
+        objects: Creates objects and executes queries.
+        progress: Called with a sentence before each experiment.
 
     Raises:
-        DuneError: What earlier runs have left could not be taken away; nothing was executed.
+        DuneError: Objects of earlier runs could not be deleted; nothing was executed.
     """
     left = clear_account(objects.client, objects.owner)
     if left:
         report.fact("left by an earlier run", ", ".join(left))
     try:
-        _Experiments(report, objects, told).run()
+        _Experiments(report, objects, progress).run()
     finally:
-        told("Taking away what was made.")
-        _take_away(report, objects)
+        progress("Taking away what was made.")
+        _clear(report, objects)
 
 
-def _take_away(report: Report, objects: TemporaryObjects) -> None:
+def _clear(report: Report, objects: TemporaryObjects) -> None:
     report.fact("cost", f"{objects.credits:g} credits, as far as executions say")
     try:
         cleared = objects.clear()
@@ -78,35 +78,37 @@ def _take_away(report: Report, objects: TemporaryObjects) -> None:
 
 
 class _Experiments:
-    def __init__(self, report: Report, objects: TemporaryObjects, told: Callable[[str], None]) -> None:
+    def __init__(self, report: Report, objects: TemporaryObjects, progress: Callable[[str], None]) -> None:
         self._report = report
         self._objects = objects
-        self._told = told
+        self._progress = progress
 
     def run(self) -> None:
         results = ResultExperiments(self._report, self._objects)
-        with self._trying("default-tier"):
+        with self._experiment("default-tier"):
             self._tier()
-        with self._trying("ulid-order", "csv-null", "csv-nil-filter", "filtered-offset", "page-size"):
-            results.texts_and_pages()
-        with self._trying("csv-nested"):
-            results.nested_values()
-        made = None
-        with self._trying("last-executions"):
-            made = self._make()
-        if made is None:
+        with self._experiment("ulid-order", "csv-null", "csv-nil-filter", "filtered-offset", "page-size"):
+            results.check_texts_and_pages()
+        with self._experiment("csv-nested"):
+            results.check_nested_values()
+        created = None
+        with self._experiment("last-executions"):
+            created = self._create_objects()
+        if created is None:
             return
         pipelines = PipelineExperiments(self._report, self._objects)
-        with self._trying("refused-not-started"):
-            pipelines.refused(made.plain)
-        with self._trying("nodes-form", "node-words", "node-ids", "repeated-query", "node-credits", "young-pipeline"):
-            pipelines.succeeding(made.matview, made.word)
-        with self._trying("failed-pipeline-word", "blocked-nodes", "failure-stops-dependents", "failed-cast-text"):
-            pipelines.failing(made.failing, made.plain, REFUSAL)
-        with self._trying("canceled-spelling", "cancel-stops-dependents"):
-            pipelines.cancelled(made.slow, made.plain)
-        with self._trying("lineage-form"):
-            pipelines.lineage(made.reader)
+        with self._experiment("refused-not-started"):
+            pipelines.refused(created.plain)
+        with self._experiment(
+            "nodes-form", "node-words", "node-ids", "repeated-query", "node-credits", "young-pipeline"
+        ):
+            pipelines.succeeding(created.matview, created.word)
+        with self._experiment("failed-pipeline-word", "blocked-nodes", "failure-stops-dependents", "failed-cast-text"):
+            pipelines.failing(created.failing, created.plain, NO_NUMBER)
+        with self._experiment("canceled-spelling", "cancel-stops-dependents"):
+            pipelines.cancelled(created.slow, created.plain)
+        with self._experiment("lineage-form"):
+            pipelines.lineage(created.reader)
 
     def _tier(self) -> None:
         try:
@@ -118,17 +120,17 @@ class _Experiments:
         else:
             self._report.holds("default-tier", "executed without one")
 
-    def _make(self) -> Made:
-        """Save what the pipelines are made of; the matview's own refreshes are looked at on the way."""
+    def _create_objects(self) -> ExperimentObjects:
+        """Create the objects of the pipelines, and check the refreshes of the matview."""
         make = self._objects.query
         plain = make("one row", PLAIN)
         matview = self._objects.matview(plain)
         in_sql = _in_sql(matview.name)
         first = matview.execution_id
         if first:
-            self._objects.ended(first)
+            self._objects.wait_for_end(first)
         second = self._objects.client.refresh_materialized_view(matview.name, self._objects.tier).execution_id
-        self._objects.ended(second)
+        self._objects.wait_for_end(second)
         shown = self._objects.client.get_materialized_view(matview.name).last_execution_ids or ()
         self._report.judge(
             "last-executions",
@@ -138,19 +140,19 @@ class _Experiments:
             + (", the newest is not the first" if second in shown and shown[0] != second else ""),
         )
         word = models.Parameter(key="word", type="text", value="a")
-        return Made(
+        return ExperimentObjects(
             plain=plain,
-            word=make("a parameter", WORD, [word]),
-            failing=make("one that fails", FAILING),
+            word=make("a parameter", WITH_PARAMETER, [word]),
+            failing=make("one that fails", FAILING_CAST),
             slow=make("one that is slow", SLOW),
             reader=make("one that reads", f"SELECT n FROM {in_sql}"),  # noqa: S608 (a name of Dune's)
             matview=matview.name,
         )
 
     @contextmanager
-    def _trying(self, *ids: str) -> Iterator[None]:
-        """Where an experiment cannot be made, say so of its assumptions, and go on with the next."""
-        self._told(f"Trying {', '.join(ids)}.")
+    def _experiment(self, *ids: str) -> Iterator[None]:
+        """Report an error of an experiment as the reason why its assumptions were not tried."""
+        self._progress(f"Trying {', '.join(ids)}.")
         try:
             yield
         except DuneConnectionError:
@@ -163,8 +165,8 @@ class _Experiments:
 
 
 def _in_sql(name: str) -> str:
-    """A matview's name as SQL has it, in full."""
+    """Return the full name of a matview in SQL."""
     parts = (name if name.startswith("dune.") else f"dune.{name}").replace('"', "").split(".")
-    if len(parts) != PARTS_OF_A_MATVIEW:
+    if len(parts) != MATVIEW_NAME_PARTS:
         raise DuneError("the matview has a name that SQL cannot read")
     return name_in_sql(".".join(parts))

@@ -1,4 +1,4 @@
-"""Compares an answer with our models: fields that the models do not know, and known fields that are missing."""
+"""Compares answers with our models: fields that a model does not have, and fields of a model that an answer lacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dagster_dune.api.models.base import DuneModel
 
 
 def unknown_fields(model: type[DuneModel], answer: Any) -> list[str]:
-    """The fields of an answer that a model does not have, such as ``nodes[].tier``.
+    """Return the fields of an answer that a model does not have, such as ``nodes[].tier``.
 
     Examples:
         >>> from dagster_dune.api.models import KeyOwner
@@ -20,7 +20,7 @@ def unknown_fields(model: type[DuneModel], answer: Any) -> list[str]:
 
 
 def missing_fields(model: type[DuneModel], answer: Any) -> list[str]:
-    """The fields of a model that an answer does not have.
+    """Return the fields of a model that an answer does not have.
 
     Examples:
         >>> from dagster_dune.api.models import KeyOwner
@@ -48,7 +48,7 @@ def _differences(model: type[DuneModel], value: Any, path: str, *, missing: bool
 
 
 def _model_in(annotation: Any) -> type[DuneModel] | None:
-    """The model that a field holds, alone or several, in whatever it is wrapped."""
+    """Return the model in the annotation of a field, whether it is optional, a list or another generic type."""
     if isinstance(annotation, type) and issubclass(annotation, DuneModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)

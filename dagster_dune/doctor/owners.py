@@ -1,7 +1,7 @@
-"""Which doctor an object on Dune belongs to, and whether that one still runs.
+"""Decides which run of the doctor owns an object on Dune, and whether that run has ended.
 
-A run's mark stands in the name of everything that it makes: when it began, and eight random digits. While it runs it
-holds a lock on a file of this machine that is named after the mark, and a system takes locks away from what has died.
+A run puts a mark into the names of its objects: the time of its start and eight random digits. While it runs, it locks
+a local file that is named after the mark; the operating system releases the lock when the process ends.
 """
 
 from __future__ import annotations
@@ -17,45 +17,44 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-FORM = "%Y%m%dt%H%M%S"
+TIME_FORMAT = "%Y%m%dt%H%M%S"
 MARK = re.compile(r"(\d{8}t\d{6})_[0-9a-f]{8}")
 
-LONGEST = timedelta(hours=6)
-"""A run ends within two: it waits for no more than 17 executions, five minutes each."""
+MAX_DURATION = timedelta(hours=6)
+"""Well above the two hours that 17 executions of at most five minutes each can take."""
 
 
 class Owner:
-    """One run of the doctor, from its first object to its end.
+    """One run of the doctor, which owns the objects that it creates.
 
     Args:
-        folder: Where the locks of this machine are; the user's own below the system's folder for temporary files if
-            None.
+        folder: The folder of the lock files; if None, a folder of the user below the system's temporary folder.
 
     Attributes:
-        mark: What stands in the name of everything that it makes.
+        mark: The mark in the names of its objects.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or _folder_of_user()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.mark = f"{datetime.now(UTC).strftime(FORM)}_{secrets.token_hex(4)}"
+        self.mark = f"{datetime.now(UTC).strftime(TIME_FORMAT)}_{secrets.token_hex(4)}"
         self._lock = FileLock(self._file(self.mark))
         self._lock.acquire()
 
     def give_up(self) -> None:
-        """Leave what is still there to the next run: the file says whose it was, and that nobody holds it."""
+        """Release the lock and keep its file, which tells the next run that it may delete the remaining objects."""
         self._lock.release()
 
     def close(self) -> None:
-        """Say that this run has ended, and that nothing of it is there any more."""
+        """Release the lock and delete its file, since no objects remain."""
         self._lock.release()
         self._file(self.mark).unlink(missing_ok=True)
 
     def may_clear(self, name: str) -> bool:
-        """Whether an object is this run's, or that of a run that has surely ended.
+        """Return whether an object belongs to this run, or to one that has certainly ended.
 
         Args:
-            name: The object's name on Dune.
+            name: The name of the object on Dune.
         """
         match = MARK.search(name)
         if match is None or match[0] == self.mark:
@@ -63,8 +62,8 @@ class Owner:
         file = self._file(match[0])
         if file.exists():
             return self._is_free(file)
-        begun = datetime.strptime(match[1], FORM).replace(tzinfo=UTC)
-        return abs(datetime.now(UTC) - begun) > LONGEST
+        begun = datetime.strptime(match[1], TIME_FORMAT).replace(tzinfo=UTC)
+        return abs(datetime.now(UTC) - begun) > MAX_DURATION
 
     def _file(self, mark: str) -> Path:
         return self._folder / f"{mark}.lock"

@@ -10,15 +10,15 @@ from dagster_dune.pipeline.states import Phase, phase_of
 
 @dataclass
 class PipelineObservation:
-    """How a pipeline went.
+    """The course of a pipeline.
 
     Attributes:
-        words: The pipeline's own words, in the order in which they came.
-        node_words: Those of its nodes.
-        known_after: The seconds until it was known.
-        late_answers: How many answers after its end it took until each started node had ended.
+        words: The statuses of the pipeline, in order.
+        node_words: The statuses of its nodes.
+        known_after: The seconds until Dune knew the pipeline.
+        late_answers: The number of answers after the end of the pipeline until all started nodes had ended.
         last: The last answer.
-        was_listed: Whether any answer had nodes.
+        was_listed: Whether any answer listed nodes.
     """
 
     words: list[str] = field(default_factory=list)
@@ -28,8 +28,8 @@ class PipelineObservation:
     last: models.PipelineStatus = field(default_factory=models.PipelineStatus)
     was_listed: bool = False
 
-    def take(self, status: models.PipelineStatus) -> None:
-        """Take in an answer."""
+    def add(self, status: models.PipelineStatus) -> None:
+        """Add an answer."""
         self.last = status
         self.was_listed = self.was_listed or bool(status.node_executions)
         _append(self.words, status.status or "")
@@ -37,7 +37,7 @@ class PipelineObservation:
             _append(self.node_words, (node.progress and node.progress.status) or "")
 
     def node(self, number: int) -> models.QueryExecutionStatus | models.MaterializedViewRefreshStatus | None:
-        """What the last answer says of a node, by its place in the request, from 1."""
+        """Return the progress of a node in the last answer, by its position in the request, from 1."""
         by_id = {node.id: node.progress for node in self.last.node_executions}
         if number in by_id:
             return by_id[number]
@@ -46,12 +46,12 @@ class PipelineObservation:
 
     @property
     def phase(self) -> Phase:
-        """What its last word means."""
+        """The phase of the last status."""
         return phase_of(self.last.status, self.last.error)
 
     @property
     def running(self) -> list[str]:
-        """The executions of started nodes that have not ended, by their own words."""
+        """The executions of nodes that have started and not ended."""
         return [
             node.progress.execution_id
             for node in self.last.node_executions
@@ -62,7 +62,7 @@ class PipelineObservation:
 
 
 def executions(status: models.PipelineStatus) -> list[str]:
-    """Return the executions of the nodes that have one."""
+    """Return the ids of the executions of nodes."""
     nodes = [node.progress for node in status.node_executions]
     return [progress.execution_id for progress in nodes if progress and progress.execution_id]
 

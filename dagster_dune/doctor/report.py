@@ -1,4 +1,4 @@
-"""The findings of the doctor, and how they are saved: without keys, names, SQL and rows."""
+"""Collects the findings of the doctor, and saves them without keys, names, SQL and rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagster_dune.version import __version__
 
 
 class Verdict(StrEnum):
-    """What can be said of an assumption."""
+    """Whether an assumption holds."""
 
     HOLDS = "holds"
     DOES_NOT_HOLD = "does not hold"
@@ -22,13 +22,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Fact:
-    """Something about the account or the way to it that is no assumption.
+    """A fact about the account or the connection to it.
 
     Attributes:
-        what: A few words.
-        said: What was found.
-        is_private: Whether it names somebody, so that it is never saved.
-        is_trouble: Whether something has to be done about it.
+        what: The label.
+        said: The text.
+        is_private: Whether it contains names, so that it is never saved.
+        is_trouble: Whether the user has to act on it.
     """
 
     what: str
@@ -42,9 +42,9 @@ class Finding:
     """The verdict on one assumption.
 
     Attributes:
-        id: The assumption's.
+        id: The id of the assumption.
         verdict: The verdict.
-        seen: What was seen, or why it could not be tried. It names nothing of the account's.
+        seen: The observation, or the reason why it was not tried, without names of the account.
     """
 
     id: str
@@ -53,24 +53,24 @@ class Finding:
 
     @property
     def changes(self) -> str:
-        """What changes, where it does not hold."""
+        """The consequence if the assumption does not hold; empty otherwise."""
         return BY_ID[self.id].changes if self.verdict is Verdict.DOES_NOT_HOLD else ""
 
     @property
     def setting(self) -> str:
-        """What to paste, where it does not hold."""
+        """The code to paste if the assumption does not hold; empty otherwise."""
         return BY_ID[self.id].setting if self.verdict is Verdict.DOES_NOT_HOLD else ""
 
 
 @dataclass
 class Report:
-    """Everything that was found.
+    """All findings of one run.
 
     Attributes:
-        facts: About the account and the way to it.
-        findings: By the assumption's id.
-        exchanges: Every request and its answer, as they may be shown to others.
-        failure: Why the doctor could not do its work; empty where it could.
+        facts: Facts about the account and the connection to it.
+        findings: The findings by the ids of their assumptions.
+        exchanges: All requests and their answers.
+        failure: Why the checks could not be run; empty if they could.
     """
 
     facts: list[Fact] = field(default_factory=list)
@@ -79,32 +79,32 @@ class Report:
     failure: str = ""
 
     def fact(self, what: str, said: str, *, is_private: bool = False, is_trouble: bool = False) -> None:
-        """Note a fact."""
+        """Add a fact."""
         self.facts.append(Fact(what, said, is_private, is_trouble))
 
     def holds(self, id_: str, seen: str) -> None:
-        """Note that an assumption holds, unless it was seen not to before."""
+        """Add the finding that an assumption holds, unless there is another verdict already."""
         if id_ not in self.findings or self.findings[id_].verdict is Verdict.NOT_TRIED:
-            self._note(id_, Verdict.HOLDS, seen)
+            self._add(id_, Verdict.HOLDS, seen)
 
     def does_not_hold(self, id_: str, seen: str) -> None:
-        """Note that an assumption does not hold."""
-        self._note(id_, Verdict.DOES_NOT_HOLD, seen)
+        """Add the finding that an assumption does not hold."""
+        self._add(id_, Verdict.DOES_NOT_HOLD, seen)
 
     def judge(self, id_: str, holds: bool, seen: str) -> None:
-        """Note the one or the other."""
+        """Add the finding that an assumption holds or does not hold."""
         (self.holds if holds else self.does_not_hold)(id_, seen)
 
     def not_tried(self, id_: str, reason: str) -> None:
-        """Note why an assumption could not be tried, unless it was."""
+        """Add the reason why an assumption was not tried, unless it has a finding."""
         if id_ not in self.findings:
-            self._note(id_, Verdict.NOT_TRIED, reason)
+            self._add(id_, Verdict.NOT_TRIED, reason)
 
-    def _note(self, id_: str, verdict: Verdict, seen: str) -> None:
+    def _add(self, id_: str, verdict: Verdict, seen: str) -> None:
         self.findings[id_] = Finding(BY_ID[id_].id, verdict, seen)
 
     def close(self, *, executes: bool) -> None:
-        """Say of the assumptions that were not tried why not, and put all into the order of the registry."""
+        """Add the missing findings as not tried, and put all findings into the order of the registry."""
         for assumption in ASSUMPTIONS:
             if assumption.tried_by == "nothing":
                 self.not_tried(assumption.id, assumption.changes)
@@ -116,29 +116,29 @@ class Report:
 
     @property
     def has_tried(self) -> bool:
-        """Whether anything was found out of any assumption."""
+        """Whether any assumption was tried."""
         return any(finding.verdict is not Verdict.NOT_TRIED for finding in self.findings.values())
 
     @property
     def exit_code(self) -> int:
-        """0 where all that was tried holds, 1 where something does not, 2 where the doctor could not do its work."""
+        """0 if all tried assumptions hold, 1 if one does not, 2 if the checks could not be run."""
         if self.failure:
             return 2
         broken = any(finding.verdict is Verdict.DOES_NOT_HOLD for finding in self.findings.values())
         return 1 if broken else 0
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but the exchanges, for whoever runs the doctor."""
+        """Return all findings, without exchanges, for the user who runs the doctor."""
         return {
             "version": __version__,
             "failure": self.failure or None,
             "facts": [{"what": fact.what, "said": fact.said, "is_trouble": fact.is_trouble} for fact in self.facts],
-            "assumptions": [_shown(finding) for finding in self.findings.values()],
+            "assumptions": [_nonempty_fields(finding) for finding in self.findings.values()],
             "exit_code": self.exit_code,
         }
 
     def to_save(self) -> dict[str, Any]:
-        """Everything that others may see."""
+        """Return what can be shared with others."""
         facts = [
             {"what": fact.what, "said": "(left out)" if fact.is_private else fact.said, "is_trouble": fact.is_trouble}
             for fact in self.facts
@@ -148,7 +148,7 @@ class Report:
         return self.as_json() | {"failure": failure or None, "facts": facts, "exchanges": exchanges}
 
 
-def _shown(finding: Finding) -> Mapping[str, str]:
+def _nonempty_fields(finding: Finding) -> Mapping[str, str]:
     shown = {
         "id": finding.id,
         "verdict": finding.verdict.value,

@@ -1,4 +1,4 @@
-"""Experiments with the results of SQL that is not saved."""
+"""Runs experiments with the results of SQL that is not saved."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ NESTED = (
 
 
 class ResultExperiments:
-    """What CSV, filters and pages are like."""
+    """Checks the form of CSV, filters and pages."""
 
     def __init__(self, report: Report, objects: TemporaryObjects) -> None:
         self._report = report
         self._objects = objects
         self._client = objects.client
 
-    def texts_and_pages(self) -> None:
-        """NULL, the empty text and a real ``<nil>``, in nine rows, read in pages and with filters."""
-        execution_id = self._done(ROWS)
+    def check_texts_and_pages(self) -> None:
+        """Read nine rows with NULL, an empty text and the text ``<nil>``, in pages and with filters."""
+        execution_id = self._execute(ROWS)
         self._report.judge("ulid-order", bool(ULID.fullmatch(execution_id)), f"ids of {len(execution_id)} characters")
         rows = self._csv(execution_id)
         texts = {row[0]: row[1] for row in rows if len(row) > 1}
@@ -49,9 +49,9 @@ class ResultExperiments:
         seen = f"of rows above 4, pages of 2 hold {numbers} and {after}; the next offset is {first.next_offset}"
         self._report.judge("filtered-offset", (numbers, after, first.next_offset) == ([5, 6], [7, 8], 2), seen)
 
-    def nested_values(self) -> None:
-        """An array, a row and a map, as JSON and as CSV."""
-        execution_id = self._done(NESTED)
+    def check_nested_values(self) -> None:
+        """Read an array, a row and a map, as JSON and as CSV."""
+        execution_id = self._execute(NESTED)
         rows = self._rows(execution_id)
         row = rows[0] if rows else {}
         is_whole = row.get("a") == ["a,b", "c"] and list(dict(row.get("m") or {}).values()) == [1]
@@ -71,7 +71,7 @@ class ResultExperiments:
         seen += "" if own else "; next_uri leads to another host"
         self._report.judge("page-size", (numbers, page.next_offset) == ([1, 2, 3, 4], 4) and own, seen)
 
-    def _done(self, sql: str) -> str:
+    def _execute(self, sql: str) -> str:
         status = self._objects.run_sql(sql)
         if not status.execution_id or status.result_metadata is None:
             raise DuneError(f"the SQL ended as {status.state}")

@@ -1,8 +1,8 @@
-"""What `doctor --execute` makes on an account, and how it is taken away again, by whichever run comes next.
+"""Creates the temporary objects of `doctor --execute` on an account, and deletes them.
 
-Everything is told from what the user has by its name: queries begin with `QUERY_MARK`, matviews have `MATVIEW_MARK`
-in theirs. So nothing has to be written down before it is made, and a run that was killed is cleared by the next one.
-What another run has made is left to that one until it has surely ended: see `dagster_dune.doctor.owners`.
+Their names tell them from the user's objects: names of queries begin with `QUERY_MARK`, names of matviews with
+`MATVIEW_MARK`. So the next run can delete the objects of a run that was killed, without a record of them. Objects of
+another run are not deleted until that run has certainly ended: see `dagster_dune.doctor.owners`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ MATVIEW_MARK = "result_dagster_dune_doctor_"
 
 
 class BudgetSpentError(DuneError):
-    """What the user allows has been used."""
+    """The executions have cost as many credits as the user allows."""
 
 
 class TemporaryObjects:
-    """Makes private queries and matviews, and executes.
+    """Creates private queries and matviews, and executes SQL.
 
     Args:
         client: The client.
-        max_credits: What all executions together may cost; nothing is begun once they have cost as much.
-        interval: The seconds between two looks.
-        timeout: The seconds that one execution may take.
+        max_credits: The limit of the cost of all executions; no execution is started once they have cost as much.
+        interval: The seconds between two polls.
+        timeout: The maximum duration of one execution in seconds.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class TemporaryObjects:
 
     @property
     def credits(self) -> float:
-        """What the executions have cost that are known to have ended."""
+        """The cost of the executions so far."""
         return sum(self._costs.values())
 
-    # --- making ---
+    # --- creating ---
 
     def query(self, name: str, sql: str, parameters: Sequence[models.Parameter] = ()) -> int:
         """Save a private query."""
@@ -66,7 +66,7 @@ class TemporaryObjects:
         return self.client.create_query(title, sql, parameters=parameters or None, is_private=True).query_id
 
     def matview(self, query_id: int) -> models.MaterializedViewWritten:
-        """Make a private matview of a query, which refreshes it at once."""
+        """Create a private matview of a query, which Dune refreshes at once."""
         self.check_budget()
         return self.client.upsert_materialized_view(
             f"{MATVIEW_MARK}{self.owner.mark}", query_id, is_private=True, performance=self.tier
@@ -75,32 +75,32 @@ class TemporaryObjects:
     # --- executing ---
 
     def check_budget(self) -> None:
-        """Let another execution begin.
+        """Check that another execution may start.
 
         Raises:
-            BudgetSpentError: They have cost what they may.
+            BudgetSpentError: The executions have cost `max_credits`.
         """
         if self._max_credits is not None and self.credits >= self._max_credits:
             raise BudgetSpentError(f"{self.credits:g} credits are spent, and --max-credits is {self._max_credits:g}")
 
     def run_sql(self, sql: str) -> models.ExecutionStatus:
-        """Execute SQL that is not saved, and wait for its end."""
+        """Execute SQL that is not saved, and wait until the execution ends."""
         self.check_budget()
-        return self.ended(self.client.execute_sql(sql, self.tier).execution_id)
+        return self.wait_for_end(self.client.execute_sql(sql, self.tier).execution_id)
 
-    def ended(self, execution_id: str) -> models.ExecutionStatus:
-        """Wait for the end of an execution.
+    def wait_for_end(self, execution_id: str) -> models.ExecutionStatus:
+        """Wait until an execution ends.
 
         Raises:
             DuneError: It takes too long.
         """
         self._running.add(execution_id)
         status = self.wait(lambda: self.client.get_execution_status(execution_id), _has_ended)
-        self.note(execution_id, status)
+        self.record(execution_id, status)
         return status
 
-    def note(self, execution_id: str, status: models.ExecutionStatus | None = None) -> models.ExecutionStatus:
-        """Take down what an execution cost."""
+    def record(self, execution_id: str, status: models.ExecutionStatus | None = None) -> models.ExecutionStatus:
+        """Record the cost of an execution, and whether it has ended."""
         status = status or self.client.get_execution_status(execution_id)
         self._costs[execution_id] = status.execution_cost_credits or 0.0
         if _has_ended(status):
@@ -108,11 +108,11 @@ class TemporaryObjects:
         return status
 
     def watch(self, execution_id: str) -> None:
-        """Remember an execution that runs, so that it is cancelled where the doctor is stopped."""
+        """Record a running execution, so that it is cancelled if the doctor is stopped."""
         self._running.add(execution_id)
 
     def wait(self, read: Callable[[], T], is_good: Callable[[T], bool]) -> T:
-        """Look until something is as it should be.
+        """Poll until a condition holds.
 
         Raises:
             DuneError: It takes too long.
@@ -126,16 +126,16 @@ class TemporaryObjects:
                 raise DuneError(f"it did not come about within {self.timeout:g} s")
             time.sleep(self.interval)
 
-    # --- taking away ---
+    # --- deleting ---
 
     def clear(self) -> list[str]:
-        """Cancel what runs, and take away everything that this run or one that has ended has made.
+        """Cancel running executions, and delete the objects of this run and of runs that have ended.
 
         Returns:
-            What was taken away, in words.
+            Descriptions of what was deleted.
         """
         for execution_id in sorted(self._running):
-            _quietly(partial(self.client.cancel_execution, execution_id))
+            _ignoring_errors(partial(self.client.cancel_execution, execution_id))
         self._running.clear()
         try:
             cleared = clear_account(self.client, self.owner)
@@ -147,14 +147,14 @@ class TemporaryObjects:
 
 
 def clear_account(client: DuneApiClient, owner: Owner) -> list[str]:
-    """Delete matviews of the doctor's, then archive its queries, but for those of a run that may go on.
+    """Delete the doctor's matviews, then archive its queries, except those of a run that may still go on.
 
     Args:
         client: The client.
-        owner: The run that clears.
+        owner: The run that deletes.
 
     Returns:
-        What was taken away, and how much was left to others, in words.
+        Descriptions of what was deleted, and of how much was left to other runs.
     """
     all_matviews = [
         view.sql_id
@@ -184,7 +184,7 @@ def _has_ended(status: models.ExecutionStatus) -> bool:
     return phase_of_execution(status).has_ended
 
 
-def _quietly(action: Callable[[], object]) -> None:
+def _ignoring_errors(action: Callable[[], object]) -> None:
     try:
         action()
     except DuneError:

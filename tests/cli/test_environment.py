@@ -10,7 +10,7 @@ from dagster_dune import DuneResource
 from dagster_dune.api.address import DEFAULT_BASE_URL
 from dagster_dune.cli import app
 from dagster_dune.cli.environment import client_of_environment
-from dagster_dune.doctor.account import address_in_words
+from dagster_dune.doctor.account import described_address
 
 NOTHING = [None, "", " ", "\t\n "]
 WRONG = [
@@ -97,7 +97,7 @@ def test_commands_and_the_resource_ask_one_account(named, monkeypatch, address, 
     with client_of_environment() as client, DuneResource(api_key="some-key").get_client() as of_resource:
         assert client.base_url == of_resource.base_url == asked
     said_by = "the default" if asked == DEFAULT_BASE_URL else "DUNE_API_BASE_URL"
-    assert address_in_words(client.base_url) == f"{asked} ({said_by})"
+    assert described_address(client.base_url) == f"{asked} ({said_by})"
 
 
 def test_settings_of_a_command_are_its_own(named, monkeypatch, faulty):

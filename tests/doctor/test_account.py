@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app
-from dagster_dune.doctor.account import AccountReads, observed
+from dagster_dune.doctor.account import AccountReads, append_exchanges
 from dagster_dune.doctor.assumptions import ASSUMPTIONS
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.emulator.server import DuneEmulator
@@ -163,7 +163,7 @@ def test_a_folder_and_a_document_are_compared(ask, dune, account, tmp_path):
 
 def test_a_clock_that_is_wrong_is_told(dune):
     report = Report()
-    with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
+    with DuneApiClient(dune.api_key, dune.url, observe=append_exchanges(report)) as client:
         AccountReads(client, report, clock=lambda: time.time() + 3600).examine()
     clock = next(fact for fact in report.facts if fact.what == "clock")
     assert clock.is_trouble
@@ -189,7 +189,7 @@ def test_clients_can_be_observed(client, dune):
 def test_an_account_with_little_is_no_trouble():
     with DuneEmulator(rate_limit="free") as small:
         report = Report()
-        with DuneApiClient(small.api_key, small.url, observe=observed(report)) as client:
+        with DuneApiClient(small.api_key, small.url, observe=append_exchanges(report)) as client:
             AccountReads(client, report).examine()
         report.close(executes=False)
     assert report.exit_code == 0
@@ -204,7 +204,7 @@ def test_broken_assumptions_that_reads_settle_are_noticed(id_, other):
         slow = {"status": 429, "body": {"error": "slow"}, "headers": {"Retry-After": "0"}}
         broken.inject("status", path="/api/v1/queries", **slow)
         report = Report()
-        with DuneApiClient(broken.api_key, broken.url, max_retries=2, observe=observed(report)) as client:
+        with DuneApiClient(broken.api_key, broken.url, max_retries=2, observe=append_exchanges(report)) as client:
             AccountReads(client, report).examine()
         assert report.findings[id_].verdict is Verdict.DOES_NOT_HOLD
 

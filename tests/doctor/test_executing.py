@@ -16,7 +16,7 @@ from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app
 from dagster_dune.doctor.assumptions import ASSUMPTIONS, BY_ID
 from dagster_dune.doctor.executing import execute
-from dagster_dune.doctor.owners import FORM, Owner
+from dagster_dune.doctor.owners import TIME_FORMAT, Owner
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.doctor.temporary_objects import MATVIEW_MARK, QUERY_MARK, TemporaryObjects, clear_account
 from dagster_dune.emulator.faults.assumptions import OTHERS
@@ -195,7 +195,7 @@ def test_a_doctor_of_another_machine_is_left_alone_for_hours(tmp_path):
     assert here.may_clear(f"{QUERY_MARK}one row 1a2b3c4d")  # a version that knew no marks
     for hours, may in ((5, False), (7, True), (-1, False)):
         begun = datetime.now(UTC) - timedelta(hours=hours)
-        assert here.may_clear(f"dune.acme.{MATVIEW_MARK}{begun.strftime(FORM)}_1a2b3c4d") is may
+        assert here.may_clear(f"dune.acme.{MATVIEW_MARK}{begun.strftime(TIME_FORMAT)}_1a2b3c4d") is may
 
 
 def test_a_doctor_that_has_died_here_is_told_by_its_lock(tmp_path):

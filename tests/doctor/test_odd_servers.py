@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app
-from dagster_dune.doctor.account import AccountReads, observed
+from dagster_dune.doctor.account import AccountReads, append_exchanges
 from dagster_dune.doctor.executing import execute
 from dagster_dune.doctor.report import Report, Verdict
 from dagster_dune.doctor.temporary_objects import QUERY_MARK, TemporaryObjects
@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_read_keeps_nothing_else_from_being_tried(facts,
 def test_a_slow_answer_is_no_wrong_clock(dune):
     """It came half an hour after it was asked for; Dune's time lies between."""
     report, times = Report(), iter([time.time() - 1800, time.time() + 1])
-    with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
+    with DuneApiClient(dune.api_key, dune.url, observe=append_exchanges(report)) as client:
         AccountReads(client, report, clock=lambda: next(times)).examine()
     clock = next(fact for fact in report.facts if fact.what == "clock")
     assert (clock.is_trouble, clock.said) == (False, "+0 s against Dune's")
@@ -172,7 +172,7 @@ def test_a_slow_answer_is_no_wrong_clock(dune):
 
 
 def examined(dune, report):
-    with DuneApiClient(dune.api_key, dune.url, max_retries=0, observe=observed(report)) as client:
+    with DuneApiClient(dune.api_key, dune.url, max_retries=0, observe=append_exchanges(report)) as client:
         execute(report, TemporaryObjects(client, max_credits=0.5, interval=0.05))
 
 
@@ -208,7 +208,7 @@ def test_a_second_ctrl_c_says_what_is_still_there(dune, monkeypatch):
 def test_without_the_right_to_save_queries_the_rest_is_tried(dune):
     dune.inject("status", method="POST", path="/api/v1/query", times=None, status=403, body={"error": "no"})
     report = Report()
-    with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
+    with DuneApiClient(dune.api_key, dune.url, observe=append_exchanges(report)) as client:
         execute(report, TemporaryObjects(client, max_credits=None, interval=0.05))
     report.close(executes=True)
     assert report.findings["csv-null"].verdict is Verdict.HOLDS
@@ -263,7 +263,7 @@ ODD_ENDS = {
 def test_an_experiment_that_does_not_come_off_says_why(dune, seconds, place, body, seen):
     dune.inject("status", **place, times=None, status=200, body=body)
     report = Report()
-    with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
+    with DuneApiClient(dune.api_key, dune.url, observe=append_exchanges(report)) as client:
         execute(report, TemporaryObjects(client, max_credits=None, interval=0.05, timeout=seconds))
     report.close(executes=True)
     assert {id_: report.findings[id_].seen for id_ in seen} == seen
@@ -273,7 +273,7 @@ def test_an_experiment_that_does_not_come_off_says_why(dune, seconds, place, bod
 def test_a_query_that_ends_before_it_is_cancelled(dune):
     dune.inject("status", method="POST", path="/api/v1/execution/*/cancel", times=None, status=200, body={})
     report = Report()
-    with DuneApiClient(dune.api_key, dune.url, observe=observed(report)) as client:
+    with DuneApiClient(dune.api_key, dune.url, observe=append_exchanges(report)) as client:
         execute(report, TemporaryObjects(client, max_credits=None, interval=0.05))
     assert report.findings["canceled-spelling"].seen == "the slow query ended before it was cancelled"
     assert report.findings["lineage-form"].verdict is Verdict.HOLDS
