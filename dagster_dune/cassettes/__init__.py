@@ -1,4 +1,5 @@
-"""Recording what a command asks of Dune, and answering the same again: see docs/testing.md.
+"""Records the requests of a command to Dune and their answers, and replays them: see docs/testing.md.
 
-A `Cassette` holds requests and answers; `anonymous` takes names, SQL and rows out of both; `proxy` records.
+`proxy` records requests and answers, `anonymous` replaces names, SQL and rows in them, and a `Cassette` stores and
+replays them.
 """

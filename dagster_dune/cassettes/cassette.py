@@ -1,4 +1,4 @@
-"""A cassette: requests and their answers in the order in which they came."""
+"""Stores recorded requests with their answers in a file, and finds the answer to a request again."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 from dagster_dune.errors import DuneConfigurationError
 
 FORMAT = "dagster-dune cassette 1"
-BASE = "{base}"
-"""What stands for the address of the server in answers."""
+BASE_URL_PLACEHOLDER = "{base}"
+"""Replaces the address of the server in answers."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request without its headers.
+class RecordedRequest:
+    """A recorded request, without its headers.
 
     Attributes:
         method: The HTTP method.
         path: The path, ``/api/...``.
-        options: The fields of the query string, without any key.
-        body: The body as JSON, as text where it is none, None where there is none.
+        options: The fields of the query string, without the API key.
+        body: The body as JSON, as text if it is no JSON, None if it is empty.
     """
 
     method: str
@@ -35,7 +35,7 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """The same for the same request, whatever the order of its fields."""
+        """The request as text, which does not depend on the order of fields."""
         options = "&".join(f"{name}={value}" for name, value in sorted(self.options.items()))
         body = "" if self.body is None else " " + json.dumps(self.body, sort_keys=True, ensure_ascii=False)
         return f"{self.method} {self.path}{'?' + options if options else ''}{body}"
@@ -47,14 +47,14 @@ class Interaction:
 
     Attributes:
         asked: The request.
-        status: The answer's status.
-        headers: Those of the answer's headers that clients read.
-        answer: Its body, JSON or text.
-        seconds: When the request came, counted from the first.
-        took: The seconds until its answer.
+        status: The HTTP status of the answer.
+        headers: The headers of the answer that clients read.
+        answer: The body of the answer, JSON or text.
+        seconds: The seconds from the start of the recording to the request.
+        took: The seconds from the request to its answer.
     """
 
-    asked: Asked
+    asked: RecordedRequest
     status: int
     headers: dict[str, str]
     answer: Any
@@ -63,11 +63,11 @@ class Interaction:
 
 
 class Cassette:
-    """Interactions, and which of them is next.
+    """Recorded interactions, and how many of each request a replay has answered.
 
     Args:
         interactions: In the order of the requests.
-        salt: What the replacements of names are made with; None where everything was kept.
+        salt: The salt of the replacements; None if names were kept.
     """
 
     def __init__(self, interactions: Iterable[Interaction], salt: str | None = None) -> None:
@@ -76,19 +76,20 @@ class Cassette:
         self._by_text = defaultdict[str, list[Interaction]](list)
         for interaction in self.interactions:
             self._by_text[interaction.asked.text].append(interaction)
-        self._played = defaultdict[str, int](int)
+        self._play_counts = defaultdict[str, int](int)
 
     @classmethod
     def read(cls, path: Path) -> Cassette:
         """Read a file.
 
         Raises:
-            DuneConfigurationError: It is no cassette.
+            DuneConfigurationError: The file is no cassette.
         """
         try:
             document = json.loads(path.read_text("utf-8"))
             interactions = [
-                Interaction(**{**fields, "asked": Asked(**fields["asked"])}) for fields in document["interactions"]
+                Interaction(**{**fields, "asked": RecordedRequest(**fields["asked"])})
+                for fields in document["interactions"]
             ]
             salt, format_ = document["salt"], document["format"]
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -101,30 +102,30 @@ class Cassette:
         return cls(interactions, salt)
 
     def write(self, path: Path) -> None:
-        """Write it into a file, which stands under its name when it is whole."""
+        """Write the cassette to a temporary file, and rename it when it is complete."""
         document = {"format": FORMAT, "salt": self.salt, "interactions": [asdict(one) for one in self.interactions]}
         unfinished = path.with_name(f".{path.name}.unfinished")
         unfinished.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
         unfinished.replace(path)
 
     def rewind(self) -> None:
-        """Begin again."""
-        self._played.clear()
+        """Replay from the start."""
+        self._play_counts.clear()
 
-    def play(self, asked: Asked) -> Interaction | None:
-        """Return the next answer to a request; reads that come more often than they were recorded get the last.
+    def play(self, asked: RecordedRequest) -> Interaction | None:
+        """Return the next answer to a request; a GET that is repeated more often than recorded gets the last one.
 
         Returns:
-            None where it was not recorded, or where a change comes more often than it was.
+            None if the request was not recorded, or is no GET and is repeated more often than recorded.
         """
-        recorded, played = self._by_text.get(asked.text, []), self._played[asked.text]
+        recorded, played = self._by_text.get(asked.text, []), self._play_counts[asked.text]
         if not recorded or (asked.method != "GET" and played >= len(recorded)):
             return None
-        self._played[asked.text] += 1
+        self._play_counts[asked.text] += 1
         return recorded[min(played, len(recorded) - 1)]
 
-    def nearest(self, asked: Asked) -> str:
-        """The recorded request that is most like one, in words."""
+    def nearest(self, asked: RecordedRequest) -> str:
+        """Return a sentence with the recorded request that is most similar to one."""
         texts = [*self._by_text]
         if not texts:
             return "The cassette is empty."

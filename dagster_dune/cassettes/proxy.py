@@ -1,4 +1,4 @@
-"""A proxy on loopback that hands requests on to Dune, and writes them down with their answers, without any key."""
+"""A proxy on loopback that forwards requests to Dune, and records them with their answers, without API keys."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from dagster_dune.api.key import ApiKey
 from dagster_dune.cassettes.anonymous import Anonymous
-from dagster_dune.cassettes.cassette import BASE, Asked, Cassette, Interaction
+from dagster_dune.cassettes.cassette import BASE_URL_PLACEHOLDER, Cassette, Interaction, RecordedRequest
 from dagster_dune.cassettes.requests import KEY_HEADER, KEY_OPTION, anonymous_request, body_of, request_of
 from dagster_dune.errors import DuneConfigurationError
 
-KEPT_HEADERS = (
+RECORDED_HEADERS = (
     "content-type",
     "retry-after",
     "x-ratelimit-limit",
@@ -26,12 +26,12 @@ KEPT_HEADERS = (
     "x-dune-next-offset",
     "x-dune-next-uri",
 )
-NOT_HANDED_ON = ("host", "connection", "content-length", "accept-encoding", "transfer-encoding", "keep-alive")
+NOT_FORWARDED = ("host", "connection", "content-length", "accept-encoding", "transfer-encoding", "keep-alive")
 TIMEOUT_SECONDS = 600.0
 
 
 class Recorder:
-    """Takes down requests and their answers.
+    """Collects requests and their answers.
 
     Args:
         keeps_names: Whether owners, names, SQL and rows stay as they are.
@@ -41,21 +41,21 @@ class Recorder:
         self._salt = None if keeps_names else secrets.token_hex(16)
         self._anonymous = None if self._salt is None else Anonymous(self._salt)
         self._interactions: list[Interaction] = []
-        self._under_way = 0
-        self._changed = threading.Condition()
-        self._begin = time.monotonic()
+        self._open_requests = 0
+        self._condition = threading.Condition()
+        self._started_at = time.monotonic()
 
     @property
     def count(self) -> int:
-        """How many requests came."""
+        """The number of recorded requests."""
         return len(self._interactions)
 
     def cassette(self) -> Cassette:
-        """What was recorded, in the order of the requests."""
+        """Return a cassette of the recorded requests, in their order."""
         return Cassette(sorted(self._interactions, key=lambda one: one.seconds), self._salt)
 
-    def note(self, asked: Asked, status: int, headers: dict[str, str], body: str, began_at: float) -> None:
-        """Take down one request and its answer."""
+    def note(self, asked: RecordedRequest, status: int, headers: dict[str, str], body: str, started_at: float) -> None:
+        """Record one request and its answer."""
         now = time.monotonic()
         parsed = body_of(body)
         if self._anonymous:
@@ -63,39 +63,39 @@ class Recorder:
             headers = {name: self._anonymous.header(name, value) for name, value in headers.items()}
             parsed = self._anonymous.answered(asked.path, parsed)
         interaction = Interaction(
-            asked, status, headers, parsed, round(began_at - self._begin, 4), round(now - began_at, 4)
+            asked, status, headers, parsed, round(started_at - self._started_at, 4), round(now - started_at, 4)
         )
-        with self._changed:
+        with self._condition:
             self._interactions.append(interaction)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Let `finish` wait for what is handed on, and taken down, in this block."""
-        with self._changed:
-            self._under_way += 1
+        """Make `finish` wait until this block ends, in which an answer is sent and recorded."""
+        with self._condition:
+            self._open_requests += 1
         try:
             yield
         finally:
-            with self._changed:
-                self._under_way -= 1
-                self._changed.notify_all()
+            with self._condition:
+                self._open_requests -= 1
+                self._condition.notify_all()
 
     def finish(self) -> None:
-        """Wait until everything that was handed on is taken down."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._under_way)
+        """Wait until all answers are sent and recorded."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._open_requests)
 
 
 @contextmanager
 def recording(base_url: str, *, keeps_names: bool = False) -> Iterator[tuple[str, Recorder]]:
-    """Run a proxy before an address.
+    """Run a proxy for an address.
 
     Args:
-        base_url: Where Dune is.
+        base_url: The address of Dune.
         keeps_names: Whether owners, names, SQL and rows stay as they are.
 
     Yields:
-        The proxy's own address, and what records.
+        The address of the proxy, and its recorder.
     """
     recorder = Recorder(keeps_names=keeps_names)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(base_url.rstrip("/"), recorder))
@@ -120,28 +120,30 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Say nothing: the command's own output is what its user wants to see."""
+            """Log nothing, so that only the output of the command is shown."""
 
-        def _hand_on(self) -> None:
-            began_at = time.monotonic()
+        def _forward(self) -> None:
+            started_at = time.monotonic()
             body = _body(self)
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_HANDED_ON}
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_FORWARDED}
             keys = [value for name, value in headers.items() if name.lower() == KEY_HEADER]
             keys += [value for name, value in parse_qsl(urlsplit(self.path).query) if name == KEY_OPTION]
-            redacted = _without(keys)
+            redacted = _redactor(keys)
             headers["Accept-Encoding"] = "identity"
             try:
                 answer = client.request(self.command, base_url + self.path, content=body, headers=headers)
-            except httpx.HTTPError as error:  # whatever it is, the command must not take it for Dune's word
+            except httpx.HTTPError as error:  # the command must not take it for an answer of Dune
                 self._answer(502, {"content-type": "text/plain"}, f"Dune could not be reached: {type(error).__name__}")
                 return
             with recorder.answering():
-                self._note(answer, redacted, body, began_at)
+                self._answer_and_record(answer, redacted, body, started_at)
 
-        def _note(self, answer: httpx.Response, redacted: Callable[[str], str], body: bytes, began_at: float) -> None:
-            """Hand an answer on, and take it down."""
+        def _answer_and_record(
+            self, answer: httpx.Response, redacted: Callable[[str], str], body: bytes, started_at: float
+        ) -> None:
+            """Send an answer to the client, and record it."""
             own = f"http://{self.headers.get('Host', '')}"
-            kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+            kept = {name: answer.headers[name] for name in RECORDED_HEADERS if name in answer.headers}
             text = answer.content.decode(errors="replace")
             self._answer(
                 answer.status_code,
@@ -150,8 +152,10 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             )
             if urlsplit(self.path).path.startswith("/api/"):
                 asked = request_of(self.command, redacted(self.path), redacted(body.decode(errors="replace")).encode())
-                kept = {name: redacted(value.replace(base_url, BASE)) for name, value in kept.items()}
-                recorder.note(asked, answer.status_code, kept, redacted(text.replace(base_url, BASE)), began_at)
+                kept = {name: redacted(value.replace(base_url, BASE_URL_PLACEHOLDER)) for name, value in kept.items()}
+                recorder.note(
+                    asked, answer.status_code, kept, redacted(text.replace(base_url, BASE_URL_PLACEHOLDER)), started_at
+                )
 
         def _answer(self, status: int, headers: dict[str, str], text: str) -> None:
             body = text.encode()
@@ -162,13 +166,13 @@ def _handler(base_url: str, recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _hand_on  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _forward  # noqa: N815
 
     return Handler
 
 
 def _body(request: BaseHTTPRequestHandler) -> bytes:
-    """The body of a request, with a length or in chunks."""
+    """Return the body of a request, which has a length or is chunked."""
     if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
         return request.rfile.read(int(request.headers.get("Content-Length") or 0))
     pieces = []
@@ -180,11 +184,11 @@ def _body(request: BaseHTTPRequestHandler) -> bytes:
     return b"".join(pieces)
 
 
-def _without(texts: list[str]) -> Callable[[str], str]:
-    """What takes the keys of a request out of texts, in whatever form."""
+def _redactor(texts: list[str]) -> Callable[[str], str]:
+    """Return a function that removes the API keys of a request from texts, in any encoding."""
     keys = list[ApiKey]()
     for text in texts:
-        with suppress(DuneConfigurationError):  # what can be no key is none
+        with suppress(DuneConfigurationError):  # not a possible key
             keys.append(ApiKey(text))
 
     def redacted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Times in rows, replaced by others of the same form."""
+"""Replaces times in rows by others of the same form."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ TIME = re.compile(
 )
 
 
-def other_time(text: str, drawn: str) -> str | None:
-    """Return another time of the same form; None where a text is no time.
+def other_time(text: str, digits: str) -> str | None:
+    """Return another time of the same form; None if a text is no time.
 
     Args:
         text: The text.
-        drawn: Hexadecimal digits that the other one is made of; the same time if empty.
+        digits: Hexadecimal digits that determine the other time; if empty, the time is returned unchanged.
 
     Examples:
         >>> other_time("2024-01-31 12:30:45.123 UTC", "0123456789abcdef" * 4)
@@ -27,17 +27,17 @@ def other_time(text: str, drawn: str) -> str | None:
     found = TIME.fullmatch(text)
     if found is None:
         return None
-    if not drawn:
+    if not digits:
         return text
-    numbers = [int(drawn[place : place + 2], 16) for place in range(0, 12, 2)]
+    numbers = [int(digits[place : place + 2], 16) for place in range(0, 12, 2)]
     year, month, day, hour, minute, second = numbers
-    made = f"20{year % 30:02d}-{month % 12 + 1:02d}-{day % 28 + 1:02d}"
+    replacement = f"20{year % 30:02d}-{month % 12 + 1:02d}-{day % 28 + 1:02d}"
     if found["separator"]:
-        made += f"{found['separator']}{hour % 24:02d}:{minute % 60:02d}"
-        made += f":{second % 60:02d}" if found["seconds"] else ""
-        made += (
-            "." + "".join(str(int(digit, 16) % 10) for digit in drawn[12 : 11 + len(found["fraction"])])
+        replacement += f"{found['separator']}{hour % 24:02d}:{minute % 60:02d}"
+        replacement += f":{second % 60:02d}" if found["seconds"] else ""
+        replacement += (
+            "." + "".join(str(int(digit, 16) % 10) for digit in digits[12 : 11 + len(found["fraction"])])
             if found["fraction"]
             else ""
         )
-    return made + found["zone"]
+    return replacement + found["zone"]

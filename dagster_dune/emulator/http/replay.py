@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dagster_dune.cassettes.anonymous import Anonymous
-from dagster_dune.cassettes.cassette import BASE, Cassette
+from dagster_dune.cassettes.cassette import BASE_URL_PLACEHOLDER, Cassette
 from dagster_dune.cassettes.requests import KEY_HEADER, anonymous_request, request_of
 from dagster_dune.emulator.http.journal import CONTROL_PATH
 
@@ -70,8 +70,8 @@ class ReplayMiddleware:
             words = f"The cassette has no answer to {asked.text}. {self._cassette.nearest(asked)}"
             return JSONResponse({"error": words}, 400)
         base = str(request.base_url).rstrip("/")
-        text = self._text(asked.path, played.answer).replace(BASE, base)
-        headers = {name: value.replace(BASE, base) for name, value in played.headers.items()}
+        text = self._text(asked.path, played.answer).replace(BASE_URL_PLACEHOLDER, base)
+        headers = {name: value.replace(BASE_URL_PLACEHOLDER, base) for name, value in played.headers.items()}
         return Response(text, played.status, headers=headers)
 
     def _text(self, path: str, answer: Any) -> str:
