@@ -1,7 +1,7 @@
-"""The command line: ``dagster-dune``, a module a group of commands.
+"""The command line ``dagster-dune``, with one module for each group of commands.
 
-What comes in are words of a shell; each command imports what it needs when it runs, so that help is quick. Folders,
-documents and accounts are read by ``catalog``, the local Dune is run by ``emulator``.
+Commands import heavy modules when they run, so that help is quick. ``catalog`` reads folders, documents and accounts,
+``emulator`` runs the local Dune.
 """
 
 from dagster_dune.cli.app import app

@@ -1,4 +1,4 @@
-"""Reading an account from a shell: how far it is, what it waits for, and what an interrupted reading keeps."""
+"""Shows the progress of reading an account, and keeps the queries that an interrupted command has read."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from dagster_dune.catalog.objects import Query
 
 SECONDS_BETWEEN_LINES = 5.0
-WAITS = "dagster_dune.api.http.retries"
-"""Where the client says that it waits for the rate limit."""
+RETRY_LOGGER = "dagster_dune.api.http.retries"
+"""The logger of waits for the rate limit."""
 
 
-class Counter:
-    """Counts the queries that were read, of all rounds.
+class ReadCounter:
+    """Counts the queries that are read, in all rounds.
 
     Attributes:
-        total: The number of queries that were to be read.
+        total: The number of queries in all rounds so far.
     """
 
     def __init__(self) -> None:
         self.total = 0
 
     def __call__(self, done: int, total: int) -> None:
-        """Take in how many of a round were read."""
+        """Add the size of a round when it starts; later calls report its progress."""
         if done == 0:
             self.total += total
 
 
-class _Bar(Counter):
-    """Shows a bar, on a terminal."""
+class _ProgressBar(ReadCounter):
+    """Shows a progress bar on a terminal."""
 
     def __init__(self, bar: Progress) -> None:
         super().__init__()
@@ -57,78 +57,78 @@ class _Bar(Counter):
             self._bar.update(self._task, completed=done)
 
 
-class _Lines(Counter):
-    """Writes a line now and then, where a bar would be a mess: in files and logs."""
+class _ProgressLines(ReadCounter):
+    """Prints a line every few seconds, for files and logs."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self._begun_at = self._told_at = time.monotonic()
+        self._started_at = self._printed_at = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         super().__call__(done, total)
         now = time.monotonic()
         if done == 0:
-            self._begun_at = now
-        if total and (done in (0, total) or now - self._told_at >= SECONDS_BETWEEN_LINES):
-            self._told_at = now
-            left = f", about {(now - self._begun_at) / done * (total - done):.0f} s left" if 0 < done < total else ""
+            self._started_at = now
+        if total and (done in (0, total) or now - self._printed_at >= SECONDS_BETWEEN_LINES):
+            self._printed_at = now
+            left = f", about {(now - self._started_at) / done * (total - done):.0f} s left" if 0 < done < total else ""
             self._console.print(f"Reading queries: {done} of {total}{left}.")
 
 
-class _OnceAnEnd(logging.Filter):
-    """Lets one word pass for all threads that wait until the same second."""
+class _OncePerWait(logging.Filter):
+    """Passes one message for all threads that wait until the same second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: object = None
+        self._last_wait: object = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is news."""
+        """Return whether the end of the wait differs from that of the last message."""
         until = record.args[1] if isinstance(record.args, tuple) and len(record.args) > 1 else record.getMessage()
-        is_news, self._told = until != self._told, until
+        is_news, self._last_wait = until != self._last_wait, until
         return is_news
 
 
 @contextmanager
-def shown_progress(console: Console) -> Iterator[Counter]:
-    """Show how far reading is, with a bar on a terminal and with lines elsewhere; and what is waited for."""
+def shown_progress(console: Console) -> Iterator[ReadCounter]:
+    """Show the progress of reading, as a bar on a terminal and as lines elsewhere, and waits for the rate limit."""
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415  (slow to import)
 
-    waits, once = logging.getLogger(WAITS), _OnceAnEnd()
-    level = waits.level
-    waits.setLevel(logging.INFO)
-    waits.addFilter(once)
+    logger, once_per_wait = logging.getLogger(RETRY_LOGGER), _OncePerWait()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addFilter(once_per_wait)
     try:
         if not console.is_terminal:
-            yield _Lines(console)
+            yield _ProgressLines(console)
             return
         columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as bar:
-            yield _Bar(bar)
+            yield _ProgressBar(bar)
     finally:
-        waits.removeFilter(once)
-        waits.setLevel(level)
+        logger.removeFilter(once_per_wait)
+        logger.setLevel(level)
 
 
 @contextmanager
-def kept_reads(output: Path, console: Console) -> Iterator[dict[int, Query]]:
-    """Keep what is read, so that a reading that ends early goes on where it was.
+def resumable_reads(output: Path, console: Console) -> Iterator[dict[int, Query]]:
+    """Write the queries to a partial file if reading ends early, and begin with those of an earlier partial file.
 
     Args:
-        output: The file that reading is to write.
-        console: Where it is told.
+        output: The file that the command writes.
+        console: The console for messages.
 
     Yields:
-        By id, the queries that an earlier attempt has read, which those of this one join.
+        Queries by their ids: those of the partial file, to which the caller adds the ones that it reads.
     """
     path = output.with_name(f"{output.stem}.partial{output.suffix}")
-    read = _earlier(path, console)
+    read = _read_partial(path, console)
     try:
         yield read
     except (KeyboardInterrupt, DuneError) as error:
         if read:
-            _write(path, read)
+            _write_partial(path, read)
             console.print(
                 f"{counted(len(read), 'query that was read is', 'queries that were read are')} kept in {path}; the "
                 "next pull goes on from there.",
@@ -143,7 +143,7 @@ def kept_reads(output: Path, console: Console) -> Iterator[dict[int, Query]]:
     path.unlink(missing_ok=True)
 
 
-def _earlier(path: Path, console: Console) -> dict[int, Query]:
+def _read_partial(path: Path, console: Console) -> dict[int, Query]:
     from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (slow to import)
 
     if not path.exists():
@@ -158,7 +158,7 @@ def _earlier(path: Path, console: Console) -> dict[int, Query]:
     return read
 
 
-def _write(path: Path, read: dict[int, Query]) -> None:
+def _write_partial(path: Path, read: dict[int, Query]) -> None:
     from dagster_dune.catalog.contents import CatalogContents  # noqa: PLC0415  (slow to import)
     from dagster_dune.catalog.document import write_document  # noqa: PLC0415
 

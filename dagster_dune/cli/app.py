@@ -41,8 +41,8 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _escape_what_cannot_be_shown() -> None:
-    """Titles on Dune have emoji, and a terminal or file in another encoding than UTF-8 would end the command at one."""
+def _escape_unencodable_output() -> None:
+    """Escape characters that the encoding of the output lacks, such as emoji in titles, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -55,7 +55,7 @@ def main(
     ] = False,
 ) -> None:
     """Dune queries and materialized views as Dagster assets."""
-    _escape_what_cannot_be_shown()
+    _escape_unencodable_output()
     try:
         read_env_file()
     except DuneError as error:

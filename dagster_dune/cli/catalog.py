@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dagster_dune._formatting import counted
-from dagster_dune.cli.account_progress import kept_reads, shown_progress
+from dagster_dune.cli.account_progress import resumable_reads, shown_progress
 from dagster_dune.cli.environment import client_of_environment
 from dagster_dune.cli.failures import check_output, failed
 from dagster_dune.errors import DuneError
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 catalog_app = typer.Typer(help="The catalog: what the account holds, kept in a file.", no_args_is_help=True)
 
 PATTERNS = "names in SQL, ids, slugs, globs, tag:<tag> or kind:<kind>. May be repeated."
-LONGEST_LINE = 10_000
-"""What a line may have that goes into a file or another program."""
+MAX_LINE_LENGTH = 10_000
+"""The line width when the output is no terminal."""
 
 
 @catalog_app.command()
@@ -59,21 +59,21 @@ def pull(
     from dagster_dune.catalog.sources.pull import pull as pull_account  # noqa: PLC0415
     from dagster_dune.catalog.unknown_names import warn_of_unknown_names  # noqa: PLC0415
 
-    with _reporting() as console:
+    with _report_errors() as console:
         check_output(output)
         folder = read_directory(queries) if queries else None
-        known = _known(output, console)
+        known = _last_pull(output, console)
         with (
             client_of_environment() as client,
             shown_progress(console) as progress,
-            kept_reads(output, console) as read,
+            resumable_reads(output, console) as read,
         ):
             account, catalog = pull_account(
                 client,
                 folder,
                 select=select or None,
                 exclude=exclude or (),
-                known=_outdated(known) if known and full else known,
+                known=_without_update_times(known) if known and full else known,
                 concurrency=concurrency,
                 progress=progress,
                 cache=read,
@@ -110,7 +110,7 @@ def show(
     from dagster_dune.catalog.catalog import DuneCatalog  # noqa: PLC0415
     from dagster_dune.cli.catalog_summary import described  # noqa: PLC0415
 
-    with _reporting():
+    with _report_errors():
         if path.is_dir():
             catalog = DuneCatalog.from_directory(path, exclude=exclude or (), strict=strict)
         else:
@@ -122,7 +122,7 @@ def show(
         return
     console = _console(stderr=False)
     if not console.is_terminal:
-        console.width = LONGEST_LINE  # what a tree has no room for is cut off
+        console.width = MAX_LINE_LENGTH  # what a tree has no room for is cut off
     if not any((*catalog, *catalog.unidentified)):
         typer.echo(f"{path} holds no query and no matview.")
         return
@@ -151,7 +151,7 @@ def diff(
     from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
     from dagster_dune.catalog.sources.merge import merged  # noqa: PLC0415
 
-    with _reporting() as console:
+    with _report_errors() as console:
         folder = read_directory(queries, exclude=exclude or ())
         if catalog:
             account = read_document(catalog)
@@ -178,8 +178,8 @@ def diff(
         raise typer.Exit(1)
 
 
-def _known(output: Path, console: Console) -> CatalogContents | None:
-    """What the account held at the last pull: beside the file, if a folder was merged into that."""
+def _last_pull(output: Path, console: Console) -> CatalogContents | None:
+    """Return the account at the last pull, which is a separate file if a folder was merged into the output."""
     from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (slow to import)
 
     path = next((path for path in (_account_file(output), output) if path.exists()), None)
@@ -196,8 +196,8 @@ def _account_file(output: Path) -> Path:
     return output.with_name(f"{output.stem}.account{output.suffix}")
 
 
-def _outdated(catalog: CatalogContents) -> CatalogContents:
-    """The same catalog as if all of it had changed since."""
+def _without_update_times(catalog: CatalogContents) -> CatalogContents:
+    """Return a catalog whose objects all count as changed."""
     from dagster_dune.catalog.contents import CatalogContents  # noqa: PLC0415  (slow to import)
 
     return CatalogContents(
@@ -207,10 +207,10 @@ def _outdated(catalog: CatalogContents) -> CatalogContents:
 
 
 @contextmanager
-def _reporting() -> Iterator[Console]:
-    """Show warnings and errors of the library in its own words, on the error stream."""
+def _report_errors() -> Iterator[Console]:
+    """Print warnings and errors of the library to stderr."""
     console = _console(stderr=True)
-    handler = _handler(console)
+    handler = _log_handler(console)
     logger = logging.getLogger("dagster_dune")
     logger.addHandler(handler)
     try:
@@ -221,8 +221,8 @@ def _reporting() -> Iterator[Console]:
         logger.removeHandler(handler)
 
 
-def _handler(console: Console) -> logging.Handler:
-    """Warnings in columns on a terminal, and a line each in a file or another program, which would search for words."""
+def _log_handler(console: Console) -> logging.Handler:
+    """Return a handler that prints warnings in columns on a terminal, and one per line elsewhere."""
     if console.is_terminal:
         from rich.logging import RichHandler  # noqa: PLC0415  (slow to import)
 
@@ -239,7 +239,7 @@ def _console(*, stderr: bool) -> Console:
 
 
 def _tree(catalog: CatalogContents, path: Path) -> Tree:
-    """Everything under what it reads; what stands under several is unfolded under the first of them."""
+    """Return a tree in which readers are below what they read; an object is expanded only where it appears first."""
     from rich.markup import escape  # noqa: PLC0415  (slow to import)
     from rich.tree import Tree  # noqa: PLC0415
 
@@ -250,15 +250,15 @@ def _tree(catalog: CatalogContents, path: Path) -> Tree:
     read = {name for names in read_by.values() for name in names}
     tree = Tree(escape(shown(path)))
     unfolded = set[str]()
-    ahead = [(tree, name) for name in reversed(read_by) if name not in read]
-    while ahead:
-        branch, name = ahead.pop()
+    pending = [(tree, name) for name in reversed(read_by) if name not in read]
+    while pending:
+        branch, name = pending.pop()
         is_new = name not in unfolded
         label = _label(catalog, name) if is_new or not read_by[name] else f"{_label(catalog, name)} [dim](see above)[/]"
         leaf = branch.add(label)
         if is_new:
             unfolded.add(name)
-            ahead += [(leaf, reader) for reader in reversed(read_by[name])]
+            pending += [(leaf, reader) for reader in reversed(read_by[name])]
     if nameless := files_without_id(catalog):
         branch = tree.add("[dim]no objects, for want of an id:[/]")
         for file in nameless:

@@ -11,7 +11,7 @@ from dagster_dune.catalog.versions import code_versions
 
 
 def counts(catalog: CatalogContents) -> dict[str, int]:
-    """Count a catalog's objects, and what they read beside each other.
+    """Count the objects of a catalog, and the names that they read.
 
     Examples:
         >>> from dagster_dune import DuneCatalog, Query
@@ -20,7 +20,7 @@ def counts(catalog: CatalogContents) -> dict[str, int]:
         {'queries': 2, 'query views': 1, 'tables': 1, 'reads': 2, 'longest chain': 2, 'without SQL': 2}
     """
     graph = catalog.graph
-    kinds = [Reference.parse(name).kind for name in others(catalog)]
+    kinds = [Reference.parse(name).kind for name in external_names(catalog)]
     return {
         "materialized views": len(catalog.materialized_views),
         "queries": len(catalog.queries),
@@ -37,19 +37,19 @@ def counts(catalog: CatalogContents) -> dict[str, int]:
     }
 
 
-def others(catalog: CatalogContents) -> list[str]:
-    """The names that objects read and the catalog does not hold, in alphabetical order."""
+def external_names(catalog: CatalogContents) -> list[str]:
+    """Return the names that objects read and that are not in the catalog, in alphabetical order."""
     read = {name for obj in catalog for name in catalog.graph.reads(obj.sql_name)} - catalog.graph.backing_queries
     return sorted(name for name in read if name not in catalog)
 
 
 def files_without_id(catalog: CatalogContents) -> list[str]:
-    """Where the queries stand that are no objects, because their ids are not known."""
+    """Return the files of queries without a known id, which are not objects of the catalog."""
     return [query.source.path if query.source else query.slug or "?" for query in catalog.unidentified]
 
 
 def readers(catalog: CatalogContents) -> dict[str, list[str]]:
-    """By the name of each object, the objects that read it; where they read its backing query, that counts too."""
+    """Return the readers of each object by its name. Readers of a backing query count as those of its matview."""
     found: dict[str, list[str]] = {obj.sql_name: [] for obj in catalog}
     for obj in catalog:
         reads = {catalog.graph.backed.get(name, name) for name in catalog.graph.reads(obj.sql_name)}
@@ -79,14 +79,14 @@ def described(catalog: CatalogContents) -> dict[str, Any]:
             }
             for obj in catalog
         ],
-        "others": others(catalog),
+        "others": external_names(catalog),
         "unidentified": files_without_id(catalog),
         "checks": [check.model_dump(mode="json", exclude_defaults=True) for check in catalog.checks],
     }
 
 
 def _longest_chain(catalog: CatalogContents) -> int:
-    """The number of objects on the longest way through the catalog."""
+    """Return the number of objects on the longest path in the graph."""
     lengths: dict[str, int] = {}
     for name in catalog.graph.topological_order():
         longest = max((lengths.get(read, 0) for read in catalog.graph.reads(name)), default=0)

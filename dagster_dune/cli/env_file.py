@@ -1,4 +1,4 @@
-"""The file ``.env`` of the working directory, which dg and dagster read too: what it says wins over the environment."""
+"""Reads the file ``.env`` of the working directory, which overrides the environment, as in dg and dagster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILE = ".env"
 
 
 def variables_of_env_file() -> dict[str, str]:
-    """Return what the file sets; nothing where there is none.
+    """Return the variables that the file sets; none if there is no file.
 
     Raises:
         DuneConfigurationError: It cannot be read.
@@ -30,19 +30,19 @@ def variables_of_env_file() -> dict[str, str]:
 
 
 def read_env_file() -> None:
-    """Put what the file sets into the environment of this process, and so of the commands that it runs."""
+    """Set the variables of the file in the environment of this process and of the commands that it runs."""
     os.environ.update(variables_of_env_file())
 
 
 def check_env_file(variables: Mapping[str, str]) -> None:
-    """Check that a command which reads the file by itself will have these variables all the same.
+    """Check that the file does not override variables of a command that reads the file itself.
 
     Raises:
-        DuneConfigurationError: The file says something else: the command could ask the real Dune, and pay.
+        DuneConfigurationError: The file overrides one: the command could send requests to the real Dune, which charges.
     """
-    said = variables_of_env_file()
+    in_file = variables_of_env_file()
     for name, value in variables.items():
-        if said.get(name, value) != value:
+        if in_file.get(name, value) != value:
             raise DuneConfigurationError(
                 f"The file {FILE} of this directory sets {name}, and dg and dagster would take that in place of ours.",
                 hint=f"Take {name} out of it, or run this in another directory.",

@@ -1,4 +1,4 @@
-"""Makes the client for the account that the environment names, which every command uses."""
+"""Creates the client that all commands use, from environment variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def client_of_environment(**settings: Any) -> DuneApiClient:
     """Return a client with the key of DUNE_API_KEY, at the address of DUNE_API_BASE_URL, or Dune's own without one.
 
     Args:
-        **settings: Of `DuneApiClient`.
+        **settings: Arguments of `DuneApiClient`.
 
     Raises:
         DuneConfigurationError: The key or the address cannot be used.

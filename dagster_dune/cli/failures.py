@@ -1,4 +1,4 @@
-"""Ends commands that fail."""
+"""Ends commands that fail with a message and an exit code."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typer.core import TyperGroup
 
 from dagster_dune.errors import DuneError
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def failed(error: Exception) -> typer.Exit:
-    """Tell an error, and return what ends the command with 1."""
+    """Print an error, and return the exception that ends the command with exit code 1."""
     typer.secho(str(error), err=True, fg=typer.colors.RED)
     return typer.Exit(1)
 
 
 def check_output(file: Path) -> None:
-    """Check that a file can be written, and make its folder: before what it is to hold is asked and paid for.
+    """Check that a file can be written, and create its folder, before any request is sent or charged.
 
     Raises:
         DuneError: It cannot.
@@ -44,38 +44,38 @@ def _obstacle(file: Path) -> str:
 
 
 class Commands(TyperGroup):
-    """All commands; where what one prints or writes finds no room, it ends with one line."""
+    """The group of all commands, which ends with a one-line message if output cannot be stored."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _join_lines(self)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command that the words of a shell name."""
+        """Run a command."""
         try:
             return super().main(*args, **kwargs)
         except OSError as error:
-            if error.errno not in NO_ROOM:
+            if error.errno not in STORAGE_ERRORS:
                 raise
             typer.secho(
                 f"What the command prints or writes cannot be stored: {error.strerror}. Make room, or write elsewhere.",
                 err=True,
                 fg=typer.colors.RED,
             )
-            _forget_output()
+            _discard_output()
             sys.exit(1)
 
 
 def _join_lines(command: Any) -> None:
-    """Let paragraphs of the help be broken by the terminal: typer keeps the lines that the source has."""
+    """Join the lines of each help paragraph, so that the terminal wraps them instead of typer's source lines."""
     if command.help:
         command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
-    for below in getattr(command, "commands", {}).values():
-        _join_lines(below)
+    for subcommand in getattr(command, "commands", {}).values():
+        _join_lines(subcommand)
 
 
-def _forget_output() -> None:
-    """Let the end of the process write to nowhere what could not be written, or it would fail once more."""
+def _discard_output() -> None:
+    """Redirect stdout to the null device, since flushing it at the end of the process would fail again."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

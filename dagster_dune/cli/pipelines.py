@@ -1,4 +1,4 @@
-"""``dagster-dune status`` and ``dagster-dune cancel``: pipelines that run on Dune, whoever has started them."""
+"""``dagster-dune status`` and ``dagster-dune cancel``: show and cancel pipelines on Dune, whoever started them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def cancel(
 
 
 def _pipelines(pipeline_or_run: str) -> Sequence[str]:
-    """A pipeline's id is its own; a run's is a UUID, and names those that it has started."""
+    """Return the pipelines that a run has started if the id is a UUID; otherwise the id is that of a pipeline."""
     try:
         run_id = str(uuid.UUID(pipeline_or_run))
     except ValueError:
@@ -100,7 +100,7 @@ def _pipelines(pipeline_or_run: str) -> Sequence[str]:
 
 
 def _instance_at_home() -> dg.DagsterInstance:
-    """The instance of DAGSTER_HOME, which may be none, or one that cannot be read."""
+    """Return the instance of DAGSTER_HOME, or raise an error if that is not set or cannot be opened."""
     import dagster as dg  # noqa: PLC0415  (slow to import)
     import yaml  # noqa: PLC0415
 

@@ -45,7 +45,7 @@ def results(
     console = Console(stderr=True, soft_wrap=True)
     try:
         kind = _kind(output)
-        _check_place(output)
+        _check_output_path(output)
         shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         bar = Progress(*shown, console=console)
         with bar if console.is_terminal else nullcontext():  # elsewhere rich 13 would print an empty line
@@ -66,7 +66,7 @@ def results(
     console.print(told, highlight=False, markup=False)
 
 
-def _check_place(output: str) -> None:
+def _check_output_path(output: str) -> None:
     from dagster_dune.frames.exports import local_path  # noqa: PLC0415  (pyarrow is slow to import, or not there)
 
     if "://" not in output:
@@ -93,8 +93,8 @@ def _names(columns: str) -> list[str]:
 
 
 @contextmanager
-def _told_if_never_executed(query_id: int | None) -> Iterator[None]:
-    """Dune answers 404 for a query without a result too, and a hint to check its id would lead astray."""
+def _explain_missing_result(query_id: int | None) -> Iterator[None]:
+    """Replace the 404 of a query without a result by an error that says so, instead of a hint to check its id."""
     from dagster_dune.api.errors import DuneNotFoundError  # noqa: PLC0415  (help is quick without)
 
     try:
@@ -109,7 +109,7 @@ def _told_if_never_executed(query_id: int | None) -> Iterator[None]:
 
 
 def _query_id(source: str) -> int | None:
-    """The number of a query, which may be named as in SQL; None of what can be the id of an execution."""
+    """Return the id of a query, which may be a number or a name in SQL; None if the source is an execution id."""
     from dagster_dune.catalog.names import query_id_of  # noqa: PLC0415  (help is quick without)
 
     number = source.isascii() and source.isdigit()
@@ -132,7 +132,7 @@ def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Exp
     query_id = _query_id(source)
     with client_of_environment() as client:
         task = bar.add_task("rows", total=None)
-        with _told_if_never_executed(query_id):
+        with _explain_missing_result(query_id):
             reader = open_reader(
                 client,
                 source if query_id is None else None,

@@ -1,4 +1,4 @@
-"""Runs a command with additional environment variables."""
+"""Runs a command with additional environment variables, and forwards signals to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_with(command: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Run a command with more variables of the environment, hand signals on to it, and return its exit code.
+    """Run a command with additional environment variables, forward signals to it, and return its exit code.
 
     Raises:
         DuneError: It cannot be run, or the file ``.env`` would overwrite one of the variables.

@@ -1,7 +1,7 @@
-"""``dagster-dune emulator``.
+"""``dagster-dune emulator``: runs a local Dune.
 
-`commands` are what the shell sees; the options of a local Dune are `server_options`, what it is given before it answers
-comes from `folders`, and the tables that SQL reads are found by `table_schemas`.
+`commands` defines the commands, and `server_options` the options that they share. `folders` loads queries and matviews
+into the local Dune, and `table_schemas` finds and creates the tables that they read.
 """
 
 from dagster_dune.cli.emulator.folders import load_folder

@@ -1,4 +1,4 @@
-"""``dagster-dune emulator``: a local Dune, alone or around a command."""
+"""The commands of ``dagster-dune emulator``, which run a local Dune, alone or for the duration of a command."""
 
 from __future__ import annotations
 

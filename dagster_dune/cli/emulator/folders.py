@@ -1,4 +1,4 @@
-"""A folder of SQL, as the saved queries and matviews of a local Dune."""
+"""Loads a folder of SQL into a local Dune, as saved queries and matviews."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 
 def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mapping[str, str]] | None = None) -> None:
-    """Save a folder's queries in a running emulator, and create its matviews, which have no rows yet.
+    """Save the queries of a folder in a running emulator, and create its matviews, which have no rows yet.
 
-    What has no id is left out with a warning, as of a catalog: nothing could run it by its id.
+    Files without an id are left out with a warning, as in a catalog, since nothing could run them.
 
     Args:
-        emulator: Where.
-        folder: A catalog.
-        values: For files, by their paths in the folder, values for parameters that have no default.
+        emulator: The emulator.
+        folder: The folder of a catalog.
+        values: By the path of a file in the folder, the values of parameters without a default.
 
     Raises:
         DuneError: The folder is no catalog, no file of it has an id, or Dune would refuse one of its matviews.
@@ -72,7 +72,7 @@ def _path_in(folder: Path, file: str) -> str:
 
 
 def _parameters(declared: Sequence[QueryParameter], values: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The parameters that a file declares, and those that it does not but that a value is known of."""
+    """Return the declared parameters of a file, and undeclared ones with a known value."""
     keys = {parameter.key for parameter in declared}
     known = [
         {

@@ -1,4 +1,4 @@
-"""Values for the parameters of queries that are tried out, told by where a parameter stands and what it is called."""
+"""Guesses values of query parameters from the SQL around them and from their names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BY_CONTEXT: tuple[tuple[str, str, str], ...] = (
     (r"(code|name|symbol|label|category|project|environment)s?\"?\s+(not\s+)?in\s*\(\s*$", r"\s*\)", "'x'"),
     (r"(<|>|<=|>=)\s*$", "", "1"),
 )
-"""What stands before a parameter, what after it, and a value that fits there."""
+"""Patterns for the SQL before and after a parameter, and a value that fits there."""
 _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"^(num|number|count|limit|n|min|max|top)(_|\b)|_(num|number|count|limit)$", "1"),
     (r"(^|_)(date|start|end|from|since|until)$", "2024-01-01"),
@@ -39,7 +39,7 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"num|count|limit|days|hours|minutes|amount|percent|bps|fee|top|lookback|window|last|block", "1"),
     (r"date|time|day|start|end|from|since|until", "2024-01-01"),
 )
-_OTHERS = (
+_ALTERNATIVES = (
     "1",
     "2024-01-01",
     _ADDRESS,
@@ -53,20 +53,20 @@ _OTHERS = (
 
 
 _KEY = re.compile(r"map(?:_from_entries)?\s*\(\s*array\s*\[\s*\(?\s*'([^']*)'", re.IGNORECASE)
-"""The first key of a map that is written out."""
+"""The first key of a map literal."""
 _DEFINITION = re.compile(r"(\"[^\"{}]+\"|\b[a-z_]\w*)\s+as\s*\(\s*(?=select\b|with\b|\()", re.IGNORECASE)
-"""How a common table expression begins."""
+"""The start of a common table expression."""
 _VIEW = re.compile(r"query_(\d+)\(([^)]*)\)")
 _PASSED = re.compile(r"(\w[\w .-]*?)\s*=\s*'?\{\{\s*([^{}]+?)\s*\}\}'?")
 
 
 def sample_values(sql: str, *, read: str = "", passed: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A value for each parameter of a query, which stands for what a user would give.
+    """Return a sample value for each parameter of a query.
 
     Args:
         sql: The query.
-        read: The text of the queries that it reads, in one of which the map may stand that a value is a key of.
-        passed: Values of parameters that it passes on to queries, where these tell them.
+        read: The SQL of the queries that it reads, which may contain the map whose keys are the values.
+        passed: Values of parameters that the query passes on, as far as they follow from the queries that get them.
 
     Examples:
         >>> sample_values("SELECT * FROM t WHERE day > date '{{from}}' AND chain = '{{chain}}' LIMIT {{n}}")
@@ -74,7 +74,7 @@ def sample_values(sql: str, *, read: str = "", passed: Mapping[str, str] | None 
         >>> sample_values("SELECT map(ARRAY['last week', 'last year'], ARRAY[7, 365])['{{period}}']")
         {'period': 'last week'}
     """
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     names: dict[str, None] = {}
     code = _COMMENT.sub(lambda comment: " " * len(comment[0]), sql)
     key = _KEY.search(code + read)
@@ -82,13 +82,13 @@ def sample_values(sql: str, *, read: str = "", passed: Mapping[str, str] | None 
         name = match[1].strip()
         names[name] = None
         value = _by_context(code, match, key[1] if key else None) if code[match.start()] == "{" else None
-        if value is not None and told.get(name, _by_name(name)) == _by_name(name):
-            told[name] = value
-    return {name: told.get(name) or (passed or {}).get(name) or _by_name(name) for name in names}
+        if value is not None and found.get(name, _by_name(name)) == _by_name(name):
+            found[name] = value
+    return {name: found.get(name) or (passed or {}).get(name) or _by_name(name) for name in names}
 
 
 def passed_on(sql: str) -> dict[str, tuple[int, str]]:
-    """The parameters of a query that it passes on to another: the id of that one, and what they are called there.
+    """Return the parameters that a query passes on to another, each with the other's id and parameter name.
 
     Examples:
         >>> passed_on("SELECT * FROM query_123(chain='{{network}}', day='2024-01-01')")
@@ -102,9 +102,9 @@ def passed_on(sql: str) -> dict[str, tuple[int, str]]:
 
 
 def other_values(values: dict[str, str]) -> Iterator[dict[str, str]]:
-    """The same values with one of them exchanged, for queries that these do not fit."""
+    """Yield the values with one of them replaced, for queries that fail with these values."""
     for name, value in values.items():
-        for other in _OTHERS:
+        for other in _ALTERNATIVES:
             if other != value:
                 yield {**values, name: other}
 
@@ -126,11 +126,11 @@ def _by_context(sql: str, match: re.Match[str], key: str | None) -> str | None:
 
 
 def _defined_before(sql: str, end: int) -> str | None:
-    """The name of the last common table expression that ends before a place."""
+    """Return the name of the last common table expression that ends before a position."""
     for definition in reversed(list(_DEFINITION.finditer(sql, 0, end))):
         depth = 1
-        for sign in re.findall(r"[()]", sql[definition.end() : end]):
-            depth += 1 if sign == "(" else -1
+        for bracket in re.findall(r"[()]", sql[definition.end() : end]):
+            depth += 1 if bracket == "(" else -1
             if depth == 0:
                 return definition[1].strip('"')
     return None

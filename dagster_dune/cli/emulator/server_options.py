@@ -1,4 +1,4 @@
-"""The options that `dagster-dune emulator start` and `exec` share, and the local Dune that they run."""
+"""The options that `dagster-dune emulator start` and `exec` share, and how they run a local Dune."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """The options of a local Dune that both commands take; each is one of `DuneEmulator`, or what is loaded first."""
+    """The options of both commands: arguments of `DuneEmulator`, and data that is loaded before it answers."""
 
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1"
     database: Annotated[
@@ -62,7 +62,7 @@ class ServerOptions:
 
     @contextmanager
     def running(self, port: int, api_key: str) -> Iterator[DuneEmulator]:
-        """Run a local Dune that answers once everything is loaded; what goes wrong ends the command."""
+        """Run a local Dune, which answers when all data is loaded. An error ends the command."""
         try:
             from dagster_dune.emulator.server import DuneEmulator  # noqa: PLC0415  (help is quick without)
 
@@ -89,7 +89,7 @@ class ServerOptions:
 
 
 def takes_server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a command, whose first parameter is `ServerOptions`, take each of them as an option of its own."""
+    """Replace the first parameter of a command, which is a `ServerOptions`, by one option for each of its fields."""
     hints = get_type_hints(ServerOptions, include_extras=True)
     names = [each.name for each in fields(ServerOptions)]
     keyword = inspect.Parameter.KEYWORD_ONLY

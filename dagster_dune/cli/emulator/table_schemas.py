@@ -1,4 +1,4 @@
-"""The tables that a folder of SQL reads: found, written to a file, made in a running emulator, and tried."""
+"""Infers the tables that a folder of SQL reads, writes them to a file, and creates them in a running emulator."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from dagster_dune.emulator.server import DuneEmulator
 
 _ID = re.compile(r"(?:^|_)(\d{5,})$")
-_MISSING = "missing_queries"
-_READ = re.compile(r"query_(\d+)")
-_IN_VIEW = re.compile(r"query_\d+: ")
-"""How an error begins that is another file's."""
-_MOST_TRIED = 24
+_STUB_SCHEMA = "missing_queries"
+_QUERY_VIEW = re.compile(r"query_(\d+)")
+_ERROR_OF_VIEW = re.compile(r"query_\d+: ")
+"""The start of an error in another file."""
+_MAX_TRIED_VALUES = 24
 _HINT = "Write it as `dagster-dune emulator schema` does."
 
 
@@ -36,9 +36,9 @@ class FolderSql:
     """The queries of a folder.
 
     Attributes:
-        folder: Where the files are, in folders of it too.
+        folder: The folder, which is read recursively.
         texts: The SQL of each file.
-        values: For each file, values for its parameters that stand for what a user would give.
+        values: Sample values of the parameters of each file.
     """
 
     folder: Path
@@ -50,8 +50,8 @@ class FolderSql:
         """Read the ``.sql`` files of a folder.
 
         Args:
-            folder: Where.
-            known: For files, by their paths in the folder, values of their parameters.
+            folder: The folder.
+            known: By the path of a file in the folder, known values of its parameters.
         """
         texts = {file: file.read_text("utf-8", errors="replace") for file in sorted(folder.rglob("*.sql"))}
         given = {file: (known or {}).get(file.relative_to(folder).as_posix(), {}) for file in texts}
@@ -59,7 +59,7 @@ class FolderSql:
         return cls(folder, texts, {file: {**values[file], **given[file]} for file in texts})
 
     def view(self, query_id: int) -> View:
-        """The query of an id; one that the folder does not hold reads a table of which nothing is known."""
+        """Return the query with an id; if the folder does not contain it, one that reads a table of unknown columns."""
         file = self._by_id.get(query_id)
         return View(self.texts[file], self.values[file]) if file else View(stub_sql(f"query_{query_id}"))
 
@@ -68,21 +68,21 @@ class FolderSql:
         return _by_id(self.texts)
 
     def compiled(self, file: Path) -> Compiled:
-        """Compile a file; where its parameters do not fit it, try other values for them.
+        """Compile a file, with other values of its parameters if it fails with the sample values.
 
         Raises:
-            SqlError: No values make SQL of it.
+            SqlError: It fails with all values.
         """
         try:
             return self._compiled(file, self.values[file])
         except SqlError as error:
             for values in other_values(self.values[file]):
                 try:
-                    made = self._compiled(file, values)
+                    compiled = self._compiled(file, values)
                 except SqlError:
                     continue
                 self.values[file] = values
-                return made
+                return compiled
             raise error from None
 
     def _compiled(self, file: Path, values: dict[str, str]) -> Compiled:
@@ -90,7 +90,7 @@ class FolderSql:
 
 
 def _by_id(files: Iterable[Path]) -> dict[int, Path]:
-    """The files by the ids in their names; where two have one, the first counts."""
+    """Return the files by the ids in their names; the first one if two have the same id."""
     found: dict[int, Path] = {}
     for file in files:
         if match := _ID.search(file.stem):
@@ -99,7 +99,7 @@ def _by_id(files: Iterable[Path]) -> dict[int, Path]:
 
 
 def _sampled_values(texts: Mapping[Path, str]) -> dict[Path, dict[str, str]]:
-    """Values for the parameters of files; one that is passed on to another query is told by that one."""
+    """Return sample values for the parameters of files; values that are passed on follow from the other queries."""
     files = _by_id(texts)
     found: dict[Path, dict[str, str]] = {}
 
@@ -110,7 +110,7 @@ def _sampled_values(texts: Mapping[Path, str]) -> dict[Path, dict[str, str]]:
                 name: (files[view], there) for name, (view, there) in passed_on(texts[file]).items() if view in files
             }
             passed = {name: values_of(view).get(there, "") for name, (view, there) in views.items()}
-            reads = {files[int(view)] for view in _READ.findall(texts[file]) if int(view) in files}
+            reads = {files[int(view)] for view in _QUERY_VIEW.findall(texts[file]) if int(view) in files}
             found[file] = sample_values(texts[file], read="".join(texts[each] for each in sorted(reads)), passed=passed)
         return found[file]
 
@@ -123,17 +123,17 @@ def folder_schema(folder: Path, declared: Path | None = None, rows: int = 0) -> 
     """Find the tables that the ``.sql`` files of a folder read.
 
     Args:
-        folder: Where the files are, in folders of it too.
-        declared: A file of tables whose columns are known, and of values of parameters.
-        rows: How many rows each table is to have.
+        folder: The folder, which is read recursively.
+        declared: A file of known tables and of values of parameters.
+        rows: The number of rows of each table.
 
     Returns:
-        The tables and the values of parameters as YAML, and a line for each file that cannot be read.
+        The tables and the values of parameters as YAML, and an error for each file that cannot be compiled.
 
     Raises:
-        DuneError: The folder holds no ``.sql`` file, or the file of known tables is none.
+        DuneError: The folder has no ``.sql`` file, or the file of known tables is invalid.
     """
-    known = _read(declared) if declared else SchemaFile({})
+    known = _read_schema_file(declared) if declared else SchemaFile({})
     sql = FolderSql.read(folder, known.parameters)
     if not sql.texts:
         raise DuneError(f"The folder {folder} holds no .sql file.", hint="Name the folder that the queries are in.")
@@ -143,7 +143,7 @@ def folder_schema(folder: Path, declared: Path | None = None, rows: int = 0) -> 
 
 
 def found_schema(sql: FolderSql, known: SchemaFile | None = None) -> tuple[SchemaFile, dict[Path, str]]:
-    """Find the tables that queries read, those of a file included, and why a query cannot be read."""
+    """Return the tables that queries read, including the known ones, and the errors of queries by file."""
     known = known or SchemaFile({})
     compiled: dict[Path, Compiled] = {}
     problems: dict[Path, str] = {}
@@ -164,7 +164,7 @@ def found_schema(sql: FolderSql, known: SchemaFile | None = None) -> tuple[Schem
     return found, problems
 
 
-def _read(file: Path) -> SchemaFile:
+def _read_schema_file(file: Path) -> SchemaFile:
     try:
         return read_schema(file)
     except SqlError as error:
@@ -174,10 +174,10 @@ def _read(file: Path) -> SchemaFile:
 def _with_other_values(
     sql: FolderSql, compiled: Mapping[Path, Compiled], schema: Schema, problems: dict[Path, str]
 ) -> dict[Path, str]:
-    """Try other values for the parameters of queries that mean nothing with those that they have."""
+    """Try other values for the parameters of queries that fail, and return the errors that remain."""
     left = dict(problems)
-    for file in [file for file in problems if file in compiled and not _IN_VIEW.match(problems[file])]:
-        for values in islice(other_values(sql.values[file]), _MOST_TRIED):
+    for file in [file for file in problems if file in compiled and not _ERROR_OF_VIEW.match(problems[file])]:
+        for values in islice(other_values(sql.values[file]), _MAX_TRIED_VALUES):
             try:
                 query = compile_sql(sql.texts[file], parameters=values, views=sql.view)
             except SqlError:
@@ -190,15 +190,15 @@ def _with_other_values(
 
 
 def load_tables(emulator: DuneEmulator, file: Path) -> dict[str, dict[str, str]]:
-    """Make the tables of a file, with as many rows as it says; ``query_123`` becomes a saved query that has these.
+    """Create the tables of a file and their rows; ``query_123`` becomes a saved query that reads such a table.
 
     Returns:
-        For SQL files, the values of their parameters.
+        By SQL file, the values of its parameters.
 
     Raises:
-        DuneError: The file is none, or a table cannot be made.
+        DuneError: The file is invalid, or a table cannot be created.
     """
-    given = _read(file)
+    given = _read_schema_file(file)
     try:
         for name, columns in given.tables.items():
             rows = draw_rows(columns, given.rows, given.compared.get(name))
@@ -212,13 +212,13 @@ def load_tables(emulator: DuneEmulator, file: Path) -> dict[str, dict[str, str]]
 
 
 def stub_sql(name: str) -> str:
-    """The SQL of a query that is not known, which reads a table of its columns."""
-    return f"SELECT * FROM {_table_of(name)}"  # noqa: S608 - a number is all that is not ours
+    """Return the SQL of an unknown query, which reads a table with its columns."""
+    return f"SELECT * FROM {_table_of(name)}"  # noqa: S608 (only a number is not constant)
 
 
 def _table_of(name: str) -> str:
-    return f"{_MISSING}.{name}" if SAVED_QUERY.fullmatch(name) else name
+    return f"{_STUB_SCHEMA}.{name}" if SAVED_QUERY.fullmatch(name) else name
 
 
 def _name_of(table: str) -> str:
-    return table.removeprefix(f"{_MISSING}.")
+    return table.removeprefix(f"{_STUB_SCHEMA}.")
