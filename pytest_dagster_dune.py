@@ -48,7 +48,7 @@ def dune_folder(dune_emulator: DuneEmulator, monkeypatch: pytest.MonkeyPatch) ->
         from dagster_dune.cli.emulator.folders import load_folder  # noqa: PLC0415  (slow to import)
 
         load_folder(dune_emulator, Path(folder))
-        return _leading_to(dune_emulator, monkeypatch)
+        return _with_environment(dune_emulator, monkeypatch)
 
     return load
 
@@ -65,12 +65,12 @@ def dune_replay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., DuneE
 
         def replay(cassette: str | Path, *, strict: bool = True) -> DuneEmulator:
             emulator = stack.enter_context(emulator_class(cassette=cassette, strict=strict))
-            return _leading_to(emulator, monkeypatch)
+            return _with_environment(emulator, monkeypatch)
 
         yield replay
 
 
-def _leading_to(emulator: DuneEmulator, monkeypatch: pytest.MonkeyPatch) -> DuneEmulator:
+def _with_environment(emulator: DuneEmulator, monkeypatch: pytest.MonkeyPatch) -> DuneEmulator:
     monkeypatch.setenv("DUNE_API_BASE_URL", emulator.url)
     monkeypatch.setenv("DUNE_API_KEY", emulator.api_key)
     return emulator

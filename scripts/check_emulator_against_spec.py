@@ -1,9 +1,9 @@
-"""Check every answer of the local Dune against an OpenAPI document of Dune's API, read strictly.
+"""Check the answers of the local Dune against an OpenAPI document of Dune's API, strictly.
 
     python -m scripts.check_emulator_against_spec path/to/openapi.json
 
-The document requires almost no field, so on its own it would let an empty object pass. Here it is read with no unknown
-field allowed, and the fields that each state must have come from the schemas of the tests.
+The document requires almost no field, so that an empty object would be valid. Here unknown fields are errors, and the
+schemas of the tests say which fields each state requires.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spec_tour import Exchange, exchanges
 
 
 def strict(schema: Any, definitions: dict[str, Any]) -> Any:
-    """Return a schema that allows no field which it does not name."""
+    """Return a schema that allows no other fields than those it names."""
     if isinstance(schema, list):
         return [strict(item, definitions) for item in schema]
     if not isinstance(schema, dict):
@@ -43,7 +43,7 @@ def strict(schema: Any, definitions: dict[str, Any]) -> Any:
 
 
 def problems(exchange: Exchange, spec: dict[str, Any]) -> list[str]:
-    """Say what is wrong with one answer."""
+    """Return the problems of one answer."""
     method, path = exchange.operation.split()
     status = exchange.response.status_code
     found = [] if status == exchange.expected else [f"status {status}, expected {exchange.expected}"]
@@ -65,12 +65,12 @@ def problems(exchange: Exchange, spec: dict[str, Any]) -> list[str]:
 
 
 def is_newer(operation: str, status: int) -> bool:
-    """Whether an answer's status is known from elsewhere than the document."""
+    """Return whether the status of an answer is documented elsewhere than in the document."""
     return status in newer.STATUSES_OF_ALL_KNOWN_REQUESTS or (operation, status) in newer.STATUSES
 
 
 def main(path: Path) -> int:
-    """Check everything, print what is wrong, and the figures."""
+    """Check all answers, and print the problems and some counts."""
     spec = json.loads(path.read_text("utf-8"))
     tour = exchanges()
     wrong = 0

@@ -1,9 +1,9 @@
-"""Write what docs/emulator.md says of DuneSQL's functions and of the conformance cases, from the lists themselves.
+"""Write the lists of DuneSQL's functions and of conformance cases in docs/emulator.md.
 
     python -m scripts.document_dunesql          # write it
-    python -m scripts.document_dunesql --check  # fail where the page says something else
+    python -m scripts.document_dunesql --check  # fail if the page is out of date
 
-The counts are those of the files: `make test` asks every case, so that each holds.
+The cases are counted in their files; `make test` runs all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TITLES = {
 
 
 def functions() -> str:
-    """The functions of each page."""
+    """Return the functions of each page of Trino's manual."""
     lines = []
     for registry in REGISTRIES:
         names = {function.name for function in registry.functions}
@@ -57,8 +57,8 @@ def functions() -> str:
     return "\n".join(lines)
 
 
-def verdicts() -> str:
-    """How many cases there are of each kind."""
+def case_counts() -> str:
+    """Return a table with the numbers of cases."""
     rows = [json.loads(line) for file in sorted(CASES.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()]
     rows.sort(key=lambda row: row["page"])
     table = ["| Page | Rows and types | Refused as Trino refuses |", "|---|---|---|"]
@@ -71,8 +71,8 @@ def verdicts() -> str:
     return "\n".join(table)
 
 
-def put(page: str, name: str, text: str) -> str:
-    """Put a text between its two marks."""
+def replaced(page: str, name: str, text: str) -> str:
+    """Replace the text between two marks."""
     before, _, rest = page.partition(BEGIN.format(name))
     _, mark, after = rest.partition(END.format(name))
     if not mark:
@@ -81,12 +81,12 @@ def put(page: str, name: str, text: str) -> str:
 
 
 def documented(page: str) -> str:
-    """The page as it should be."""
-    return put(put(page, "functions", functions()), "conformance", verdicts())
+    """Return the page as it should be."""
+    return replaced(replaced(page, "functions", functions()), "conformance", case_counts())
 
 
 def main() -> None:
-    """Write the page, or check it."""
+    """Write the page, or check that it is up to date."""
     page = PAGE.read_text("utf-8")
     made = documented(page)
     if "--check" in sys.argv and made != page:

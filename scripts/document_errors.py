@@ -1,8 +1,8 @@
-"""Write docs/errors.md: every message of the library, found in its code, below what is written there by hand.
+"""Write docs/errors.md: the messages in the code of the library, below the part that is written by hand.
 
 python -m scripts.document_errors
 
-`make test` fails where one of them is reached by no test: see tests/support/reached_messages.py.
+`make test` fails if a message is reached by no test: see tests/support/reached_messages.py.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ PACKAGE = ROOT / "dagster_dune"
 PAGE = ROOT / "docs" / "errors.md"
 MARK = "<!-- What follows is written by scripts/document_errors.py. -->"
 BASE = "DuneError"
-OWN_WORDS = re.compile("[A-Za-z]{2}")
-"""What a message has that is not put together of values alone."""
-VALUES_IN_A_ROW = re.compile(r"(?<!\.)\.\.\.( ?\.\.\.)+")
+HAS_WORDS = re.compile("[A-Za-z]{2}")
+"""Matches messages that do not consist of values alone."""
+CONSECUTIVE_VALUES = re.compile(r"(?<!\.)\.\.\.( ?\.\.\.)+")
 
 
 class Helper(NamedTuple):
-    """A method that makes errors or warnings.
+    """A function that raises errors or logs warnings, besides the error classes themselves.
 
     Attributes:
-        kind: Their class; empty where they are warnings.
-        place: Which of its arguments is the message.
-        start: What it puts before that.
-        advice_place: Which of its arguments says what to do; None where that is ``hint``.
+        kind: The class of the errors; empty if it logs warnings.
+        place: The position of the message among its arguments.
+        start: The text that it puts before the message.
+        advice_place: The position of the advice among its arguments; None if that is the keyword ``hint``.
     """
 
     kind: str
@@ -49,8 +49,8 @@ HELPERS = {
     "warning": Helper(""),
 }
 
-NO_PART = {"emulator"}
-"""The local Dune's messages are those of Dune, for which docs/emulator.md stands."""
+EXCLUDED = {"emulator"}
+"""The packages without messages of the library: the local Dune has those of Dune, see docs/emulator.md."""
 
 AREAS = {
     "api": "Requests to Dune",
@@ -74,10 +74,10 @@ class Message(NamedTuple):
     """One message of the code.
 
     Attributes:
-        area: The room of its module.
-        kind: The error's class; empty where it is a warning.
-        words: Its text, with ... where a value stands.
-        advice: What to do, in the same form; empty where the text says it.
+        area: The package of its module.
+        kind: The class of the error; empty if it is a warning.
+        words: The text, with ... in place of values.
+        advice: The advice in the same form; empty if there is none.
     """
 
     area: str
@@ -90,8 +90,8 @@ class Kind(NamedTuple):
     """A class of errors.
 
     Attributes:
-        when: What its docstring says first.
-        advice: What to do, where an error of the class says nothing better.
+        when: The first paragraph of its docstring.
+        advice: The advice of errors that have no other.
     """
 
     when: str
@@ -112,12 +112,12 @@ def error_classes() -> dict[str, Kind]:
 
 
 class Place(NamedTuple):
-    """Where the code makes a message.
+    """The place of a message in the code.
 
     Attributes:
-        file: The module, as seen from the package.
+        file: The path of the module in the package.
         first: The first line of the call.
-        last: Its last line.
+        last: The last line of the call.
     """
 
     file: str
@@ -126,12 +126,12 @@ class Place(NamedTuple):
 
 
 def messages() -> list[Message]:
-    """Return every message: of errors and of warnings."""
+    """Return all messages of errors and warnings."""
     return sorted(set(places().values()))
 
 
 def places() -> dict[Place, Message]:
-    """Return every place that makes a message, with the message."""
+    """Return all messages by their places in the code."""
     kinds = error_classes()
     constants = {name: words for _, tree in _modules() for name, words in _constants(tree).items()}
     found = dict[Place, Message]()
@@ -141,11 +141,11 @@ def places() -> dict[Place, Message]:
             name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
             if name in kinds:
                 helper = Helper(name)
-            elif name in HELPERS and _may_help(call, area):
+            elif name in HELPERS and _is_helper(call, area):
                 helper = HELPERS[name]
             else:
                 continue
-            if len(call.args) > helper.place and OWN_WORDS.search(words := _text(call.args[helper.place], constants)):
+            if len(call.args) > helper.place and HAS_WORDS.search(words := _text(call.args[helper.place], constants)):
                 given = [word.value for word in call.keywords if word.arg == "hint"]
                 given += [] if helper.advice_place is None else call.args[helper.advice_place :]
                 advice = _text(given[0], constants) if given else ""
@@ -158,7 +158,7 @@ def unreached(lines: Iterable[str]) -> list[Message]:
     """Return the messages that no test reached.
 
     Args:
-        lines: The lines of the code that tests have reached, as ``catalog/names.py:97``.
+        lines: The lines of the code that tests have reached, such as ``catalog/names.py:97``.
     """
     reached = defaultdict[str, set[int]](set)
     for line in lines:
@@ -172,17 +172,17 @@ def unreached(lines: Iterable[str]) -> list[Message]:
 
 @cache
 def _modules() -> list[tuple[Path, ast.Module]]:
-    paths = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in NO_PART)
+    paths = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in EXCLUDED)
     return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
-def _may_help(call: ast.Call, area: str) -> bool:
-    """Whether a call of this name is one of the library's own: lists and trees have an ``add``, too."""
+def _is_helper(call: ast.Call, area: str) -> bool:
+    """Return whether a call is one of the library's helpers, and not, for example, the ``add`` of a set."""
     return isinstance(call.func, ast.Attribute) and (call.func.attr != "add" or area == "catalog")
 
 
 def _constants(node: ast.Module | ast.ClassDef) -> dict[str, str]:
-    """The texts that a module or a class gives names to."""
+    """Return the constants of a module or a class that are texts."""
     return {
         statement.targets[0].id: words
         for statement in node.body
@@ -192,14 +192,14 @@ def _constants(node: ast.Module | ast.ClassDef) -> dict[str, str]:
 
 
 def _text(node: ast.expr, constants: Mapping[str, str] = MappingProxyType({})) -> str:  # noqa: PLR0911  (one a case)
-    """What a literal, or the name of one, says; empty where it is none."""
+    """Return the text of a literal or of the name of a constant; empty if it is neither."""
     match node:
         case ast.Constant(value=str() as words):
             return words
         case ast.Name(id=name) | ast.FormattedValue(value=ast.Name(id=name)):
             return constants.get(name, "")
         case ast.JoinedStr():
-            return VALUES_IN_A_ROW.sub("...", "".join(_text(part, constants) or "..." for part in node.values))
+            return CONSECUTIVE_VALUES.sub("...", "".join(_text(part, constants) or "..." for part in node.values))
         case ast.FormattedValue(value=ast.Call(func=ast.Name(id="counted"), args=[_, one, *several])):
             return f"... {_text(several[0], constants) if several else _text(one, constants) + 's'}"
         case ast.BinOp(op=ast.Add()) if left := _text(node.left, constants):
@@ -213,7 +213,7 @@ def page(by_hand: str) -> str:
     """Return the page.
 
     Args:
-        by_hand: What stands above the mark.
+        by_hand: The part above the mark.
     """
     kinds, by_area = error_classes(), defaultdict[str, list[Message]](list)
     for message in messages():
@@ -238,12 +238,12 @@ def _cell(words: str) -> str:
 
 
 def written() -> str:
-    """Return the page as it should be, with what stands there by hand."""
+    """Return the page as it should be, including the part that is written by hand."""
     return page(PAGE.read_text(encoding="utf-8").partition(MARK)[0])
 
 
-def told_apart(message: Message) -> str:
-    """A message in one line."""
+def one_line(message: Message) -> str:
+    """Return a message in one line."""
     return f"{message.kind or 'warning'}: {' '.join(message.words.split())}"
 
 

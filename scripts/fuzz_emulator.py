@@ -1,10 +1,9 @@
-"""Send random requests, good and bad, to a local Dune, after an OpenAPI document of Dune's API, with schemathesis.
+"""Send random valid and invalid requests to a local Dune with schemathesis, from an OpenAPI document of Dune's API.
 
     python -m scripts.fuzz_emulator path/to/openapi.json [--max-examples 50]
 
-It fails on a 500, on a status that is not documented, and on an answer that does not fit the document. It takes
-minutes, so it is no part of the tests; those of `tests/emulator/http/test_spec.py` are stricter, but know their
-requests.
+It fails on a 500, on a status that is not documented, and on an answer that does not match the document. It takes
+minutes, so the tests do not include it. `tests/emulator/http/test_spec.py` is stricter, with fixed requests.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ KNOWN_NAMES = {
     "namespace": ["acme"],
     "table_name": ["amounts"],
 }
-"""What paths name, so that requests reach more than a 404; the other path variables are random."""
+"""Existing names for variables of paths, so that requests get more than a 404. The others are random."""
 
 
 def corrected(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return the document without what contradicts Dune's manual and its official clients."""
+    """Return the document without contradictions to Dune's manual and its official clients."""
     error = {"description": "Error", "content": {"application/json": {"schema": {"type": "object"}}}}
     del spec["paths"][NOT_SERVED]
     for methods in spec["paths"].values():

@@ -10,7 +10,7 @@ from reached_messages import noted
 import dagster_dune
 from dagster_dune.catalog.names import Reference
 from dagster_dune.errors import DuneError
-from scripts.document_errors import MARK, PAGE, error_classes, messages, told_apart, unreached, written
+from scripts.document_errors import MARK, PAGE, error_classes, messages, one_line, unreached, written
 
 pytest_plugins = ["pytester"]
 
@@ -51,7 +51,7 @@ def test_what_tests_reach_is_noted():
     lines = set()
     with noted(lines), pytest.raises(DuneError):
         Reference.parse("x")
-    reached = {told_apart(message) for message in messages()} - {told_apart(message) for message in unreached(lines)}
+    reached = {one_line(message) for message in messages()} - {one_line(message) for message in unreached(lines)}
     assert reached == {"DuneCatalogError: ... is no name that DuneSQL can read."}
 
 
@@ -61,7 +61,7 @@ def test_warnings_are_noted(tmp_path, caplog):
     lines = set()
     with noted(lines):
         dagster_dune.DuneCatalog.from_directory(tmp_path)
-    reached = {told_apart(message) for message in messages()} - {told_apart(message) for message in unreached(lines)}
+    reached = {one_line(message) for message in messages()} - {one_line(message) for message in unreached(lines)}
     assert "DuneCatalogError: ... holds no SQL." in reached
     assert "warning: Left out of the catalog: %s" in reached
     assert [record.module for record in caplog.records if record.levelno == logging.WARNING] == ["left_out"]

@@ -13,7 +13,7 @@ import pytest
 import dagster_dune
 from dagster_dune.catalog.sources.left_out import LeftOut
 from dagster_dune.errors import DuneError
-from scripts.document_errors import messages, told_apart, unreached
+from scripts.document_errors import messages, one_line, unreached
 
 PACKAGE = str(Path(dagster_dune.__file__).parent) + "/"
 
@@ -80,7 +80,7 @@ class ReachedMessages:
             self.verdict = f"{count - len(missing)} of {count} messages were reached by tests."
             if missing:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-                self.verdict += "\nNo test reaches these:\n" + "\n".join(map(told_apart, missing))
+                self.verdict += "\nNo test reaches these:\n" + "\n".join(map(one_line, missing))
 
     def pytest_terminal_summary(self, terminalreporter):
         if self.verdict:
