@@ -7,7 +7,7 @@ import dagster as dg
 
 from dagster_dune._execution.event_stream import DuneEvent
 from dagster_dune._specs.arguments import check_catalog, check_choice, check_instance, check_members
-from dagster_dune._specs.asset_set import register, remember_translator
+from dagster_dune._specs.asset_set import register, register_translator
 from dagster_dune._specs.functions import as_function, check_callable
 from dagster_dune._specs.specs import asset_specs
 from dagster_dune.catalog.catalog import DuneCatalog
@@ -111,7 +111,7 @@ def dune_assets(
 
     def definition_of(function: Callable[..., Any]) -> dg.AssetsDefinition:
         assets = decorate(as_function("dune_assets", function))
-        remember_translator(assets, translator)
+        register_translator(assets, translator)
         return assets
 
     return definition_of

@@ -1,5 +1,5 @@
-"""When and in which parts assets run: the catalog's partitions, automation and freshness as Dagster has them.
+"""Converts the partitions, automation and freshness of a catalog to Dagster's.
 
-In come the objects of a catalog, out go Dagster's partitions definitions, automation conditions and freshness policies.
-`translator` puts them into specs, `_specs` checks them against each other.
+The results are partitions definitions, automation conditions and freshness policies. `translator` puts them into asset
+specs, and `_specs` compares them with each other.
 """

@@ -1,4 +1,4 @@
-"""Partitions of queries as Dagster has them, and which of them a run is of."""
+"""Converts partitions of queries to Dagster's, compares them, and returns the partitions of a step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIME_DEFINITIONS = {
 
 
 def partitions_def_of(partitions: QueryPartitions) -> dg.PartitionsDefinition[str]:
-    """Return Dagster's definition of some partitions."""
+    """Return Dagster's definition of the partitions of a query."""
     if partitions.start is not None and partitions.cron is not None:
         return dg.TimeWindowPartitionsDefinition(
             start=partitions.start,
@@ -46,10 +46,10 @@ def partitions_def_of(partitions: QueryPartitions) -> dg.PartitionsDefinition[st
 
 
 def check_partitions_def(obj: MaterializedView | Query, spec: dg.AssetSpec) -> None:
-    """Check that an object's spec and the catalog agree about its partitions.
+    """Check that the spec of an object has the same kind of partitions as the catalog.
 
     Raises:
-        DuneCatalogError: One of them has partitions and the other has not, or has others.
+        DuneCatalogError: Only one of them has partitions, or they are of different kinds.
     """
     wanted = obj.partitions if isinstance(obj, Query) else None
     if spec.partitions_def is None and wanted is None:
@@ -75,13 +75,16 @@ def check_partitions_def(obj: MaterializedView | Query, spec: dg.AssetSpec) -> N
 
 
 def check_one_definition(specs: dict[str, dg.AssetSpec]) -> None:
-    """Check that the partitioned assets of a definition, by their SQL names, share one definition of partitions.
+    """Check that the partitioned assets of a definition have the same partitions definition.
 
-    Dagster would take several, and then fail in places that ask the whole definition for its partitions, such as
-    ``dg launch``; and no run could be of two.
+    Dagster accepts several, and fails later where it needs the partitions of the whole definition, as in ``dg launch``.
+    A run can only be of one.
+
+    Args:
+        specs: The specs by SQL names.
 
     Raises:
-        DuneCatalogError: They have two.
+        DuneCatalogError: They have different ones.
     """
     found = {name: spec.partitions_def for name, spec in specs.items() if spec.partitions_def is not None}
     for name, definition in found.items():
@@ -95,10 +98,10 @@ def check_one_definition(specs: dict[str, dg.AssetSpec]) -> None:
 
 
 def check_partitions_of_check(label: str, query: Query, checked: MaterializedView | Query) -> None:
-    """Check that the query of a check has the partitions of what it checks, or none.
+    """Check that the query of a check has the partitions of the checked object, or none.
 
     Raises:
-        DuneCatalogError: It has others: a check runs for those of its asset.
+        DuneCatalogError: It has others. A check runs for the partitions of its asset.
     """
     if query.partitions is None:
         return
@@ -113,10 +116,10 @@ def check_partitions_of_check(label: str, query: Query, checked: MaterializedVie
 
 
 def partitions_of_step(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, list[Partition]]:
-    """Return which partitions a step is of, by the assets that it makes or checks; none where its run is of none.
+    """Return the partitions of a step by the assets that it materializes or checks; empty if its run has none.
 
     Raises:
-        DunePlanError: It only checks, and its partitions do not exist.
+        DunePlanError: The step only runs checks, and the partitions of its run do not exist.
     """
     if not (context.has_partition_key or context.has_partition_key_range):
         return {}
@@ -129,7 +132,7 @@ def partitions_of_step(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, l
 
 
 def _keys_of_step(context: dg.AssetExecutionContext, definition: dg.PartitionsDefinition[str]) -> Sequence[str]:
-    """The partitions of a step; Dagster itself gives those of its assets alone, and none where it only checks."""
+    """Return the partition keys of a step. Dagster's context has them only if the step materializes assets."""
     if context.selected_asset_keys:
         return list(context.partition_keys)
     first, last = str(context.partition_key_range.start), str(context.partition_key_range.end)

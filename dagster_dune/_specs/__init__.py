@@ -1,5 +1,5 @@
-"""From a catalog to asset specs: which objects are assets, and what each depends on.
+"""Converts a catalog to asset specs, and finds the catalog and the selection again in a run.
 
-In comes a `DuneCatalog` with a translator, out go Dagster's specs and, in a run, the `DuneAssetSet` that is selected.
-`assets` makes definitions of them, `_execution` runs them.
+`specs` returns the specs of a `DuneCatalog` and a translator, from which `assets` builds definitions. A `DuneAssetSet`
+is the selection of a step, which `_execution` runs.
 """

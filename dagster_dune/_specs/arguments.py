@@ -1,4 +1,4 @@
-"""Checks of what users give to the functions of the root, which Python would take, or refuse from far inside."""
+"""Validates arguments of the public functions, for which Python would raise a late or obscure error, or none."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dagster_dune.errors import DuneConfigurationError
 
 
 def known_settings(cls: type[dg.Config], given: Any) -> Any:
-    """Check, before all else, that a class has the settings it is given: Dagster's drop what they do not know.
+    """Check that a config class has all given settings, since Dagster's config classes ignore unknown ones.
 
     Args:
-        cls: The class; one that sets ``extra`` in its `model_config` decides for itself.
+        cls: The class. A subclass that sets ``extra`` in its `model_config` is not checked.
         given: The arguments by name.
 
     Returns:
-        The arguments as they are.
+        The arguments, unchanged.
 
     Raises:
-        DuneConfigurationError: There is no such setting.
+        DuneConfigurationError: A setting does not exist.
     """
     for name in given if isinstance(given, Mapping) and "extra" not in cls.model_config else ():
         if name not in cls.model_fields:
@@ -37,57 +37,57 @@ def known_settings(cls: type[dg.Config], given: Any) -> Any:
 
 
 def check_choice(name: str, given: object, choices: Collection[str]) -> None:
-    """Check that an argument is one of the words that it may be.
+    """Check that an argument is one of several choices.
 
     Raises:
-        DuneConfigurationError: It is none of them.
+        DuneConfigurationError: It is not.
     """
     if given not in choices:
         raise DuneConfigurationError(f"{name}={given!r} is none of {', '.join(choices)}.")
 
 
 def check_catalog(catalog: object) -> None:
-    """Check that a catalog was read, and is not the path of one.
+    """Check that an argument is a catalog, and not, for example, the path of one.
 
     Raises:
-        DuneConfigurationError: It is something else.
+        DuneConfigurationError: It is not.
     """
     if not isinstance(catalog, DuneCatalog):
         raise DuneConfigurationError(
-            f"catalog must be a DuneCatalog, not {_shown(catalog)}.",
+            f"catalog must be a DuneCatalog, not {_described(catalog)}.",
             hint="Read it first: DuneCatalog.from_directory(folder) or DuneCatalog.from_file(file).",
         )
 
 
 def check_instance(name: str, given: object, kind: type) -> None:
-    """Check that an argument is an object of a class, if it is given at all.
+    """Check that an argument is None or an instance of a class.
 
     Raises:
-        DuneConfigurationError: It is something else, such as the class itself.
+        DuneConfigurationError: It is not, or it is the class itself.
     """
     if given is not None and not isinstance(given, kind):
         raise DuneConfigurationError(
-            f"{name} must be {with_article(kind.__name__)}, not {_shown(given)}.",
+            f"{name} must be {with_article(kind.__name__)}, not {_described(given)}.",
             hint=f"Write {given.__name__}()." if isinstance(given, type) and issubclass(given, kind) else "",
         )
 
 
 def check_members(name: str, given: Iterable[object], kind: type) -> None:
-    """Check that a list holds objects of a class.
+    """Check that all members of a list are instances of a class.
 
     Raises:
-        DuneConfigurationError: One is something else.
+        DuneConfigurationError: One is not.
     """
     for one in given:
         if not isinstance(one, kind):
-            raise DuneConfigurationError(f"{name} must be a list of {kind.__name__}, and holds {_shown(one)}.")
+            raise DuneConfigurationError(f"{name} must be a list of {kind.__name__}, and holds {_described(one)}.")
 
 
 def check_definitions(assets: object) -> None:
-    """Check that asset definitions come as a list.
+    """Check that an argument is a list of asset definitions.
 
     Raises:
-        DuneConfigurationError: It is one of them alone, or holds something else.
+        DuneConfigurationError: It is not, or it is a single definition.
     """
     if isinstance(assets, dg.AssetsDefinition):
         raise DuneConfigurationError(
@@ -95,27 +95,27 @@ def check_definitions(assets: object) -> None:
         )
     others = [one for one in assets if not isinstance(one, dg.AssetsDefinition)] if isinstance(assets, Iterable) else []
     if others or not isinstance(assets, Iterable):
-        holds = f", and holds {_shown(others[0])}" if others else f", not {_shown(assets)}"
+        holds = f", and holds {_described(others[0])}" if others else f", not {_described(assets)}"
         raise DuneConfigurationError(
             f"assets must be a list of asset definitions{holds}.", hint="Give what build_dune_assets returns."
         )
 
 
 def check_each(function: str, given: Iterable[object], kind: type) -> None:
-    """Check what a function takes as arguments of their own, of which users may give it a list.
+    """Check that all variadic arguments of a function are instances of a class, and not lists of these.
 
     Raises:
-        DuneConfigurationError: One is something else.
+        DuneConfigurationError: One is not.
     """
     for one in given:
         if not isinstance(one, kind):
             raise DuneConfigurationError(
-                f"An argument of {function} must be of the type {kind.__name__}, not {_shown(one)}.",
+                f"An argument of {function} must be of the type {kind.__name__}, not {_described(one)}.",
                 hint=f"Give each by itself: {function}(*those)." if isinstance(one, list | tuple) else "",
             )
 
 
-def _shown(given: object) -> str:
+def _described(given: object) -> str:
     if isinstance(given, type):
         return f"the class {given.__name__}"
     return repr(given) if isinstance(given, str) else with_article(type(given).__name__)

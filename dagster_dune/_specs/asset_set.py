@@ -1,8 +1,8 @@
-"""How a run finds the catalog, and the translator, that its asset definition was built from.
+"""`DuneAssetSet`: the selection of a step, with the catalog and the translator of its asset definition.
 
-Dagster loads the code location again in each process that runs a step, so the catalog is there: the definition's op
-carries the hash of its content as a tag, and this process's catalogs are kept by that hash. Translators have no hash
-that would be the same in each process, so they are kept by the name of the op, which no other definition has, as well.
+Dagster loads the code location in each process that runs a step, which registers the catalog by the hash of its
+content; the op of the definition has that hash as a tag. Translators have no hash that is the same in all processes, so
+they are registered by the name of the op, which is unique, together with the tag.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _TRANSLATORS: dict[tuple[str, str], DagsterDuneTranslator] = {}
 
 
 def register(catalog: DuneCatalog) -> str:
-    """Keep a catalog for the runs of this process, and return the hash that it is found by."""
+    """Register a catalog for the steps of this process, and return its hash."""
     return _CATALOGS.setdefault(catalog.content_hash, catalog).content_hash
 
 
-def remember_translator(assets: dg.AssetsDefinition, translator: DagsterDuneTranslator) -> None:
-    """Keep the translator that a definition was built with, for the runs of this process."""
+def register_translator(assets: dg.AssetsDefinition, translator: DagsterDuneTranslator) -> None:
+    """Register the translator of a definition for the steps of this process."""
     _TRANSLATORS[assets.op.name, assets.op.tags[CATALOG_TAG]] = translator
 
 
@@ -56,21 +56,21 @@ def registered_catalog(assets: dg.AssetsDefinition) -> DuneCatalog:
 
 @dataclass(frozen=True)
 class DuneAssetSet:
-    """One definition's assets as a run sees them.
+    """The assets of one definition, and which of them a step runs.
 
     Attributes:
-        definition: The name of the definition's op, the same in each step that Dagster splits it into.
-        catalog: What it was built from.
-        names: The SQL name of each of its assets.
-        selected: The assets that this step is to materialize.
-        deps: By asset, the assets that it depends on.
-        partitions: By the SQL names of partitioned queries, which partitions of them this step is to materialize.
-        elsewhere: By SQL name, with its key as users write it, what other steps of this definition run in the same run:
-            assets, and the checks of these.
-        checks: What each of its checks is.
-        selected_checks: The checks that this step is to evaluate.
-        doubts: By asset, what its events say of how sure its SQL is.
-        translator: How other objects than its own would look as assets.
+        definition: The name of the definition's op, which all steps have that Dagster splits the definition into.
+        catalog: The catalog of the definition.
+        names: The SQL names by asset.
+        selected: The assets that the step materializes.
+        deps: The upstream assets by asset.
+        partitions: The partitions that the step materializes, by the SQL names of partitioned queries.
+        elsewhere: The assets and checks that other steps of the definition run in the same run: by SQL names, the keys
+            as users write them.
+        checks: The checks of the definition by their keys.
+        selected_checks: The checks that the step evaluates.
+        doubts: Metadata by asset, which says whether the SQL of a file is what Dune runs.
+        translator: The translator of the definition.
     """
 
     definition: str
@@ -128,39 +128,39 @@ class DuneAssetSet:
         )
 
     def with_selection(self, keys: Collection[dg.AssetKey]) -> DuneAssetSet:
-        """The same definition in a job of some assets, which runs their checks too."""
+        """Return the asset set of a job that selects some assets and all of their checks."""
         selected = frozenset(key for key in self.names if key in keys)
         checks = frozenset(key for key in self.checks if key.asset_key in selected)
         return replace(self, selected=selected, selected_checks=checks)
 
     @cached_property
     def keys(self) -> Mapping[str, dg.AssetKey]:
-        """The asset of each SQL name."""
+        """The asset keys by SQL name."""
         return {name: key for key, name in self.names.items()}
 
     def key_of(self, name: str) -> dg.AssetKey:
-        """The asset of a SQL name; what the translator calls it, where it is none of the definition's."""
+        """Return the asset key of a SQL name, which the translator determines if it is not in the definition."""
         return self.keys.get(name) or spec_of(self.translator, self.object(name)).key
 
     def key_of_node(self, node: PlannedNode) -> dg.AssetKey | dg.AssetCheckKey | None:
-        """The asset that a node makes, or the check that it is; None where it is none of the definition's."""
+        """Return the key of the asset or of the check that a node runs; None if it is not in the definition."""
         if node.check:
             return self.check_keys.get((node.check.asset, node.check.name))
         return self.keys.get(node.sql_name)
 
     @property
     def selection(self) -> dict[str, str]:
-        """The SQL name of each selected asset, with its key as users write it."""
+        """The selected assets: by SQL names, the keys as users write them."""
         return {self.names[key]: key.to_user_string() for key in self.selected}
 
     @property
     def nodes(self) -> dict[str, str]:
-        """The SQL name of each selected asset and of each selected check's query, with its key as users write it."""
+        """The selected assets and the queries of selected checks: by SQL names, the keys as users write them."""
         return self.selection | _named({key: self.checks[key] for key in self.selected_checks})
 
     @property
     def deps_by_name(self) -> dict[str, list[str]]:
-        """The edges between assets of this definition, by SQL names."""
+        """The dependencies between assets of the definition, by SQL names."""
         return {
             self.names[key]: [self.names[dep] for dep in deps if dep in self.names]
             for key, deps in self.deps.items()
@@ -169,24 +169,24 @@ class DuneAssetSet:
 
     @property
     def query_checks(self) -> list[DuneCheck]:
-        """The selected checks that run a query."""
+        """The selected checks that have a query."""
         return [self.checks[key] for key in sorted(self.selected_checks) if self.checks[key].sql_name]
 
     @cached_property
     def checked_by_details(self) -> frozenset[str]:
-        """The SQL names of those whose selected checks read what the run knows of their executions."""
+        """The SQL names of assets with selected checks that evaluate details of their executions, without a query."""
         return frozenset(self.checks[key].asset for key in self.selected_checks if self.checks[key].sql_name is None)
 
     @cached_property
     def check_keys(self) -> Mapping[tuple[str, str], dg.AssetCheckKey]:
-        """The key of each check, by the SQL name of its asset and its own name."""
+        """The check keys by the SQL name of the asset and the name of the check."""
         return {(check.asset, check.name): key for key, check in self.checks.items()}
 
     def object(self, name: str) -> MaterializedView | Query | Reference:
-        """What a SQL name stands for: an object of the catalog, or something that is not in it."""
+        """Return the object of the catalog with a SQL name, or a reference if there is none."""
         return self.catalog[name] if name in self.catalog else Reference.parse(name)
 
 
 def _named(checks: Mapping[dg.AssetCheckKey, DuneCheck]) -> dict[str, str]:
-    """The SQL name of each query of a check, with the check's key as users write it."""
+    """Return the queries of checks: by SQL names, the keys of the checks as users write them."""
     return {check.sql_name: key.to_user_string() for key, check in checks.items() if check.sql_name}

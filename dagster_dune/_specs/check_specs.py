@@ -1,4 +1,4 @@
-"""Which checks of a catalog become checks of Dagster's, and what these are."""
+"""Converts the checks of a catalog to Dagster's check specs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ def check_specs(
     """Return the specs of the checks whose assets are in a definition.
 
     Args:
-        catalog: What holds the checks.
-        keys: By SQL name, the assets of the definition.
-        deps: By SQL name, what else they depend on, as a translator says.
-        selected: The SQL names that were to become assets.
+        catalog: The catalog with the checks.
+        keys: The asset keys of the definition by SQL name.
+        deps: The dependencies between the assets by SQL name, including those of a translator.
+        selected: The SQL names of the selected objects.
 
     Raises:
-        DuneCatalogError: A gate reads what reads its asset, or a check has other partitions than that.
+        DuneCatalogError: A gate depends on an object that reads its asset, or a check has other partitions than its
+            asset.
     """
     checks = [check for check in catalog.checks if check.asset in keys]
     for check in checks:
@@ -58,13 +59,13 @@ def check_specs(
     return [_spec(catalog, check, keys) for check in checks]
 
 
-def with_blocking_checks(catalog: DuneCatalog, names: Collection[str]) -> set[str]:
-    """Return which of these names have a check that what reads them must wait for."""
+def names_with_blocking_checks(catalog: DuneCatalog, names: Collection[str]) -> set[str]:
+    """Return the names of objects that have a blocking check."""
     return {check.asset for check in catalog.checks if check.blocking and check.asset in names}
 
 
 def checks_by_key(catalog: DuneCatalog, keys: Mapping[str, dg.AssetKey]) -> dict[dg.AssetCheckKey, DuneCheck]:
-    """Return the checks of a definition, by what Dagster calls them."""
+    """Return the checks of a definition by their Dagster keys."""
     return {dg.AssetCheckKey(keys[check.asset], check.name): check for check in catalog.checks if check.asset in keys}
 
 

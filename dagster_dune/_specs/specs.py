@@ -1,4 +1,4 @@
-"""Which objects of a catalog become assets, and what each of them depends on."""
+"""Converts the objects of a catalog to asset specs with their dependencies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import dagster as dg
 
 from dagster_dune._scheduling.automation_conditions import condition_of
 from dagster_dune._scheduling.partitions import check_one_definition, check_partitions_def
-from dagster_dune._specs.check_specs import check_specs, with_blocking_checks
+from dagster_dune._specs.check_specs import check_specs, names_with_blocking_checks
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
@@ -28,11 +28,11 @@ def asset_specs(
     inline_query_views: bool,
     include_backing_queries: bool,
 ) -> tuple[DuneCatalog, list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
-    """Return the catalog that holds all objects that become assets, the specs of these, and those of their checks.
+    """Return the catalog with all objects that become assets, their specs, and the specs of their checks.
 
     Raises:
-        DuneCatalogError: None is left, two of them get one asset key, or they wait for each other in a circle.
-        DuneConfigurationError: The translator gives something else than a spec.
+        DuneCatalogError: No object becomes an asset, two get the same asset key, or dependencies form a cycle.
+        DuneConfigurationError: The translator returns something other than a spec.
     """
     if include_backing_queries:
         catalog = catalog.with_backing_queries()
@@ -43,12 +43,12 @@ def asset_specs(
     specs = _Specs(catalog, translator, visible)
     all_specs, keys = specs.all(), {name: specs.key(name) for name in sorted(visible)}
     deps = _deps_by_name(all_specs, keys)
-    catalog.graph.with_deps(deps)  # raises where those of a translator close a circle
+    catalog.graph.with_deps(deps)  # raises an error if those of a translator form a cycle
     return catalog, all_specs, check_specs(catalog, keys, deps, selected)
 
 
 def _deps_by_name(specs: Collection[dg.AssetSpec], keys: Mapping[str, dg.AssetKey]) -> dict[str, list[str]]:
-    """What each asset depends on among the others, by SQL names."""
+    """Return the dependencies between the assets by SQL names."""
     names = {key: name for name, key in keys.items()}
     return {
         names[spec.key]: [
@@ -59,7 +59,7 @@ def _deps_by_name(specs: Collection[dg.AssetSpec], keys: Mapping[str, dg.AssetKe
 
 
 def upstream_names(graph: CatalogGraph, name: str, visible: Collection[str]) -> set[str]:
-    """Return the names that an asset depends on: the nearest that are assets, or that Dune does not inline."""
+    """Return the names that an asset depends on: the nearest upstream objects that are assets or no query views."""
     return graph.nearest(name, lambda upstream: upstream in visible or not graph.is_view(upstream))
 
 
@@ -75,7 +75,7 @@ def _visible(
 
 
 class _Specs:
-    """The specs of the visible objects, with the deps that follow from the catalog."""
+    """Builds the specs of the visible objects, with the dependencies in the catalog."""
 
     def __init__(self, catalog: DuneCatalog, translator: DagsterDuneTranslator, visible: set[str]) -> None:
         self._catalog = catalog
@@ -91,7 +91,7 @@ class _Specs:
         return specs
 
     def key(self, name: str) -> dg.AssetKey:
-        """The asset of a name."""
+        """Return the asset key of a SQL name."""
         return self._spec(name).key
 
     def _spec(self, name: str) -> dg.AssetSpec:
@@ -116,15 +116,15 @@ class _Specs:
     def _condition(
         self, obj: MaterializedView | Query, spec: dg.AssetSpec, upstream: Collection[str]
     ) -> dg.AutomationCondition[Any] | None:
-        """The catalog's own condition learns what Dagster never materializes; a translator's stays as it is."""
+        """Complete the condition of the catalog with the upstream assets; one that a translator has set is kept."""
         if obj.automation is None or spec.automation_condition != condition_of(obj.automation):
             return spec.automation_condition
-        untended = [self.key(name) for name in upstream if name not in self._catalog]
-        waits_for_checks = bool(with_blocking_checks(self._catalog, upstream))
-        return condition_of(obj.automation, untended, waits_for_checks=waits_for_checks)
+        not_materialized = [self.key(name) for name in upstream if name not in self._catalog]
+        waits_for_checks = bool(names_with_blocking_checks(self._catalog, upstream))
+        return condition_of(obj.automation, not_materialized, waits_for_checks=waits_for_checks)
 
     def _check_keys(self) -> None:
-        """Dagster makes an output name of each key, and two keys can make the same one."""
+        """Check that no two keys become the same output name, which Dagster derives from the key."""
         owners: dict[str, str] = {}
         for name in sorted(self._translated, key=lambda name: (name not in self._visible, name)):
             identifier = self._translated[name].key.to_python_identifier()

@@ -1,4 +1,4 @@
-"""`build_dune_upstream_specs`: what Dune assets read and none of them makes, as external assets."""
+"""`build_dune_upstream_specs`: external assets for everything that Dune assets read and none of them materializes."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ AssetT = TypeVar("AssetT")
 logger = logging.getLogger(__name__)
 
 NAMES_SHOWN = 3
-WARNED_OF = 5
+MAX_WARNED = 5
 
 
 def build_dune_upstream_specs(
@@ -77,13 +77,13 @@ def without_excluded(assets: Sequence[AssetT], patterns: Patterns, place: str = 
     """
     names = {name for asset in assets if (name := _name_in_sql(asset))}
     excluded = set[str]()
-    meaningless = []
+    unmatched = []
     for pattern in as_pattern_list(patterns):
-        found = _named(names, _normalized(pattern))
+        found = _matching(names, _normalized(pattern))
         excluded |= found
-        meaningless += [] if found else [pattern]
-    if meaningless:
-        _warn_of(meaningless, names, f"{place}, " if place else "")
+        unmatched += [] if found else [pattern]
+    if unmatched:
+        _warn_without_match(unmatched, names, f"{place}, " if place else "")
     return [asset for asset in assets if _name_in_sql(asset) not in excluded]
 
 
@@ -96,25 +96,25 @@ def _normalized(pattern: str) -> str:
     return query_name(int(written)) if written.isdecimal() else written
 
 
-def _named(names: Collection[str], pattern: str) -> set[str]:
+def _matching(names: Collection[str], pattern: str) -> set[str]:
     if is_glob(pattern):
         return {name for name in names if fnmatchcase(name, pattern)}
     return {pattern} if pattern in names else set()
 
 
-def _warn_of(meaningless: Sequence[str], names: Collection[str], place: str) -> None:
+def _warn_without_match(unmatched: Sequence[str], names: Collection[str], place: str) -> None:
     if not names:
         logger.warning(
             "%supstream_exclude: %s means nothing: all that the assets read is made by them. Leave it out.",
             place,
-            abbreviated(meaningless),
+            abbreviated(unmatched),
         )
         return
-    described = [_with_likely_name(pattern, names) for pattern in meaningless[:WARNED_OF]]
+    described = [_with_likely_name(pattern, names) for pattern in unmatched[:MAX_WARNED]]
     logger.warning(
         "%supstream_exclude: nothing that the assets read from elsewhere is named %s. They read %s.",
         place,
-        abbreviated([*described, *meaningless[WARNED_OF:]], WARNED_OF),
+        abbreviated([*described, *unmatched[MAX_WARNED:]], MAX_WARNED),
         abbreviated(sorted(names), NAMES_SHOWN),
     )
 
