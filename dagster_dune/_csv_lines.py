@@ -1,11 +1,11 @@
-"""Lines of CSV with fields of any length: Python's own limit is 131,072 characters, and texts on Dune may be longer."""
+"""Reads CSV with fields of any size. Python's default limit is 131,072 characters, and texts on Dune can exceed it."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
 
-_LONGEST_FIELD = 2**31 - 1  # what fits a C long on every platform
+_MAX_FIELD_LENGTH = 2**31 - 1  # what fits a C long on every platform
 
 
 def csv_lines(lines: Iterable[str], *, strict: bool = True) -> Iterator[list[str]]:
@@ -22,5 +22,5 @@ def csv_lines(lines: Iterable[str], *, strict: bool = True) -> Iterator[list[str
         >>> list(csv_lines(['a,b', '1,"x, y"']))
         [['a', 'b'], ['1', 'x, y']]
     """
-    csv.field_size_limit(_LONGEST_FIELD)
+    csv.field_size_limit(_MAX_FIELD_LENGTH)
     return csv.reader(lines, strict=strict)

@@ -1,4 +1,4 @@
-"""How lists, durations, sizes and URLs stand in messages and metadata."""
+"""Formats lists, durations, sizes and URLs for messages and metadata."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAMES_SHOWN = 5
 
 
 def abbreviated(names: Iterable[str], most: int = NAMES_SHOWN) -> str:
-    """Write the first of some names in a row, and how many more there are.
+    """List the first names, and the number of the others.
 
     Examples:
         >>> abbreviated(["a", "b", "c"]), abbreviated(["a", "b", "c"], most=2)
@@ -22,12 +22,12 @@ def abbreviated(names: Iterable[str], most: int = NAMES_SHOWN) -> str:
 
 
 def counted(count: int, one: str, several: str = "") -> str:
-    """Write a number with what there is of it.
+    """Write a number with a noun in singular or plural.
 
     Args:
         count: The number.
-        one: What one of them is.
-        several: What several are; with an s at the end if left out.
+        one: The singular.
+        several: The plural; the singular with an s if empty.
 
     Examples:
         >>> counted(1, "query", "queries"), counted(2, "query", "queries"), counted(1_500, "node")
@@ -37,7 +37,7 @@ def counted(count: int, one: str, several: str = "") -> str:
 
 
 def with_article(word: str) -> str:
-    """Write a or an before a word.
+    """Write a word with its indefinite article.
 
     Examples:
         >>> with_article("str"), with_article("int"), with_article("UnidentifiedQuery"), with_article("UnionType")
@@ -47,7 +47,7 @@ def with_article(word: str) -> str:
 
 
 def readable_seconds(seconds: float) -> str:
-    """Write a duration as people say it.
+    """Write a duration in hours, minutes and seconds.
 
     Examples:
         >>> [readable_seconds(seconds) for seconds in (0.25, 42, 63.4, 7384)]
@@ -60,7 +60,7 @@ def readable_seconds(seconds: float) -> str:
 
 
 def readable_bytes(count: int) -> str:
-    """Write a size as people say it, in powers of 1,000.
+    """Write a size in decimal units.
 
     Examples:
         >>> [readable_bytes(count) for count in (0, 999, 1_500, 82_000_000, 32_000_000_000)]
@@ -75,7 +75,7 @@ def readable_bytes(count: int) -> str:
 
 
 def without_password(url: str | os.PathLike[str]) -> str:
-    """Write a path, or a URL without the password that stands in it, and without values such as a signature.
+    """Write a path or a URL without its password and without the values of its query string, such as signatures.
 
     Examples:
         >>> without_password("sftp://user:secret@host/folder"), without_password("data/folder")

@@ -135,18 +135,18 @@ def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
         ['dune/acme/result_daily', 'dune/query_42']
     """
     check_each("merge_dune_definitions", parts, dg.Definitions)
-    makers: dict[dg.AssetKey, str] = {}
+    owners: dict[dg.AssetKey, str] = {}
     resources: dict[str, Any] = {}
     _check_names(parts)
     _check_kinds(parts)
     for assets in _executable(parts):
         for key in assets.keys:
-            if key in makers:
+            if key in owners:
                 raise DuneCatalogError(
-                    f"The asset {key.to_user_string()} is made by {makers[key]!r} and by {assets.node_def.name!r}.",
+                    f"The asset {key.to_user_string()} is made by {owners[key]!r} and by {assets.node_def.name!r}.",
                     hint="Leave it out of one of them with select; where it is only read, with upstream_exclude.",
                 )
-            makers[key] = assets.node_def.name
+            owners[key] = assets.node_def.name
     for part in parts:
         for name, resource in (part.resources or {}).items():
             if resources.setdefault(name, resource) != resource:
@@ -155,12 +155,12 @@ def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
                     hint="Give build_dune_definitions(resource_key=...) for one of them, or resource=None where the "
                     "other has it.",
                 )
-    shown: dict[dg.AssetKey, dg.AssetSpec] = {}
-    return dg.Definitions.merge(*(_without(part, makers, shown, resources) for part in parts))
+    seen: dict[dg.AssetKey, dg.AssetSpec] = {}
+    return dg.Definitions.merge(*(_without(part, owners, seen, resources) for part in parts))
 
 
 def _executable(parts: Iterable[dg.Definitions]) -> list[dg.AssetsDefinition]:
-    """What makes assets, each once."""
+    """Return the executable asset definitions, each once."""
     made = [assets for part in parts for assets in part.assets or () if isinstance(assets, dg.AssetsDefinition)]
     return list({id(assets): assets for assets in made if assets.is_executable}.values())
 
@@ -178,7 +178,7 @@ def _check_names(parts: Iterable[dg.Definitions]) -> None:
 
 
 def _check_kinds(parts: Iterable[dg.Definitions]) -> None:
-    """Find jobs that select the kind which matviews had in 0.1: Dagster would say nothing, and run nothing."""
+    """Check that no job selects the kind of matviews in 0.1, with which Dagster would silently run nothing."""
     old = ReferenceKind.MATERIALIZED_VIEW
     if any(old in spec.kinds for assets in _executable(parts) for spec in assets.specs):
         return
@@ -191,24 +191,24 @@ def _check_kinds(parts: Iterable[dg.Definitions]) -> None:
 
 
 def _jobs(part: dg.Definitions) -> Iterator[object]:
-    """The jobs of a part, and those that its schedules bring along."""
+    """Yield the jobs of a part, and those of its schedules."""
     yield from part.jobs or ()
     for schedule in part.schedules or ():
-        with suppress(dg.DagsterInvalidDefinitionError):  # it names a job of somewhere else
+        with suppress(dg.DagsterInvalidDefinitionError):  # the schedule has only the name of its job
             yield schedule.job if isinstance(schedule, dg.ScheduleDefinition) else None
 
 
 def _without(
     part: dg.Definitions,
-    makers: Mapping[dg.AssetKey, str],
-    shown: dict[dg.AssetKey, dg.AssetSpec],
+    owners: Mapping[dg.AssetKey, str],
+    seen: dict[dg.AssetKey, dg.AssetSpec],
     resources: Mapping[str, Any],
 ) -> dg.Definitions:
-    """Definitions without the external assets that another part makes, or has shown before."""
+    """Return definitions without external assets that another part materializes or that an earlier part has."""
     kept: list[Any] = []
     for assets in part.assets or ():
         if isinstance(assets, dg.AssetSpec) and NAME in assets.metadata:
-            kept += [assets] if assets.key not in makers and shown.setdefault(assets.key, assets) is assets else []
+            kept += [assets] if assets.key not in owners and seen.setdefault(assets.key, assets) is assets else []
         else:
             kept.append(assets)
     return dg.Definitions(

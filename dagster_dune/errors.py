@@ -11,17 +11,17 @@ class DuneError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(f"{_ended(message)} {hint}" if hint else _without_second_stop(message))
+        super().__init__(f"{_with_full_stop(message)} {hint}" if hint else _without_double_stop(message))
         self.hint = hint
 
 
-def _without_second_stop(message: str) -> str:
-    """What other libraries say often ends with a full stop of its own."""
+def _without_double_stop(message: str) -> str:
+    """Remove a double full stop, since messages of other libraries often end with one."""
     return message[:-1] if message.endswith("..") and not message.endswith("...") else message
 
 
-def _ended(message: str) -> str:
-    message = _without_second_stop(message.rstrip())
+def _with_full_stop(message: str) -> str:
+    message = _without_double_stop(message.rstrip())
     return message if message.endswith((".", "!", "?", ":", "\u2026")) else f"{message}."
 
 

@@ -120,10 +120,10 @@ def _check_windows(
     own: dg.PartitionsDefinition[str],
     partition_keys: Sequence[str],
 ) -> None:
-    """Refuse a partition whose key is that of another span of time of the Dune asset, such as a month's first day."""
+    """Check that each partition has the time window of the Dune asset's partition with the same key."""
     try:
         inputs = {key: name for name, key in context.assets_def.keys_by_input_name.items()}
-        if upstream not in inputs:  # somebody has given it another key
+        if upstream not in inputs:  # its key was changed
             return
         theirs = context.op_execution_context.asset_partitions_def_for_input(inputs[upstream])
     except dg.DagsterError:  # an asset of another code location, or one without partitions
@@ -144,7 +144,7 @@ def _check_windows(
 
 
 def _upstream(asset_key: dg.AssetKey | str | Sequence[str]) -> dg.AssetKey:
-    """The key of what is exported. A matview's name in SQL would be that of another asset, which nobody makes."""
+    """Return the key of the exported asset, and refuse a matview's name in SQL, which is no asset key."""
     key = key_of(asset_key)
     name = key.path[0].replace('"', "").lower()
     if not isinstance(asset_key, dg.AssetKey) and len(key.path) == 1 and TEAM_TABLE_NAME.fullmatch(name):

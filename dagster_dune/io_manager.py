@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from dagster_dune.paging.options import Export
 
 READ_OPTIONS = tuple(ReadOptions.__dataclass_fields__)
-"""What the metadata of an input may set, by these keys."""
+"""The keys in the metadata of an input that set options."""
 
-LIKENESS = 0.85
+MIN_SIMILARITY = 0.85
 
 
 class DuneIOManager(dg.ConfigurableIOManager):
@@ -132,7 +132,7 @@ class DuneIOManager(dg.ConfigurableIOManager):
 
     def _options(self, metadata: Mapping[str, Any], name: str) -> dict[str, Any]:
         for key in metadata:
-            if close := _option_like(key):
+            if close := _similar_option(key):
                 raise DuneConfigurationError(
                     f"The metadata of the input {name!r} has the key {key!r}, which is no option of reading.",
                     hint=f"Did you mean {close!r}? A key that is not for Dune may have a slash, as in my_tool/{key}.",
@@ -142,11 +142,11 @@ class DuneIOManager(dg.ConfigurableIOManager):
         return {"uint256": self.uint256, "timestamps": self.timestamps, "max_bytes": self.max_bytes} | plain
 
 
-def _option_like(key: str) -> str | None:
-    """The option that a key was meant to be; None if it is one, or seems to be another tool's."""
+def _similar_option(key: str) -> str | None:
+    """Return the option that a key is a misspelling of; None if it is an option, or unlike any option."""
     if key in READ_OPTIONS or "/" in key:
         return None
     word = key.lower().replace("-", "_")
     begun = [option for option in READ_OPTIONS if option.startswith(f"{word}_") and len(option) < 2 * len(word)]
-    close = get_close_matches(word, READ_OPTIONS, n=1, cutoff=LIKENESS) + begun
+    close = get_close_matches(word, READ_OPTIONS, n=1, cutoff=MIN_SIMILARITY) + begun
     return close[0] if close else None

@@ -107,7 +107,7 @@ PARTIAL_RESULT = "Dune cut this result short (QUERY_STATE_COMPLETED_PARTIAL): it
 
 
 def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
-    """What is known of an object before it runs."""
+    """Return the metadata of an object's asset spec."""
     if isinstance(obj, Reference):
         name, query_id = obj.name, int(obj.name[6:]) if obj.kind is ReferenceKind.QUERY else None
     else:
@@ -130,7 +130,7 @@ def spec_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
 
 
 def _places(name: str, query_id: int | None) -> dict[str, Any]:
-    """Where an object stands on Dune."""
+    """Return the URL and the name of an object on Dune."""
     places: dict[str, Any] = {}
     if query_id is not None:
         places |= {QUERY_URL: dg.MetadataValue.url(page_of_query(query_id)), URI: page_of_query(query_id)}
@@ -141,7 +141,7 @@ def _places(name: str, query_id: int | None) -> dict[str, Any]:
 
 
 def page_of_query(query_id: int) -> str:
-    """Where people look at a query."""
+    """Return the URL of a query's page on Dune."""
     return f"{DUNE_URL}/queries/{query_id}"
 
 
@@ -150,12 +150,12 @@ def _page_of_table(name: str) -> str:
 
 
 def doubts_of(spec: dg.AssetSpec) -> dict[str, Any]:
-    """What the spec of an asset says of how sure its SQL is; its events say the same."""
+    """Return the metadata of a spec that says whether its SQL is what Dune runs, which its events have too."""
     return {doubt: spec.metadata[doubt] for doubt in (DIFFERS, NOT_CONFIRMED) if doubt in spec.metadata}
 
 
 def sql_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
-    """How sure it is that the SQL of a file is what Dune runs; nothing where there is no doubt."""
+    """Return metadata that says whether the SQL of a file is what Dune runs; empty if there is no difference."""
     if isinstance(obj, Reference):
         return {}
     if obj.differs is not None:
@@ -168,12 +168,12 @@ def sql_metadata(obj: MaterializedView | Query | Reference) -> dict[str, Any]:
 
 
 def _view_parameters(obj: MaterializedView | Query) -> dict[str, list[dict[str, str]]]:
-    """What the SQL passes to each query view: a list, since one view may be read several times."""
+    """Return the parameters that the SQL passes to each query view: a list, since a view may be read several times."""
     return {view: [dict(values) for values in calls] for view, calls in obj.view_parameters.items()}
 
 
 def _defaults(query: Query) -> dict[str, str]:
-    """The values that Dune has saved for the parameters that nothing else sets."""
+    """Return the default values that Dune has saved for parameters that nothing else sets."""
     is_set = {*query.query_parameters, *(query.partitions.parameters if query.partitions else ())}
     return {
         parameter.key: parameter.default
@@ -183,7 +183,7 @@ def _defaults(query: Query) -> dict[str, str]:
 
 
 def _code_references(obj: MaterializedView | Query) -> dict[str, Any]:
-    """The file that the SQL came from. Dagster takes a URL for a page of a Git host, so Dune's own is metadata."""
+    """Return the file of the SQL as code reference. A URL of Dune is none, since Dagster expects those of Git hosts."""
     if obj.source is None:
         return {}
     with warnings.catch_warnings():
@@ -193,7 +193,7 @@ def _code_references(obj: MaterializedView | Query) -> dict[str, Any]:
 
 
 def outcome_metadata(outcome: Outcome, pipeline_execution_id: str | None) -> dict[str, Any]:
-    """What a run has found out about one node, for its materialization or its observation."""
+    """Return the metadata of a node's outcome, for its materialization or its observation."""
     target = outcome.node.target
     details, count = outcome.details, len(outcome.node.partition.keys) if outcome.node.partition else 0
     metadata: dict[str, Any] = {
@@ -226,9 +226,9 @@ def _matview_metadata(name: str) -> dict[str, Any]:
 
 
 def _row_count_keys(partition_count: int) -> tuple[str, ...]:
-    """What the rows of a node's result are called. The page of an asset shows `ROW_COUNT` alone.
+    """Return the metadata keys for the number of rows in a result. The page of an asset shows only `ROW_COUNT`.
 
-    Those of a range are its partitions' together, and so no partition's own.
+    The rows of a range belong to all of its partitions together, so they are not the number of one partition.
     """
     if partition_count == 0:
         return (ROW_COUNT,)
@@ -236,9 +236,9 @@ def _row_count_keys(partition_count: int) -> tuple[str, ...]:
 
 
 def details_metadata(details: ExecutionStatus, partition_count: int) -> dict[str, Any]:
-    """What an execution of some partitions has read, made and cost.
+    """Return the metadata of an execution: rows, columns, times and credits.
 
-    Where Dune's figures are too odd to be told, no event is lost.
+    If Dune's values are out of range, the metadata say so, and the event is still stored.
     """
     try:
         return _without_none(_details_metadata(details, _row_count_keys(partition_count)))
@@ -277,7 +277,7 @@ def _shape_metadata(shape: ResultMetadata, row_count_keys: Sequence[str]) -> dic
 def export_metadata(
     name: str, execution_ids: Sequence[str], rows: int | None, bytes_: int | None, cost: float | None = None
 ) -> dict[str, Any]:
-    """What reading a result has moved: Dune charges exports by size."""
+    """Return the metadata of reading a result, which Dune charges by size."""
     figures = {"execution_ids": list(execution_ids), "rows": rows, "bytes": bytes_, "credits": cost}
     return {f"{EXPORTS}/{name}": dg.MetadataValue.json(_without_none(figures))}
 
@@ -285,13 +285,13 @@ def export_metadata(
 def expected_export_metadata(
     name: str, execution_ids: Sequence[str], rows: int | None, bytes_: int | None
 ) -> dict[str, Any]:
-    """What reading a result will move at the most, where nobody can be told afterwards."""
+    """Return the metadata of the most that reading a result will transfer, for readers that cannot report the end."""
     figures = {"execution_ids": list(execution_ids), "expected_rows": rows, "result_bytes": bytes_}
     return {f"{EXPORTS}/{name}": dg.MetadataValue.json(_without_none(figures))}
 
 
 def upload_metadata(name: str, rows: int, bytes_: int, cost: float) -> dict[str, Any]:
-    """What was written into a table on Dune: creating and inserting are charged for."""
+    """Return the metadata of writing a table on Dune, which Dune charges."""
     return {f"{UPLOADS}/{name}": dg.MetadataValue.json({"rows": rows, "bytes": bytes_, "credits": cost})}
 
 
@@ -304,7 +304,7 @@ def _without_none(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_spec_metadata(check: DuneCheck) -> dict[str, Any]:
-    """What is known of a check before it runs."""
+    """Return the metadata of a check spec."""
     bounds = {
         setting: getattr(check, setting)
         for setting in SETTINGS_OF_KIND[check.kind]

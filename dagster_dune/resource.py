@@ -196,21 +196,21 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
         return dg.ResourceDefinition(
             self._of_run,
             config_schema=resource_fields(type(self), without=self.nested_resources),
-            description=_words_for_users(type(self)),
+            description=_description(type(self)),
         )
 
     def _of_run(self, context: dg.InitResourceContext) -> Any:
-        """This resource as one run has it. Without a run and a life cycle of a subclass's own, nothing is to close.
+        """Return this resource with the settings of a run. Without a run and setup of a subclass, it needs no closing.
 
-        So tests may build contexts of it without a with block.
+        So tests can build contexts with it without a with block.
         """
-        if context.run or self._has_own_life_cycle:
+        if context.run or self._has_setup_or_teardown:
             return self._open_of_run(context)
         return self.from_resource_context(self._context_of_run(context))
 
     @property
-    def _has_own_life_cycle(self) -> bool:
-        """Whether a subclass has something to open and close."""
+    def _has_setup_or_teardown(self) -> bool:
+        """Return whether a subclass overrides the setup or teardown of the resource."""
         base, own = dg.ConfigurableResource, type(self)
         return bool(
             self.nested_resources
@@ -220,7 +220,7 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
 
     @contextmanager
     def _open_of_run(self, context: dg.InitResourceContext) -> Iterator[Any]:
-        """This resource as one run has it, through the life cycle that Dagster's resources have."""
+        """Yield this resource with the settings of a run, with the setup and teardown of Dagster's resources."""
         with self.from_resource_context_cm(self._context_of_run(context), self.nested_resources) as ready:
             try:
                 yield ready
@@ -284,7 +284,7 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
         return events
 
     def _close_runs(self) -> None:
-        """Interrupt what still runs. A termination that comes while Dagster stores an event does not reach `run`."""
+        """Interrupt open runs. A termination does not reach `run` while Dagster stores an event."""
         for events in list(self._runs):
             events.close()
 
@@ -355,6 +355,6 @@ class DuneResource(ResultMethods, TableMethods, dg.ConfigurableResource[Any]):
         )
 
 
-def _words_for_users(resource: type) -> str:
-    """What a docstring says before its examples: Dagster's UI shows it where a run is configured."""
+def _description(resource: type) -> str:
+    """Return the docstring without its examples, which Dagster's UI shows where a run is configured."""
     return re.split(r"\n\n(?:Args|Attributes|Examples|Raises):\n", inspect.getdoc(resource) or "")[0]

@@ -59,14 +59,14 @@ class DuneRunConfig(dg.Config):
 
     @field_validator("asset_performance", "query_parameters", mode="before")
     @classmethod
-    def _nothing_said(cls, given: Any) -> Any:
-        """A key without a value, as YAML is often left."""
+    def _empty_if_none(cls, given: Any) -> Any:
+        """Read a key without a value, which is common in YAML, as an empty mapping."""
         return {} if given is None else given
 
     @field_validator("query_parameters", mode="before")
     @classmethod
-    def _as_yaml_holds_them(cls, given: Any) -> Any:
-        """Dagster stores a run's configuration, and takes no dates and decimals there."""
+    def _with_yaml_types(cls, given: Any) -> Any:
+        """Convert dates and decimals to types that Dagster can store in the configuration of a run."""
         if not isinstance(given, Mapping):
             return given
         return {
@@ -76,29 +76,29 @@ class DuneRunConfig(dg.Config):
 
 
 def configs_of(context: dg.AssetExecutionContext, config: DuneRunConfig | None) -> list[DuneRunConfig]:
-    """Return what a run's configuration says to a step, the last word last.
+    """Return the configurations of a run that apply to a step. Later ones override earlier ones.
 
     Dagster splits a definition with a Python asset in between into several steps, ``dune_assets`` and
-    ``dune_assets_2``, and hands each its own configuration alone. What is said to ``dune_assets``, the definition's own
-    name, counts for all of them.
+    ``dune_assets_2``, and passes each step only its own configuration. The configuration of ``dune_assets``, the name
+    of the definition, applies to all of them.
 
     Args:
-        context: The step's context.
-        config: What Dagster has handed to the step.
+        context: The context of the step.
+        config: The configuration that Dagster passes to the step.
 
     Raises:
-        DunePlanError: What is said to the definition is no `DuneRunConfig`.
+        DunePlanError: The configuration of the definition is no `DuneRunConfig`.
     """
     definition, step = context.assets_def.op.name, context.op_execution_context.op.name
     if config is None or step == definition:
         return [config] if config else []
     of_job, of_run = context.job_def.config_mapping, context.run.run_config
     whole: Any = of_job.resolve_from_unvalidated_config(of_run) if of_job else of_run
-    said = (whole.get("ops") or {}).get(definition) or {}
+    setting = (whole.get("ops") or {}).get(definition) or {}
     kind = type(config)
-    given = {name: value for name, value in (said.get("config") or {}).items() if name in kind.model_fields}
+    given = {name: value for name, value in (setting.get("config") or {}).items() if name in kind.model_fields}
     try:
-        # As Dagster reads what it hands to a step: with the values of variables, {env: NAME}.
+        # As Dagster does for a step: {env: NAME} becomes the value of the variable.
         as_dagster = dg.ConfigMapping(dict, kind.to_config_schema(), receive_processed_config_values=True)
         return [kind(**as_dagster.resolve_from_unvalidated_config(given)), config]
     except (ValidationError, dg.DagsterError) as error:
@@ -108,15 +108,15 @@ def configs_of(context: dg.AssetExecutionContext, config: DuneRunConfig | None) 
 
 
 def overrides_of(configs: Sequence[DuneRunConfig], assets: DuneAssetSet) -> dict[str, Override]:
-    """Return what a run's configuration changes, by the SQL names of the selected objects and of the checks' queries.
+    """Return the overrides of a run's configuration, by the SQL names of selected objects and of queries of checks.
 
     Args:
-        configs: What is said to the definition and, after it, to this step alone. What is said to the definition of
-            assets that its other steps run counts there.
-        assets: What this step is to materialize and to check.
+        configs: The configuration of the definition and, after it, that of the step. Settings in the first for assets
+            of other steps are ignored here.
+        assets: The assets and checks of the step.
 
     Raises:
-        DunePlanError: It names what can be no tier, or an asset that is not selected.
+        DunePlanError: A tier is invalid, or an asset is not selected.
     """
     everywhere: Performance | None = None
     tiers: dict[str, Performance] = {}
@@ -132,33 +132,33 @@ def overrides_of(configs: Sequence[DuneRunConfig], assets: DuneAssetSet) -> dict
 
 
 def config_by_definition(config: DuneRunConfig, selected: Sequence[DuneAssetSet]) -> dict[str, DuneRunConfig]:
-    """Return what the configuration of a job says to each definition that the job runs, by the names of their ops.
+    """Split the configuration of a job into one for each definition that the job runs, by the names of their ops.
 
-    Each step refuses names of what it does not run; so what names assets of another definition is said to that alone.
+    A step refuses names of assets that it does not run, so settings of an asset are only passed to its definition.
 
     Args:
-        config: What is said to the job.
-        selected: The definitions that have assets in the job, with these.
+        config: The configuration of the job.
+        selected: The definitions with assets in the job, and these assets.
 
     Raises:
-        DunePlanError: Each run of the job would fail: it names what can be no tier, or what the job does not run.
-        DuneCatalogError: A query does not take a parameter, or its value.
+        DunePlanError: A tier is invalid, or the job does not run an asset, so that each run of the job would fail.
+        DuneCatalogError: A query does not have a parameter, or a value of it is invalid.
     """
     _check_runs(config, selected)
 
-    def said_to(assets: DuneAssetSet, by_asset: Mapping[str, Any]) -> dict[str, Any]:
+    def settings_of(assets: DuneAssetSet, by_asset: Mapping[str, Any]) -> dict[str, Any]:
         others = [other for other in selected if other is not assets]
         return {
-            key: said
-            for key, said in by_asset.items()
+            key: setting
+            for key, setting in by_asset.items()
             if _sql_name(key, assets.nodes) or not any(_sql_name(key, other.nodes) for other in others)
         }
 
     return {
         assets.definition: config.model_copy(
             update={
-                "asset_performance": said_to(assets, config.asset_performance),
-                "query_parameters": said_to(assets, config.query_parameters),
+                "asset_performance": settings_of(assets, config.asset_performance),
+                "query_parameters": settings_of(assets, config.query_parameters),
             }
         )
         for assets in selected
@@ -166,7 +166,7 @@ def config_by_definition(config: DuneRunConfig, selected: Sequence[DuneAssetSet]
 
 
 def _check_runs(config: DuneRunConfig, selected: Sequence[DuneAssetSet]) -> None:
-    """Check what a run would check, whatever its partition."""
+    """Raise the errors that every run would raise, whatever its partition."""
     if config.performance:
         _tier(config.performance)
     for key, tier in config.asset_performance.items():
@@ -179,7 +179,7 @@ def _check_runs(config: DuneRunConfig, selected: Sequence[DuneAssetSet]) -> None
 
 
 def _named(key: str, selected: Sequence[DuneAssetSet], field: str) -> list[MaterializedView | Query | Reference]:
-    """What a name means in each definition of a job: two of them may have the same object, each under its own key."""
+    """Return the object of a name in each definition of a job. Several may have one object, each with its own key."""
     named = [(assets, _sql_name(key, assets.nodes)) for assets in selected]
     if all(name is None for _, name in named):
         raise _not_selected(key, [label for assets in selected for label in assets.nodes.values()], field)
@@ -187,7 +187,7 @@ def _named(key: str, selected: Sequence[DuneAssetSet], field: str) -> list[Mater
 
 
 def form_of(configs: Sequence[DuneRunConfig], default: PipelineForm) -> PipelineForm:
-    """Return the form of the call: the run's, else the definition's.
+    """Return the pipeline form of the run's configuration, or that of the definition if it has none.
 
     Raises:
         DunePlanError: There is no such form.
@@ -199,9 +199,9 @@ def form_of(configs: Sequence[DuneRunConfig], default: PipelineForm) -> Pipeline
 
 
 def resource_fields(resource: type[dg.Config], without: Collection[str]) -> dict[str, dg.Field]:
-    """Return what a run's configuration may say of a resource: all of it optional, and nothing filled in beforehand.
+    """Return the configuration fields of a resource in a run, all optional and without default values.
 
-    A key is named by its variable alone: what a run is given is stored with it, and shown.
+    An API key can only be given as the name of a variable, since the configuration of a run is stored and shown.
 
     Args:
         resource: The class of the resource.
@@ -217,16 +217,16 @@ def resource_fields(resource: type[dg.Config], without: Collection[str]) -> dict
 
 
 def settings_of_run(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a resource has in one run, with the values of variables of the environment.
+    """Return the settings of a resource in one run, with the values of environment variables.
 
-    Variables are read of what is left: one of the resource's own that the run overrides need not be set.
+    Variables of settings that the run overrides are not read, and need not be set.
 
     Args:
-        settings: The resource's own.
-        given: What the run's configuration says.
+        settings: The settings of the resource.
+        given: The configuration of the run.
 
     Raises:
-        DuneConfigurationError: A variable is not set, or the run is given another address.
+        DuneConfigurationError: A variable is not set, or the run sets another address.
     """
     of_run = {name: setting for name, setting in given.items() if name != "base_url"}
     if key := of_run.get("api_key"):
@@ -242,14 +242,14 @@ def settings_of_run(settings: Mapping[str, Any], given: Mapping[str, Any]) -> di
 
 
 def setting_value(name: str, setting: Any) -> Any:
-    """Return a setting, or what its variable of the environment holds.
+    """Return the value of a setting, or that of its environment variable.
 
     Args:
-        name: The setting's name, for messages.
+        name: The name of the setting, for messages.
         setting: Its value, or a variable.
 
     Raises:
-        DuneConfigurationError: The variable is not set, or should hold a number and does not.
+        DuneConfigurationError: The variable is not set, or is no number although the setting is one.
     """
     if not isinstance(setting, VARIABLES):
         return setting
@@ -278,7 +278,7 @@ def _tier(text: str) -> Performance:
 
 
 def _name(key: str, nodes: Mapping[str, str], field: str) -> str:
-    """The SQL name of an asset or of a check's query that is selected."""
+    """Return the SQL name of a selected asset or of the query of a selected check."""
     name = _sql_name(key, nodes)
     if name is None:
         raise _not_selected(key, nodes.values(), field)
@@ -295,6 +295,6 @@ def _not_selected(key: str, names: Collection[str], field: str) -> DunePlanError
 
 
 def _sql_name(key: str, nodes: Mapping[str, str]) -> str | None:
-    """The SQL name of a node, however the user has written it; None if it is none of these."""
+    """Return the SQL name of a node in any of the forms that users may write; None if it is not one of the nodes."""
     by_label = {label: name for name, label in nodes.items()}
     return next((name for name in (key, f"query_{key}") if name in nodes), by_label.get(key))

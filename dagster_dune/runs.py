@@ -1,4 +1,4 @@
-"""What runs have sent to Dune, as their record tells, and which of them are under way."""
+"""Returns the pipelines that a run has started, and a run of a job that has not ended."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run_under_way(instance: dg.DagsterInstance, job_name: str, keys: Collection[
 
 
 def _planned(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.AssetKey]:
-    """The assets that a run is to make or to check, as Dagster notes them when it stores the run."""
+    """Yield the assets that a run is planned to materialize or to check, as Dagster records when it creates the run."""
     made, checked = (
         dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
         dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,

@@ -1,4 +1,4 @@
-"""Parts of a catalog as selections, and schedules over them, partition by partition where they are partitioned."""
+"""Selects assets by their Dune objects, and builds schedules of such selections, also over partitions."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def build_schedule_from_dune_selection(
 def _description(
     keys: set[dg.AssetKey], select: Patterns, partitions_def: dg.PartitionsDefinition[str] | None, count: int
 ) -> str:
-    """What a tick of a schedule does, in a sentence."""
+    """Return a sentence that describes a tick of a schedule."""
     assets = counted(len(keys), "Dune asset")
     patterns = ", ".join(as_pattern_list(select))
     which = "all there are" if patterns == "*" else patterns
@@ -168,7 +168,7 @@ def _keys(
 
 
 def _selected(assets: Sequence[dg.AssetsDefinition], keys: set[dg.AssetKey]) -> list[DuneAssetSet]:
-    """The definitions that have assets among these. Dagster refuses configuration of any other."""
+    """Return the definitions with selected assets. Dagster rejects configuration of others."""
     definitions = [DuneAssetSet.of_definition(definition).with_selection(keys) for definition in assets]
     return [dune for dune in definitions if dune.selected]
 
@@ -214,7 +214,7 @@ def _check_count(count: int, partitions_def: dg.PartitionsDefinition[str] | None
 def _request(
     partitions_def: dg.PartitionsDefinition[str], count: int, context: dg.ScheduleEvaluationContext
 ) -> dg.RunRequest | dg.SkipReason:
-    """One run of the partitions that are due."""
+    """Return a run request for the partitions that are due."""
     is_dynamic = isinstance(partitions_def, dg.DynamicPartitionsDefinition)
     keys = partitions_def.get_partition_keys(context.scheduled_execution_time, context.instance if is_dynamic else None)
     if not keys:
@@ -232,7 +232,7 @@ def _request(
 def _due(
     partitions_def: dg.TimeWindowPartitionsDefinition, keys: Sequence[str], count: int, now: datetime
 ) -> Sequence[str]:
-    """The partitions that ended last. Those that would follow the end have their turn too, and are none."""
+    """Return the partitions that ended last, and leave out those after the definition's end."""
     if partitions_def.end is None:
         return keys[-count:]
     endless = dg.TimeWindowPartitionsDefinition(

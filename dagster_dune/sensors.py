@@ -1,4 +1,4 @@
-"""A sensor that tells Dagster of the refreshes it did not start: by a cron on Dune, its web app, another client."""
+"""A sensor that reports refreshes that Dagster did not start: by a cron on Dune, its web app or another client."""
 
 from __future__ import annotations
 

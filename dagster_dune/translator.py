@@ -85,10 +85,10 @@ class DagsterDuneTranslator:
 
 
 def spec_of(translator: DagsterDuneTranslator, obj: MaterializedView | Query | Reference) -> dg.AssetSpec:
-    """Return the spec that a translator gives an object.
+    """Return the spec of an object, and check that a translator has returned one.
 
     Raises:
-        DuneConfigurationError: It gives something else, such as nothing.
+        DuneConfigurationError: The translator returned something else, such as None.
     """
     spec: object = translator.get_asset_spec(obj)
     if not isinstance(spec, dg.AssetSpec):
@@ -101,20 +101,20 @@ def spec_of(translator: DagsterDuneTranslator, obj: MaterializedView | Query | R
 
 
 def _description(obj: MaterializedView | Query) -> str | None:
-    """What people say of an object, and its SQL."""
+    """Return the description or the title of an object, and its SQL."""
     words = obj.description or (obj.name if isinstance(obj, Query) else None)
-    parts = [words, f"#### SQL\n```sql\n{_cut(obj.sql.strip())}\n```" if obj.sql else None]
+    parts = [words, f"#### SQL\n```sql\n{_shortened(obj.sql.strip())}\n```" if obj.sql else None]
     return "\n\n".join(part for part in parts if part) or None
 
 
-def _cut(sql: str) -> str:
+def _shortened(sql: str) -> str:
     if len(sql) <= MAX_SQL_LENGTH:
         return sql
     return f"{sql[:MAX_SQL_LENGTH]}\n-- and {len(sql) - MAX_SQL_LENGTH:,} characters more"
 
 
 def _team_of(name: str) -> list[str]:
-    """The team on Dune that a matview or an upload belongs to: its name says so."""
+    """Return the owner in the name of a matview or an upload: its team."""
     parts = name.split(".")
     return [f"team:{parts[1]}"] if len(parts) == 3 and parts[0] == KEY_PREFIX else []
 
@@ -124,7 +124,7 @@ def _key(obj: MaterializedView | Query | Reference) -> dg.AssetKey:
 
 
 def _tag(text: str) -> str:
-    """A tag of Dune's as Dagster allows it: other alphabets are written as domain names are, in Punycode."""
+    """Return a tag of Dune in the form that Dagster allows: other alphabets are in Punycode, as in domain names."""
     plain = "".join(part for part in unicodedata.normalize("NFKD", text.strip()) if not unicodedata.combining(part))
     if any(character.isalpha() and not character.isascii() for character in plain):
         plain = f"xn--{plain.lower().encode('punycode').decode()}"

@@ -1,4 +1,4 @@
-"""`build_dune_upload`: a frame that Python makes as a table on Dune, and as the asset that lineage knows it by."""
+"""`build_dune_upload`: an asset that writes a frame to a table on Dune, with the key that lineage gives the table."""
 
 import asyncio
 import functools
@@ -198,7 +198,7 @@ def _partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
 
 
 def _marker(context: dg.AssetExecutionContext, table: str, partitions: Sequence[str]) -> str:
-    """What an append is found again by: the partition, or the first attempt of the run."""
+    """Return the value that marks appended rows: the partition, or the id of the run's first attempt."""
     if len(partitions) > 1:
         raise DuneConfigurationError(
             f"The rows of {table} are marked with their one partition, and this run is of {len(partitions)}: "
@@ -209,7 +209,7 @@ def _marker(context: dg.AssetExecutionContext, table: str, partitions: Sequence[
 
 
 def _row_counts(written: "TableWritten", mode: str, partitions: Sequence[str]) -> dict[str, int]:
-    """What the rows are called; nothing where they were there already, and so none were written."""
+    """Return the metadata of the number of rows; empty if they existed already, and none were written."""
     if written.was_there:
         return {}
     if mode == "replace":
