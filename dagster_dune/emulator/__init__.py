@@ -1,5 +1,5 @@
-"""A local Dune: the same HTTP API, and real DuneSQL on DuckDB.
+"""A local Dune: the same HTTP API, and DuneSQL on DuckDB.
 
-A request comes in at `http`, reads or changes the `account`, starts an `execution`, whose SQL `dunesql` compiles for
-the `engine`. `server.DuneEmulator` is what users start; `storage` keeps it all in a file; `faults` break it on demand.
+`http` answers requests, which read or change the `account` and start an `execution`. `dunesql` compiles its SQL for the
+`engine`. Users start a `server.DuneEmulator`; `storage` saves its state in a file, and `faults` are injected by tests.
 """

@@ -1,4 +1,4 @@
-"""`DuneEmulator`: a local Dune on a real port."""
+"""`DuneEmulator`: starts, loads, observes and stops a local Dune."""
 
 from __future__ import annotations
 
@@ -160,10 +160,10 @@ class DuneEmulator:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def start(self, prepare: Callable[[DuneEmulator], None] | None = None) -> None:
-        """Listen, and return once requests are answered.
+        """Start the server, and return when it answers requests.
 
         Args:
-            prepare: Called before the first request is answered, to load what it is about; requests wait meanwhile.
+            prepare: Called before the first request is answered, to load data; requests wait meanwhile.
         """
         listener = listen(self.host, self.port)
         try:
@@ -202,17 +202,17 @@ class DuneEmulator:
         self._running.call(state.is_ready.set)
 
     def stop(self) -> None:
-        """Stop every execution and the server; no thread is left when this returns."""
+        """Stop all executions and the server. All threads have ended when this returns."""
         if self._server is not None:
             self._server.stop()
             self._server = None
 
     def journal(self) -> list[dict[str, Any]]:
-        """Return every request since the last reset: method, path, status, at, body; never the key."""
+        """Return all requests since the last reset: method, path, status, at, body; never the key."""
         return self._state.journal.entries()
 
     def executions(self) -> list[dict[str, Any]]:
-        """Return every execution that was submitted since the last reset, the oldest first.
+        """Return all executions that were submitted since the last reset, the oldest first.
 
         Each has its ``execution_id``, ``query_id`` (0 for SQL that is not saved), ``materialized_view`` (the full name,
         or None), ``parameters``, ``state``, and the ``pipeline_execution_id`` of the pipeline that started it, or None.
@@ -222,34 +222,34 @@ class DuneEmulator:
     def inject(
         self, kind: str, *, method: str = "*", path: str = "*", times: int | None = 1, after: int = 0, **settings: Any
     ) -> None:
-        """Let something go wrong with requests or executions to come.
+        """Inject a fault into future requests or executions.
 
         Args:
             kind: ``status``, ``reset``, ``delay``, ``truncated`` or ``malformed`` for a request; ``young_pipeline``,
                 ``wrong_word``, ``lost_node`` or ``null_nodes`` for the status of a pipeline; ``stuck_node``,
                 ``held_node``, ``slow_node`` or ``failing_node`` for an execution.
-            method: The requests' method, any if it is ``"*"``. It counts for requests alone.
-            path: A pattern for the requests' path, in which ``*`` stands for any text. It counts for requests alone.
-            times: How often it strikes; always if None.
-            after: How many matching requests or executions it lets pass before.
-            settings: What the kind takes: see docs/emulator.md.
+            method: The method of the requests, any if it is ``"*"``. Only for faults of requests.
+            path: A pattern for the path of the requests, in which ``*`` matches any text. Only for faults of requests.
+            times: How often the fault is applied; always if None.
+            after: The number of matching requests or executions before the first that it is applied to.
+            settings: The settings of the kind: see docs/emulator.md.
 
         Raises:
-            RequestError: There is no such kind, or it takes no such setting.
+            RequestError: There is no such kind, or it has no such setting.
         """
         given = {name: value for name, value in (("method", method), ("path", path)) if value != "*"}
         rule = _body(Rule, **given, times=times, after=after, fault={"kind": kind, **settings})
         self._running.call(partial(self._state.dune.faults.inject, rule))
 
     def hold(self, node: int | str, *, times: int | None = None) -> None:
-        """Hold the executions of a node, in pipelines or on their own: each starts, and goes on after `release`.
+        """Hold the executions of a node, in pipelines or on their own: each starts, and continues after `release`.
 
-        A test that judges an order needs no clock: it holds the node that is to be late, waits with `wait_until_held`
-        or for what it expects meanwhile, and releases it. A held execution can be cancelled, and takes up a worker.
+        So a test of an order needs no clock: it holds the node that is to be late, waits with `wait_until_held` or for
+        what it expects meanwhile, and releases the node. A held execution can be cancelled, and occupies a worker.
 
         Args:
             node: A query's id, or a matview's full name.
-            times: How many executions are held; all of them until `release` if None.
+            times: The number of executions that are held; all until `release` if None.
 
         Examples:
             >>> from dagster_dune import DuneApiClient
@@ -265,15 +265,15 @@ class DuneEmulator:
         self.inject("held_node", node=node, times=times)
 
     def wait_until_held(self, node: int | str, *, executions: int = 1, timeout: float = 60.0) -> None:
-        """Return once executions of a node are held: they have started, and nothing is done before `release`.
+        """Wait until executions of a node are held: they have started, and wait for `release`.
 
         Args:
-            node: As given to `hold`.
-            executions: How many must be held at the same time.
-            timeout: The seconds after which it gives up.
+            node: The node, as for `hold`.
+            executions: The number of executions that must be held at the same time.
+            timeout: The maximum time to wait in seconds.
 
         Raises:
-            TimeoutError: Fewer were held.
+            TimeoutError: Fewer executions were held in that time.
         """
         wait = partial(self._state.dune.faults.wait_until_held, node, executions)
         try:
@@ -284,23 +284,23 @@ class DuneEmulator:
             ) from None
 
     def release(self, node: int | str | None = None) -> None:
-        """Let held executions go on, and hold no more of them.
+        """Let held executions continue, and hold no further ones.
 
         Args:
-            node: As given to `hold`; those of every node if None.
+            node: The node, as for `hold`; all nodes if None.
         """
         self._running.call(partial(self._state.dune.faults.release, node))
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return every rule in force, with the number of its ``matches`` and how often it ``struck``."""
+        """Return all injected faults, each with the number of its ``matches`` and of its applications, ``struck``."""
         return self._state.dune.faults.rules()
 
     def clear_faults(self) -> None:
-        """Forget every rule. Requests that are being delayed lose their connection; held executions go on."""
+        """Remove all injected faults. Delayed requests lose their connections, held executions continue."""
         self._running.call(self._state.dune.faults.clear)
 
     def reset(self) -> None:
-        """Stop everything, and go back to an empty account over the sample tables, without journal and faults."""
+        """Stop all executions, and restore an empty account with the sample tables, without journal and faults."""
         self._running.call(self._state.reset)
 
     def load_query(
@@ -314,19 +314,19 @@ class DuneEmulator:
         is_private: bool = False,
         description: str | None = None,
     ) -> None:
-        """Save a query under an id of the caller's choice; what was there is replaced.
+        """Save a query under a given id, in place of an existing one.
 
         Args:
             query_id: A positive number.
-            name: What people call it.
-            sql: DuneSQL.
-            parameters: As Dune's API writes them: ``{"key": "day", "type": "datetime", "value": "2026-01-01"}``.
-            tags: Labels.
+            name: The title.
+            sql: The SQL.
+            parameters: The parameters as in Dune's API: ``{"key": "day", "type": "datetime", "value": "2026-01-01"}``.
+            tags: The tags.
             is_private: Whether only the team may read it.
-            description: What it is for.
+            description: The description.
 
         Raises:
-            RequestError: Dune would not save it.
+            RequestError: Dune would refuse to save it.
         """
         if query_id < 1:
             raise RequestError(400, f"A query's id is a positive number, not {query_id}")
@@ -346,7 +346,7 @@ class DuneEmulator:
 
         Args:
             name: The full name, ``dune.<team>.result_<name>``.
-            query_id: The query that makes its rows.
+            query_id: The query of the matview.
             is_private: Whether only the team may read it.
 
         Raises:
@@ -366,7 +366,7 @@ class DuneEmulator:
         *,
         columns: Mapping[str, str] | None = None,
     ) -> None:
-        """Make a table of any name for queries to read, in place of the one that had it, until the next reset.
+        """Create a table of any name, in place of an existing one, which exists until the next reset.
 
         Args:
             name: Such as ``"ethereum.logs"`` or ``"uniswap_v3_ethereum.Factory_evt_PoolCreated"``.
@@ -392,11 +392,11 @@ class DuneEmulator:
         self._running.call(partial(self._state.dune.load_table, name, read, declared))
 
     def load_endpoint(self, slug: str, query_id: int) -> None:
-        """Create a custom endpoint, which on Dune the web app alone can.
+        """Create a custom endpoint, which on Dune only the web app can create.
 
         Args:
             slug: Its name in the URL, ``/v1/endpoints/<team>/<slug>/results``.
-            query_id: The query whose latest result it answers with.
+            query_id: The query whose latest result it returns.
 
         Raises:
             RequestError: There is no such query, or the slug is none.
@@ -423,7 +423,7 @@ def _http_answers(given: Mapping[str, object] | str | PathLike[str] | None) -> d
 
 
 def _body(model: type[BodyT], **fields: Any) -> BodyT:
-    """Check values that come from Python exactly as if they had come in a request."""
+    """Validate values from Python in the same way as the body of a request."""
     try:
         return model.model_validate_json(json.dumps(fields))
     except ValidationError as error:

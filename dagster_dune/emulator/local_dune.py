@@ -1,4 +1,4 @@
-"""`LocalDune`: everything behind the emulator's HTTP side, as one object."""
+"""`LocalDune`: the state of the emulator behind its HTTP API."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from dagster_dune.errors import DuneConfigurationError
 
 
 class LocalDune:
-    """One team's Dune. Its state lives on the event loop, which must be running wherever a method is called.
+    """The account, executions and tables of one team. Its methods must be called on the running event loop.
 
     Args:
-        database: The DuckDB file that keeps everything from one start to the next; in memory if None.
-        execution_seconds: The least time that an execution takes.
-        workers: How many executions run at once.
-        team: The team's handle.
-        result_limits: How many rows of an execution are kept, and for how long.
-        resource_limits: How much memory and time executions may use.
-        assumed: What it is otherwise than is assumed of Dune.
-        http_answers: What `http_get` and `http_post` give, by their requests.
+        database: The DuckDB file that stores the state; in memory if None.
+        execution_seconds: The minimum duration of an execution.
+        workers: The number of executions that run at the same time.
+        team: The handle of the team.
+        result_limits: The limits of stored results.
+        resource_limits: The limits of memory and time for executions.
+        assumed: The assumptions about Dune that do not hold here.
+        http_answers: The answers of `http_get` and `http_post` by request.
     """
 
     def __init__(
@@ -69,18 +69,18 @@ class LocalDune:
                 raise
 
     def bytes_used(self) -> int:
-        """The size of every matview and upload."""
+        """Return the size of all matviews and uploads."""
         refreshes = (self.executions.last_refresh(name) for name in self.account.materialized_views)
         uploads = self.account.uploads.values()
         return sum(e.result_bytes for e in refreshes if e) + sum(upload.size_bytes for upload in uploads)
 
     async def load_table(self, name: str, rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> None:
-        """Make a table of any name, in place of the one that had it."""
+        """Create a table of any name, in place of an existing one."""
         async with self.changing_tables:
             await asyncio.to_thread(self.engine.load_table, name, rows, declared)
 
     async def reset(self) -> None:
-        """Stop everything, and go back to an empty account over the sample tables."""
+        """Stop all executions, and restore an empty account with the sample tables."""
         self.faults.end_delays()
         async with self.changing_tables:
             self.account.clear()
@@ -90,12 +90,12 @@ class LocalDune:
             await asyncio.to_thread(self.engine.reset)
 
     async def close(self) -> None:
-        """Stop everything. What became of it stays: `keep` writes it down after the event loop has ended."""
+        """Stop all executions. Their state remains, which `save` writes after the event loop has ended."""
         self.pipelines.stop()
         await self.executions.close()
 
-    def keep(self) -> None:
-        """Write everything into the database file, if there is one, and close it."""
+    def save(self) -> None:
+        """Write the state to the database file, if there is one, and close it."""
         try:
             if self._is_kept:
                 storage.save(self.engine, self.account, self.executions, self.pipelines)

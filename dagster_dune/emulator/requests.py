@@ -1,7 +1,7 @@
-"""What requests hold, and how one is refused.
+"""Models of request bodies and query strings, and the error of a refused request.
 
-Bodies are read more strictly than Dune is known to read them: a value of another type and a field of another name are
-refused, so that a client's slip shows here and not in production. A lenient emulator leaves unknown fields alone.
+Bodies are validated more strictly than by Dune, as far as is known: values of other types and unknown fields are
+refused, so that mistakes of a client are found here, not in production. A lenient emulator ignores unknown fields.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dagster_dune.errors import DuneError
 Performance = Literal["free", "small", "medium", "large"]
 ParameterValue = str | int | float
 ParameterValues = Mapping[str, ParameterValue | tuple[ParameterValue, ...]]
-"""A value for each key; several where the parameter takes several."""
+"""The values of parameters by key; a tuple for a multi-select."""
 
 
 # Assumption: local-strict-bodies.
@@ -39,7 +39,7 @@ class Body(BaseModel):
 
 
 class Options(BaseModel):
-    """The base of every query string, whose values arrive as text. The key has been looked at before."""
+    """The base of every query string, whose values are texts. It ignores the API key, which was checked before."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -49,7 +49,7 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 def first_problem(error: ValidationError) -> str:
-    """Say which field is wrong first, and what is wrong with it."""
+    """Return the name of the first invalid field, and what is wrong with it."""
     problem = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in problem["loc"])
     return f"{field}: {problem['msg']}" if field else f"The request is not valid: {problem['msg']}"
@@ -74,7 +74,7 @@ class QueryExecution(Body):
 
 
 class PipelineNode(Body):
-    """A node of a pipeline: exactly one of a matview refresh and a query execution."""
+    """A node of a pipeline: either a matview refresh or a query execution."""
 
     id: int
     dependencies: tuple[int, ...] | None = None
@@ -89,7 +89,7 @@ class Pipeline(Body):
 
 
 class ExecutionOptions(Body):
-    """How a query is to be executed."""
+    """The options of an execution."""
 
     performance: Performance | None = None
     query_parameters: ParameterValues | None = None
@@ -106,7 +106,7 @@ class ExecutePipeline(ExecutionOptions):
 
 
 class EnumFromResults(Body):
-    """Where the web application takes a parameter's options from."""
+    """The query and the column that contain the options of a parameter in the web app."""
 
     queryId: int  # noqa: N815  (Dune's own spelling)
     columnName: str  # noqa: N815
@@ -127,10 +127,10 @@ class Parameter(Body):
 
 
 class QueryFields(Body):
-    """What is saved of a query.
+    """The fields of a saved query.
 
     Attributes:
-        query_parameters: What the official TypeScript client sends in place of parameters: a default for each key.
+        query_parameters: Default values by key, which the official TypeScript client sends instead of parameters.
     """
 
     name: str | None = Field(default=None, min_length=1)
@@ -143,7 +143,7 @@ class QueryFields(Body):
 
 
 class NewQuery(QueryFields):
-    """The body that creates a query; a temporary one is for throwing away."""
+    """The body that creates a query, which may be temporary."""
 
     name: str = Field(min_length=1)
     query_sql: str
@@ -151,7 +151,7 @@ class NewQuery(QueryFields):
 
 
 class QueryChange(QueryFields):
-    """The body of a change to a query: what is left out stays as it is."""
+    """The body of a change to a query; missing fields are not changed."""
 
     query_id: int | None = None
     is_archived: bool | None = None

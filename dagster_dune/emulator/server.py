@@ -1,4 +1,4 @@
-"""Where `DuneEmulator` is imported from; its packages are an extra, and named where they are missing."""
+"""Exports `DuneEmulator`, with an error that names the extra if its packages are missing."""
 
 from dagster_dune.errors import DuneConfigurationError
 

@@ -1,4 +1,4 @@
-"""What is wrong with a piece of DuneSQL, in the words that Dune's API uses."""
+"""`SqlError`: an error of DuneSQL with the fields that Dune's API has."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ SqlErrorType = Literal["FAILED_TYPE_SYNTAX", "FAILED_TYPE_EXECUTION_FAILED", "FA
 
 
 _SYNTAX = ("mismatched input", "cannot be read as SQL", "must be one statement", "Only SELECT is supported")
-"""What the messages say of texts that do not parse."""
+"""Parts of messages about SQL that cannot be parsed."""
 
 
 class SqlError(DuneError):
-    """A statement cannot be read, or failed while it ran.
+    """A statement cannot be compiled, or its execution failed.
 
     Attributes:
-        message: What happened.
-        type: Dune's word for the kind of failure: ``FAILED_TYPE_SYNTAX`` is for what does not parse alone.
-        line: The line in the query's own text, from 1; None where no single place is to blame.
+        message: The message.
+        type: Dune's word for the kind of error; ``FAILED_TYPE_SYNTAX`` only if it cannot be parsed.
+        line: The line in the text of the query, from 1; None if the error has no position.
         column: The column in that line, from 1.
     """
 

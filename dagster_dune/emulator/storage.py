@@ -1,7 +1,7 @@
-"""What a database file keeps beside the rows of tables: the account, its executions with their results, its pipelines.
+"""Saves the account, the executions with their results, and the pipelines in the database file, beside the tables.
 
-It is one JSON document, written when the emulator stops and read when it starts. After a crash it is as old as the last
-stop, whereas the tables are up to date.
+They are one JSON document, which is written when the emulator stops and read when it starts. After a crash it has the
+state of the last stop, while the tables are up to date.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class _Document(_Record):
 
 
 def save(engine: Engine, account: Account, executions: ExecutionQueue, pipelines: Pipelines) -> None:
-    """Write everything into the database. Nothing may be running."""
+    """Write the state to the database. No execution may be running."""
     document = _Document(
         team=account.team,
         queries=tuple(account.queries.values()),
@@ -97,10 +97,10 @@ def save(engine: Engine, account: Account, executions: ExecutionQueue, pipelines
 
 
 def load(engine: Engine, account: Account, executions: ExecutionQueue, pipelines: Pipelines) -> None:
-    """Read everything from the database, if there is something.
+    """Read the state from the database, if it contains one.
 
     Raises:
-        DuneConfigurationError: Another team's emulator, or another version of it, has written it.
+        DuneConfigurationError: An emulator of another team or another version has written it.
     """
     text = engine.saved_document()
     if text is None:

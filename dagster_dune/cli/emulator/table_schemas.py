@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dagster_dune.cli.emulator.parameter_values import other_values, passed_on, sample_values
 from dagster_dune.emulator.dunesql import View, compile_sql
 from dagster_dune.emulator.engine.schemas.drawn_rows import draw_rows
-from dagster_dune.emulator.engine.schemas.inference import Schema, infer, unreadable
+from dagster_dune.emulator.engine.schemas.inference import Schema, infer, translation_error
 from dagster_dune.emulator.engine.schemas.schema_files import SAVED_QUERY, SchemaFile, read_schema, write_schema
 from dagster_dune.emulator.sql_errors import SqlError
 from dagster_dune.errors import DuneError
@@ -182,7 +182,7 @@ def _with_other_values(
                 query = compile_sql(sql.texts[file], parameters=values, views=sql.view)
             except SqlError:
                 continue
-            if unreadable(query, schema) is None:
+            if translation_error(query, schema) is None:
                 sql.values[file] = values
                 left.pop(file)
                 break

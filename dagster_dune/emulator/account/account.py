@@ -1,4 +1,4 @@
-"""What the local Dune's team owns: queries, matviews and uploads. Plain state; rows are the engine's business."""
+"""The queries, matviews and uploads of a team, without their rows, which the engine stores."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Query:
     """A saved query.
 
     Attributes:
-        version: 1 at first, and one more with every change.
+        version: 1, and one more with each change.
         is_archived: Whether it can neither be changed nor executed.
-        is_temp: Whether it is for throwing away: it is in no list, and no matview can stand on it.
+        is_temp: Whether it is temporary: not in lists, and not usable for a matview.
     """
 
     query_id: int
@@ -46,11 +46,11 @@ class Query:
 
     @property
     def view(self) -> View:
-        """The query as other queries read it."""
+        """The view that other queries read."""
         return View(self.sql, parameter_values(self.parameters))
 
     def check_executable(self) -> None:
-        """Let a query pass that can be executed.
+        """Check that the query can be executed.
 
         Raises:
             RequestError: 403.
@@ -61,7 +61,7 @@ class Query:
             )
 
     def check_materializable(self) -> None:
-        """Let a query pass that a matview can stand on.
+        """Check that the query can be that of a matview.
 
         Raises:
             RequestError: 403, if it is archived; 400, if it is temporary or has parameters.
@@ -89,10 +89,10 @@ class Query:
 
 @dataclass(frozen=True)
 class MaterializedView:
-    """A matview, by its full name. Its schedule is checked and kept, but the emulator never acts on it.
+    """A matview, by its full name. Its schedule is validated and stored, but the emulator does not run it.
 
     Attributes:
-        expires_at: When the schedule ends, in RFC 3339; None where it does not.
+        expires_at: The end of the schedule in RFC 3339; None if it has none.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Upload:
     """An uploaded table, by its full name.
 
     Attributes:
-        takes_inserts: Whether rows can be added: it was created with a schema, and not as a CSV file.
+        takes_inserts: Whether rows can be inserted: it was created with a schema, and not as a CSV file.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Charge:
-    """Credits that something other than an execution cost."""
+    """Credits that were not spent on an execution."""
 
     at: datetime
     credits: float
@@ -133,7 +133,7 @@ class Account:
     """The queries, matviews and uploads of one team.
 
     Args:
-        team: The team's handle, the middle part of every full name.
+        team: The handle of the team, which is the middle part of all full names.
     """
 
     def __init__(self, team: str) -> None:
@@ -145,7 +145,7 @@ class Account:
         self.endpoints: dict[str, int] = {}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         self.queries.clear()
         self.materialized_views.clear()
         self.uploads.clear()
@@ -163,7 +163,7 @@ class Account:
         return self.queries[query_id]
 
     def view(self, query_id: int) -> View | None:
-        """Return a query as other queries read it, or None if there is no such query."""
+        """Return the view of a query that other queries read, or None if there is no such query."""
         query = self.queries.get(query_id)
         return query.view if query else None
 
@@ -192,11 +192,11 @@ class Account:
         return self.uploads[name]
 
     def charge(self, credits_used: float, reason: str) -> None:
-        """Put something on the bill."""
+        """Add a charge."""
         self.charges.append(Charge(now(), credits_used, reason))
 
     def save_endpoint(self, slug: str, query_id: int) -> None:
-        """Publish the latest result of a query under a name.
+        """Save a custom endpoint, which returns the latest result of a query.
 
         Raises:
             RequestError: 404, if there is no such query.
@@ -204,7 +204,7 @@ class Account:
         self.endpoints[slug] = self.query(query_id).query_id
 
     def endpoint(self, handle: str, slug: str) -> int:
-        """Return the id of the query that a custom endpoint publishes.
+        """Return the query id of a custom endpoint.
 
         Raises:
             RequestError: 404.
@@ -237,7 +237,7 @@ class Account:
         return self.queries[query_id]
 
     def mark_query(self, query_id: int, *, is_archived: bool | None = None, is_private: bool | None = None) -> Query:
-        """Archive a query or make it private, or the opposite; what is None stays as it is.
+        """Set whether a query is archived and whether it is private; None changes nothing.
 
         Raises:
             RequestError: 404.
@@ -252,7 +252,7 @@ class Account:
         return self.queries[query_id]
 
     def save_materialized_view(self, fields: UpsertMaterializedView) -> MaterializedView:
-        """Create or replace a matview: everything of the one before is overwritten, its schedule too.
+        """Create or replace a matview, including its schedule.
 
         Raises:
             RequestError: 400, if the name is not of Dune's form or is another query's, if there is no such query, or if
@@ -296,5 +296,5 @@ class Account:
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Return the time in UTC."""
     return datetime.now(UTC)

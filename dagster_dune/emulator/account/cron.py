@@ -1,4 +1,4 @@
-"""The schedules that Dune accepts for matviews: five fields, from every 15 minutes to weekly."""
+"""Validates the cron schedules that Dune accepts for matviews: five fields, from every 15 minutes to weekly."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from itertools import count, pairwise
 
 from dagster_dune.emulator.requests import RequestError
 
-MINUTES_A_DAY = 24 * 60
-SHORTEST_MINUTES = 15
-LONGEST_MINUTES = 7 * MINUTES_A_DAY
+MINUTES_PER_DAY = 24 * 60
+MIN_INTERVAL = 15
+MAX_INTERVAL = 7 * MINUTES_PER_DAY
 FIRST_DAY = date(2024, 1, 1)
 DAYS = 4 * 366  # leap years and all
 FIELDS = {"minute": (0, 59), "hour": (0, 23), "day of month": (1, 31), "month": (1, 12), "day of week": (0, 7)}
 
 
 def check_cron(expression: str) -> None:
-    """Accept a schedule, or say what is wrong with it.
+    """Check that a schedule is valid.
 
     Raises:
         RequestError: 400.
@@ -31,21 +31,21 @@ def check_cron(expression: str) -> None:
         dagster_dune.emulator.requests.RequestError: cron_expression '0 0 * *' must have five fields, not 4
     """
     times, runs_on = _schedule(expression)
-    starts = [number * MINUTES_A_DAY for number in range(DAYS) if runs_on(FIRST_DAY + timedelta(days=number))]
+    starts = [number * MINUTES_PER_DAY for number in range(DAYS) if runs_on(FIRST_DAY + timedelta(days=number))]
     gaps = [after - before for before, after in pairwise(times)]
     gaps += [after - before - times[-1] + times[0] for before, after in pairwise(starts)]
-    if not starts or max(gaps, default=LONGEST_MINUTES + 1) > LONGEST_MINUTES:
+    if not starts or max(gaps, default=MAX_INTERVAL + 1) > MAX_INTERVAL:
         raise RequestError(400, f"cron_expression {expression!r} leaves more than a week between two runs")
-    if min(gaps) < SHORTEST_MINUTES:
+    if min(gaps) < MIN_INTERVAL:
         raise RequestError(400, f"cron_expression {expression!r} runs {min(gaps)} minutes apart, but 15 are the least")
 
 
 def next_run(expression: str, after: datetime) -> datetime:
-    """Return the first time after a moment at which a schedule runs.
+    """Return the first run of a schedule after a time.
 
     Args:
         expression: A schedule that `check_cron` accepts.
-        after: The moment, in UTC.
+        after: The time in UTC.
 
     Examples:
         >>> from datetime import UTC
@@ -60,7 +60,7 @@ def next_run(expression: str, after: datetime) -> datetime:
 
 
 def _schedule(expression: str) -> tuple[list[int], Callable[[date], bool]]:
-    """Return the minutes of a day at which a schedule runs, and what tells whether it runs on a day."""
+    """Return the minutes of a day at which a schedule runs, and a function that returns whether it runs on a day."""
     texts = expression.split()
     if len(texts) != len(FIELDS):
         raise RequestError(400, f"cron_expression {expression!r} must have five fields, not {len(texts)}")
@@ -69,7 +69,7 @@ def _schedule(expression: str) -> tuple[list[int], Callable[[date], bool]]:
     )
     times = sorted(hour * 60 + minute for hour in hours for minute in minutes)
     weekdays = {weekday % 7 for weekday in weekdays}
-    either = texts[2] != "*" and texts[4] != "*"  # cron's rule: where both are restricted, one of them is enough
+    either = texts[2] != "*" and texts[4] != "*"  # cron's rule: if both are restricted, one of them has to match
 
     def runs_on(day: date) -> bool:
         by_month_day, by_weekday = day.day in days, day.isoweekday() % 7 in weekdays

@@ -1,4 +1,4 @@
-"""The parameters of saved queries: what may be saved, and what an execution substitutes."""
+"""Validates the parameters of saved queries, and returns the texts that an execution substitutes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DATETIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?")
 
 # Assumptions: local-several-values, local-query-parameters.
 def checked_parameters(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
-    """Return the parameters of a query, if the emulator can substitute them.
+    """Return the parameters of a query, and check that the emulator can substitute them.
 
     Raises:
-        RequestError: 400, if a key stands twice, or a parameter has several values and takes one.
+        RequestError: 400, if a key is repeated, or a parameter has several values but is no multi-select.
     """
     keys = [parameter.key for parameter in parameters]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
@@ -28,9 +28,9 @@ def checked_parameters(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ..
 
 
 def parameter_values(parameters: Sequence[Parameter], given: ParameterValues | None = None) -> dict[str, str]:
-    """Return the text of each parameter of a query: what is given, else the saved default if there is one.
+    """Return the text of each parameter of a query: the given value, or the saved default if there is one.
 
-    Several values are one text, with commas between them.
+    Several values become one text, separated by commas.
 
     Raises:
         RequestError: 400, if a key is unknown or a value is not of the parameter's type.
@@ -44,22 +44,22 @@ def parameter_values(parameters: Sequence[Parameter], given: ParameterValues | N
 
 
 def free_values(given: ParameterValues | None) -> dict[str, str]:
-    """Return the text of each value for SQL that is not saved, whose parameters have no types."""
+    """Return the texts of the parameters of SQL that is not saved, which have no types."""
     return {key: ",".join(_texts(value)) for key, value in (given or {}).items()}
 
 
 def saved_parameters(fields: QueryFields) -> tuple[Parameter, ...] | None:
-    """Return the parameters that a request saves with a query, None where it says nothing of them."""
+    """Return the parameters that a request saves with a query, None if it has no field of parameters."""
     given = fields.query_parameters
     if fields.parameters is not None or given is None:
         return fields.parameters
     if isinstance(given, tuple):
         return given
-    return tuple(_described(key, value) for key, value in given.items())
+    return tuple(_parameter_with_default(key, value) for key, value in given.items())
 
 
-def _described(key: str, value: ParameterValue | tuple[ParameterValue, ...]) -> Parameter:
-    """Describe a parameter of which nothing but its default is known."""
+def _parameter_with_default(key: str, value: ParameterValue | tuple[ParameterValue, ...]) -> Parameter:
+    """Return a parameter with a default value."""
     if isinstance(value, tuple):
         return Parameter(key=key, values=tuple(_texts(value)), isMultiselect=True)
     return Parameter(key=key, type="text" if isinstance(value, str) else "number", value=_texts(value)[0])
@@ -75,7 +75,7 @@ def _default(parameter: Parameter) -> str | None:
 
 
 def _checked(parameter: Parameter, value: ParameterValue | tuple[ParameterValue, ...]) -> str:
-    """Check what is given for a parameter, and return its text; a multi-select also takes a text with commas."""
+    """Validate the value of a parameter, and return its text. For a multi-select it may be a text with commas."""
     if isinstance(value, tuple) and not parameter.isMultiselect:
         raise RequestError(400, f"Parameter {parameter.key!r} takes one value, not {len(value)}")
     text = ",".join(_texts(value))

@@ -1,4 +1,4 @@
-"""DuckDB under DuneSQL: it keeps tables, and turns a compiled query into the rows that Dune would answer.
+"""DuckDB as the engine of DuneSQL: it stores tables and executes compiled queries.
 
-A query compiled by `dunesql` comes in, a `ResultSet` goes out, or an error in Trino's words. `execution` runs it.
+A query that `dunesql` has compiled becomes a `ResultSet`, or an error with Trino's message. `execution` runs it.
 """

@@ -1,4 +1,4 @@
-"""CSV files as tables: the type of a column is the narrowest that holds all its values exactly."""
+"""Creates tables from CSV files. The type of a column is the narrowest that represents all its values exactly."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _TYPES = (
     ("DATE", _DATE + " AND TRY_CAST({0} AS DATE) IS NOT NULL"),
     ("TIMESTAMPTZ", _TIMESTAMP + " AND TRY_CAST({0} AS TIMESTAMPTZ) IS NOT NULL"),
 )
-"""The types to try, narrowest first, each with what every value must be; text holds the rest."""
+"""The candidate types, narrowest first, each with the condition for its values; other columns are texts."""
 
 
 def store(cursor: DuckDBPyConnection, table: str, data: bytes) -> None:
-    """Make a table of a CSV file, in place of the one that had its name.
+    """Create a table from a CSV file, in place of an existing one.
 
     Args:
-        cursor: Where.
-        table: Its quoted name in DuckDB.
-        data: UTF-8, a header, then the rows; an empty field is NULL.
+        cursor: A cursor of the database.
+        table: The quoted name in DuckDB.
+        data: The file in UTF-8: a header, then the rows; an empty field is NULL.
 
     Raises:
-        SqlError: The file is no such table.
+        SqlError: The file is invalid.
     """
     header, rows = _read(data)
     fields = [f"row[{position}]" for position in range(1, len(header) + 1)]
@@ -65,7 +65,7 @@ def store(cursor: DuckDBPyConnection, table: str, data: bytes) -> None:
 
 
 def _infer(cursor: DuckDBPyConnection, source: str, texts: str, fields: list[str]) -> list[str]:
-    """Ask of each column and type whether every value fits, all in one query."""
+    """Return the type of each column, with one query for all columns and types."""
     checks = [
         f"coalesce(bool_and({condition.format(field)}) FILTER ({field} IS NOT NULL), false)"
         for field in fields
@@ -85,7 +85,7 @@ def _read(data: bytes) -> tuple[list[str], list[list[str | None]]]:
     if not lines:
         raise SqlError("The CSV file is empty: its first line must name the columns")
     header = [name.strip() for name in lines[0]]
-    while len(header) > 1 and not header[-1]:  # commas at the end of the line, as the manual's own example has them
+    while len(header) > 1 and not header[-1]:  # trailing commas, as in the example of Dune's manual
         header.pop()
     lowered = [name.lower() for name in header]
     if not all(header) or len(set(lowered)) < len(lowered):

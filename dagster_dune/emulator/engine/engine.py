@@ -1,4 +1,4 @@
-"""DuckDB as the engine under DuneSQL: it runs compiled queries and keeps tables."""
+"""`Engine`: executes compiled queries in DuckDB, and stores tables."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from dagster_dune.emulator.dunesql.runtime.registration import register
 from dagster_dune.emulator.dunesql.runtime.wire import fetched_sql, text_sql
 from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type
 from dagster_dune.emulator.engine import csv_tables, loaded_tables, sample_tables
-from dagster_dune.emulator.engine.error_messages import located
+from dagster_dune.emulator.engine.error_messages import with_position
 from dagster_dune.emulator.engine.http_answers import register_answers
 from dagster_dune.emulator.engine.results import Column, ResultSet
 from dagster_dune.emulator.engine.statements import Statement, failures
 from dagster_dune.emulator.engine.tables import (
     TableColumn,
     describe,
-    note_types,
-    samples,
+    sample_table_names,
+    store_types,
     stored_columns,
-    with_contract,
+    tables_of_contract,
 )
 from dagster_dune.emulator.sql_errors import SqlError
 
@@ -53,16 +53,16 @@ DEFAULT_MAX_BYTES = 4_000_000_000
 
 
 class Engine:
-    """A DuckDB database with Dune's sample tables, and with the matviews and uploads that queries make.
+    """A DuckDB database with the sample tables, matviews and uploads.
 
-    Every statement runs on a connection of its own, so several run at once; DuckDB shows each the tables as they were
-    when it began. The database can reach no file, no network and no extension.
+    Each statement runs on its own connection, so that several run at the same time, each with a snapshot of the tables
+    at its start. Statements have no access to files, the network and extensions.
 
     Args:
-        database: The file that keeps the tables, None for a database in memory.
-        max_bytes: How much memory tables, sorts and aggregates of all statements together may take. It writes nothing
-            to disk in place of it.
-        http_answers: What `http_get` and `http_post` give, by ``GET`` or ``POST`` and the URL.
+        database: The file of the database, None for a database in memory.
+        max_bytes: The memory limit for tables, sorts and aggregates of all statements together. Nothing is spilled to
+            disk.
+        http_answers: The answers of `http_get` and `http_post`, by ``GET`` or ``POST`` and the URL.
 
     Examples:
         >>> from dagster_dune.emulator.dunesql import compile_sql
@@ -96,10 +96,10 @@ class Engine:
 
         Args:
             compiled: The query.
-            previous: Its previous result, for a query that reads it.
+            previous: The previous result, for a query that reads it.
 
         Returns:
-            A statement that gives the rows.
+            A statement that returns the rows.
         """
 
         def find_previous(cursor: DuckDBPyConnection) -> str | None:
@@ -111,14 +111,14 @@ class Engine:
         return self._statement(compiled, _rows, find_previous, previous.columns if previous else ())
 
     def refresh(self, name: str, compiled: Compiled) -> Statement:
-        """Prepare the refresh of a matview: readers see the old rows until all the new ones are there.
+        """Prepare the refresh of a matview. Readers see the old rows until all new ones are stored.
 
         Args:
             name: The full name of the matview.
-            compiled: Its query.
+            compiled: The query of the matview.
 
         Returns:
-            A statement that stores the rows, and gives them too.
+            A statement that stores the rows, and returns them too.
         """
         target, schema = quoted(name), duckdb_name(name)[0]
 
@@ -129,33 +129,33 @@ class Engine:
             names = ", ".join('"' + column.replace('"', '""') + '"' for column, _ in query.columns)
             with self._lock(name), _transaction(cursor):
                 cursor.execute(f"CREATE OR REPLACE TABLE {target} AS SELECT * FROM ({query.sql}) AS rows({names})")  # noqa: S608
-                note_types(cursor, target, query.columns)
+                store_types(cursor, target, query.columns)
                 return _result(cursor, f"SELECT * FROM {target}", query.columns)  # noqa: S608 - quoted by us
 
         return self._statement(compiled, run, lambda cursor: name if _exists(cursor, name) else None)
 
     def create_upload(self, name: str, data: bytes) -> None:
-        """Store a CSV file as a table, in place of the one that had its name.
+        """Store a CSV file as a table, in place of an existing one.
 
         Args:
             name: The full name, ``dune.<team>.dataset_<name>``.
             data: The file: UTF-8, a header, then the rows.
 
         Raises:
-            SqlError: The file cannot be read as such a table.
+            SqlError: The file is invalid.
         """
         self.change(name, lambda cursor, table: csv_tables.store(cursor, table, data))
 
     def load_table(self, name: str, rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> None:
-        """Make a table of any name, in place of the one that had it.
+        """Create a table of any name, in place of an existing one.
 
         Args:
-            name: Its full name, of two or three parts.
-            rows: Python values by column; what a row leaves out is NULL.
-            declared: The Trino types of columns; those of the others are told by their values.
+            name: The full name, of two or three parts.
+            rows: Python values by column; missing values are NULL.
+            declared: The Trino types of columns; other types are inferred from the values.
 
         Raises:
-            SqlError: A value does not fit its column, or the name is none.
+            SqlError: A value is not of the type of its column, or the name is invalid.
         """
         target = duckdb_name(name)
         if target[0] in _RESERVED:
@@ -164,11 +164,11 @@ class Engine:
         self.change(name, lambda cursor, table: loaded_tables.load(cursor, table, target, columns, rows))
 
     def change(self, name: str, change: Callable[[DuckDBPyConnection, str], None]) -> None:
-        """Change a table in a transaction: all of it happens, or nothing.
+        """Change a table in a transaction.
 
         Args:
             name: The full name of the table, which need not exist.
-            change: Does it, with a connection and the quoted name.
+            change: A function that changes the table, given a cursor and the quoted name.
 
         Raises:
             SqlError: DuckDB refused it.
@@ -180,16 +180,16 @@ class Engine:
                 change(cursor, quoted(name))
 
     def columns(self, name: str) -> list[TableColumn]:
-        """Return the columns of a table by its full name, none where there is no such table."""
+        """Return the columns of a table by its full name; none if it does not exist."""
         return describe(self._connection.cursor(), name)
 
     def sample_tables(self) -> list[str]:
         """Return the full names of the tables with Dune's sample data."""
-        return samples(self._connection.cursor())
+        return sample_table_names(self._connection.cursor())
 
     def tables_of_contract(self, address: bytes) -> set[str]:
-        """Return the full names of the tables whose column ``contract_address`` holds an address."""
-        return with_contract(self._connection.cursor(), address)
+        """Return the full names of the tables whose column ``contract_address`` contains an address."""
+        return tables_of_contract(self._connection.cursor(), address)
 
     def drop(self, name: str) -> None:
         """Remove the table of a matview or an upload, if there is one."""
@@ -199,11 +199,11 @@ class Engine:
                 cursor.execute(f"DROP TABLE {quoted(name)}")
 
     def has(self, name: str) -> bool:
-        """Whether there is a table of a full name."""
+        """Return whether there is a table with a full name."""
         return _exists(self._connection.cursor(), name)
 
     def size_bytes(self, name: str) -> int:
-        """Count the bytes of a table's values written as JSON; 0 where there is no such table."""
+        """Return the number of bytes of a table's values in JSON; 0 if it does not exist."""
         if not self.has(name):
             return 0
         sql = f"SELECT coalesce(sum(strlen(CAST(to_json(t) AS VARCHAR))), 0) FROM {quoted(name)} AS t"  # noqa: S608
@@ -211,7 +211,7 @@ class Engine:
         return int(row[0]) if row else 0
 
     def reset(self) -> None:
-        """Remove every matview and upload, and every table that was loaded; the sample data stays."""
+        """Remove all matviews, uploads and loaded tables, but not the sample tables."""
         cursor = self._connection.cursor()
         if loaded_tables.remove_all(cursor):
             sample_tables.make(cursor)
@@ -219,11 +219,11 @@ class Engine:
             cursor.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
     def save_document(self, text: str) -> None:
-        """Keep a text beside the tables, out of reach of queries, in place of the one before."""
+        """Store a text that queries cannot read, in place of the previous one."""
         self._connection.execute(f"CREATE OR REPLACE TABLE {_DOCUMENT} AS SELECT $1 AS document", [text])
 
     def saved_document(self) -> str | None:
-        """Return the text that was kept, or None."""
+        """Return the stored text, or None."""
         cursor = self._connection.cursor()
         if cursor.execute(_TABLE, _DOCUMENT.split(".")).fetchone() is None:
             return None
@@ -231,15 +231,15 @@ class Engine:
         return str(row[0]) if row else None
 
     def close(self) -> None:
-        """Close the database, and write what it keeps to its file."""
+        """Close the database, and write it to its file."""
         self._connection.close()
 
     def _lock(self, name: str) -> threading.Lock:
-        """The lock of a table: two changes of it at once would be a conflict in DuckDB."""
+        """Return the lock of a table, since simultaneous changes would be a conflict in DuckDB."""
         return self._locks.setdefault(name.lower(), threading.Lock())
 
     def _create_schema(self, cursor: DuckDBPyConnection, schema: str) -> None:
-        """Create a team's schema, one statement at a time: two at once would be a conflict in DuckDB."""
+        """Create the schema of a team under a lock, since simultaneous changes would be a conflict in DuckDB."""
         with self._schema_lock:
             cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
 
@@ -250,7 +250,7 @@ class Engine:
         find_previous: Callable[[DuckDBPyConnection], str | None],
         previous_columns: Sequence[Column] = (),
     ) -> Statement:
-        """Prepare a query: it becomes DuckDB's SQL on the connection that runs it, and failures say where."""
+        """Prepare a query, which is translated on the connection that runs it. Errors get positions in its text."""
 
         def execute(cursor: DuckDBPyConnection) -> ResultSet:
             try:
@@ -265,7 +265,7 @@ class Engine:
                     query = translate(compiled.statement, tables, previous=previous)
                     return run(cursor, query)
             except SqlError as error:
-                raise located(error, compiled.statement) from None
+                raise with_position(error, compiled.statement) from None
 
         return Statement(self._connection.cursor, execute)
 
@@ -287,7 +287,7 @@ def _exists(cursor: DuckDBPyConnection, name: str) -> bool:
 
 
 def _store_previous(cursor: DuckDBPyConnection, previous: ResultSet) -> None:
-    """Make a table of a result, of texts and for this connection alone."""
+    """Create a temporary table of texts from a result."""
     names = ['"' + column.key.replace('"', '""') + '"' for column in previous.columns]
     cursor.execute(f"CREATE TEMP TABLE previous_result ({', '.join(f'{name} VARCHAR' for name in names)})")
     texts = [[_as_text(row[column.key], column.type) for row in previous.rows] for column in previous.columns]
@@ -308,7 +308,7 @@ def _as_text(value: Any, type_name: str) -> str | None:
 
 
 def _check_names(names: list[str]) -> None:
-    """Refuse two columns of one name, which no table can have."""
+    """Check that no two columns have the same name, since a table cannot have them."""
     seen: set[str] = set()
     for name in names:
         if name.lower() in seen:
@@ -317,7 +317,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_named(names: list[str]) -> None:
-    """Refuse a column that has no name of its own but the one that Trino gives it: no table can have it."""
+    """Check that all columns have names, since a table cannot have the ones that Trino generates."""
     for position, name in enumerate(names):
         if name == f"_col{position}":
             raise SqlError(f"Column {position + 1} of a materialized view has no name; give it one with AS")
@@ -328,7 +328,7 @@ def _rows(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:
 
 
 def _result(cursor: DuckDBPyConnection, sql: str, columns: Sequence[tuple[str, Type]]) -> ResultSet:
-    """Fetch rows; times become texts in DuckDB, which writes a column of them at once."""
+    """Fetch rows. DuckDB converts times to texts, which is faster by column than in Python."""
     names = [f"c{place}" for place in range(len(columns))]
     texts = {place: text for place, (_, type_) in enumerate(columns) if (text := text_sql(names[place], type_))}
     written = [texts.get(place) or fetched_sql(names[place], type_) for place, (_, type_) in enumerate(columns)]

@@ -1,4 +1,4 @@
-"""What DuckDB says when a statement fails, in Trino's words."""
+"""Converts error messages of DuckDB to those of Trino."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _HINT = re.compile(r"\s*(?:Use TRY\(|You might need|Candidate |Did you mean|LINE
 
 
 def sql_error(message: str) -> SqlError:
-    """Turn DuckDB's message into an error of Dune's.
+    """Return the error for a message of DuckDB.
 
     Args:
-        message: As DuckDB writes it, perhaps with a path of this machine in it.
+        message: The message of DuckDB, which may contain a path of this machine.
 
     Returns:
-        The error, in Trino's words where there are such, without any path.
+        The error with Trino's message if there is one, and without paths.
     """
     if message.startswith(("INTERRUPT", "Interrupted")):
         return SqlError("The query was cancelled", type="FAILED_TYPE_CANCELLED")
     kind: SqlErrorType = "FAILED_TYPE_SYNTAX" if message.startswith("Parser Error") else "FAILED_TYPE_EXECUTION_FAILED"
-    return SqlError(_words(message), type=kind)
+    return SqlError(_trino_message(message), type=kind)
 
 
-def located(error: SqlError, statement: exp.Query) -> SqlError:
-    """Say where a column stands that cannot be resolved.
+def with_position(error: SqlError, statement: exp.Query) -> SqlError:
+    """Add the position of a column that cannot be resolved.
 
     Args:
-        error: What the binder said.
-        statement: The query as it was written.
+        error: The error of the binder.
+        statement: The query as written by the user.
 
     Returns:
-        The same error with line and column, if it is about a column that the query names.
+        The error, with line and column if it is about a column in the query.
     """
     match = _UNRESOLVED.fullmatch(error.message)
     if error.line is not None or match is None:
@@ -56,8 +56,8 @@ def located(error: SqlError, statement: exp.Query) -> SqlError:
     return error
 
 
-def _words(message: str) -> str:
-    for pattern, words in _WORDS:
+def _trino_message(message: str) -> str:
+    for pattern, words in _TRINO_MESSAGES:
         if match := pattern.search(message):
             return words(match)
     return _PATH.sub("<file>", _KIND.sub("", _HINT.sub("", message))).strip()
@@ -79,7 +79,7 @@ def _no_function(match: re.Match[str]) -> str:
     return "Cannot apply operator: " + f" {name} ".join(types)
 
 
-_WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+_TRINO_MESSAGES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"Could not convert string 'trino: (?P<message>.*)' to INT64", re.DOTALL), itemgetter("message")),
     (re.compile(r"executing the UDF: \w*FunctionError: (?P<message>.*)", re.DOTALL), itemgetter("message")),
     (re.compile(r"Division by zero"), itemgetter(0)),
@@ -142,4 +142,4 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         _no_function,
     ),
 )
-"""What DuckDB says, and what Trino says in such a case."""
+"""Patterns of messages of DuckDB, and the messages of Trino."""

@@ -1,4 +1,4 @@
-"""What `http_get` and `http_post` give: answers from a file, since queries of the local Dune reach no network."""
+"""Reads answers for `http_get` and `http_post` from a file, since queries have no access to the network."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _HINT = "Map each URL, or `POST` and the URL, to the text or the JSON that it an
 
 
 def read_answers(path: Path) -> dict[str, str]:
-    """Read a file of answers.
+    """Read the answers from a file.
 
     Args:
-        path: YAML or JSON: URLs, or ``POST`` and a URL, with the text that each answers, or with what becomes JSON.
+        path: YAML or JSON: URLs, or ``POST`` and a URL, with the text of each answer or a value to write as JSON.
 
     Raises:
-        DuneConfigurationError: It is no such file.
+        DuneConfigurationError: The file is invalid.
     """
     import yaml  # noqa: PLC0415 - slow to import
 
@@ -36,10 +36,10 @@ def read_answers(path: Path) -> dict[str, str]:
 
 
 def answers_of(content: object, source: str) -> dict[str, str]:
-    """Check answers, and write those that are no texts as JSON.
+    """Validate answers, and write values other than texts as JSON.
 
     Raises:
-        DuneConfigurationError: They are no mapping of URLs.
+        DuneConfigurationError: The answers are no mapping of URLs.
     """
     if not isinstance(content, Mapping) or not all(isinstance(url, str) for url in content):
         raise DuneConfigurationError(f"{source} holds no answers by their URLs.", hint=_HINT)
@@ -53,7 +53,7 @@ def answers_of(content: object, source: str) -> dict[str, str]:
 
 
 def register_answers(connection: DuckDBPyConnection, answers: Mapping[str, str]) -> None:
-    """Make the macro that gives the answer of a request, or fails where there is none."""
+    """Create the macro that returns the answer of a request, or fails if there is none."""
     lists = [", ".join(_text(text) for text in texts) for texts in (answers.keys(), answers.values())]
     known = f"map(CAST([{lists[0]}] AS VARCHAR[]), CAST([{lists[1]}] AS VARCHAR[]))"
     connection.execute(

@@ -1,4 +1,4 @@
-"""Tables of any name that a test or a command makes, in place of Dune's own."""
+"""Creates tables of any name from Python values or files, in place of tables of Dune."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _PARQUET_TYPES = {
     "TIMESTAMP_MS": "timestamp",
     "TIMESTAMP_NS": "timestamp",
 }
-"""Trino's names of the types of Parquet files that are not those of DuckDB in lower case."""
+"""The Trino types of DuckDB types in Parquet files, unless they are the same in lower case."""
 
 
 def read_file(path: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Read the rows of a file, and the types of those columns that it declares.
+    """Read the rows of a file, and the types of columns that it declares.
 
     Args:
-        path: CSV with a header, where an empty field is NULL; lines of JSON objects; or Parquet.
+        path: CSV with a header, in which an empty field is NULL; NDJSON; or Parquet.
 
     Raises:
-        SqlError: The file cannot be read, or is none of these.
+        SqlError: The file cannot be read, or is of another type.
     """
     readers = {".csv": _read_csv, ".ndjson": _read_ndjson, ".jsonl": _read_ndjson, ".parquet": _read_parquet}
     if path.suffix.lower() not in readers:
@@ -70,7 +70,7 @@ def _read_ndjson(path: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
 def _read_parquet(path: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     import duckdb  # noqa: PLC0415 - heavy
 
-    with duckdb.connect() as connection:  # one that may read files, which the engine's own may not
+    with duckdb.connect() as connection:  # the engine's own connection cannot read files
         try:
             answer = connection.execute("SELECT * FROM read_parquet($1)", [str(path)])
         except duckdb.Error as error:
@@ -86,14 +86,14 @@ def _parquet_type(name: str) -> str:
 
 
 def table_columns(rows: Sequence[Mapping[str, Any]], declared: Mapping[str, str]) -> list[TableColumn]:
-    """Return the columns of a table: those that are declared first, then what the rows hold beside them.
+    """Return the columns of a table: the declared ones, then others in the rows.
 
     Args:
         rows: Python values by column; what a row leaves out is NULL.
         declared: The Trino types of columns.
 
     Raises:
-        SqlError: There is no column, or the values of one are not of one type.
+        SqlError: There is no column, or a column has values of several types.
     """
     names = list(declared) + [name for row in rows for name in row if name not in declared]
     columns = [
@@ -137,17 +137,17 @@ def load(
     columns: Sequence[TableColumn],
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Make a table, in place of the one that had its name, and note that it is none of the samples.
+    """Create a table in place of an existing one, and record that it is no sample table.
 
     Args:
-        cursor: Where, in a transaction.
-        table: Its quoted name in DuckDB.
-        name: Its schema and its name.
-        columns: Its columns.
-        rows: Python values by column; what a row leaves out is NULL.
+        cursor: A cursor in a transaction.
+        table: The quoted name in DuckDB.
+        name: The schema and the name.
+        columns: The columns.
+        rows: Python values by column; missing values are NULL.
 
     Raises:
-        SqlError: A value does not fit its column.
+        SqlError: A value is not of the type of its column.
     """
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {_REGISTRY} (schema_name VARCHAR, table_name VARCHAR)")
     create_typed(cursor, table, columns)
@@ -158,7 +158,7 @@ def load(
 
 
 def remove_all(cursor: DuckDBPyConnection) -> bool:
-    """Remove every table that was loaded, and return whether there was one: it may have been in a sample's place."""
+    """Remove all loaded tables, and return whether there were any, which may have replaced sample tables."""
     if not cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'loaded_tables'").fetchone():
         return False
     loaded = cursor.execute(f"SELECT DISTINCT schema_name, table_name FROM {_REGISTRY}").fetchall()  # noqa: S608
@@ -182,7 +182,7 @@ def _text(value: Any, type_: Type) -> str | None:
 
 
 def _nested(value: Any, type_: Type) -> Any:
-    """Lists of texts, as `tables.insert` reads them: of a map its pairs, of a row its fields in their order."""
+    """Return nested lists of texts, as `tables.insert` reads them: pairs of a map, and fields of a row in order."""
     if value is None or not type_.of:
         return _text(value, type_)
     if type_.name == "map":

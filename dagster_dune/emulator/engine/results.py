@@ -1,8 +1,8 @@
-"""The rows of an execution, as Dune's API writes them.
+"""`ResultSet`: the rows of an execution, and their form in Dune's API.
 
-A number of 256 bits (uint256, int256) or with a fixed point (decimal) is text, bytes are ``0x`` and hexadecimal
-digits, a timestamp has milliseconds and, if it has a time zone, the word UTC. JSON has no NaN and no infinity: these
-doubles are the texts ``NaN``, ``Infinity`` and ``-Infinity``.
+Values of the types uint256, int256 and decimal are texts, bytes are ``0x`` and hexadecimal digits, timestamps have
+milliseconds and, if they have a time zone, the suffix UTC. The doubles that JSON cannot represent are the texts
+``NaN``, ``Infinity`` and ``-Infinity``.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Column:
     """A column of a result.
 
     Attributes:
-        name: Its name, which another column may have, too.
-        type: Its Trino type: ``bigint``, ``varchar``, ``timestamp(3) with time zone``, ``uint256``.
-        key: What its values are called in rows: its name, unless a column before it has that.
+        name: The name, which other columns may have too.
+        type: The Trino type: ``bigint``, ``varchar``, ``timestamp(3) with time zone``, ``uint256``.
+        key: The key of its values in rows: its name, unless an earlier column has that.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Column:
 
     @property
     def shown_type(self) -> str:
-        """The type as Dune's answers write it: times with zones have no precision there where it is Trino's default.
+        """The type in Dune's answers, in which times with zones have no precision if it is Trino's default.
 
         Examples:
             >>> Column("at", "array(timestamp(3) with time zone)").shown_type
@@ -51,11 +51,11 @@ class Column:
 
 @dataclass(frozen=True)
 class ResultSet:
-    """What an execution gave back.
+    """The result of an execution.
 
     Attributes:
         columns: The columns, in the order of the SELECT.
-        rows: A dict a row, its values ready for JSON.
+        rows: The rows as dictionaries of JSON values.
     """
 
     columns: tuple[Column, ...]
@@ -65,21 +65,21 @@ class ResultSet:
     def typed(
         cls, columns: Sequence[tuple[str, Type]], rows: Sequence[Sequence[Any]], texts: Container[int] = ()
     ) -> ResultSet:
-        r"""Make a result of the values that a query gives, each as its type is written.
+        r"""Return a result of Python values, which are converted by their types.
 
         Args:
             columns: The names and types of the columns.
             rows: The values of a row in the order of the columns.
-            texts: The places of columns whose values are written already.
+            texts: The positions of columns whose values are converted already.
 
         Returns:
-            The same values, ready for JSON.
+            The result with JSON values.
 
         Examples:
             >>> ResultSet.typed([("hash", Type("varbinary")), ("n", Type("bigint"))], [(b"\x01", 7)]).rows
             [{'hash': '0x01', 'n': 7}]
         """
-        keys = _keys([name for name, _ in columns])
+        keys = _unique_keys([name for name, _ in columns])
         named = tuple(Column(name, type_.shown, key) for (name, type_), key in zip(columns, keys, strict=True))
         values = ([row[place] for row in rows] for place in range(len(columns)))
         written = [
@@ -89,30 +89,30 @@ class ResultSet:
         return cls(named, [dict(zip(keys, row, strict=True)) for row in zip(*written, strict=True)])
 
     def by_name(self, fold: Callable[[str], str] = str) -> dict[str, Column]:
-        """The columns by name, in order; of several of one name, the first."""
+        """Return the columns by name, in order; the first one of several with the same name."""
         found = dict[str, Column]()
         for column in self.columns:
             found.setdefault(fold(column.name), column)
         return found
 
     def bytes_estimate(self) -> int:
-        """Count the bytes of the values written as JSON, which is how results are charged for."""
+        """Return the number of bytes of the values in JSON, by which results are charged."""
         return sum(len(json.dumps(list(row.values()), separators=(",", ":"))) for row in self.rows)
 
     def with_null_as(self, text: str) -> ResultSet:
-        """The same rows with a text in place of NULL."""
+        """Return the result with a text in place of NULL."""
         return ResultSet(self.columns, [{k: text if v is None else v for k, v in row.items()} for row in self.rows])
 
     # Assumption: local-same-column-names.
     def to_json(self) -> list[dict[str, Any]]:
-        """Write the rows as JSON's objects, in which a name stands as often as there are columns of it."""
+        """Return the rows as JSON objects, in which the names of equally named columns are repeated."""
         if all(column.key == column.name for column in self.columns):
             return self.rows
-        names = [(_Name(column.name), column.key) for column in self.columns]
+        names = [(_RepeatableKey(column.name), column.key) for column in self.columns]
         return [{name: row[key] for name, key in names} for row in self.rows]
 
     def to_csv(self) -> str:
-        r"""Write the rows as CSV with a header, NULL as ``<nil>``, and an empty text as an empty field.
+        r"""Return the rows as CSV with a header, NULL as ``<nil>``, and an empty text as an empty field.
 
         Examples:
             >>> ResultSet((Column("n", "bigint"), Column("s", "varchar")), [{"n": 1, "s": None}]).to_csv()
@@ -123,8 +123,8 @@ class ResultSet:
         return "".join(",".join(map(_csv_field, line)) + "\n" for line in lines)
 
 
-class _Name(str):
-    """A name that stands beside its like in one object."""
+class _RepeatableKey(str):
+    """A key of a JSON object that may be repeated, since it equals no other key."""
 
     __slots__ = ()
     __hash__ = object.__hash__
@@ -133,8 +133,8 @@ class _Name(str):
         return self is other
 
 
-def _keys(names: Sequence[str]) -> list[str]:
-    """Call the values of each column as no other column's are called, whatever the capitals."""
+def _unique_keys(names: Sequence[str]) -> list[str]:
+    """Return unique keys for the values of the columns, case-insensitively."""
     taken, keys = {name.lower() for name in names}, list[str]()
     for name in names:
         key, number = name, 1
@@ -154,5 +154,5 @@ def _csv_value(value: Any) -> str:
 
 
 def _csv_field(text: str) -> str:
-    """Put a field in quotes where a reader of CSV needs them; Python's own writer forgets a lone carriage return."""
+    """Quote a field if necessary, also one with a lone carriage return, which Python's writer does not quote."""
     return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

@@ -1,4 +1,4 @@
-"""The sample tables: ``dex.trades``, ``ethereum.transactions``, ``prices.day`` and more, made by ``sample.sql``."""
+"""Creates the sample tables, such as ``dex.trades`` and ``prices.day``, with ``sample_tables.sql``."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SCRIPT = Path(__file__).with_name("sample_tables.sql")
-_MARK = "main.sample_version"
+_VERSION_TABLE = "main.sample_version"
 _COPY_NAME = "dagster-dune copy"
 _TABLES = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 AND schema_name != 'main'"
 
 
 def load(connection: DuckDBPyConnection) -> None:
-    """Make the sample tables, unless the database holds those of this very script.
+    """Create the sample tables, unless the database has those of the same script.
 
     Args:
-        connection: A database that may still read files.
+        connection: A connection that can still read files.
     """
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {_MARK} (version VARCHAR)")
-    if connection.execute(f"SELECT version FROM {_MARK}").fetchall() != [(_version(),)]:  # noqa: S608 - a constant
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {_VERSION_TABLE} (version VARCHAR)")
+    if connection.execute(f"SELECT version FROM {_VERSION_TABLE}").fetchall() != [(_version(),)]:  # noqa: S608 - a constant
         _COPY.fill(connection)
 
 
 def make(connection: DuckDBPyConnection) -> None:
-    """Make the sample tables, in place of what stands under their names."""
+    """Create the sample tables, in place of existing ones."""
     connection.begin()
     connection.execute(_SCRIPT.read_text("utf-8"))
-    _mark(connection)
+    _write_version(connection)
     connection.commit()
 
 
 class _Copy:
-    """The tables in a file, from the third database of a process on: to draw their rows takes five times as long."""
+    """A copy of the tables in a file, from the third database of a process on; generating rows is five times slower."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -45,19 +45,19 @@ class _Copy:
         self._folder: TemporaryDirectory[str] | None = None
 
     def fill(self, connection: DuckDBPyConnection) -> None:
-        """Make the tables in a database that has none yet."""
+        """Create the tables in a database that has none yet."""
         with self._lock:
             if self._folder and Path(self._folder.name).exists():
                 self._transfer(connection, is_read=True)
-                _mark(connection)
+                _write_version(connection)
                 return
             make(connection)
             self._made += 1
             if self._made == 2:
-                self._keep(connection)
+                self._write(connection)
 
-    def _keep(self, connection: DuckDBPyConnection) -> None:
-        """Write the copy. Where there is no place for one, each database has its rows drawn."""
+    def _write(self, connection: DuckDBPyConnection) -> None:
+        """Write the copy. If that is impossible, the rows are generated for each database."""
         import duckdb  # noqa: PLC0415 - heavy, and loaded by whoever has made the connection
 
         try:
@@ -85,8 +85,8 @@ def _version() -> str:
     return sha256(_SCRIPT.read_bytes()).hexdigest()
 
 
-def _mark(connection: DuckDBPyConnection) -> None:
-    connection.execute(f"CREATE OR REPLACE TABLE {_MARK} AS SELECT $1 AS version", [_version()])
+def _write_version(connection: DuckDBPyConnection) -> None:
+    connection.execute(f"CREATE OR REPLACE TABLE {_VERSION_TABLE} AS SELECT $1 AS version", [_version()])
 
 
 _COPY = _Copy()

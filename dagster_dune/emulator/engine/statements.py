@@ -1,4 +1,4 @@
-"""Statements: queries that are ready to run, and can be stopped while they do."""
+"""`Statement`: a prepared query that can be interrupted."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Statement:
-    """A query that is ready to run, once.
+    """A prepared query, which is run once.
 
     Args:
-        connect: Opens a connection of its own.
-        execute: Runs it there.
+        connect: Opens a connection.
+        execute: Runs the query on the connection.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class Statement:
         self._is_interrupted = False
 
     def run(self) -> ResultSet:
-        """Run it, and wait for its rows.
+        """Run the query, and wait for its rows.
 
         Returns:
             All rows.
 
         Raises:
-            SqlError: It failed, or was interrupted.
+            SqlError: The query failed, or was interrupted.
         """
         with self._lock:
             if self._is_interrupted:
@@ -54,14 +54,14 @@ class Statement:
                 cursor.close()
 
     def interrupt(self) -> None:
-        """Stop it, from any thread and at any time; `run` then raises."""
+        """Interrupt the query, from any thread and at any time; `run` then raises an error."""
         with self._lock:
             is_first, self._is_interrupted = not self._is_interrupted, True
             if is_first and self._cursor is not None:
                 threading.Thread(target=self._interrupt_until_ended, daemon=True).start()
 
     def _interrupt_until_ended(self) -> None:
-        """Interrupt again and again: DuckDB forgets an interrupt that comes between two of its queries."""
+        """Interrupt repeatedly, since DuckDB ignores an interrupt between two queries."""
         while self._interrupt_if_running():
             time.sleep(0.005)
 
@@ -74,7 +74,7 @@ class Statement:
 
 @contextmanager
 def interrupts() -> Iterator[None]:
-    """Turn what DuckDB raises where Ctrl-C interrupts the main thread into what Python does."""
+    """Raise a KeyboardInterrupt for the error of DuckDB if Ctrl-C interrupts the main thread."""
     try:
         yield
     except RuntimeError as error:
@@ -85,7 +85,7 @@ def interrupts() -> Iterator[None]:
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Turn what DuckDB raises into what Dune says."""
+    """Raise an error of Dune for an error of DuckDB."""
     import duckdb  # noqa: PLC0415
 
     try:

@@ -1,4 +1,4 @@
-"""Tables with a schema: made empty, filled with CSV or NDJSON, and described column by column."""
+"""Creates tables with a schema, inserts rows of CSV or NDJSON, and describes their columns."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class TableColumn:
     """A column of a table.
 
     Attributes:
-        name: Its name.
-        type: Its Trino type.
-        nullable: Whether it can hold NULL.
+        name: The name.
+        type: The Trino type.
+        nullable: Whether it can contain NULL.
     """
 
     name: str
@@ -81,12 +81,12 @@ def create(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn
     """Create an empty table.
 
     Args:
-        cursor: Where.
-        table: Its quoted name in DuckDB.
-        columns: Its columns.
+        cursor: A cursor of the database.
+        table: The quoted name in DuckDB.
+        columns: The columns.
 
     Raises:
-        SqlError: A name or a type is not one that a table can have.
+        SqlError: The name or the type of a column is invalid.
     """
     names = [column.name.lower() for column in columns]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -96,16 +96,16 @@ def create(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn
         for column in columns
     )
     cursor.execute(f"CREATE TABLE {table} ({definitions})")
-    note_types(cursor, table, [(column.name, read_type(column.type.strip().lower())) for column in columns])
+    store_types(cursor, table, [(column.name, read_type(column.type.strip().lower())) for column in columns])
 
 
 def create_typed(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn]) -> None:
-    """Create a table in place of the one that had its name, with columns of any names and types.
+    """Create a table in place of an existing one, with columns of any names and types.
 
     Args:
-        cursor: Where, in a transaction.
-        table: Its quoted name in DuckDB.
-        columns: Its columns.
+        cursor: A cursor in a transaction.
+        table: The quoted name in DuckDB.
+        columns: The columns.
 
     Raises:
         SqlError: A type is none of Trino's.
@@ -118,23 +118,23 @@ def create_typed(cursor: DuckDBPyConnection, table: str, columns: Sequence[Table
             raise SqlError(f"Column {column.name!r} has the type {column.type!r}, which is none of Trino's") from None
     definitions = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}" {type_.duckdb}' for name, type_ in typed)
     cursor.execute(f"CREATE OR REPLACE TABLE {table} ({definitions})")
-    note_types(cursor, table, typed)
+    store_types(cursor, table, typed)
 
 
 def insert(cursor: DuckDBPyConnection, table: str, columns: Sequence[TableColumn], records: Sequence[Record]) -> None:
-    """Add rows to a table, all or none.
+    """Insert rows into a table, all or none.
 
     Args:
-        cursor: Where, in a transaction.
-        table: Its quoted name in DuckDB.
-        columns: Its columns.
-        records: A text for each column by its name, None for NULL.
+        cursor: A cursor in a transaction.
+        table: The quoted name in DuckDB.
+        columns: The columns.
+        records: Texts by column, None for NULL.
 
     Raises:
-        SqlError: A value does not fit its column.
+        SqlError: A value is not of the type of its column.
     """
     rows = [[_text(record[column.name], column) for column in columns] for record in records]
-    fields = ", ".join(_read(column, position) for position, column in enumerate(columns, start=1))
+    fields = ", ".join(_read_sql(column, position) for position, column in enumerate(columns, start=1))
     source = "SELECT unnest(from_json($1, '[[\"VARCHAR\"]]')) AS row"
     cursor.execute(f"INSERT INTO {table} SELECT {fields} FROM ({source})", [json.dumps(rows)])  # noqa: S608
 
@@ -145,24 +145,24 @@ def clear(cursor: DuckDBPyConnection, table: str) -> None:
 
 
 def describe(cursor: DuckDBPyConnection, name: str) -> list[TableColumn]:
-    """Return the columns of a table by its full name, none where there is no such table."""
+    """Return the columns of a table by its full name; none if it does not exist."""
     rows = cursor.execute(_COLUMNS, list(duckdb_name(name))).fetchall()
     return [TableColumn(each, stored_type(type_, comment)[0].shown, bool(null)) for each, type_, null, comment in rows]
 
 
 def stored_columns(cursor: DuckDBPyConnection, name: str) -> list[tuple[str, Type, str]] | None:
-    """Return a table's columns with their types, and how each is read; None where there is no such table."""
+    """Return the columns of a table with their types and the SQL that reads them; None if it does not exist."""
     schema, table = duckdb_name(name)
     rows = cursor.execute(_COLUMNS, [schema, table]).fetchall() if schema != "main" else []
     return [(each, *stored_type(type_, comment)) for each, type_, _, comment in rows] or None
 
 
-def note_types(cursor: DuckDBPyConnection, table: str, columns: Sequence[tuple[str, Type]]) -> None:
-    """Write in the comments of a table's columns the types that DuckDB's own do not tell.
+def store_types(cursor: DuckDBPyConnection, table: str, columns: Sequence[tuple[str, Type]]) -> None:
+    """Store the types of columns that DuckDB's own types do not determine as comments of the columns.
 
     Args:
-        cursor: Where, in a transaction.
-        table: Its quoted name in DuckDB.
+        cursor: A cursor in a transaction.
+        table: The quoted name in DuckDB.
         columns: The names and types of the columns.
     """
     for name, type_ in columns:
@@ -171,13 +171,13 @@ def note_types(cursor: DuckDBPyConnection, table: str, columns: Sequence[tuple[s
             cursor.execute(f"COMMENT ON COLUMN {table}.{quoted} IS '{comment.replace(chr(39), chr(39) * 2)}'")
 
 
-def samples(cursor: DuckDBPyConnection) -> list[str]:
-    """Return the full names of the tables that belong to no team."""
+def sample_table_names(cursor: DuckDBPyConnection) -> list[str]:
+    """Return the full names of the sample tables, which belong to no team."""
     return [name for (name,) in cursor.execute(_SAMPLES).fetchall()]
 
 
-def with_contract(cursor: DuckDBPyConnection, address: bytes) -> set[str]:
-    """Return the full names of the tables whose column ``contract_address`` holds an address."""
+def tables_of_contract(cursor: DuckDBPyConnection, address: bytes) -> set[str]:
+    """Return the full names of the tables whose column ``contract_address`` contains an address."""
     tables = cursor.execute(_CONTRACTS).fetchall()
     holds = "SELECT 1 FROM {} WHERE contract_address = $1 LIMIT 1"
     return {
@@ -188,10 +188,10 @@ def with_contract(cursor: DuckDBPyConnection, address: bytes) -> set[str]:
 
 
 def read_csv(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
-    """Read the rows of a CSV file for a table; an empty field is NULL.
+    """Return the rows of a CSV file for a table; an empty field is NULL.
 
     Raises:
-        SqlError: It is no CSV in UTF-8, or its header does not name the table's columns.
+        SqlError: It is no CSV in UTF-8, or its header differs from the columns of the table.
     """
     try:
         lines = list(csv_lines(io.StringIO(data.decode("utf-8-sig"), newline="")))
@@ -209,10 +209,10 @@ def read_csv(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
 
 
 def read_ndjson(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
-    """Read rows for a table of lines that hold a JSON object each.
+    """Return the rows of NDJSON for a table.
 
     Raises:
-        SqlError: A line is no such object, or its keys are not the table's columns.
+        SqlError: A line is no JSON object, or its keys differ from the columns of the table.
     """
     records = []
     for number, line in enumerate(data.split(b"\n"), start=1):
@@ -263,7 +263,7 @@ def _duckdb_type(column: TableColumn) -> str:
 
 
 def _text(value: str | None, column: TableColumn) -> str | None:
-    """Check what DuckDB reads otherwise than Dune does, and write bytes as hexadecimal digits."""
+    """Check values that DuckDB would read differently than Dune, and convert bytes to hexadecimal digits."""
     if value is None:
         if not column.nullable:
             raise SqlError(f"Column {column.name!r} takes no NULL")
@@ -286,22 +286,22 @@ def _hexadecimal(value: str, column: TableColumn) -> str:
         raise SqlError(f"{value!r} in column {column.name!r} is neither 0x and hexadecimal digits nor base64") from None
 
 
-def _read(column: TableColumn, position: int) -> str:
+def _read_sql(column: TableColumn, position: int) -> str:
     type_ = read_type(column.type.strip().lower())
     if type_.of:
-        return _read_nested(f"CAST(row[{position}] AS JSON)", type_, 0)
+        return _read_nested_sql(f"CAST(row[{position}] AS JSON)", type_, 0)
     if type_.name == "varbinary":
         return f"unhex(row[{position}])"
     return f"CAST(row[{position}] AS {type_.duckdb})"
 
 
-def _read_nested(sql: str, type_: Type, depth: int) -> str:
-    """Read JSON whose scalars are texts, whose maps are lists of pairs, and whose rows are lists."""
+def _read_nested_sql(sql: str, type_: Type, depth: int) -> str:
+    """Return SQL that reads JSON in which scalars are texts, maps lists of pairs, and rows lists."""
     name = f"dune_x{depth}"
     if type_.name == "array":
-        return f"list_transform(CAST({sql} AS JSON[]), lambda {name}: {_read_nested(name, type_.of[0], depth + 1)})"
+        return f"list_transform(CAST({sql} AS JSON[]), lambda {name}: {_read_nested_sql(name, type_.of[0], depth + 1)})"
     if type_.name in ("map", "row"):
-        parts = [_read_nested(f"json_extract({name}, '$[{at}]')", of, depth + 1) for at, of in enumerate(type_.of)]
+        parts = [_read_nested_sql(f"json_extract({name}, '$[{at}]')", of, depth + 1) for at, of in enumerate(type_.of)]
         if type_.name == "map":
             pairs = f"list_transform(CAST({sql} AS JSON[]), lambda {name}: {{'k': {parts[0]}, 'v': {parts[1]}}})"
             return f"map_from_entries({pairs})"

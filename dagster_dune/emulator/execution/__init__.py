@@ -1,4 +1,5 @@
-"""Executions and pipelines: the queue that runs them, their states and their costs.
+"""Runs executions and pipelines, with their states and costs.
 
-A `Job` comes in, an `Execution` goes out; its rows are made by the `engine`. `http` shows both to clients.
+The queue makes an `Execution` of a `Job`, whose rows the `engine` returns. `http` shows executions and pipelines to
+clients.
 """

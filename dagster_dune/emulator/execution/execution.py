@@ -1,4 +1,4 @@
-"""One execution: its states, its rows, and what it costs."""
+"""`Execution`: the state, the rows and the cost of an execution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagster_dune.emulator.faults.kinds import ExecutionFault
 from dagster_dune.emulator.sql_errors import SqlError
 
 CREDITS = {"free": 0.0, "small": 0.5, "medium": 1.0, "large": 2.0}
-DATAPOINTS_A_CREDIT = 100_000
+DATAPOINTS_PER_CREDIT = 100_000
 NANOSECONDS = 1_000_000_000
 
 
@@ -32,7 +32,7 @@ class State(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing but expiry comes after it."""
+        """Whether no state but expiry follows."""
         return self not in (State.PENDING, State.EXECUTING)
 
     @property
@@ -43,7 +43,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class StoredResult:
-    """The rows of an execution, as far as they fit, and their size."""
+    """The rows of an execution, which may be truncated, and their size."""
 
     rows: ResultSet
     size_bytes: int
@@ -52,11 +52,11 @@ class StoredResult:
 
 @dataclass(frozen=True)
 class ResultLimits:
-    """How many rows are kept, and for how long.
+    """The limits of stored results.
 
     Attributes:
-        max_bytes: What is beyond this size is cut off, and the execution is a partial success.
-        seconds: How long the rows can be read after the execution has ended.
+        max_bytes: The maximum size; larger results are truncated, and their executions are partial successes.
+        seconds: The time after the end of an execution for which its rows can be read.
     """
 
     max_bytes: int = 32_000_000_000
@@ -65,14 +65,14 @@ class ResultLimits:
 
 @dataclass(eq=False)
 class Execution:
-    """One execution of a job. Times are nanoseconds since 1970.
+    """An execution of a job. Times are in nanoseconds since 1970.
 
     Attributes:
-        pipeline_execution_id: The pipeline that started it, None if it was asked for on its own.
-        fault: What is to go wrong with it.
-        state: How it ended, or where it is. Expiry does not change it: see `shown_state`.
-        expires_at: When its rows can be read no more; None before it has ended.
-        is_forgotten: Whether the matview that it refreshed was deleted since.
+        pipeline_execution_id: The pipeline that started it, None if there is none.
+        fault: The fault that is applied to it.
+        state: The current or final state, which expiry does not change: see `shown_state`.
+        expires_at: The time from which its rows cannot be read; None before it has ended.
+        is_forgotten: Whether the matview that it refreshed has been deleted.
     """
 
     job: Job
@@ -92,23 +92,23 @@ class Execution:
 
     @property
     def shown_state(self) -> State:
-        """The state that Dune shows: a result that nobody can read any more has expired."""
+        """The state in Dune's answers, which is expired if the result can no longer be read."""
         expired = self.state.is_success and self.expires_at is not None and time.time_ns() >= self.expires_at
         return State.EXPIRED if expired else self.state
 
     @property
     def readable_result(self) -> ResultSet | None:
-        """The rows, unless there are none or they have expired."""
+        """The rows; None if there are none or they have expired."""
         return self.result if self.shown_state.is_success else None
 
     @property
     def credits(self) -> float:
-        """What the execution cost: a formula of the emulator's own, the same for the same rows.
+        """The cost of the execution, by a formula of the emulator, which is deterministic.
 
-        Nothing before it starts; then 1 credit (2 on the large tier), and as much again for each 100,000 values of its
-        result. A failed or cancelled execution is charged its start.
+        It is 0 before the start, then 1 credit (2 on the large tier), and as much again for each 100,000 values of the
+        result. A failed or cancelled execution costs the same as one without values.
         """
         if self.started_at is None:
             return 0.0
         datapoints = len(self.result.rows) * len(self.result.columns) if self.result else 0
-        return round(CREDITS[self.job.performance] * (1 + datapoints / DATAPOINTS_A_CREDIT), 6)
+        return round(CREDITS[self.job.performance] * (1 + datapoints / DATAPOINTS_PER_CREDIT), 6)

@@ -1,4 +1,4 @@
-"""What an execution does: which SQL it runs, with which values, and whether it fills a matview."""
+"""`Job`: the SQL of an execution, the values of its parameters, and the matview that it refreshes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dagster_dune.emulator.requests import ParameterValues, Performance
 
 @dataclass(frozen=True)
 class Job:
-    """The work of one execution, as it was saved when it was submitted.
+    """The work of one execution, which is fixed when it is submitted.
 
     Attributes:
         query_id: The saved query, or 0 for SQL that is not saved.
-        materialized_view: The full name of the matview that stores the rows, if one does.
+        materialized_view: The full name of the matview that is refreshed, None if there is none.
     """
 
     sql: str
@@ -27,7 +27,7 @@ class Job:
 
     @property
     def target(self) -> int | str:
-        """The matview's full name, or the query's id where none is refreshed."""
+        """The full name of the matview, or the id of the query if there is no matview."""
         return self.materialized_view or self.query_id
 
 
@@ -47,7 +47,7 @@ def query_job(query: Query, values: ParameterValues | None = None, performance: 
 
 
 def refresh_job(account: Account, materialized_view: MaterializedView, performance: Performance | None = None) -> Job:
-    """Return the job that refreshes a matview: its query, with the saved parameters.
+    """Return the job that refreshes a matview with the saved parameters of its query.
 
     Raises:
         RequestError: 403, if its query is archived.

@@ -1,4 +1,4 @@
-"""What executions may use: memory, each and in all, and time."""
+"""Limits the memory and the time of executions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _STATM = Path("/proc/self/statm")
 # Assumption: local-resource-limits.
 @dataclass(frozen=True)
 class ResourceLimits:
-    """The bounds of executions.
+    """The limits of executions.
 
     Attributes:
-        seconds: How long the SQL of one may run; on Dune, 30 minutes.
-        bytes_each: How much the process may grow while one runs.
-        bytes_in_all: How much it may grow beyond what it held when none ran.
+        seconds: The maximum duration of the SQL; on Dune, 30 minutes.
+        bytes_each: The maximum growth of the process while one execution runs.
+        bytes_in_all: The maximum growth of the process since no execution was running.
     """
 
     seconds: float = 1800.0
@@ -31,7 +31,7 @@ class ResourceLimits:
 
 
 def memory_bytes() -> int:
-    """Return the size of this process in memory; where the system does not say, the most that it has ever been."""
+    """Return the memory of this process, or its maximum so far if the system does not tell the current value."""
     if _STATM.exists():
         return int(_STATM.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     try:
@@ -44,18 +44,17 @@ def memory_bytes() -> int:
 
 @dataclass
 class Usage:
-    """What one execution has used since it began to run."""
+    """The start of an execution, from which its usage is computed."""
 
     began_at: float = field(default_factory=time.monotonic)
     bytes_before: int = field(default_factory=memory_bytes)
 
 
 class ResourceMonitor:
-    """Says which of the executions that run has to stop.
+    """Decides which running execution has to stop.
 
-    DuckDB keeps its own bound for tables, sorts and aggregates. What it does not count (long texts, rows on their way
-    to Python) shows in the size of the process alone, which belongs to no execution: where several run, the one that
-    began last is stopped first.
+    DuckDB has its own limit for tables, sorts and aggregates. Other memory (long texts, rows in Python) is only visible
+    in the size of the process, and not by execution. If several run, the one that started last is stopped first.
     """
 
     def __init__(self, limits: ResourceLimits) -> None:
@@ -64,7 +63,7 @@ class ResourceMonitor:
         self._idle_bytes = 0
 
     def begin(self) -> Usage:
-        """Note that an execution begins to run."""
+        """Record the start of an execution."""
         usage = Usage()
         if not self._running:
             self._idle_bytes = usage.bytes_before
@@ -72,14 +71,14 @@ class ResourceMonitor:
         return usage
 
     def end(self, usage: Usage) -> None:
-        """Note that it has ended."""
+        """Record the end of an execution."""
         self._running.remove(usage)
 
     def check(self, usage: Usage) -> None:
-        """Let an execution go on that keeps the bounds.
+        """Check that an execution is within the limits.
 
         Raises:
-            SqlError: It does not, in Trino's words.
+            SqlError: It is not; the message is Trino's.
         """
         limits = self.limits
         if time.monotonic() - usage.began_at > limits.seconds:

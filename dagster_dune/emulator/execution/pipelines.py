@@ -1,4 +1,4 @@
-"""Pipelines: graphs of jobs, each of which runs as soon as what it depends on has completed."""
+"""Runs pipelines: graphs of jobs, each of which starts when its dependencies have completed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dagster_dune.emulator.requests import PipelineNode, RequestError
 # Assumptions: local-failed-pipeline, local-partial-success, local-unknown-nodes.
 @dataclass(frozen=True)
 class Node:
-    """A node that is known to be right: its dependencies exist, and so does what it runs."""
+    """A validated node: its dependencies and its query or matview exist."""
 
     id: int
     dependencies: frozenset[int]
@@ -30,16 +30,16 @@ class Node:
 
     @property
     def label(self) -> str:
-        """The node in words."""
+        """The name of the node in messages."""
         return f"node {self.id} ({self.job.materialized_view or f'query {self.job.query_id}'})"
 
 
 def checked_nodes(account: Account, wire_nodes: Sequence[PipelineNode]) -> list[Node]:
-    """Return the nodes of a pipeline that can run.
+    """Validate the nodes of a pipeline, and return them with their jobs.
 
     Raises:
-        RequestError: 400, saying which node is wrong and why; 404 for a query that does not exist, and 403 for one that
-            is archived.
+        RequestError: 400, if a node is invalid, which the message names; 404, if a query does not exist; 403, if one is
+            archived.
     """
     if not wire_nodes:
         raise RequestError(400, "The pipeline has no nodes")
@@ -85,17 +85,17 @@ def _sorted(nodes: Sequence[Node]) -> TopologicalSorter[int]:
 class PipelineExecution:
     """One run of a pipeline.
 
-    Dune documents the overall words pending, executing and completed, and no others. This emulator's reading: a
-    pipeline is ``failed``, with an ``error``, once nothing more of it can run and a node has not completed. Nodes carry
-    the states of executions; one that is never started, because a node upstream did not complete, stays
-    ``QUERY_STATE_PENDING`` without an execution id.
+    Dune documents the statuses pending, executing and completed of pipelines, and no others. Here, a pipeline is
+    ``failed``, with an ``error``, when no more node can run and one has not completed. Nodes have the states of
+    executions. A node that is never started, since a node upstream did not complete, remains ``QUERY_STATE_PENDING``
+    without an execution id.
 
     Args:
         nodes: The graph.
         executions: The queue.
-        pipeline_execution_id: Its id; a new one if None.
-        started: The executions of an earlier process, which have ended; no other node starts then.
-        assumed: What happens otherwise than is assumed of Dune.
+        pipeline_execution_id: The id; a new one if None.
+        started: The executions of an earlier process, which have ended. If given, no further node is started.
+        assumed: The assumptions about Dune that do not hold here.
     """
 
     def __init__(
@@ -123,11 +123,11 @@ class PipelineExecution:
 
     @property
     def started(self) -> dict[int, Execution]:
-        """The executions of the nodes that were started, by the node's id."""
+        """The executions of started nodes by node id."""
         return dict(self._started)
 
     def advance(self) -> None:
-        """Start every node whose dependencies have all completed, and that has not been started."""
+        """Start all nodes that have not been started and whose dependencies have completed."""
         if self._stopped:
             return
         for node_id in self._sorter.get_ready():
@@ -138,24 +138,24 @@ class PipelineExecution:
             )
 
     def stop(self) -> None:
-        """Start no more nodes."""
+        """Start no further nodes."""
         self._stopped = True
 
     def _end(self, node_id: int, execution: Execution) -> None:
         self._running.discard(node_id)
         self._show(node_id)
-        if execution.state.is_success or self._goes_on_after(execution.state):
+        if execution.state.is_success or self._starts_dependents_after(execution.state):
             self._sorter.done(node_id)
             self.advance()
 
-    def _goes_on_after(self, state: State) -> bool:
+    def _starts_dependents_after(self, state: State) -> bool:
         is_cancelled = state is State.CANCELLED
         return self._assumed.is_other("cancel-stops-dependents" if is_cancelled else "failure-stops-dependents")
 
     def status(self) -> dict[str, Any]:
-        """Return the pipeline's status as Dune's API words it."""
+        """Return the status of the pipeline as in Dune's API."""
         overall, error = self._overall()
-        for node_id in self._running:  # the others stay as they were shown, however many they are
+        for node_id in self._running:  # so that large pipelines are not described anew in each answer
             self._show(node_id)
         return {
             "status": overall,
@@ -195,7 +195,7 @@ def _node_status(node: Node, execution: Execution | None) -> dict[str, Any]:
 
 
 class Pipelines:
-    """Every pipeline since the last reset."""
+    """All pipelines since the last reset."""
 
     def __init__(self, account: Account, executions: ExecutionQueue, assumed: Assumed) -> None:
         self._assumed = assumed
@@ -204,24 +204,24 @@ class Pipelines:
         self._pipelines: dict[str, PipelineExecution] = {}
 
     def submit(self, wire_nodes: Sequence[PipelineNode]) -> PipelineExecution:
-        """Check a pipeline and start it.
+        """Validate a pipeline and start it.
 
         Raises:
-            RequestError: 400, saying which node is wrong and why; 404 for a query that does not exist, and 403 for one
-                that is archived. Nothing was started.
+            RequestError: 400, if a node is invalid, which the message names; 404, if a query does not exist; 403, if
+                one is archived. Nothing was started.
         """
         try:
             nodes = checked_nodes(self._account, wire_nodes)
         except RequestError:
             if self._assumed.is_other("refused-not-started"):
-                self._start_what_is_right(wire_nodes)
+                self._start_valid_nodes(wire_nodes)
             raise
         pipeline = PipelineExecution(nodes, self._executions, assumed=self._assumed)
         self._pipelines[pipeline.pipeline_execution_id] = pipeline
         pipeline.advance()
         return pipeline
 
-    def _start_what_is_right(self, wire_nodes: Sequence[PipelineNode]) -> None:
+    def _start_valid_nodes(self, wire_nodes: Sequence[PipelineNode]) -> None:
         for node in wire_nodes:
             with suppress(RequestError):
                 self._executions.submit(_job(self._account, node))
@@ -237,19 +237,19 @@ class Pipelines:
         return self._pipelines[pipeline_execution_id]
 
     def all(self) -> list[PipelineExecution]:
-        """Return every pipeline, the oldest first."""
+        """Return all pipelines, the oldest first."""
         return list(self._pipelines.values())
 
     def restore(self, pipeline: PipelineExecution) -> None:
-        """Take over a pipeline of an earlier process."""
+        """Add a pipeline of an earlier process."""
         self._pipelines[pipeline.pipeline_execution_id] = pipeline
 
     def stop(self) -> None:
-        """Start no more nodes of any pipeline."""
+        """Start no further nodes of any pipeline."""
         for pipeline in self._pipelines.values():
             pipeline.stop()
 
     def reset(self) -> None:
-        """Forget every pipeline, and start no more nodes of it."""
+        """Remove all pipelines, and start no further nodes of them."""
         self.stop()
         self._pipelines.clear()

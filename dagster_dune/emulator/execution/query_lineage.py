@@ -1,4 +1,4 @@
-"""The pipeline of a query: every matview that its SQL reads, directly or not, each before its readers."""
+"""Returns the pipeline of a query: all matviews that its SQL reads, directly or not, before their readers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dagster_dune.emulator.requests import (
 
 
 def query_pipeline(account: Account, query_id: int, options: ExecutionOptions) -> list[PipelineNode]:
-    """Return the nodes that refresh a query's matviews and then execute it, the same ones in the same order each time.
+    """Return the nodes that refresh the matviews of a query and then execute it, in a deterministic order.
 
-    It parses SQL, so call it in a worker thread.
+    It parses SQL, so it has to be called in a worker thread.
 
     Args:
-        account: Where the queries and matviews are. Matviews of other teams are left alone.
-        query_id: The query at the end.
+        account: The account of the queries and matviews. Matviews of other teams are not refreshed.
+        query_id: The query.
         options: The engine tier of every node, and the values of the query's parameters.
 
     Raises:
-        RequestError: The query does not exist, a parameter is wrong, or matviews read each other in a circle.
-        SqlError: The SQL of the query or of a matview below it cannot be read.
+        RequestError: The query does not exist, a parameter is wrong, or matviews form a cycle.
+        SqlError: The SQL of the query or of a matview upstream is invalid.
     """
     query = account.query(query_id)
     query_reads = _materialized_views(account, query_job(query, options.query_parameters))

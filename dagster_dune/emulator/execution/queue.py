@@ -1,7 +1,7 @@
-"""The queue that runs jobs on the engine, and what became of each.
+"""`ExecutionQueue`: runs jobs on the engine, and stores their executions.
 
-All of this lives on the server's event loop; only compiling and running SQL happens in worker threads. An execution is
-an asyncio task: how the task ended is how the execution ended.
+It runs on the event loop of the server, except for compiling and running SQL, which happens in worker threads. An
+execution is an asyncio task, and ends as the task ends.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from dagster_dune.emulator.requests import RequestError
 from dagster_dune.emulator.sql_errors import SqlError
 
 CANCEL_SECONDS = 0.5
-"""How long a cancelled execution waits for its worker thread. A thread that is longer in one function than that goes on
-alone: nothing of it is kept, and its place in the queue is free when it has ended."""
+"""The time for which a cancelled execution waits for its worker thread. A thread that takes longer is abandoned: its
+result is discarded, and it occupies a worker until it has ended."""
 
 logger = logging.getLogger(__name__)
 
 
 # Assumption: local-query-version.
 class ExecutionQueue:
-    """Every execution. As many executions run at once as there are workers; the others are pending.
+    """All executions. As many run at the same time as there are workers; the others are pending.
 
     Args:
-        account: Where query views and matviews are looked up.
-        engine: Where SQL runs.
-        faults: What is to go wrong.
-        seconds: The least time that an execution takes, unless its SQL does not even compile.
-        workers: How many executions run at once.
-        limits: How many rows are kept, and for how long.
-        resources: How much memory and time executions may use.
+        account: The account of query views and matviews.
+        engine: The engine of the SQL.
+        faults: The injected faults.
+        seconds: The minimum duration of an execution, unless its SQL does not compile.
+        workers: The number of executions that run at the same time.
+        limits: The limits of stored results.
+        resources: The limits of memory and time for executions.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class ExecutionQueue:
         """Put a job into the queue.
 
         Args:
-            job: What to run.
-            on_end: Called on the event loop once the execution has ended, however it did.
-            pipeline_execution_id: The pipeline whose node it is, if it is one's.
+            job: The job.
+            on_end: Called on the event loop when the execution has ended in any state.
+            pipeline_execution_id: The pipeline of the node, if there is one.
 
         Returns:
-            The execution, pending.
+            The pending execution.
         """
         execution = Execution(job, pipeline_execution_id, self._faults.for_execution(job.target))
         self._executions[execution.execution_id] = execution
@@ -105,11 +105,11 @@ class ExecutionQueue:
         return execution
 
     def all(self) -> list[Execution]:
-        """Return every execution, the oldest first."""
+        """Return all executions, the oldest first."""
         return list(self._executions.values())
 
     def overview(self) -> list[dict[str, Any]]:
-        """Return what each execution was for and how far it is, ready for JSON, the oldest first."""
+        """Return the targets and states of all executions as JSON values, the oldest first."""
         return [
             {
                 "execution_id": execution.execution_id,
@@ -126,7 +126,7 @@ class ExecutionQueue:
         """Return an execution.
 
         Raises:
-            RequestError: 404, or 400 for what is no execution's id at all.
+            RequestError: 404, or 400 if the id has another form.
         """
         if not _is_ulid(execution_id):
             raise RequestError(400, f"The requested execution ID (ID: {execution_id}) is invalid.")
@@ -135,12 +135,12 @@ class ExecutionQueue:
         return self._executions[execution_id]
 
     def latest(self, query_id: int, parameters: Mapping[str, str] | None = None, sql: str | None = None) -> Execution:
-        """Return the execution of a query that completed last; refreshes of matviews over it do not count.
+        """Return the last completed execution of a query, not counting refreshes of its matviews.
 
         Args:
             query_id: The query.
-            parameters: The values that it was executed with; any if None.
-            sql: The text that was executed; any version of it if None.
+            parameters: The values of the execution; any if None.
+            sql: The SQL of the execution; any if None.
 
         Raises:
             RequestError: 404.
@@ -151,61 +151,61 @@ class ExecutionQueue:
         raise RequestError(404, "not found: No execution found for the latest version of the given query")
 
     def refreshes(self, materialized_view: str) -> list[Execution]:
-        """Return every refresh of a matview, the oldest first."""
+        """Return all refreshes of a matview, the oldest first."""
         return list(self._refreshes.get(materialized_view, ()))
 
     def last_refresh(self, materialized_view: str) -> Execution | None:
-        """Return the refresh that made a matview's rows, or None if none has completed yet."""
+        """Return the last completed refresh of a matview, or None if there is none."""
         completed = [execution for execution in self.refreshes(materialized_view) if execution.result]
         return max(completed, key=lambda execution: execution.ended_at or 0, default=None)
 
     async def forget_refreshes(self, materialized_view: str) -> None:
-        """Stop every refresh of a matview that was deleted; each can still be asked for by its id."""
+        """Stop all refreshes of a deleted matview, which can still be read by their ids."""
         refreshes = self._refreshes.pop(materialized_view, [])
         for execution in refreshes:
             execution.is_forgotten = True
         await self.cancel(*refreshes)
 
     async def cancel(self, *executions: Execution) -> None:
-        """Stop executions, and return when they have ended. What had ended before stays as it is."""
+        """Stop executions, and return when they have ended. Ended ones are not changed."""
         tasks = []
         for execution in executions:
             if task := self._tasks.get(execution.execution_id):
                 tasks.append(task)
-                if not execution.is_cancelling:  # a second time would cut short the wait for the worker thread
+                if not execution.is_cancelling:  # a second one would end the wait for the worker thread
                     execution.is_cancelling = True
                     task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
     async def reset(self) -> None:
-        """Stop and forget every execution. No worker is running afterwards."""
+        """Stop and remove all executions. No worker is running afterwards."""
         await self._stop_all()
         self._executions.clear()
         self._completed.clear()
         self._refreshes.clear()
 
     async def close(self) -> None:
-        """Stop every execution and the worker threads. What became of each can still be asked for."""
+        """Stop all executions and the worker threads. Executions can still be read."""
         await self._stop_all()
         self._threads.shutdown()
 
     def restore(self, executions: Iterable[Execution]) -> None:
-        """Take over executions that have ended, in the order in which they were submitted."""
+        """Add ended executions of an earlier process, in the order of their submission."""
         self._executions = {execution.execution_id: execution for execution in executions}
         for execution in self._executions.values():
             if execution.job.materialized_view and not execution.is_forgotten:
                 self._refreshes[execution.job.materialized_view].append(execution)
         for execution in sorted(self._executions.values(), key=lambda execution: execution.ended_at or 0):
-            self._note_completed(execution)
+            self._record_completed(execution)
 
     async def _run(self, execution: Execution) -> StoredResult:
-        await self._slots.acquire()  # `_settle` gives it back, so that nothing starts before this one has ended
+        await self._slots.acquire()  # released by `_settle`, so that no execution starts before this one has ended
         execution.state = State.EXECUTING
         execution.started_at = time.time_ns()
         compiling = asyncio.get_running_loop().run_in_executor(self._threads, self._compile, execution.job)
         compiled, _ = await asyncio.gather(compiling, asyncio.sleep(self._seconds))
-        await self._faults.suffer(execution.fault)
+        await self._faults.apply(execution.fault)
         return await self._finish(execution, self._statement(execution.job, compiled))
 
     def _compile(self, job: Job) -> Compiled:
@@ -221,13 +221,13 @@ class ExecutionQueue:
         return self._engine.refresh(job.materialized_view, compiled)
 
     def _previous(self, job: Job) -> ResultSet | None:
-        """The result before this one of the same query and values, for a query that reads it."""
+        """Return the previous result of the same query and values, for a query that reads it."""
         with suppress(RequestError):
             return self.latest(job.query_id, job.parameters).readable_result
         return None
 
     async def _finish(self, execution: Execution, statement: Statement) -> StoredResult:
-        """Run a statement in a worker thread, within the bounds of memory and time."""
+        """Run a statement in a worker thread, within the limits of memory and time."""
         usage = self._monitor.begin()
         running = asyncio.get_running_loop().run_in_executor(
             self._threads, _run_and_measure, statement, self._limits.max_bytes
@@ -246,13 +246,13 @@ class ExecutionQueue:
                 raise
             if running.exception():
                 raise
-        return running.result()  # also where it was quicker than the cancellation
+        return running.result()  # also if it ended before the cancellation
 
     def _abandon(self, execution: Execution, running: asyncio.Future[StoredResult]) -> None:
-        """Leave a worker thread to itself, until it sees that it was interrupted."""
+        """Stop waiting for a worker thread, which ends when it notices its interrupt."""
 
         def forget(ended: asyncio.Future[StoredResult]) -> None:
-            ended.exception()  # nobody else asks for it
+            ended.exception()  # otherwise asyncio would log an exception that is never retrieved
             del self._abandoned[execution.execution_id]
             self._slots.release()
 
@@ -260,7 +260,7 @@ class ExecutionQueue:
         running.add_done_callback(forget)
 
     async def _stop_all(self) -> None:
-        """Stop every execution, and return when no worker thread is running any more."""
+        """Stop all executions, and return when no worker thread is running."""
         await self.cancel(*self._executions.values())
         while self._abandoned:
             await asyncio.wait(self._abandoned.values())
@@ -280,9 +280,9 @@ class ExecutionQueue:
             stored = task.result()
             execution.state = State.PARTIAL if stored.is_truncated else State.COMPLETED
             execution.result, execution.result_bytes = stored.rows, stored.size_bytes
-            self._note_completed(execution)
+            self._record_completed(execution)
 
-    def _note_completed(self, execution: Execution) -> None:
+    def _record_completed(self, execution: Execution) -> None:
         job = execution.job
         if execution.state.is_success and job.query_id and job.materialized_view is None:
             self._completed[job.query_id].append(execution)

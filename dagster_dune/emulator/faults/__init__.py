@@ -1,4 +1,4 @@
-"""What goes wrong on demand: the kinds of faults, and the rules that say when one strikes.
+"""Fault injection: the kinds of faults, and the rules that determine when one is applied.
 
-`http` asks here before it answers a request, and `execution` before it runs a query.
+`http` looks for a fault before it answers a request, and `execution` before it runs a query.
 """

@@ -1,6 +1,7 @@
-"""Where the local Dune can be another Dune than the one that is assumed: docs/assumptions.md has the ids.
+"""Assumptions about Dune that the local Dune can break, by the ids of docs/assumptions.md.
 
-Most of it is done to requests and answers, by `emulator.http.assumptions`; what runs, and when, is asked of `Assumed`.
+Most of them are broken by changing requests and answers, in `emulator.http.assumptions`. Code that runs executions and
+pipelines asks an `Assumed`.
 """
 
 from __future__ import annotations
@@ -38,20 +39,20 @@ OTHERS: Mapping[str, Mapping[str, str]] = {
     "last-executions": {"missing": "last_execution_ids is empty"},
     "retry-after": {"missing": "429 says nothing"},
 }
-"""By the id of an assumption, what the local Dune can do instead, and what that is."""
+"""By the id of an assumption, the alternatives that the local Dune supports, with descriptions."""
 
 LATE_ANSWERS = 6
 YOUNG_SECONDS = 12.0
 
 
 class Assumed:
-    """What is assumed otherwise.
+    """The assumptions that do not hold.
 
     Args:
-        others: By the id of an assumption, the word for what is done instead.
+        others: The names of alternatives by the ids of assumptions.
 
     Raises:
-        DuneConfigurationError: There is no such assumption, or no such other.
+        DuneConfigurationError: There is no such assumption, or no such alternative.
 
     Examples:
         >>> Assumed({"csv-null": "empty"}).is_other("csv-null"), Assumed({}).is_other("csv-null")
@@ -74,5 +75,5 @@ class Assumed:
         return bool(self._others)
 
     def is_other(self, id_: str, other: str | None = None) -> bool:
-        """Whether an assumption is broken, in this way if one is given."""
+        """Return whether an assumption does not hold, with this alternative if one is given."""
         return id_ in self._others and other in (None, self._others[id_])

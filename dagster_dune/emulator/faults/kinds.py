@@ -1,4 +1,4 @@
-"""The kinds of faults, as `POST /_emulator/faults` takes them."""
+"""Models of the kinds of faults, which are bodies of `POST /_emulator/faults`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 NodeTarget = int | str
-"""A query's id, or a matview's full name."""
+"""The id of a query, or the full name of a matview."""
 
 
-# --- what happens to a request ---
+# --- faults of requests ---
 
 
 class Status(Body):
-    """The answer is another one: an error of a gateway, a rate limit, a page in HTML.
+    """Another answer is sent, such as an error of a gateway, a rate limit or a page in HTML.
 
     Attributes:
-        body: A text, or a value to write as JSON.
-        headers: All but the length, which the body has.
+        body: A text, or a value that is sent as JSON.
+        headers: The headers except the length, which follows from the body.
         when: ``"after"`` if the request is carried out first.
     """
 
@@ -50,7 +50,7 @@ class Reset(Body):
 
 
 class Delay(Body):
-    """Nothing happens for a while: before the request is carried out, or before it is answered."""
+    """The request is delayed before it is carried out, or before it is answered."""
 
     kind: Literal["delay"]
     seconds: Seconds
@@ -65,13 +65,13 @@ class Truncated(Body):
 
 
 class Malformed(Body):
-    """The request is carried out, but only half of the JSON is in the answer, which claims to be whole."""
+    """The request is carried out, but the answer has only half of the JSON, with a matching length."""
 
     kind: Literal["malformed"]
     when: ClassVar[When] = "after"
 
 
-# --- what happens to the status of a pipeline ---
+# --- faults of the status of a pipeline ---
 
 
 class YoungPipeline(Body):
@@ -83,7 +83,7 @@ class YoungPipeline(Body):
 
 
 class WrongWord(Body):
-    """A node has another status word; or the pipeline itself, where no node is named."""
+    """A node has another status, or the pipeline itself if no node is given."""
 
     kind: Literal["wrong_word"]
     word: str
@@ -106,7 +106,7 @@ class NullNodes(Body):
     when: ClassVar[When] = "after"
 
 
-# --- what happens to the execution of a node, in a pipeline or on its own ---
+# --- faults of executions, in pipelines or on their own ---
 
 
 class StuckNode(Body):
@@ -117,7 +117,7 @@ class StuckNode(Body):
 
 
 class HeldNode(Body):
-    """The execution starts, and goes on when the test releases it."""
+    """The execution starts, and continues when it is released."""
 
     kind: Literal["held_node"]
     node: NodeTarget

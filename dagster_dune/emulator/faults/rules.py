@@ -1,4 +1,4 @@
-"""The faults in force: with which requests or executions they strike, and how often."""
+"""The injected faults: to which requests or executions they are applied, and how often."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ STATUS_PATH = "/api/v1/pipelines/executions/*/status"
 
 
 class Release(Body):
-    """Which held executions go on: those of a node, or all of them."""
+    """The held executions to release: those of a node, or all."""
 
     node: NodeTarget | None = None
 
 
 class Rule(Body):
-    """A fault, and when it strikes.
+    """A fault, and when it is applied.
 
     Attributes:
-        method: Such as ``"GET"``; any if it is ``"*"``.
-        path: A pattern for the path, in which ``*`` stands for any text.
-        times: How often it strikes; always if None.
-        after: How many matches it lets pass before.
+        method: The method, such as ``"GET"``; any if it is ``"*"``.
+        path: A pattern for the path, in which ``*`` matches any text.
+        times: How often the fault is applied; always if None.
+        after: The number of matches before the first that it is applied to.
     """
 
     method: str = "*"
@@ -51,13 +51,13 @@ class Rule(Body):
     fault: Annotated[RequestFault | ExecutionFault, Field(discriminator="kind")]
 
     @model_validator(mode="after")
-    def _counts_what_it_can(self) -> Rule:
+    def _check_settings(self) -> Rule:
         if isinstance(self.fault, ExecutionFault) and self.model_fields_set & {"method", "path"}:
             raise ValueError(f"{self.fault.kind} counts the executions of its node: leave out method and path")
         return self
 
     def matches_request(self, method: str, path: str) -> bool:
-        """Whether the fault is one for this request."""
+        """Return whether the fault matches a request."""
         if isinstance(self.fault, ExecutionFault) or not fnmatchcase(path, self.path):
             return False
         if self.method not in ("*", method):
@@ -67,12 +67,12 @@ class Rule(Body):
         return not isinstance(self.fault, YoungPipeline) or _age(path) < self.fault.seconds
 
     def matches_execution(self, node: NodeTarget) -> bool:
-        """Whether the fault is one for the executions of this node."""
+        """Return whether the fault matches executions of a node."""
         return isinstance(self.fault, ExecutionFault) and is_node(self.fault.node, node)
 
 
 def is_node(target: int | str, name: int | str) -> bool:
-    """Whether a fault's `node` names a query's id or a matview's full name.
+    """Return whether the `node` of a fault is the given id of a query or full name of a matview.
 
     Examples:
         >>> is_node('dune."21co".result_x', "dune.21co.result_x"), is_node(1, "1")
@@ -86,7 +86,7 @@ def _normalised(target: NodeTarget) -> NodeTarget:
 
 
 def _age(status_path: str) -> float:
-    """The age of a pipeline: its id says when it was made."""
+    """Return the age of a pipeline, from the time in its id."""
     try:
         return time.time() - float(ULID.from_str(status_path.split("/")[-2]).timestamp)
     except ValueError:
@@ -95,14 +95,14 @@ def _age(status_path: str) -> float:
 
 @dataclass
 class _Counted:
-    """A rule, and how often it matched and struck."""
+    """A rule, and how often it has matched and been applied."""
 
     rule: Rule
     matches: int = 0
     struck: int = 0
 
-    def strikes(self) -> bool:
-        """Count a match, and say whether the fault strikes this time."""
+    def is_applied(self) -> bool:
+        """Count a match, and return whether the fault is applied this time."""
         self.matches += 1
         if self.matches <= self.rule.after or self.struck == self.rule.times:
             return False
@@ -111,7 +111,7 @@ class _Counted:
 
 
 class Faults:
-    """Every rule since the last reset, in the order they came: the first one that strikes is the last one asked."""
+    """The rules since the last reset, in order. For each request or execution, the first that applies is used."""
 
     def __init__(self) -> None:
         self._rules: list[_Counted] = []
@@ -120,49 +120,49 @@ class Faults:
         self._arrival = asyncio.Condition()
 
     def inject(self, rule: Rule) -> None:
-        """Add a rule after the others."""
+        """Add a rule."""
         self._rules.append(_Counted(rule))
 
     def clear(self) -> None:
-        """Forget every rule. Requests that are being delayed lose their connection; held executions go on."""
+        """Remove all rules. Delayed requests lose their connections, held executions continue."""
         self._rules.clear()
         self.end_delays()
         self.release()
 
     def end_delays(self) -> None:
-        """Let the requests that are being delayed lose their connection."""
+        """End all delays, so that the delayed requests lose their connections."""
         self._cleared.set()
         self._cleared = asyncio.Event()
 
     def rules(self) -> list[dict[str, Any]]:
-        """Return each rule, with the number of its ``matches`` and how often it ``struck``."""
+        """Return all rules, each with the number of its ``matches`` and of its applications, ``struck``."""
         return [
             {**counted.rule.model_dump(mode="json"), "matches": counted.matches, "struck": counted.struck}
             for counted in tuple(self._rules)
         ]
 
     def for_request(self, method: str, path: str) -> RequestFault | None:
-        """Take the fault that strikes a request, if one does."""
+        """Return the fault to apply to a request, if there is one, and count it."""
         for counted in self._rules:
             fault = counted.rule.fault
             if (
                 not isinstance(fault, ExecutionFault)
                 and counted.rule.matches_request(method, path)
-                and counted.strikes()
+                and counted.is_applied()
             ):
                 return fault
         return None
 
     def for_execution(self, node: NodeTarget) -> ExecutionFault | None:
-        """Take the fault that strikes an execution of a node, if one does."""
+        """Return the fault to apply to an execution of a node, if there is one, and count it."""
         for counted in self._rules:
             fault = counted.rule.fault
-            if isinstance(fault, ExecutionFault) and counted.rule.matches_execution(node) and counted.strikes():
+            if isinstance(fault, ExecutionFault) and counted.rule.matches_execution(node) and counted.is_applied():
                 return fault
         return None
 
     async def delay(self, seconds: float) -> bool:
-        """Wait, and return whether it was for so long; False means that delays were ended meanwhile."""
+        """Wait, and return True after the given time, or False if all delays were ended before."""
         try:
             await asyncio.wait_for(self._cleared.wait(), seconds)
         except TimeoutError:
@@ -170,7 +170,7 @@ class Faults:
         return False
 
     def release(self, node: NodeTarget | None = None) -> None:
-        """Let the held executions of a node go on, and hold no more of them; those of every node if None."""
+        """Let the held executions of a node continue, and hold no further ones; of all nodes if None."""
 
         def is_meant(target: NodeTarget) -> bool:
             return node is None or _normalised(target) == _normalised(node)
@@ -185,7 +185,7 @@ class Faults:
                 released.set()
 
     async def wait_until_held(self, node: NodeTarget, executions: int = 1) -> None:
-        """Return once so many executions of a node are held."""
+        """Wait until a number of executions of a node are held."""
 
         def are_held() -> bool:
             held = [target for released, target in self._held.items() if not released.is_set()]
@@ -194,11 +194,11 @@ class Faults:
         async with self._arrival:
             await self._arrival.wait_for(are_held)
 
-    async def suffer(self, fault: ExecutionFault | None) -> None:
-        """Do to an execution what its fault says.
+    async def apply(self, fault: ExecutionFault | None) -> None:
+        """Apply a fault to an execution.
 
         Raises:
-            SqlError: The execution is to fail.
+            SqlError: The fault makes the execution fail.
         """
         match fault:
             case StuckNode():
@@ -212,7 +212,7 @@ class Faults:
 
     async def _hold(self, fault: HeldNode) -> None:
         if all(counted.rule.fault is not fault for counted in self._rules):
-            return  # released before it got here
+            return  # released before it was held
         released = asyncio.Event()
         self._held[released] = fault.node
         try:

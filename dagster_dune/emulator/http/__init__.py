@@ -1,4 +1,5 @@
-"""Everything between a request and the local Dune: the key, journal, rate limits, faults, routes, pages of results.
+"""The HTTP API of the local Dune: journal, faults, authentication, rate limits, routes, pages of results.
 
-A request passes, in this order, `journal`, `faults`, `auth` and `rate_limits`, and is answered by one of the `routes`.
+A request passes the middleware of `journal`, `faults`, `auth` and `rate_limits`, in this order, and is answered by one
+of the `routes`.
 """

@@ -53,16 +53,16 @@ API_GROUPS = (
 
 # Assumptions: local-not-served, local-json-errors.
 def create_app(state: ServerState, on_start: Callable[[], None], disconnect: Disconnect) -> ASGIApp:
-    """Put a local Dune behind HTTP.
+    """Return the ASGI application of a local Dune.
 
     Args:
-        state: What answers, and what stands before it.
-        on_start: Called on the event loop when the first request can be answered.
-        disconnect: Ends the connection of a request.
+        state: The local Dune, and the state of the middleware.
+        on_start: Called on the event loop when requests can be answered.
+        disconnect: Closes the connection of a request.
 
     Returns:
-        An application that writes every request to the journal, breaks those that a fault strikes, checks the key of
-        the others, and answers every error as Dune does.
+        An application that writes requests to the journal, applies faults, checks the key of other requests, and
+        answers errors as Dune does.
     """
 
     @asynccontextmanager

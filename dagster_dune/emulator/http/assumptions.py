@@ -1,4 +1,4 @@
-"""The middleware that answers as another Dune would: requests and answers are changed as `Assumed` says."""
+"""The middleware that breaks assumptions: it changes requests and answers as an `Assumed` says."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from dagster_dune.emulator.http.journal import CONTROL_PATH
 
 EXECUTE = "/api/v1/pipelines/execute"
 STATUS = re.compile(r"/api/v1/pipelines/executions/([^/]+)/status")
-EXECUTES = re.compile(r"/api/v1/(query/[0-9]+/execute|sql/execute|materialized-views/[^/]+/refresh)")
+EXECUTE_PATHS = re.compile(r"/api/v1/(query/[0-9]+/execute|sql/execute|materialized-views/[^/]+/refresh)")
 ULID_TEXT = re.compile(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b")
 UUID_TEXT = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-NODE_WORDS = {
+OTHER_STATES = {
     "QUERY_STATE_EXECUTING": "busy",
     "QUERY_STATE_COMPLETED": "done",
     "QUERY_STATE_FAILED": "broken",
 }
-HIDDEN = "The query could not be executed"
+GENERIC_ERROR = "The query could not be executed"
 
 
 class AssumptionMiddleware:
     """Changes requests before they are carried out, and answers before they are sent.
 
     Args:
-        app: What answers.
-        assumed: What is assumed otherwise.
-        team: The account's team, which names of matviews hold.
-        clock: The time in seconds.
+        app: The application.
+        assumed: The assumptions that do not hold.
+        team: The team in the names of matviews.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, app: ASGIApp, assumed: Assumed, team: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,19 +50,19 @@ class AssumptionMiddleware:
         self._answers_since_the_end = defaultdict[str, int](int)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as another Dune would."""
+        """Answer as a Dune for which the assumptions do not hold."""
         if scope["type"] != "http" or scope["path"].startswith(CONTROL_PATH):
             await self._app(scope, receive, send)
             return
-        body = await _whole(receive)
-        path, options, body = self._asked(scope["path"], scope["query_string"], body)
+        body = await _read_body(receive)
+        path, options, body = self._translated_request(scope["path"], scope["query_string"], body)
         refusal = self._refusal(scope["method"], path, body)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
         changed = {**scope, "path": path, "raw_path": path.encode(), "query_string": options}
         status, headers, answer = await self._answer(changed, body, receive)
-        headers, answer = self._told(path, status, headers, answer)
+        headers, answer = self._changed_answer(path, status, headers, answer)
         headers = [(name, value) for name, value in headers if name != b"content-length"]
         headers.append((b"content-length", str(len(answer)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -77,17 +77,17 @@ class AssumptionMiddleware:
         async def receive_again() -> Message:
             return unread.pop() if unread else await receive()
 
-        async def keep(message: Message) -> None:
+        async def store(message: Message) -> None:
             messages.append(message)
 
-        await self._app(scope, receive_again, keep)
+        await self._app(scope, receive_again, store)
         start, *parts = messages
         return start["status"], list(start["headers"]), b"".join(part.get("body", b"") for part in parts)
 
     # --- requests ---
 
-    def _asked(self, path: str, options: bytes, body: bytes) -> tuple[str, bytes, bytes]:
-        """A request as the local Dune understands it."""
+    def _translated_request(self, path: str, options: bytes, body: bytes) -> tuple[str, bytes, bytes]:
+        """Return a request in the form that the local Dune expects."""
         text = body.decode()
         if self._assumed.is_other("ulid-order"):
             path, text = UUID_TEXT.sub(_ulid, path), UUID_TEXT.sub(_ulid, text)
@@ -99,13 +99,13 @@ class AssumptionMiddleware:
         return path, options, text.encode()
 
     def _refusal(self, method: str, path: str, body: bytes) -> JSONResponse | None:
-        """The answer to what another Dune would not do."""
-        asked = _parsed(body)
-        asked = asked if isinstance(asked, dict) else {}
+        """Return an error for a request that such a Dune would refuse, None otherwise."""
+        parsed = _parsed(body)
+        request = parsed if isinstance(parsed, dict) else {}
         if method == "POST" and path == EXECUTE:
-            words = self._wrong_pipeline(asked)
-        elif method == "POST" and EXECUTES.fullmatch(path):
-            words = self._without_tier([asked])
+            words = self._wrong_pipeline(request)
+        elif method == "POST" and EXECUTE_PATHS.fullmatch(path):
+            words = self._without_tier([request])
         elif (found := STATUS.fullmatch(path)) and self._assumed.is_other("young-pipeline"):
             first = self._first_asked.setdefault(found[1], self._clock())
             return _error(404, "Pipeline execution not found") if self._clock() - first < YOUNG_SECONDS else None
@@ -113,17 +113,17 @@ class AssumptionMiddleware:
             return None
         return _error(400, words) if words else None
 
-    def _wrong_pipeline(self, asked: dict[str, Any]) -> str:
-        nodes = (asked.get("pipeline") or {}).get("nodes") or []
-        if "pipeline" in asked and self._assumed.is_other("nodes-form"):
+    def _wrong_pipeline(self, request: dict[str, Any]) -> str:
+        nodes = (request.get("pipeline") or {}).get("nodes") or []
+        if "pipeline" in request and self._assumed.is_other("nodes-form"):
             return "query_id is required"
-        if "query_id" in asked and self._assumed.is_other("lineage-form"):
+        if "query_id" in request and self._assumed.is_other("lineage-form"):
             return "pipeline is required"
         queries = [node["query_execution"]["query_id"] for node in nodes if node.get("query_execution")]
         if len(set(queries)) < len(queries) and self._assumed.is_other("repeated-query", "refused"):
             return "a query can stand in one node"
         targets = [node.get("query_execution") or node.get("materialized_view_refresh") or {} for node in nodes]
-        return self._without_tier(targets or [asked])
+        return self._without_tier(targets or [request])
 
     def _without_tier(self, targets: list[dict[str, Any]]) -> str:
         is_required = self._assumed.is_other("default-tier")
@@ -131,10 +131,10 @@ class AssumptionMiddleware:
 
     # --- answers ---
 
-    def _told(
+    def _changed_answer(
         self, path: str, status: int, headers: list[tuple[bytes, bytes]], body: bytes
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """An answer as another Dune would give it."""
+        """Return an answer as such a Dune would give it."""
         if status == 429 and self._assumed.is_other("retry-after"):
             headers = [(name, value) for name, value in headers if name.lower() != b"retry-after"]
         if status == 200 and path.endswith("/csv"):
@@ -158,15 +158,15 @@ class AssumptionMiddleware:
         if self._assumed.is_other("node-credits"):
             answer.pop("execution_cost_credits", None)
         if self._assumed.is_other("failed-cast-text") and isinstance(error := answer.get("error"), dict):
-            error["message"] = HIDDEN
+            error["message"] = GENERIC_ERROR
         if self._assumed.is_other("last-executions") and "last_execution_ids" in answer:
             answer["last_execution_ids"] = []
         if self._assumed.is_other("page-size") and answer.get("next_offset") and path.endswith("/results"):
             answer["next_offset"] -= 1
-            answer["next_uri"] = _one_back(answer["next_uri"])
+            answer["next_uri"] = _with_previous_offset(answer["next_uri"])
 
     def _pipeline(self, id_: str, answer: dict[str, Any]) -> None:
-        """The status of a pipeline."""
+        """Change the status of a pipeline."""
         failed = answer["status"] == "failed"
         ended = failed or answer["status"] == "completed"
         self._answers_since_the_end[id_] += ended
@@ -178,7 +178,7 @@ class AssumptionMiddleware:
             answer["status"] = "halted" if self._assumed.is_other("failed-pipeline-word", "halted") else "completed"
             answer.pop("error", None)
         if "error" in answer and self._assumed.is_other("failed-cast-text"):
-            answer["error"] = HIDDEN
+            answer["error"] = GENERIC_ERROR
         if self._assumed.is_other("null-nodes"):
             answer["node_executions"] = None
 
@@ -191,9 +191,9 @@ class AssumptionMiddleware:
         if progress["status"] == "QUERY_STATE_COMPLETED" and self._assumed.is_other("node-error"):
             progress["error"] = "Warning: the result is large"
         if "error" in progress and self._assumed.is_other("failed-cast-text"):
-            progress["error"] = HIDDEN
+            progress["error"] = GENERIC_ERROR
         if self._assumed.is_other("node-words"):
-            progress["status"] = NODE_WORDS.get(progress["status"], progress["status"])
+            progress["status"] = OTHER_STATES.get(progress["status"], progress["status"])
 
     def _csv(self, body: bytes) -> bytes:
         if self._assumed.is_other("csv-null"):
@@ -207,25 +207,25 @@ class AssumptionMiddleware:
 
 
 def _with_the_first_parameters(text: str) -> str:
-    asked = _parsed(text.encode())
-    nodes = (asked.get("pipeline") or {}).get("nodes") or [] if isinstance(asked, dict) else []
+    body = _parsed(text.encode())
+    nodes = (body.get("pipeline") or {}).get("nodes") or [] if isinstance(body, dict) else []
     first = dict[int, Any]()
     for node in nodes:
         if execution := node.get("query_execution"):
             given = first.setdefault(execution["query_id"], execution.get("query_parameters"))
             if given is not None:
                 execution["query_parameters"] = given
-    return json.dumps(asked) if nodes else text
+    return json.dumps(body) if nodes else text
 
 
-def _one_back(uri: str) -> str:
+def _with_previous_offset(uri: str) -> str:
     address, _, options = uri.partition("?")
     given = dict(parse_qsl(options))
     return f"{address}?{urlencode(given | {'offset': str(int(given['offset']) - 1)})}"
 
 
 def _uuid(found: re.Match[str]) -> str:
-    """The same 128 bits from the last to the first, so that no order is left."""
+    """Return a UUID of the reversed 128 bits of a ULID, which has no order."""
     return str(uuid.UUID(bytes=ULID.from_str(found[0]).bytes[::-1]))
 
 
@@ -233,7 +233,7 @@ def _ulid(found: re.Match[str]) -> str:
     return str(ULID(uuid.UUID(found[0]).bytes[::-1]))
 
 
-async def _whole(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     body, more = b"", True
     while more:
         message = await receive()

@@ -1,4 +1,4 @@
-"""Who may ask the emulator for what."""
+"""Authenticates requests: by the API key, the Host header and the address of the client."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dagster_dune.emulator.http.journal import CONTROL_PATH
 
 @dataclass(frozen=True)
 class Access:
-    """Whose requests are answered.
+    """The settings of authentication.
 
     Attributes:
         api_key: The key that clients must send.
         host: The address or name that the server listens on.
-        allowed_hosts: More names by which clients call it.
+        allowed_hosts: Further host names of the server.
     """
 
     api_key: str
@@ -30,10 +30,10 @@ class Access:
     allowed_hosts: frozenset[str] = frozenset()
 
     def is_own_host(self, header: str) -> bool:
-        """Whether a ``Host`` header names this server.
+        """Return whether a ``Host`` header names this server.
 
-        A name that somebody else's DNS answers for is none, whatever address it leads to: a web page of that name could
-        read the answers. Where the server listens beyond loopback, every address is one of its own.
+        Other names are refused, whatever address their DNS entries have, since web pages of those names could read the
+        answers. If the server does not listen on loopback alone, all IP addresses are accepted.
 
         Examples:
             >>> local = Access("key", "127.0.0.1")
@@ -51,10 +51,10 @@ class Access:
 
 
 class AuthMiddleware:
-    """Asks for the API key as Dune does: in the ``X-Dune-Api-Key`` header, or as the query parameter ``api_key``.
+    """Requires the API key as Dune does: in the ``X-Dune-Api-Key`` header, or as the query parameter ``api_key``.
 
-    What is under ``/_emulator/`` answers clients on this machine alone. Requests to other hosts' names and from other
-    web pages are refused, with the key or without.
+    Paths under ``/_emulator/`` are for clients on this machine. Requests with other host names and from other web pages
+    are refused, with or without a key.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -62,7 +62,7 @@ class AuthMiddleware:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401 or 403, or hand the request on."""
+        """Answer with 401 or 403, or pass the request on."""
         if scope["type"] == "http" and (refusal := self._refusal(Request(scope))):
             await refusal(scope, receive, send)
         else:
@@ -87,7 +87,7 @@ def _error(status: int, message: str) -> JSONResponse:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's loopback.
+    """Return whether a host name or address is loopback.
 
     Examples:
         >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("192.0.2.1")

@@ -1,4 +1,4 @@
-"""The journal of every request that reached the emulator's API, so that a test can say what a client really sent."""
+"""The journal of all requests to the API of the emulator, from which tests see what a client has sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTROL_PATH = "/_emulator/"
 ENTRY = "dagster_dune.journal_entry"
-"""Where the entry of a request is in its ASGI scope."""
+"""The key of a request's entry in its ASGI scope."""
 MAX_BODY_BYTES = 1_000_000
 
 
@@ -21,14 +21,14 @@ class Entry:
     """One request.
 
     Attributes:
-        method: Such as ``"POST"``.
-        path: The path without its query string, which can hold a key.
-        status: The status of the answer, or None while there is none.
+        method: The method, such as ``"POST"``.
+        path: The path without its query string, which may contain a key.
+        status: The status of the answer, or None before it is sent.
         at: When the request arrived, in ISO 8601, UTC.
-        body: The JSON of the body; its text if it is no JSON; None if it is empty; the words ``"<n bytes>"`` if it
-            is longer than a megabyte, as uploads can be.
-        fault: The kind of the fault that struck it. Entries without one have neither this field nor the next.
-        own_status: The status that the emulator itself gave; None if the fault kept the request from being carried out.
+        body: The body as JSON, or as text if it is no JSON; None if it is empty; the text ``"<n bytes>"`` if it is
+            longer than a megabyte, as for some uploads.
+        fault: The kind of the applied fault. Entries without one have neither this field nor the next.
+        own_status: The status of the answer before the fault; None if the request was not carried out.
     """
 
     method: str
@@ -40,16 +40,16 @@ class Entry:
     own_status: int | None = None
 
     def shown(self) -> dict[str, Any]:
-        """Return the entry, ready for JSON."""
+        """Return the entry as JSON value."""
         everything = asdict(self)
         return everything if self.fault else {k: v for k, v in everything.items() if k not in ("fault", "own_status")}
 
 
 class Journal:
-    """The requests since the last reset, in the order of their arrival. It never holds the API key.
+    """The requests since the last reset, in the order of their arrival, without the API key.
 
     Args:
-        api_key: The key that is redacted out wherever a client put it.
+        api_key: The key, which is redacted wherever a client sends it.
     """
 
     def __init__(self, api_key: str) -> None:
@@ -57,18 +57,18 @@ class Journal:
         self._entries: list[Entry] = []
 
     def open(self, method: str, path: str, body: bytes) -> Entry:
-        """Write down a request that has arrived."""
+        """Add a request that has arrived."""
         now = datetime.now(UTC).isoformat()
         entry = Entry(method, self._without_key(path), None, now, self._readable(body))
         self._entries.append(entry)
         return entry
 
     def entries(self) -> list[dict[str, Any]]:
-        """Return every request as a JSON-ready mapping."""
+        """Return all requests as JSON values."""
         return [entry.shown() for entry in tuple(self._entries)]
 
     def clear(self) -> None:
-        """Forget every request."""
+        """Remove all requests."""
         self._entries.clear()
 
     def _readable(self, body: bytes) -> Any:
@@ -87,14 +87,14 @@ class Journal:
 
 
 class JournalMiddleware:
-    """Writes every request into the journal, except those to the emulator itself under ``/_emulator/``."""
+    """Adds all requests to the journal, except those under ``/_emulator/``."""
 
     def __init__(self, app: ASGIApp, journal: Journal) -> None:
         self._app = app
         self._journal = journal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the whole body, write it down, and hand it on."""
+        """Read the body, add the request to the journal, and pass it on."""
         if scope["type"] != "http" or scope["path"].startswith(CONTROL_PATH):
             await self._app(scope, receive, send)
             return
@@ -108,9 +108,9 @@ class JournalMiddleware:
         async def receive_again() -> Message:
             return unread.pop() if unread else await receive()
 
-        async def send_and_note(message: Message) -> None:
+        async def send_and_record(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
             await send(message)
 
-        await self._app(scope, receive_again, send_and_note)
+        await self._app(scope, receive_again, send_and_record)

@@ -1,4 +1,4 @@
-"""Pages of a result: some of its rows, some of its columns, and where the next page starts."""
+"""Returns pages of results: selected rows and columns, and the offset of the next page."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Page:
     """A part of a result.
 
     Attributes:
-        rows: The rows and columns that were asked for.
-        offset: The number of rows before it.
-        next_offset: Where the next page starts, or None at the end.
+        rows: The requested rows and columns.
+        offset: The number of rows before the page.
+        next_offset: The offset of the next page, or None at the end.
     """
 
     rows: ResultSet
@@ -38,20 +38,20 @@ def cut(
     sample_count: int | None = None,
     unlimited: bool = False,
 ) -> Page:
-    """Cut a page out of a result.
+    """Return a page of a result.
 
     Args:
         result: All rows and columns.
-        limit: The number of rows at the most. There are fewer if the page would hold more than 250,000 values.
-        offset: The number of rows to leave out, from the first.
-        columns: Column names with commas between them, each in double quotes if it holds a comma; all if None.
-        filters: The condition that the rows fulfil, before they are counted into pages.
+        limit: The maximum number of rows. There are fewer if the page would have more than 250,000 values.
+        offset: The number of rows to skip.
+        columns: Column names separated by commas, in double quotes if they contain commas; all if None.
+        filters: The condition for rows, which is applied before `offset` and `limit`.
         sort_by: The columns that order the rows.
         sample_count: The number of rows to choose at random.
-        unlimited: Whether a page may hold more than 250,000 values.
+        unlimited: Whether a page may have more than 250,000 values.
 
     Raises:
-        RequestError: 400, for a column that the result does not have, or options that do not go together.
+        RequestError: 400, for an unknown column, or options that cannot be combined.
     """
     if sample_count is not None and (limit is not None or offset or filters is not None):
         raise RequestError(400, "sample_count cannot be combined with limit, offset and filters")

@@ -1,6 +1,6 @@
-"""Dune's limits of requests a minute: one for reads, a lower one for writes and executions.
+"""Dune's limits of requests per minute: one for reads, and a lower one for writes and executions.
 
-Where a plan's limits hold, answers carry the headers that Dune's Go client reads.
+With the limits of a plan, answers have the headers that Dune's Go client reads.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ WINDOW_SECONDS = 60.0
 # Assumptions: local-rate-window, local-rate-headers.
 @dataclass(frozen=True)
 class Limits:
-    """How many requests a minute a plan allows.
+    """The requests per minute that a plan allows.
 
     Attributes:
-        low: Of those that write or execute.
-        high: Of those that read or cancel.
+        low: The limit of requests that write or execute.
+        high: The limit of requests that read or cancel.
     """
 
     low: int
@@ -43,7 +43,7 @@ LIMITS: Mapping[RateLimit, Limits | None] = {"free": Limits(15, 40), "plus": Lim
 
 
 def kind_of(method: str, path: str) -> Kind:
-    """Tell which limit a request counts for.
+    """Return the limit that a request counts for.
 
     Examples:
         >>> kind_of("POST", "/api/v1/query/1/execute"), kind_of("POST", "/api/v1/execution/x/cancel")
@@ -54,12 +54,12 @@ def kind_of(method: str, path: str) -> Kind:
 
 
 class RateLimiter:
-    """Counts the requests of the last minute. Those that it refuses do not count.
+    """Counts the requests of the last minute, except refused ones.
 
     Args:
-        plan: The plan whose limits hold.
-        clock: Says the time in seconds.
-        window_seconds: How long a minute is.
+        plan: The plan with the limits.
+        clock: Returns the time in seconds.
+        window_seconds: The duration of a minute.
 
     Examples:
         >>> limiter = RateLimiter("free", clock=lambda: 0.0)
@@ -76,7 +76,7 @@ class RateLimiter:
         self._seen: dict[Kind, deque[float]] = {"low": deque(), "high": deque()}
 
     def seconds_to_wait(self, kind: Kind) -> float:
-        """Count a request and return 0, or return how long it has to wait."""
+        """Count a request and return 0, or return the time until it is allowed."""
         if self._limits is None:
             return 0.0
         now, seen = self._clock(), self._seen[kind]
@@ -88,9 +88,9 @@ class RateLimiter:
         return 0.0
 
     def headers(self, kind: Kind) -> dict[str, str]:
-        """What is left of this minute: the limit, the requests that remain, and when one more will.
+        """Return the headers with the limit, the remaining requests, and the time of the next one.
 
-        The last is a Unix time in whole seconds; that of this very moment while there is room.
+        The last is a Unix time in whole seconds; the current time while requests remain.
         """
         if self._limits is None:
             return {}
@@ -101,18 +101,18 @@ class RateLimiter:
         return {f"X-RateLimit-{name}": str(value) for name, value in values.items()}
 
     def clear(self) -> None:
-        """Forget every request."""
+        """Remove all requests."""
         for seen in self._seen.values():
             seen.clear()
 
 
 class RateLimitMiddleware:
-    """Answers 429 with ``Retry-After`` where there were too many requests. What is under ``/_emulator/`` is free.
+    """Answers with 429 and ``Retry-After`` after too many requests. Requests under ``/_emulator/`` are not limited.
 
     Args:
-        app: What answers.
+        app: The application.
         limiter: Counts the requests.
-        shows_headers: Whether answers tell what is left in ``X-RateLimit-*``.
+        shows_headers: Whether answers have the headers ``X-RateLimit-*``.
     """
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter, *, shows_headers: bool) -> None:
@@ -121,7 +121,7 @@ class RateLimitMiddleware:
         self._shows_headers = shows_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on, or refuse it."""
+        """Pass the request on, or refuse it."""
         if scope["type"] != "http" or scope["path"].startswith(CONTROL_PATH):
             await self._app(scope, receive, send)
             return

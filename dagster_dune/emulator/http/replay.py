@@ -16,13 +16,13 @@ from dagster_dune.emulator.http.journal import CONTROL_PATH
 
 
 class ReplayMiddleware:
-    """Answers as it was recorded. The key of a request is neither compared nor kept.
+    """Answers requests with the recorded answers, whatever API keys they have.
 
     Args:
-        app: The local Dune, which answers what was not recorded.
+        app: The local Dune, which answers requests that were not recorded.
         cassette: The recording.
-        is_strict: Whether what was not recorded is an error instead.
-        api_key: The local Dune's own key.
+        is_strict: Whether a request that was not recorded is an error instead.
+        api_key: The key of the local Dune.
     """
 
     def __init__(self, app: ASGIApp, cassette: Cassette, *, is_strict: bool, api_key: str) -> None:
@@ -33,7 +33,7 @@ class ReplayMiddleware:
         self._anonymous = None if cassette.salt is None else Anonymous(cassette.salt)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from the cassette, else as the local Dune would."""
+        """Answer from the cassette, or pass the request on to the local Dune."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"].startswith(CONTROL_PATH):
@@ -45,7 +45,7 @@ class ReplayMiddleware:
         request = Request(scope, receive)
         body = await request.body()
         target = scope["raw_path"].decode() + (f"?{request.url.query}" if request.url.query else "")
-        response = self._played(request, target, body)
+        response = self._recorded_answer(request, target, body)
         if response is not None:
             await response(scope, receive, send)
             return
@@ -60,7 +60,7 @@ class ReplayMiddleware:
         others = [(name, value) for name, value in scope["headers"] if name != KEY_HEADER.encode()]
         return {**scope, "headers": [*others, (KEY_HEADER.encode(), self._api_key.encode())]}
 
-    def _played(self, request: Request, target: str, body: bytes) -> Response | None:
+    def _recorded_answer(self, request: Request, target: str, body: bytes) -> Response | None:
         real = request_of(request.method, target, body)
         asked = anonymous_request(self._anonymous, real) if self._anonymous else real
         played = self._cassette.play(asked)
@@ -75,7 +75,7 @@ class ReplayMiddleware:
         return Response(text, played.status, headers=headers)
 
     def _text(self, path: str, answer: Any) -> str:
-        """What was recorded, with the names that were asked with."""
+        """Return a recorded answer, with the names in the request instead of their replacements."""
         if self._anonymous and isinstance(answer, str):
             return self._anonymous.csv_with_real_names(answer) if path.endswith("/csv") else answer
         answer = self._anonymous.with_real_names(answer) if self._anonymous else answer

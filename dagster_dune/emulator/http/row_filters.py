@@ -1,7 +1,7 @@
-"""Rows of a result that a client asks for: filtered, sorted, or a sample.
+"""Filters, sorts and samples the rows of a result.
 
-``filters`` and ``sort_by`` are small pieces of SQL over the columns of a stored result, whose values are JSON already.
-Numbers compare as numbers, exactly; times as times, where a text without a zone is UTC; everything else as text.
+``filters`` and ``sort_by`` are SQL expressions over the columns of a stored result, which has JSON values. Numbers are
+compared exactly; times as times, in UTC if they have no zone; other values as texts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Predicate = Callable[[Row], bool]
 
 TRINO = Dialect.get_or_raise("trino")
 MAX_DEPTH = 100
-"""How deep conditions may be nested: each level calls itself, which every version of Python does so often."""
+"""The maximum nesting of conditions, which are evaluated recursively within the limits of all Python versions."""
 _NUMBERS = re.compile(r"tinyint|smallint|integer|bigint|real|double|decimal.*|uint256|int256")
 _TIMES = re.compile(r"date|timestamp.*")
 _NESTED = re.compile(r"(array|map|row)\(.*")
@@ -39,7 +39,7 @@ _COMPARISONS: dict[type[exp.Expr], Callable[[Any, Any], bool]] = {
 
 # Assumptions: local-filters, local-sample-count.
 def filtered(result: ResultSet, filters: str) -> ResultSet:
-    """Return the rows that fulfil a condition, such as ``amount >= 1 AND (chain = 'base' OR chain IN ('bnb'))``.
+    """Return the rows that match a condition, such as ``amount >= 1 AND (chain = 'base' OR chain IN ('bnb'))``.
 
     Args:
         result: All rows.
@@ -47,7 +47,7 @@ def filtered(result: ResultSet, filters: str) -> ResultSet:
             parentheses between them. As on Dune, there is no ``NOT``.
 
     Raises:
-        RequestError: 400, if it is anything else.
+        RequestError: 400, if the condition is of another form.
 
     Examples:
         >>> two = ResultSet((Column("n", "bigint"),), [{"n": 9}, {"n": 10}])
@@ -62,7 +62,7 @@ def filtered(result: ResultSet, filters: str) -> ResultSet:
 
 
 def sorted_rows(result: ResultSet, sort_by: str) -> ResultSet:
-    """Return the rows in the order of columns, such as ``amount desc, chain``. NULL comes last, as in Trino.
+    """Return the rows sorted by columns, such as ``amount desc, chain``. NULL comes last, as in Trino.
 
     Raises:
         RequestError: 400, if it is no list of columns.
@@ -86,7 +86,7 @@ def sorted_rows(result: ResultSet, sort_by: str) -> ResultSet:
 
 
 def sampled(result: ResultSet, count: int) -> ResultSet:
-    """Return rows chosen at random, other ones each time, in their order; all of them if there are not more."""
+    """Return randomly chosen rows in their order, different ones each time; all if there are not more."""
     if count >= len(result.rows):
         return result
     chosen = sorted(random.sample(range(len(result.rows)), count))
@@ -139,7 +139,7 @@ def _predicate(node: exp.Expr, columns: Mapping[str, Column]) -> Predicate:
 
 
 def _on(column: Column, matches: Callable[[Any], bool]) -> Predicate:
-    """Test one cell of a row. NULL matches nothing, as in SQL."""
+    """Return a predicate on the value of a column. NULL matches nothing, as in SQL."""
     return lambda row: row[column.key] is not None and matches(row[column.key])
 
 
@@ -174,7 +174,7 @@ def _text(node: exp.Expr) -> str:
 
 
 def _converter(column: Column) -> Callable[[Any], Any]:
-    """Say how a cell of a column, or a literal beside it, becomes something that compares as the column's type does."""
+    """Return a function that converts values of a column, and literals, to values that compare as its type does."""
     if _NUMBERS.fullmatch(column.type):
         return _number
     if _TIMES.fullmatch(column.type):
@@ -197,7 +197,7 @@ def _time(value: str) -> datetime:
     if not re.fullmatch(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?", text):
         raise ValueError(text)
     fraction = re.search(r"\.(\d+)", text)
-    if fraction:  # no finer than a microsecond
+    if fraction:  # a datetime has microseconds
         text = text.replace(fraction[0], f".{fraction[1][:6].ljust(6, '0')}")
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

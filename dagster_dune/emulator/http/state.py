@@ -1,4 +1,4 @@
-"""What the HTTP side keeps beside the local Dune itself."""
+"""The state of the HTTP API: the local Dune, and that of the middleware."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dagster_dune.emulator.local_dune import LocalDune
 
 @dataclass(frozen=True)
 class ServerState:
-    """A local Dune, and what stands between it and its clients.
+    """A local Dune, and the state of the middleware.
 
     Attributes:
-        dune: What answers.
-        access: Who may ask.
+        dune: The local Dune.
+        access: The settings of authentication.
         journal: The requests since the last reset.
         rate_limiter: Counts the requests of the last minute.
-        is_lenient: Whether bodies may have fields that the emulator does not know.
-        shows_rate_limit_headers: Whether answers tell what is left of a plan's limit.
-        cassette: What to answer from, in place of the local Dune.
-        is_strict: Whether what the cassette does not have is an error.
-        is_ready: Set once requests are answered; they wait before.
+        is_lenient: Whether bodies may have unknown fields.
+        shows_rate_limit_headers: Whether answers have the headers of rate limits.
+        cassette: The cassette to answer from, None for the local Dune.
+        is_strict: Whether a request that is not in the cassette is an error.
+        is_ready: Set when requests can be answered, which wait before.
     """
 
     dune: LocalDune
@@ -39,7 +39,7 @@ class ServerState:
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reset(self) -> None:
-        """Stop everything, and go back to an empty account over the sample tables, without journal and faults."""
+        """Stop all executions, and restore an empty account with the sample tables, without journal and faults."""
         self.rate_limiter.clear()
         if self.cassette:
             self.cassette.rewind()

@@ -1,1 +1,1 @@
-"""Tables of any name: their columns found in SQL, written to files and read from them, and filled with rows."""
+"""Infers the columns of tables from the SQL that reads them, reads and writes schema files, and generates rows."""

@@ -1,7 +1,7 @@
-"""Rows for tables of which only the columns are known: the same on each run, and alike enough for joins to find some.
+"""Generates rows for tables of which only the columns are known: the same in each run, and such that joins match.
 
-A column's values are told by what the SQL compares it with, then by its name, then by its type. Addresses, hashes and
-times are those of their row in every table.
+The values of a column depend on the texts that the SQL compares it with, else on its name, else on its type. Addresses,
+hashes and times in the same row of different tables are equal.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import Type
 
 _LAST = datetime(2026, 6, 30, 18, tzinfo=UTC)
-"""Shortly before the local Dune's clock stands still."""
+"""Shortly before the fixed time of the local Dune."""
 _ADDRESSES = 4
-_WORDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+_TEXTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("blockchain", "chain", "network"), ("ethereum", "base", "arbitrum", "optimism")),
     (("symbol",), ("WETH", "USDC", "DAI", "WBTC")),
     (("project", "protocol"), ("uniswap", "curve", "balancer", "sushiswap")),
     (("type",), ("call", "create", "call", "suicide")),
     (("name", "label"), ("Alice", "Bob", "Carol", "Dave")),
 )
-"""What texts in columns of such names are. Others are digits, which casts to numbers can read."""
+"""The texts in columns with certain names. Other texts are digits, which can be cast to numbers."""
 
 
 def draw_rows(
     columns: Mapping[str, str], count: int, compared: Mapping[str, Sequence[str]] | None = None
 ) -> list[dict[str, Any]]:
-    """Make rows for `DuneEmulator.load_table`.
+    """Return rows for `DuneEmulator.load_table`.
 
     Args:
         columns: The Trino type of each column.
-        count: How many rows.
-        compared: For columns, texts that the SQL compares them with: the rows hold these in turn.
+        count: The number of rows.
+        compared: By column, the texts that the SQL compares it with, which the rows contain in turn.
 
     Examples:
         >>> draw_rows({"blockchain": "varchar", "amount_usd": "double"}, 2)
@@ -48,14 +48,16 @@ def draw_rows(
     given = {column: list(texts) for column, texts in (compared or {}).items() if texts}
     return [
         {
-            column: _given(given[column], type_, row) if column in given else _value(column.lower(), type_, row)
+            column: _compared_value(given[column], type_, row)
+            if column in given
+            else _value(column.lower(), type_, row)
             for column, type_ in types.items()
         }
         for row in range(count)
     ]
 
 
-def _given(texts: Sequence[str], type_: Type, row: int) -> Any:
+def _compared_value(texts: Sequence[str], type_: Type, row: int) -> Any:
     text = texts[row % len(texts)]
     return int(text) if type_.is_number and text.lstrip("-").isdigit() else text
 
@@ -69,12 +71,12 @@ def _value(column: str, type_: Type, row: int) -> Any:
         return [_value(name or "", part, row) for name, part in zip(type_.names, type_.of, strict=True)]
     if type_.is_number:
         return _number(column, type_, row)
-    draw = _DRAWN.get(type_.name)
+    draw = _GENERATORS.get(type_.name)
     return draw(column, row) if draw else None
 
 
 def _text(column: str, row: int) -> str:
-    for names, words in _WORDS:
+    for names, words in _TEXTS:
         if any(name in column for name in names):
             return words[row % len(words)]
     return str(10 + row)
@@ -102,15 +104,15 @@ def _number(column: str, type_: Type, row: int) -> Any:
     return (row + 1) * 1.5
 
 
-def _moment(row: int) -> datetime:
+def _time(row: int) -> datetime:
     return _LAST - timedelta(hours=7 * row)
 
 
-_DRAWN: dict[str, Callable[[str, int], Any]] = {
+_GENERATORS: dict[str, Callable[[str, int], Any]] = {
     **dict.fromkeys(("varchar", "char", "json"), _text),
     "varbinary": _bytes,
     "boolean": lambda _, row: row % 3 != 2,
-    "date": lambda _, row: _moment(row).date(),
-    "timestamp": lambda _, row: _moment(row).replace(tzinfo=None),
-    "timestamp with time zone": lambda _, row: _moment(row),
+    "date": lambda _, row: _time(row).date(),
+    "timestamp": lambda _, row: _time(row).replace(tzinfo=None),
+    "timestamp with time zone": lambda _, row: _time(row),
 }

@@ -1,4 +1,4 @@
-"""What is known so far of the columns of tables, while queries are read."""
+"""`KnownTables`: the columns of tables as far as they are inferred."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dagster_dune.emulator.engine.schemas.usual_types import filled_type, widest
 from dagster_dune.emulator.engine.schemas.well_known_tables import well_known
 
 Place = tuple[str, str]
-"""A table and a column of it; a field of a column is ``column.field``, the elements of one are ``column[]``."""
+"""A table and a column, which may be a field, ``column.field``, or the elements of an array, ``column[]``."""
 ELEMENT = "[]"
 
 
 @dataclass
 class KnownTables:
-    """What is known so far, while queries are read."""
+    """The columns and types that the queries read so far imply."""
 
     known: dict[str, dict[str, Type]]
     declared: set[str] = field(default_factory=set)
@@ -28,7 +28,7 @@ class KnownTables:
     arrays: set[Place] = field(default_factory=set)
 
     def columns(self, table: str) -> dict[str, Type] | None:
-        """The columns of a table; a column of which fields are known is a row of these."""
+        """Return the columns of a table; a column with known fields is a row of these."""
         found = self.known.get(table)
         if found is None or table in self.declared:
             return found
@@ -43,7 +43,7 @@ class KnownTables:
         return plain
 
     def discover(self, place: Place, *, is_qualified: bool) -> Type:
-        """Take a name for a column of a table, and tell its type."""
+        """Add a column to a table, and return its type."""
         table, column = place
         if is_qualified:
             self.named.add(place)
@@ -54,11 +54,11 @@ class KnownTables:
         return columns[column]
 
     def is_well_known(self, place: Place) -> bool:
-        """Whether a column is one of a table of Dune's whose columns are written down."""
+        """Return whether a column is one of a well-known table."""
         return place[0] not in self.declared and place[1] in (well_known(place[0]) or ())
 
     def drop(self, place: Place) -> bool:
-        """Take a column away again that a name without a table was taken for, since another table has it."""
+        """Remove a column that was inferred from an unqualified name, since another table has it."""
         if place[0] in self.declared or place in self.named or self.is_well_known(place):
             return False
         self.known.get(place[0], {}).pop(place[1], None)
@@ -66,13 +66,13 @@ class KnownTables:
         return True
 
     def link(self, places: Sequence[Place]) -> None:
-        """Note that columns are of one type."""
+        """Record that columns have the same type."""
         whole = set(places).union(*(self.linked.get(place, set()) for place in places))
         for place in whole:
             self.linked[place] = whole
 
     def set_type(self, place: Place, type_: Type) -> dict[Place, Type]:
-        """Give a column, and those that must be of its type, another one; return what they had."""
+        """Set the type of a column and of those with the same type, and return the previous types."""
         given = {
             each: its
             for each, its in self._agreeing(place, type_).items()
@@ -84,7 +84,7 @@ class KnownTables:
         return before
 
     def type_of(self, place: Place) -> Type:
-        """The type of a column; that of a text where there is none."""
+        """Return the type of a column; varchar if it is unknown."""
         table, column = place
         if not column.endswith(ELEMENT):
             return self.known.get(table, {}).get(column, Type("varchar"))
@@ -92,7 +92,7 @@ class KnownTables:
         return whole.of[0] if whole.name == "array" else whole
 
     def observe(self, place: Place, target: Type, *, is_exact: bool = False) -> None:
-        """Give a column of unknown type the one that it is taken for."""
+        """Set the type of a column from its use, if it is unknown."""
         if target.name == "unknown" or self.type_of(place).name != "unknown":
             return
         column, ending, _ = place[1].partition(ELEMENT)
@@ -101,14 +101,14 @@ class KnownTables:
         self.fill(place, filled if is_kept else widest_type(column.removesuffix("s") if ending else column, filled))
 
     def fill(self, place: Place, type_: Type) -> None:
-        """Give a column, and those that must be of its type, one where they have none."""
+        """Set the type of a column and of those with the same type, where they have none."""
         for (table, column), its in self._agreeing(place, type_).items():
             if self.type_of((table, column)).name == "unknown":
                 self.known[table][column] = its
                 self.changed.add(table)
 
     def _agreeing(self, place: Place, type_: Type) -> dict[Place, Type]:
-        """The columns that are told by the type of one, with theirs: it, those linked with it, arrays of these."""
+        """Return the types that follow from that of a column: of itself, of linked columns, and of arrays of these."""
         found: dict[Place, Type] = {}
         waiting = [(place, type_)]
         while waiting:

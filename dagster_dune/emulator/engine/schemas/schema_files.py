@@ -1,7 +1,7 @@
-"""Files that declare tables: YAML, CSV with a line a column, Parquet.
+"""Reads and writes schema files, which declare tables: YAML, CSV with one line per column, or Parquet.
 
-YAML may say more under names that no table has: `parameters`, the values of the parameters of files; `compared`, what
-the SQL compares columns with; `rows`, how many rows each table has.
+YAML has further keys, which are no names of tables: `parameters`, the values of parameters by file; `compared`, the
+texts that the SQL compares columns with; `rows`, the number of rows of each table.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from dagster_dune.emulator.engine.schemas.inference import Schema
 from dagster_dune.emulator.sql_errors import SqlError
 
 SAVED_QUERY = re.compile(r"query_([1-9][0-9]*)")
-"""The name by which a file declares the columns of a saved query in place of a table's."""
+"""The name with which a file declares the columns of a saved query instead of a table."""
 _HEADER = ("table", "column", "type")
 
 
 @dataclass(frozen=True)
 class SchemaFile:
-    """What a schema file says.
+    """The content of a schema file.
 
     Attributes:
-        tables: The columns of each table, by its full name in lower case.
-        parameters: For SQL files, by their paths in the folder, the values of their parameters.
-        compared: For columns of tables, texts that the SQL compares them with.
-        rows: How many rows each table has.
+        tables: The columns of tables by full names in lower case.
+        parameters: By the path of an SQL file in the folder, the values of its parameters.
+        compared: By table and column, the texts that the SQL compares it with.
+        rows: The number of rows of each table.
     """
 
     tables: Schema
@@ -46,10 +46,10 @@ def read_schema(path: Path) -> SchemaFile:
 
     Args:
         path: YAML with a mapping of columns for each table; CSV with the columns ``table``, ``column`` and ``type``;
-            or a Parquet file, which declares the one table that it is named after (``ethereum.logs.parquet``).
+            or a Parquet file, which declares the table of its name (``ethereum.logs.parquet``).
 
     Raises:
-        SqlError: It is no such file, or names no type that there is.
+        SqlError: The file is invalid, or has an unknown type.
     """
     kind = path.suffix.lower()
     if kind == ".csv":
@@ -60,7 +60,7 @@ def read_schema(path: Path) -> SchemaFile:
 
 
 def write_schema(file: SchemaFile) -> str:
-    """Write a schema file as YAML, as `read_schema` reads it."""
+    """Return a schema file as YAML, which `read_schema` can read."""
     import yaml  # noqa: PLC0415 - slow to import
 
     more = {name: value for name, value in asdict(file).items() if name != "tables" and value}

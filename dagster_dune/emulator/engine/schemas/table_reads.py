@@ -1,4 +1,4 @@
-"""One query, read over tables whose columns are found on the way."""
+"""Translates a query while the columns of the tables that it reads are inferred."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dagster_dune.emulator.engine.schemas.well_known_tables import well_known
 from dagster_dune.emulator.sql_errors import SqlError
 
 
-class _Reading(Discovery):
-    """One query, being read."""
+class _QueryDiscovery(Discovery):
+    """The `Discovery` of one query, which adds what it observes to the known tables."""
 
     def __init__(self, tables: KnownTables) -> None:
         self.tables = tables
@@ -74,7 +74,7 @@ class _Reading(Discovery):
         self._link([self.places[sql] for sql in sqls if sql in self.places])
 
     def _link(self, places: Sequence[Place]) -> None:
-        """Note that columns are of one type; one that is known of one is that of the others."""
+        """Record that columns have the same type; a known type of one is set for the others."""
         types = [self.tables.type_of(place) for place in places]
         known = next((type_ for type_ in types if type_.name != "unknown"), None)
         usual = next((usual for place in places if (usual := usual_type(place[1])) is not None), None)
@@ -95,13 +95,13 @@ class _Reading(Discovery):
 
 
 def read_query(query: Compiled, tables: KnownTables) -> str | None:
-    """Read a query; return what is wrong with it."""
+    """Translate a query, and return its error."""
     return attempt(query, tables)[0]
 
 
 def attempt(query: Compiled, tables: KnownTables) -> tuple[str | None, list[Place]]:
-    """Read a query; return what is wrong with it, and the columns that it has used, the last first."""
-    reading = _Reading(tables)
+    """Translate a query, and return its error and the columns that it has used, the last first."""
+    reading = _QueryDiscovery(tables)
     try:
         translate_discovering(query.statement, reading)
     except SqlError as error:

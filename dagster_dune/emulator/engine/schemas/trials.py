@@ -1,4 +1,4 @@
-"""Other types of the columns that a query has used last, tried where it means nothing."""
+"""Tries other types for the columns that a query used last, if it cannot be translated."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dagster_dune.emulator.engine.schemas.table_reads import attempt, read_query
 from dagster_dune.emulator.engine.schemas.usual_types import usual_type
 
 _TRIED_COLUMNS = 5
-_TRIALS = 34
-_ASKED = 6
-_OF_TYPES = re.compile(
+_MAX_TRIALS = 34
+_MAX_CHECKED_QUERIES = 6
+_TYPE_ERROR = re.compile(
     r"Cannot (apply|negate|cast|use|unnest)|same type|incompatible types|Unexpected parameters|must evaluate"
     r"|is not a valid"
 )
-"""What an error says that another type of a column may help against."""
-_HYPOTHESES = tuple(
+"""Errors that another type of a column may resolve."""
+_CANDIDATES = tuple(
     map(
         read_type,
         (
@@ -30,36 +30,36 @@ _HYPOTHESES = tuple(
         ),
     )
 )  # fmt: skip
-"""Types that are tried, one after the other, for a column whose use leads to an error."""
+"""The types that are tried, in this order."""
 
 
-def mended_by_trials(
+def resolved_by_trials(
     given: Sequence[Compiled], tables: KnownTables, before: Mapping[int, str], unsure: set[int]
 ) -> dict[int, str]:
-    """Try other types where a query means nothing, and keep what helps it and harms no other."""
+    """Try other types for queries with errors, and keep those that resolve one and cause no other."""
     problems = dict(before)
     for place, query in enumerate(given):
         if place not in unsure:
             continue
-        trials = _TRIALS
+        trials = _MAX_TRIALS
         words, used = attempt(query, tables)
-        while words is not None and trials > 0 and _OF_TYPES.search(words):
-            mended = None
-            for column, type_ in _hypotheses(tables, used, words):
+        while words is not None and trials > 0 and _TYPE_ERROR.search(words):
+            resolved = None
+            for column, type_ in _candidates(tables, used, words):
                 trials -= 1
                 was = tables.set_type(column, type_)
                 new_words, new_used = attempt(query, tables)
                 is_better = new_words is None or (new_words != words and len(new_used) > len(used))
-                if is_better and not _harms(given, tables, {table for table, _ in was}, place, problems):
-                    mended = (new_words, new_used)
+                if is_better and not _breaks_others(given, tables, {table for table, _ in was}, place, problems):
+                    resolved = (new_words, new_used)
                     break
                 for (table, name), old in was.items():
                     tables.known[table][name] = old
                 if trials <= 0:
                     break
-            if mended is None:
+            if resolved is None:
                 break
-            words, used = mended
+            words, used = resolved
         if words is None:
             problems.pop(place, None)
         else:
@@ -67,8 +67,8 @@ def mended_by_trials(
     return problems
 
 
-def _hypotheses(tables: KnownTables, used: Sequence[Place], words: str) -> Iterator[tuple[Place, Type]]:
-    """Other types for the columns that were used last, those first of whose type the error speaks."""
+def _candidates(tables: KnownTables, used: Sequence[Place], words: str) -> Iterator[tuple[Place, Type]]:
+    """Yield other types for the columns that were used last, first for those whose type is in the error."""
 
     def unlikely(place: Place) -> tuple[bool, bool]:
         return str(tables.type_of(place)) not in words, usual_type(place[1]) is not None
@@ -79,18 +79,18 @@ def _hypotheses(tables: KnownTables, used: Sequence[Place], words: str) -> Itera
         if tables.is_well_known(column):
             continue
         was = tables.known[column[0]][column[1]]
-        for type_ in sorted(_HYPOTHESES, key=lambda type_: type_.is_number != was.is_number):
+        for type_ in sorted(_CANDIDATES, key=lambda type_: type_.is_number != was.is_number):
             if type_ != was:
                 yield column, type_
 
 
-def _harms(
+def _breaks_others(
     given: Sequence[Compiled], tables: KnownTables, changed: set[str], beside: int, problems: Mapping[int, str]
 ) -> bool:
-    """Whether a query that could be read no longer can; of many, the first few are asked."""
+    """Return whether a query without error gets one. Of many queries, only the first few are checked."""
     readers = [
         query
         for place, query in enumerate(given)
         if place != beside and place not in problems and changed & query.tables
     ]
-    return any(read_query(query, tables) is not None for query in readers[:_ASKED])
+    return any(read_query(query, tables) is not None for query in readers[:_MAX_CHECKED_QUERIES])

@@ -1,4 +1,4 @@
-"""What columns usually hold, told by their names."""
+"""The usual types of columns by their names."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _USUAL: tuple[tuple[str, str], ...] = (
     (r".*(_raw|wad)|value|gas_price|gas_used|gas_limit", "uint256"),
     (r"success|.*_success|is_.*|has_.*", "boolean"),
 )  # fmt: skip
-"""What columns of such names hold on Dune, where no use tells it."""
+"""The types of columns on Dune by patterns of their names, if no use determines them."""
 
 
 def filled_type(type_: Type, column: str) -> Type:
-    """The same type without what is unknown inside: a list of `amounts` holds what an `amount` is, else texts."""
+    """Return a type in which unknown elements are replaced: `amounts` has elements of the type of `amount`."""
     if type_.name == "unknown":
         singular = (column.removesuffix(ending) for ending in ("es", "s") if column.endswith(ending))
         return next((usual for name in singular if (usual := usual_type(name)) is not None), Type("varchar"))
@@ -31,7 +31,7 @@ def filled_type(type_: Type, column: str) -> Type:
 
 
 def widest_type(column: str, target: Type) -> Type:
-    """The type of a column that is taken for another: a text of any length, a number that is usual for its name."""
+    """Return the widest type for a use: a varchar of any length, or the usual number for the name of the column."""
     if target.name in ("varchar", "char"):
         return Type("varchar")
     usual = usual_type(column)
@@ -43,6 +43,6 @@ def widest_type(column: str, target: Type) -> Type:
 
 
 def usual_type(column: str) -> Type | None:
-    """The type that columns of such a name have, None where the name tells nothing."""
+    """Return the usual type of columns with a name; None if there is none."""
     name = column.rpartition(".")[2]
     return next((read_type(usual) for pattern, usual in _USUAL if re.fullmatch(pattern, name)), None)

@@ -1,6 +1,6 @@
-"""Columns of tables that every account on Dune sees: raw tables of EVM chains, transfers, prices, tokens.
+"""The columns of tables that all accounts on Dune can read: raw tables of EVM chains, transfers, prices, tokens.
 
-They are what a folder's SQL is read with first. A query may still ask for others, which Dune has added since.
+The inference of columns begins with them. Queries may use further columns, which Dune has added since.
 See https://docs.dune.com/data-catalog/overview.
 """
 
@@ -56,7 +56,7 @@ _TABLES: dict[str, str] = {
 
 @lru_cache(maxsize=1024)
 def well_known(table: str) -> dict[str, Type] | None:
-    """The columns that a table is known to have, by its full name in lower case; None of any other table."""
+    """Return the columns of a well-known table by its full name in lower case; None if it is not well known."""
     for pattern, columns in _TABLES.items():
         if re.fullmatch(pattern, table):
             parts = (column.strip().split(" ", 1) for column in re.split(r",(?![^(]*\))", columns))

@@ -1,1 +1,1 @@
-"""The HTTP endpoints, a module a group. Each exports its `routes`; the groups are those of Dune's documentation."""
+"""The HTTP endpoints, one module for each group of Dune's documentation. Each module exports its `routes`."""

@@ -1,4 +1,4 @@
-"""What every endpoint needs."""
+"""Helpers of all endpoints: state, bodies, options, ids and the form of answers."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ MAX_ID = 2**63 - 1
 
 
 class PageOptions(Options):
-    """Which part of a list is asked for; all of it if nothing is said."""
+    """The requested part of a list; by default all of it."""
 
     limit: int | None = Field(default=None, ge=1)
     offset: int = Field(default=0, ge=0)
 
 
 def server_state(request: Request) -> ServerState:
-    """Return what the server keeps."""
+    """Return the state of the server."""
     return cast("ServerState", request.app.state.server)
 
 
 def local_dune(request: Request) -> LocalDune:
-    """Return the Dune that a request is for."""
+    """Return the local Dune of a request."""
     return server_state(request).dune
 
 
 async def read_body(request: Request, model: type[BodyT]) -> BodyT:
-    """Return the JSON body of a request; no body at all counts as an empty object.
+    """Return the JSON body of a request; an empty body is an empty object.
 
     Raises:
-        RequestError: 400, naming the first field that is wrong.
+        RequestError: 400, with the first invalid field.
     """
     try:
         return parsed(model, await request.body() or b"{}", is_lenient=server_state(request).is_lenient)
@@ -53,10 +53,10 @@ async def read_body(request: Request, model: type[BodyT]) -> BodyT:
 
 
 def parsed(model: type[BodyT], body: bytes, *, is_lenient: bool) -> BodyT:
-    """Read a body; a lenient emulator leaves out the fields that it does not know.
+    """Return a parsed body. A lenient emulator ignores unknown fields.
 
     Raises:
-        ValidationError: Something else is wrong, or the emulator is not lenient.
+        ValidationError: The body is invalid, or has unknown fields and the emulator is not lenient.
     """
     try:
         return model.model_validate_json(body)
@@ -71,7 +71,7 @@ def parsed(model: type[BodyT], body: bytes, *, is_lenient: bool) -> BodyT:
 
 
 def _remove(fields: Any, place: Sequence[Any]) -> None:
-    """Remove a field by the way to it, in which what is no key names a type of a union."""
+    """Remove a field by its path, in which parts that are no keys are types of a union."""
     *parents, name = place
     for parent in parents:
         if isinstance(fields, list) or parent in fields:
@@ -83,7 +83,7 @@ def read_options(request: Request, model: type[OptionsT]) -> OptionsT:
     """Return the query string of a request.
 
     Raises:
-        RequestError: 400, naming the first option that is wrong.
+        RequestError: 400, with the first invalid option.
     """
     try:
         return model.model_validate(dict(request.query_params))
@@ -92,7 +92,7 @@ def read_options(request: Request, model: type[OptionsT]) -> OptionsT:
 
 
 def query_id(request: Request) -> int:
-    """Return the query id in a request's path.
+    """Return the query id in the path of a request.
 
     Raises:
         RequestError: 400, if it is no positive integer.
@@ -104,22 +104,22 @@ def query_id(request: Request) -> int:
 
 
 def answer(**fields: Any) -> JSONResponse:
-    """Answer with a JSON object of the fields that are not None."""
+    """Return an answer with a JSON object of the fields that are not None."""
     return JSONResponse({name: value for name, value in fields.items() if value is not None})
 
 
 def owner(handle: str) -> dict[str, str]:
-    """Say who owns a table."""
+    """Return the owner of a table."""
     return {"handle": handle, "type": "team"}
 
 
 def column_overview(engine: Engine, name: str) -> list[dict[str, Any]]:
-    """Describe the columns of a table. It asks DuckDB, so call it in a worker thread."""
+    """Return the columns of a table. It queries DuckDB, so it has to be called in a worker thread."""
     return [asdict(column) for column in engine.columns(name)]
 
 
 def timestamp(nanoseconds: int | None) -> str | None:
-    """Write a time as Dune does: ISO 8601, UTC, without zeros at the end of the second's fraction.
+    """Return a time as Dune writes it: ISO 8601 in UTC, without trailing zeros in the fraction.
 
     Examples:
         >>> timestamp(1_704_067_200_000_000_001), timestamp(1_704_067_200_500_000_000), timestamp(1_704_067_200 * 10**9)

@@ -1,4 +1,4 @@
-"""What Dune does not have: the emulator's own endpoints under ``/_emulator``."""
+"""The emulator's own endpoints under ``/_emulator``, which Dune does not have."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from dagster_dune.emulator.http.routes.common import answer, local_dune, read_bo
 
 
 async def get_journal(request: Request) -> Response:
-    """Return every request since the last reset."""
+    """Return all requests since the last reset."""
     return JSONResponse(server_state(request).journal.entries())
 
 
 async def reset(request: Request) -> Response:
-    """Stop everything and go back to an empty account."""
+    """Stop all executions and restore an empty account."""
     await server_state(request).reset()
     return answer(message="The emulator was reset")
 
 
 async def list_executions(request: Request) -> Response:
-    """Return every execution that was submitted since the last reset, the oldest first."""
+    """Return all executions that were submitted since the last reset, the oldest first."""
     return JSONResponse(local_dune(request).executions.overview())
 
 
 async def list_faults(request: Request) -> Response:
-    """Return every rule in force, and how often it struck."""
+    """Return all rules, and how often they were applied."""
     return JSONResponse(local_dune(request).faults.rules())
 
 
@@ -38,13 +38,13 @@ async def inject_fault(request: Request) -> Response:
 
 
 async def clear_faults(request: Request) -> Response:
-    """Forget every rule."""
+    """Remove all rules."""
     local_dune(request).faults.clear()
     return answer(message="The faults were cleared")
 
 
 async def release(request: Request) -> Response:
-    """Let held executions go on: those of the body's node, or all."""
+    """Let held executions continue: those of the node in the body, or all."""
     body = await read_body(request, Release)
     local_dune(request).faults.release(body.node)
     return answer(message="The held executions go on")

@@ -1,4 +1,4 @@
-"""Searches for datasets: by words, and by the contract that their rows are of."""
+"""Searches datasets by words and by contracts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 async def search_datasets(request: Request) -> Response:
-    """Find datasets whose name or description holds every word of a text, and that pass every filter."""
+    """Find datasets with all words of a text in their names or descriptions, and that match all filters."""
     dune, body = local_dune(request), await read_body(request, DatasetSearch)
     found = [outline for outline in await outlines(dune) if _matches(outline, body, dune.account.team)]
     if body.contract_address is not None:
@@ -29,7 +29,7 @@ async def search_datasets(request: Request) -> Response:
 
 
 async def search_datasets_by_contract(request: Request) -> Response:
-    """Find the tables with rows of a contract: those whose column ``contract_address`` holds it."""
+    """Find tables with rows of a contract, which have its address in the column ``contract_address``."""
     dune, body = local_dune(request), await read_body(request, DatasetSearchByContract)
     found = await _of_contract(dune, await outlines(dune), body.contract_address)
     return await _page(dune, [outline for outline in found if _is_on(outline, body.blockchains)], body)
@@ -54,7 +54,7 @@ def _category(outline: dict[str, Any]) -> str:
 
 
 def _is_on(outline: dict[str, Any], blockchains: tuple[str, ...] | None) -> bool:
-    """Whether a dataset is of one of the blockchains, which its schema's name begins with."""
+    """Return whether the name of a dataset's schema begins with one of the blockchains."""
     schema = outline["full_name"].partition(".")[0]
     return not blockchains or any(schema == chain or schema.endswith(f"_{chain}") for chain in blockchains)
 

@@ -1,6 +1,6 @@
-"""Datasets: the sample tables, and the team's uploads and matviews, with their columns.
+"""Datasets: the sample tables, and the uploads and matviews of the team, with their columns.
 
-A table of nobody's has no date of its own; it shows the first moment of the sample data.
+Sample tables have no dates of their own; they show the start of the sample data.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SAMPLE_OWNER = "dune"
 
 # Assumption: local-dataset-types.
 class DatasetOptions(PageOptions):
-    """Which datasets are asked for."""
+    """The requested datasets."""
 
     owner_handle: str | None = None
     type: str | None = None
@@ -66,7 +66,7 @@ async def list_datasets(request: Request) -> Response:
 
 
 async def get_dataset(request: Request) -> Response:
-    """Read one dataset by its full name."""
+    """Return a dataset by its full name."""
     dune, name = local_dune(request), request.path_params["slug"].lower()
     for outline in await outlines(dune):
         if outline["full_name"] == name:
@@ -75,7 +75,7 @@ async def get_dataset(request: Request) -> Response:
 
 
 async def outlines(dune: LocalDune) -> list[dict[str, Any]]:
-    """Describe every dataset by all but its columns, in the order of their names."""
+    """Return all datasets without their columns, by name."""
     samples = [_sample(name) for name in await asyncio.to_thread(dune.engine.sample_tables)]
     uploads = [_upload(upload, dune.account.team) for upload in dune.account.uploads.values()]
     views = [_materialized_view(view, dune) for view in dune.account.materialized_views.values()]

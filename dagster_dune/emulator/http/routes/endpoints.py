@@ -1,4 +1,4 @@
-"""Custom endpoints: the latest result of a query under a name. The web app makes them, here `load_endpoint` does."""
+"""Custom endpoints: the latest result of a query. Dune's web app creates them, here `load_endpoint` does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagster_dune.emulator.requests import Options, RequestError
 
 # Assumption: local-endpoint-query-id.
 class EndpointOptions(Options):
-    """What the specification asks for beside the options of results, and no client sends."""
+    """The option that the specification requires besides those of results, and that no client sends."""
 
     query_id: int | None = Field(default=None, alias="queryID")
 

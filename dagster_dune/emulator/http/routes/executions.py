@@ -1,4 +1,4 @@
-"""Executions: execute a query or SQL, follow, read and cancel it."""
+"""Executions: execute queries and SQL, return statuses and results, cancel."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PARAMETER_PREFIX = "params."
 
 # Assumptions: local-partial-read, local-expiry, local-results-query-id, local-latest-parameters.
 class ResultOptions(PageOptions):
-    """Which part of a result is asked for; a limit of 0 asks for its metadata alone."""
+    """The requested part of a result; with a limit of 0 only its metadata."""
 
     limit: int | None = Field(default=None, ge=0)
     columns: str | None = None
@@ -49,7 +49,7 @@ class ResultOptions(PageOptions):
 
 
 async def execute_query(request: Request) -> Response:
-    """Execute a saved query. The options come in the body or, as the specification has it, in the query string."""
+    """Execute a saved query. The options are in the body or, as in the specification, in the query string."""
     dune = local_dune(request)
     query = dune.account.query(query_id(request))
     options = await read_body(request, ExecutionOptions) if await request.body() else execution_options(request)
@@ -64,7 +64,7 @@ async def execute_sql(request: Request) -> Response:
 
 
 async def get_status(request: Request) -> Response:
-    """Say how far an execution is."""
+    """Return the status of an execution."""
     execution = _execution(request)
     result = execution.readable_result
     metadata = _metadata(execution, result) if result else None
@@ -76,7 +76,7 @@ async def get_status(request: Request) -> Response:
 
 
 async def get_results(request: Request) -> Response:
-    """Return a page of an execution's rows; without rows where it has not completed."""
+    """Return a page of an execution's rows; without rows if it has not completed."""
     return await json_page(request, _execution(request))
 
 
@@ -96,7 +96,7 @@ async def get_latest_results_csv(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    """Cancel an execution; without success where it had ended before."""
+    """Cancel an execution; without success if it has ended."""
     execution = _execution(request)
     had_ended = execution.state.is_terminal
     await local_dune(request).executions.cancel(execution)
@@ -108,7 +108,7 @@ def _execution(request: Request) -> Execution:
 
 
 def _latest(request: Request) -> Execution:
-    """Find the latest execution of a query; of those with the values of ``params.<key>`` where these are given."""
+    """Return the latest execution of a query, with the values of ``params.<key>`` if there are any."""
     dune = local_dune(request)
     query = dune.account.query(query_id(request))
     options = request.query_params.items()
@@ -182,7 +182,7 @@ async def _page(request: Request, execution: Execution, result: ResultSet) -> Pa
 
 
 async def json_page(request: Request, execution: Execution) -> Response:
-    """Answer with the page of an execution's rows that a request asks for."""
+    """Return the requested page of an execution's rows."""
     result = execution.readable_result
     if result is None:
         return answer(**_progress(execution))

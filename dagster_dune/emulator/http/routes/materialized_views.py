@@ -32,7 +32,7 @@ async def list_materialized_views(request: Request) -> Response:
 
 
 async def get_materialized_view(request: Request) -> Response:
-    """Read one matview, with its schedule and its latest refreshes, the newest first."""
+    """Return a matview, with its schedule and its latest refreshes, the newest first."""
     dune = local_dune(request)
     view = dune.account.materialized_view(request.path_params["name"])
     refreshes = [execution.execution_id for execution in dune.executions.refreshes(view.name)]
@@ -54,7 +54,7 @@ async def upsert_materialized_view(request: Request) -> Response:
 
 
 async def delete_materialized_view(request: Request) -> Response:
-    """Delete a matview and its rows; refreshes of it that are under way are cancelled."""
+    """Delete a matview and its rows, and cancel running refreshes of it."""
     dune = local_dune(request)
     async with dune.changing_tables:
         view = dune.account.materialized_view(request.path_params["name"])
@@ -65,7 +65,7 @@ async def delete_materialized_view(request: Request) -> Response:
 
 
 async def refresh_materialized_view(request: Request) -> Response:
-    """Refresh one matview."""
+    """Refresh a matview."""
     dune = local_dune(request)
     body = await read_body(request, RefreshMaterializedView)
     view = dune.account.materialized_view(request.path_params["name"])
@@ -84,7 +84,7 @@ def _overview(dune: LocalDune, view: MaterializedView) -> dict[str, Any]:
 
 
 def _schedule(view: MaterializedView) -> dict[str, Any] | None:
-    """Describe the schedule of a matview, None where it has none or none any more."""
+    """Return the schedule of a matview, None if it has none or it has expired."""
     moment = now()
     if not view.cron_expression or (view.expires_at and moment >= datetime.fromisoformat(view.expires_at)):
         return None

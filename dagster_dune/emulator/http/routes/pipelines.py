@@ -1,4 +1,4 @@
-"""Pipelines: execute one, follow it, and see which one a query would run."""
+"""Pipelines: execute them, return their statuses, and the pipeline of a query."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ async def execute_pipeline(request: Request) -> Response:
 
 
 async def get_pipeline_status(request: Request) -> Response:
-    """Say how far a pipeline is."""
+    """Return the status of a pipeline."""
     pipeline = local_dune(request).pipelines.get(request.path_params["pipeline_execution_id"])
     return answer(**pipeline.status())
 
 
 async def get_query_pipeline(request: Request) -> Response:
-    """Show the lineage of a query as a pipeline."""
+    """Return the lineage of a query as a pipeline."""
     nodes = await _lineage(request, query_id(request), execution_options(request))
     return answer(pipeline={"nodes": [node.model_dump(mode="json", exclude_none=True) for node in nodes]})
 
 
 async def execute_query_pipeline(request: Request) -> Response:
-    """Run the lineage of a query; there may be no body at all."""
+    """Run the lineage of a query; the body may be empty."""
     body = await read_body(request, ExecutionOptions)
     return _submit(request, await _lineage(request, query_id(request), body))
 
 
 def execution_options(request: Request) -> ExecutionOptions:
-    """Read performance and parameters from a query string, where the parameters are one JSON text.
+    """Return the performance and the parameters in a query string, in which the parameters are JSON.
 
     Raises:
         RequestError: 400.

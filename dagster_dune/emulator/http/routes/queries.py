@@ -34,7 +34,7 @@ async def list_queries(request: Request) -> Response:
 
 
 async def get_query(request: Request) -> Response:
-    """Read one query."""
+    """Return a query."""
     account = local_dune(request).account
     query = account.query(query_id(request))
     return answer(
@@ -68,22 +68,22 @@ async def update_query(request: Request) -> Response:
 
 
 async def archive_query(request: Request) -> Response:
-    """Keep a query from being changed and executed."""
+    """Archive a query, which can then not be changed and executed."""
     return _marked(request, is_archived=True)
 
 
 async def unarchive_query(request: Request) -> Response:
-    """Let a query be changed and executed again."""
+    """Unarchive a query."""
     return _marked(request, is_archived=False)
 
 
 async def make_private(request: Request) -> Response:
-    """Let the team alone read a query."""
+    """Make a query private."""
     return _marked(request, is_private=True)
 
 
 async def make_public(request: Request) -> Response:
-    """Let everyone read a query."""
+    """Make a query public."""
     return _marked(request, is_private=False)
 
 
@@ -94,7 +94,7 @@ def _marked(request: Request, **marks: bool) -> Response:
 routes = [
     Route("/queries", list_queries),
     Route("/query", create_query, methods=["POST"]),
-    Route("/query/", create_query, methods=["POST"]),  # the path that the official Python client writes
+    Route("/query/", create_query, methods=["POST"]),  # the path that the official Python client uses
     Route("/query/{query_id}", get_query),
     Route("/query/{query_id}", update_query, methods=["PATCH"]),
     Route("/query/{query_id}/archive", archive_query, methods=["POST"]),

@@ -1,4 +1,4 @@
-"""Uploads: tables made of a CSV text, or created with a schema and then filled."""
+"""Uploads: tables created from CSV, or with a schema and inserts."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ MAX_INSERT_BYTES = 1_200_000_000
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 10_000
 CREATION_CREDITS = 10.0
-CREDITS_A_GIGABYTE = 3.0
-LEAST_INSERT_CREDITS = 1.0
+CREDITS_PER_GIGABYTE = 3.0
+MIN_INSERT_CREDITS = 1.0
 READERS: Mapping[str, Callable[[bytes, Sequence[TableColumn]], list[Record]]] = {
     "text/csv": tables.read_csv,
     "application/x-ndjson": tables.read_ndjson,
@@ -115,7 +115,7 @@ async def upload_csv(request: Request) -> Response:
 
 
 async def insert_rows(request: Request) -> Response:
-    """Add rows to a table that was created with a schema: all of them, or none. It costs 3 credits a GB, at least 1."""
+    """Insert rows into a table with a schema, all or none. It costs 3 credits per GB, at least 1."""
     dune = local_dune(request)
     content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content_type not in READERS:
@@ -131,7 +131,7 @@ async def insert_rows(request: Request) -> Response:
         size = await asyncio.to_thread(dune.engine.size_bytes, upload.name)
         dune.account.uploads[upload.name] = replace(upload, size_bytes=size, updated_at=now())
         dune.account.charge(
-            max(LEAST_INSERT_CREDITS, CREDITS_A_GIGABYTE * len(data) / 1e9), f"inserting into {upload.name}"
+            max(MIN_INSERT_CREDITS, CREDITS_PER_GIGABYTE * len(data) / 1e9), f"inserting into {upload.name}"
         )
     return answer(name=upload.name, rows_written=rows, bytes_written=len(data))
 
@@ -172,7 +172,7 @@ def _upload(request: Request) -> Upload:
 
 
 def _short_name(upload: Upload) -> str:
-    """The name without ``dune``, as Dune's messages write it."""
+    """Return the name without ``dune``, as in Dune's messages."""
     return upload.name.partition(".")[2]
 
 
@@ -188,7 +188,7 @@ routes = [
     Route("/uploads/{namespace}/{table_name}/insert", insert_rows, methods=["POST"]),
     Route("/uploads/{namespace}/{table_name}/clear", clear_upload, methods=["POST"]),
     Route("/uploads/{namespace}/{table_name}", delete_upload, methods=["DELETE"]),
-    # the deprecated paths of the same endpoints, which clients still use
+    # deprecated paths of the same endpoints, which clients still use
     Route("/tables", list_uploads),
     Route("/table/create", create_upload, methods=["POST"]),
     Route("/table/upload/csv", upload_csv, methods=["POST"]),

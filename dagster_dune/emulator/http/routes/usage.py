@@ -1,4 +1,4 @@
-"""Usage: what executions, new tables and inserted rows cost, month by month. Reading results costs nothing here."""
+"""Usage: the cost of executions, new tables and inserted rows by month. Reading results is free here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BYTES_ALLOWED = 100_000_000
 
 # Assumptions: local-table-credits, local-billing-periods.
 async def get_usage(request: Request) -> Response:
-    """Return the billing periods, months that begin on the 1st, that lie in the range; the current one by default."""
+    """Return the billing periods in a range, which are months; the current one by default."""
     dune = local_dune(request)
     body = await read_body(request, UsageRange)
     current = now().date().replace(day=1)
@@ -50,7 +50,7 @@ async def get_usage(request: Request) -> Response:
 
 
 def _credits(dune: LocalDune) -> dict[date, float]:
-    """Add up what each month cost, an execution in the month of its submission."""
+    """Return the cost of each month; an execution belongs to the month of its submission."""
     used: defaultdict[date, float] = defaultdict(float)
     for execution in dune.executions.all():
         submitted = datetime.fromtimestamp(execution.submitted_at // NANOSECONDS, UTC)

@@ -1,4 +1,4 @@
-"""Who a key belongs to."""
+"""The owner of the API key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEY_ID = "01JB0000000000000000000000"
 
 
 async def whoami(_: Request) -> Response:
-    """Name the team of the key, who made it, and its id; an emulator has one of each."""
+    """Return the team of the key, its creator and its id, which are constant."""
     return answer(customer_id=CUSTOMER, created_by=USER, api_key_id=KEY_ID)
 
 
