@@ -1,9 +1,9 @@
-"""DuneSQL, Trino's dialect with Dune's own words, made ready for DuckDB.
+"""Compiles DuneSQL, Trino's dialect with extensions of Dune, to DuckDB's SQL.
 
-A query goes through these packages: `parse` puts the parameters in, reads the text, and refuses what is no query or no
-listed function; `resolve` puts the saved queries in that it reads; when the engine knows the tables, `rewrite` asks
-`types` for the type of each node, and writes the whole as DuckDB's SQL. A call of one of Trino's functions is written
-by its entry in `functions`; what no expression of DuckDB says stands in `macros`, and in Python in `runtime`.
+`parse` substitutes parameters, parses the text, and rejects unsupported syntax and functions. `resolve` inlines query
+views. When the tables are known, `rewrite` determines the type of each node with `types`, and translates the query. The
+entries of `functions` translate calls of Trino's functions. SQL macros are in `macros`, functions in Python in
+`runtime`.
 """
 
 from dagster_dune.emulator.dunesql.compiler import Compiled, compile_sql

@@ -1,4 +1,4 @@
-"""From the text of a query to a statement that is complete in itself."""
+"""Compiles the text of a query to a statement with all parameters and query views inlined."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dagster_dune.emulator.dunesql.resolve.views import View, inline_views
 
 @dataclass(frozen=True)
 class Compiled:
-    """A query whose parameters and query views are in their places.
+    """A query with all parameters and query views inlined.
 
     Attributes:
-        statement: The query; functions carry the mark that `parse` gives them.
-        tables: The full lower-case names, without quotes, of every table, matview and upload that it reads.
+        statement: The query; names of functions have the prefix of `parse.functions`.
+        tables: The full names of all tables, matviews and uploads that it reads, in lower case and without quotes.
     """
 
     statement: exp.Query
@@ -28,12 +28,12 @@ class Compiled:
 
 
 def compile_sql(sql: str, *, parameters: Mapping[str, str], views: Callable[[int], View | None]) -> Compiled:
-    """Read a query, and put its parameters and the query views it reads in their places.
+    """Parse a query, and inline its parameters and the query views that it reads.
 
     Args:
-        sql: DuneSQL.
-        parameters: A value a parameter.
-        views: Gives the saved query of an id, or None.
+        sql: The text in DuneSQL.
+        parameters: The values of parameters.
+        views: Returns the saved query with an id, or None.
 
     Returns:
         The query for `dagster_dune.emulator.engine.engine.Engine`.
@@ -53,6 +53,6 @@ def compile_sql(sql: str, *, parameters: Mapping[str, str], views: Callable[[int
     tables = {
         table_name(table)
         for table in statement.find_all(exp.Table)
-        if table.db or not (is_previous(table) or known.hold(table))
+        if table.db or not (is_previous(table) or known.contain(table))
     }
     return Compiled(statement, frozenset(tables))

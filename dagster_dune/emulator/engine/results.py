@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dagster_dune.emulator.dunesql.runtime.wire import written_column
+from dagster_dune.emulator.dunesql.runtime.wire import converted_column
 from dagster_dune.emulator.dunesql.types.trino import Type
 
 NULL_IN_CSV = "<nil>"
@@ -83,7 +83,7 @@ class ResultSet:
         named = tuple(Column(name, type_.shown, key) for (name, type_), key in zip(columns, keys, strict=True))
         values = ([row[place] for row in rows] for place in range(len(columns)))
         written = [
-            column if place in texts else written_column(type_, column)
+            column if place in texts else converted_column(type_, column)
             for place, ((_, type_), column) in enumerate(zip(columns, values, strict=True))
         ]
         return cls(named, [dict(zip(keys, row, strict=True)) for row in zip(*written, strict=True)])

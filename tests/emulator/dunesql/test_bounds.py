@@ -7,7 +7,7 @@ from waiting import finished
 
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.emulator.dunesql import compile_sql
-from dagster_dune.emulator.dunesql.parse.parser import MOST_CHARACTERS, parse
+from dagster_dune.emulator.dunesql.parse.parser import MAX_CHARACTERS, parse
 from dagster_dune.emulator.engine.engine import Engine
 from dagster_dune.emulator.execution.limits import memory_bytes
 from dagster_dune.emulator.server import DuneEmulator
@@ -56,7 +56,7 @@ def test_window_frames_without_an_end_are_looked_at_once():
 
 def test_what_is_too_long_is_refused():
     with pytest.raises(SqlError, match="500,000 characters at the most"):
-        compile_sql("SELECT '" + "a" * MOST_CHARACTERS + "'", parameters={}, views={}.get)
+        compile_sql("SELECT '" + "a" * MAX_CHARACTERS + "'", parameters={}, views={}.get)
 
 
 def failure(dune, sql):

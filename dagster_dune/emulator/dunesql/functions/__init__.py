@@ -1,1 +1,1 @@
-"""Functions: what is known of each, a module a kind; `catalog` has them all by their names."""
+"""The functions of Trino and Dune, with one module for each kind; `catalog` has all of them by name."""

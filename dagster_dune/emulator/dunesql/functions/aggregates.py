@@ -1,4 +1,4 @@
-"""Aggregates and window functions. The approximate ones are exact: within their bounds, and the same on each run."""
+"""Aggregates and window functions. The approximate ones are exact, which is within their bounds and deterministic."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ _add = ARRAYS.add
 
 
 def _sought(call: Call, of_nan: str) -> str:
-    """Look for an element that is equal to a value, which NaN is to none, though DuckDB finds it."""
+    """Translate a search for an element, which finds no NaN, unlike DuckDB."""
     array, value = (argument.sql for argument in call.arguments)
     made = f"trino_{call.name}"
     type_ = call.arguments[1].type
@@ -67,7 +67,7 @@ _add("array_max array_min", "(array(T)) -> T", _extreme)
 
 
 def _sorted(call: Call) -> str:
-    """By a comparator, an element's place is how many come before it."""
+    """Translate a sort by a comparator, in which the position of an element is the number of elements before it."""
     array, comparator = call.arguments
     first, second = comparator.parameters
     before = (
@@ -110,7 +110,7 @@ _add("zip_with", "(array(T), array(U), (T, U) -> R1) -> array(R1)", _zipped)
 
 
 def _zip(call: Call) -> str:
-    """Rows of arrays, the shorter ones filled up with NULL."""
+    """Translate ``zip``, in which shorter arrays are padded with NULL."""
     arrays = [argument.sql for argument in call.arguments]
     names = [f"a{place}" for place in range(len(arrays))]
     fields = ", ".join(f"'{name}': {array}" for name, array in zip(names, arrays, strict=True))
@@ -129,7 +129,7 @@ for _count in range(2, 6):
 
 
 def reduced(values: str, start: Operand, step: Operand, state: Type) -> str:
-    """Fold an array into a state."""
+    """Return SQL that folds an array."""
     return f"list_reduce({values}, {step.written}, CAST({start.sql} AS {state.duckdb}))"
 
 
@@ -198,7 +198,7 @@ _add("map_values", "(map(K, V)) -> array(V)", "map_values($1)")
 
 
 def _concatenated(call: Call) -> str:
-    """One map of several; NULL where one of them is."""
+    """Translate ``map_concat``, which is NULL if an argument is."""
     names = {f"m{place}": argument.sql for place, argument in enumerate(call.arguments)}
     fields = ", ".join(f"'{name}': {sql}" for name, sql in names.items())
     known = " AND ".join(f"r.{name} IS NOT NULL" for name in names)
@@ -217,7 +217,7 @@ _add("multimap_from_entries", "(array(row(K, V))) -> map(K, array(V))", "trino_m
 
 
 def _entries(call: Call, key: str, value: str, keep: str) -> str:
-    """The entries of a map, made anew or left out."""
+    """Return SQL that transforms and filters the entries of a map."""
     function = call.arguments[1]
     entry = f"dune_entry_{function.parameters[0]}"
     old_key, old_value = f"{entry}.key", f"{entry}.value"
@@ -249,7 +249,7 @@ _add("map_zip_with", "(map(K, V), map(K, U), (K, V, U) -> W) -> map(K, W)", _zip
 
 
 def _array_join(call: Call) -> str:
-    """The elements come as texts already; DuckDB's own function takes no separator that is computed."""
+    """Translate ``array_join`` of texts. DuckDB's own function requires a constant separator."""
     array, *texts = call.arguments
     if any(each.literal is None for each in texts):
         return f"trino_array_join({', '.join(argument.sql for argument in call.arguments)})"

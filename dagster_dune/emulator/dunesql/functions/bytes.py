@@ -1,4 +1,4 @@
-"""Functions of bytes: Trino's, and Dune's under both names."""
+"""Functions of bytes of Trino and Dune."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All functions, by their names."""
+"""All functions by name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SPECIAL = frozenset(
         "json_object", "json_array",
     }
 )  # fmt: skip
-"""What looks like a function, has types that no signature says, and is written by `rewrite`."""
+"""Functions whose types no signature can express, which `rewrite` translates."""
 
 
 def _by_name() -> dict[str, list[Function]]:
@@ -44,7 +44,7 @@ FUNCTIONS: dict[str, list[Function]] = _by_name()
 """The signatures of each function."""
 
 AGGREGATES = frozenset(name for name, functions in FUNCTIONS.items() if functions[0].kind == "aggregate")
-"""The names of functions of many rows."""
+"""The names of aggregate functions."""
 
 WINDOWS = frozenset(name for name, functions in FUNCTIONS.items() if functions[0].kind == "window")
-"""The names of functions that need OVER."""
+"""The names of window functions, which require OVER."""

@@ -12,7 +12,7 @@ _add = MATH.add
 
 
 def _whole_decimal(types: Sequence[Type]) -> Type:
-    """A decimal rounded to a whole number: one digit more where it had a fraction."""
+    """Return the type of a decimal rounded to an integer, with one more digit if it has a fraction."""
     precision, scale = types[0].args
     return decimal(precision - scale + min(scale, 1), 0)
 

@@ -1,9 +1,9 @@
-"""What is known of a function: its name, what it takes and gives, what is written for it, and the page that says so.
+"""Entries of functions: names, signatures, templates, and the pages of documentation.
 
-Everything else is made of this: which calls are allowed, how types are checked, and the list in docs/emulator.md. A
-template is DuckDB's SQL with ``$1`` for the first argument, ``$*`` for all, ``$R`` for DuckDB's type of the result and
-``$T1`` for that of an argument. In the template of an aggregate, what stands in ``«...»`` is the call that FILTER,
-ORDER BY, DISTINCT and OVER belong to, and what follows ``|`` in it is a condition of its own.
+They determine which calls are supported, how types are checked, and the list in docs/emulator.md. A template is SQL of
+DuckDB with ``$1`` for the first argument, ``$*`` for all arguments, ``$R`` for the DuckDB type of the result, and
+``$T1`` for that of an argument. In the template of an aggregate, ``«...»`` encloses the call that gets FILTER, ORDER
+BY, DISTINCT and OVER, with an additional condition after ``|``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Kind = Literal["scalar", "aggregate", "window"]
 
 @dataclass(frozen=True)
 class Operand:
-    """An expression in DuckDB's SQL.
+    """A translated expression.
 
     Attributes:
-        sql: Its text.
-        type: Its type.
-        literal: What it says, where it is a text that stands in the query as such.
-        parameters: Of a lambda, the names of its parameters; `sql` is then its body.
-        is_constant: Whether it is a number or a time that stands in the query as such.
+        sql: The SQL of DuckDB.
+        type: The Trino type.
+        literal: The value of a text literal, None for other expressions.
+        parameters: The parameters of a lambda, whose body is `sql`.
+        is_constant: Whether it is a literal of a number or a time.
     """
 
     sql: str
@@ -39,16 +39,16 @@ class Operand:
 
     @property
     def typed(self) -> str:
-        """The text, a number or a time with its type, where DuckDB would take it for that of what is beside it."""
+        """The SQL, with a cast for literals, whose type DuckDB would otherwise infer from their context."""
         return f"CAST({self.sql} AS {self.type.duckdb})" if self.is_constant else self.sql
 
     @property
     def written(self) -> str:
-        """The text, that of a lambda with its parameters."""
+        """The SQL, including the parameters of a lambda."""
         return f"lambda {', '.join(self.parameters)}: {self.sql}" if self.parameters else self.sql
 
     def applied(self, *values: str) -> str:
-        """What a lambda makes of values."""
+        """Return the body of a lambda with values in place of parameters."""
         given = dict(zip(self.parameters, values, strict=True))
         names = "|".join(self.parameters)
         return re.sub(rf"\b(?:{names})\b", lambda match: given[match[0]], self.sql)
@@ -56,12 +56,12 @@ class Operand:
 
 @dataclass(frozen=True)
 class Call:
-    """A call whose signature is found, for functions that a template cannot write.
+    """A call with a resolved signature, for functions that are not translated by templates.
 
     Attributes:
-        name: The function.
-        arguments: Its arguments, brought to the types that the signature names.
-        result: The type of what it gives.
+        name: The name of the function.
+        arguments: The arguments, coerced to the types of the signature.
+        result: The type of the result.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Call:
 
 
 class RefusedError(ValueError):
-    """A call that types alone do not show to be wrong, or that is not supported."""
+    """A call that is invalid or not supported, although the types of its arguments match."""
 
 
 Template = str | Callable[[Call], str]
@@ -83,11 +83,11 @@ class Function:
 
     Attributes:
         name: Trino's name.
-        signature: What it takes and gives.
-        template: What is written for it.
-        page: The page of Trino's or Dune's documentation that says what it means.
-        kind: Whether it is of one row, of many, or of a window.
-        result: Tells the type of the result where the signature cannot.
+        signature: The signature.
+        template: The template, or a function that returns the SQL.
+        page: The page of Trino's or Dune's documentation.
+        kind: Whether it is a scalar, an aggregate or a window function.
+        result: Returns the type of the result, if the signature cannot express it.
     """
 
     name: str
@@ -99,27 +99,27 @@ class Function:
 
 
 class Registry:
-    """The functions of a page."""
+    """The functions of a page of documentation."""
 
     def __init__(self, page: str, kind: Kind = "scalar") -> None:
         self.page, self.kind = page, kind
         self.functions: list[Function] = []
 
     def add(self, names: str, signature: str, template: Template, result: ResultRule | None = None) -> None:
-        """Add a signature under one name or several.
+        """Add a function with one or several names.
 
         Args:
-            names: One or more, with blanks between them.
-            signature: As `types.signatures` reads it.
-            template: What is written.
-            result: Tells the type of the result where the signature cannot.
+            names: The names, separated by spaces.
+            signature: The signature, as in `types.signatures`.
+            template: The template, or a function that returns the SQL.
+            result: Returns the type of the result, if the signature cannot express it.
         """
         for name in names.split():
             self.functions.append(Function(name, read_signature(signature), template, self.page, self.kind, result))
 
 
 def write(function: Function, call: Call) -> str:
-    """Write a call by its template."""
+    """Translate a call by its template."""
     if callable(function.template):
         return function.template(call)
     return filled(function.template, call.arguments, call.result)
@@ -129,7 +129,7 @@ _PLACE = re.compile(r"\$(?P<type>T)?(?P<number>\d)|\$(?P<all>\*)|\$(?P<result>R)
 
 
 def filled(template: str, arguments: Sequence[Operand], result: Type) -> str:
-    """Put arguments in the places of a template; those that are missing are left out."""
+    """Substitute arguments in a template; missing ones are left out."""
 
     def place(match: re.Match[str]) -> str:
         if match["all"]:
@@ -143,12 +143,12 @@ def filled(template: str, arguments: Sequence[Operand], result: Type) -> str:
 
 
 def text(value: str) -> str:
-    """Write a text."""
+    """Return a text literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def bound(value: str, use: Callable[[str], str]) -> str:
-    """Evaluate a value once, and use it by a name that no other binding has."""
+    """Return SQL that binds a value to a unique name, so that it is evaluated once."""
     depth = max((int(number) for number in re.findall(r"\bdune_bound_(\d+)\b", value + use(""))), default=0)
     unique = f"dune_bound_{depth + 1}"
     return f"list_extract(list_transform([{value}], lambda {unique}: {use(unique)}), 1)"

@@ -1,4 +1,4 @@
-"""Functions of sketches, which approximate aggregates make; here they hold all values, and answers are exact."""
+"""Functions of sketches of approximate aggregates, which contain all values here, so that results are exact."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _MOST_LETTERS = 2147483647
 
 
 def _like_first(types: Sequence[Type]) -> Type:
-    """The type of the first argument: no letters are added to it."""
+    """Return the type of the first argument, whose length does not grow."""
     return types[0]
 
 
@@ -27,12 +27,12 @@ def _of_letters(count: int) -> ResultRule:
 
 
 def _at_most(type_: Type, times: int) -> Type:
-    """The type of texts that are so many times longer than those of a type."""
+    """Return the type of texts whose maximum length is a multiple of that of a type."""
     return Type("varchar", (min(_MOST_LETTERS, type_.args[0] * times),)) if type_.args else VARCHAR
 
 
 def _replaced(types: Sequence[Type]) -> Type:
-    """A replacement may stand before, between and after all letters."""
+    """Return the type of a text with replacements before, between and after all characters."""
     if not types[0].args or not types[2].args:
         return VARCHAR
     letters, new = types[0].args[0], types[2].args[0]
@@ -40,7 +40,7 @@ def _replaced(types: Sequence[Type]) -> Type:
 
 
 def _replaced_matches(types: Sequence[Type]) -> Type:
-    """A replacement may stand everywhere, and hold what was matched."""
+    """Return the type of a text with replacements everywhere, which may contain the matches."""
     if not types[0].args or not types[2].args:
         return VARCHAR
     letters, new = types[0].args[0], types[2].args[0]
@@ -51,7 +51,7 @@ _add("lower", "(varchar) -> varchar", "lower($1)", _like_first)
 
 
 def _substr(call: Call) -> str:
-    """A part that is written out, and from the left, is what DuckDB takes it for too."""
+    """Translate ``substr``, which has the same semantics in DuckDB if the start is a positive literal."""
     arguments = [argument.sql for argument in call.arguments]
     numbers = [re.fullmatch(r"CAST\((\d+) AS BIGINT\)", sql) for sql in arguments[1:]]
     is_plain = all(numbers) and int((numbers[0] or [0, 0])[1]) > 0
@@ -59,11 +59,11 @@ def _substr(call: Call) -> str:
 
 
 _MOST_REPEATED = 100
-"""How long an expression may be that is written more than once, so that nested calls do not grow without end."""
+"""The maximum length of an expression that is repeated in the SQL, so that nested calls do not grow exponentially."""
 
 
 def _upper(call: Call) -> str:
-    """Few texts hold the letter that needs care, which a short expression is asked for first."""
+    """Translate ``upper``. A short expression is first checked for the rare letter that DuckDB converts differently."""
     sql = call.arguments[0].sql
     if len(sql) > _MOST_REPEATED:
         return f"trino_upper({sql})"
@@ -144,7 +144,7 @@ _add = REGEXES.add
 
 
 def _replaced_by_lambda(call: Call) -> str:
-    """Each match becomes what a function makes of its groups; NULL of one makes NULL of all."""
+    """Translate ``regexp_replace`` with a lambda of the groups; if it returns NULL, the result is NULL."""
     function = call.arguments[2]
     return (
         f"list_reduce(list_transform(py_regexp_groups({call.arguments[0].sql}, {call.arguments[1].sql}), "
@@ -181,7 +181,7 @@ _KINDS = {"tinyint": "integer", "smallint": "integer", "bigint": "integer", "uin
 
 
 def _format(call: Call) -> str:
-    """The values go to Python as texts, with the kind of each."""
+    """Translate ``format``, which passes values to Python as texts with their kinds."""
     values = call.arguments[1:]
     for value in values:
         if value.type.of or value.type.zoned or value.type.is_precise:
@@ -211,7 +211,7 @@ _add("typeof", "(T) -> varchar", lambda call: text(str(call.arguments[0].type)))
 
 
 def concatenated(call: Call) -> str:
-    """Join texts, bytes or arrays; NULL where any part is."""
+    """Return SQL that concatenates texts, bytes or arrays, which is NULL if an argument is."""
     return "(" + " || ".join(argument.sql for argument in call.arguments) + ")"
 
 
@@ -221,7 +221,7 @@ _MOST_CHARACTERS = 65536
 
 
 def joined_char(types: Sequence[Type]) -> Type:
-    """The type of texts of fixed lengths, one after the other."""
+    """Return the type of concatenated texts of fixed lengths."""
     length = sum(type_.args[0] for type_ in types)
     if length > _MOST_CHARACTERS:
         raise RefusedError(f"CHAR length must be in range [0, {_MOST_CHARACTERS}], got {length}")
@@ -232,7 +232,7 @@ STRINGS.add("concat", "(char(n), char(n)) -> char(n)", concatenated, joined_char
 
 
 def _joined_arrays(call: Call) -> str:
-    """Arrays, among them elements."""
+    """Return SQL that concatenates arrays and elements."""
     whole = call.arguments[0].sql
     for argument in call.arguments[1:]:
         whole = f"trino_array_concat({whole}, {argument.sql})"

@@ -1,6 +1,6 @@
 """Functions of dates, times and intervals.
 
-Most work on what clocks show: `shown` writes that as a TIMESTAMP, whatever the type of the time.
+Most of them use the local time, which `shown` returns as a TIMESTAMP for all types of times.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
 TIMES = Registry("functions/datetime")
 _add = TIMES.add
 _DATES, CLOCKS = ("day", "week", "month", "quarter", "year"), ("millisecond", "second", "minute", "hour")
-"""Units of dates, and units that only times have."""
+"""Units of dates, and units of times of day."""
 _KINDS = ("date", "timestamp(p)", "timestamp(p) with time zone")
 
 
 # Assumption: local-time-precision.
 def shown(value: Operand) -> str:
-    """What clocks show at a time, as a TIMESTAMP."""
+    """Return SQL of the local time as a TIMESTAMP."""
     if value.type.zoned:
         return f"trino_shown({value.sql})"
     if value.type.is_precise:
@@ -37,7 +37,7 @@ def shown(value: Operand) -> str:
 
 
 def _last(types: Sequence[Type]) -> Type:
-    """The type of the time, with the milliseconds at least that the manual's examples show."""
+    """Return the type of the last argument, with at least milliseconds, as in examples of Trino's manual."""
     type_ = types[-1]
     return replace(type_, args=(max(3, type_.digits),)) if type_.name.startswith("timestamp") else type_
 
@@ -47,7 +47,7 @@ def _units(type_: Type) -> tuple[str, ...]:
 
 
 def _by_unit(write: Callable[[str, Call], str]) -> Callable[[Call], str]:
-    """Write a call by its unit: the one that is written out, or a branch for each where the rows tell it."""
+    """Translate a call for its unit, or with a branch for each unit if the unit is no literal."""
 
     def whole(call: Call) -> str:
         given, *others = call.arguments
@@ -220,7 +220,7 @@ _add("now", "() -> timestamp(3) with time zone", "trino_now()")
 
 
 def at_zone(value: Operand, zone: Operand, digits: int) -> tuple[str, Type]:
-    """Show a moment in a zone."""
+    """Return SQL and the type of an instant in a time zone."""
     if value.type.is_precise:
         raise RefusedError(f"AT TIME ZONE of {value.type} is not supported by this emulator")
     moment = f"struct_extract({value.sql}, '{MOMENT}')" if value.type.zoned else f"CAST({value.sql} AS TIMESTAMPTZ)"

@@ -1,1 +1,1 @@
-"""Parse: DuneSQL text comes in, a tree of sqlglot's goes out, with only functions of the list; next is `resolve`."""
+"""Parses DuneSQL to a syntax tree of sqlglot that has only supported syntax and functions."""

@@ -1,4 +1,4 @@
-"""The names of the functions that queries may call, and the mark that keeps sqlglot from reading them itself."""
+"""The names of supported functions, and the prefix that keeps sqlglot from interpreting them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from sqlglot.dialects.trino import Trino
 
 from dagster_dune.emulator.dunesql.functions.catalog import FUNCTIONS
 
-MARK = "trino_"
-"""Put before the names of functions, so that sqlglot leaves them alone."""
+PREFIX = "trino_"
+"""The prefix of names of functions, with which sqlglot does not know them."""
 
 _BY_SYNTAX = frozenset({"substring", "trim", "position", "normalize", "listagg"})
-"""Functions with syntax of their own, which sqlglot reads."""
+"""Functions with special syntax that sqlglot parses."""
 JSON_CALLS = ("json_exists", "json_value", "json_query", "json_object", "json_array")
-"""Functions with clauses of their own, which `parse.json_calls` makes plain calls."""
+"""Functions with clauses, which `parse.json_calls` converts to plain calls."""
 ARRAY_CALL = "array"
-"""The call that ``ARRAY[1, 2]`` becomes."""
+"""The name of the call that ``ARRAY[1, 2]`` is converted to."""
 _SPECIAL = frozenset({"coalesce", "nullif", "try", "row", "date", "grouping", *JSON_CALLS})
-"""Those of `functions.catalog.SPECIAL` that are written like any other."""
+"""Names of `functions.catalog.SPECIAL` that are called with plain syntax."""
 
 NAMES = (frozenset(FUNCTIONS) - _BY_SYNTAX) | _SPECIAL
-"""The functions that get the mark."""
+"""The functions that get the prefix."""
 
-_KEPT = frozenset(
+_PARSED_BY_SQLGLOT = frozenset(
     {
         "and", "any", "array", "case", "cast", "char", "columns", "current_date", "current_time", "current_timestamp",
         "exists", "extract", "first", "if", "json_table", "last", "like", "localtime", "localtimestamp", "mod", "or",
         "time", "timestamp", "try_cast", "unnest",
     }
 )  # fmt: skip
-"""Words before a parenthesis that the parser is to read itself."""
+"""Words before a parenthesis that sqlglot parses itself."""
 FOREIGN = frozenset(name.lower() for name in (*Trino.parser_class.FUNCTIONS, *Trino.parser_class.FUNCTION_PARSERS)) - (
-    NAMES | _BY_SYNTAX | _KEPT
+    NAMES | _BY_SYNTAX | _PARSED_BY_SQLGLOT
 )
-"""Functions of other databases that the parser knows; they get the mark too, and so mean nothing."""
+"""Functions of other databases that sqlglot knows. They get the prefix too, and are then rejected as unknown."""
 
 
 def function_name(node: exp.Expr) -> str:
-    """The name of the function that a node calls, empty where it calls none of the list."""
+    """Return the name of the supported function that a node calls; empty if it calls none."""
     if isinstance(node, exp.GroupConcat):
         return "listagg"
-    if isinstance(node, exp.Anonymous) and node.name.lower().startswith(MARK):
-        return node.name.lower().removeprefix(MARK)
+    if isinstance(node, exp.Anonymous) and node.name.lower().startswith(PREFIX):
+        return node.name.lower().removeprefix(PREFIX)
     return ""

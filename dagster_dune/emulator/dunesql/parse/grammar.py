@@ -1,4 +1,4 @@
-"""Words and signs that the parser takes where Trino's grammar has no place for them, and clauses in another order.
+"""Rejects tokens that sqlglot accepts in places where Trino's grammar does not, and clauses in another order.
 
 See https://trino.io/docs/current/sql/select.html.
 """
@@ -16,17 +16,17 @@ from dagster_dune.emulator.dunesql.parse.lexemes import PLAIN_TYPES, error_at_to
 
 @dataclass
 class _Level:
-    """What stands in parentheses: its last clause, and a window frame whose end has not come yet."""
+    """A level of parentheses: the rank of its last clause, and a window frame that has no end yet."""
 
     rank: int = 0
     frame: Token | None = None
 
 
 def check_tokens(tokens: Sequence[Token]) -> None:
-    """Refuse words and signs that stand where Trino's grammar has no place for them.
+    """Check that all tokens are where Trino's grammar allows them.
 
     Raises:
-        SqlError: There is one.
+        SqlError: One is not.
     """
     _check_cases(tokens)
     levels = [_Level()]
@@ -38,7 +38,7 @@ def check_tokens(tokens: Sequence[Token]) -> None:
             _check_frame(levels.pop())
             levels = levels or [_Level()]
         else:
-            _take(levels[-1], tokens, position)
+            _update_level(levels[-1], tokens, position)
         rule = _RULES.get(kind)
         if rule is not None and (words := rule(tokens, position)):
             raise error_at_token(token, f"mismatched input '{token.text}': {words}")
@@ -52,7 +52,7 @@ def _check_cases(tokens: Sequence[Token]) -> None:
             raise error_at_token(token, "mismatched input 'END': no CASE stands before it")
 
 
-def _take(level: _Level, tokens: Sequence[Token], position: int) -> None:
+def _update_level(level: _Level, tokens: Sequence[Token], position: int) -> None:
     kind = tokens[position].token_type
     if kind == TokenType.BETWEEN and text_at(tokens, position - 1) in _FRAMES:
         level.frame = tokens[position]
@@ -86,7 +86,7 @@ def _next_rank(tokens: Sequence[Token], position: int, last: int) -> int:
         or (token.token_type == TokenType.WINDOW and kind_at(tokens, position + 2) != TokenType.ALIAS)
         or (token.token_type == TokenType.FETCH and not _is_fetch(tokens, position))
     ):
-        return last  # these words are names too
+        return last  # these words can be names
     rank = _RANKS[token.token_type]
     if rank <= last:
         raise error_at_token(
@@ -131,7 +131,7 @@ _SIDES = frozenset({TokenType.LEFT, TokenType.RIGHT, TokenType.FULL})
 
 
 def is_table_query(tokens: Sequence[Token], position: int) -> bool:
-    """Whether TABLE and a name, a query of its own, stand here."""
+    """Return whether TABLE and a name, which are a query, are at a position."""
     is_first = kind_at(tokens, position) == TokenType.TABLE and kind_at(tokens, position - 1) in _BEFORE_TABLES
     return is_first and kind_at(tokens, position + 1) not in (_OPEN, *_ENDS)
 
@@ -156,7 +156,7 @@ def _alias(tokens: Sequence[Token], position: int) -> str:
     if kind_at(tokens, position - 1) in _NOTHING_BEFORE:
         return "something is missing before it"
     name, sign = text_at(tokens, position + 1), kind_at(tokens, position + 2)
-    inner = kind_at(tokens, position + 3)  # a name there is that of a column: UNNEST(x) AS date(day)
+    inner = kind_at(tokens, position + 3)  # a name there is that of a column, as in UNNEST(x) AS date(day)
     if sign == TokenType.L_PAREN and (inner == TokenType.R_PAREN or (name in PLAIN_TYPES and inner in _SIZES)):
         return (
             f"{name.upper()} takes nothing in parentheses" if name in PLAIN_TYPES else "a number of digits is missing"
@@ -181,7 +181,7 @@ def _outer(tokens: Sequence[Token], position: int) -> str:
     return "write LEFT, RIGHT or FULL OUTER JOIN" if is_plain else ""
 
 
-def _by(words: str) -> Callable[[Sequence[Token], int], str]:
+def _requires_by(words: str) -> Callable[[Sequence[Token], int], str]:
     return lambda tokens, position: words if kind_at(tokens, position + 1) in _ENDS else ""
 
 
@@ -211,7 +211,7 @@ def _direction(tokens: Sequence[Token], position: int) -> str:
 
 
 def _word(tokens: Sequence[Token], position: int) -> str:
-    """Words that the tokenizer knows nothing of."""
+    """Check words that are no keywords of the tokenizer."""
     text, before = tokens[position].text.lower(), text_at(tokens, position - 1)
     if text == "nulls" and before in ("first", "last"):
         return "write NULLS FIRST or NULLS LAST"
@@ -292,8 +292,8 @@ _RULES: dict[TokenType, Callable[[Sequence[Token], int], str]] = {
     TokenType.STRUCT: _struct,
     TokenType.PLUS: _plus,
     TokenType.WITH: _with,
-    TokenType.GROUP_BY: _by("write what is grouped by"),
-    TokenType.PARTITION_BY: _by("write what is partitioned by"),
+    TokenType.GROUP_BY: _requires_by("write what is grouped by"),
+    TokenType.PARTITION_BY: _requires_by("write what is partitioned by"),
     TokenType.FETCH: _fetch,
     TokenType.LEFT: _side,
     TokenType.RIGHT: _side,

@@ -1,7 +1,7 @@
 """Incremental queries, which read their own previous result: ``TABLE(previous.query.result(DESCRIPTOR(n bigint)))``.
 
-The parser is given a table of a name that holds the columns; when the query is translated, a subquery takes its place,
-which casts the previous result to them, or has no rows the first time.
+The call is parsed as a table whose name contains the columns. The translation replaces it by a subquery, which casts
+the previous result to these columns, or has no rows the first time.
 See https://docs.dune.com/query-engine/incremental-queries.
 """
 
@@ -16,7 +16,7 @@ from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.sql_errors import SqlError
 
 PREVIOUS = "temp.previous_result"
-"""The name of the table that holds the previous result of a query, as text."""
+"""The name of the table with the previous result of a query, in which all values are texts."""
 
 _START = ["TABLE", "(", "PREVIOUS", ".", "QUERY", ".", "RESULT", "("]
 _SCHEMA = ["SCHEMA", "=>"]
@@ -25,17 +25,17 @@ _NAME = "previous.query.result "
 
 
 def previous_as_table(tokens: Sequence[Token], sql: str) -> list[Token]:
-    """Make a table of each ``TABLE(previous.query.result(...))``.
+    """Replace each ``TABLE(previous.query.result(...))`` by a table name.
 
     Args:
-        tokens: Those of a query.
-        sql: Its text.
+        tokens: The tokens of a query.
+        sql: The text of the query.
 
     Returns:
-        The tokens, with one name for the whole call.
+        The tokens, with one name in place of the call.
 
     Raises:
-        SqlError: The call is not written as documented.
+        SqlError: The call has another form than documented.
     """
     done: list[Token] = []
     position = 0
@@ -64,20 +64,20 @@ def previous_as_table(tokens: Sequence[Token], sql: str) -> list[Token]:
 
 
 def is_previous(table: exp.Table) -> bool:
-    """Whether a table stands for the previous result."""
+    """Return whether a table is the previous result."""
     return not table.db and table.name.startswith(_NAME)
 
 
 def is_incremental(statement: exp.Query) -> bool:
-    """Whether a query reads its previous result."""
+    """Return whether a query reads its previous result."""
     return any(map(is_previous, statement.find_all(exp.Table)))
 
 
 def definitions(table: exp.Table) -> list[tuple[str, exp.DataType]]:
-    """Read the columns of a descriptor, which are written like the fields of a ROW.
+    """Return the columns of a descriptor, which has the syntax of the fields of a ROW.
 
     Raises:
-        SqlError: They cannot be read.
+        SqlError: They cannot be parsed.
     """
     try:
         row = exp.DataType.build(f"ROW({table.name.removeprefix(_NAME)})", dialect="trino")

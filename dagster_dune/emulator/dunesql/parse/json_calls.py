@@ -1,4 +1,4 @@
-"""JSON functions whose arguments are syntax of their own, made calls like any other.
+"""Converts JSON functions with clauses to plain calls.
 
 ``json_value(d, 'lax $.a' RETURNING bigint NULL ON EMPTY)`` becomes ``json_value('<clauses>', d, 'lax $.a')``, where the
 clauses are JSON. See https://trino.io/docs/current/functions/json.html.
@@ -16,11 +16,11 @@ from sqlglot import Token, TokenType
 from dagster_dune.emulator.dunesql.parse.lexemes import error_at_token, with_text
 
 _PATHS = ("json_exists", "json_value", "json_query")
-_MADE = ("json_object", "json_array")
-_DEEPER = {TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1, TokenType.R_PAREN: -1, TokenType.R_BRACKET: -1}
+_CONSTRUCTORS = ("json_object", "json_array")
+_DEPTH_CHANGES = {TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1, TokenType.R_PAREN: -1, TokenType.R_BRACKET: -1}
 _ENDS = ("passing", "returning", "with", "without", "keep", "omit", "null", "error", "empty", "default", "true",
          "false", "unknown", "absent")  # fmt: skip
-"""Words with which a clause after the path begins."""
+"""The first words of clauses after the path."""
 _BEHAVIOURS = {
     "json_exists": ("true", "false", "unknown", "error"),
     "json_value": ("null", "error", "default"),
@@ -29,16 +29,16 @@ _BEHAVIOURS = {
 
 
 def as_calls(tokens: Sequence[Token]) -> list[Token]:
-    """Make plain calls of the JSON functions.
+    """Convert the JSON functions to plain calls.
 
     Args:
-        tokens: Those of a query.
+        tokens: The tokens of a query.
 
     Returns:
         The tokens; the first argument of each of these calls is a text with its clauses as JSON.
 
     Raises:
-        SqlError: A clause is not written as documented.
+        SqlError: A clause has another form than documented.
     """
     made: list[Token] = []
     position = 0
@@ -46,13 +46,13 @@ def as_calls(tokens: Sequence[Token]) -> list[Token]:
         token = tokens[position]
         is_call = position + 1 < len(tokens) and tokens[position + 1].token_type == TokenType.L_PAREN
         name = token.text.lower()
-        if not is_call or name not in (*_PATHS, *_MADE):
+        if not is_call or name not in (*_PATHS, *_CONSTRUCTORS):
             made.append(token)
             position += 1
             continue
         end = _closing(tokens, position + 1)
         inside = as_calls(tokens[position + 2 : end])
-        arguments = _path_call(token, name, inside) if name in _PATHS else _made_call(token, name, inside)
+        arguments = _path_call(token, name, inside) if name in _PATHS else _constructor_call(token, name, inside)
         made += [token, tokens[position + 1], *arguments, *tokens[end : end + 1]]
         position = end + 1
     return made
@@ -61,18 +61,18 @@ def as_calls(tokens: Sequence[Token]) -> list[Token]:
 def _closing(tokens: Sequence[Token], position: int) -> int:
     depth = 0
     for index in range(position, len(tokens)):
-        depth += _DEEPER.get(tokens[index].token_type, 0)
+        depth += _DEPTH_CHANGES.get(tokens[index].token_type, 0)
         if depth == 0:
             return index
     raise error_at_token(tokens[position], "mismatched input '(': it is not closed")
 
 
 def _split(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Split at commas that are not inside of anything."""
+    """Split tokens at commas outside of parentheses and brackets."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
-        depth += _DEEPER.get(token.token_type, 0)
+        depth += _DEPTH_CHANGES.get(token.token_type, 0)
         if token.token_type == TokenType.COMMA and depth == 0:
             parts.append([])
         else:
@@ -81,17 +81,17 @@ def _split(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 def _top(tokens: Sequence[Token]) -> list[tuple[int, str]]:
-    """The words that are not inside of anything, with their places."""
+    """Return the words outside of parentheses and brackets, with their positions."""
     depth, words = 0, []
     for place, token in enumerate(tokens):
-        depth += _DEEPER.get(token.token_type, 0)
+        depth += _DEPTH_CHANGES.get(token.token_type, 0)
         if depth == 0 and token.token_type not in (TokenType.STRING, TokenType.IDENTIFIER):
             words.append((place, token.text.lower()))
     return words
 
 
 class _Clauses:
-    """Reads clauses word by word."""
+    """Parses clauses word by word."""
 
     def __init__(self, call: Token, tokens: Sequence[Token]) -> None:
         self.call, self.tokens, self.at = call, list(tokens), 0
@@ -108,7 +108,7 @@ class _Clauses:
         return found
 
     def until(self, *stops: str) -> list[Token]:
-        """Take what comes before one of some words."""
+        """Consume and return the tokens before one of some words."""
         words = dict(_top(self.tokens[self.at :]))
         end = next((place for place in sorted(words) if place and words[place] in stops), len(self.tokens) - self.at)
         taken = self.tokens[self.at : self.at + end]
@@ -139,14 +139,14 @@ def _path_call(call: Token, name: str, inside: list[Token]) -> list[Token]:
 
 
 def _joined(parts: Sequence[list[Token]]) -> list[list[Token]]:
-    """The parts with their commas, which stand between arguments of PASSING."""
+    """Return arguments of PASSING with the commas between them."""
     return [
         part if not place else [with_text(part[0], TokenType.COMMA, ","), *part] for place, part in enumerate(parts)
     ]
 
 
 def _without_format(tokens: list[Token]) -> list[Token]:
-    """Leave out FORMAT JSON, which is what a text is anyway."""
+    """Remove FORMAT JSON, which is the default."""
     words = [token.text.lower() for token in tokens[-2:]]
     return tokens[:-2] if words == ["format", "json"] else tokens
 
@@ -190,7 +190,7 @@ def _read_wrapper(rest: _Clauses, options: dict[str, Any]) -> None:
 
 
 def _read_behaviour(rest: _Clauses, name: str, options: dict[str, Any]) -> list[list[Token]]:
-    """``... ON EMPTY`` and ``... ON ERROR``."""
+    """Parse ``... ON EMPTY`` and ``... ON ERROR``."""
     kind = next((words for words in _BEHAVIOURS[name] if rest.takes(words)), None)
     if kind is None:
         raise rest.refuse()
@@ -202,11 +202,11 @@ def _read_behaviour(rest: _Clauses, name: str, options: dict[str, Any]) -> list[
     return value
 
 
-def _made_call(call: Token, name: str, inside: list[Token]) -> list[Token]:
-    """``json_object('a' : 1)`` and ``json_array(1)``: members, then what becomes of NULL."""
+def _constructor_call(call: Token, name: str, inside: list[Token]) -> list[Token]:
+    """Convert ``json_object('a' : 1)`` and ``json_array(1)``, which have members and a clause for NULL."""
     options: dict[str, Any] = {"nulls": "null" if name == "json_object" else "absent", "formats": []}
     *first, last = _split(inside)
-    last = _made_clauses(call, name, last, options)
+    last = _constructor_clauses(call, name, last, options)
     comma, made = with_text(call, TokenType.COMMA, ","), []
     for part in [each for each in (*first, last) if each] if inside else []:
         for place, value in enumerate(_member(call, part) if name == "json_object" else [part]):
@@ -217,8 +217,8 @@ def _made_call(call: Token, name: str, inside: list[Token]) -> list[Token]:
     return [_options(call, options), *made]
 
 
-def _made_clauses(call: Token, name: str, last: list[Token], options: dict[str, Any]) -> list[Token]:
-    """Take the clauses off the last member."""
+def _constructor_clauses(call: Token, name: str, last: list[Token], options: dict[str, Any]) -> list[Token]:
+    """Remove and parse the clauses after the last member."""
     words = _top(last)
     start = next(
         (place for (place, one), (_, two) in pairwise(words)
@@ -243,7 +243,7 @@ def _made_clauses(call: Token, name: str, last: list[Token], options: dict[str, 
 
 
 def _member(call: Token, part: list[Token]) -> list[list[Token]]:
-    """The key and the value of a member of an object."""
+    """Return the key and the value of a member of an object."""
     words = _top(part)
     begin = 1 if words and words[0] == (0, "key") and len(part) > 1 and part[1].text not in (":", ".") else 0
     split = next((place for place, word in words if place > begin and word in (":", "value")), None)

@@ -1,4 +1,4 @@
-"""What the tokenizer and Trino read otherwise: numbers, and words and signs that Trino does not have.
+"""Adapts tokens to Trino's lexical rules: numbers, and keywords and operators that Trino does not have.
 
 See https://trino.io/docs/current/language/reserved.html and
 https://trino.io/docs/current/language/types.html (underscores, ``0b`` and ``0o``); ``0x`` is Dune's for bytes.
@@ -28,21 +28,21 @@ _FOREIGN_TYPES = frozenset(
         "serial", "bool", "long", "short", "byte", "binary", "timestamptz", "timestamp_ntz", "timestamp_ltz",
     }
 )  # fmt: skip
-"""Names by which other databases call types, which the parser would take for Trino's."""
+"""Names of types in other databases, which sqlglot would convert to Trino's."""
 PLAIN_TYPES = frozenset(
     {
         "boolean", "tinyint", "smallint", "integer", "int", "bigint", "real", "double", "date", "json", "uuid",
         "varbinary", "uint256", "int256",
     }
 )  # fmt: skip
-"""Types that take no number of digits."""
+"""Types without a precision."""
 
 
 _PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?P<bytes>\b[xX]'[^']*')""", re.DOTALL)
 
 
 def with_joined_bytes(sql: str) -> str:
-    """Move the blanks of ``X'AB CD'`` behind it: they mean nothing there, and the tokenizer does not read them."""
+    """Move the spaces in ``X'AB CD'`` behind the literal, since they have no meaning and the tokenizer rejects them."""
 
     def joined(match: re.Match[str]) -> str:
         if not match["bytes"]:
@@ -54,17 +54,17 @@ def with_joined_bytes(sql: str) -> str:
 
 
 def as_trino(tokens: Sequence[Token], sql: str) -> list[Token]:
-    """Read numbers as Trino does, and refuse what it does not read.
+    """Join the tokens of numbers as Trino does, and reject tokens that Trino does not have.
 
     Args:
-        tokens: Those of a query.
-        sql: Its text.
+        tokens: The tokens of a query.
+        sql: The text of the query.
 
     Returns:
         The tokens, with one for each number.
 
     Raises:
-        SqlError: Something is not Trino's.
+        SqlError: The syntax is not Trino's.
     """
     made: list[Token] = []
     end = -1
@@ -93,12 +93,12 @@ def as_trino(tokens: Sequence[Token], sql: str) -> list[Token]:
 
 
 def with_text(token: Token, kind: TokenType, text: str) -> Token:
-    """Make another token of the same place."""
+    """Return another token at the same position."""
     return Token(kind, text, token.line, token.col, token.start, token.end, token.comments)
 
 
 def error_at_token(token: Token, message: str) -> SqlError:
-    """An error at the place of a token."""
+    """Return an error at the position of a token."""
     return SqlError(message, line=token.line, column=token.col - (token.end - token.start))
 
 
@@ -122,7 +122,7 @@ def _number(token: Token, sql: str) -> Token:
 
 
 def _is_join_word(token: Token) -> bool:
-    """Whether a word says which JOIN follows; a plain one is an INNER JOIN, which the parser would take for a comma."""
+    """Return whether a word is the kind of a JOIN. A plain JOIN is INNER, which sqlglot would parse as a comma."""
     return token.token_type in _JOIN_WORDS
 
 
@@ -149,7 +149,7 @@ _JUDGED = frozenset({TokenType.COMMA, TokenType.STRING, TokenType.CURRENT_DATE, 
 
 
 def _refuse_foreign_syntax(tokens: Sequence[Token], position: int) -> None:
-    """What the parser takes and Trino does not: see https://trino.io/docs/current/sql/select.html."""
+    """Reject syntax that sqlglot accepts and Trino does not: see https://trino.io/docs/current/sql/select.html."""
     token, kind = tokens[position], tokens[position].token_type
     before = tokens[position - 1].token_type if position else None
     after, second = (
@@ -177,12 +177,12 @@ def _refuse_foreign_syntax(tokens: Sequence[Token], position: int) -> None:
 
 
 def text_at(tokens: Sequence[Token], position: int) -> str:
-    """The text of a token in lower case; empty where there is none."""
+    """Return the text of a token in lower case; empty if the position is out of range."""
     return tokens[position].text.lower() if 0 <= position < len(tokens) else ""
 
 
 def _has_comma(tokens: Sequence[Token], position: int) -> bool:
-    """Whether there is a comma before an IN inside of the parentheses that open here."""
+    """Return whether the parentheses that open at a position contain a comma before an IN."""
     depth = 0
     for token in tokens[position : position + _LOOKED_AT]:
         depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
@@ -215,7 +215,7 @@ def _refuse(tokens: Sequence[Token], position: int) -> None:
 
 
 def _refuse_foreign_type(tokens: Sequence[Token], position: int) -> None:
-    """``CAST(x AS text)``."""
+    """Reject types of other databases, as in ``CAST(x AS text)``."""
     if tokens[position].token_type == TokenType.ALIAS and position + 1 < len(tokens):
         name = tokens[position + 1]
         if name.text.lower() in _FOREIGN_TYPES and name.token_type != TokenType.IDENTIFIER:
@@ -223,7 +223,7 @@ def _refuse_foreign_type(tokens: Sequence[Token], position: int) -> None:
 
 
 def _ends_value(token: Token) -> bool:
-    """Whether a value may end here, so that a bracket after it is a subscript, or belongs to ARRAY."""
+    """Return whether a value may end with a token, so that a bracket after it is a subscript, or belongs to ARRAY."""
     if token.token_type in (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.IDENTIFIER, TokenType.STRING):
         return True
     return bool(re.fullmatch(r"\w+", token.text)) and token.token_type not in _NO_VALUES
@@ -236,11 +236,11 @@ _NO_VALUES = frozenset(
         TokenType.VALUES, TokenType.ALIAS, TokenType.FROM, TokenType.LIKE, TokenType.CASE, TokenType.NUMBER,
     }
 )  # fmt: skip
-"""Words after which a value begins."""
+"""Tokens after which a value begins."""
 
 
 def _refuse_interval(tokens: Sequence[Token], position: int) -> None:
-    """``INTERVAL '1' DAY``: a text, then a unit."""
+    """Reject intervals of another form than ``INTERVAL '1' DAY``."""
     place = position + 1
     if place < len(tokens) and tokens[place].token_type in _SIGNS:
         place += 1

@@ -1,4 +1,4 @@
-"""Nodes that the parser makes and Trino's grammar does not have: reserved words as names, and parts of other databases.
+"""Rejects syntax of nodes that Trino's grammar does not have: reserved words as names, and clauses of other databases.
 
 See https://docs.dune.com/query-engine/reserved-keywords.
 """
@@ -26,18 +26,18 @@ RESERVED = frozenset(
         "values", "when", "where", "with",
     }
 )  # fmt: skip
-"""Words that are no names, unless they stand in double quotes."""
+"""Words that are names only in double quotes."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_QUERY_PARTS = (
+_FOREIGN_CLAUSES = (
     "sort", "distribute", "cluster", "connect", "pivots", "prewhere", "qualify", "locks", "settings", "format",
     "options",
 )  # fmt: skip
-_PARTS: dict[type[exp.Expr], tuple[str, ...]] = {
-    exp.Select: (*_QUERY_PARTS, "kind", "hint", "into", "laterals", "operation_modifiers"),
-    exp.Subquery: _QUERY_PARTS,
-    exp.Union: (*_QUERY_PARTS, "by_name", "on"),
-    exp.Except: (*_QUERY_PARTS, "by_name", "on"),
-    exp.Intersect: (*_QUERY_PARTS, "by_name", "on"),
+_FOREIGN_ARGUMENTS: dict[type[exp.Expr], tuple[str, ...]] = {
+    exp.Select: (*_FOREIGN_CLAUSES, "kind", "hint", "into", "laterals", "operation_modifiers"),
+    exp.Subquery: _FOREIGN_CLAUSES,
+    exp.Union: (*_FOREIGN_CLAUSES, "by_name", "on"),
+    exp.Except: (*_FOREIGN_CLAUSES, "by_name", "on"),
+    exp.Intersect: (*_FOREIGN_CLAUSES, "by_name", "on"),
     exp.CTE: ("scalar", "materialized", "key_expressions"),
     exp.Group: ("totals",),
     exp.Ordered: ("with_fill",),
@@ -50,28 +50,28 @@ _PARTS: dict[type[exp.Expr], tuple[str, ...]] = {
     exp.DataType: ("nullable",),
     exp.Values: ("where", "group", "having", "windows"),
 }
-"""What the parser reads into a node, and Trino's grammar does not have."""
+"""Arguments of nodes that sqlglot parses and Trino's grammar does not have."""
 
 
 def check_node(node: exp.Expr, sql: str) -> None:
-    """Refuse what a node has that Trino's grammar does not.
+    """Check that Trino's grammar has a node with these arguments.
 
     Args:
-        node: One of a query.
+        node: A node of a query.
         sql: The text of the query.
 
     Raises:
-        SqlError: It is a name that must stand in quotes, or has a part of another database's.
+        SqlError: It is a name that requires quotes, or has an argument that Trino's grammar does not have.
     """
     if isinstance(node, exp.Identifier):
         _check_name(node, sql)
         return
-    for part in _PARTS.get(type(node), ()):
+    for part in _FOREIGN_ARGUMENTS.get(type(node), ()):
         if node.args.get(part):
             raise error_at(
                 node, f"mismatched input '{part.rstrip('_').replace('_', ' ').upper()}': this is not Trino's"
             )
-    words = _LACKING[type(node)](node) if type(node) in _LACKING else ""
+    words = _CHECKS[type(node)](node) if type(node) in _CHECKS else ""
     if words:
         raise error_at(node, f"mismatched input: {words}")
 
@@ -145,7 +145,7 @@ def _parameter(node: exp.Expr) -> str:
     return "" if isinstance(node.this, exp.Literal | exp.DataType) else "a number stands in the parentheses of a type"
 
 
-_LACKING: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
+_CHECKS: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
     exp.Window: _window,
     exp.WindowSpec: _window_spec,
     exp.TableAlias: _table_alias,
@@ -159,4 +159,4 @@ _LACKING: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
     exp.Limit: _limit,
     exp.WithinGroup: _within_group,
 }
-"""Says what a node lacks, or has too much of; an empty text where it is right."""
+"""Checks that return what is wrong with a node, or an empty text."""

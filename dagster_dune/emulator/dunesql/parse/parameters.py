@@ -1,4 +1,4 @@
-"""Parameters: ``{{name}}`` in the text of a query, replaced before anything reads it as SQL.
+"""Substitutes parameters, ``{{name}}`` in the text of a query, before it is parsed.
 
 See https://docs.dune.com/web-app/query-editor/parameters.
 """
@@ -14,15 +14,15 @@ _PLACEHOLDER = re.compile(r"\{\{(?P<name>[^{}]*)\}\}")
 
 
 def substitute(sql: str, values: Mapping[str, str]) -> str:
-    """Put the values of parameters in their places.
+    """Substitute the values of parameters.
 
     Args:
-        sql: DuneSQL with placeholders.
-        values: A text a parameter. A key is found as it is written, and else whatever its case, since a query view
+        sql: The text with placeholders.
+        values: The values of parameters. A key is compared exactly first, then case-insensitively, since a query view
             passes keys in lower case.
 
     Returns:
-        DuneSQL without placeholders.
+        The text without placeholders.
 
     Raises:
         SqlError: A placeholder has no value.

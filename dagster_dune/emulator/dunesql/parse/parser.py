@@ -1,9 +1,8 @@
-"""The text of a query, read as Trino reads it, with only what is on the lists.
+"""Parses the text of a query with Trino's syntax, and rejects unsupported syntax and functions.
 
-sqlglot turns the functions it knows into nodes of its own, which its DuckDB writer then translates as it sees fit. Here
-every function must mean what Trino documents, so the functions on our list are renamed before sqlglot reads them: it
-leaves ``trino_date_diff(...)`` alone, and `rewrite` says what becomes of it. Whatever other function remains
-afterwards is not on the list, and is refused.
+sqlglot converts functions that it knows to nodes, which its DuckDB generator would translate in its own way. Here all
+functions have the semantics of Trino's documentation. So supported functions get a prefix before sqlglot parses them:
+it does not know ``trino_date_diff(...)``, which `rewrite` translates. Other functions are rejected.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 
 from dagster_dune._nesting import is_too_deep
-from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, FOREIGN, MARK, NAMES
+from dagster_dune.emulator.dunesql.parse.functions import ARRAY_CALL, FOREIGN, NAMES, PREFIX
 from dagster_dune.emulator.dunesql.parse.grammar import check_tokens
 from dagster_dune.emulator.dunesql.parse.incremental import previous_as_table
 from dagster_dune.emulator.dunesql.parse.json_calls import as_calls
@@ -39,49 +38,49 @@ _SYNTAX: tuple[type[exp.Expr], ...] = (
     exp.GroupConcat, exp.IntervalSpan, exp.Aliases, exp.Localtimestamp, exp.Localtime, exp.Slice,
     exp.OverflowTruncateBehavior,
 )  # fmt: skip
-"""The syntax that `rewrite` knows, beside the functions."""
+"""The nodes that `rewrite` supports, besides functions."""
 
 
-_INSTEAD: dict[type[exp.Expr], str] = {
+_MESSAGES: dict[type[exp.Expr], str] = {
     exp.CurrentTime: "current_time is a time with time zone, a type that this emulator does not have: write localtime",
 }
-"""What is said of syntax that is not on the list, in place of its name alone."""
-MOST_CHARACTERS = 500_000
-"""How long the text of a query may be, which bounds the time that parsing takes: it grows with the text alone."""
+"""The messages for unsupported syntax, if not only with its name."""
+MAX_CHARACTERS = 500_000
+"""The maximum length of a query, which limits the time of parsing, since that is linear in the length."""
 _UNKNOWN = "Function '{}' is not registered, or not supported by this emulator"
 _FIRST = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.L_PAREN, TokenType.TABLE})
-_BEFORE_NO_CALL = frozenset({TokenType.R_PAREN, TokenType.ALIAS})
-"""After these a name with parentheses is FILTER (...), or an alias with its columns."""
-_QUOTED = frozenset({"left", "right", "initcap"})
-"""Functions that Dune's manual writes in quotes."""
+_BEFORE_NAMES = frozenset({TokenType.R_PAREN, TokenType.ALIAS})
+"""Tokens after which a name with parentheses is no call, but FILTER (...), or an alias with columns."""
+_QUOTABLE = frozenset({"left", "right", "initcap"})
+"""Functions that are quoted in Dune's manual."""
 _QUANTIFIERS = frozenset({"all", "any", "some"})
 _LITERALS = frozenset({"date", "time", "timestamp", "decimal", "json", "char"})
-"""Words that make a literal of a type of the text after them."""
+"""Types of literals such as ``DATE '...'``."""
 _TYPES = frozenset({"array", "map", "row"})
-"""Words that begin a type with parentheses, where they stand after AS."""
+"""Types with parentheses after AS."""
 
 
 def parse(sql: str) -> exp.Query:
-    """Read one query.
+    """Parse one query.
 
     Args:
-        sql: DuneSQL without placeholders.
+        sql: The text without placeholders.
 
     Returns:
-        The query, its functions marked.
+        The query, in which functions have the prefix.
 
     Raises:
-        SqlError: It is no single SELECT, or it uses what is not supported.
+        SqlError: It is no single SELECT, or has unsupported syntax or functions.
     """
-    if len(sql) > MOST_CHARACTERS:
-        raise SqlError(f"The text of a query has {MOST_CHARACTERS:,} characters at the most here, not {len(sql):,}")
+    if len(sql) > MAX_CHARACTERS:
+        raise SqlError(f"The text of a query has {MAX_CHARACTERS:,} characters at the most here, not {len(sql):,}")
     sql = with_joined_bytes(sql)
     dialect = Trino()
-    dialect.INDEX_OFFSET = 0  # leave the 1 in a[1] alone
+    dialect.INDEX_OFFSET = 0  # do not change the 1 in a[1]
     try:
         tokens = as_trino(with_names(previous_as_table(placed(dialect.tokenize(sql), sql), sql)), sql)
         check_tokens(tokens)
-        tokens = _marked(as_calls(as_selects(tokens)))
+        tokens = _with_prefixes(as_calls(as_selects(tokens)))
         if tokens and tokens[0].token_type not in _FIRST:
             raise error_at_token(tokens[0], f"Only SELECT is supported, not {tokens[0].text.upper()}")
         if is_too_deep(tokens):
@@ -113,54 +112,54 @@ def _too_deep() -> SqlError:
     return SqlError("The query is nested too deep for this emulator", type="FAILED_TYPE_SYNTAX")
 
 
-def _marked(tokens: list[Token]) -> list[Token]:
-    """Put the mark on functions of the list, and make calls of ``DECIMAL '1.5'`` and of ``ARRAY[1, 2]``.
+def _with_prefixes(tokens: list[Token]) -> list[Token]:
+    """Add the prefix to functions, and convert ``DECIMAL '1.5'`` and ``ARRAY[1, 2]`` to calls.
 
-    The parser takes ARRAY[ for a type first, and so twice as long for each one inside of another.
+    sqlglot parses ARRAY[ as a type first, which would double the time for each level of nesting.
     """
-    marked: list[Token] = []
+    converted: list[Token] = []
     type_end = 0
     arrays: list[bool] = []
     closings = _closings(tokens)
     for position, token in enumerate(tokens):
         if token.token_type == TokenType.L_BRACKET:
             arrays.append(position > 0 and tokens[position - 1].token_type == TokenType.ARRAY)
-            marked.append(with_text(token, TokenType.L_PAREN, "(") if arrays[-1] else token)
+            converted.append(with_text(token, TokenType.L_PAREN, "(") if arrays[-1] else token)
             continue
         if token.token_type == TokenType.R_BRACKET:
             is_array = bool(arrays) and arrays.pop()
-            marked.append(with_text(token, TokenType.R_PAREN, ")") if is_array else token)
+            converted.append(with_text(token, TokenType.R_PAREN, ")") if is_array else token)
             continue
         if _begins_type(tokens, position):
             type_end = closings.get(position + 1, len(tokens))
         if position < type_end:
-            marked.append(token)
+            converted.append(token)
             continue
         previous = tokens[position - 1].token_type if position else None
         following = tokens[position + 1].token_type if position + 1 < len(tokens) else None
         if following == TokenType.L_BRACKET and token.token_type == TokenType.ARRAY:
-            marked.append(with_text(token, TokenType.VAR, f"{MARK}{ARRAY_CALL}"))
-        elif following == TokenType.L_PAREN and previous not in _BEFORE_NO_CALL:
+            converted.append(with_text(token, TokenType.VAR, f"{PREFIX}{ARRAY_CALL}"))
+        elif following == TokenType.L_PAREN and previous not in _BEFORE_NAMES:
             is_cte = _is_cte(tokens, position, closings.get(position + 1, len(tokens)))
-            marked.append(token if is_cte else _marked_call(token))
+            converted.append(token if is_cte else _with_prefix(token))
         elif following == TokenType.STRING and token.text.lower() in _LITERALS and previous != TokenType.DOT:
-            marked += _typed_literal(token)
+            converted += _typed_literal(token)
         elif token.token_type == TokenType.STRING and position and tokens[position - 1].text.lower() in _LITERALS:
-            marked += [token, with_text(token, TokenType.R_PAREN, ")")]
+            converted += [token, with_text(token, TokenType.R_PAREN, ")")]
         else:
-            marked.append(token)
-    return marked
+            converted.append(token)
+    return converted
 
 
 def _begins_type(tokens: list[Token], position: int) -> bool:
-    """Whether an array, a map or a row type stands here: ``row(a bigint)`` is a call anywhere but after AS."""
+    """Return whether a type is at a position: ``row(a bigint)`` is a type after AS, and a call elsewhere."""
     if position == 0 or position + 1 >= len(tokens) or tokens[position - 1].token_type != TokenType.ALIAS:
         return False
     return tokens[position].text.lower() in _TYPES and tokens[position + 1].token_type == TokenType.L_PAREN
 
 
 def _closings(tokens: list[Token]) -> dict[int, int]:
-    """Where each parenthesis that opens is closed."""
+    """Return the position of the closing parenthesis for each opening one."""
     found: dict[int, int] = {}
     opened: list[int] = []
     for position, token in enumerate(tokens):
@@ -172,27 +171,27 @@ def _closings(tokens: list[Token]) -> dict[int, int]:
 
 
 def _is_cte(tokens: list[Token], position: int, end: int) -> bool:
-    """Whether ``name (columns) AS (`` stands here, which is no call."""
+    """Return whether ``name (columns) AS (`` is at a position, which is no call."""
     follows = [token.token_type for token in tokens[end + 1 : end + 3]]
     return follows == [TokenType.ALIAS, TokenType.L_PAREN] and position > 0 and (
         tokens[position - 1].text.lower() in ("with", "recursive", ",")
     )  # fmt: skip
 
 
-def _marked_call(token: Token) -> Token:
+def _with_prefix(token: Token) -> Token:
     name = token.text.lower()
-    is_quoted = token.token_type == TokenType.IDENTIFIER and name not in _QUOTED
+    is_quoted = token.token_type == TokenType.IDENTIFIER and name not in _QUOTABLE
     if (is_quoted or name not in NAMES) and name not in FOREIGN:
-        if name.startswith(MARK):
+        if name.startswith(PREFIX):
             raise error_at_token(token, _UNKNOWN.format(name))
         return token
-    return with_text(token, TokenType.VAR, MARK + name)
+    return with_text(token, TokenType.VAR, PREFIX + name)
 
 
 def _typed_literal(token: Token) -> list[Token]:
-    """``TIMESTAMP '...'`` becomes a call, since a cast of the same text can mean another type."""
+    """Convert ``TIMESTAMP '...'`` to a call, since a cast of the text could have another type."""
     return [
-        with_text(token, TokenType.VAR, f"{MARK}literal"),
+        with_text(token, TokenType.VAR, f"{PREFIX}literal"),
         with_text(token, TokenType.L_PAREN, "("),
         with_text(token, TokenType.STRING, token.text.lower()),
         with_text(token, TokenType.COMMA, ","),
@@ -206,7 +205,7 @@ def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
         elif not isinstance(node, _SYNTAX):
             if isinstance(node, exp.Func) and "start" in node.meta:
                 raise _unknown(node, sql[node.meta["start"] : node.meta["end"] + 1])
-            words = _INSTEAD.get(type(node)) or f"{node.key.upper()} is not supported by this emulator"
+            words = _MESSAGES.get(type(node)) or f"{node.key.upper()} is not supported by this emulator"
             raise error_at(node, words)
         else:
             check_node(node, sql)
@@ -214,9 +213,9 @@ def _refuse_unlisted(statement: exp.Query, sql: str) -> None:
 
 def _check_call(call: exp.Anonymous) -> None:
     name = call.name.lower()
-    is_marked = name.startswith(MARK)
-    name = name.removeprefix(MARK)
-    if name in FOREIGN if is_marked else name not in _QUANTIFIERS:
+    has_prefix = name.startswith(PREFIX)
+    name = name.removeprefix(PREFIX)
+    if name in FOREIGN if has_prefix else name not in _QUANTIFIERS:
         raise _unknown(call, name)
 
 

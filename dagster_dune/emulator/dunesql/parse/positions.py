@@ -1,4 +1,4 @@
-"""Where in a query something stands."""
+"""Positions of nodes and tokens in the text of a query."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from sqlglot import Token, exp
 from dagster_dune.emulator.sql_errors import SqlError
 
 VIEW = "dune_view"
-"""The mark on nodes that came from a query view: its name, for messages."""
+"""The key in the metadata of nodes for the name of the query view that they come from."""
 
 
 def error_at(node: exp.Expr, message: str) -> SqlError:
-    """Make an error that says where a node stands in the text the user wrote.
+    """Return an error at the position of a node in the text of the query.
 
-    Places in the text of a query view would mislead, so such an error names the view.
+    A position in the text of a query view would be misleading, so an error of one has the name of the view instead.
 
     Args:
-        node: The node to blame.
-        message: What is wrong with it.
+        node: The node.
+        message: The message.
 
     Returns:
         The error.
@@ -34,14 +34,14 @@ def error_at(node: exp.Expr, message: str) -> SqlError:
 
 
 def placed(tokens: Sequence[Token], sql: str) -> list[Token]:
-    """Give tokens of several lines the place where they begin; the tokenizer says where they end.
+    """Set the positions of tokens with several lines to their beginnings, since the tokenizer sets their ends.
 
     Args:
-        tokens: Those of a query.
-        sql: Its text.
+        tokens: The tokens of a query.
+        sql: The text of the query.
 
     Returns:
-        The tokens; each begins at its column less its width.
+        The tokens; each begins at its column minus its width.
     """
     return [_placed(token, sql) if "\n" in token.text else token for token in tokens]
 

@@ -1,4 +1,4 @@
-"""VALUES with an ORDER BY or a LIMIT behind it, and TABLE with a name, which the parser does not always read."""
+"""Converts VALUES with ORDER BY or LIMIT, and TABLE with a name, to SELECT, since sqlglot cannot always parse them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SELECT_ALL = ((TokenType.SELECT, "SELECT"), (TokenType.STAR, "*"), (TokenType.F
 
 
 def as_selects(tokens: Sequence[Token]) -> list[Token]:
-    """Write ``VALUES 1, 2 ORDER BY 1`` as ``SELECT * FROM (VALUES 1, 2) ORDER BY 1``, ``TABLE a`` as a SELECT too."""
+    """Convert ``VALUES 1, 2 ORDER BY 1`` to ``SELECT * FROM (VALUES 1, 2) ORDER BY 1``, and ``TABLE a`` similarly."""
     ends = _endings(tokens)
     closed_before = set(ends.values())
     made: list[Token] = []
@@ -33,7 +33,7 @@ def as_selects(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _endings(tokens: Sequence[Token]) -> dict[int, int]:
-    """Where the ORDER BY or LIMIT of each VALUES stands, of those that have one: in one pass, however deep they are."""
+    """Return the position of the ORDER BY or LIMIT of each VALUES that has one, in one pass."""
     ends: dict[int, int] = {}
     values: list[int | None] = [None]
     for place, token in enumerate(tokens):

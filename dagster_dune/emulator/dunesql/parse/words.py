@@ -1,6 +1,6 @@
-"""Words that the tokenizer takes for signs or clauses, and Trino for names where a name stands.
+"""Converts keywords of the tokenizer to names where they are names in Trino.
 
-See https://trino.io/docs/current/language/reserved.html: what is not on that list is a name without quotes too.
+See https://trino.io/docs/current/language/reserved.html: other words are names without quotes too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlglot import Token, TokenType
 from dagster_dune._nesting import kind_at
 from dagster_dune.emulator.dunesql.parse.lexemes import with_text
 
-_WORDS = frozenset(
+_NON_RESERVED = frozenset(
     {
         "any", "asc", "collate", "desc", "fetch", "glob", "grant", "if", "ilike", "interval", "isnull", "lateral",
         "limit", "list", "lock", "match_recognize", "notnull", "offset", "overlaps", "returning", "revoke", "rlike",
@@ -35,7 +35,7 @@ _SIGNS = frozenset({TokenType.PLUS, TokenType.DASH})
 
 
 def with_names(tokens: Sequence[Token]) -> list[Token]:
-    """Make names of words that stand where a name does, and are not reserved: ``SELECT t.limit FROM t``."""
+    """Convert words that are not reserved to names where a name is expected, as in ``SELECT t.limit FROM t``."""
     return [
         with_text(token, TokenType.IDENTIFIER, token.text) if _is_name(tokens, position) else token
         for position, token in enumerate(tokens)
@@ -44,7 +44,7 @@ def with_names(tokens: Sequence[Token]) -> list[Token]:
 
 def _is_name(tokens: Sequence[Token], position: int) -> bool:
     token = tokens[position]
-    if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING) or token.text.lower() not in _WORDS:
+    if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING) or token.text.lower() not in _NON_RESERVED:
         return False
     after = kind_at(tokens, position + 1)
     if token.token_type == TokenType.INTERVAL and after in _SIGNS:

@@ -1,1 +1,1 @@
-"""Resolve: names of tables and query views come in, what they stand for goes out; next is `types`."""
+"""Resolves names of tables, common table expressions and query views."""

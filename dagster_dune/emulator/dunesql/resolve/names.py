@@ -1,8 +1,7 @@
-"""Names of tables: as DuneSQL writes them, and where DuckDB keeps them.
+"""Maps names of tables in DuneSQL to schemas and tables of DuckDB.
 
-DuckDB has two levels, schema and table. A name of two parts is kept as it is; the word ``dune`` and the team of a
-matview or an upload make one schema: ``"dune.acme"."result_x"``. A dot cannot stand in a part of a name, so no two
-names meet.
+Names of two parts are not changed. The word ``dune`` and the team in the name of a matview or an upload become one
+schema: ``"dune.acme"."result_x"``. Parts of names cannot contain dots, so that the mapping is unique.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from dagster_dune.emulator.sql_errors import SqlError
 
 
 def duckdb_name(name: str) -> tuple[str, str]:
-    """Find the schema and the table that keep a full name.
+    """Return the schema and the table for a full name.
 
     Args:
         name: Such as ``dex.trades`` or ``dune.acme.result_x``, with quotes or without.
 
     Returns:
-        Schema and table, lower case. ``information_schema`` is a schema of our own: DuckDB's tells of more.
+        Schema and table in lower case. ``information_schema`` becomes another schema, since DuckDB's has more tables.
 
     Raises:
         SqlError: The name has not two or three parts.
@@ -35,7 +34,7 @@ def duckdb_name(name: str) -> tuple[str, str]:
 
 
 def quoted(name: str) -> str:
-    """Write a full name as DuckDB reads it.
+    """Return a full name in the form of DuckDB.
 
     Examples:
         >>> quoted("dune.acme.result_x")
@@ -45,18 +44,18 @@ def quoted(name: str) -> str:
 
 
 def table_name(table: exp.Table) -> str:
-    """Write the full name of a table in a statement, lower case and without quotes."""
+    """Return the full name of a table in a statement, in lower case and without quotes."""
     return ".".join(part.name for part in table.parts).lower()
 
 
 class CteNames:
-    """The common table expressions of a statement; what each WITH names is read once."""
+    """The names of common table expressions in a statement, which are cached for each WITH."""
 
     def __init__(self) -> None:
         self._names: dict[int, frozenset[str]] = {}
 
-    def hold(self, table: exp.Table) -> bool:
-        """Whether a table without a schema is one of those that it can see."""
+    def contain(self, table: exp.Table) -> bool:
+        """Return whether a table is a common table expression in its scope."""
         name = table.name.lower()
         parent: exp.Expr | None = table
         while parent is not None:

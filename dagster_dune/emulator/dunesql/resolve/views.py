@@ -1,7 +1,8 @@
-"""Query views: ``query_123`` and ``"query_123(chain='base')"`` stand for the saved query itself.
+"""Inlines query views: ``query_123`` and ``"query_123(chain='base')"`` are replaced by the saved query.
 
-Each distinct view becomes one common table expression at the head of the statement, whatever the number of its readers:
-chains of views stay as long as they are written. See https://docs.dune.com/query-engine/query-a-query.
+Each distinct view becomes one common table expression at the beginning of the statement, however often it is read, so
+that the size of the statement is linear in the number of views. See
+https://docs.dune.com/query-engine/query-a-query.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ _ARGUMENT = re.compile(
 
 @dataclass(frozen=True)
 class View:
-    """A saved query as other queries see it.
+    """A saved query that other queries read as a view.
 
     Attributes:
-        sql: Its text.
-        parameters: The values saved with it.
+        sql: The text.
+        parameters: The saved values of its parameters.
     """
 
     sql: str
@@ -38,17 +39,17 @@ class View:
 
 
 def inline_views(statement: exp.Query, views: Callable[[int], View | None]) -> exp.Query:
-    """Put every query view that a statement reads, directly or through others, at its head.
+    """Inline all query views that a statement reads, directly or through others.
 
     Args:
         statement: A query.
-        views: Gives the saved query of an id, or None.
+        views: Returns the saved query with an id, or None.
 
     Returns:
-        The query, complete in itself.
+        The query without query views.
 
     Raises:
-        SqlError: A query does not exist, reads itself, or gets arguments that cannot be read.
+        SqlError: A query does not exist, reads itself, or has arguments that cannot be parsed.
     """
     inliner = _Inliner(views)
     inliner.replace_in(statement, ())
@@ -66,13 +67,13 @@ def inline_views(statement: exp.Query, views: Callable[[int], View | None]) -> e
 
 
 def view_arguments(text: str) -> dict[str, str]:
-    """Read the arguments of a query view.
+    """Parse the arguments of a query view.
 
     Args:
-        text: What stands between the parentheses; a quote in a value is doubled.
+        text: The text in parentheses; a quote in a value is doubled.
 
     Returns:
-        A value a parameter.
+        The values of parameters.
 
     Raises:
         SqlError: The text is not a list of ``name='value'``.
@@ -93,7 +94,7 @@ def view_arguments(text: str) -> dict[str, str]:
 
 
 class _Inliner:
-    """Collects the views of one statement, each after those it reads."""
+    """Collects the views of a statement, each after those that it reads."""
 
     def __init__(self, views: Callable[[int], View | None]) -> None:
         self.views = views
@@ -103,7 +104,7 @@ class _Inliner:
         known = CteNames()
         for table in list(statement.find_all(exp.Table)):
             match = _VIEW.fullmatch(table.name)
-            if match is None or table.db or known.hold(table):
+            if match is None or table.db or known.contain(table):
                 continue
             name = self.define(table, int(match["id"]), match["arguments"] or "", readers)
             if not table.alias:
@@ -135,6 +136,6 @@ class _Inliner:
 
     @staticmethod
     def lower(arguments: dict[str, str], view: View) -> dict[str, str]:
-        """Name each argument as the view's parameter is written, since arguments may come in lower case."""
+        """Rename arguments to the parameters of the view, since arguments may be in lower case."""
         written = {key.lower(): key for key in view.parameters}
         return {written.get(key.lower(), key): value for key, value in arguments.items()}

@@ -1,7 +1,7 @@
-"""Rewrite: a tree comes in, its names are looked up and its types told; DuckDB's SQL of the same meaning goes out.
+"""Translates a syntax tree to DuckDB's SQL: names are resolved, types determined, and nodes translated.
 
-`translator` begins. `queries` writes SELECT and its clauses, what stands in FROM, set operations and WITH;
-`expressions` writes all else, each kind of node by the function that `expressions.writers` lists, and `casts` gets a
-value from one type to another. What names mean in a place is a `scopes.Scope`; `observation` tells what values of
-unknown type are taken for, and `discovery` what columns tables are found to have.
+`translator` is the entry. `queries` translates SELECT with its clauses, FROM, set operations and WITH. `expressions`
+translates all other nodes, each kind by the function in `expressions.writers`, and `casts` converts values between
+types. A `scopes.Scope` resolves names. With tables of unknown columns, `observation` reports the uses of values of
+unknown type, and `discovery` the columns.
 """

@@ -1,4 +1,4 @@
-"""Who is told of the columns of tables that are not known, while a query is translated over them."""
+"""Discovers the columns of tables with unknown columns while a query is translated."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from dagster_dune.emulator.dunesql.types.trino import Type
 
 @dataclass(frozen=True)
 class OpenTable:
-    """A table that has any column that is asked for."""
+    """A table that has any column that a query names."""
 
     name: str
     alias: str
     discovery: Discovery
 
     def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
-        """Make a column."""
+        """Return the SQL and the type of a column, which is added if it is new."""
         sql = f'{self.alias}."{column}"'
         return sql, self.discovery.found(self.name, column, sql, is_qualified=is_qualified)
 
     @property
     def is_well_known(self) -> bool:
-        """Whether its usual columns are known already."""
+        """Whether its usual columns are known."""
         return self.discovery.is_well_known(self.name)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns that are known so far."""
+        """The known columns."""
         return tuple(self.discovery.columns(self.name) or ())
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The columns that must stand in this order, none where it is open."""
+        """The columns whose order is determined, in it; none if it is not."""
         return tuple(self.discovery.order(self.name))
 
     def ordered(self, columns: Sequence[str]) -> None:
-        """Note that it has these columns, in this order."""
+        """Record that it has these columns, in this order."""
         self.discovery.ordered(self.name, columns)
 
 
 @dataclass(frozen=True)
 class UnitedTables:
-    """Tables of one UNION, which have the same columns: one that is asked for is made in each.
+    """Tables of a UNION, which have the same columns, so that a new column is added to each.
 
     Attributes:
         tables: The tables.
-        lacking: For each, names of columns that stand beside its star, which it does not have.
+        lacking: For each table, columns that are selected besides its star, and that it does not have.
     """
 
     tables: tuple[Discover, ...]
     lacking: tuple[frozenset[str], ...]
 
     def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
-        """Make a column."""
+        """Return the SQL and the type of a column, which is added if it is new."""
         del is_qualified
         made = [table(column, is_qualified=True) for table in self._having(column)]
         link([Operand(sql, type_) for sql, type_ in made])
@@ -66,24 +66,24 @@ class UnitedTables:
 
     @property
     def is_well_known(self) -> bool:
-        """Whether the usual columns of one are known already."""
+        """Whether the usual columns of one of them are known."""
         return any(table.is_well_known for table in self.tables)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns that are known so far of any."""
+        """The known columns of all of them."""
         return tuple(dict.fromkeys(name for table in self.tables for name in table.names))
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The columns that must stand in this order: last those that not all have."""
+        """The columns whose order is determined, in it; columns that not all tables have are last."""
         columns = dict.fromkeys(name for table in self.tables for name in table.order)
         if any(self.lacking):
             columns |= dict.fromkeys(sorted((*self.names, *frozenset().union(*self.lacking))))
         return tuple(sorted(columns, key=lambda name: len(self._having(name)) < len(self.tables)))
 
     def ordered(self, columns: Sequence[str]) -> None:
-        """Note that they have these columns, in this order."""
+        """Record that they have these columns, in this order."""
         for table, lacking in zip(self.tables, self.lacking, strict=True):
             table.ordered([column for column in columns if column not in lacking])
 
@@ -93,43 +93,43 @@ class UnitedTables:
 
 
 class Discovery(Protocol):
-    """Gives the columns that are known so far, and is told of the others."""
+    """Returns known columns, and is notified of others."""
 
     def columns(self, table: str) -> Mapping[str, Type] | None:
-        """The columns of a table that are known so far, None where there is none of that name."""
+        """Return the known columns of a table, None if there is no such table."""
 
     def is_open(self, table: str) -> bool:
-        """Whether a table may have more columns than are known."""
+        """Return whether a table may have unknown columns."""
 
     def is_well_known(self, table: str) -> bool:
-        """Whether the usual columns of a table are known already, so that another name is likelier another table's."""
+        """Return whether the usual columns of a table are known, so that others are probably those of another table."""
 
     def found(self, table: str, column: str, sql: str, *, is_qualified: bool) -> Type:
-        """Take a column that no table is known to have; `sql` is what is written for it."""
+        """Add a column that no table is known to have, with its SQL, and return its type."""
 
     def known(self, table: str, column: str, sql: str) -> None:
-        """Note what is written for a column that is known."""
+        """Record the SQL of a known column."""
 
     def use(self, sql: str, *, is_qualified: bool) -> None:
-        """Note that a column is named, with its table or without."""
+        """Record that a column is used, with or without its table."""
 
     def drop(self, sql: str) -> bool:
-        """Give a column up that another table has too, and tell whether that can be."""
+        """Remove a column that another table has too, and return whether that is possible."""
 
     def order(self, table: str) -> Sequence[str]:
-        """The columns of a table that must stand in an order, in it."""
+        """Return the columns of a table whose order is determined, in it."""
 
     def ordered(self, table: str, columns: Sequence[str]) -> None:
-        """Note that a table has these columns, in this order."""
+        """Record that a table has these columns, in this order."""
 
     def observe(self, sql: str, target: Type, *, is_exact: bool = False) -> None:
-        """Note which type a value of unknown type is taken for, and that it can be no wider one if it is exact."""
+        """Record the type that the use of a value of unknown type requires, and whether it can be no wider type."""
 
     def link(self, sqls: Sequence[str]) -> None:
-        """Note that values are of one type."""
+        """Record that values have the same type."""
 
     def elements(self, sql: str) -> str:
-        """Note that a value is an array; return what its elements are called, nothing if it is no column."""
+        """Record that a value is an array, and return the name of its elements; empty if it is no column."""
 
     def compared(self, sql: str, text: str) -> None:
-        """Note that a column is compared with a text, bytes or a whole number that is written out."""
+        """Record that a column is compared with a literal text, bytes or integer."""

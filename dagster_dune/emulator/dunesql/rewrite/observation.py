@@ -1,6 +1,6 @@
-"""What values of unknown type are taken for, told to whoever asks while a query is translated over unknown tables.
+"""Reports the uses of values of unknown type to an observer, while a query over unknown tables is translated.
 
-`engine.schemas` does. Else there is no observer, and nothing is told.
+`engine.schemas` infers the columns of tables from them. Other translations have no observer.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, Type, array
 
 
 class Observer(Protocol):
-    """Is told which types values of unknown type are taken for."""
+    """Is notified of the uses of values of unknown type."""
 
     def observe(self, sql: str, target: Type, *, is_exact: bool) -> None:
-        """A value of unknown type is taken for one of a type, and for no wider one if it is exact."""
+        """A use requires a type of a value of unknown type, and no wider type if it is exact."""
 
     def derive(self, sql: str, origin: str) -> None:
-        """A value of unknown type has the type of another one."""
+        """A value of unknown type has the type of another value."""
 
     def link(self, sqls: Sequence[str]) -> None:
-        """Values are of one type."""
+        """Values have the same type."""
 
     def elements(self, sql: str) -> str:
-        """A value is an array; returns what its elements are called."""
+        """A value is an array; returns the name of its elements."""
 
     def compare(self, sql: str, text: str) -> None:
-        """A value is compared with one that is written out."""
+        """A value is compared with a literal."""
 
 
 OBSERVER: ContextVar[Observer | None] = ContextVar("OBSERVER", default=None)
 
 
 def is_observed() -> bool:
-    """Whether there is an observer, which finds out what values of unknown type are."""
+    """Return whether there is an observer."""
     return OBSERVER.get() is not None
 
 
-def suppose(value: Operand, target: Type, *, is_exact: bool = False) -> None:
-    """Tell the observer, if there is one, what a value of unknown type may be taken for."""
+def observe_type(value: Operand, target: Type, *, is_exact: bool = False) -> None:
+    """Notify the observer, if there is one, of the type that a value of unknown type requires."""
     observer = OBSERVER.get()
     if observer is not None and value.type.name == "unknown":
         observer.observe(value.sql, target, is_exact=is_exact)
 
 
 def derived(value: Operand, sources: Sequence[Operand]) -> Operand:
-    """Tell the observer, if there is one, that a value of unknown type has the type of others; returns the value."""
+    """Notify the observer, if there is one, that a value of unknown type has the type of others; return the value."""
     observer = OBSERVER.get()
     if observer is not None and value.type.name == "unknown":
         for source in sources:
@@ -60,18 +60,18 @@ def derived(value: Operand, sources: Sequence[Operand]) -> Operand:
 
 
 def link(values: Sequence[Operand]) -> None:
-    """Tell the observer, if there is one, that values are of one type."""
+    """Notify the observer, if there is one, that values have the same type."""
     observer = OBSERVER.get()
     if observer is None or not any(value.type.name == "unknown" for value in values):
         return
     observer.link([value.sql for value in values])
     if (known := next((value.type for value in values if value.type.name != "unknown"), None)) is not None:
         for value in values:
-            suppose(value, known)
+            observe_type(value, known)
 
 
-def holds(value: Operand, elements: Sequence[Operand]) -> Operand:
-    """Tell the observer, if there is one, that an array of unknown type has these elements; returns the array."""
+def observe_elements(value: Operand, elements: Sequence[Operand]) -> Operand:
+    """Notify the observer, if there is one, of the elements of an array of unknown type; return the array."""
     observer = OBSERVER.get()
     if observer is not None and elements and value.type == array(UNKNOWN):
         observer.derive(f"{value.sql}[]", elements[0].sql)
@@ -79,18 +79,18 @@ def holds(value: Operand, elements: Sequence[Operand]) -> Operand:
 
 
 def elements_of(value: Operand) -> str:
-    """Tell the observer, if there is one, that a value of unknown type is an array; what its elements are called."""
+    """Notify the observer, if there is one, that a value of unknown type is an array; return its elements' name."""
     observer = OBSERVER.get()
     return observer.elements(value.sql) if observer is not None and value.type in (UNKNOWN, array(UNKNOWN)) else ""
 
 
-def note_compared(value: Operand, others: Sequence[Operand]) -> None:
-    """Tell the observer, if there is one, which texts, bytes or whole numbers a value may be equal to."""
+def observe_comparison(value: Operand, others: Sequence[Operand]) -> None:
+    """Notify the observer, if there is one, of the literal texts, bytes or integers that a value is compared with."""
     observer = OBSERVER.get()
     if observer is None or value.is_constant:
         return
     for other in others:
         bytes_ = re.fullmatch(r"unhex\('(.*)'\)", other.sql)
-        written = f"0x{bytes_[1].lower()}" if bytes_ else other.sql if other.type.is_integer else ""
-        if text_ := other.literal or (written if other.is_constant else ""):
+        literal = f"0x{bytes_[1].lower()}" if bytes_ else other.sql if other.type.is_integer else ""
+        if text_ := other.literal or (literal if other.is_constant else ""):
             observer.compare(value.sql, text_)

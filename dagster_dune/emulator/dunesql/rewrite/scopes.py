@@ -1,4 +1,4 @@
-"""What names mean where an expression stands, and the translator as those see it who write a part."""
+"""Scopes, which resolve names, and the protocol of the translator."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from dagster_dune.emulator.dunesql.types.trino import Type
 
 
 class Discover(Protocol):
-    """Makes a column of a name."""
+    """Discovers columns of a table with unknown columns."""
 
     def __call__(self, column: str, *, is_qualified: bool) -> tuple[str, Type]:
-        """What is written for it, and its type."""
+        """Return the SQL and the type of a column."""
 
     @property
     def is_well_known(self) -> bool:
-        """Whether the table's usual columns are known already."""
+        """Whether the usual columns of the table are known."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns that are known so far."""
+        """The known columns."""
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The columns that must stand in this order, none where it is open."""
+        """The columns whose order is determined, in it; none if it is not."""
 
     def ordered(self, columns: Sequence[str]) -> None:
-        """Note that the table has these columns, in this order."""
+        """Record that the table has these columns, in this order."""
 
 
 class Use(Protocol):
-    """Is told that a column is named."""
+    """Is notified that a column is used."""
 
     def __call__(self, *, is_qualified: bool) -> None:
-        """With its table, or without."""
+        """Record a use, with or without the table."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column that expressions can name.
+    """A column in a scope.
 
     Attributes:
-        name: Its name, None where it has none.
-        sql: What it is in DuckDB.
-        type: Its type.
-        qualifier: What may stand before its name: the alias of its table, or the parts of that one's name.
-        origin: What a column of unknown type is made of, below the query that gives it.
-        discover: Of a table whose columns are not known: makes a column of any name.
-        use: Of a column of such a table: is told that it is named.
-        drop: Of a column of such a table: gives it up, if it can, for that of another table.
+        name: The name, None if it has none.
+        sql: The SQL of DuckDB.
+        type: The type.
+        qualifier: The possible qualifiers: the alias of the table, or the parts of its name.
+        origin: The SQL of a column of unknown type inside the query that returns it.
+        discover: Discovers columns, if the field is a table with unknown columns.
+        use: Is notified of uses of a discovered column.
+        drop: Removes a discovered column in favour of one of another table, and returns whether it could.
     """
 
     name: str | None
@@ -66,8 +66,8 @@ class Field:
     use: Use | None = field(default=None, compare=False)
     drop: Callable[[], bool] | None = field(default=None, compare=False)
 
-    def answers(self, name: str, qualifier: tuple[str, ...]) -> bool:
-        """Whether a name means this column."""
+    def matches(self, name: str, qualifier: tuple[str, ...]) -> bool:
+        """Return whether a name resolves to this column."""
         if self.name is None or self.name.lower() != name:
             return False
         return not qualifier or self.qualifier[-len(qualifier) :] == qualifier
@@ -75,11 +75,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Relation:
-    """Something with rows, in DuckDB's SQL.
+    """A translated relation.
 
     Attributes:
-        sql: A query, or what stands in FROM.
-        fields: Its columns.
+        sql: A query, or an item of FROM.
+        fields: The columns.
     """
 
     sql: str
@@ -88,12 +88,12 @@ class Relation:
 
 @dataclass
 class Grouping:
-    """The aggregation below a SELECT: what is grouped by, and what is computed of each group.
+    """The aggregation of a SELECT: the keys and aggregates of the inner query.
 
     Attributes:
-        alias: Its name in DuckDB.
-        keys: The column of each expression that is grouped by.
-        aggregates: The column of each aggregate.
+        alias: The alias in DuckDB.
+        keys: The columns of grouping keys by their SQL.
+        aggregates: The columns of aggregates by their SQL.
     """
 
     alias: str
@@ -101,24 +101,24 @@ class Grouping:
     aggregates: dict[str, str] = field(default_factory=dict)
 
     def add(self, sql: str, type_: Type) -> Operand:
-        """Compute an aggregate, once."""
+        """Add an aggregate, unless it exists, and return its column."""
         name = self.aggregates.setdefault(sql, f"dune_a{len(self.aggregates)}")
         return Operand(f"{self.alias}.{name}", type_)
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What names mean in a place.
+    """The names that an expression can use.
 
     Attributes:
         fields: The columns.
-        parent: What is around the query.
+        parent: The scope of the outer query.
         variables: The parameters of lambdas.
-        grouping: The aggregation below, where only its keys and aggregates can be named.
-        windows: Windows with names.
-        place: The clause, for messages, where neither aggregates nor windows can stand; empty elsewhere.
-        aliases: The columns of a SELECT list, by their names.
-        outer: Is told the columns in the query that belong to a query around it.
+        grouping: The aggregation, if only its keys and aggregates can be used.
+        windows: The windows of WINDOW.
+        place: The name of a clause without aggregates and windows, for messages; empty elsewhere.
+        aliases: The columns of a SELECT list by name.
+        outer: Collects the columns in the query that belong to outer queries.
     """
 
     fields: Sequence[Field] = ()
@@ -132,62 +132,62 @@ class Scope:
 
     @property
     def source(self) -> Scope:
-        """The same place below the aggregation."""
+        """The scope of the inner query of an aggregation."""
         return replace(self, grouping=None, aliases={})
 
     def inside(self, place: str) -> Scope:
-        """The same names in a clause where neither aggregates nor windows can stand."""
+        """Return the scope of a clause without aggregates and windows."""
         return replace(self, place=place)
 
     def with_variables(self, variables: dict[str, Operand]) -> Scope:
-        """The same names, and the parameters of a lambda."""
+        """Return the scope with the parameters of a lambda."""
         return replace(self, variables={**self.variables, **variables})
 
 
 def is_open(relation: Relation) -> bool:
-    """Whether a relation may have more columns than are known."""
+    """Return whether a relation may have unknown columns."""
     return any(each.discover is not None for each in relation.fields)
 
 
 def closed(fields: Sequence[Field]) -> tuple[Field, ...]:
-    """The columns that are known."""
+    """Return the known columns."""
     return tuple(each for each in fields if each.discover is None)
 
 
-def passed_on(inner: Field, alias: str) -> Field:
-    """A column of a query as the query around it sees it."""
+def in_outer_query(inner: Field, alias: str) -> Field:
+    """Return a column of a subquery as a column of the outer query."""
     if inner.discover is not None:
         return replace(inner, qualifier=())
     return Field(inner.name, f"{alias}.{inner.sql}", inner.type, use=inner.use, drop=inner.drop)
 
 
 class Translator(Protocol):
-    """What the parts of the translation need of the whole."""
+    """The translator, as the modules that translate parts use it."""
 
     def expression(self, node: exp.Expr, scope: Scope) -> Operand:
-        """Write an expression."""
+        """Translate an expression."""
 
     def query(self, node: exp.Expr, parent: Scope | None) -> Relation:
-        """Write a query; the SQL can stand in parentheses."""
+        """Translate a query; the SQL can be put into parentheses."""
 
     def fresh(self, prefix: str) -> str:
-        """Make a name that no other thing has."""
+        """Return a unique name."""
 
     def note_origin(self, sql: str, origin: str) -> None:
-        """Note what a column of unknown type is made of."""
+        """Record the origin of a column of unknown type."""
 
     def table(self, node: exp.Table) -> Relation:
-        """Write a table of the database, or a common table expression."""
+        """Translate a table or a common table expression."""
 
     def function(self, node: exp.Expr, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> Operand:
-        """Write a call of a function of the list."""
+        """Translate a call of a function."""
 
 
 def resolve(column: exp.Column, scope: Scope) -> Operand:
-    """Find what a name means: a column, a parameter of a lambda, or a field of a row in one.
+    """Resolve a name: a column, a parameter of a lambda, or a field of one of these.
 
     Raises:
-        SqlError: It means nothing, or more than one thing.
+        SqlError: It cannot be resolved, or is ambiguous.
     """
     parts = tuple(part.name.lower() for part in column.parts)
     current: Scope | None = scope
@@ -222,15 +222,15 @@ def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Sco
         return scope.variables[name]
     if not qualifier and name in scope.aliases:
         return scope.aliases[name]
-    answers = [each for each in scope.fields if each.answers(name, qualifier)]
-    if not answers:
-        answers = _discovered(name, qualifier, scope)
-    answers = _without_guesses(answers)
-    if len(answers) > 1:
+    matches = [each for each in scope.fields if each.matches(name, qualifier)]
+    if not matches:
+        matches = _discovered(name, qualifier, scope)
+    matches = _without_guesses(matches)
+    if len(matches) > 1:
         raise error_at(column, f"Column '{'.'.join((*qualifier, name))}' is ambiguous")
-    if not answers:
+    if not matches:
         return None
-    found = answers[0]
+    found = matches[0]
     if found.use is not None:
         found.use(is_qualified=bool(qualifier) or _is_alone(scope))
     if scope.grouping is None:
@@ -242,12 +242,12 @@ def _named(column: exp.Column, name: str, qualifier: tuple[str, ...], scope: Sco
 
 
 def _is_alone(scope: Scope) -> bool:
-    """Whether there is one table only whose columns are not known, so that a name that nothing else has is its."""
+    """Return whether there is only one table with unknown columns, to which unknown names therefore belong."""
     return scope.parent is None and sum(each.discover is not None for each in scope.fields) == 1
 
 
 def _discovered(name: str, qualifier: tuple[str, ...], scope: Scope) -> list[Field]:
-    """Take a column that no table is known to have for one of the first whose columns are not known at all."""
+    """Discover a column that no table is known to have in the first table without any known columns."""
     found = [
         (each, each.discover)
         for each in scope.fields
@@ -260,7 +260,7 @@ def _discovered(name: str, qualifier: tuple[str, ...], scope: Scope) -> list[Fie
 
 
 def _discovered_field(parts: tuple[str, ...], qualifier: tuple[str, ...], scope: Scope) -> Operand | None:
-    """Take a field of a column of a table whose columns are not known, which makes the column a row."""
+    """Discover a field of a column of a table with unknown columns, which is then a row."""
     for each in scope.fields:
         if each.discover is not None and (not qualifier or each.qualifier[-len(qualifier) :] == qualifier):
             sql, type_ = each.discover(".".join(parts[len(qualifier) :]), is_qualified=True)
@@ -268,17 +268,17 @@ def _discovered_field(parts: tuple[str, ...], qualifier: tuple[str, ...], scope:
     return None
 
 
-def _without_guesses(answers: list[Field]) -> list[Field]:
-    """Of several columns of one name, leave those out that a table is only guessed to have."""
-    kept = list(answers)
-    for each in reversed(answers):
+def _without_guesses(matches: list[Field]) -> list[Field]:
+    """Remove the discovered columns from several columns with the same name."""
+    kept = list(matches)
+    for each in reversed(matches):
         if len(kept) > 1 and each.drop is not None and each.drop():
             kept.remove(each)
     return kept
 
 
 def row_field(node: exp.Expr, value: Operand, name: str) -> Operand:
-    """Take a field out of a row by its name."""
+    """Return the field of a row by its name."""
     if value.type.name == "row":
         places = [place for place, each in enumerate(value.type.names) if each is not None and each.lower() == name]
         if len(places) > 1:

@@ -1,4 +1,4 @@
-"""A query becomes DuckDB's SQL: over tables that are known, or over such as are found on the way."""
+"""Translates a query to DuckDB's SQL, over known tables, or over tables whose columns are discovered."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dagster_dune.emulator.dunesql.rewrite.translator import QueryTranslator, Ta
 from dagster_dune.emulator.dunesql.types.trino import Type
 from dagster_dune.emulator.sql_errors import SqlError
 
-MOST_SECONDS = 2.0
-"""How long a translation may take, in seconds of the processor."""
+MAX_SECONDS = 2.0
+"""The maximum CPU time of a translation in seconds."""
 
 
 # Assumption: local-incremental-parameters.
@@ -24,8 +24,8 @@ class Translated:
     """A query in DuckDB's SQL.
 
     Attributes:
-        sql: The text; its columns are called c0, c1 and so on.
-        columns: Their names and types.
+        sql: The SQL, whose columns are c0, c1 and so on.
+        columns: The names and types of the columns.
     """
 
     sql: str
@@ -33,18 +33,18 @@ class Translated:
 
 
 def translate(
-    statement: exp.Query, tables: Tables, previous: str | None = None, seconds: float = MOST_SECONDS
+    statement: exp.Query, tables: Tables, previous: str | None = None, seconds: float = MAX_SECONDS
 ) -> Translated:
-    """Write a query as DuckDB's SQL.
+    """Translate a query to DuckDB's SQL.
 
     Args:
-        statement: A compiled query; it is not changed.
-        tables: What tables there are.
-        previous: The full name of the table that holds the previous result of this query, if there is one.
-        seconds: How long it may take of the processor.
+        statement: A compiled query, which is not changed.
+        tables: Returns the columns of a table.
+        previous: The full name of the table with the previous result of this query, if there is one.
+        seconds: The maximum CPU time.
 
     Raises:
-        SqlError: It means nothing, or something that is not supported.
+        SqlError: The query is invalid, or not supported.
     """
     translator = QueryTranslator(tables, previous, time.thread_time() + seconds, seconds)
     try:
@@ -56,14 +56,14 @@ def translate(
 
 
 def translate_discovering(statement: exp.Query, discovery: Discovery) -> None:
-    """Translate a query over tables whose columns are found on the way.
+    """Translate a query over tables whose columns are discovered.
 
     Args:
         statement: A compiled query.
-        discovery: Is told of each column, and gives its type.
+        discovery: Is notified of columns, and returns their types.
 
     Raises:
-        SqlError: The query means nothing whatever the columns are.
+        SqlError: The query is invalid for all columns.
     """
 
     def tables(name: str) -> list[tuple[str, Type, str]] | None:
@@ -72,7 +72,7 @@ def translate_discovering(statement: exp.Query, discovery: Discovery) -> None:
             return None
         return [(column, type_, "$") for column, type_ in (columns or {}).items()]
 
-    translator = QueryTranslator(tables, None, time.thread_time() + MOST_SECONDS, MOST_SECONDS, discovery=discovery)
+    translator = QueryTranslator(tables, None, time.thread_time() + MAX_SECONDS, MAX_SECONDS, discovery=discovery)
     token = OBSERVER.set(_Observer(translator, discovery))
     try:
         translator.query(statement, None)
@@ -84,21 +84,21 @@ def translate_discovering(statement: exp.Query, discovery: Discovery) -> None:
 
 @dataclass(frozen=True)
 class _Observer:
-    """Passes on what values are taken for, by the columns that these are made of."""
+    """Passes the uses of values on to a discovery, by the columns that are their origins."""
 
     translator: QueryTranslator
     discovery: Discovery
 
     def observe(self, sql: str, target: Type, *, is_exact: bool) -> None:
-        """A value of unknown type is taken for one of a type."""
+        """A use requires a type of a value of unknown type."""
         self.discovery.observe(self.translator.origin(sql), target, is_exact=is_exact)
 
     def derive(self, sql: str, origin: str) -> None:
-        """A value of unknown type has the type of another one."""
+        """A value of unknown type has the type of another value."""
         self.translator.note_origin(sql, origin)
 
     def link(self, sqls: Sequence[str]) -> None:
-        """Values of unknown type must be of one type."""
+        """Values of unknown type have the same type."""
         self.discovery.link([self.translator.origin(sql) for sql in sqls])
 
     def elements(self, sql: str) -> str:
@@ -108,5 +108,5 @@ class _Observer:
         return element if element != f"{array}[]" else self.discovery.elements(array)
 
     def compare(self, sql: str, text: str) -> None:
-        """A value is compared with one that is written out."""
+        """A value is compared with a literal."""
         self.discovery.compared(self.translator.origin(sql), text)

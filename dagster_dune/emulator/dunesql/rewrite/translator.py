@@ -1,4 +1,4 @@
-"""The translation of a whole query: who writes which kind of node, and what tables and views there are."""
+"""`QueryTranslator`: translates a query with its tables and common table expressions."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from dagster_dune.emulator.dunesql.rewrite.expressions.writers import WRITERS, i
 from dagster_dune.emulator.dunesql.rewrite.queries import ordering, select, set_operations
 from dagster_dune.emulator.dunesql.rewrite.queries.ctes import Cte, headed, mark_read, unrolled, with_names
 from dagster_dune.emulator.dunesql.rewrite.queries.values import values
-from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, passed_on
+from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, in_outer_query
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce
 from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import UNKNOWN, Type
 from dagster_dune.emulator.sql_errors import SqlError
 
 Tables = Callable[[str], Sequence[tuple[str, Type, str]] | None]
-"""Gives the columns of a table by its full name: name, type, and what it is in DuckDB where ``$`` is the column."""
-_ASKED_EVERY = 50
-"""After how many expressions the clock is looked at, which takes longer than to write one on some machines."""
+"""Returns the columns of a table by its full name: name, type, and SQL of DuckDB in which ``$`` is the column."""
+_EXPRESSIONS_PER_CHECK = 50
+"""The number of expressions between two checks of the time, which are slower than a translation on some machines."""
 
 
 @dataclass
@@ -39,28 +39,28 @@ class QueryTranslator:
 
     tables: Tables
     previous: str | None
-    until: float
+    deadline: float
     seconds: float
     ctes: list[dict[str, Cte]] = field(default_factory=list)
-    made: int = 0
-    written: dict[tuple[int, int], Operand] = field(default_factory=dict)
-    kept: list[object] = field(default_factory=list)
+    name_count: int = 0
+    inner_cache: dict[tuple[int, int], Operand] = field(default_factory=dict)
+    cached_nodes: list[object] = field(default_factory=list)
     origins: dict[str, str] = field(default_factory=dict)
     discovery: Discovery | None = None
-    asked: int = 0
+    expression_count: int = 0
 
     def fresh(self, prefix: str) -> str:
-        """Make a name that no other thing has."""
-        self.made += 1
-        return f"{prefix}{self.made}"
+        """Return a unique name."""
+        self.name_count += 1
+        return f"{prefix}{self.name_count}"
 
     def note_origin(self, sql: str, origin: str) -> None:
-        """Note what a column of unknown type is made of."""
+        """Record the origin of a column of unknown type."""
         if origin and self.discovery is not None and self.origin(origin) != sql:
             self.origins[sql] = origin
 
     def origin(self, sql: str) -> str:
-        """Find what a column is made of in the end."""
+        """Return the first origin of a column."""
         while sql in self.origins:
             sql = self.origins[sql]
         return sql
@@ -68,21 +68,21 @@ class QueryTranslator:
     # Expressions.
 
     def expression(self, node: exp.Expr, scope: Scope) -> Operand:
-        """Write an expression."""
+        """Translate an expression."""
         if isinstance(node, exp.Predicate) and (inner := inner_predicate(node)) is not None:
             raise error_at(inner, "mismatched input: one comparison stands beside another; put one in parentheses")
-        self.asked += 1
-        if self.asked % _ASKED_EVERY == 0 and time.thread_time() > self.until:
+        self.expression_count += 1
+        if self.expression_count % _EXPRESSIONS_PER_CHECK == 0 and time.thread_time() > self.deadline:
             raise SqlError(f"The query takes longer than {self.seconds:g} s to compile; this emulator gives up")
         if scope.grouping is not None and (key := self._key(node, scope)) is not None:
             return key
         try:
-            return self._written(node, scope)
+            return self._translated(node, scope)
         except RefusedError as error:
             raise error_at(node, str(error)) from None
 
     def _key(self, node: exp.Expr, scope: Scope) -> Operand | None:
-        """What an expression is grouped by as, if it equals one that is."""
+        """Return the grouping key that equals an expression, if there is one."""
         grouping = scope.grouping
         if grouping is None or isinstance(node, exp.Literal | exp.Lambda) or not grouping.keys:
             return None
@@ -95,27 +95,27 @@ class QueryTranslator:
         return grouping.keys.get(below.sql)
 
     def below(self, node: exp.Expr, scope: Scope) -> Operand:
-        """Write an expression as it is below the aggregation, once."""
+        """Translate an expression in the inner query of an aggregation, and cache the result."""
         key = (id(node), id(scope.grouping))
-        if key not in self.written:
-            self.written[key] = self._written(node, scope.source)
-            self.kept.append(node)
-        return self.written[key]
+        if key not in self.inner_cache:
+            self.inner_cache[key] = self._translated(node, scope.source)
+            self.cached_nodes.append(node)
+        return self.inner_cache[key]
 
-    def _written(self, node: exp.Expr, scope: Scope) -> Operand:
+    def _translated(self, node: exp.Expr, scope: Scope) -> Operand:
         write = WRITERS.get(type(node))
         if write is None:
             raise error_at(node, f"{node.key.upper()} is not supported by this emulator")
         return write(self, node, scope)
 
     def function(self, node: exp.Expr, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> Operand:
-        """Write a call of a function of the list."""
+        """Translate a call of a function."""
         return calls.call(self, node, name, arguments, scope)
 
     # Queries.
 
     def query(self, node: exp.Expr, parent: Scope | None) -> Relation:
-        """Write a query with its common table expressions."""
+        """Translate a query with its common table expressions."""
         clause = node.args.get("with_")
         if clause is None:
             return self._body(node, parent)
@@ -188,7 +188,7 @@ class QueryTranslator:
         raise error_at(node, f"{node.key.upper()} is not supported by this emulator")
 
     def table(self, node: exp.Table) -> Relation:
-        """Write a table of the database, a common table expression, or the previous result."""
+        """Translate a table, a common table expression, or the previous result."""
         alias = self.fresh("t")
         if is_previous(node):
             return self._previous_result(node, alias)
@@ -198,7 +198,7 @@ class QueryTranslator:
                     mark_read(cte)
                     for each in cte.relation.fields:
                         self.note_origin(f"{alias}.{each.sql}", each.origin)
-                    fields = tuple(passed_on(each, alias) for each in cte.relation.fields)
+                    fields = tuple(in_outer_query(each, alias) for each in cte.relation.fields)
                     return Relation(f"{cte.name} AS {alias}", fields)
         name = table_name(node)
         columns = self.tables(name) if node.db else None
@@ -210,7 +210,7 @@ class QueryTranslator:
         return Relation(f"{quoted(name)} AS {alias}", fields)
 
     def _open(self, table: str, alias: str, fields: tuple[Field, ...], discovery: Discovery) -> tuple[Field, ...]:
-        """Let a table have any column, beside those that are known already."""
+        """Add a field to a table from which further columns are discovered."""
         for each in fields:
             discovery.known(table, each.name or "", each.sql)
         if not discovery.is_open(table):

@@ -1,1 +1,1 @@
-"""Functions in Python that DuckDB calls, for what its own SQL cannot say as Trino means it."""
+"""Functions in Python that DuckDB calls, where its own SQL cannot express Trino's semantics."""

@@ -1,4 +1,4 @@
-"""Bytes: hashes, bases, floating point numbers."""
+"""Functions of bytes: hashes, encodings, conversions of numbers, parts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def hmac_digest(value: bytes, key: bytes, name: str) -> bytes:
 
 @native("BIGINT", "BLOB")
 def crc32(value: bytes) -> int:
-    """The check sum of bytes."""
+    """Return the CRC-32 of bytes."""
     return zlib.crc32(value)
 
 
@@ -62,7 +62,7 @@ def _xx_tail(hashed: int, tail: bytes) -> int:
 
 @native("BLOB", "BLOB")
 def xxhash64(value: bytes) -> bytes:
-    """The xxHash of bytes, of 64 bits."""
+    """Return the 64-bit xxHash of bytes."""
     whole = len(value) // 32 * 32
     if whole:
         lanes = [(_PRIMES[0] + _PRIMES[1]) & _MASK, _PRIMES[1], 0, -_PRIMES[0] & _MASK]
@@ -88,7 +88,7 @@ def _mixed(value: int) -> int:
 
 @native("BLOB", "BLOB")
 def murmur3(value: bytes) -> bytes:
-    """The MurmurHash3 of bytes, of 128 bits."""
+    """Return the 128-bit MurmurHash3 of bytes."""
     first, second, one, two = 0, 0, 0x87C37B91114253D5, 0x4CF5AD432745937F
     whole = len(value) // 16 * 16
     for place in range(0, whole, 16):
@@ -113,7 +113,7 @@ def murmur3(value: bytes) -> bytes:
 
 @native("BLOB", "BLOB", "BLOB")
 def bytes_xor(left: bytes, right: bytes) -> bytes:
-    """Combine the bits of bytes of one length."""
+    """Return the bitwise exclusive or of bytes of equal lengths."""
     if len(left) != len(right):
         raise FunctionError("The bytes must have the same length")
     return bytes(one ^ other for one, other in zip(left, right, strict=True))
@@ -126,13 +126,13 @@ _ENCODERS = {
 
 @native("VARCHAR", "BLOB", "VARCHAR")
 def encode(value: bytes, name: str) -> str:
-    """Write bytes in a base of letters."""
+    """Encode bytes in base 64 or base 32."""
     return _ENCODERS[name](value).decode()
 
 
 @native("BLOB", "VARCHAR", "VARCHAR")
 def decode(text: str, name: str) -> bytes:
-    """Read bytes in a base of letters."""
+    """Decode bytes in base 64 or base 32."""
     try:
         if name == "32":
             return base64.b32decode(text + "=" * (-len(text) % 8))
@@ -145,7 +145,7 @@ def decode(text: str, name: str) -> bytes:
 
 @native("BLOB", "VARCHAR")
 def from_hex(text: str) -> bytes:
-    """Read hexadecimal digits, with ``0x`` before them or without."""
+    """Decode hexadecimal digits, with or without ``0x``."""
     digits = text[2:] if text[:2].lower() == "0x" else text
     try:
         return bytes.fromhex(digits) if " " not in digits else bytes.fromhex("x")
@@ -155,7 +155,7 @@ def from_hex(text: str) -> bytes:
 
 @native("VARCHAR", "BLOB", "VARCHAR")
 def from_utf8(value: bytes, replacement: str) -> str:
-    """Read UTF-8; a letter or nothing stands in place of what is none."""
+    """Decode UTF-8, and replace invalid bytes by a character or by nothing."""
     if len(replacement) > 1:
         raise FunctionError("Replacement character string must empty or a single character")
     parts, place = [], 0
@@ -171,13 +171,13 @@ def from_utf8(value: bytes, replacement: str) -> str:
 
 @native("BLOB", "DOUBLE", "VARCHAR")
 def to_ieee754(value: float, kind: str) -> bytes:
-    """Write a number's bits, the highest first."""
+    """Return the big-endian bytes of a double or a real."""
     return struct.pack(f">{kind}", value)
 
 
 @native("DOUBLE", "BLOB", "VARCHAR")
 def from_ieee754(value: bytes, kind: str) -> float:
-    """Read a number's bits, the highest first."""
+    """Return the double or the real of big-endian bytes."""
     size = struct.calcsize(kind)
     if len(value) != size:
         raise FunctionError(f"Input floating-point value must be exactly {size} bytes long")
@@ -186,13 +186,13 @@ def from_ieee754(value: bytes, kind: str) -> float:
 
 @native("BLOB", "BIGINT", "INTEGER")
 def to_big_endian(value: int, size: int) -> bytes:
-    """Write an integer, the highest byte first."""
+    """Return the big-endian bytes of an integer."""
     return value.to_bytes(size, "big", signed=True)
 
 
 @native("BIGINT", "BLOB", "INTEGER", "BOOLEAN")
 def from_big_endian(value: bytes, size: int, exact: bool) -> int:
-    """Read an integer, the highest byte first."""
+    """Return the integer of big-endian bytes."""
     if exact and len(value) != size:
         raise FunctionError(f"expected {size}-byte input, but got instead: {len(value)}")
     if len(value) > size:
@@ -202,7 +202,7 @@ def from_big_endian(value: bytes, size: int, exact: bool) -> int:
 
 @native("VARCHAR", "BLOB")
 def bytes_decimal(value: bytes) -> str:
-    """Read an integer of no more than 16 bytes."""
+    """Return the integer of at most 16 big-endian bytes."""
     if len(value) > 16:
         raise FunctionError(f"bytearray is longer than 16 bytes: {len(value)}")
     number = int.from_bytes(value.rjust(16, b"\0"), "big", signed=True)
@@ -213,7 +213,7 @@ def bytes_decimal(value: bytes) -> str:
 
 @native("BLOB", "BLOB", "BIGINT", "BIGINT")
 def bytes_substr(value: bytes, start: int, length: int) -> bytes:
-    """Take a part of bytes, from 1, or from the end if the start is negative."""
+    """Return a part of bytes; positions begin with 1, or count from the end if they are negative."""
     begin = start - 1 if start > 0 else len(value) + start
     if start == 0 or begin < 0 or begin >= len(value) or length <= 0:
         return b""
@@ -222,13 +222,13 @@ def bytes_substr(value: bytes, start: int, length: int) -> bytes:
 
 @native("BLOB", "BLOB")
 def bytes_reverse(value: bytes) -> bytes:
-    """Turn bytes around."""
+    """Reverse bytes."""
     return value[::-1]
 
 
 @native("BIGINT", "BLOB", "BLOB")
 def bytes_position(value: bytes, part: bytes) -> int:
-    """Find where bytes first stand in others, 0 where they do not."""
+    """Return the first position of bytes in others, 0 if there is none."""
     return value.find(part) + 1
 
 
@@ -242,13 +242,13 @@ def bytes_replace(value: bytes, part: bytes, replacement: bytes) -> bytes:
 
 @native("BLOB", "BLOB", "VARCHAR")
 def bytes_trim(value: bytes, side: str) -> bytes:
-    """Take zeros off an end."""
+    """Remove zero bytes at one end."""
     return value.lstrip(b"\0") if side == "left" else value.rstrip(b"\0")
 
 
 @native("BLOB", "VARCHAR")
 def address_32(text: str) -> bytes:
-    """Read an address of 20 bytes or less into 32."""
+    """Pad an address of at most 20 bytes to 32."""
     digits = text[2:] if text[:2].lower() == "0x" else text
     value = from_hex(digits.rjust(len(digits) + len(digits) % 2, "0"))
     if len(value) > 32:
@@ -258,11 +258,11 @@ def address_32(text: str) -> bytes:
 
 @native("BIGINT", "BLOB")
 def checksum_part(value: bytes) -> int:
-    """What a value adds to a check sum of many, before it is brought to 64 bits."""
+    """Return the summand of a value in a checksum, before it is reduced to 64 bits."""
     return int.from_bytes(xxhash64(value), "big", signed=True)
 
 
 @native("BLOB", "VARCHAR")
 def checksum_bytes(total: str) -> bytes:
-    """Bring a sum of hashes to the 64 bits of a check sum."""
+    """Reduce a sum of hashes to a checksum of 64 bits."""
     return (int(total) * _PRIMES[0] & _MASK).to_bytes(8, "little")

@@ -1,4 +1,4 @@
-"""How DuckDB gets to know the functions in Python."""
+"""Registers the functions in Python with DuckDB."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MODULES = (
     base58, binary, casts, parts, standard, values, decimals, distributions, doubles, integers, statistics,
     wide_integers, formats, letters, regexes, urls, words, iso, joda, mysql, parsing, spans, zones,
 )  # fmt: skip
-"""Importing these fills the list."""
+"""The modules whose import adds their functions to the list."""
 
 
 def register(connection: DuckDBPyConnection) -> None:
-    """Make every function known to a database.
+    """Register all functions with a database.
 
     Args:
-        connection: Its first connection; the others see them too.
+        connection: The first connection of the database; other connections have the functions too.
     """
     for each in NATIVES:
         may_be_null = "None" in str(each.function.__annotations__.get("return", ""))
@@ -54,7 +54,7 @@ def register(connection: DuckDBPyConnection) -> None:
 
 
 def _as_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a number as text, since DuckDB takes a NaN of Python's for NULL."""
+    """Return a function that returns numbers as texts, since DuckDB reads NaN as NULL."""
 
     @wraps(function)
     def as_text(*values: Any) -> str | None:
@@ -65,7 +65,7 @@ def _as_text(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_known(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give NULL for NULL, as DuckDB does by itself for functions that never give it."""
+    """Return a function that returns NULL for NULL, which DuckDB only does for functions that never return NULL."""
 
     @wraps(function)
     def of_known(*values: Any) -> Any:

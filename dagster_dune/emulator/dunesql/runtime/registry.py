@@ -1,4 +1,4 @@
-"""The list of functions in Python, which each of them enters by itself."""
+"""The list of functions in Python, to which the decorator `native` adds them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 
 class FunctionError(ValueError):
-    """What a function refuses, in Trino's words."""
+    """An error of a function, with Trino's message."""
 
 
-MOST_LETTERS = 10_000_000
-"""How long a text or bytes may be that one call makes, which nothing else bounds while it is made."""
+MAX_CHARACTERS = 10_000_000
+"""The maximum length of a text or bytes that a call returns, since other limits do not apply during a call."""
 
 
 def check_size(size: int, name: str) -> None:
-    """Refuse to make a text or bytes that are too long."""
-    if size > MOST_LETTERS:
-        raise FunctionError(f"{name} would make {size:,} letters; this emulator makes {MOST_LETTERS:,} at the most")
+    """Check the length of a text or bytes before they are created."""
+    if size > MAX_CHARACTERS:
+        raise FunctionError(f"{name} would make {size:,} letters; this emulator makes {MAX_CHARACTERS:,} at the most")
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Native:
     """A function in Python.
 
     Attributes:
-        name: What DuckDB calls it.
-        function: What it does; it sees no NULL unless `nulls` says so.
-        parameters: DuckDB's types of its arguments.
-        result: That of what it gives.
+        name: The name in DuckDB.
+        function: The function, which is not called with NULL unless `nulls` is set.
+        parameters: The DuckDB types of its arguments.
+        result: The DuckDB type of its result.
         nulls: Whether it is called with NULL too.
     """
 
@@ -44,7 +44,7 @@ NATIVES: list[Native] = []
 
 
 def native(result: str, *parameters: str, nulls: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a function one that DuckDB can call, as ``py_`` and its name."""
+    """Return a decorator that lets DuckDB call a function as ``py_`` and its name."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         NATIVES.append(Native(f"py_{function.__name__}", function, parameters, result, nulls))

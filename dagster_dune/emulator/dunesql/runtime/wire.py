@@ -1,4 +1,4 @@
-"""How values of each type stand in results: what DuckDB's cursor gives becomes what Dune's API writes."""
+"""Converts values of DuckDB's cursor to those in Dune's API, by their types."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from dagster_dune.emulator.dunesql.types.trino import (
 )
 
 Convert = Callable[[Any], Any]
-_AS_THEY_ARE = frozenset({"boolean", "tinyint", "smallint", "integer", "bigint", "varchar", "char", "json"})
-"""Types whose values JSON holds as the cursor gives them."""
+_JSON_TYPES = frozenset({"boolean", "tinyint", "smallint", "integer", "bigint", "varchar", "char", "json"})
+"""Types whose values are JSON values already."""
 
 
 def text_sql(sql: str, type_: Type) -> str | None:
-    """What DuckDB writes values as for JSON, of types that it writes much faster than Python: times without zones."""
+    """Return SQL that formats times without zones for JSON, which DuckDB does much faster than Python; else None."""
     if type_.zoned or type_.is_precise:
         return None
     if type_.name == "timestamp":
@@ -40,7 +40,7 @@ def text_sql(sql: str, type_: Type) -> str | None:
 
 
 def fetched_sql(sql: str, type_: Type) -> str:
-    """What DuckDB writes values as for Python, which it gives no maps with wide integers as keys."""
+    """Return SQL that converts maps with wide integers as keys, which DuckDB cannot pass to Python."""
     fetched = _with_text_keys(type_)
     return sql if fetched == type_ else f"CAST({sql} AS {fetched.duckdb})"
 
@@ -52,9 +52,9 @@ def _with_text_keys(type_: Type) -> Type:
     return replace(type_, of=parts)
 
 
-def written_column(type_: Type, values: Sequence[Any]) -> Iterable[Any]:
-    """Write the values of a column for JSON; those that JSON holds as they are stay untouched."""
-    if type_.name in _AS_THEY_ARE:
+def converted_column(type_: Type, values: Sequence[Any]) -> Iterable[Any]:
+    """Convert the values of a column to JSON values, unless they are already."""
+    if type_.name in _JSON_TYPES:
         return values
     if type_.name == "double" and math.isfinite(sum(value for value in values if value is not None)):
         return values
@@ -63,7 +63,7 @@ def written_column(type_: Type, values: Sequence[Any]) -> Iterable[Any]:
 
 @lru_cache(maxsize=1024)
 def converter(type_: Type) -> Convert:
-    """Make a function that writes values of a type for JSON; None stays None."""
+    """Return a function that converts values of a type to JSON values, and None to None."""
     convert = _converter(type_)
     return lambda value: None if value is None else convert(value)
 
@@ -77,7 +77,7 @@ def _converter(type_: Type) -> Convert:
     if type_.name == "row":
         return _row(type_)
     if type_.zoned:
-        return lambda value: _shown(value[MOMENT], value[ZONE], type_.digits)
+        return lambda value: _zoned_time(value[MOMENT], value[ZONE], type_.digits)
     if type_.is_precise:
         return lambda value: f"{_micros(value[MICROS])}{value[PICOS]:06d}"[: 20 + type_.digits]
     if type_.name == "timestamp":
@@ -94,7 +94,7 @@ def _converter(type_: Type) -> Convert:
 
 
 def _map(type_: Type) -> Convert:
-    """DuckDB's cursor gives lists of keys and values where keys are no scalars."""
+    """Return a function for maps, which DuckDB's cursor returns as lists of keys and values if keys are no scalars."""
     key, item = (converter(part) for part in type_.of)
     if not type_.of[0].of and not type_.of[0].zoned and not type_.of[0].is_precise:
         return lambda value: {_key(key(one)): item(other) for one, other in value.items()}
@@ -104,7 +104,7 @@ def _map(type_: Type) -> Convert:
 
 
 def _key(value: Any) -> str:
-    """Keys of JSON are texts."""
+    """Return a key as text, since keys in JSON are texts."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -117,16 +117,16 @@ def _row(type_: Type) -> Convert:
 
 
 def fraction(value: datetime, digits: int) -> str:
-    """Write a time with so many digits after the second."""
+    """Format a time with a number of fractional digits."""
     return _micros(value)[: 20 + digits if digits else 19]
 
 
 def _micros(value: datetime) -> str:
-    """Write a time with six digits after the second, without its zone."""
+    """Format a time with six fractional digits, without its zone."""
     return value.isoformat(" ", "microseconds")[:26]
 
 
-def _shown(moment: datetime, zone: str, digits: int) -> str:
+def _zoned_time(moment: datetime, zone: str, digits: int) -> str:
     from dagster_dune.emulator.dunesql.runtime.times.zones import zone_of  # noqa: PLC0415
 
     return f"{fraction(moment.astimezone(zone_of(zone)), max(3, digits))} {zone}"
@@ -145,7 +145,7 @@ def _real(value: float) -> float | str:
 
 
 def interval_text(milliseconds: int) -> str:
-    """Write an interval of days to seconds."""
+    """Format an interval of days to seconds."""
     sign, rest = ("-", -milliseconds) if milliseconds < 0 else ("", milliseconds)
     seconds, rest = divmod(rest, 1000)
     minutes, seconds = divmod(seconds, 60)
@@ -153,7 +153,7 @@ def interval_text(milliseconds: int) -> str:
     return f"{sign}{hours // 24} {hours % 24:02d}:{minutes:02d}:{seconds:02d}.{rest:03d}"
 
 
-def _months(value: int) -> str:
+def _months_text(value: int) -> str:
     return f"{'-' if value < 0 else ''}{abs(value) // 12}-{abs(value) % 12}"
 
 
@@ -167,6 +167,6 @@ _CONVERTERS: dict[str, Convert] = {
     "varbinary": lambda value: "0x" + bytes(value).hex(),
     "date": lambda value: value.isoformat() if hasattr(value, "isoformat") else str(value),
     DAY_TO_SECOND: interval_text,
-    YEAR_TO_MONTH: _months,
+    YEAR_TO_MONTH: _months_text,
     **{name: f"<{name}>".format for name in SKETCHES},
 }

@@ -1,1 +1,1 @@
-"""Types: which of Trino's a type of DuckDB's stands for, and how they are written; `rewrite` asks for them."""
+"""Trino's types, their syntax and coercions, signatures of functions, and the types of DuckDB that store values."""

@@ -1,4 +1,4 @@
-"""Which types Trino takes for others without a cast, and the type that two have in common.
+"""Implicit coercions between types, and the common supertype of types.
 
 See https://trino.io/docs/current/language/types.html; uint256 and int256 are Dune's.
 """
@@ -23,12 +23,12 @@ _DIGITS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 
 
 def as_decimal(type_: Type) -> Type:
-    """The decimal that holds every number of an integer type; a decimal is its own."""
+    """Return the decimal type for all values of an integer type; a decimal type is returned unchanged."""
     return type_ if type_.name == "decimal" else decimal(_DIGITS[type_.name], 0)
 
 
 def common_type(left: Type, right: Type) -> Type | None:
-    """Find the type that values of two types can both be taken for, None where there is none.
+    """Return the common supertype of two types, None if there is none.
 
     Examples:
         >>> from dagster_dune.emulator.dunesql.types.parsing import read_type
@@ -94,7 +94,7 @@ def _common_parts(left: Type, right: Type) -> Type | None:
 
 
 def common_of(types: Iterable[Type]) -> Type | None:
-    """Find the type that all of some types can be taken for; unknown where there are none."""
+    """Return the common supertype of types; unknown if there are no types."""
     found: Type | None = UNKNOWN
     for type_ in types:
         found = common_type(found, type_) if found else None
@@ -102,7 +102,7 @@ def common_of(types: Iterable[Type]) -> Type | None:
 
 
 def can_coerce(source: Type, target: Type) -> bool:
-    """Whether values of a type are taken for another one without a cast."""
+    """Return whether a type is implicitly coerced to another."""
     if source == target:
         return True
     if source.name == "char" and target.name == "varchar":

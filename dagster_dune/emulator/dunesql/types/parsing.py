@@ -1,4 +1,4 @@
-"""Types as they are written, and those of numbers as they stand in a query."""
+"""Parses types, and determines the types of numeric literals."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dagster_dune.emulator.dunesql.types.trino import (
 _TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|[A-Za-z_][\w]*|\d+|[(),])')
 _ALIASES = {"int": "integer", "string": "varchar", "float": "real"}
 
-_MOST_NUMBERS = {"varchar": 1, "char": 1, "decimal": 2, "timestamp": 1, "time": 1}
-"""How many numbers a type takes in parentheses; others take none."""
+_MAX_ARGUMENTS = {"varchar": 1, "char": 1, "decimal": 2, "timestamp": 1, "time": 1}
+"""The maximum number of numeric arguments of types; others have none."""
 
 
-class _Reader:
-    """Reads a type as it is written."""
+class _Parser:
+    """A recursive descent parser for types."""
 
     def __init__(self, text: str) -> None:
         self.tokens = _TOKEN.findall(text)
@@ -54,7 +54,7 @@ class _Reader:
             return self._row()
         inside = self._inside()
         numbers = tuple(part for part in inside if isinstance(part, int))
-        if len(numbers) > _MOST_NUMBERS.get(name, 0):
+        if len(numbers) > _MAX_ARGUMENTS.get(name, 0):
             raise ValueError(f"{name} with {len(numbers)} numbers")
         types = tuple(part for part in inside if isinstance(part, Type))
         if name in ("timestamp", "time") and self.words("with", "time", "zone"):
@@ -98,22 +98,22 @@ class _Reader:
 
 
 def read_type(text: str) -> Type:
-    """Read a type as Trino writes it.
+    """Parse a type in Trino's syntax.
 
     Args:
-        text: Such as ``decimal(38,0)`` or ``row(a bigint, b array(varchar))``.
+        text: The type, such as ``decimal(38,0)`` or ``row(a bigint, b array(varchar))``.
 
     Returns:
         The type.
 
     Raises:
-        ValueError: It is none that is known.
+        ValueError: It is not a known type.
 
     Examples:
         >>> str(read_type("ROW(a bigint, b Array(timestamp))"))
         'row(a bigint, b array(timestamp(3)))'
     """
-    reader = _Reader(text)
+    reader = _Parser(text)
     try:
         type_ = reader.type()
         type_.duckdb  # noqa: B018 - a type that nothing holds is none
@@ -125,7 +125,7 @@ def read_type(text: str) -> Type:
 
 
 def literal_type(literal: str) -> Type:
-    """Tell the type of a number as it is written: ``1`` is an integer, ``1.5`` a decimal, ``1e0`` a double.
+    """Return the type of a numeric literal: ``1`` is an integer, ``1.5`` a decimal, ``1e0`` a double.
 
     Examples:
         >>> str(literal_type("001.50")), str(literal_type("0.05")), str(literal_type("2147483648"))

@@ -1,8 +1,8 @@
-"""Signatures of functions: what they take and give, with type variables, and how a call is matched with one.
+"""Signatures of functions with type variables, and their unification with the types of arguments.
 
-``(array(T), T) -> bigint`` takes an array and an element of it. A letter stands for any type, ``X`` for another one
-each time, ``N`` for any number, ``decimal(p,s)`` and ``timestamp(p)`` for those of any digits; ``T...`` may come any
-number of times; what stands in square brackets may be left out; ``(T) -> U`` inside is a lambda.
+``(array(T), T) -> bigint`` takes an array and an element of it. A letter is a type variable, ``X`` matches another type
+each time, ``N`` any numeric type, ``decimal(p,s)`` and ``timestamp(p)`` any precision. ``T...`` is variadic, parameters
+in square brackets are optional, and ``(T) -> U`` as a parameter is a lambda.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dagster_dune.emulator.dunesql.types.trino import Type
 
 @dataclass(frozen=True)
 class Parameter:
-    """The shape of one argument.
+    """A parameter, or a type inside one.
 
     Attributes:
-        name: A type's base name, a variable's, or ``function``.
-        of: The shapes inside; of a function those of its arguments, and of its result at last.
-        type: The type itself, where no variable is in it.
-        any_digits: Whether a type of this name fits whatever its digits.
+        name: The base name of a type, the name of a variable, or ``function``.
+        of: The types inside; of a function those of its parameters, then that of its result.
+        type: The type, if it contains no variables.
+        any_digits: Whether it matches types of any precision.
     """
 
     name: str
@@ -35,19 +35,19 @@ class Parameter:
 
     @property
     def is_variable(self) -> bool:
-        """Whether it stands for any type."""
+        """Whether it is a type variable."""
         return bool(re.fullmatch(r"[A-Z]\d?", self.name))
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a function takes and gives.
+    """The signature of a function.
 
     Attributes:
-        parameters: The shapes of its arguments.
-        result: That of what it gives.
-        least: How many arguments must be there.
-        is_variadic: Whether the last may come any number of times.
+        parameters: The parameters.
+        result: The result.
+        least: The minimum number of arguments.
+        is_variadic: Whether the last parameter is variadic.
     """
 
     parameters: tuple[Parameter, ...]
@@ -56,11 +56,11 @@ class Signature:
     is_variadic: bool
 
     def takes(self, count: int) -> bool:
-        """Whether it takes so many arguments."""
+        """Return whether it accepts a number of arguments."""
         return self.least <= count and (self.is_variadic or count <= len(self.parameters))
 
     def parameter(self, place: int) -> Parameter:
-        """The shape of an argument."""
+        """Return the parameter of an argument."""
         return self.parameters[min(place, len(self.parameters) - 1)]
 
 
@@ -69,7 +69,7 @@ _DIGITS = ("decimal(p,s)", "timestamp(p)", "timestamp(p) with time zone", "time(
 
 @cache
 def read_signature(text: str) -> Signature:
-    """Read a signature as it is written in the list of functions."""
+    """Parse a signature."""
     head, _, result = text.rpartition("->")
     inner = head.strip()[1:-1]
     optional = inner.find("[")
@@ -112,7 +112,7 @@ Bindings = dict[str, Type]
 
 
 def bind(parameter: Parameter, given: Type, bindings: Bindings, *, coerce: bool) -> bool:
-    """Match one argument, and note what its variables stand for."""
+    """Unify a parameter with the type of an argument, and add the bindings of its variables."""
     if parameter.type is not None:
         return (
             given == parameter.type
@@ -169,12 +169,12 @@ def _bind_variable(name: str, given: Type, bindings: Bindings, *, coerce: bool) 
 
 
 def resolved(parameter: Parameter, bindings: Bindings, given: Type | None = None) -> Type:
-    """Tell the type that a shape stands for in a call.
+    """Substitute the variables in a parameter.
 
     Args:
-        parameter: The shape.
-        bindings: What its variables stand for.
-        given: The type of the argument itself, whose digits are kept.
+        parameter: The parameter or the result.
+        bindings: The types of the variables.
+        given: The type of the argument, whose precision is kept.
     """
     if parameter.type is not None:
         keeps = given is not None and _same_base(given, parameter.type)
@@ -202,4 +202,4 @@ def _with_digits(name: str, given: Type | None) -> Type:
 
 
 ResultRule = Callable[[Sequence[Type]], Type]
-"""Tells the type of a result by those of the arguments, where a signature cannot."""
+"""Returns the type of a result for the types of arguments, if the signature cannot express it."""

@@ -1,7 +1,7 @@
-"""Columns of tables: which of Trino's types one has, and how values come into the form that queries work with.
+"""Types of stored columns: their Trino types, and the SQL that converts their values to the form in queries.
 
-DuckDB's own type tells most; where it does not (int256, JSON, intervals, digits of a time), the type is written in the
-comment of the column.
+Most follow from the types of DuckDB. Other types (int256, JSON, intervals, the precision of times) are stored in the
+comments of columns.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     timestamp_tz,
 )
 
-_PLAIN = {
+_SIMPLE_TYPES = {
     "BOOLEAN": BOOLEAN, "TINYINT": TINYINT, "SMALLINT": SMALLINT, "INTEGER": INTEGER, "BIGINT": BIGINT, "FLOAT": REAL,
     "DOUBLE": DOUBLE, "BIGNUM": UINT256, "VARCHAR": VARCHAR, "BLOB": VARBINARY, "DATE": DATE,
     "TIME": Type("time", (3,)),
@@ -54,14 +54,14 @@ _CONVERSIONS = {
 
 
 def stored_type(name: str, comment: str | None = None) -> tuple[Type, str]:
-    """Tell the type of a column, and how its values are read.
+    """Return the type of a column, and the SQL that reads its values.
 
     Args:
-        name: The type as DuckDB describes it.
+        name: The type in DuckDB's syntax.
         comment: The comment of the column, if there is one.
 
     Returns:
-        Trino's type, and DuckDB's SQL in which ``$`` stands for the column.
+        The Trino type, and SQL of DuckDB in which ``$`` is the column.
 
     Examples:
         >>> str(stored_type("DECIMAL(38,2)[]")[0]), str(stored_type("MAP(VARCHAR, BIGINT)")[0])
@@ -75,19 +75,19 @@ def stored_type(name: str, comment: str | None = None) -> tuple[Type, str]:
             pass
         else:
             return (timestamp_tz(type_.digits, zoned=True) if written != comment else type_), "$"
-    return _read(name, 0)
+    return _parse(name, 0)
 
 
 def comment_for(type_: Type) -> str | None:
-    """What must be written in the comment of a column, None where DuckDB's type says it all."""
+    """Return the comment for a column, None if its type follows from DuckDB's."""
     if type_.zoned:
         return f"{type_} zoned"
     return None if stored_type(type_.duckdb)[0] == type_ else str(type_)
 
 
-def _read(name: str, depth: int) -> tuple[Type, str]:
+def _parse(name: str, depth: int) -> tuple[Type, str]:
     if name.endswith("[]"):
-        inside, sql = _read(name[:-2], depth + 1)
+        inside, sql = _parse(name[:-2], depth + 1)
         element = f"dune_stored_{depth}"
         return array(inside), "$" if sql == "$" else f"list_transform($, lambda {element}: {sql.replace('$', element)})"
     if name.startswith("DECIMAL"):
@@ -95,13 +95,13 @@ def _read(name: str, depth: int) -> tuple[Type, str]:
         return decimal(int(precision), int(scale)), "$"
     kind, _, inner = name.partition("(")
     if kind == "MAP":
-        parts = [_read(part, depth + 1) for part in split_types(inner[:-1])]
+        parts = [_parse(part, depth + 1) for part in split_types(inner[:-1])]
         return Type("map", of=tuple(type_ for type_, _ in parts)), "$"
     if kind in ("STRUCT", "TUPLE"):
-        return _read_struct(kind, inner[:-1], depth)
+        return _parse_struct(kind, inner[:-1], depth)
     if name.startswith("ENUM"):
         return VARCHAR, "CAST($ AS VARCHAR)"
-    type_ = _PLAIN.get(name)
+    type_ = _SIMPLE_TYPES.get(name)
     if type_ is None:
         return VARCHAR, "CAST($ AS VARCHAR)"
     return type_, _CONVERSIONS.get(
@@ -109,7 +109,7 @@ def _read(name: str, depth: int) -> tuple[Type, str]:
     )
 
 
-def _read_struct(kind: str, inner: str, depth: int) -> tuple[Type, str]:
+def _parse_struct(kind: str, inner: str, depth: int) -> tuple[Type, str]:
     if inner.startswith(f"{MOMENT} "):
         return timestamp_tz(
             3, zoned=True
@@ -120,14 +120,14 @@ def _read_struct(kind: str, inner: str, depth: int) -> tuple[Type, str]:
         quoted = re.match(r'"((?:[^"]|"")*)" ', field)
         if kind == "TUPLE":
             names.append(None)
-            parts.append(_read(field, depth + 1))
+            parts.append(_parse(field, depth + 1))
         elif quoted:
             names.append(quoted[1].replace('""', '"'))
-            parts.append(_read(field[quoted.end() :], depth + 1))
+            parts.append(_parse(field[quoted.end() :], depth + 1))
         else:
             field_name, type_name = field.split(" ", 1)
             names.append(field_name)
-            parts.append(_read(type_name, depth + 1))
+            parts.append(_parse(type_name, depth + 1))
     type_ = row(tuple(part for part, _ in parts), tuple(names))
     fields = ", ".join(
         f"f{place} := {sql.replace('$', f'struct_extract_at($, {place + 1})')}" for place, (_, sql) in enumerate(parts)
@@ -136,7 +136,7 @@ def _read_struct(kind: str, inner: str, depth: int) -> tuple[Type, str]:
 
 
 def trino_type(name: str) -> str:
-    """Find the name that results have for a type of DuckDB's.
+    """Return the name of a DuckDB type in results.
 
     Examples:
         >>> trino_type("TIMESTAMP"), trino_type("VARCHAR[]")
@@ -146,7 +146,7 @@ def trino_type(name: str) -> str:
 
 
 def split_types(text: str) -> list[str]:
-    """Split a list of DuckDB's types at the commas that stand in no parentheses and no quotes."""
+    """Split a list of DuckDB types at commas outside of parentheses and quotes."""
     parts, depth, is_quoted = [""], 0, False
     for character in text:
         is_quoted ^= character == '"'

@@ -1,8 +1,8 @@
-"""Trino's types, with Dune's uint256 and int256, and the types of DuckDB's that hold their values.
+"""Trino's types, with Dune's uint256 and int256, and the DuckDB types that represent them.
 
-A timestamp of more than six digits is a struct of microseconds and picoseconds; a timestamp with a time zone is a
-``TIMESTAMPTZ`` where the zone is known to be UTC, and else a struct of the moment and the zone's name. Rows are structs
-whose fields are named by their place, intervals are whole numbers of milliseconds or months, JSON is text.
+A timestamp with more than six digits is a struct of microseconds and picoseconds. A timestamp with time zone is a
+``TIMESTAMPTZ`` if the zone is known to be UTC, and otherwise a struct of the instant and the name of the zone. Rows are
+structs with fields named by position, intervals are integers of milliseconds or months, and JSON is text.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, replace
 
 MOMENT, ZONE = "zoned_instant", "zoned_name"
-"""The fields of the struct that stands for a time in another zone than UTC."""
+"""The fields of the struct that represents a time in another zone than UTC."""
 MICROS, PICOS = "micros", "picos"
-"""The fields of the struct that stands for a timestamp of more than six digits."""
+"""The fields of the struct that represents a timestamp with more than six digits."""
 UINT256_MAX = 2**256 - 1
 INT256_MIN, INT256_MAX = -(2**255), 2**255 - 1
 INTEGERS = ("tinyint", "smallint", "integer", "bigint")
@@ -25,15 +25,15 @@ TIMESTAMPS = ("timestamp", "timestamp with time zone")
 
 @dataclass(frozen=True)
 class Type:
-    """A type of Trino's.
+    """A Trino type.
 
     Attributes:
-        name: Its base name, such as ``decimal``, ``array`` or ``timestamp with time zone``.
-        args: Its numbers: the length of a text, precision and scale of a decimal, the digits of a time.
-        of: The types inside it: of an array one, of a map two, of a row its fields, of a function those of its
-            arguments and of its result.
-        names: The names of a row's fields, None where a field has none.
-        zoned: Whether a timestamp with time zone keeps a zone with each value, where all others are UTC.
+        name: The base name, such as ``decimal``, ``array`` or ``timestamp with time zone``.
+        args: The numeric arguments: the length of a text, precision and scale of a decimal, the precision of a time.
+        of: The type arguments: of an array one, of a map two, of a row its fields, of a function its parameters and its
+            result.
+        names: The names of a row's fields, None if a field has none.
+        zoned: Whether values of a timestamp with time zone have zones; otherwise all are UTC.
     """
 
     name: str
@@ -43,23 +43,23 @@ class Type:
     zoned: bool = False
 
     def __str__(self) -> str:
-        """Write it as ``typeof`` does."""
-        return self._written(full=True)
+        """Return the type as ``typeof`` does."""
+        return self._formatted(full=True)
 
     @property
     def shown(self) -> str:
-        """Write it as a result's column has it: texts without a length, no less than three digits beside a zone."""
-        return self._written(full=False)
+        """The type in results: texts without length, and times with zones with at least three digits."""
+        return self._formatted(full=False)
 
-    def _written(self, *, full: bool) -> str:
+    def _formatted(self, *, full: bool) -> str:
         if self.name == "row":
             fields = (
-                f"{field_name(name)} {type_._written(full=full)}" if name else type_._written(full=full)
+                f"{field_name(name)} {type_._formatted(full=full)}" if name else type_._formatted(full=full)
                 for name, type_ in zip(self.names, self.of, strict=True)
             )
             return f"row({', '.join(fields)})"
         if self.of:
-            return f"{self.name}({', '.join(type_._written(full=full) for type_ in self.of)})"
+            return f"{self.name}({', '.join(type_._formatted(full=full) for type_ in self.of)})"
         if self.name == "varchar" and not full:
             return "varchar"
         args = (max(3, self.args[0]),) if self.name.endswith("time zone") and not full and self.args else self.args
@@ -69,7 +69,7 @@ class Type:
 
     @property
     def is_integer(self) -> bool:
-        """Whether it is one of the integers that fit a processor's word."""
+        """Whether it is an integer of at most 64 bits."""
         return self.name in INTEGERS
 
     @property
@@ -79,12 +79,12 @@ class Type:
 
     @property
     def is_wide(self) -> bool:
-        """Whether it is one of Dune's integers of 256 bits."""
+        """Whether it is uint256 or int256."""
         return self.name in WIDE
 
     @property
     def is_number(self) -> bool:
-        """Whether it is any number."""
+        """Whether it is numeric."""
         return self.is_integer or self.is_float or self.is_wide or self.name == "decimal"
 
     @property
@@ -94,17 +94,17 @@ class Type:
 
     @property
     def is_precise(self) -> bool:
-        """Whether it is a timestamp of more digits than DuckDB's have."""
+        """Whether it is a timestamp with more digits than DuckDB's."""
         return self.name == "timestamp" and self.digits > 6
 
     @property
     def digits(self) -> int:
-        """The digits of a time's fraction."""
+        """The digits of the fraction of a time."""
         return self.args[0] if self.args else 3
 
     @property
     def duckdb(self) -> str:
-        """The type of DuckDB's that holds its values."""
+        """The DuckDB type that represents its values."""
         if self.name in ("array", "qdigest"):
             return f"{self.of[0].duckdb}[]"
         if self.name == "map":
@@ -121,14 +121,14 @@ class Type:
         return _DUCKDB[self.name]
 
     def find(self, *names: str) -> Type | None:
-        """Find a type of one of some names in it, or itself."""
+        """Return the first type with one of some names: the type itself, or one inside it."""
         if self.name in names:
             return self
         return next((found for part in self.of if (found := part.find(*names))), None)
 
     @property
     def has_zones(self) -> bool:
-        """Whether values of it, or inside it, keep a zone each."""
+        """Whether its values, or values inside them, have zones."""
         return self.zoned or any(part.has_zones for part in self.of)
 
 
@@ -160,12 +160,12 @@ _DUCKDB = {
 
 
 def field_name(name: str) -> str:
-    """Write the name of a row's field, in quotes where it must be."""
+    """Return the name of a row's field, in quotes if necessary."""
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
 
 
 def named(name: str) -> Type:
-    """Make a type that has a name alone."""
+    """Return a type without arguments."""
     return Type(name)
 
 
@@ -177,35 +177,35 @@ BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, REAL, DOUBLE, VARCHAR, VARBINARY, J
     )
 )  # fmt: skip
 SKETCHES = ("hyperloglog", "tdigest", "qdigest")
-"""Types of approximate aggregates, which hold all values here; nothing compares them."""
+"""Types of approximate aggregates, which contain all values here, and are not comparable."""
 INTERVAL_DAY, INTERVAL_MONTH = Type(DAY_TO_SECOND), Type(YEAR_TO_MONTH)
 
 
 def decimal(precision: int, scale: int) -> Type:
-    """Make the type of decimals, of 38 digits at the most."""
+    """Return a decimal type, with at most 38 digits."""
     return Type("decimal", (min(38, precision), scale))
 
 
 def timestamp(digits: int) -> Type:
-    """Make a timestamp type."""
+    """Return a timestamp type."""
     return Type("timestamp", (digits,))
 
 
 def timestamp_tz(digits: int, *, zoned: bool = False) -> Type:
-    """Make the type of timestamps with time zone."""
+    """Return a type of timestamps with time zone."""
     return Type("timestamp with time zone", (digits,), zoned=zoned)
 
 
 def array(element: Type) -> Type:
-    """Make an array type."""
+    """Return an array type."""
     return Type("array", of=(element,))
 
 
 def row(fields: tuple[Type, ...], names: tuple[str | None, ...] = ()) -> Type:
-    """Make a row type."""
+    """Return a row type."""
     return Type("row", of=fields, names=names or (None,) * len(fields))
 
 
 def without_zones(type_: Type) -> Type:
-    """The same type, whose values are all UTC."""
+    """Return the type with all times in UTC."""
     return replace(type_, zoned=False, of=tuple(map(without_zones, type_.of)))

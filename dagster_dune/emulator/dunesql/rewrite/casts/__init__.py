@@ -1,1 +1,1 @@
-"""CAST, and the coercions that need none: how a value gets from one type to another, by the type that it becomes."""
+"""Translates CAST and implicit coercions, with one module for each kind of target type."""

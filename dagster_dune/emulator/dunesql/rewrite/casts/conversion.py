@@ -1,6 +1,6 @@
-"""CAST, and the coercions that need none.
+"""Translates CAST and implicit coercions.
 
-See https://trino.io/docs/current/functions/conversion.html. A pair of types that is not listed has no cast.
+See https://trino.io/docs/current/functions/conversion.html. Pairs of types that are not listed have no cast.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, RefusedError, bound
 from dagster_dune.emulator.dunesql.rewrite.casts import documents, numbers, texts, times
-from dagster_dune.emulator.dunesql.rewrite.observation import suppose
+from dagster_dune.emulator.dunesql.rewrite.observation import observe_type
 from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     DAY_TO_SECOND,
     FLOATS,
@@ -48,12 +48,12 @@ _TARGETS: dict[str, tuple[str, ...]] = {
     "tdigest": ("tdigest", "varbinary"),
     "qdigest": ("qdigest", "varbinary"),
 }  # fmt: skip
-"""What each type can be cast to."""
+"""The types that each type can be cast to."""
 
 
 def coerced(value: Operand, target: Type) -> Operand:
-    """Bring a value to a type that it is taken for without a cast."""
-    suppose(value, target)
+    """Return a value that is implicitly coerced to a type."""
+    observe_type(value, target)
     if value.type == target or (value.type.name == target.name == "varchar"):
         return Operand(value.sql, target, literal=value.literal, is_constant=value.is_constant)
     return Operand(
@@ -62,15 +62,15 @@ def coerced(value: Operand, target: Type) -> Operand:
 
 
 def converted(sql: str, source: Type, target: Type) -> str:
-    """Write a cast.
+    """Return the SQL of a cast.
 
     Args:
         sql: The value.
-        source: Its type.
+        source: The type of the value.
         target: The other type.
 
     Raises:
-        RefusedError: There is none between the two.
+        RefusedError: There is no cast between the types.
     """
     if source == target:
         return sql
@@ -115,7 +115,7 @@ def _to_row(sql: str, source: Type, target: Type) -> str:
 
 
 def _to_sketch(sql: str, source: Type, target: Type) -> str:
-    """Bytes that the cast to varbinary has made; other ones are none."""
+    """Return a sketch from bytes that the cast to varbinary has returned; other bytes are invalid."""
     return sql if source.name == target.name else f"CAST(CAST(decode({sql}) AS JSON) AS {target.duckdb})"
 
 

@@ -1,4 +1,4 @@
-"""Casts to JSON and from it."""
+"""Translates casts to JSON and from JSON."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dagster_dune.emulator.dunesql.types.trino import FLOATS, INTEGERS, WIDE, Ty
 
 _NUMBERS = (*INTEGERS, *FLOATS, "decimal")
 JSON_SOURCES = ("boolean", *_NUMBERS, "varchar", "date", "timestamp", "array", "map", "row")
-"""What can be cast to JSON."""
+"""The types that can be cast to JSON."""
 
 
 def json_sql(sql: str, source: Type) -> str:
-    """Write a value as JSON text; NULL stays NULL."""
+    """Return SQL of a value as JSON text, which is NULL for NULL."""
     if source.name == "json":
         return sql
     if source.name == "unknown":
@@ -45,7 +45,7 @@ def json_sql(sql: str, source: Type) -> str:
 
 
 def depth_of(type_: Type) -> int:
-    """How many types stand one inside the other; it tells the names of nested lambdas apart."""
+    """Return the nesting depth of a type, with which names of nested lambdas are unique."""
     return 1 + max((depth_of(part) for part in type_.of), default=0)
 
 
@@ -79,7 +79,7 @@ def _row_json(sql: str, source: Type) -> str:
 
 
 def _json_shape(type_: Type) -> object:
-    """A type as `runtime.documents.json_cast` reads it."""
+    """Return a type in the form for `runtime.documents.casts`."""
     if type_.name == "row":
         return ["row", *([name or "", _json_shape(part)] for name, part in zip(type_.names, type_.of, strict=True))]
     if type_.of:
@@ -90,7 +90,7 @@ def _json_shape(type_: Type) -> object:
 
 
 def from_json(sql: str, target: Type) -> str:
-    """Python reads the document, and writes each scalar as the type is written."""
+    """Return SQL of a cast from JSON, which a function in Python parses."""
     made = f"py_json_cast({sql}, {text(json.dumps(_json_shape(target)))})"
     if not target.of:
         return _scalar_of_json(f"json_extract_string({made}, '$')", target)
@@ -104,7 +104,7 @@ def _scalar_of_json(sql: str, target: Type) -> str:
 
 
 def _built(sql: str, target: Type) -> str:
-    """Build a value of JSON that `json_cast` has made."""
+    """Return SQL that builds a value from the JSON of `json_cast`."""
     name = f"dune_item_{depth_of(target)}"
     if target.name == "array":
         return f"list_transform(CAST({sql} AS JSON[]), lambda {name}: {_built(name, target.of[0])})"

@@ -1,4 +1,4 @@
-"""Casts to booleans and numbers."""
+"""Translates casts to booleans and numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dagster_dune.emulator.dunesql.types.trino import WIDE, Type
 
 
 def to_boolean(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a boolean."""
+    """Return SQL of a cast to a boolean."""
     del target
     if source.name == "varchar":
         return f"py_boolean_cast({sql})"
@@ -14,7 +14,7 @@ def to_boolean(sql: str, source: Type, target: Type) -> str:
 
 
 def to_integer(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to an integer, rounded half away from zero."""
+    """Return SQL of a cast to an integer, rounded half away from zero."""
     if source.name == "varchar":
         return f"CAST(trino_strict_integer({sql}, '{target.name}') AS {target.duckdb})"
     if source.is_float:
@@ -23,7 +23,7 @@ def to_integer(sql: str, source: Type, target: Type) -> str:
 
 
 def to_float(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a double or a real."""
+    """Return SQL of a cast to a double or a real."""
     if source.name == "varchar":
         sql = f"py_double_cast({sql}, '{target.name}')"
     elif source.name == "decimal":
@@ -34,7 +34,7 @@ def to_float(sql: str, source: Type, target: Type) -> str:
 
 
 def to_decimal(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a decimal, rounded half away from zero."""
+    """Return SQL of a cast to a decimal, rounded half away from zero."""
     precision, scale = target.args
     if source.name == "double":
         sql = f"py_double_plain({sql})"
@@ -50,7 +50,7 @@ def to_decimal(sql: str, source: Type, target: Type) -> str:
 
 
 def to_wide(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a uint256 or an int256."""
+    """Return SQL of a cast to a uint256 or an int256."""
     signed = str(target.name == "int256").lower()
     if source.is_integer or source.name in WIDE or source.name == "varchar":
         if source.is_integer and target.name == "int256":

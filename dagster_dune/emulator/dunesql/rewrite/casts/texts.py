@@ -1,4 +1,4 @@
-"""Casts to texts, bytes and UUIDs."""
+"""Translates casts to texts, bytes and UUIDs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dagster_dune.emulator.dunesql.types.trino import DAY_TO_SECOND, SKETCHES, Y
 
 
 def varchar_sql(sql: str, source: Type) -> str:
-    """Write a value as a text of any length."""
+    """Return SQL of a value as a text of any length."""
     if source.name in ("varchar", "char"):
         return sql
     if source.name == "json":
@@ -37,7 +37,7 @@ _TEXTS = {
 
 
 def to_varchar(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a text; a value that has no room in it is an error, a text is cut."""
+    """Return SQL of a cast to a text, which fails for values that are too long, except texts, which are truncated."""
     written = varchar_sql(sql, source)
     if not target.args:
         return written
@@ -48,7 +48,7 @@ def to_varchar(sql: str, source: Type, target: Type) -> str:
 
 
 def to_char(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a text of a fixed length."""
+    """Return SQL of a cast to a text of a fixed length."""
     size = target.args[0]
     written = varchar_sql(sql, source)
     if source.name not in ("varchar", "char"):
@@ -57,7 +57,7 @@ def to_char(sql: str, source: Type, target: Type) -> str:
 
 
 def to_varbinary(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to bytes."""
+    """Return SQL of a cast to bytes."""
     del target
     if source.name == "varchar":
         return f"encode({sql})"
@@ -69,6 +69,6 @@ def to_varbinary(sql: str, source: Type, target: Type) -> str:
 
 
 def to_uuid(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a UUID."""
+    """Return SQL of a cast to a UUID."""
     del target
     return f"CAST(hex({sql}) AS UUID)" if source.name == "varbinary" else f"CAST({sql} AS UUID)"

@@ -1,4 +1,4 @@
-"""Casts to dates and times, which are rounded to the digits of their type."""
+"""Translates casts to dates and times, which are rounded to the precision of the type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dagster_dune.emulator.dunesql.types.trino import MICROS, PICOS, Type
 
 
 def to_date(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a date."""
+    """Return SQL of a cast to a date."""
     del target
     if source.name == "varchar":
         return f"py_date_cast({sql})"
@@ -16,7 +16,7 @@ def to_date(sql: str, source: Type, target: Type) -> str:
 
 
 def to_time(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a time of day."""
+    """Return SQL of a cast to a time of day."""
     if target.digits > 6:
         raise RefusedError(f"{target} is not supported by this emulator")
     if source.name == "varchar":
@@ -31,7 +31,7 @@ def to_time(sql: str, source: Type, target: Type) -> str:
 
 
 def to_timestamp(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a timestamp."""
+    """Return SQL of a cast to a timestamp."""
     if source.name == "varchar":
         name = "py_precise_cast" if target.is_precise else "py_timestamp_cast"
         return f"{name}({sql}, {target.digits})"
@@ -58,7 +58,7 @@ def _from_precise(sql: str, source: Type, target: Type) -> str:
 
 
 def to_timestamp_tz(sql: str, source: Type, target: Type) -> str:
-    """Write a cast to a timestamp with time zone."""
+    """Return SQL of a cast to a timestamp with time zone."""
     if target.digits > 6 or source.is_precise:
         raise RefusedError(f"Cast of {source} to {target} is not supported by this emulator")
     if source.name == "varchar":

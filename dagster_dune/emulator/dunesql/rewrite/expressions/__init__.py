@@ -1,1 +1,1 @@
-"""Expressions: each kind of node becomes DuckDB's SQL and a type; what writes which is listed in `writers`."""
+"""Translates expressions to DuckDB's SQL with types; `writers` lists the function for each kind of node."""

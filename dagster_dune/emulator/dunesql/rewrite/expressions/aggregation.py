@@ -1,7 +1,8 @@
-"""Aggregates and windows.
+"""Translates aggregates and window functions.
 
-An aggregated query becomes two: below, what is grouped by and the aggregates; above, everything made of these. So an
-expression equals its twin in GROUP BY by what is written for it, and windows and TRY may stand around aggregates.
+An aggregated query becomes two: an inner one with the grouping keys and the aggregates, and an outer one with the
+expressions over these. So expressions are compared with the keys of GROUP BY by their SQL, and windows and TRY can
+contain aggregates.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dagster_dune.emulator.dunesql.types.trino import BIGINT, SKETCHES
 
 @dataclass(frozen=True)
 class _Parts:
-    """A call of an aggregate or a window function, taken apart."""
+    """The parts of a call of an aggregate or a window function."""
 
     node: exp.Expr
     name: str
@@ -37,7 +38,7 @@ class _Parts:
 
 
 def has_aggregate(node: exp.Expr) -> bool:
-    """Whether an aggregate that is no window stands in an expression, outside of subqueries."""
+    """Return whether an expression contains an aggregate without OVER, outside of subqueries."""
     waiting = [node]
     while waiting:
         each = waiting.pop()
@@ -57,15 +58,15 @@ def has_aggregate(node: exp.Expr) -> bool:
 
 
 def is_aggregate_part(node: exp.Expr) -> bool:
-    """Whether a node is an aggregate or what belongs to one."""
+    """Return whether a node is an aggregate or a part of one."""
     return isinstance(node, exp.Window | exp.Filter | exp.WithinGroup | exp.GroupConcat) or (
         function_name(node) in AGGREGATES | WINDOWS
     )
 
 
 def aggregate(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    """Write an aggregate or a window function, with all that belongs to it."""
-    parts = _taken_apart(node, scope)
+    """Translate an aggregate or a window function with all of its parts."""
+    parts = _parts_of(node, scope)
     if parts.name not in AGGREGATES and parts.name not in WINDOWS:
         raise error_at(node, f"{parts.name or 'This'} is no aggregate and no window function")
     if scope.place:
@@ -85,7 +86,7 @@ def aggregate(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
 
 
 def grouping(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    """Write ``grouping(a, b)``: which of the expressions are not grouped by in this row."""
+    """Translate ``grouping(a, b)``: a bit for each expression that is not a key in the grouping set of the row."""
     if scope.grouping is None:
         raise error_at(
             node,
@@ -98,7 +99,7 @@ def grouping(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
     return scope.grouping.add(f"grouping({', '.join(names)})", Operand("", BIGINT).type)
 
 
-def _taken_apart(node: exp.Expr, scope: Scope) -> _Parts:
+def _parts_of(node: exp.Expr, scope: Scope) -> _Parts:
     parts = _Parts(node, "", [])
     while True:
         if isinstance(node, exp.Window):
@@ -124,7 +125,7 @@ def _taken_apart(node: exp.Expr, scope: Scope) -> _Parts:
 
 
 def _unwrapped(parts: _Parts) -> _Parts:
-    """Take DISTINCT and ORDER BY out of the arguments."""
+    """Extract DISTINCT and ORDER BY from the arguments."""
     arguments: list[exp.Expr] = []
     for argument in parts.arguments:
         inner = argument
@@ -136,7 +137,9 @@ def _unwrapped(parts: _Parts) -> _Parts:
                 parts, inner = replace(parts, distinct=True), inner.expressions[-1]
             else:
                 parts, inner = replace(parts, ignores_nulls=isinstance(inner, exp.IgnoreNulls)), inner.this
-        arguments += [inner] if inner is not None else []  # listagg() WITHIN GROUP (ORDER BY 1) orders nothing
+        arguments += (
+            [inner] if inner is not None else []
+        )  # a constant in listagg() WITHIN GROUP (ORDER BY 1) has no effect
     if parts.name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
         arguments = []
     return replace(parts, arguments=arguments)
@@ -150,7 +153,7 @@ def _call(translator: Translator, parts: _Parts, scope: Scope) -> tuple[str, Ope
 
 
 def _modified(sql: str, parts: _Parts, translator: Translator, scope: Scope, over: str) -> str:
-    """Give each call in a template the DISTINCT, ORDER BY, FILTER and OVER of the whole."""
+    """Add DISTINCT, ORDER BY, FILTER and OVER to each call in a template."""
     order = f" ORDER BY {', '.join(ordered(translator, each, scope) for each in parts.order)}" if parts.order else ""
     given = condition(translator, parts.filter, scope, "FILTER").sql if parts.filter is not None else ""
 
@@ -161,17 +164,17 @@ def _modified(sql: str, parts: _Parts, translator: Translator, scope: Scope, ove
         nulls = " IGNORE NULLS" if parts.ignores_nulls else ""
         conditions = " AND ".join(part for part in (given, match["condition"]) if part)
         kept = f" FILTER (WHERE {conditions})" if conditions else ""
-        inside_order = order if match["name"] in _ORDERED else ""
+        inside_order = order if match["name"] in _ORDER_SENSITIVE else ""
         return f"{match['name']}({arguments}{nulls}{inside_order}){kept}{over}"
 
-    return _pieces(sql, piece)
+    return _with_replaced_calls(sql, piece)
 
 
-_ORDERED = ("list", "listagg", "any_value", "arg_max", "arg_min", "arg_max_null", "arg_min_null")
+_ORDER_SENSITIVE = ("list", "listagg", "any_value", "arg_max", "arg_min", "arg_max_null", "arg_min_null")
 
 
-def _pieces(sql: str, piece: Callable[[dict[str, str]], str]) -> str:
-    """Replace each «...», whose arguments may hold any parentheses."""
+def _with_replaced_calls(sql: str, piece: Callable[[dict[str, str]], str]) -> str:
+    """Replace each «...», whose arguments may contain any parentheses."""
     made, place = "", 0
     while (start := sql.find("«", place)) >= 0:
         end, depth = start + 1, 1
@@ -208,7 +211,7 @@ def _windowed(translator: Translator, parts: _Parts, scope: Scope) -> Operand:
 
 
 def _check_offset(parts: _Parts, scope: Scope) -> None:
-    """Refuse what lag and lead do not go with."""
+    """Check the offset and the clauses of lag and lead."""
     assert parts.window is not None  # noqa: S101 - the caller has looked
     _, order, spec = _window_parts(parts.window, scope)
     if not order:
@@ -218,7 +221,7 @@ def _check_offset(parts: _Parts, scope: Scope) -> None:
 
 
 def _window_parts(node: exp.Expr, scope: Scope) -> tuple[Sequence[exp.Expr], Sequence[exp.Expr], exp.Expr | None]:
-    """What a window is partitioned and ordered by, and its frame; a part that it lacks is that of its base."""
+    """Return PARTITION BY, ORDER BY and the frame of a window; missing parts are those of its base window."""
     base = node.args.get("alias")
     partition = node.args.get("partition_by") or []
     order = node.args["order"].expressions if node.args.get("order") else []
@@ -236,7 +239,7 @@ def _window_parts(node: exp.Expr, scope: Scope) -> tuple[Sequence[exp.Expr], Seq
 
 
 def window_sql(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    """Write what stands in OVER (...)."""
+    """Translate the specification in OVER (...)."""
     partition, order, spec = _window_parts(node, scope)
     for each in (*partition, *order):
         if inner := next(each.find_all(exp.Window), None):
@@ -280,20 +283,20 @@ def _frame(translator: Translator, spec: exp.Expr, scope: Scope, order: Sequence
 
 
 def ordered(translator: Translator, node: exp.Expr, scope: Scope) -> str:
-    """Write one expression of an ORDER BY; NULL comes last unless it is asked for first."""
+    """Translate an item of ORDER BY; NULL comes last unless the query has NULLS FIRST."""
     value = translator.expression(node.this, scope)
     check_orderable(node, [value])
     return order_sql(value.sql, node)
 
 
 def order_sql(sql: str, node: exp.Expr) -> str:
-    """Write the direction of an ORDER BY."""
+    """Add the direction of an item of ORDER BY."""
     direction = "DESC" if node.args.get("desc") else "ASC"
     return f"{sql} {direction} NULLS {'FIRST' if node.args.get('nulls_first') else 'LAST'}"
 
 
 def check_orderable(node: exp.Expr, values: Sequence[Operand]) -> None:
-    """Refuse to sort what has no order."""
+    """Check that values are orderable."""
     for value in values:
         if value.type.find("map", "json", *SKETCHES):
             raise error_at(node, f"Type {value.type} is not orderable, and therefore cannot be used in ORDER BY")

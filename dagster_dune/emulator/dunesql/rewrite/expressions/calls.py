@@ -1,4 +1,4 @@
-"""Calls: the signature that fits is found among those of a function, and its template is filled."""
+"""Translates calls: resolves the signature among those of a function, and fills its template."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dagster_dune.emulator.dunesql.functions.registry import Call, Function, Ope
 from dagster_dune.emulator.dunesql.functions.times import CLOCKS
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced, converted
-from dagster_dune.emulator.dunesql.rewrite.observation import derived, suppose
+from dagster_dune.emulator.dunesql.rewrite.observation import derived, observe_type
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.signatures import Bindings, Parameter, Signature, bind, resolved
@@ -21,16 +21,16 @@ from dagster_dune.emulator.dunesql.types.trino import VARCHAR, Type, array, time
 _COSTS = {"tinyint": 1, "smallint": 2, "integer": 3, "bigint": 4, "decimal": 5, "real": 6, "double": 7, "int256": 9,
           "uint256": 8, "char": 0, "date": 1, "timestamp": 2, "timestamp with time zone": 3, "varchar": 1}  # fmt: skip
 
-_OF_UNITS = ("date_trunc", "date_add", "date_diff")
+_WITH_UNITS = ("date_trunc", "date_add", "date_diff")
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A call whose signature is found.
+    """A call with its resolved signature.
 
     Attributes:
-        function: The signature with what is written for it.
-        call: Its arguments and its result.
+        function: The function with this signature.
+        call: The arguments and the result.
     """
 
     function: Function
@@ -38,25 +38,25 @@ class Bound:
 
     @property
     def like_result(self) -> list[Operand]:
-        """The arguments that have the type of the result."""
+        """The arguments with the type of the result."""
         signature, arguments = self.function.signature, self.call.arguments
         names = [signature.parameter(place).name for place in range(len(arguments))]
         return [each for name, each in zip(names, arguments, strict=True) if name == signature.result.name]
 
     @property
     def sql(self) -> str:
-        """What is written."""
+        """The SQL of the call."""
         return write(self.function, self.call)
 
 
 def call(translator: Translator, node: exp.Expr, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> Operand:
-    """Write a call of a function of one row."""
+    """Translate a call of a scalar function."""
     found = bound_call(translator, node, name, arguments, scope)
     return derived(Operand(written(node, found), found.call.result), found.like_result)
 
 
 def written(node: exp.Expr, found: Bound) -> str:
-    """Fill the template of a call, or say why it is refused."""
+    """Return the SQL of a call, with an error at its position if it is refused."""
     try:
         return found.sql
     except RefusedError as error:
@@ -64,32 +64,32 @@ def written(node: exp.Expr, found: Bound) -> str:
 
 
 def bound_call(translator: Translator, node: exp.Expr, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> Bound:
-    """Find the signature that a call means.
+    """Resolve the signature of a call.
 
     Raises:
-        SqlError: There is none for these arguments.
+        SqlError: No signature matches the arguments.
     """
     signatures = FUNCTIONS[name]
     fitting = [function for function in signatures if function.signature.takes(len(arguments))]
     if not fitting:
         raise error_at(node, f"Unexpected number of arguments ({len(arguments)}) for function {name}")
     values = [None if isinstance(each, exp.Lambda) else translator.expression(each, scope) for each in arguments]
-    values = _prepared(node, name, values)
+    values = _with_converted_arguments(node, name, values)
     best: tuple[int, Bound] | None = None
     for function in fitting:
-        matched = _matched(translator, function, arguments, values, scope)
+        matched = _match(translator, function, arguments, values, scope)
         if matched is not None and (best is None or matched[0] < best[0]):
             best = matched
             if matched[0] == 0:
                 break
     if best is None:
         types = ", ".join("function" if value is None else str(value.type) for value in values)
-        expected = " or ".join(dict.fromkeys(_shown(function.signature) for function in fitting))
+        expected = " or ".join(dict.fromkeys(_formatted(function.signature) for function in fitting))
         raise error_at(node, f"Unexpected parameters ({types}) for function {name}. Expected: {name}{expected}")
     return best[1]
 
 
-def _shown(signature: Signature) -> str:
+def _formatted(signature: Signature) -> str:
     def shape(parameter: Parameter) -> str:
         if parameter.type is not None:
             return str(parameter.type)
@@ -98,13 +98,13 @@ def _shown(signature: Signature) -> str:
     return f"({', '.join(map(shape, signature.parameters))})"
 
 
-def _prepared(node: exp.Expr, name: str, values: list[Operand | None]) -> list[Operand | None]:
-    """Arrays whose elements are joined become texts first; an element beside arrays becomes an array."""
+def _with_converted_arguments(node: exp.Expr, name: str, values: list[Operand | None]) -> list[Operand | None]:
+    """Convert arguments of some functions: elements of joined arrays to texts, an element beside arrays to an array."""
     first = values[0] if values else None
-    if name in _OF_UNITS and first is not None and (first.literal or "").lower() in CLOCKS:
+    if name in _WITH_UNITS and first is not None and (first.literal or "").lower() in CLOCKS:
         for value in (values[-1], *(values[1:2] if name == "date_diff" else ())):
-            if value is not None:  # dates have no such unit
-                suppose(value, timestamp_tz(3))
+            if value is not None:  # a unit that dates do not have
+                observe_type(value, timestamp_tz(3))
     if name == "array_join" and first is not None and first.type.name == "array":
         element = first.type.of[0]
         if element.of or element.name == "varbinary":
@@ -127,7 +127,7 @@ def _as_array(value: Operand, beside: Type) -> Operand:
     return Operand(f"CASE WHEN {value.sql} IS NOT NULL THEN [{value.sql}] END", array(value.type))
 
 
-def _matched(
+def _match(
     translator: Translator,
     function: Function,
     arguments: Sequence[exp.Expr],
@@ -166,7 +166,7 @@ def _bound(
         if value.type != target and (value.type.name, target.name) != ("varchar", "varchar"):
             cost += 1 + _COSTS.get(target.name, 10)
         if value.type.name == "unknown" and _takes_integers_alone(function.name, len(values), place):
-            suppose(value, target, is_exact=True)
+            observe_type(value, target, is_exact=True)
         ready.append(coerced(value, target))
     types = [value.type for value in ready]
     result = function.result(types) if function.result else resolved(signature.result, bindings)
@@ -174,13 +174,13 @@ def _bound(
 
 
 def _takes_integers_alone(name: str, count: int, place: int) -> bool:
-    """Whether an argument of a function is a whole number in each of its signatures."""
+    """Return whether an argument is an integer in all signatures of a function."""
     shapes = [each.signature.parameter(place) for each in FUNCTIONS[name] if each.signature.takes(count)]
     return all(shape.type is not None and shape.type.is_integer for shape in shapes)
 
 
 def _with_zone(result: Type, types: Sequence[Type]) -> Type:
-    """A time that comes out of a time in a zone keeps it."""
+    """Return the type of a result, which has zones if an argument has."""
     return result if result.name != "timestamp with time zone" or result.zoned else replace(
         result, zoned=any(type_.zoned for type_ in types)
     )  # fmt: skip
@@ -190,7 +190,7 @@ def _lambdas(
     translator: Translator, signature: Signature, arguments: Sequence[exp.Expr], values: Sequence[Operand | None],
     bindings: Bindings, scope: Scope,
 ) -> dict[int, Operand] | None:  # fmt: skip
-    """Write the lambdas of a call, whose results may widen the types of its variables."""
+    """Translate the lambdas of a call, whose results may widen the types of its variables."""
     for _ in range(4):
         before, found = dict(bindings), {}
         for place, argument in enumerate(arguments):
@@ -214,7 +214,7 @@ def _lambdas(
 
 
 def lambda_body(translator: Translator, node: exp.Lambda, types: Sequence[Type], scope: Scope) -> Operand:
-    """Write the body of a lambda, whose parameters are named by how many are around them: the same text each time."""
+    """Translate the body of a lambda. Parameters are named by nesting depth, so that equal lambdas have equal SQL."""
     names = tuple(f"l{len(scope.variables) + place}" for place in range(len(types)))
     variables = {
         parameter.name.lower(): Operand(name, type_)

@@ -1,4 +1,4 @@
-"""CAST and TRY_CAST as they stand in a query."""
+"""Translates CAST, TRY_CAST and ``date(x)``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from sqlglot import exp
 from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import converted
-from dagster_dune.emulator.dunesql.rewrite.observation import note_compared
+from dagster_dune.emulator.dunesql.rewrite.observation import observe_comparison
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import DATE, TIMESTAMPS, VARCHAR, Type, timestamp_tz
 
 _A_DAY = Operand("", VARCHAR, literal="2026-06-30")
-"""What a text may be that is cast to a time."""
+"""An example of a text that is cast to a time, for the observer."""
 
 
 def write_date(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
-    """Write ``date(x)``, which is a cast."""
+    """Translate ``date(x)``, which is a cast."""
     value = translator.expression(node.expressions[0], scope)
     return Operand(converted(value.sql, value.type, DATE), DATE)
 
@@ -31,7 +31,7 @@ def _cast_type(node: exp.Cast) -> Type:
 
 
 def write_cast(translator: Translator, node: exp.Cast, scope: Scope) -> Operand:
-    """Write CAST or TRY_CAST."""
+    """Translate CAST or TRY_CAST."""
     value, target = translator.expression(node.this, scope), _cast_type(node)
     if target.find("unknown") or any(not 0 <= t.digits <= 12 for t in (target,) if t.name.startswith("time")):
         raise error_at(node, f"Cannot cast {value.type} to {target}")
@@ -40,7 +40,7 @@ def write_cast(translator: Translator, node: exp.Cast, scope: Scope) -> Operand:
     ):
         target = timestamp_tz(target.digits, zoned=True)
     if value.type.name in ("unknown", "varchar") and target.name in ("date", *TIMESTAMPS):
-        note_compared(value, [_A_DAY])
+        observe_comparison(value, [_A_DAY])
     if isinstance(node, exp.TryCast):
         return Operand(f"TRY({converted(value.sql, value.type, target)})", target)
     literal = value.literal if target.name == "varchar" else None
@@ -48,7 +48,7 @@ def write_cast(translator: Translator, node: exp.Cast, scope: Scope) -> Operand:
 
 
 def _is_utc(value: Operand) -> bool:
-    """Whether a text that becomes a time with a zone is sure to name UTC or none."""
+    """Return whether a text that is cast to a time with zone is a literal with UTC or without zone."""
     if value.literal is None:
         return False
     text = value.literal.strip()

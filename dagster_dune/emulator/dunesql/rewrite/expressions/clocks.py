@@ -1,4 +1,4 @@
-"""The clock, its parts, and what it shows in a zone."""
+"""Translates the current time, EXTRACT and AT TIME ZONE."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dagster_dune.emulator.dunesql.types.trino import INTERVAL_DAY, VARCHAR, Typ
 
 
 def at_time_zone(translator: Translator, node: exp.AtTimeZone, scope: Scope) -> Operand:
-    """Write ``moment AT TIME ZONE zone``."""
+    """Translate ``moment AT TIME ZONE zone``."""
     value, zone = translator.expression(node.this, scope), translator.expression(node.args["zone"], scope)
     if zone.type == INTERVAL_DAY:
         zone = Operand(f"trino_offset_of_interval({zone.sql})", VARCHAR)
@@ -27,7 +27,7 @@ def at_time_zone(translator: Translator, node: exp.AtTimeZone, scope: Scope) -> 
 
 
 def extract_field(translator: Translator, node: exp.Extract, scope: Scope) -> Operand:
-    """Write ``EXTRACT(field FROM time)``."""
+    """Translate ``EXTRACT(field FROM time)``."""
     name = node.name.lower()
     if name not in _EXTRACTED:
         raise error_at(node, f"EXTRACT({name.upper()} FROM ...) is not supported: Invalid EXTRACT field")
@@ -39,7 +39,7 @@ _EXTRACTED = ("year", "quarter", "month", "week", "day", "day_of_month", "day_of
 
 
 def current_timestamp(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    """Write ``current_timestamp(n)``; the clock stands still."""
+    """Translate ``current_timestamp(n)``, which is constant."""
     del translator, scope
     digits = int(node.this.name) if isinstance(node.this, exp.Literal) else 3
     if digits > 6:
@@ -48,12 +48,12 @@ def current_timestamp(translator: Translator, node: exp.Expr, scope: Scope) -> O
 
 
 def local_timestamp(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    """Write ``localtimestamp(n)``."""
+    """Translate ``localtimestamp(n)``."""
     moment = current_timestamp(translator, node, scope)
     return Operand(f"CAST({moment.sql} AS TIMESTAMP)", timestamp(moment.type.digits))
 
 
 def local_time(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    """Write ``localtime(n)``."""
+    """Translate ``localtime(n)``."""
     moment = local_timestamp(translator, node, scope)
     return Operand(f"CAST({moment.sql} AS TIME)", Type("time", moment.type.args))

@@ -1,4 +1,4 @@
-"""Comparisons: both sides are brought to one type, NaN equals nothing, and NULL inside arrays and rows is not known."""
+"""Translates comparisons: operands get one type, NaN equals nothing, and NULL in arrays and rows is unknown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand, bound, tex
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
 from dagster_dune.emulator.dunesql.rewrite.expressions.operators import mismatch
-from dagster_dune.emulator.dunesql.rewrite.observation import link, note_compared
+from dagster_dune.emulator.dunesql.rewrite.observation import link, observe_comparison
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of, common_type
 from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, MOMENT, SKETCHES, VARCHAR, Type, row
@@ -22,11 +22,11 @@ SIGNS: dict[type[exp.Expr], str] = {
 
 
 def compared(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Operand:
-    """Write ``left sign right``."""
+    """Translate ``left sign right``."""
     link([left, right])
     if sign == "=":
-        note_compared(left, [right])
-        note_compared(right, [left])
+        observe_comparison(left, [right])
+        observe_comparison(right, [left])
     common = common_type(left.type, right.type)
     if common is None:
         raise mismatch(node, sign, left.type, right.type)
@@ -35,7 +35,7 @@ def compared(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Operan
 
 
 def comparison(node: exp.Expr, sign: str, left: Operand, right: Operand, type_: Type) -> str:
-    """Write a comparison of two values of one type."""
+    """Translate a comparison of two values of one type."""
     if type_.find(*SKETCHES):
         raise mismatch(node, sign, type_, type_)
     if sign.startswith("IS "):
@@ -56,7 +56,7 @@ def comparison(node: exp.Expr, sign: str, left: Operand, right: Operand, type_: 
 
 
 def _of_doubles(sign: str, left: Operand, right: Operand, plain: str) -> str:
-    """DuckDB takes NaN for the greatest number, and for equal to itself."""
+    """Translate a comparison of doubles, since NaN is the greatest number and equal to itself in DuckDB."""
     may_be_nan = [side for side in (left, right) if not side.is_constant]
     if sign in (">", ">="):
         suspects = [(left, right)] if left in may_be_nan else []
@@ -74,7 +74,7 @@ def _of_doubles(sign: str, left: Operand, right: Operand, plain: str) -> str:
 
 
 def key_sql(sql: str, type_: Type) -> str:
-    """What tells values apart: of times in zones the moment."""
+    """Return SQL of the value that distinguishes values: for times with zones the instant."""
     if type_.name == "json":
         return f"py_json_canonical({sql})"
     return f"struct_extract({sql}, '{MOMENT}')" if type_.zoned else sql
@@ -104,7 +104,7 @@ def _has_null(sql: str, type_: Type) -> str:
 
 
 def equal(node: exp.Expr, left: str, right: str, type_: Type) -> str:
-    """Write that two values of one type are equal, part by part."""
+    """Return SQL of the equality of two values of one type, by their elements."""
     if type_.name == "array":
         return bound(f"struct_pack(a := {left}, b := {right})", lambda v: _equal_arrays(node, v, type_.of[0]))
     if type_.name == "row":
@@ -144,7 +144,7 @@ def _equal_maps(node: exp.Expr, pair: str, type_: Type) -> str:
 
 
 def between(node: exp.Between, value: Operand, low: Operand, high: Operand) -> Operand:
-    """Write ``value BETWEEN low AND high``."""
+    """Translate ``value BETWEEN low AND high``."""
     common = common_of((value.type, low.type, high.type))
     if common is None:
         raise error_at(node, f"Cannot check if {value.type} is BETWEEN {low.type} and {high.type}")
@@ -156,8 +156,8 @@ def between(node: exp.Between, value: Operand, low: Operand, high: Operand) -> O
 
 
 def in_list(node: exp.In, value: Operand, items: Sequence[Operand]) -> Operand:
-    """Write ``value IN (...)``."""
-    note_compared(value, items)
+    """Translate ``value IN (...)``."""
+    observe_comparison(value, items)
     common = common_of((value.type, *(item.type for item in items)))
     if common is None:
         other = next(item.type for item in items if common_type(value.type, item.type) is None or True)
@@ -172,7 +172,7 @@ def in_list(node: exp.In, value: Operand, items: Sequence[Operand]) -> Operand:
 
 
 def in_query(node: exp.Expr, value: Operand, translator: Translator, query: exp.Expr, scope: Scope) -> Operand:
-    """Write ``value IN (SELECT ...)``, where value may be a row."""
+    """Translate ``value IN (SELECT ...)``, where value may be a row."""
     relation = translator.query(query, scope)
     found = relation.fields
     given = row(tuple(field.type for field in found)) if len(found) > 1 else found[0].type
@@ -208,7 +208,7 @@ def in_query(node: exp.Expr, value: Operand, translator: Translator, query: exp.
 def quantified(
     node: exp.Expr, sign: str, left: Operand, query: exp.Expr, *, is_all: bool, translator: Translator, scope: Scope
 ) -> Operand:
-    """Write ``left sign ANY (SELECT ...)`` or ALL."""
+    """Translate ``left sign ANY (SELECT ...)`` or ALL."""
     relation = translator.query(query, scope)
     if len(relation.fields) != 1:
         raise error_at(node, "A subquery that is compared must have one column")
@@ -229,7 +229,7 @@ def quantified(
 
 
 def like(node: exp.Expr, value: Operand, pattern: Operand, escape: Operand | None) -> Operand:
-    """Write ``value LIKE pattern ESCAPE '$'``."""
+    """Translate ``value LIKE pattern ESCAPE '$'``."""
     for side in (value, pattern, *((escape,) if escape else ())):
         if not can_coerce(side.type, VARCHAR):
             raise error_at(node, f"Left side of LIKE expression must evaluate to a varchar (actual: {side.type})")

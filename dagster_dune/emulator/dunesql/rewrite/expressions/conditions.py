@@ -1,4 +1,4 @@
-"""CASE, IF, coalesce, nullif, TRY, AND, OR and NOT: branches must have one type, conditions must be boolean."""
+"""Translates CASE, IF, coalesce, nullif, AND, OR, NOT and IS: branches have one type, conditions are boolean."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_of
 from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, Type
 
-_COUNTS: dict[str, tuple[int, int | None]] = {
+_ARGUMENT_COUNTS: dict[str, tuple[int, int | None]] = {
     "nullif": (2, 2), "try": (1, 1), "date": (1, 1), "row": (1, None), "grouping": (1, None),
 }  # fmt: skip
-"""How many arguments those take that no signature says it of."""
+"""The minimum and maximum numbers of arguments of functions without signatures."""
 
 
 def check_count(node: exp.Anonymous, name: str) -> None:
-    """Refuse a call that has too few arguments, or too many."""
-    least, most = _COUNTS.get(name, (0, None))
+    """Check the number of arguments of a call."""
+    least, most = _ARGUMENT_COUNTS.get(name, (0, None))
     count = len(node.expressions)
     if count < least or (most is not None and count > most):
         raise error_at(node, f"Unexpected number of arguments ({count}) for function {name}")
 
 
 def condition(translator: Translator, node: exp.Expr, scope: Scope, what: str) -> Operand:
-    """Write something that must be boolean."""
+    """Translate a condition, which must be boolean."""
     value = translator.expression(node, scope)
     if not can_coerce(value.type, BOOLEAN):
         raise error_at(node, f"{what} must evaluate to a boolean: actual type {value.type}")
@@ -39,7 +39,7 @@ def condition(translator: Translator, node: exp.Expr, scope: Scope, what: str) -
 
 
 def connected(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
-    """Write ``a AND b AND c``, or OR, without going deeper for each."""
+    """Translate ``a AND b AND c``, or OR, without recursion."""
     kind, sign = type(node), "AND" if isinstance(node, exp.And) else "OR"
     parts: list[exp.Expr] = []
     left: exp.Expr = node
@@ -51,7 +51,7 @@ def connected(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
 
 
 def one_type(node: exp.Expr, values: Sequence[Operand], what: str) -> tuple[list[Operand], Type]:
-    """Bring values to the type that they have in common."""
+    """Coerce values to their common supertype."""
     link(values)
     common = common_of(value.type for value in values)
     if common is None:
@@ -61,7 +61,7 @@ def one_type(node: exp.Expr, values: Sequence[Operand], what: str) -> tuple[list
 
 
 def case(translator: Translator, node: exp.Case, scope: Scope) -> Operand:
-    """Write CASE, with a value to compare or with conditions."""
+    """Translate CASE, with a value to compare or with conditions."""
     default = node.args.get("default")
     results = [translator.expression(branch.args["true"], scope) for branch in node.args["ifs"]]
     if default is not None:
@@ -80,7 +80,7 @@ def case(translator: Translator, node: exp.Case, scope: Scope) -> Operand:
 
 
 def conditional(translator: Translator, node: exp.If, scope: Scope) -> Operand:
-    """Write ``if(condition, a, b)``."""
+    """Translate ``if(condition, a, b)``."""
     test = condition(translator, node.this, scope, "IF condition")
     values = [translator.expression(node.args["true"], scope)]
     if node.args.get("false") is not None:
@@ -91,7 +91,7 @@ def conditional(translator: Translator, node: exp.If, scope: Scope) -> Operand:
 
 
 def coalesce(node: exp.Expr, values: Sequence[Operand]) -> Operand:
-    """Write ``coalesce(...)``."""
+    """Translate ``coalesce(...)``."""
     if len(values) < 2:
         raise error_at(node, "The 'coalesce' function must have at least two arguments")
     values, common = one_type(node, values, "All COALESCE operands")
@@ -99,7 +99,7 @@ def coalesce(node: exp.Expr, values: Sequence[Operand]) -> Operand:
 
 
 def nullif(node: exp.Expr, first: Operand, second: Operand) -> Operand:
-    """Write ``nullif(a, b)``, which has the type of a."""
+    """Translate ``nullif(a, b)``, which has the type of a."""
     try:
         same = compared(node, "=", first, second)
     except Exception:
@@ -108,12 +108,12 @@ def nullif(node: exp.Expr, first: Operand, second: Operand) -> Operand:
 
 
 def negation(translator: Translator, node: exp.Not, scope: Scope) -> Operand:
-    """Write NOT."""
+    """Translate NOT."""
     return Operand(f"(NOT {condition(translator, node.this, scope, 'Value of logical NOT expression').sql})", BOOLEAN)
 
 
 def is_test(translator: Translator, node: exp.Is, scope: Scope) -> Operand:
-    """Write ``IS NULL``; Trino has no IS TRUE."""
+    """Translate ``IS NULL``; Trino has no IS TRUE."""
     if not isinstance(node.expression, exp.Null):
         raise error_at(node, f"mismatched input 'IS {node.expression.sql('trino')}': write IS NULL")
     return Operand(f"({translator.expression(node.this, scope).sql} IS NULL)", BOOLEAN)

@@ -1,4 +1,4 @@
-"""JSON functions whose arguments are syntax of their own, and JSON_TABLE."""
+"""Translates JSON functions with clauses, and JSON_TABLE."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def _path(translator: Translator, node: exp.Expr, scope: Scope) -> str:
 
 
 def _options(node: exp.Anonymous) -> dict[str, Any]:
-    """The clauses of a call, which `parse.json_calls` makes its first argument."""
+    """Return the clauses of a call, which `parse.json_calls` passes as its first argument."""
     read: dict[str, Any] = json.loads(node.expressions[0].name)
     return read
 
 
 def _json_item(translator: Translator, node: exp.Expr, scope: Scope, *, is_json: bool = False) -> str:
-    """Write a value as JSON."""
+    """Return SQL of a value as JSON."""
     item = translator.expression(node, scope)
     if item.type.name == "unknown":
         return "CAST(NULL AS VARCHAR)"
@@ -51,8 +51,8 @@ def _json_item(translator: Translator, node: exp.Expr, scope: Scope, *, is_json:
         raise error_at(node, str(error)) from None
 
 
-def _passed(translator: Translator, nodes: list[exp.Expr], scope: Scope) -> str:
-    """Write the values of PASSING as a JSON array of JSON texts."""
+def _passing(translator: Translator, nodes: list[exp.Expr], scope: Scope) -> str:
+    """Return SQL of the values of PASSING as a JSON array of JSON texts."""
     if not nodes:
         return "'[]'"
     items = ", ".join(f"py_json_quote(coalesce({_json_item(translator, node, scope)}, 'null'))" for node in nodes)
@@ -60,21 +60,21 @@ def _passed(translator: Translator, nodes: list[exp.Expr], scope: Scope) -> str:
 
 
 def _arguments(translator: Translator, node: exp.Anonymous, scope: Scope) -> tuple[str, list[exp.Expr]]:
-    """Write the document, the path, the clauses and the values of PASSING; what is left are defaults."""
+    """Return SQL of the document, the path, the clauses and PASSING, and the remaining nodes, which are defaults."""
     count = len(_options(node).get("passing", ()))
     document, path = _document(translator, node.expressions[1], scope), _path(translator, node.expressions[2], scope)
-    passed = _passed(translator, node.expressions[3 : 3 + count], scope)
+    passed = _passing(translator, node.expressions[3 : 3 + count], scope)
     return f"{document}, {path}, {text(node.expressions[0].name)}, {passed}", node.expressions[3 + count :]
 
 
 def query(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
-    """Write ``json_query(...)``."""
+    """Translate ``json_query(...)``."""
     _returned(node, VARCHAR, "varchar")
     return Operand(f"py_json_query({_arguments(translator, node, scope)[0]})", VARCHAR)
 
 
 def exists(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
-    """Write ``json_exists(...)``."""
+    """Translate ``json_exists(...)``."""
     return Operand(f"py_json_exists({_arguments(translator, node, scope)[0]})", Type("boolean"))
 
 
@@ -90,7 +90,7 @@ def _returned(node: exp.Anonymous, default: Type, *names: str) -> Type:
 
 
 def value(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
-    """Write ``json_value(...)``; what does not fit the type is an error of the path."""
+    """Translate ``json_value(...)``; a value of another type is an error of the path."""
     type_, options = _returned(node, VARCHAR), _options(node)
     given, defaults = _arguments(translator, node, scope)
     names = [name for name in options if options[name] == "default"]
@@ -116,23 +116,25 @@ def value(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
 
 
 def made_object(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
-    """Write ``json_object('a' : 1, KEY 'b' VALUE 2)``."""
+    """Translate ``json_object('a' : 1, KEY 'b' VALUE 2)``."""
     options = _options(node)
     if options.get("unique"):
         raise error_at(node, "WITH UNIQUE KEYS is not supported by this emulator")
     _returned(node, VARCHAR, "varchar")
     members = node.expressions[1:]
     keys = ", ".join(coerced(translator.expression(each, scope), VARCHAR).sql for each in members[::2])
-    return _made(translator, node, members[1::2], scope, f"json_members(CAST([{keys}] AS VARCHAR[]), ")
+    return _constructed(translator, node, members[1::2], scope, f"json_members(CAST([{keys}] AS VARCHAR[]), ")
 
 
 def made_array(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
-    """Write ``json_array(1, 'a')``, which leaves NULL out."""
+    """Translate ``json_array(1, 'a')``, which omits NULL."""
     _returned(node, VARCHAR, "varchar")
-    return _made(translator, node, node.expressions[1:], scope, "json_elements(")
+    return _constructed(translator, node, node.expressions[1:], scope, "json_elements(")
 
 
-def _made(translator: Translator, node: exp.Anonymous, values: list[exp.Expr], scope: Scope, call: str) -> Operand:
+def _constructed(
+    translator: Translator, node: exp.Anonymous, values: list[exp.Expr], scope: Scope, call: str
+) -> Operand:
     options = _options(node)
     items = ", ".join(
         _json_item(translator, each, scope, is_json=is_json)
@@ -143,7 +145,7 @@ def _made(translator: Translator, node: exp.Anonymous, values: list[exp.Expr], s
 
 
 def table(translator: Translator, node: exp.Expr, alias: str, scope: Scope) -> Relation:
-    """Write JSON_TABLE: the items that a path finds, a row each, or a row for each item that is nested in one."""
+    """Translate JSON_TABLE: a row for each item of a path, or for each nested item."""
     path = _path(translator, node.args.get("path") or exp.Literal.string("lax $"), scope)
     document = _document(translator, node.this, scope)
     found: list[tuple[str, Type]] = []
@@ -158,7 +160,7 @@ def table(translator: Translator, node: exp.Expr, alias: str, scope: Scope) -> R
 
 
 def _table_shape(schema: exp.Expr, found: list[tuple[str, Type]]) -> list[object]:
-    """The columns as `runtime.documents.json_table` reads them: a path, null for the ordinality, or what is nested."""
+    """Return the columns in the form for `json_table`: a path, null for the ordinality, or nested columns."""
     shape: list[object] = []
     for column in schema.expressions:
         inner = column.args.get("path")

@@ -1,4 +1,4 @@
-"""Literals: numbers, texts, bytes, times, intervals."""
+"""Translates literals: numbers, texts, bytes, times, intervals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAX_BIGINT = 2**63 - 1
 
 
 def literal(node: exp.Expr) -> Operand:
-    """Write a number or a text."""
+    """Translate a number or a text."""
     if node.is_string:
         return Operand(text(node.name), Type("varchar", (len(node.name),)), literal=node.name)
     digits = node.name.replace("_", "")
@@ -44,7 +44,7 @@ def literal(node: exp.Expr) -> Operand:
 
 
 def number(digits: str) -> Operand:
-    """Write a number that has no sign, or a minus before it."""
+    """Translate a number without a sign, or with a minus."""
     type_ = literal_type(digits.lstrip("-"))
     if digits == f"-{2**31}":
         type_ = INTEGER
@@ -55,17 +55,17 @@ def number(digits: str) -> Operand:
 
 
 def null() -> Operand:
-    """Write NULL."""
+    """Return NULL."""
     return Operand("CAST(NULL AS INTEGER)", UNKNOWN, is_constant=True)
 
 
 def boolean(node: exp.Expr) -> Operand:
-    """Write true or false."""
+    """Translate true or false."""
     return Operand("true" if node.this else "false", BOOLEAN, is_constant=True)
 
 
 def hexadecimal(node: exp.Expr) -> Operand:
-    """``0xAB`` and ``X'AB'`` are bytes."""
+    """Translate ``0xAB`` and ``X'AB'``, which are bytes."""
     digits = re.sub(r"\s", "", node.name)
     if len(digits) % 2 or not re.fullmatch(r"[0-9a-fA-F]*", digits):
         raise error_at(node, f"Binary literal '0x{digits}' must hold an even number of hexadecimal digits")
@@ -94,7 +94,7 @@ def unicode_text(node: exp.Expr) -> Operand:
 
 
 def typed_literal(node: exp.Expr, kind: str, written: str) -> Operand | None:
-    """Write ``DATE '...'``, ``TIMESTAMP '...'``, ``TIME '...'``, ``DECIMAL '...'`` or ``JSON '...'``."""
+    """Translate ``DATE '...'``, ``TIMESTAMP '...'``, ``TIME '...'``, ``DECIMAL '...'`` or ``JSON '...'``."""
     rewrite = _TYPED.get(kind)
     return rewrite(node, written) if rewrite else None
 
@@ -162,7 +162,7 @@ _PATTERNS = {"day": r"(?P<day>\d+)", "hour": r"(?P<hour>\d+)", "minute": r"(?P<m
 
 
 def interval(node: exp.Expr) -> Operand:
-    """Write an interval: milliseconds, or months."""
+    """Translate an interval, which becomes milliseconds or months."""
     written, sign = node.this, 1
     if isinstance(written, exp.Neg):
         written, sign = written.this, -1

@@ -1,4 +1,4 @@
-"""Arithmetic and joining, by the types of both sides.
+"""Translates arithmetic and concatenation by the types of the operands.
 
 See https://trino.io/docs/current/functions/math.html, decimal.html and datetime.html.
 """
@@ -11,7 +11,7 @@ from dagster_dune.emulator.dunesql.functions.registry import Operand
 from dagster_dune.emulator.dunesql.functions.texts import joined_char
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.casts.conversion import coerced
-from dagster_dune.emulator.dunesql.rewrite.observation import elements_of, suppose
+from dagster_dune.emulator.dunesql.rewrite.observation import elements_of, observe_type
 from dagster_dune.emulator.dunesql.rewrite.scopes import row_field
 from dagster_dune.emulator.dunesql.types.coercion import as_decimal, can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
@@ -38,38 +38,38 @@ _WIDE = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modu
 
 # Assumption: local-uint256-minus.
 def mismatch(node: exp.Expr, sign: str, *types: Type) -> SqlError:
-    """An operator that does not take these types."""
+    """Return the error of an operator that does not support types."""
     return error_at(node, f"Cannot apply operator: {f' {sign} '.join(map(str, types))}")
 
 
 def arithmetic(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Operand:
-    """Write ``left sign right``."""
+    """Translate ``left sign right``."""
     for one, other in ((left, right), (right, left)):
-        if one.type.name == "unknown" and other.type.name != "unknown" and not _moves(sign, one, other):
+        if one.type.name == "unknown" and other.type.name != "unknown" and not _shifts_time(sign, one, other):
             one_as = coerced(one, timestamp(3) if other.type.is_interval and sign in "+-" else other.type)
             left, right = (one_as, other) if one is left else (other, one_as)
             break
     for one, other in ((left, right), (right, left)):
-        suppose(one, other.type if other.type.name in _TIMES and sign == "-" else DOUBLE)
+        observe_type(one, other.type if other.type.name in _TIMES and sign == "-" else DOUBLE)
     if left.type.name == right.type.name == "unknown":
         left = right = Operand("CAST(NULL AS INTEGER)", Type("integer"))
     if left.type.is_number and right.type.is_number:
-        return _numbers(sign, left, right)
-    if (moved := _times(node, sign, left, right)) is not None:
+        return _number_arithmetic(sign, left, right)
+    if (moved := _time_arithmetic(node, sign, left, right)) is not None:
         return moved
     raise mismatch(node, sign, left.type, right.type)
 
 
-def _moves(sign: str, unknown: Operand, other: Operand) -> bool:
+def _shifts_time(sign: str, unknown: Operand, other: Operand) -> bool:
     del unknown
     return sign in "+-" and (other.type.name in ("date", "time", "timestamp", "timestamp with time zone"))
 
 
-def _numbers(sign: str, left: Operand, right: Operand) -> Operand:
+def _number_arithmetic(sign: str, left: Operand, right: Operand) -> Operand:
     common = common_type(left.type, right.type)
     assert common is not None  # noqa: S101 - all numbers have one
     if common.name == "decimal":
-        return _decimals(sign, left, right)
+        return _decimal_arithmetic(sign, left, right)
     left, right = (Operand(coerced(side, common).typed, common) for side in (left, right))
     if common.is_wide:
         return Operand(
@@ -80,7 +80,7 @@ def _numbers(sign: str, left: Operand, right: Operand) -> Operand:
     return Operand(f"({left.sql} {sign} {right.sql})", common)
 
 
-def _decimals(sign: str, left: Operand, right: Operand) -> Operand:
+def _decimal_arithmetic(sign: str, left: Operand, right: Operand) -> Operand:
     one, other = as_decimal(left.type), as_decimal(right.type)
     (p1, s1), (p2, s2) = one.args, other.args
     scale = s1 + s2 if sign == "*" else max(s1, s2)
@@ -111,23 +111,23 @@ def _decimals(sign: str, left: Operand, right: Operand) -> Operand:
 _TIMES = ("date", "time", "timestamp", "timestamp with time zone")
 
 
-def _times(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Operand | None:
+def _time_arithmetic(node: exp.Expr, sign: str, left: Operand, right: Operand) -> Operand | None:
     if left.type.is_interval and right.type.name in _TIMES and sign == "+":
         left, right = right, left
     if left.type.name in _TIMES and right.type.is_interval and sign in "+-":
-        return _moved(node, sign, left, right)
+        return _shifted_time(node, sign, left, right)
     if left.type.is_interval and left.type == right.type and sign in "+-":
         return Operand(f"({left.sql} {sign} {right.sql})", left.type)
     if sign == "*" and left.type.is_number:
         left, right = right, left
     if left.type.is_interval and sign in "*/" and can_coerce(right.type, DOUBLE):
-        return _scaled(sign, left, right)
+        return _scaled_interval(sign, left, right)
     if sign == "-" and left.type.name in _TIMES and right.type.name in _TIMES:
-        return _between(left, right)
+        return _time_difference(left, right)
     return None
 
 
-def _scaled(sign: str, interval: Operand, factor: Operand) -> Operand:
+def _scaled_interval(sign: str, interval: Operand, factor: Operand) -> Operand:
     if factor.type.is_integer and sign == "*":
         return Operand(f"CAST({interval.sql} * {factor.sql} AS {interval.type.duckdb})", interval.type)
     number = coerced(factor, DOUBLE).sql
@@ -135,7 +135,7 @@ def _scaled(sign: str, interval: Operand, factor: Operand) -> Operand:
     return Operand(f"CAST({rounding}({interval.sql} {sign} {number}) AS {interval.type.duckdb})", interval.type)
 
 
-def _between(left: Operand, right: Operand) -> Operand | None:
+def _time_difference(left: Operand, right: Operand) -> Operand | None:
     common = common_type(left.type, right.type)
     if common is None:
         return None
@@ -153,7 +153,7 @@ def _between(left: Operand, right: Operand) -> Operand | None:
     return Operand(f"trino_rounded_milliseconds(epoch_us({moments[0]}) - epoch_us({moments[1]}))", INTERVAL_DAY)
 
 
-def _moved(node: exp.Expr, sign: str, time: Operand, interval: Operand) -> Operand:
+def _shifted_time(node: exp.Expr, sign: str, time: Operand, interval: Operand) -> Operand:
     is_months = interval.type == INTERVAL_MONTH
     minus = "-" if sign == "-" else ""
     if time.type == DATE and not is_months:
@@ -175,7 +175,7 @@ def _moved(node: exp.Expr, sign: str, time: Operand, interval: Operand) -> Opera
 
 
 def negated(node: exp.Expr, value: Operand) -> Operand:
-    """Change the sign; that of a uint256 makes an int256."""
+    """Translate negation; that of a uint256 is an int256."""
     if value.type.is_wide:
         return Operand(f"py_wide_subtract(CAST(0 AS BIGNUM), {value.sql}, true)", INT256)
     if value.type.is_integer:
@@ -186,7 +186,7 @@ def negated(node: exp.Expr, value: Operand) -> Operand:
 
 
 def joined(node: exp.Expr, left: Operand, right: Operand) -> Operand:
-    """``||`` joins texts, bytes, arrays, and an array and an element."""
+    """Translate ``||`` of texts, bytes, arrays, or an array and an element."""
     names = {left.type.name, right.type.name}
     if "array" in names:
         return _joined_arrays(node, left, right)
@@ -216,7 +216,7 @@ def _joined_arrays(node: exp.Expr, left: Operand, right: Operand) -> Operand:
 
 
 def subscript(node: exp.Expr, container: Operand, key: Operand, position: int | None) -> Operand:
-    """``a[1]`` counts from 1; what it names must exist, in an array as in a map and in a row."""
+    """Translate ``a[1]``, which counts from 1, and fails if an array, a map or a row has no such element."""
     type_ = container.type
     if can_coerce(key.type, BIGINT) and (element := elements_of(container)):
         return Operand(element, UNKNOWN)
@@ -228,10 +228,10 @@ def subscript(node: exp.Expr, container: Operand, key: Operand, position: int | 
         if position is None or not 1 <= position <= len(type_.of):
             raise error_at(node, "A field of a row is a position from 1 to the number of its fields, written out")
         return Operand(f"struct_extract_at({container.sql}, {position})", type_.of[position - 1])
-    suppose(container, Type("map", of=(VARCHAR, VARCHAR)) if key.type.name == "varchar" else array(UNKNOWN))
+    observe_type(container, Type("map", of=(VARCHAR, VARCHAR)) if key.type.name == "varchar" else array(UNKNOWN))
     raise error_at(node, f"Cannot use {key.type} for subscript of {type_}")
 
 
 def dereference(node: exp.Dot, value: Operand) -> Operand:
-    """``(r).a`` is a field of a row."""
+    """Translate ``(r).a``, which is a field of a row."""
     return row_field(node, value, node.expression.name.lower())

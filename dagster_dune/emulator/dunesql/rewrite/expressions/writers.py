@@ -1,4 +1,4 @@
-"""What writes each kind of node of an expression."""
+"""The function that translates each kind of node of an expression."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dagster_dune.emulator.dunesql.rewrite.expressions.clocks import (
     local_time,
     local_timestamp,
 )
-from dagster_dune.emulator.dunesql.rewrite.observation import derived, holds
+from dagster_dune.emulator.dunesql.rewrite.observation import derived, observe_elements
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator, resolve
 from dagster_dune.emulator.dunesql.types.trino import BOOLEAN, DATE, array, row
 
@@ -37,14 +37,14 @@ def _column(translator: Translator, node: exp.Column, scope: Scope) -> Operand:
 
 
 def _identifier(translator: Translator, node: exp.Identifier, scope: Scope) -> Operand:
-    """A parameter of a lambda, which the parser does not take for a column."""
+    """Translate a parameter of a lambda, which sqlglot parses as identifier instead of column."""
     column = exp.column(node.copy())
     column.meta.update(node.meta)
     return _column(translator, column, scope)
 
 
 def _binary(translator: Translator, node: exp.Binary, scope: Scope) -> Operand:
-    """Write a chain of operators from its left end, without going deeper for each."""
+    """Translate a chain of operators from the left, without recursion."""
     chain: list[exp.Expr] = [node]
     while scope.grouping is None and type(chain[-1].this) in _CHAINED:
         chain.append(chain[-1].this)
@@ -62,7 +62,7 @@ def _binary(translator: Translator, node: exp.Binary, scope: Scope) -> Operand:
 
 
 def inner_predicate(node: exp.Expr) -> exp.Expr | None:
-    """A predicate that stands beside another without parentheses: ``a = b IN (1)`` means nothing in Trino."""
+    """Return a predicate inside another without parentheses, if there is one: Trino rejects ``a = b IN (1)``."""
     sides = (node.this, node.args.get("expression"))
     return next((each for each in sides if isinstance(each, _PREDICATES)), None)
 
@@ -123,7 +123,7 @@ def _row(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
 def _array(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
     values, common = conditions.one_type(node, _all(translator, node.expressions, scope), "All ARRAY elements")
     made = Operand(f"CAST([{', '.join(value.sql for value in values)}] AS {common.duckdb}[])", array(common))
-    return holds(made, [value for value in values if not value.is_constant])
+    return observe_elements(made, [value for value in values if not value.is_constant])
 
 
 def _literal_call(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
@@ -221,7 +221,7 @@ def _paren(translator: Translator, node: exp.Paren, scope: Scope) -> Operand:
 _PREDICATES: tuple[type[exp.Expr], ...] = (*comparisons.SIGNS, exp.In, exp.Between, exp.Like, exp.Is)
 _CHAINED = (*operators.SIGNS, exp.DPipe)
 Writer = Callable[..., Operand]
-"""Is given the translator, a node of the one kind that it writes, and the scope."""
+"""A function of the translator, a node of one kind, and the scope."""
 _SPECIAL: dict[str, Writer] = {
     "coalesce": lambda t, n, s: conditions.coalesce(n, _all(t, n.expressions, s)),
     "nullif": lambda t, n, s: conditions.nullif(n, *_all(t, n.expressions, s)),

@@ -1,1 +1,1 @@
-"""Queries: SELECT and its clauses, what stands in FROM, set operations, common table expressions."""
+"""Translates queries: SELECT and its clauses, FROM, set operations, common table expressions."""

@@ -1,9 +1,9 @@
-"""Correlated subqueries that Trino refuses: those it cannot turn into a join.
+"""Rejects correlated subqueries that Trino cannot decorrelate into joins.
 
-Trino takes the conditions on the query around out of a subquery, from its inside to its outside, and joins by them.
-What stands over such a condition (LIMIT, GROUP BY, a window) must give the same when the condition is put over it: the
-columns in it must still be there, or each be made equal to a column of the query around. Subqueries over UNNEST go
-another way, and are not judged here.
+Trino pulls the conditions on columns of outer queries out of a subquery, from the inside to the outside, and joins by
+them. An operation above such a condition (LIMIT, GROUP BY, a window) must have the same result if the condition is
+applied after it: its output must have the columns in the condition, or each must be equal to a column of an outer
+query. Trino decorrelates subqueries over UNNEST in another way; they are not checked here.
 
 See https://trino.io/docs/current/sql/select.html#subqueries.
 """
@@ -21,38 +21,38 @@ from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.expressions.aggregation import has_aggregate
 from dagster_dune.emulator.dunesql.rewrite.queries.ordering import has_ties
 
-_WORDS = "Given correlated subquery is not supported"
-_JUDGED = ("scalar", "lateral", "exists", "in", "quantified")
+_MESSAGE = "Given correlated subquery is not supported"
+_CHECKED_USES = ("scalar", "lateral", "exists", "in", "quantified")
 
 
 def check_correlation(node: exp.Select, outer: Sequence[exp.Expr]) -> None:
-    """Refuse a subquery that Trino does not support.
+    """Check that Trino can decorrelate a subquery.
 
     Args:
         node: The SELECT.
-        outer: The columns in it that belong to the queries around.
+        outer: The columns in it that belong to outer queries.
 
     Raises:
-        SqlError: It is a subquery of a kind that Trino refuses.
+        SqlError: Trino cannot decorrelate it.
     """
     use = use_of(node)
-    if not outer or use not in _JUDGED or _reads_arrays(node):
+    if not outer or use not in _CHECKED_USES or _reads_arrays(node):
         return
     subquery = _Subquery(frozenset(id(column) for column in outer), use)
-    if subquery.taken_out(node) is None or subquery.computes_with_outer(node):
-        raise error_at(node, _WORDS)
+    if subquery.decorrelate(node) is None or subquery.computes_with_outer(node):
+        raise error_at(node, _MESSAGE)
 
 
 def check_values(node: exp.Values) -> None:
-    """Refuse VALUES that hold columns of the query around, as a scalar subquery or as several lateral rows."""
+    """Reject VALUES with columns of outer queries, as a scalar subquery or as several lateral rows."""
     use = use_of(node)
-    is_judged = use == "scalar" or (use == "lateral" and len(node.expressions) > 1)
-    if is_judged and any(not _in_lambda(each) for each in node.find_all(exp.Column)):
-        raise error_at(node, _WORDS)
+    is_checked = use == "scalar" or (use == "lateral" and len(node.expressions) > 1)
+    if is_checked and any(not _in_lambda(each) for each in node.find_all(exp.Column)):
+        raise error_at(node, _MESSAGE)
 
 
 def use_of(node: exp.Expr) -> str:
-    """What a query is used as: ``scalar``, ``lateral``, ``exists``, ``in``, ``quantified``, or something else."""
+    """Return the use of a query: ``scalar``, ``lateral``, ``exists``, ``in``, ``quantified``, or ``other``."""
     parent = node.parent
     while isinstance(parent, exp.Subquery | exp.Paren):
         node, parent = parent, parent.parent
@@ -71,15 +71,15 @@ _USES: dict[type[exp.Expr], str] = {
 
 
 @dataclass(frozen=True)
-class _Rest:
-    """What is left of a query once its conditions on the query around are taken out.
+class _Decorrelated:
+    """A query after its conditions on columns of outer queries have been pulled out.
 
     Attributes:
-        needed: The columns in these conditions, which must be there where they are put.
-        fixed: Those that a condition makes equal to a column of the query around.
-        is_correlated: Whether a condition was taken out.
-        is_single: Whether there is one row at the most for each row of the query around.
-        is_aggregate: Whether it is an aggregate of all rows, which nothing but columns made of it may stand over.
+        needed: The own columns in these conditions, which the output must have.
+        fixed: The own columns that a condition makes equal to a column of an outer query.
+        is_correlated: Whether a condition was pulled out.
+        is_single: Whether there is at most one row for each row of the outer query.
+        is_aggregate: Whether it is an aggregate of all rows, above which only expressions are possible.
     """
 
     needed: frozenset[str] = frozenset()
@@ -91,79 +91,81 @@ class _Rest:
 
 @dataclass(frozen=True)
 class _Subquery:
-    """A correlated subquery, being judged.
+    """A correlated subquery that is checked.
 
     Attributes:
-        outer: The columns in it that belong to the queries around, by their identity.
-        use: What it is used as.
+        outer: The identities of the columns in it that belong to outer queries.
+        use: The use of the subquery.
     """
 
     outer: frozenset[int]
     use: str
 
-    def taken_out(self, node: exp.Expr, *, is_top: bool = True) -> _Rest | None:
-        """Take the conditions on the query around out of a query; None where Trino cannot."""
+    def decorrelate(self, node: exp.Expr, *, is_top: bool = True) -> _Decorrelated | None:
+        """Pull the conditions on columns of outer queries out of a query; None if Trino cannot."""
         while isinstance(node, exp.Subquery) and not _has_own_clauses(node):
             node = node.this
         if not self._is_correlated(node):
-            return _Rest()
+            return _Decorrelated()
         if not isinstance(node, exp.Select):
             return None
-        rest = self._source(node)
-        if rest is not None:
-            rest = self._filtered(rest, node.args.get("where"))
-        if rest is not None:
-            rest = self._grouped(rest, node)
-        if rest is None or (rest.is_correlated and any(each.find(exp.Window) for each in node.expressions)):
+        result = self._source(node)
+        if result is not None:
+            result = self._filtered(result, node.args.get("where"))
+        if result is not None:
+            result = self._grouped(result, node)
+        if result is None or (result.is_correlated and any(each.find(exp.Window) for each in node.expressions)):
             return None
         is_more = _is_aggregated(node) or node.args.get("distinct") or node.args.get("limit")
-        if self.use == "in" and rest.is_correlated and is_more:
+        if self.use == "in" and result.is_correlated and is_more:
             return None
-        return self._limited(rest, node, is_top=is_top)
+        return self._limited(result, node, is_top=is_top)
 
     def computes_with_outer(self, node: exp.Select) -> bool:
-        """Whether a column of the query around stands beside others in the SELECT list, an aggregate or a window."""
+        """Return whether a SELECT item, an aggregate or a window has both columns of outer queries and own ones."""
         if self.use not in ("scalar", "in") or not node.args.get("from_"):
             return False
         is_aggregated = _is_aggregated(node)
         for item in node.expressions:
             if is_aggregated:
                 calls = [each for each in item.walk() if function_name(each) in AGGREGATES]
-                if any(self._sides(call)[0] for call in calls):
+                if any(self._origins(call)[0] for call in calls):
                     return True
-            elif self._sides(item) == (True, True) or any(self._sides(each)[0] for each in item.find_all(exp.Window)):
+            elif self._origins(item) == (True, True) or any(
+                self._origins(each)[0] for each in item.find_all(exp.Window)
+            ):
                 return True
         return False
 
     def _is_correlated(self, node: exp.Expr | None) -> bool:
         return node is not None and any(id(column) in self.outer for column in node.find_all(exp.Column))
 
-    def _source(self, node: exp.Select) -> _Rest | None:
-        """What FROM gives: a query in it may be correlated where it stands alone."""
+    def _source(self, node: exp.Select) -> _Decorrelated | None:
+        """Decorrelate FROM, in which a query can only be correlated if it is the only item."""
         clause, joins = node.args.get("from_"), node.args.get("joins") or []
         if clause is None or not (self._is_correlated(clause) or any(map(self._is_correlated, joins))):
-            return _Rest(is_single=clause is None)
+            return _Decorrelated(is_single=clause is None)
         if joins or not isinstance(clause.this, exp.Subquery):
             return None
-        return self.taken_out(clause.this, is_top=False)
+        return self.decorrelate(clause.this, is_top=False)
 
-    def _filtered(self, rest: _Rest, clause: exp.Expr | None) -> _Rest | None:
-        """Take the conditions of WHERE or HAVING out that name what is around."""
+    def _filtered(self, result: _Decorrelated, clause: exp.Expr | None) -> _Decorrelated | None:
+        """Pull the conditions on columns of outer queries out of WHERE or HAVING."""
         if clause is None:
-            return rest
-        if rest.is_aggregate:
+            return result
+        if result.is_aggregate:
             return None
         for part in clause.this.flatten() if isinstance(clause.this, exp.And) else [clause.this]:
-            is_outer, _ = self._sides(part)
+            is_outer, _ = self._origins(part)
             if not is_outer:
                 continue
             own = frozenset(column.name.lower() for column in _columns(part) if id(column) not in self.outer)
             fixed = own if self._is_equation(part) else frozenset[str]()
-            rest = replace(rest, needed=rest.needed | own, fixed=rest.fixed | fixed, is_correlated=True)
-        return rest
+            result = replace(result, needed=result.needed | own, fixed=result.fixed | fixed, is_correlated=True)
+        return result
 
     def _is_equation(self, part: exp.Expr) -> bool:
-        """Whether a condition makes a column of its own equal to one of the query around."""
+        """Return whether a condition is an equality of an own column and one of an outer query."""
         while isinstance(part, exp.Paren):
             part = part.this
         return (
@@ -173,44 +175,44 @@ class _Subquery:
             and (id(part.this) in self.outer) != (id(part.expression) in self.outer)
         )
 
-    def _grouped(self, rest: _Rest, node: exp.Select) -> _Rest | None:
-        """What GROUP BY and HAVING make of it."""
+    def _grouped(self, result: _Decorrelated, node: exp.Select) -> _Decorrelated | None:
+        """Decorrelate GROUP BY and HAVING."""
         if not _is_aggregated(node):
-            return rest
+            return result
         group = node.args.get("group")
-        if rest.is_aggregate or (group is not None and _has_sets(group)):
+        if result.is_aggregate or (group is not None and _has_sets(group)):
             return None
         if group is None or not group.expressions:
-            return self._filtered(replace(_Rest(is_correlated=rest.is_correlated), is_aggregate=True),
+            return self._filtered(replace(_Decorrelated(is_correlated=result.is_correlated), is_aggregate=True),
                                   node.args.get("having"))  # fmt: skip
         keys = frozenset(column.name.lower() for each in group.expressions for column in _key_columns(each, node))
-        if not rest.needed <= rest.fixed | keys:
+        if not result.needed <= result.fixed | keys:
             return None
-        return self._filtered(replace(rest, is_single=keys <= rest.fixed), node.args.get("having"))
+        return self._filtered(replace(result, is_single=keys <= result.fixed), node.args.get("having"))
 
-    def _limited(self, rest: _Rest, node: exp.Select, *, is_top: bool) -> _Rest | None:
-        """What DISTINCT, ORDER BY, OFFSET and LIMIT make of it."""
-        given = frozenset(column.name.lower() for each in node.expressions for column in _columns(each))
-        if node.args.get("distinct") and not rest.needed <= rest.fixed | given:
+    def _limited(self, result: _Decorrelated, node: exp.Select, *, is_top: bool) -> _Decorrelated | None:
+        """Decorrelate DISTINCT, ORDER BY, OFFSET and LIMIT."""
+        output = frozenset(column.name.lower() for each in node.expressions for column in _columns(each))
+        if node.args.get("distinct") and not result.needed <= result.fixed | output:
             return None
         limit, order = node.args.get("limit"), node.args.get("order")
-        if not rest.is_correlated or (limit is None and node.args.get("offset") is None):
-            return rest
-        if rest.is_aggregate or rest.is_single:
-            return rest
+        if not result.is_correlated or (limit is None and node.args.get("offset") is None):
+            return result
+        if result.is_aggregate or result.is_single:
+            return result
         if node.args.get("offset") is not None or has_ties(limit) or self._is_correlated(order):
             return None
-        if not rest.needed <= rest.fixed:
+        if not result.needed <= result.fixed:
             return None
         is_first = limit is not None and limit.text("expression") == "1" and order is None
         is_read = not (self.use == "exists" and is_top)
-        is_fixed = given <= rest.fixed and not any(map(has_aggregate, node.expressions))
-        if is_first and not (rest.fixed and (is_fixed or not is_read)):
+        is_fixed = output <= result.fixed and not any(map(has_aggregate, node.expressions))
+        if is_first and not (result.fixed and (is_fixed or not is_read)):
             return None
-        return replace(rest, is_single=is_first)
+        return replace(result, is_single=is_first)
 
-    def _sides(self, node: exp.Expr) -> tuple[bool, bool]:
-        """Whether an expression has columns from outside, and some of its own."""
+    def _origins(self, node: exp.Expr) -> tuple[bool, bool]:
+        """Return whether an expression has columns of outer queries, and whether it has own ones."""
         origins = [id(column) in self.outer for column in _columns(node)]
         return any(origins), not all(origins)
 
@@ -233,7 +235,7 @@ def _has_sets(group: exp.Expr) -> bool:
 
 
 def _key_columns(key: exp.Expr, node: exp.Select) -> Iterator[exp.Expr]:
-    """The columns of a key of GROUP BY, also of one that is a position; an expression is no column of its own."""
+    """Yield the columns that are keys of GROUP BY, also by position; expressions are none."""
     if isinstance(key, exp.Literal) and key.name.isdigit() and 0 < int(key.name) <= len(node.expressions):
         key = node.expressions[int(key.name) - 1].unalias()
     if isinstance(key, exp.Column):
@@ -241,7 +243,7 @@ def _key_columns(key: exp.Expr, node: exp.Select) -> Iterator[exp.Expr]:
 
 
 def _columns(node: exp.Expr) -> Iterator[exp.Expr]:
-    """The columns of an expression, without those of subqueries in it."""
+    """Yield the columns of an expression, except those of subqueries."""
     if isinstance(node, exp.Query | exp.Subquery):
         return
     if isinstance(node, exp.Column):

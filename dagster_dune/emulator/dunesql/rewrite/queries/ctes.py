@@ -1,4 +1,4 @@
-"""Common table expressions, also recursive ones, at the head of the query that holds them.
+"""Translates common table expressions, including recursive ones.
 
 See https://trino.io/docs/current/sql/select.html#with-clause.
 """
@@ -17,13 +17,13 @@ from dagster_dune.emulator.dunesql.rewrite.scopes import Relation, is_open
 
 @dataclass
 class Cte:
-    """A common table expression: written where it is read first, and put at the head of its query.
+    """A common table expression, which is added to the query if it is read.
 
     Attributes:
-        name: Its name in DuckDB.
-        relation: What it is.
-        steps: Those of a recursive one: common table expressions before it.
-        reads: The others of its WITH that it reads.
+        name: The name in DuckDB.
+        relation: The translated query.
+        steps: The steps of a recursive one, which are common table expressions before it.
+        reads: The other common table expressions of the same WITH that it reads.
         is_read: Whether the query reads it.
     """
 
@@ -35,7 +35,7 @@ class Cte:
 
 
 def mark_read(cte: Cte) -> None:
-    """Note that a query reads one, and so those that it reads."""
+    """Record that a query reads one, and therefore those that it reads."""
     if not cte.is_read:
         cte.is_read = True
         for each in cte.reads:
@@ -43,7 +43,7 @@ def mark_read(cte: Cte) -> None:
 
 
 def headed(sql: str, ctes: Sequence[Cte]) -> str:
-    """Put those that are read at the head of their query."""
+    """Add WITH to a query, with the common table expressions that are read."""
     if not ctes:
         return sql
     written = [
@@ -59,25 +59,25 @@ def headed(sql: str, ctes: Sequence[Cte]) -> str:
 
 
 # Assumption: local-recursion-depth.
-_MOST_STEPS = 10
+_MAX_STEPS = 10
 
 
 def unrolled(name: str, start: Relation, step: str, *, is_distinct: bool) -> tuple[tuple[str, ...], str]:
-    """Write a recursive query as Trino runs it: so many steps, each over the rows of the one before, and no more."""
+    """Unroll a recursive query as Trino does: a fixed number of steps, each over the rows of the previous one."""
     names = ", ".join(each.sql for each in start.fields)
     reads = re.compile(rf"\b{name} AS ")
-    texts = [start.sql, *(reads.sub(f"{name}_{number} AS ", step) for number in range(_MOST_STEPS + 1))]
+    texts = [start.sql, *(reads.sub(f"{name}_{number} AS ", step) for number in range(_MAX_STEPS + 1))]
     steps = tuple(f"{name}_{number}({names}) AS MATERIALIZED ({text})" for number, text in enumerate(texts))
-    parts = [f"SELECT {names} FROM {name}_{number}" for number in range(_MOST_STEPS + 1)]
-    words = f"'trino: Recursion depth limit exceeded ({_MOST_STEPS})'"
+    parts = [f"SELECT {names} FROM {name}_{number}" for number in range(_MAX_STEPS + 1)]
+    words = f"'trino: Recursion depth limit exceeded ({_MAX_STEPS})'"
     row = f"left(coalesce(CAST({start.fields[0].sql} AS VARCHAR), ''), 0)"
-    parts.append(f"SELECT {names} FROM {name}_{_MOST_STEPS + 1} WHERE CAST({words} || {row} AS BIGINT) = 0")
+    parts.append(f"SELECT {names} FROM {name}_{_MAX_STEPS + 1} WHERE CAST({words} || {row} AS BIGINT) = 0")
     whole = " UNION ALL ".join(parts)
     return steps, f"SELECT DISTINCT {names} FROM ({whole}) AS dune_steps" if is_distinct else whole
 
 
 def with_names(node: exp.CTE, relation: Relation, columns: list[str]) -> Relation:
-    """Name the columns as WITH does."""
+    """Rename the columns as WITH specifies."""
     if is_open(relation):
         return Relation(relation.sql, relation.fields)
     if columns and len(columns) != len(relation.fields):

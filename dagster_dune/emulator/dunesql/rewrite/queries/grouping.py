@@ -1,4 +1,4 @@
-"""GROUP BY: what rows are grouped by, and the sets of columns that ROLLUP, CUBE and GROUPING SETS stand for.
+"""Translates GROUP BY with ROLLUP, CUBE and GROUPING SETS.
 
 See https://trino.io/docs/current/sql/select.html#group-by-clause.
 """
@@ -21,13 +21,13 @@ from dagster_dune.emulator.dunesql.types.trino import SKETCHES
 def group_by(
     translator: Translator, group: exp.Expr, grouping: Grouping, value_of: Callable[[exp.Expr], Operand]
 ) -> str:
-    """Note what is grouped by, and write GROUP BY.
+    """Translate GROUP BY, and add its keys to a grouping.
 
     Args:
-        translator: The translation.
+        translator: The translator.
         group: The clause.
-        grouping: Is told the columns.
-        value_of: Writes an expression, or what stands at a position of the SELECT list.
+        grouping: The grouping that gets the keys.
+        value_of: Translates an expression, or the item at a position of the SELECT list.
     """
     if group.args.get("all") and not group.expressions and not any(group.args.get(name) for name in _SET_CLAUSES):
         raise error_at(group, "GROUP BY ALL alone is not Trino's")
@@ -53,7 +53,7 @@ def group_by(
 
     elements = [*group.expressions, *(each for name in _SET_CLAUSES for each in group.args.get(name) or [])]
     elements.sort(key=lambda each: isinstance(each, _SETS))
-    choices = [_choices(each, key, several) for each in elements]
+    choices = [_sets_of(each, key, several) for each in elements]
     if any(operand.type.zoned for operand in grouping.keys.values()):
         return _by_moments(group, grouping, is_plain=all(len(choice) == 1 for choice in choices))
     sets = [f"({', '.join(each)})" for each in _grouping_sets(group, choices)]
@@ -65,21 +65,21 @@ def group_by(
 _Set = tuple[str, ...]
 _SETS = (exp.GroupingSets, exp.Rollup, exp.Cube)
 _SET_CLAUSES = ("grouping_sets", "rollup", "cube")
-_MOST_SETS = 2048
+_MAX_SETS = 2048
 
 
-def _choices(each: exp.Expr, key: Callable[[exp.Expr], str], several: Callable[[exp.Expr], _Set]) -> list[_Set]:
-    """The sets of columns, one after the other, that an element of GROUP BY stands for."""
+def _sets_of(each: exp.Expr, key: Callable[[exp.Expr], str], several: Callable[[exp.Expr], _Set]) -> list[_Set]:
+    """Return the grouping sets of an element of GROUP BY."""
     if isinstance(each, exp.GroupingSets):
-        parts = ((_choices(p, key, several) if isinstance(p, _SETS) else [several(p)]) for p in each.expressions)
+        parts = ((_sets_of(p, key, several) if isinstance(p, _SETS) else [several(p)]) for p in each.expressions)
         return list(chain.from_iterable(parts))
     if isinstance(each, exp.Rollup):
         names = [several(part) for part in each.expressions]
         return [tuple(chain.from_iterable(names[:size])) for size in range(len(names), -1, -1)]
     if isinstance(each, exp.Cube):
         names = [several(part) for part in each.expressions]
-        if 2 ** len(names) > _MOST_SETS:
-            raise error_at(each, f"Query has {2 ** len(names)} grouping sets but can only have at most {_MOST_SETS}")
+        if 2 ** len(names) > _MAX_SETS:
+            raise error_at(each, f"Query has {2 ** len(names)} grouping sets but can only have at most {_MAX_SETS}")
         sizes = range(len(names), -1, -1)
         return [tuple(chain.from_iterable(some)) for size in sizes for some in combinations(names, size)]
     if isinstance(each, exp.Tuple):
@@ -88,16 +88,16 @@ def _choices(each: exp.Expr, key: Callable[[exp.Expr], str], several: Callable[[
 
 
 def _grouping_sets(group: exp.Expr, choices: Sequence[list[_Set]]) -> list[_Set]:
-    """Each choice of one element with each of the others; DISTINCT leaves out what is there already."""
-    if (count := prod(map(len, choices))) > _MOST_SETS:
-        raise error_at(group, f"Query has {count} grouping sets but can only have at most {_MOST_SETS}")
+    """Return the cross product of the grouping sets of elements, without duplicates if GROUP BY is DISTINCT."""
+    if (count := prod(map(len, choices))) > _MAX_SETS:
+        raise error_at(group, f"Query has {count} grouping sets but can only have at most {_MAX_SETS}")
     sets = [tuple(dict.fromkeys(chain.from_iterable(chosen))) for chosen in product(*choices)]
     is_distinct = group.args.get("all") is False
     return list({frozenset(each): each for each in reversed(sets)}.values())[::-1] if is_distinct else sets
 
 
 def _by_moments(group: exp.Expr, grouping: Grouping, *, is_plain: bool) -> str:
-    """Times in zones are equal where their moments are; one of the zones is kept."""
+    """Group times with zones by their instants, and select one of the zones."""
     if not is_plain:
         raise error_at(group, "Times in zones cannot stand in GROUPING SETS in this emulator; write AT TIME ZONE 'UTC'")
     return f" GROUP BY {', '.join(key_sql(sql, operand.type) for sql, operand in grouping.keys.items())}"

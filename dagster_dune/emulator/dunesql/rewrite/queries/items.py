@@ -1,4 +1,4 @@
-"""The columns of a SELECT list, and those that a star stands for."""
+"""Translates the items of a SELECT list, and expands stars."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dagster_dune.emulator.sql_errors import SqlError
 
 
 def is_star(node: exp.Expr) -> bool:
-    """Whether an item of a SELECT list is ``*``, ``t.*`` or ``(row).*``."""
+    """Return whether an item of a SELECT list is ``*``, ``t.*`` or ``(row).*``."""
     return isinstance(node, exp.Star) or (isinstance(node, exp.Column | exp.Dot) and isinstance(
         node.this if isinstance(node, exp.Column) else node.expression, exp.Star))  # fmt: skip
 
 
 def select_items(translator: Translator, node: exp.Select, scope: Scope) -> list[Item]:
-    """The columns of a SELECT, with what they are called and where they stand."""
+    """Return the columns of a SELECT, with their names and nodes."""
     items: list[Item] = []
     for each in node.expressions:
         if is_star(each):
@@ -33,7 +33,7 @@ def select_items(translator: Translator, node: exp.Select, scope: Scope) -> list
 
 
 def _renamed_star(translator: Translator, node: exp.Aliases, scope: Scope) -> list[Item]:
-    """``t.* AS (a, b)`` names all the columns that a star stands for."""
+    """Expand ``t.* AS (a, b)``, which renames all columns of a star."""
     if not is_star(node.this):
         raise error_at(node, "A column takes one name")
     names, items = [each.name for each in node.expressions], _star(translator, node.this, scope)
@@ -83,7 +83,7 @@ def _star(translator: Translator, node: exp.Expr, scope: Scope) -> list[Item]:
 
 
 def opened_fields(node: exp.Expr, scope: Scope) -> tuple[Field, ...]:
-    """What a star takes of tables whose columns are not known: any that is asked for later."""
+    """Return fields of tables with unknown columns in a star, which can be discovered later."""
     qualifier = tuple(part.name.lower() for part in node.parts[:-1]) if isinstance(node, exp.Column) else ()
     return tuple(
         each
@@ -93,7 +93,7 @@ def opened_fields(node: exp.Expr, scope: Scope) -> tuple[Field, ...]:
 
 
 def _row_named(node: exp.Expr, scope: Scope) -> Operand | None:
-    """The row that stands before ``.*``, where no table has its name."""
+    """Return the row before ``.*``, if no table has its name."""
     assert isinstance(node, exp.Column)  # noqa: S101 - what has a qualifier is one
     column = exp.Column(**dict(zip(("this", "table", "db", "catalog"), reversed(node.parts[:-1]), strict=False)))
     column.meta.update(node.meta)

@@ -1,4 +1,4 @@
-"""ORDER BY, LIMIT, OFFSET and FETCH FIRST."""
+"""Translates ORDER BY, LIMIT, OFFSET and FETCH FIRST."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Item = tuple[str | None, Operand, exp.Expr | None]
 
 
 def order_item(translator: Translator, each: exp.Expr, scope: Scope, items: list[Item], *, is_distinct: bool) -> str:
-    """Write an item of ORDER BY: a position, a column of the SELECT list, or an expression."""
+    """Translate an item of ORDER BY: a position, a column of the SELECT list, or an expression."""
     inner = each.this
     place = _ordinal(inner, len(items))
     if place is None and isinstance(inner, exp.Column) and not inner.table:
         place = _named(inner, items)
     if place is None:
-        value = translator.expression(inner, _seen(inner, scope, items))
+        value = translator.expression(inner, _order_scope(inner, scope, items))
         same = [at for at, (_, item, _) in enumerate(items) if item.sql == value.sql]
         if is_distinct and not same:
             raise error_at(inner, "For SELECT DISTINCT, ORDER BY expressions must appear in select list")
@@ -43,15 +43,15 @@ def order_item(translator: Translator, each: exp.Expr, scope: Scope, items: list
 
 
 def _named(column: exp.Column, items: list[Item]) -> int | None:
-    """The place of the column of the SELECT list that a name means."""
+    """Return the position of the column of the SELECT list with a name."""
     places = [at for at, (name, _, _) in enumerate(items) if (name or "").lower() == column.name.lower()]
     if len({items[at][1].sql for at in places}) > 1:
         raise error_at(column, f"Column '{column.name}' is ambiguous")
     return places[0] if places else None
 
 
-def _seen(node: exp.Expr, scope: Scope, items: list[Item]) -> Scope:
-    """What an expression of ORDER BY sees: the columns of the SELECT list before those of FROM."""
+def _order_scope(node: exp.Expr, scope: Scope, items: list[Item]) -> Scope:
+    """Return the scope of an expression in ORDER BY, in which columns of the SELECT list hide those of FROM."""
     names = {name.lower() for name, _, _ in items if name is not None}
     columns = [each for each in node.find_all(exp.Column) if not each.table and each.name.lower() in names]
     places = {each.name.lower(): _named(each, items) for each in columns}
@@ -61,7 +61,7 @@ def _seen(node: exp.Expr, scope: Scope, items: list[Item]) -> Scope:
 
 
 def _check_aggregates(node: exp.Expr, names: set[str]) -> None:
-    """An aggregate in ORDER BY is computed before the SELECT list, whose columns it cannot take."""
+    """Check that no aggregate in ORDER BY uses a column of the SELECT list, which is computed after it."""
     for each in node.find_all(exp.Anonymous):
         name = function_name(each)
         if (name not in AGGREGATES and name != "grouping") or isinstance(each.parent, exp.Window):
@@ -84,13 +84,13 @@ def _ordinal(node: exp.Expr, count: int) -> int | None:
 
 
 def has_ties(limit: exp.Expr | None) -> bool:
-    """Whether a limit is a FETCH FIRST that takes those too that are equal to the last."""
+    """Return whether a limit is FETCH FIRST WITH TIES."""
     options = limit.args.get("limit_options") if limit is not None else None
     return bool(options is not None and options.args.get("with_ties"))
 
 
 def _count(node: exp.Expr) -> int:
-    """Read a number of rows."""
+    """Return the number of rows of a limit or an offset."""
     count = node.args.get("count") or node.args.get("expression")
     if count is None:
         return 1
@@ -102,7 +102,7 @@ def _count(node: exp.Expr) -> int:
 def tied_rows(
     node: exp.Select, columns: list[str], fields: Sequence[Field], orders: list[str], tail: str, distinct: str
 ) -> str:
-    """FETCH FIRST n ROWS WITH TIES: as many rows, and those that are equal to the last."""
+    """Translate FETCH FIRST n ROWS WITH TIES, which includes rows that are equal to the last one."""
     if not orders or distinct:
         raise error_at(node, "FETCH FIRST WITH TIES clause requires ORDER BY, and no DISTINCT in this emulator")
     offset = _count(node.args["offset"]) if node.args.get("offset") else 0
@@ -116,7 +116,7 @@ def tied_rows(
 
 
 def limits(node: exp.Expr) -> str:
-    """Write LIMIT or FETCH FIRST, and OFFSET."""
+    """Translate LIMIT or FETCH FIRST, and OFFSET."""
     made, limit, offset = "", node.args.get("limit"), node.args.get("offset")
     if limit is not None and limit.text("expression").upper() != "ALL":
         made += f" LIMIT {_count(limit)}"
@@ -126,7 +126,7 @@ def limits(node: exp.Expr) -> str:
 
 
 def with_own_order(translator: Translator, node: exp.Expr, relation: Relation) -> Relation:
-    """Write the ORDER BY and the LIMIT of a set operation, VALUES or a query in parentheses."""
+    """Translate ORDER BY and LIMIT of a set operation, VALUES or a query in parentheses."""
     order = node.args.get("order")
     if order is None:
         ending = limits(node)
@@ -144,5 +144,5 @@ def with_own_order(translator: Translator, node: exp.Expr, relation: Relation) -
 
 
 def parenthesized(translator: Translator, node: exp.Subquery, parent: Scope | None) -> Relation:
-    """Write a query in parentheses, with an ORDER BY of its own perhaps."""
+    """Translate a query in parentheses, which may have its own ORDER BY."""
     return with_own_order(translator, node, translator.query(node.this, parent))

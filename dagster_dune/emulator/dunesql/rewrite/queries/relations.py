@@ -1,4 +1,4 @@
-"""FROM: tables, subqueries, joins and LATERAL."""
+"""Translates FROM: tables, subqueries, joins and LATERAL."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from dagster_dune.emulator.dunesql.rewrite.expressions.conditions import conditi
 from dagster_dune.emulator.dunesql.rewrite.observation import link
 from dagster_dune.emulator.dunesql.rewrite.queries.unnesting import unnest, with_offset_name
 from dagster_dune.emulator.dunesql.rewrite.queries.values import values
-from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, is_open, passed_on
+from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, Translator, in_outer_query, is_open
 from dagster_dune.emulator.dunesql.types.coercion import common_type
 
 
 def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
-    """Write everything that stands in FROM.
+    """Translate FROM.
 
     Args:
-        translator: The translation.
+        translator: The translator.
         node: The SELECT.
-        scope: What is around it.
+        scope: The scope around it.
 
     Returns:
-        The text after FROM, empty where there is none, and its columns.
+        The SQL after FROM, empty if there is no FROM, and its columns.
     """
     clause = node.args.get("from_")
     if clause is None:
@@ -50,7 +50,7 @@ def _with_joins(translator: Translator, relation: Relation, joins: Sequence[exp.
 
 
 def _source(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Field, ...]) -> Relation:
-    """Write one item of FROM, which may see the columns before it if it is lateral."""
+    """Translate an item of FROM, in which the columns of items before it are in scope if it is lateral."""
     joins = node.args.get("joins") or []
     if isinstance(node, exp.Paren):
         return _source(translator, node.this, scope, left)
@@ -66,7 +66,7 @@ def _source(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Fi
 
 
 def _is_relation(node: exp.Expr) -> bool:
-    """Whether what stands in parentheses is no query, but a table with its name and its joins."""
+    """Return whether parentheses contain a table with its alias and joins, and no query."""
     is_named = bool(node.args.get("joins") or node.args.get("alias"))
     if isinstance(node, exp.Subquery) and not is_named:
         return _is_relation(node.this)
@@ -96,7 +96,7 @@ def _item(translator: Translator, node: exp.Expr, scope: Scope, left: tuple[Fiel
 
 
 def _outer(scope: Scope) -> Scope | None:
-    """What a subquery in FROM sees: what is around the query that it stands in."""
+    """Return the scope of a subquery in FROM: the one around the query."""
     return scope if scope.fields or scope.parent or scope.variables else None
 
 
@@ -129,16 +129,16 @@ def _sampled(translator: Translator, node: exp.Expr, relation: Relation) -> Rela
 
 
 def _aliased(translator: Translator, node: exp.Expr, inner: Relation, prefix: str) -> Relation:
-    """Put a query in FROM under a name of its own."""
+    """Return a query in FROM with a unique alias."""
     alias = translator.fresh("t")
-    fields = tuple(passed_on(each, alias) for each in inner.fields)
+    fields = tuple(in_outer_query(each, alias) for each in inner.fields)
     for each in inner.fields:
         translator.note_origin(f"{alias}.{each.sql}", each.origin)
     return renamed(node, Relation(f"{prefix}({inner.sql}) AS {alias}", fields))
 
 
 def renamed(node: exp.Expr, relation: Relation, qualifier: tuple[str, ...] = ()) -> Relation:
-    """Name a relation and its columns as AS says."""
+    """Rename a relation and its columns as AS specifies."""
     alias = node.args.get("alias")
     name = (alias.this.name.lower(),) if alias is not None and alias.this is not None else qualifier
     columns = [column.name for column in alias.columns] if alias is not None else []
@@ -194,7 +194,7 @@ def _is_true(condition: exp.Expr | None) -> bool:
 
 
 def _using(join: exp.Expr, left: Relation, right: Relation, side: str, names: list[str]) -> Relation:
-    """Each pair of columns becomes one, which comes first and has no table's name before it."""
+    """Translate USING, which merges each pair of columns into one without qualifier, before the other columns."""
     tests, merged = [], []
     lowered = [name.lower() for name in names]
     if twice := next((name for name in names if lowered.count(name.lower()) > 1), None):
@@ -214,7 +214,7 @@ def _using(join: exp.Expr, left: Relation, right: Relation, side: str, names: li
 
 
 def _only(join: exp.Expr, relation: Relation, name: str) -> Field:
-    found = [field for field in relation.fields if field.answers(name.lower(), ())]
+    found = [field for field in relation.fields if field.matches(name.lower(), ())]
     if not found and is_open(relation):
         found = [
             Field(name, *field.discover(name.lower(), is_qualified=True), field.qualifier)

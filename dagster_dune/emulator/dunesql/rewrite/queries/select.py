@@ -1,4 +1,4 @@
-"""SELECT: what its rows come from, what is aggregated, and its columns in their order."""
+"""Translates SELECT: FROM, aggregation, and the SELECT list."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dagster_dune.emulator.dunesql.types.trino import SKETCHES, UNKNOWN, array
 
 
 def select(translator: Translator, node: exp.Select, parent: Scope | None) -> Relation:
-    """Write a SELECT."""
+    """Translate a SELECT."""
     _refuse_foreign(node)
     around = Scope(parent=parent)
     source = relations.from_clause(translator, node, around)
@@ -49,7 +49,7 @@ def select(translator: Translator, node: exp.Select, parent: Scope | None) -> Re
 
 
 def _check_windows(translator: Translator, scope: Scope) -> None:
-    """A window that nothing is computed over must mean something too."""
+    """Check all windows of WINDOW, also unused ones."""
     for window in scope.windows.values():
         window_sql(translator, window, scope)
 
@@ -76,7 +76,7 @@ def _is_aggregated(node: exp.Select) -> bool:
 
 
 def _aggregated(translator: Translator, node: exp.Select, scope: Scope, tail: str) -> Relation:
-    """Two queries: below, the keys and the aggregates; above, what is made of them."""
+    """Translate an aggregated query to two: an inner one with keys and aggregates, an outer one with expressions."""
     grouping = Grouping(translator.fresh("g"))
     group = node.args.get("group")
     inside = scope.inside("GROUP BY clause")
@@ -116,7 +116,7 @@ def _grouped(translator: Translator, node: exp.Select, scope: Scope, each: exp.E
 
 
 def _finished(translator: Translator, node: exp.Select, scope: Scope, items: list[Item], tail: str) -> Relation:
-    """Write the SELECT list, DISTINCT, ORDER BY and LIMIT around what the rows come from."""
+    """Translate the SELECT list, DISTINCT, ORDER BY and LIMIT over the rest of the query."""
     fields = tuple(_field(f"c{place}", each, scope) for place, each in enumerate(items))
     fields += tuple(field for each in node.expressions if is_star(each) for field in opened_fields(each, scope))
     columns = [f"{value.typed} AS c{place}" for place, (_, value, _) in enumerate(items)]
@@ -139,7 +139,7 @@ def _finished(translator: Translator, node: exp.Select, scope: Scope, items: lis
 
 
 def _field(sql: str, item: Item, scope: Scope) -> Field:
-    """The column that an item of the list becomes; one that a star stands for may be given up as what it stands for."""
+    """Return the field of an item of the list, which can be dropped if it is a discovered column of a star."""
     name, value, node = item
     made = Field(name, sql, value.type, origin=value.sql if value.type in (UNKNOWN, array(UNKNOWN)) else "")
     if node is not None or not is_observed():

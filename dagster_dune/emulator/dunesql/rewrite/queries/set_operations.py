@@ -1,4 +1,4 @@
-"""UNION, INTERSECT and EXCEPT, whose sides are brought to types in common."""
+"""Translates UNION, INTERSECT and EXCEPT, whose columns are coerced to common supertypes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _OPERATIONS: dict[type[exp.Expr], str] = {exp.Union: "UNION", exp.Intersect: "IN
 
 
 def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) -> Relation:
-    """Write UNION, INTERSECT or EXCEPT."""
+    """Translate UNION, INTERSECT or EXCEPT."""
     name = _OPERATIONS[type(node)]
     if node.args.get("by_name"):
         raise error_at(node, f"{name} BY NAME is not Trino's")
     if any(node.this.args.get(clause) for clause in ("order", "limit", "offset")) and not _is_closed(node.this):
         raise error_at(node.this, f"mismatched input '{name}': put the query before it in parentheses")
     left, right = (translator.query(side, parent) for side in (node.this, node.expression))
-    left, right = _like(left, right), _like(right, left)
+    left, right = _with_columns_of(left, right), _with_columns_of(right, left)
     left, right, more = _united(left, right)
     if len(left.fields) != len(right.fields) and not more:
         raise error_at(node, f"{name} query has different number of fields: {len(left.fields)}, {len(right.fields)}")
@@ -42,24 +42,24 @@ def set_operation(translator: Translator, node: exp.Expr, parent: Scope | None) 
     is_all = not node.args.get("distinct")
     if not is_all and any(type_.has_zones for type_ in types):
         raise error_at(node, f"{name} of times in zones is not supported by this emulator; write AT TIME ZONE 'UTC'")
-    sides = [_brought(translator, side, types) for side in (left, right)]
+    sides = [_coerced(translator, side, types) for side in (left, right)]
     sql = f"({sides[0]}) {name}{' ALL' if is_all else ''} ({sides[1]})"
     fields = tuple(replace(field, type=type_) for field, type_ in zip(left.fields, types, strict=not more)) + more
     return with_own_order(translator, node, Relation(sql, fields))
 
 
 def _united(left: Relation, right: Relation) -> tuple[Relation, Relation, tuple[Field, ...]]:
-    """Two tables whose columns are not known, and that stars stand for, have the same ones in the same order.
+    """Unite two tables with unknown columns that stars select, which have the same columns in the same order.
 
-    A column that stands beside the star of one alone is one of the other table.
+    A column that only one side selects besides its star is one of the other table.
 
     Returns:
-        The sides with the columns that are known, and what later ones are asked of.
+        The sides with their known columns, and the fields from which later columns are discovered.
     """
     sides = (left, right)
     opened = [[each for each in side.fields if each.discover is not None] for side in sides]
     tables = tuple(each.discover for side in opened for each in side if each.discover is not None)
-    beside = [_beside(side) for side in sides]
+    beside = [_own_columns(side) for side in sides]
     if [len(side) for side in opened] != [1, 1]:
         one, other = (replace(side, fields=closed(side.fields)) for side in sides)
         return one, other, tuple(each for side in opened for each in side)
@@ -78,8 +78,8 @@ def _united(left: Relation, right: Relation) -> tuple[Relation, Relation, tuple[
     return one, other, (replace(opened[0][0], discover=united),)
 
 
-def _beside(side: Relation) -> list[Field]:
-    """The columns that are none of the table whose columns are not known."""
+def _own_columns(side: Relation) -> list[Field]:
+    """Return the columns of a side that are not those of the table with unknown columns."""
     known = {name for each in side.fields if each.discover is not None for name in each.discover.names}
     return [each for each in closed(side.fields) if (each.name or "").lower() not in known]
 
@@ -87,7 +87,7 @@ def _beside(side: Relation) -> list[Field]:
 def _aligned(
     table: Discover, columns: Sequence[str], own: Sequence[Field], lacking: frozenset[str]
 ) -> tuple[Field, ...]:
-    """The columns of a side: those of its table in the order of both, with what stands in for one, and its own."""
+    """Return the columns of a side in the common order: those of its table, or its own columns in place of them."""
     standing = {(each.name or "").lower(): each for each in own if (each.name or "").lower() in lacking}
     made = []
     for name in columns:
@@ -103,8 +103,8 @@ def _is_closed(node: exp.Expr) -> bool:
     return isinstance(node, exp.Subquery | exp.Paren)
 
 
-def _like(side: Relation, other: Relation) -> Relation:
-    """A table whose columns are not known has those of the other side, in their order."""
+def _with_columns_of(side: Relation, other: Relation) -> Relation:
+    """Return a side with unknown columns with the columns of the other side, in their order."""
     names = [each.name.lower() for each in closed(other.fields) if each.name]
     opened = [each.discover for each in side.fields if each.discover is not None]
     if len(opened) != 1 or is_open(other) or len(names) != len(other.fields):
@@ -122,7 +122,7 @@ def _like(side: Relation, other: Relation) -> Relation:
     return replace(side, fields=tuple(made))
 
 
-def _brought(translator: Translator, side: Relation, types: Sequence[Type]) -> str:
+def _coerced(translator: Translator, side: Relation, types: Sequence[Type]) -> str:
     if all(field.type == type_ for field, type_ in zip(side.fields, types, strict=False)):
         return side.sql
     alias = translator.fresh("u")

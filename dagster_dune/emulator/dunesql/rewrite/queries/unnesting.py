@@ -1,4 +1,4 @@
-"""UNNEST: arrays, maps and arrays of rows become rows."""
+"""Translates UNNEST of arrays, maps and arrays of rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dagster_dune.emulator.dunesql.types.trino import BIGINT, UNKNOWN, Type
 
 
 def unnest(translator: Translator, node: exp.Unnest, scope: Scope, *, keeps_rows: bool = False) -> Relation:
-    """Each array is a column, each map two, each array of rows one a field; short ones are filled with NULL.
+    """Translate UNNEST: a column for each array, two for each map, one for each field of rows, padded with NULL.
 
-    A LEFT JOIN keeps the rows beside which there is nothing, with NULL.
+    With a LEFT JOIN, rows without elements remain.
     """
     alias = translator.fresh("t")
     lists: list[tuple[str, Type]] = []
@@ -44,7 +44,7 @@ def unnest(translator: Translator, node: exp.Unnest, scope: Scope, *, keeps_rows
 
 
 def with_offset_name(node: exp.Unnest) -> exp.Expr:
-    """The same UNNEST with the last name, that of the ordinality, which the parser keeps apart."""
+    """Return UNNEST with the alias of the ordinality, which sqlglot stores separately."""
     offset = node.args.get("offset")
     alias = node.args.get("alias")
     if not isinstance(offset, exp.Identifier) or alias is None or not alias.columns:

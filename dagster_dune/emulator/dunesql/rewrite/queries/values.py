@@ -1,4 +1,4 @@
-"""VALUES, and what stands for a row in it."""
+"""Translates VALUES."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagster_dune.emulator.dunesql.types.coercion import common_of
 
 
 def values(translator: Translator, node: exp.Values, scope: Scope) -> Relation:
-    """Write VALUES, whose rows must fit each other column by column."""
+    """Translate VALUES, whose columns are coerced to common supertypes."""
     check_values(node)
     cells = [_cells(translator, each, scope) for each in node.expressions]
     if len({len(each) for each in cells}) != 1:
@@ -35,7 +35,7 @@ def values(translator: Translator, node: exp.Values, scope: Scope) -> Relation:
 
 
 def _cells(translator: Translator, node: exp.Expr, scope: Scope) -> list[Operand]:
-    """The values of a row; an expression that gives a row is meant as its fields."""
+    """Return the values of a row; an expression of a row type is replaced by its fields."""
     written = node.expressions[0] if isinstance(node, exp.Tuple) and len(node.expressions) == 1 else node
     values = [translator.expression(cell, scope) for cell in _row_of(node)]
     if len(values) > 1 or values[0].type.name != "row" or _is_row(written):

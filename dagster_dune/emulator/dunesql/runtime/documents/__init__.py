@@ -1,1 +1,1 @@
-"""JSON: documents, casts, and the paths and functions of the SQL standard."""
+"""Functions of JSON: documents, casts, and the paths and functions of the SQL standard."""

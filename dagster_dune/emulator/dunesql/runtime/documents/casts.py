@@ -15,11 +15,11 @@ _INTEGERS = {"tinyint": 7, "smallint": 15, "integer": 31, "bigint": 63}
 
 @native("VARCHAR", "VARCHAR", "VARCHAR")
 def json_cast(text: str, target: str) -> str | None:
-    """Read JSON as a type of Trino's: JSON again, each scalar as that type is written.
+    """Cast JSON to a Trino type: return JSON in which each scalar has the form of its type.
 
     Args:
-        text: JSON.
-        target: The type as JSON: a name, or a list of ``array``, ``map`` or ``row`` and what is inside.
+        text: The JSON.
+        target: The type as JSON: a name, or a list of ``array``, ``map`` or ``row`` and the types inside.
     """
     value = read_or_missing(text)
     made = _cast(value, json.loads(target), text)

@@ -1,4 +1,4 @@
-"""Parts of JSON by simple paths, and questions about arrays."""
+"""Trino's own functions of JSON: simple paths, sizes and arrays."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _simple_path(path: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
-def _followed(value: Any, path: str) -> Any:
+def _part(value: Any, path: str) -> Any:
     steps = _simple_path(path)
     for step in steps:
         if isinstance(value, dict) and isinstance(step, str):
@@ -51,34 +51,34 @@ def _followed(value: Any, path: str) -> Any:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR")
 def json_extract(text: str, path: str) -> str | None:
-    """Take a part out of JSON."""
-    value = _followed(read_or_missing(text), path)
+    """Return a part of JSON."""
+    value = _part(read_or_missing(text), path)
     return None if value is MISSING else dumps(value)
 
 
 @native("VARCHAR", "VARCHAR", "VARCHAR")
 def json_extract_scalar(text: str, path: str) -> str | None:
-    """Take a scalar out of JSON, as text."""
-    return scalar(_followed(read_or_missing(text), path))
+    """Return a scalar in JSON as text."""
+    return scalar(_part(read_or_missing(text), path))
 
 
 @native("BIGINT", "VARCHAR", "VARCHAR")
 def json_size(text: str, path: str) -> int | None:
-    """Count what is in an object or an array."""
-    value = _followed(read_or_missing(text), path)
+    """Return the number of members of an object or elements of an array."""
+    value = _part(read_or_missing(text), path)
     return None if value is MISSING else len(value) if isinstance(value, dict | list) else 0
 
 
 @native("BIGINT", "VARCHAR")
 def json_array_length(text: str) -> int | None:
-    """Count the elements of an array."""
+    """Return the number of elements of an array."""
     value = read_or_missing(text)
     return len(value) if isinstance(value, list) else None
 
 
 @native("VARCHAR", "VARCHAR", "BIGINT")
 def json_array_get(text: str, place: int) -> str | None:
-    """Take an element of an array, from 0, or from the end if the place is negative; a text comes without quotes."""
+    """Return an element of an array, by its position from 0, or from the end if negative; texts without quotes."""
     value = read_or_missing(text)
     if not isinstance(value, list) or not -len(value) <= place < len(value):
         return None
@@ -88,7 +88,7 @@ def json_array_get(text: str, place: int) -> str | None:
 
 @native("BOOLEAN", "VARCHAR")
 def is_json_scalar(text: str) -> bool:
-    """Whether JSON is no object and no array."""
+    """Return whether JSON is neither an object nor an array."""
     value = read_or_missing(text)
     if value is MISSING:
         raise FunctionError(f"Invalid JSON value: {text}")
@@ -97,7 +97,7 @@ def is_json_scalar(text: str) -> bool:
 
 @native("BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR")
 def json_array_contains(text: str, wanted: str, kind: str) -> bool | None:
-    """Whether an array holds a scalar, which comes as text."""
+    """Return whether an array contains a scalar, which is given as text."""
     value = read_or_missing(text)
     if not isinstance(value, list):
         return None

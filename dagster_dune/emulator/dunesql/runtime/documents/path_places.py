@@ -1,4 +1,4 @@
-"""What the parts of a JSON path see, and what they find."""
+"""The context and the results of the steps of a JSON path."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 
 class Number(str):
-    """A number as it is written."""
+    """A number in its original form."""
 
     __slots__ = ()
 
 
 class PathError(Exception):
-    """A path leads nowhere, where it must lead somewhere."""
+    """A path has no result, although it must have one."""
 
 
 Items = list[Any]
@@ -23,7 +23,7 @@ Truth = bool | None
 
 @dataclass(frozen=True)
 class Place:
-    """What a part of a path sees."""
+    """The context of a step: the document, the current item, the mode and the values of PASSING."""
 
     root: Any
     current: Any
@@ -37,7 +37,7 @@ Test = Callable[[Place], Truth]
 
 
 def unwrapped(items: Items, place: Place) -> Items:
-    """In lax mode the elements of arrays in place of these."""
+    """Replace arrays by their elements in lax mode."""
     if place.strict:
         return items
     return [part for item in items for part in (item if isinstance(item, list) else [item])]

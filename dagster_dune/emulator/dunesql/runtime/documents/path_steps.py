@@ -1,4 +1,4 @@
-"""What the parts of a JSON path do: each is a function from what it sees to the items that it finds."""
+"""The steps of JSON paths, which are functions from a context to items."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError
 
 
 def unquoted(text: str) -> str:
-    """Read a text of a path."""
+    """Return the value of a text literal in a path."""
     return str(json.loads(text)) if text.startswith('"') else text[1:-1]
 
 
 def variable(place: Place, name: str) -> Any:
-    """Find a value of PASSING."""
+    """Return a value of PASSING."""
     found = {key.lower(): value for key, value in place.passed.items()}
     if name not in place.passed and name.lower() not in found:
         raise FunctionError(f"The JSON path names ${name}, which PASSING does not give")
@@ -33,7 +33,7 @@ def variable(place: Place, name: str) -> Any:
 
 
 def members(part: Part, key: str | None) -> Part:
-    """``.key``, or ``.*`` without a key."""
+    """Return the step ``.key``, or ``.*`` if there is no key."""
 
     def find(place: Place) -> Items:
         found: Items = []
@@ -49,7 +49,7 @@ def members(part: Part, key: str | None) -> Part:
 
 
 def descendants(part: Part, key: str) -> Part:
-    """``..key``: the members of that name at any depth."""
+    """Return the step ``..key``: the members with that key at any depth."""
 
     def below(item: Any) -> Items:
         if isinstance(item, dict):
@@ -61,7 +61,7 @@ def descendants(part: Part, key: str) -> Part:
 
 
 def elements(part: Part) -> Part:
-    """``[*]``."""
+    """Return the step ``[*]``."""
     return lambda place: [element for item in part(place) for element in _array(item, place)]
 
 
@@ -74,7 +74,7 @@ def _array(item: Any, place: Place) -> Items:
 
 
 def subscripts(part: Part, ranges: tuple[tuple[Part, Part | None], ...]) -> Part:
-    """``[0, 2 to last]``."""
+    """Return the step ``[0, 2 to last]``."""
 
     def find(place: Place) -> Items:
         found: Items = []
@@ -99,14 +99,14 @@ def _position(items: Items) -> int:
 
 
 def last(place: Place) -> Items:
-    """The last position of the array that is subscripted."""
+    """Return the last position of the array in a subscript."""
     if place.last < -1:
         raise FunctionError("last stands outside of a subscript")
     return [Number(place.last)]
 
 
 def filtered(part: Part, test: Test) -> Part:
-    """``?(...)``: the items for which a test holds."""
+    """Return the step ``?(...)``: the items that satisfy a predicate."""
 
     def find(place: Place) -> Items:
         items = unwrapped(part(place), place)
@@ -116,21 +116,21 @@ def filtered(part: Part, test: Test) -> Part:
 
 
 def method(part: Part, name: str) -> Part:
-    """``.size()`` and the like."""
+    """Return the step of a method such as ``.size()``."""
 
     def find(place: Place) -> Items:
         items = part(place)
         if name in ("size", "type"):
-            return [_measured(item, name, place) for item in items]
+            return [_apply_method(item, name, place) for item in items]
         items = unwrapped(items, place)
         if name == "keyvalue":
             return [pair for item in items for pair in _pairs(item)]
-        return [_computed(item, name) for item in items]
+        return [_number_method(item, name) for item in items]
 
     return find
 
 
-def _measured(item: Any, name: str, place: Place) -> Any:
+def _apply_method(item: Any, name: str, place: Place) -> Any:
     if name == "type":
         names = ((bool, "boolean"), (Number, "number"), (str, "string"), (list, "array"), (dict, "object"))
         return next((word for type_, word in names if isinstance(item, type_)), "null")
@@ -145,7 +145,7 @@ def _pairs(item: Any) -> Items:
     return [{"name": key, "value": value, "id": Number(0)} for key, value in item.items()]
 
 
-def _computed(item: Any, name: str) -> Any:
+def _number_method(item: Any, name: str) -> Any:
     if name == "double" and isinstance(item, str):
         try:
             return Number(repr(float(item)))
@@ -160,14 +160,14 @@ def _computed(item: Any, name: str) -> Any:
 
 
 def signed(sign: str, item: Any) -> Number:
-    """``-a`` and ``+a``."""
+    """Return ``-a`` or ``+a``."""
     if not isinstance(item, Number):
         raise PathError("a sign stands before what is no number")
     return Number(-Decimal(item)) if sign == "-" else item
 
 
 def arithmetic(sign: str, left: Part, right: Part) -> Part:
-    """``a + b``, of whole numbers."""
+    """Return the step ``a + b`` or another operation of integers."""
 
     def find(place: Place) -> Items:
         sides = [unwrapped(side(place), place) for side in (left, right)]
@@ -176,12 +176,12 @@ def arithmetic(sign: str, left: Part, right: Part) -> Part:
         one, other = (side[0] for side in sides)
         if not (re.fullmatch(r"-?\d+", one) and re.fullmatch(r"-?\d+", other)):
             raise FunctionError(f"{sign} of other than whole numbers in a JSON path is not supported by this emulator")
-        return [Number(_whole(sign, int(one), int(other)))]
+        return [Number(_apply_operator(sign, int(one), int(other)))]
 
     return find
 
 
-def _whole(sign: str, one: int, other: int) -> int:
+def _apply_operator(sign: str, one: int, other: int) -> int:
     if sign in "/%" and other == 0:
         raise PathError("division by zero")
     quotient = abs(one) // abs(other) * (1 if (one < 0) == (other < 0) else -1) if sign in "/%" else 0

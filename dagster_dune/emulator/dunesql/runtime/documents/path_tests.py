@@ -1,4 +1,4 @@
-"""The tests of a JSON path's filters, which may hold, not hold, or not be known."""
+"""The predicates in filters of JSON paths, which are true, false or unknown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dagster_dune.emulator.dunesql.runtime.documents.path_places import (
 
 
 def either(tests: list[Test]) -> Test:
-    """``a || b``."""
+    """Return the predicate ``a || b``."""
 
     def test(place: Place) -> Truth:
         truths = [each(place) for each in tests]
@@ -29,7 +29,7 @@ def either(tests: list[Test]) -> Test:
 
 
 def both(tests: list[Test]) -> Test:
-    """``a && b``."""
+    """Return the predicate ``a && b``."""
 
     def test(place: Place) -> Truth:
         truths = [each(place) for each in tests]
@@ -39,7 +39,7 @@ def both(tests: list[Test]) -> Test:
 
 
 def exists(part: Part) -> Test:
-    """``exists(a)``."""
+    """Return the predicate ``exists(a)``."""
 
     def test(place: Place) -> Truth:
         try:
@@ -51,7 +51,7 @@ def exists(part: Part) -> Test:
 
 
 def starts(left: Part, right: Part) -> Test:
-    """``a starts with b``."""
+    """Return the predicate ``a starts with b``."""
 
     def test(place: Place) -> Truth:
         try:
@@ -66,7 +66,7 @@ def starts(left: Part, right: Part) -> Test:
 
 
 def comparison(sign: str, left: Part, right: Part) -> Test:
-    """``a == b`` and the like: whether it holds for any pair."""
+    """Return the predicate ``a == b`` or another comparison, which is true if it is for any pair."""
 
     def test(place: Place) -> Truth:
         try:
@@ -80,7 +80,7 @@ def comparison(sign: str, left: Part, right: Part) -> Test:
 
 
 def _any(items: Items, test: Callable[[Any], Truth], place: Place) -> Truth:
-    """Whether a test holds for any item; an error decides in strict mode, and in lax mode where it comes first."""
+    """Return whether a predicate is true for any item. Errors make it unknown, in lax mode only before a true item."""
     truths = [test(item) for item in items]
     if place.strict:
         return None if None in truths else True in truths

@@ -1,4 +1,4 @@
-"""JSON paths of the SQL standard, lax and strict, as json_value, json_query and json_exists take them.
+"""Parses and evaluates JSON paths of the SQL standard, for json_value, json_query and json_exists.
 
 See https://trino.io/docs/current/functions/json.html#json-path-language.
 """
@@ -35,29 +35,32 @@ _METHODS = ("size", "type", "double", "ceiling", "floor", "abs", "keyvalue")
 _COMPARISONS = ("==", "<>", "!=", "<", ">", "<=", ">=")
 
 
-def follow(document: Any, path: str, passed: Mapping[str, Any]) -> Items:
-    """List what a path finds.
+def evaluate(document: Any, path: str, passed: Mapping[str, Any]) -> Items:
+    """Evaluate a path.
 
     Args:
-        document: What was read; numbers are `Number`.
+        document: The parsed document, in which numbers are `Number`.
         path: The path.
-        passed: Values by the names of PASSING.
+        passed: The values of PASSING by name.
+
+    Returns:
+        The items.
 
     Raises:
-        PathError: It leads nowhere, in strict mode, or what it computes is not defined.
-        FunctionError: It is no path, or one that is not supported.
+        PathError: It has no result in strict mode, or a computation is undefined.
+        FunctionError: The path is invalid or not supported.
     """
-    strict, part = _read(path)
+    strict, part = _parsed(path)
     return part(Place(document, document, strict, passed))
 
 
 @lru_cache(maxsize=512)
-def _read(path: str) -> tuple[bool, Part]:
-    return _Reader(path).path()
+def _parsed(path: str) -> tuple[bool, Part]:
+    return _Parser(path).path()
 
 
-class _Reader:
-    """Reads a path into functions, by recursive descent."""
+class _Parser:
+    """A recursive descent parser, which builds the functions of a path."""
 
     def __init__(self, path: str) -> None:
         self.path_text, self.tokens, place = path, [], 0

@@ -1,4 +1,4 @@
-"""The SQL standard's functions of JSON, whose paths are lax or strict."""
+"""Functions of JSON in the SQL standard."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 from typing import Any
 
 from dagster_dune.emulator.dunesql.runtime.documents.path_places import Number, PathError
-from dagster_dune.emulator.dunesql.runtime.documents.paths import follow
+from dagster_dune.emulator.dunesql.runtime.documents.paths import evaluate
 from dagster_dune.emulator.dunesql.runtime.documents.values import dumps, loads, scalar
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 
-def _found(text: str, path: str, behaviours: dict[str, Any], passed: str) -> list[Any] | None:
-    """What a path finds; None where it fails and no error is asked for then."""
+def _items(text: str, path: str, behaviours: dict[str, Any], passed: str) -> list[Any] | None:
+    """Return the items of a path; None if it fails without ERROR ON ERROR."""
     values = {name: loads(value) for name, value in zip(behaviours.get("passing", ()), json.loads(passed), strict=True)}
     try:
-        return follow(loads(text), path, values)
+        return evaluate(loads(text), path, values)
     except (ValueError, PathError) as error:
         if isinstance(error, FunctionError) or behaviours.get("error") == "error":
             raise FunctionError(f"JSON path evaluation failed: {error}") from None
@@ -24,9 +24,9 @@ def _found(text: str, path: str, behaviours: dict[str, Any], passed: str) -> lis
 
 @native("BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def json_exists(text: str, path: str, options: str, passed: str) -> bool | None:
-    """Whether a path leads anywhere."""
+    """Return whether a path has a result."""
     behaviours = json.loads(options)
-    found = _found(text, path, behaviours, passed)
+    found = _items(text, path, behaviours, passed)
     if found is None:
         return {"true": True, "unknown": None}.get(behaviours.get("error", ""), False)
     return bool(found)
@@ -34,25 +34,25 @@ def json_exists(text: str, path: str, options: str, passed: str) -> bool | None:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def json_query(text: str, path: str, options: str, passed: str) -> str | None:
-    """Take a part out of JSON, as text."""
+    """Return a part of JSON as text."""
     behaviours = json.loads(options)
-    found = _found(text, path, behaviours, passed)
+    found = _items(text, path, behaviours, passed)
     wrapper = behaviours.get("wrapper", "")
     if found is None:
-        return _instead(behaviours.get("error", "null"))
+        return _behaviour_result(behaviours.get("error", "null"))
     if not found:
-        return _instead(behaviours.get("empty", "null"))
+        return _behaviour_result(behaviours.get("empty", "null"))
     if wrapper == "array" or (wrapper == "conditional" and (len(found) > 1 or not isinstance(found[0], list | dict))):
         return dumps(found)
     if len(found) > 1:
         if behaviours.get("error") == "error":
             raise FunctionError("JSON path found multiple items")
-        return _instead(behaviours.get("error", "null"))
+        return _behaviour_result(behaviours.get("error", "null"))
     is_text = isinstance(found[0], str) and not isinstance(found[0], Number)
     return found[0] if is_text and behaviours.get("quotes") == "omit" else dumps(found[0])
 
 
-def _instead(behaviour: str) -> str | None:
+def _behaviour_result(behaviour: str) -> str | None:
     if behaviour == "error":
         raise FunctionError("JSON path found no items")
     return {"empty array": "[]", "empty object": "{}"}.get(behaviour)
@@ -60,9 +60,9 @@ def _instead(behaviour: str) -> str | None:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def json_value(text: str, path: str, options: str, passed: str) -> str | None:
-    """Take a scalar out of JSON, as text; a text that begins with a zero stands for a default."""
+    """Return a scalar in JSON as text; a text that begins with a zero byte is a marker of a default."""
     behaviours = json.loads(options)
-    found = _found(text, path, behaviours, passed)
+    found = _items(text, path, behaviours, passed)
     if found is None or len(found) > 1 or (found and isinstance(found[0], list | dict)):
         if behaviours.get("error") == "error":
             raise FunctionError("JSON path found no scalar")
@@ -76,18 +76,18 @@ def json_value(text: str, path: str, options: str, passed: str) -> str | None:
 
 @native("VARCHAR[][]", "VARCHAR", "VARCHAR", "VARCHAR")
 def json_table(text: str, path: str, shape: str) -> list[list[str | None]]:
-    """List the rows of JSON_TABLE, whose cells are texts; none where the path fails."""
-    return _table_rows(_found(text, path, {}, "[]") or [], json.loads(shape))
+    """Return the rows of JSON_TABLE as texts; none if the path fails."""
+    return _table_rows(_items(text, path, {}, "[]") or [], json.loads(shape))
 
 
 def _table_rows(items: list[Any], shape: list[Any]) -> list[list[str | None]]:
-    """A row of each item beside each row that is nested in it; of several nested parts, one after the other."""
+    """Return rows for each item, joined with the rows of its nested parts, which follow each other."""
     rows = []
     for place, item in enumerate(items, start=1):
         whole, parts = dumps(item), []
         for column in shape:
             if isinstance(column, list):
-                parts.append(_table_rows(_found(whole, column[0], {}, "[]") or [], column[1]))
+                parts.append(_table_rows(_items(whole, column[0], {}, "[]") or [], column[1]))
             else:
                 parts.append([[str(place) if column is None else json_value(whole, column, "{}", "[]")]])
         nested = [at for at, column in enumerate(shape) if isinstance(column, list)]

@@ -1,4 +1,4 @@
-"""JSON read and written: numbers stay as they are written, keys stay in their order."""
+"""Parses and formats JSON, in which numbers keep their original form and keys their order."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant
 
 @lru_cache(maxsize=512)
 def loads(text: str) -> Any:
-    """Read JSON; raises ValueError where it is none."""
+    """Parse JSON, with a ValueError if it is invalid."""
     return _DECODER.decode(text)
 
 
 def dumps(value: Any) -> str:
-    """Write JSON without blanks."""
+    """Format JSON without spaces."""
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, dict):
@@ -43,7 +43,7 @@ def _quoted(text: str) -> str:
 
 
 def read_or_missing(text: str) -> Any:
-    """Read JSON; `MISSING` where the text is none."""
+    """Parse JSON; `MISSING` if it is invalid."""
     try:
         return loads(text)
     except ValueError:
@@ -52,19 +52,19 @@ def read_or_missing(text: str) -> Any:
 
 @native("VARCHAR", "VARCHAR")
 def json_parse(text: str) -> str:
-    """Read a text as JSON."""
+    """Return the JSON in a text."""
     return _formatted(text, "Cannot convert value to JSON")
 
 
 @native("VARCHAR", "VARCHAR")
 def json_quote(text: str) -> str:
-    """Write a text as JSON."""
+    """Return a text as JSON."""
     return _quoted(text)
 
 
 @native("VARCHAR", "VARCHAR")
 def json_text(text: str) -> str | None:
-    """Read a scalar of JSON as text."""
+    """Return a scalar of JSON as text."""
     value = loads(text)
     if isinstance(value, dict | list):
         raise FunctionError(f"Cannot cast '{text}' to varchar")
@@ -72,12 +72,12 @@ def json_text(text: str) -> str | None:
 
 
 def scalar_text(value: Any, text: str) -> str:
-    """A number with a fraction or an exponent is a double, and so written as a cast writes one."""
+    """Return a scalar as text; a number with a fraction or an exponent has the form of a cast double."""
     return double_text(float(value)) if isinstance(value, Number) and not is_whole(value) else text
 
 
 def is_whole(number: Number) -> bool:
-    """Whether a number is written without a fraction and an exponent."""
+    """Return whether a number has neither a fraction nor an exponent."""
     return not re.search(r"[.eE]", number)
 
 
@@ -89,12 +89,12 @@ def _sorted(value: Any) -> Any:
 
 @native("VARCHAR", "VARCHAR")
 def json_canonical(text: str) -> str:
-    """Write JSON with its keys in order, so that equal documents are equal texts."""
+    """Format JSON with sorted keys, so that equal documents are equal texts."""
     return dumps(_sorted(loads(text)))
 
 
 def scalar(value: Any) -> str | None:
-    """Write a scalar as text; None of anything else."""
+    """Return a scalar as text; None for other values."""
     if value is MISSING or value is None or isinstance(value, dict | list):
         return None
     return json.dumps(value) if isinstance(value, bool) else str(value)
@@ -102,7 +102,7 @@ def scalar(value: Any) -> str | None:
 
 @native("VARCHAR", "VARCHAR[]", "VARCHAR[]", "BOOLEAN", nulls=True)
 def json_members(keys: list[str | None], values: list[str | None], keeps_nulls: bool) -> str:
-    """Write an object of keys and values, which are JSON; a member of NULL is kept or left out."""
+    """Return an object of keys and JSON values, with or without members that are NULL."""
     if None in keys:
         raise FunctionError("null value passed for JSON object key to JSON_OBJECT function")
     members = [(key, value) for key, value in zip(keys, values, strict=True) if keeps_nulls or value is not None]
@@ -111,7 +111,7 @@ def json_members(keys: list[str | None], values: list[str | None], keeps_nulls: 
 
 @native("VARCHAR", "VARCHAR[]", "BOOLEAN", nulls=True)
 def json_elements(values: list[str | None], keeps_nulls: bool) -> str:
-    """Write an array of values, which are JSON; NULL is kept or left out."""
+    """Return an array of JSON values, with or without NULL."""
     return (
         "[" + ",".join("null" if value is None else value for value in values if keeps_nulls or value is not None) + "]"
     )
@@ -119,7 +119,7 @@ def json_elements(values: list[str | None], keeps_nulls: bool) -> str:
 
 @native("VARCHAR", "VARCHAR")
 def json_formatted(text: str) -> str:
-    """Read what stands for JSON in json_object or json_array."""
+    """Return the value of FORMAT JSON in json_object or json_array."""
     return _formatted(text, "conversion to JSON failed")
 
 

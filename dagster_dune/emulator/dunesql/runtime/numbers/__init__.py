@@ -1,1 +1,1 @@
-"""Numbers: doubles, decimals, integers of a word and of 256 bits, statistics."""
+"""Functions of numbers: doubles, decimals, integers, 256-bit integers, statistics."""

@@ -1,4 +1,4 @@
-"""Decimals of 38 digits: arithmetic, casts and rounding, all exact."""
+"""Decimals with 38 digits: exact arithmetic, casts and rounding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _fits(value: Decimal, precision: int, scale: int) -> str:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "INTEGER", "INTEGER")
 def decimal_apply(left: str, right: str, operator: str, precision: int, scale: int) -> str:
-    """Multiply, divide or take the remainder of decimals, exactly; half rounds away from zero."""
+    """Multiply, divide or take the remainder of decimals exactly, rounded half away from zero."""
     with localcontext() as context:
         context.prec = 160
         one, other = Decimal(left), Decimal(right)
@@ -30,7 +30,7 @@ def decimal_apply(left: str, right: str, operator: str, precision: int, scale: i
 
 @native("VARCHAR", "VARCHAR", "INTEGER", "INTEGER")
 def decimal_cast(text: str, precision: int, scale: int) -> str:
-    """Read a decimal from a number's text, rounded half away from zero."""
+    """Cast a text to a decimal, rounded half away from zero."""
     try:
         with localcontext() as context:
             context.prec = 400
@@ -44,13 +44,13 @@ def decimal_cast(text: str, precision: int, scale: int) -> str:
 
 @native("VARCHAR", "VARCHAR", "BIGINT")
 def decimal_round(text: str, digits: int) -> str:
-    """Round a decimal to so many digits after its point, half away from zero; its scale stays."""
+    """Round a decimal to a number of fractional digits, half away from zero, without changing its scale."""
     return _scaled(text, digits, ROUND_HALF_UP)
 
 
 @native("VARCHAR", "VARCHAR", "BIGINT")
 def decimal_truncate(text: str, digits: int) -> str:
-    """Cut a decimal off after so many digits; its scale stays."""
+    """Truncate a decimal to a number of fractional digits, without changing its scale."""
     return _scaled(text, digits, ROUND_DOWN)
 
 
@@ -73,7 +73,7 @@ _SIZES = {unit: 1024**power for power, unit in enumerate(("B", "kB", "MB", "GB",
 
 @native("VARCHAR", "VARCHAR")
 def parse_data_size(text: str) -> str:
-    """Read a size such as ``2.3MB``, in bytes; a part of one is left out."""
+    """Return a size such as ``2.3MB`` in whole bytes."""
     match = _SIZE.fullmatch(text)
     if match is None:
         raise FunctionError(f"Invalid data size: '{text}'")

@@ -1,4 +1,4 @@
-"""Distributions: normal, beta and Student's t."""
+"""Normal, beta and Student's t-distributions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 @native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
 def normal_cdf(mean: float, deviation: float, value: float) -> float:
-    """The share of a normal distribution below a value."""
+    """Return the cumulative distribution function of a normal distribution."""
     if not deviation > 0:
         raise FunctionError("standardDeviation must be > 0")
     return 0.5 * (1 + math.erf((value - mean) / (deviation * math.sqrt(2))))
@@ -18,7 +18,7 @@ def normal_cdf(mean: float, deviation: float, value: float) -> float:
 
 @native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
 def inverse_normal_cdf(mean: float, deviation: float, share: float) -> float:
-    """The value below which a share of a normal distribution lies."""
+    """Return the inverse of the cumulative normal distribution function."""
     if not 0 < share < 1:
         raise FunctionError("p must be 0 > p > 1")
     if deviation <= 0:
@@ -32,7 +32,7 @@ def _check_shape(a: float, b: float) -> None:
 
 
 def _beta_fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function, by Lentz's method."""
+    """Return the continued fraction of the incomplete beta function, by Lentz's method."""
     tiny = 1e-300
     c, d = 1.0, 1 - (a + b) * x / (a + 1)
     d = 1 / (d if abs(d) > tiny else tiny)
@@ -53,7 +53,7 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
 
 @native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
 def beta_cdf(a: float, b: float, value: float) -> float:
-    """The share of a beta distribution below a value."""
+    """Return the cumulative distribution function of a beta distribution."""
     _check_shape(a, b)
     if not 0 <= value <= 1:
         raise FunctionError("value must be in the interval [0, 1]")
@@ -69,7 +69,7 @@ def beta_cdf(a: float, b: float, value: float) -> float:
 
 @native("DOUBLE", "DOUBLE", "DOUBLE", "DOUBLE")
 def inverse_beta_cdf(a: float, b: float, share: float) -> float:
-    """The value below which a share of a beta distribution lies, found by halving."""
+    """Return the inverse of the cumulative beta distribution function, by bisection."""
     _check_shape(a, b)
     if not 0 <= share <= 1:
         raise FunctionError("p must be 0 >= p >= 1")
@@ -88,7 +88,7 @@ def _check_degrees(degrees: float) -> None:
 
 @native("DOUBLE", "DOUBLE", "DOUBLE")
 def t_pdf(value: float, degrees: float) -> float:
-    """The density of Student's t at a value."""
+    """Return the probability density function of Student's t-distribution."""
     _check_degrees(degrees)
     logarithm = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(degrees * math.pi) / 2
     return math.exp(logarithm - (degrees + 1) / 2 * math.log1p(value * value / degrees))
@@ -96,7 +96,7 @@ def t_pdf(value: float, degrees: float) -> float:
 
 @native("DOUBLE", "DOUBLE", "DOUBLE")
 def t_cdf(value: float, degrees: float) -> float:
-    """The share of Student's t below a value."""
+    """Return the cumulative distribution function of Student's t-distribution."""
     _check_degrees(degrees)
     if math.isinf(value):
         return float(value > 0)

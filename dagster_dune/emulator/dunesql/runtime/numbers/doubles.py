@@ -1,4 +1,4 @@
-"""Doubles and reals: read, written as Java does, rounded, and raised to powers."""
+"""Doubles and reals: casts, Java's text form, rounding and powers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 # Assumption: local-double-text.
 def java_double(value: float, digits: str) -> str:
-    """Write a double as Java does, with the shortest digits that read back."""
+    """Format a double as Java does, with the shortest digits that represent it."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -26,14 +26,14 @@ def java_double(value: float, digits: str) -> str:
 
 
 def _two_digits(value: float, digits: str) -> str:
-    """Java writes two digits at least: of those that read back as the same double, the nearest, as in 4.9E-324."""
+    """Return at least two digits, as Java: the nearest ones that represent the double, as in 4.9E-324."""
     two = f"{value:.1e}"
     is_short = len(digits.partition("e")[0].strip("-0.").replace(".", "")) == 1
     return two if is_short and float(two) == value and abs(value) < 1e-300 else digits
 
 
 def shortest_real(value: float) -> str:
-    """The fewest digits that read back as the same real."""
+    """Return the shortest digits that represent a real."""
     if not math.isfinite(value) or value == 0:
         return repr(value)
     for digits in range(1, 10):
@@ -48,21 +48,21 @@ def shortest_real(value: float) -> str:
 
 @native("VARCHAR", "DOUBLE")
 def double_text(value: float) -> str:
-    """Write a double as Trino's cast to varchar does: ``1.5E0``."""
+    """Format a double as Trino's cast to varchar: ``1.5E0``."""
     text = java_double(value, repr(value))
     return "0E0" if text == "0.0" else "-0E0" if text == "-0.0" else text
 
 
 @native("VARCHAR", "FLOAT")
 def real_text(value: float) -> str:
-    """Write a real as Trino's cast to varchar does."""
+    """Format a real as Trino's cast to varchar."""
     text = java_double(value, shortest_real(value))
     return "0E0" if text == "0.0" else "-0E0" if text == "-0.0" else text
 
 
 @native("DOUBLE", "DOUBLE")
 def cbrt(value: float) -> float:
-    """Take the cube root, which of a cube is exact."""
+    """Return the cube root, which is exact for cubes."""
     if not math.isfinite(value) or value == 0:
         return value
     with localcontext(prec=40):
@@ -70,7 +70,7 @@ def cbrt(value: float) -> float:
 
 
 def plain_double(text: str) -> str:
-    """Write a double as JSON and Java's Double.toString do: plain from 0.001 up to ten million."""
+    """Format a double as Java's Double.toString: without exponent from 0.001 up to ten million."""
     value = float(text)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -82,20 +82,20 @@ def plain_double(text: str) -> str:
 
 @native("VARCHAR", "DOUBLE")
 def double_plain(value: float) -> str:
-    """Write a double for JSON."""
+    """Format a double for JSON."""
     return plain_double(repr(value))
 
 
 @native("VARCHAR", "FLOAT")
 def real_plain(value: float) -> str:
-    """Write a real for JSON."""
+    """Format a real for JSON."""
     return plain_double(shortest_real(value))
 
 
 @native("VARCHAR", "DOUBLE")
 # Assumption: local-links.
 def format_number(value: float) -> str:
-    """Write a number with three digits at the most and a unit for each thousand."""
+    """Format a number with at most three digits and a unit for powers of a thousand."""
     if not math.isfinite(value) or 0 < abs(value) < 1 or abs(value) >= 1e18:
         raise FunctionError(f"format_number of {value!r} is not supported by this emulator")
     units = ["", "K", "M", "B", "T", "Q"]
@@ -110,7 +110,7 @@ def format_number(value: float) -> str:
 
 @native("DOUBLE", "DOUBLE", "DOUBLE")
 def power(base: float, exponent: float) -> float:
-    """Raise to a power, as Java does."""
+    """Return a power, as Java does."""
     try:
         return math.pow(base, exponent)
     except OverflowError:
@@ -123,7 +123,7 @@ def power(base: float, exponent: float) -> float:
 
 @native("DOUBLE", "DOUBLE", "BIGINT")
 def truncate(value: float, digits: int) -> float:
-    """Cut a double off after so many digits."""
+    """Truncate a double to a number of fractional digits."""
     if not math.isfinite(value):
         return value
     with localcontext() as context:
@@ -133,7 +133,7 @@ def truncate(value: float, digits: int) -> float:
 
 @native("BOOLEAN", "VARCHAR")
 def boolean_cast(text: str) -> bool:
-    """Read a boolean."""
+    """Cast a text to a boolean."""
     if text.lower() in ("true", "t", "1"):
         return True
     if text.lower() in ("false", "f", "0"):
@@ -146,7 +146,7 @@ _DOUBLE = re.compile(r"[+-]?(NaN|Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[dDfF]
 
 @native("DOUBLE", "VARCHAR", "VARCHAR")
 def double_cast(text: str, name: str) -> float:
-    """Read a double as Java does."""
+    """Cast a text to a double as Java does."""
     body = text.strip()
     if not _DOUBLE.fullmatch(body):
         raise FunctionError(f"Cannot cast '{text}' to {name.upper()}")
@@ -155,7 +155,7 @@ def double_cast(text: str, name: str) -> float:
 
 @native("FLOAT", "DOUBLE")
 def to_real(value: float) -> float:
-    """Round a double to a real, to infinity where it is too great."""
+    """Round a double to a real, which is infinite if it is too large."""
     try:
         return float(struct.unpack("f", struct.pack("f", value))[0])
     except OverflowError:

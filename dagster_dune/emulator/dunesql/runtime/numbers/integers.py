@@ -1,4 +1,4 @@
-"""Whole numbers: other bases, bits, and the places of combinations."""
+"""Integers: other bases, bits, and combinations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @native("VARCHAR", "BIGINT", "BIGINT")
 def to_base(value: int, radix: int) -> str:
-    """Write a whole number in another base."""
+    """Format an integer in another base."""
     if not 2 <= radix <= 36:
         raise FunctionError("Radix must be between 2 and 36")
     number, digits = abs(value), ""
@@ -24,7 +24,7 @@ def to_base(value: int, radix: int) -> str:
 
 @native("BIGINT", "VARCHAR", "BIGINT")
 def from_base(text: str, radix: int) -> int:
-    """Read a whole number in another base."""
+    """Parse an integer in another base."""
     if not 2 <= radix <= 36:
         raise FunctionError("Radix must be between 2 and 36")
     body = text[1:] if text[:1] in "+-" else text
@@ -47,7 +47,7 @@ def _checked_bits(value: int, bits: int) -> None:
 
 @native("BIGINT", "BIGINT", "BIGINT")
 def bit_count(value: int, bits: int) -> int:
-    """Count the bits that are set, in two's complement of so many bits."""
+    """Return the number of set bits in two's complement of a number of bits."""
     _checked_bits(value, bits)
     return int.bit_count(value & (2**bits - 1))
 
@@ -55,7 +55,7 @@ def bit_count(value: int, bits: int) -> int:
 # Assumption: local-shifts-and-clocks.
 @native("BIGINT", "BIGINT", "BIGINT", "INTEGER", "VARCHAR")
 def shift(value: int, count: int, bits: int, way: str) -> int:
-    """Shift the bits of an integer of so many bits."""
+    """Shift an integer of a number of bits."""
     if count < 0:
         raise FunctionError(f"Specified shift must be positive, got {count}")
     unsigned = value & (2**bits - 1)
@@ -70,7 +70,7 @@ def shift(value: int, count: int, bits: int, way: str) -> int:
 
 @native("BIGINT[][]", "BIGINT", "BIGINT")
 def combinations(length: int, size: int) -> list[list[int]]:
-    """The places of each subset of so many elements, in the order of the places at its end."""
+    """Return the positions of all subsets with a number of elements, in colexicographic order."""
     if size < 0:
         raise FunctionError(f"combination size must not be negative: {size}")
     if size > 5:

@@ -1,4 +1,4 @@
-"""Buckets, entropy and percentiles."""
+"""Statistics: buckets, entropy and percentiles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 @native("BIGINT", "DOUBLE", "DOUBLE[]")
 def width_bucket(value: float, bins: list[float | None]) -> int:
-    """Count the bins, whose lower bounds are given in order, up to that of a value."""
+    """Return the number of the bin of a value, from the sorted lower bounds of bins."""
     bounds = [bound if bound is not None else math.nan for bound in bins]
     if not bounds:
         raise FunctionError("Bins cannot be an empty array")
@@ -26,7 +26,7 @@ def width_bucket(value: float, bins: list[float | None]) -> int:
 
 @native("DOUBLE", "DOUBLE[]")
 def entropy(counts: list[float | None]) -> float:
-    """The entropy of counts, in bits."""
+    """Return the entropy of counts in bits."""
     given = [count for count in counts if count is not None]
     if any(count < 0 for count in given):
         raise FunctionError("Entropy count argument must be non-negative")
@@ -36,7 +36,7 @@ def entropy(counts: list[float | None]) -> float:
 
 @native("DOUBLE", "DOUBLE[]", "DOUBLE[]", "DOUBLE")
 def weighted_percentile(values: list[float | None], weights: list[float | None], share: float) -> float | None:
-    """The value below which a share of the weight lies."""
+    """Return the weighted percentile of values."""
     if not 0 <= share <= 1:
         raise FunctionError("Percentile must be between 0 and 1")
     pairs = sorted((v, w) for v, w in zip(values, weights, strict=True) if v is not None and w is not None and w > 0)

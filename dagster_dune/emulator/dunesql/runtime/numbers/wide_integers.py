@@ -1,4 +1,4 @@
-"""Dune's integers of 256 bits, which come and go as text."""
+"""Dune's 256-bit integers, which are passed and returned as texts."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def wide_divide(left: str, right: str, signed: bool) -> str:
 
 @native("BIGNUM", "BIGNUM", "BIGNUM", "BOOLEAN")
 def wide_modulo(left: str, right: str, signed: bool) -> str:
-    """Take the remainder."""
+    """Return the remainder."""
     return _ranged(_divided(int(left), int(right))[1], signed=signed, what="modulo overflow")
 
 
 @native("BIGNUM", "VARCHAR", "BOOLEAN")
 def wide_cast(text: str, signed: bool) -> str:
-    """Read an integer of 256 bits from a text."""
+    """Cast a text to a 256-bit integer."""
     try:
         value = int(text) if text.strip() == text and "_" not in text else None
     except ValueError:
@@ -72,7 +72,7 @@ def wide_cast(text: str, signed: bool) -> str:
 
 @native("BIGNUM", "DOUBLE", "BOOLEAN")
 def wide_of_double(value: float, signed: bool) -> str:
-    """Round a double to an integer of 256 bits, half away from zero."""
+    """Round a double to a 256-bit integer, half away from zero."""
     if not math.isfinite(value):
         raise FunctionError(f"Cannot cast {value} to {'int256' if signed else 'uint256'}")
     return _ranged(int(Decimal(value).to_integral_value(ROUND_HALF_UP)), signed=signed, what="")
@@ -80,7 +80,7 @@ def wide_of_double(value: float, signed: bool) -> str:
 
 @native("BIGNUM", "BIGNUM", "BIGNUM", "VARCHAR")
 def wide_bits(left: str, right: str, operator: str) -> str:
-    """Work on the bits of unsigned integers of 256 bits."""
+    """Apply a bitwise operator to unsigned 256-bit integers."""
     one, other = int(left), int(right)
     if operator == "and":
         return str(one & other)
@@ -99,13 +99,13 @@ def wide_bits(left: str, right: str, operator: str) -> str:
 
 @native("BLOB", "BIGNUM")
 def wide_bytes(value: str) -> bytes:
-    """Write an integer of 256 bits as 32 bytes."""
+    """Return the 32 bytes of a 256-bit integer."""
     return int(value).to_bytes(32, "big", signed=int(value) < 0)
 
 
 @native("BIGNUM", "BLOB", "BOOLEAN")
 def wide_of_bytes(value: bytes, signed: bool) -> str:
-    """Read an integer of 256 bits from no more than 32 bytes."""
+    """Return the 256-bit integer of at most 32 bytes."""
     if len(value) > 32:
         raise FunctionError(f"bytearray is longer than 32 bytes: {len(value)}")
     return str(int.from_bytes(value.rjust(32, b"\0"), "big", signed=signed))

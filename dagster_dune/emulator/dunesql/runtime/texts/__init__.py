@@ -1,1 +1,1 @@
-"""Texts: letters and parts, patterns, formats, words, URLs."""
+"""Functions of texts: characters and parts, patterns, formats, words, URLs."""

@@ -1,4 +1,4 @@
-"""`format`: patterns of Java's Formatter."""
+"""`format`, with patterns of Java's Formatter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMES = {
 
 @native("VARCHAR", "VARCHAR", "VARCHAR[]", "VARCHAR", nulls=True)
 def format(pattern: str | None, values: list[str | None], kinds: str) -> str | None:  # noqa: A001
-    """Write values by a pattern of Java's; they come as texts, with the kind of each."""
+    """Format values, which are given as texts with their kinds, by a pattern of Java's Formatter."""
     if pattern is None:
         return None
     types, place, made, end, index = kinds.split(","), 0, [], 0, -1
@@ -64,7 +64,7 @@ def _formatted(match: re.Match[str], value: str | None, type_: str) -> str:
 
 
 def _check_flags(match: re.Match[str]) -> None:
-    """Refuse the flags that Java's conversions do not take, as Java names them."""
+    """Check the flags of a conversion, with the errors of Java."""
     kind, flags = match["kind"].lower(), match["flags"]
     has_width = match["width"] is not None
     problem = ""
@@ -89,7 +89,7 @@ _WRONG_FLAGS = {"s": "#+ 0,(", "b": "#+ 0,(", "c": "#+ 0,(", "x": "+ ,(", "o": "
 
 
 def _java_text(value: str, type_: str) -> str:
-    """Write a time as Java's classes do: no second where it is zero, and a fraction of 3, 6 or 9 digits."""
+    """Format a time as Java's classes: without seconds if they are zero, and with 0, 3, 6 or 9 fractional digits."""
     if not type_.startswith("time"):
         return value
     day, _, clock = value.rpartition(" ") if type_ == "time" else value.partition(" ")

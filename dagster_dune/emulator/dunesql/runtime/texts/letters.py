@@ -1,4 +1,4 @@
-"""Letters and parts of texts."""
+"""Characters and parts of texts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, check_
 
 @native("VARCHAR", "VARCHAR", "VARCHAR")
 def normalize(text: str, form: str) -> str:
-    """Bring a text into one of Unicode's normal forms."""
+    """Return a text in a Unicode normal form."""
     return unicodedata.normalize(form, text)  # type: ignore[arg-type]
 
 
 @native("VARCHAR", "VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN")
 def pad(text: str, size: int, padding: str, left: bool) -> str:
-    """Fill a text up to a size, or cut it."""
+    """Pad or truncate a text to a length."""
     if size < 0 or size > 2**31 - 1:
         raise FunctionError("Target length must be in the range [0..2147483647]")
     check_size(size, "lpad" if left else "rpad")
@@ -30,7 +30,7 @@ def pad(text: str, size: int, padding: str, left: bool) -> str:
 
 @native("BLOB", "BLOB", "BIGINT", "BLOB", "BOOLEAN")
 def pad_bytes(value: bytes, size: int, padding: bytes, left: bool) -> bytes:
-    """Fill bytes up to a size, or cut them."""
+    """Pad or truncate bytes to a length."""
     if size < 0 or size > 2**31 - 1:
         raise FunctionError("Target length must be in the range [0..2147483647]")
     check_size(size, "lpad" if left else "rpad")
@@ -45,7 +45,7 @@ def pad_bytes(value: bytes, size: int, padding: bytes, left: bool) -> bytes:
 
 @native("VARCHAR[]", "VARCHAR", "VARCHAR", "BIGINT")
 def split(text: str, delimiter: str, limit: int) -> list[str]:
-    """Split a text at a delimiter; the last part holds the rest."""
+    """Split a text at a delimiter; with a limit, the last part contains the rest."""
     if not delimiter:
         raise FunctionError("The delimiter may not be the empty string")
     if limit <= 0:
@@ -57,14 +57,14 @@ def split(text: str, delimiter: str, limit: int) -> list[str]:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def replace(text: str, search: str, replacement: str) -> str:
-    """Replace every occurrence; an empty search stands before, between and after all letters."""
+    """Replace all occurrences; an empty text matches before, between and after all characters."""
     check_size(len(text) + text.count(search) * max(len(replacement) - len(search), 0), "replace")
     return text.replace(search, replacement)
 
 
 @native("BIGINT", "VARCHAR", "VARCHAR", "BIGINT")
 def strpos(text: str, part: str, instance: int) -> int:
-    """Find where a part stands for the nth time, from the end if n is negative; 0 where it does not."""
+    """Return the position of the nth occurrence of a part, from the end if n is negative; 0 if there is none."""
     if instance == 0:
         raise FunctionError("'instance' must not be a positive or negative number.")
     if not part:
@@ -79,7 +79,7 @@ def strpos(text: str, part: str, instance: int) -> int:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def translate(text: str, source: str, target: str) -> str:
-    """Replace letters by those at the same places; what has none is removed."""
+    """Replace characters by those at the same positions; characters without one are removed."""
     table: dict[str, str] = {}
     for place, letter in enumerate(source):
         table.setdefault(letter, target[place] if place < len(target) else "")
@@ -88,7 +88,7 @@ def translate(text: str, source: str, target: str) -> str:
 
 @native("VARCHAR", "BIGINT")
 def chr(code: int) -> str:  # noqa: A001
-    """The letter of a code point."""
+    """Return the character of a code point."""
     import builtins  # noqa: PLC0415
 
     if not 0 <= code <= 0x10FFFF or 0xD800 <= code <= 0xDFFF:

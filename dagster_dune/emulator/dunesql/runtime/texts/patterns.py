@@ -1,4 +1,4 @@
-"""Patterns of Java's regular expressions, in the syntax of the module that runs them."""
+"""Translates Java's regular expressions to the syntax of the module `regex`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _GROUPS = re.compile(r"[:=!>#]|<[=!A-Za-z]|[a-zA-Z-]")
 _FOREIGN_GROUPS = re.compile(r"[RL&]")
 _SET_PIECE = re.compile(r"\\Q(?P<quoted>.*?)(?:\\E|$)|(?P<whole>\\.|\[:\^?\w+:\]|&&)|(?P<sign>[-&|~])", re.DOTALL)
 _SETS = "(?V1-f)"
-"""Puts the module in the mode where sets stand in sets; without it, it would fold cases otherwise too."""
+"""Enables nested sets, and Java's case folding."""
 
 
 def translated(pattern: str) -> str:
-    """Write a pattern of Java's for the module `regex`.
+    """Translate a pattern of Java.
 
     Raises:
-        FunctionError: It has a group that Java's patterns do not have.
+        FunctionError: It has a group that is invalid in Java.
     """
     made: list[str] = []
     place, has_sets = 0, False
@@ -54,7 +54,7 @@ def _check_group(pattern: str, kind: str) -> None:
 
 
 def _set(pattern: str, start: int) -> tuple[str, int, bool]:
-    """Read the set that opens here: what is written for it, where it ends, and whether one stands in it."""
+    """Translate a set: return its translation, its end, and whether it contains sets."""
     place, made, is_nested = start + 1, ["["], False
     if pattern[place : place + 1] == "^":
         place, made = place + 1, ["[^"]

@@ -1,4 +1,4 @@
-"""Regular expressions, in Java's syntax and with Java's replacements."""
+"""Functions of regular expressions with Java's syntax and replacements."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _within_time(search: Callable[[], _Found], pattern: str) -> _Found:
 
 
 def _matches(text: str, pattern: str, place: int = 0) -> list[Any]:
-    """Every match from a place on; after an empty one, the search goes on at the next letter."""
+    """Return all matches from a position on; after an empty one, the search continues at the next character."""
     found: list[Any] = []
     while place <= len(text) and (match := _first(text, pattern, place)) is not None:
         found.append(match)
@@ -53,13 +53,13 @@ def _check_group(pattern: str, group: int) -> None:
 
 @native("BOOLEAN", "VARCHAR", "VARCHAR")
 def regexp_like(text: str, pattern: str) -> bool:
-    """Whether a pattern is in a text."""
+    """Return whether a text contains a match."""
     return _first(text, pattern) is not None
 
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "BIGINT")
 def regexp_extract(text: str, pattern: str, group: int) -> str | None:
-    """A group of the first match, None where there is none."""
+    """Return a group of the first match, None if there is none."""
     _check_group(pattern, group)
     match = _first(text, pattern)
     return match[group] if match else None
@@ -67,14 +67,14 @@ def regexp_extract(text: str, pattern: str, group: int) -> str | None:
 
 @native("VARCHAR[]", "VARCHAR", "VARCHAR", "BIGINT")
 def regexp_extract_all(text: str, pattern: str, group: int) -> list[str | None]:
-    """A group of every match."""
+    """Return a group of all matches."""
     _check_group(pattern, group)
     return [match[group] for match in _matches(text, pattern)]
 
 
 @native("VARCHAR[][]", "VARCHAR", "VARCHAR")
 def regexp_groups(text: str, pattern: str) -> list[list[str | None]]:
-    """The groups of every match, what stands before it first; and what stands after the last."""
+    """Return for each match the text before it and its groups, and finally the text after the last match."""
     pieces: list[list[str | None]] = []
     end = 0
     for match in _matches(text, pattern):
@@ -85,7 +85,7 @@ def regexp_groups(text: str, pattern: str) -> list[list[str | None]]:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def regexp_replace(text: str, pattern: str, replacement: str) -> str:
-    """Replace every match; ``$1`` and ``${name}`` are groups, a backslash takes the next letter as it is."""
+    """Replace all matches; ``$1`` and ``${name}`` are groups, and a backslash escapes the next character."""
     parts: list[str] = []
     end = 0
     for match in _matches(text, pattern):
@@ -111,7 +111,7 @@ def _replaced(match: Any, replacement: str) -> str:
 
 
 def _group(match: Any, replacement: str, place: int) -> tuple[int | str, int]:
-    """Read which group is meant: as many digits as name one that exists."""
+    """Parse the reference to a group, which has as many digits as there is such a group."""
     if replacement[place : place + 1] == "{":
         end = replacement.find("}", place)
         name = replacement[place + 1 : end]
@@ -131,7 +131,7 @@ def _group(match: Any, replacement: str, place: int) -> tuple[int | str, int]:
 
 @native("VARCHAR[]", "VARCHAR", "VARCHAR")
 def regexp_split(text: str, pattern: str) -> list[str]:
-    """What stands between the matches."""
+    """Return the texts between the matches."""
     parts, end = [], 0
     for match in _matches(text, pattern):
         parts.append(text[end : match.start()])
@@ -141,13 +141,13 @@ def regexp_split(text: str, pattern: str) -> list[str]:
 
 @native("BIGINT", "VARCHAR", "VARCHAR")
 def regexp_count(text: str, pattern: str) -> int:
-    """Count the matches."""
+    """Return the number of matches."""
     return len(_matches(text, pattern))
 
 
 @native("INTEGER", "VARCHAR", "VARCHAR", "BIGINT", "BIGINT")
 def regexp_position(text: str, pattern: str, start: int, occurrence: int) -> int:
-    """Where a match begins, from 1; -1 where there is none."""
+    """Return the position of a match, from 1; -1 if there is none."""
     if start < 1:
         raise FunctionError(f"start position cannot be smaller than 1, got: {start}")
     if occurrence < 1:
@@ -179,5 +179,5 @@ def _like_pattern(pattern: str, escape: str | None) -> Any:
 
 @native("BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR")
 def like(text: str, pattern: str, escape: str) -> bool:
-    """Whether a text is like a pattern with an escape character."""
+    """Return whether a text matches a LIKE pattern with an escape character."""
     return _like_pattern(pattern, escape).fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""URLs: escapes, parts and parameters."""
+"""Functions of URLs: escapes, parts and parameters."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 @native("VARCHAR", "VARCHAR")
 def url_encode(text: str) -> str:
-    """Escape what no URL's parameter may hold."""
+    """Escape a text for a parameter of a URL."""
     return quote_plus(text, safe="*").replace("~", "%7E")
 
 
 @native("VARCHAR", "VARCHAR")
 def url_decode(text: str) -> str:
-    """Read what is escaped."""
+    """Unescape a text."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
         raise FunctionError(f"URLDecoder: Illegal hex characters in escape (%) pattern: {text}")
     return unquote_plus(text)
@@ -24,7 +24,7 @@ def url_decode(text: str) -> str:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR")
 def url_part(url: str, part: str) -> str | None:
-    """Take a part of a URL, None where it is none."""
+    """Return a part of a URL, None if the URL is invalid."""
     if re.search(r"[\s<>\"{}|\\^`]|%(?![0-9A-Fa-f]{2})", url):
         return None
     try:
@@ -44,7 +44,7 @@ def url_part(url: str, part: str) -> str | None:
 
 @native("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR")
 def url_parameter(url: str, name: str, _part: str) -> str | None:
-    """Take the first parameter of a name out of a URL."""
+    """Return the first parameter with a name in a URL."""
     if url_part(url, "query") is None:
         return None
     query = urlsplit(url).query

@@ -1,4 +1,4 @@
-"""Words and digits: how they sound, how far apart they are, their stems and check digits."""
+"""Functions of words and digits: Soundex, distances, stems and check digits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 @native("VARCHAR", "VARCHAR")
 def soundex(text: str) -> str:
-    """Write how a word sounds."""
+    """Return the Soundex code of a word."""
     codes = {**dict.fromkeys("BFPV", "1"), **dict.fromkeys("CGJKQSXZ", "2"), **dict.fromkeys("DT", "3"), "L": "4",
              **dict.fromkeys("MN", "5"), "R": "6"}  # fmt: skip
     letters = [letter for letter in text.upper() if letter.isalpha()]
@@ -32,7 +32,7 @@ _MOST_STEPS = 1_000_000
 
 @native("BIGINT", "VARCHAR", "VARCHAR")
 def levenshtein_distance(left: str, right: str) -> int:
-    """Count the letters to change, add or remove from one text to another."""
+    """Return the Levenshtein distance of two texts."""
     if len(left) * len(right) > _MOST_STEPS:
         raise FunctionError(
             f"The combined inputs size exceeded max Levenshtein distance calculation size {_MOST_STEPS}"
@@ -48,7 +48,7 @@ def levenshtein_distance(left: str, right: str) -> int:
 
 @native("BIGINT", "VARCHAR", "VARCHAR")
 def hamming_distance(left: str, right: str) -> int:
-    """Count the places where texts of one length differ."""
+    """Return the Hamming distance of two texts of equal lengths."""
     if len(left) != len(right):
         raise FunctionError("The input strings to hamming_distance function must have the same length")
     return sum(one != other for one, other in zip(left, right, strict=True))
@@ -56,7 +56,7 @@ def hamming_distance(left: str, right: str) -> int:
 
 @native("BOOLEAN", "VARCHAR")
 def luhn_check(digits: str) -> bool:
-    """Whether the last digit is the check digit of the others."""
+    """Return whether the last digit is the Luhn check digit."""
     if not re.fullmatch(r"[0-9]*", digits):
         raise FunctionError(f"Input must contain only digits: {digits}")
     total = 0
@@ -68,13 +68,13 @@ def luhn_check(digits: str) -> bool:
 
 @native("VARCHAR", "VARCHAR")
 def initcap(text: str) -> str:
-    """Make the first letter of each word a capital one."""
+    """Capitalize the first letter of each word."""
     return re.sub(r"[^\W_]+", lambda word: word[0][0].upper() + word[0][1:].lower(), text)
 
 
 @native("VARCHAR", "VARCHAR", "VARCHAR")
 def word_stem(word: str, language: str) -> str:
-    """Reduce an English word to its stem."""
+    """Return the stem of an English word."""
     if language != "en":
         raise FunctionError(f"word_stem knows English alone in this emulator, not '{language}'")
     import snowballstemmer  # noqa: PLC0415

@@ -1,1 +1,1 @@
-"""Times: zones, casts, ISO 8601, patterns of MySQL and Joda, spans."""
+"""Functions of times: zones, casts, ISO 8601, patterns of MySQL and Joda, durations."""

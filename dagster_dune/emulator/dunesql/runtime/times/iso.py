@@ -1,4 +1,4 @@
-"""Dates and times of ISO 8601."""
+"""Parses dates and times of ISO 8601."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _iso(text: str) -> tuple[datetime, str, str | None]:
 
 @native("STRUCT(moment TIMESTAMP, zone VARCHAR)", "VARCHAR", "INTEGER")
 def iso_timestamp(text: str, digits: int) -> dict[str, object]:
-    """Read a time of ISO 8601, with its offset."""
+    """Parse a time of ISO 8601 with its offset."""
     moment, fraction, zone = _iso(text)
     name = zone_name(zone or "UTC")
     cut = moment + timedelta(microseconds=int((fraction + "0" * 12)[:digits].ljust(6, "0")[:6]))
@@ -46,7 +46,7 @@ def iso_timestamp(text: str, digits: int) -> dict[str, object]:
 
 @native("DATE", "VARCHAR")
 def iso_date(text: str) -> object:
-    """Read a date of ISO 8601."""
+    """Parse a date of ISO 8601."""
     if "T" in text:
         raise FunctionError(f'Invalid format: "{text}"')
     return _iso(text)[0].date()

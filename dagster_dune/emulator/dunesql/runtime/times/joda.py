@@ -1,4 +1,4 @@
-"""Times written and read with Joda's letters."""
+"""Formats and parses times with Joda's patterns."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _joda_zone(letters: str, shown: datetime, zone: str) -> str:
 
 @native("VARCHAR", "TIMESTAMP", "VARCHAR", "VARCHAR")
 def format_datetime(shown: datetime, pattern: str, zone: str) -> str:
-    """Write a time with Joda's letters."""
+    """Format a time by a pattern of Joda."""
 
     def piece(match: re.Match[str]) -> str:
         if match["letters"]:
@@ -84,7 +84,7 @@ _JODA_KINDS = {
 
 @native("STRUCT(moment TIMESTAMP, zone VARCHAR)", "VARCHAR", "VARCHAR")
 def parse_datetime(text: str, pattern: str) -> dict[str, object]:
-    """Read a time by Joda's letters."""
+    """Parse a time by a pattern of Joda."""
     zone = "UTC"
     pieces: list[str] = []
     for match in _JODA.finditer(pattern):

@@ -1,4 +1,4 @@
-"""Times written and read with MySQL's letters."""
+"""Formats and parses times with MySQL's patterns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _mysql(letter: str, t: datetime) -> str:
 
 @native("VARCHAR", "TIMESTAMP", "VARCHAR")
 def date_format(moment: datetime, pattern: str) -> str:
-    """Write a time with MySQL's letters."""
+    """Format a time by a pattern of MySQL."""
     milliseconds = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     made = re.sub(r"%(.)", lambda match: _mysql(match[1], milliseconds), pattern, flags=re.DOTALL)
     return made[:-1] if re.search(r"(?<!%)(?:%%)*%$", pattern) else made
@@ -49,7 +49,7 @@ _SIZES = {"Y": 4, "y": 2, "m": 2, "c": 2, "d": 2, "e": 2, "H": 2, "k": 2, "h": 2
 def _scan(  # noqa: C901 - a kind of letter a line
     text: str, pattern: str, letters: re.Pattern[str]
 ) -> dict[str, str]:
-    """Read a text by a pattern, letter by letter."""
+    """Parse a text by a pattern, and return the texts of its parts."""
     found: dict[str, str] = {}
     place = 0
 
@@ -88,7 +88,7 @@ _MYSQL = re.compile(r"%(?P<kind>[YymcdeHkhIlisSfjvxaWbMp])|(?P<literal>%%|[^%]|%
 
 @native("TIMESTAMP", "VARCHAR", "VARCHAR")
 def date_parse(text: str, pattern: str) -> datetime:
-    """Read a time by MySQL's letters."""
+    """Parse a time by a pattern of MySQL."""
     expanded = pattern.replace("%T", "%H:%i:%s").replace("%r", "%h:%i:%s %p").replace("%%", "%\0")
     if match := re.search(r"%([DUuVwX])", expanded):
         raise FunctionError(f"%{match[1]} not supported in date format string")
@@ -97,7 +97,7 @@ def date_parse(text: str, pattern: str) -> datetime:
 
 
 def _assembled(found: dict[str, str], text: str) -> datetime:
-    """Make a time of the parts that were read."""
+    """Return the time with parsed parts."""
     number = {key: int(value) for key, value in found.items() if value.isdigit()}
     year = number.get("Y", 1970 if "y" not in number else 1970 + (number["y"] - 70) % 100)
     hour = number.get("H", number.get("k", 0))

@@ -1,4 +1,4 @@
-"""Dates and times as Trino writes them, read and rounded."""
+"""Casts texts in Trino's form to dates and times, with rounding."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TEXT = re.compile(
 
 
 def read_timestamp(text: str) -> tuple[datetime, str, str | None]:
-    """Read a time as Trino writes it: without its fraction, the digits of that, and its zone.
+    """Parse a time in Trino's form: return the time in seconds, the digits of its fraction, and its zone.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is invalid.
     """
     match = _TEXT.fullmatch(text)
     if match is None:
@@ -33,10 +33,10 @@ def read_timestamp(text: str) -> tuple[datetime, str, str | None]:
 
 
 def rounded(moment: datetime, fraction: str, digits: int) -> tuple[datetime, int]:
-    """Round a fraction to so many digits, half up.
+    """Round a fraction to a number of digits, half up.
 
     Returns:
-        The time to its microseconds, and the picoseconds beyond.
+        The time in microseconds, and the remaining picoseconds.
     """
     picos = int((fraction + "0" * 12)[:12])
     step = 10 ** (12 - digits)
@@ -46,13 +46,13 @@ def rounded(moment: datetime, fraction: str, digits: int) -> tuple[datetime, int
 
 @native("TIMESTAMP", "VARCHAR", "INTEGER")
 def timestamp_cast(text: str, digits: int) -> datetime:
-    """Read a timestamp, rounded."""
+    """Cast a text to a timestamp."""
     return _without_zone(text, min(digits, 6))[0]
 
 
 @native("STRUCT(micros TIMESTAMP, picos INTEGER)", "VARCHAR", "INTEGER")
 def precise_cast(text: str, digits: int) -> dict[str, object]:
-    """Read a timestamp of more than six digits."""
+    """Cast a text to a timestamp with more than six digits."""
     micros, picos = _without_zone(text, digits)
     return {"micros": micros, "picos": picos}
 
@@ -69,7 +69,7 @@ def _without_zone(text: str, digits: int) -> tuple[datetime, int]:
 
 @native("STRUCT(moment TIMESTAMP, zone VARCHAR)", "VARCHAR", "INTEGER")
 def zoned_cast(text: str, digits: int) -> dict[str, object]:
-    """Read a timestamp with its zone, UTC where it names none."""
+    """Cast a text to a timestamp with time zone, which is UTC if the text has none."""
     try:
         moment, fraction, zone = read_timestamp(text)
     except (ValueError, OverflowError):
@@ -84,7 +84,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,12}))?)?")
 
 @native("DATE", "VARCHAR")
 def date_cast(text: str) -> object:
-    """Read a date."""
+    """Cast a text to a date."""
     match = _DAY.fullmatch(text)
     try:
         if match is not None:
@@ -97,7 +97,7 @@ def date_cast(text: str) -> object:
 
 @native("TIME", "VARCHAR", "INTEGER")
 def time_cast(text: str, digits: int) -> object:
-    """Read a time of a day, rounded."""
+    """Cast a text to a time of day."""
     match = _CLOCK.fullmatch(text)
     try:
         if match is not None:

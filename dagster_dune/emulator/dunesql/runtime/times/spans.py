@@ -1,4 +1,4 @@
-"""How long something takes: durations, and what lies between two times."""
+"""Durations, and differences of times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS = {"ns": "1e-6", "us": "1e-3", "ms": "1", "s": "1000", "m": "60000", "h":
 
 @native("BIGINT", "VARCHAR")
 def parse_duration(text: str) -> int:
-    """Read a duration such as ``42.8ms``, in milliseconds."""
+    """Return a duration such as ``42.8ms`` in milliseconds."""
     match = _DURATION.fullmatch(text)
     if match is None or match[2] not in _UNITS:
         raise FunctionError(f"duration is not a valid data duration string: {text}")
@@ -23,7 +23,7 @@ def parse_duration(text: str) -> int:
 
 @native("BIGINT", "VARCHAR", "TIMESTAMP", "TIMESTAMP")
 def date_diff(unit: str, start: datetime, end: datetime) -> int:
-    """Count the whole units between two times, as Joda does."""
+    """Return the whole units between two times, as Joda does."""
     micros = int((end - start) / timedelta(microseconds=1))
     steps = {"millisecond": 10**3, "second": 10**6, "minute": 6 * 10**7, "hour": 36 * 10**8, "day": 864 * 10**8,
              "week": 7 * 864 * 10**8}  # fmt: skip
@@ -50,7 +50,7 @@ def _moved(moment: datetime, months: int) -> datetime:
 
 @native("VARCHAR", "BIGINT")
 def human_readable_seconds(seconds: int) -> str:
-    """Write seconds in weeks, days, hours, minutes and seconds; their sign is left out, as in Trino."""
+    """Format seconds in weeks, days, hours, minutes and seconds, without their sign, as in Trino."""
     parts: list[str] = []
     rest = abs(seconds)
     for size, name in ((604800, "week"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):

@@ -1,4 +1,4 @@
-"""Time zones: their names, what their clocks show, and the moments when they show it."""
+"""Time zones: names, and conversions between UTC and local times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
 # Assumption: local-shifts-and-clocks.
 @lru_cache(maxsize=512)
 def zone_of(name: str) -> tzinfo:
-    """Find a zone by its name or its offset."""
+    """Return the zone with a name or an offset."""
     if match := _OFFSET.fullmatch(name):
         minutes = int(match[2]) * 60 + int(match[3])
         if minutes > 14 * 60:
@@ -31,7 +31,7 @@ def zone_of(name: str) -> tzinfo:
 
 @native("VARCHAR", "VARCHAR")
 def zone_name(name: str) -> str:
-    """Check the name of a zone, and write it in one way."""
+    """Return the canonical name of a zone."""
     zone_of(name)
     if name.upper() in ("Z", "UTC") or (_OFFSET.fullmatch(name) and name[1:].replace(":", "") == "0000"):
         return "UTC"
@@ -40,13 +40,13 @@ def zone_name(name: str) -> str:
 
 @native("TIMESTAMP", "TIMESTAMP", "VARCHAR")
 def zone_shown(moment: datetime, name: str) -> datetime:
-    """What clocks show at a moment of UTC."""
+    """Convert a time in UTC to local time."""
     return moment.replace(tzinfo=UTC).astimezone(zone_of(name)).replace(tzinfo=None)
 
 
 @native("TIMESTAMP", "TIMESTAMP", "VARCHAR")
 def zone_moment(shown: datetime, name: str) -> datetime:
-    """The moment in UTC when clocks show a time; the earlier one where they show it twice."""
+    """Convert local time to UTC; the earlier time if it is ambiguous."""
     zone = zone_of(name)
     moment = shown.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) != shown:
@@ -58,6 +58,6 @@ def zone_moment(shown: datetime, name: str) -> datetime:
 
 @native("BIGINT", "TIMESTAMP", "VARCHAR")
 def zone_offset(moment: datetime, name: str) -> int:
-    """How many minutes clocks of a zone are ahead of UTC at a moment."""
+    """Return the offset of a zone from UTC in minutes at a time."""
     offset = moment.replace(tzinfo=UTC).astimezone(zone_of(name)).utcoffset()
     return int(offset.total_seconds() // 60) if offset else 0
