@@ -8,7 +8,8 @@ would be an empty line.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -49,6 +50,7 @@ _NULL_WORDS = pa.array(
 )
 _CONTROL = r"[\x00-\x1f]"
 _BLANK = 0x20
+_TEXT_OR_KEY = re.compile(rb'"((?:[^"\\]|\\.)*)"(:?)')
 
 
 # Assumption: table-bodies.
@@ -95,8 +97,25 @@ def is_exact_in_csv(texts: pa.Array) -> bool:
 
 
 def header(columns: Sequence[TableColumn], format_: ContentType) -> bytes:
-    """Return the line that a body begins with; empty in NDJSON."""
-    return (",".join(column.name for column in columns) + "\n").encode() if format_ == CSV else b""
+    """Return the line that a body begins with, its names in lower case; empty in NDJSON."""
+    return (",".join(column.name.lower() for column in columns) + "\n").encode() if format_ == CSV else b""
+
+
+def respelled(lines: bytes, spelling: Mapping[bytes, bytes], format_: ContentType) -> bytes:
+    """Return lines with the names of columns in the spelling of a table.
+
+    Args:
+        lines: The header of a body in CSV; whole lines of one in NDJSON.
+        spelling: The names by their lower-case form, which has the same length.
+        format_: The format of the body.
+
+    Examples:
+        >>> respelled(b'{"a":"a","b":1}', {b"a": b"A", b"b": b"b"}, NDJSON)
+        b'{"A":"a","b":1}'
+    """
+    if format_ == CSV:
+        return b",".join(spelling[name.lower()] for name in lines.split(b","))
+    return _TEXT_OR_KEY.sub(lambda match: b'"%s":' % spelling[match[1].lower()] if match[2] else match[0], lines)
 
 
 def rows_of(batch: pa.RecordBatch, columns: Sequence[TableColumn], format_: ContentType) -> memoryview:
@@ -147,7 +166,7 @@ def _json_parts(texts: Sequence[pa.Array], columns: Sequence[TableColumn]) -> It
     for text, column in zip(texts, columns, strict=True):
         values = _escaped(text) if column.type == "varchar" else text
         quote = "" if column.type in _BARE or text.null_count else '"'
-        yield f"{before}{json.dumps(column.name)}:{quote}"
+        yield f"{before}{json.dumps(column.name.lower())}:{quote}"
         if text.null_count and column.type not in _BARE:
             values = pc.binary_join_element_wise('"', values, '"', "")
         yield pc.fill_null(values, "null")

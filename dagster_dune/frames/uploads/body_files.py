@@ -5,8 +5,9 @@ Only a few slices of the rows are in memory at once.
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,11 +18,12 @@ import pyarrow as pa
 from dagster_dune.api.models import TableColumn
 from dagster_dune.api.waiting import result_of
 from dagster_dune.errors import DuneConfigurationError, DuneUploadError
-from dagster_dune.frames.uploads.bodies import ContentType, content_type, header, rows_of
+from dagster_dune.frames.uploads.bodies import CSV, ContentType, content_type, header, respelled, rows_of
 from dagster_dune.frames.uploads.options import WriteOptions
 from dagster_dune.frames.uploads.sources import Rows
 
 WRITERS = 2
+RESPELLED_BYTES = 2**20
 Content = bytes | memoryview
 Lines = tuple[memoryview, int]
 """Encoded lines, and the number of their rows."""
@@ -58,6 +60,22 @@ class Body:
                 hint="Nothing was sent. Make room there, or name another folder in TMPDIR.",
             ) from error
         return replace(self, rows=self.rows + rows, bytes=self.bytes + len(lines))
+
+    def respell(self, spelling: Mapping[str, str]) -> None:
+        """Write the names of the columns as a table has them, in place: names have the length that they had.
+
+        Args:
+            spelling: The names by their lower-case form.
+        """
+        names = {lower.encode(): name.encode() for lower, name in spelling.items()}
+        with self.path.open("r+b") as file:
+            while lines := file.readlines(1 if self.format == CSV else RESPELLED_BYTES):
+                joined = b"".join(lines)
+                file.seek(-len(joined), os.SEEK_CUR)
+                file.write(respelled(joined.removesuffix(b"\n"), names, self.format))
+                if self.format == CSV:
+                    return
+                file.seek(1, os.SEEK_CUR)
 
 
 @dataclass(frozen=True)

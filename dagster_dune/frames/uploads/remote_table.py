@@ -52,6 +52,7 @@ class RemoteTable:
         self._budget = budget
         self._existing: UploadInfo | None = None
         self._is_private = options.is_private
+        self._spelling = dict[str, str]()
         self.is_new = False
 
     def inspect(self) -> None:
@@ -110,7 +111,12 @@ class RemoteTable:
             raise DuneUploadError(f"{self._name} was deleted, or created anew, by somebody else.")
 
     def insert(self, body: Body) -> int:
-        """Insert rows, and return the number of rows that Dune has written."""
+        """Insert rows, and return the number of rows that Dune has written.
+
+        Dune's manual asks for the names of the table's schema. The body has them in lower case.
+        """
+        if any(lower != name for lower, name in self._spelling.items()):
+            body.respell(self._spelling)
         answer = self._client.insert_rows(
             self._team, self._table, body.path, body.format, answer_seconds=self._options.settle_seconds
         )
@@ -143,7 +149,9 @@ class RemoteTable:
     # --- what is there ---
 
     def _find(self) -> UploadInfo | None:
-        return next((upload for upload in self._client.list_uploads() if upload.full_name == self._name), None)
+        found = next((upload for upload in self._client.list_uploads() if upload.full_name == self._name), None)
+        self._spelling = {column.name.lower(): column.name for column in found.columns} if found else {}
+        return found
 
     def _must_be_replaced(self, existing: UploadInfo) -> bool:
         differing = differences(existing.columns, self._columns)
@@ -197,9 +205,8 @@ class RemoteTable:
             unknown = "The old table is deleted, and whether the new one was created is not known"
         try:
             with self.logging_state_on_interrupt(f"{unknown}."):
-                created = self._client.create_upload(
-                    self._team, self._table, self._columns, is_private=self._is_private
-                )
+                columns = [column.model_copy(update={"name": column.name.lower()}) for column in self._columns]
+                created = self._client.create_upload(self._team, self._table, columns, is_private=self._is_private)
         except AmbiguousSubmission as error:
             self._budget.spent += CREATION_CREDITS  # it may have been charged
             self._adopt(error, unknown)
@@ -211,6 +218,7 @@ class RemoteTable:
             self._adopt(None, "")
             return False
         self._budget.spent += CREATION_CREDITS
+        self._spelling = {}
         return True
 
     def _adopt(self, error: DuneApiError | None, state: str) -> None:

@@ -168,9 +168,12 @@ def _cast_of(type_: pa.DataType) -> str:
 
 
 def differences(existing: Sequence[ColumnInfo], chosen: Sequence[TableColumn]) -> list[str]:
-    """Return a text for each difference between an existing table and the columns of a frame; empty if they match."""
-    present = {column.name: _normalized(column.type) for column in existing}
-    required = {column.name: _normalized(column.type) for column in chosen}
+    """Return a text for each difference between an existing table and the columns of a frame; empty if they match.
+
+    The case of names is none.
+    """
+    present = {column.name.lower(): _normalized(column.type) for column in existing}
+    required = {column.name.lower(): _normalized(column.type) for column in chosen}
     lines = [
         f"{name} is {present[name]}, not {type_}"
         for name, type_ in required.items()

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dagster_dune import AmbiguousSubmission, DuneApiClient, DuneApiError, DuneConfigurationError
@@ -232,7 +232,10 @@ def test_names_that_no_column_can_have(name):
         table_columns(pa.schema([(name, pa.int64())]))
 
 
-def test_names_that_differ_in_case_alone():
+def test_names_that_differ_in_case_alone(faulty):
+    with DuneApiClient("key", faulty.url) as client, pytest.raises(DuneConfigurationError, match="several columns 'a'"):
+        write_table(client, [{"a": 1, "A": 2}], NAME)
+    assert faulty.requests == []
     with pytest.raises(DuneConfigurationError, match="several columns 'a'"):
         table_columns(pa.schema([("a", pa.int64()), ("A", pa.int64())]))
     assert "where" in RESERVED
@@ -373,6 +376,42 @@ def test_columns_that_do_not_fit_are_told_or_replaced(client):
         write_table(client, other, NAME, mode="append")
     assert write_table(client, other, NAME, on_schema_change="replace").was_created
     assert rows(client).to_pylist() == other.to_pylist()
+
+
+SPELLINGS = st.sampled_from(["wallet", "Wallet", "WALLET", "wAlleT"])
+
+
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(there=SPELLINGS, here=SPELLINGS, texts=st.lists(TEXTS | st.just('"wallet":'), max_size=3), limit=st.booleans())
+@example(there="wallet", here="Wallet", texts=["a"], limit=False)
+@example(there="Wallet", here="wallet", texts=["a", '\\"wallet":', '{"wallet":1}'], limit=True)
+def test_the_case_of_a_name_is_no_difference(client, there, here, texts, limit):
+    """Whatever the table's spelling is, an insert has it: Dune's manual asks for the names of the schema."""
+    if any(upload.full_name == NAME for upload in client.list_uploads()):
+        client.delete_upload("acme", "labels")
+    client.create_upload("acme", "labels", table_columns(pa.schema([(there, pa.string()), ("N", pa.int64())])))
+    frame = pa.table({"n": pa.array(range(len(texts)), pa.int64()), here: pa.array(texts, pa.string())})
+    options = {"max_request_bytes": 10_000} if limit else {}
+    written = write_table(client, frame, NAME, mode="append", **options)
+    assert (written.rows, written.was_created) == (len(texts), False)
+    assert rows(client, f"SELECT wallet AS v FROM {NAME} ORDER BY n")["v"].to_pylist() == texts
+    write_table(client, frame, NAME)
+    assert count(client) == len(texts)
+
+
+def test_a_new_table_has_names_in_lower_case(client):
+    for _ in range(2):
+        write_table(
+            client,
+            pa.table({"Wallet": ["a", ""], "N": [1, None]}),
+            NAME,
+            mode="append",
+            marker="m",
+            marker_column="Day",
+        )
+    assert rows(client).schema.names == ["wallet", "n", "day"]
+    (found,) = client.list_uploads()
+    assert [column.name for column in found.columns] == ["wallet", "n", "day"]
 
 
 @pytest.mark.parametrize("there", TABLE)
