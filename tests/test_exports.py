@@ -396,6 +396,11 @@ def test_a_file_system_without_a_folder_is_no_local_one(resource, instance, tmp_
         ({"storage_options": "key"}, "storage_options must be a mapping, not 'key'"),
         ({"to": "a/b.duckdb"}, "b.duckdb would be Parquet, .* Give the table"),
         ({"to": "s3://a/B.CSV"}, "B.CSV would be Parquet, .* dagster-dune results writes CSV"),
+        ({"to": "a/b.xlsx"}, r"b.xlsx would be Parquet, .* Name a \.parquet file or a folder"),
+        ({"to": "b.Feather"}, "b.Feather would be Parquet"),
+        ({"to": "a/b.parquet.gz"}, "b.parquet.gz would be Parquet"),
+        ({"to": "a/b.parquet", "table": "t"}, r"b.parquet would be a DuckDB file, .* leave the table out"),
+        ({"to": "b.sqlite", "table": "t"}, r"b.sqlite would be a DuckDB file"),
         ({"filters": ""}, "filters must not be an empty text"),
         ({"sort_by": " "}, "sort_by must not be an empty text"),
     ],
@@ -403,6 +408,15 @@ def test_a_file_system_without_a_folder_is_no_local_one(resource, instance, tmp_
 def test_what_can_never_be_exported_is_refused_at_load(options, words):
     with pytest.raises(DuneConfigurationError, match=words):
         build_dune_export(NUMBERS, **{"to": "exports", **options})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"to": to} for to in ("a.csv/b", "v1.2", "exports.daily", "s3://bucket.name/x", "a.parquet", "a.xlsx/")]
+    + [{"to": to, "table": "t"} for to in ("a", "a.db", "a.DuckDB", "v1.2", ".csv/a")],
+)
+def test_an_extension_that_is_of_no_other_format_is_part_of_a_name(options):
+    assert build_dune_export(NUMBERS, **options)
 
 
 @pytest.mark.parametrize("name", ["dune.acme.result_daily", 'Dune.acme."RESULT_daily"', ["dune.acme.result_daily"]])
@@ -418,6 +432,8 @@ def test_a_name_in_sql_is_no_key_of_an_export(name):
     [
         ({"to": None}, "to must be a path or a URL, not None"),
         ({"to": "a.csv"}, "a.csv would be Parquet"),
+        ({"to": "a.xlsx"}, "a.xlsx would be Parquet"),
+        ({"to": "a.parquet", "table": "t"}, "a.parquet would be a DuckDB file"),
         ({"partition_keys": ["a"]}, "no option 'partition_keys' of reading"),
     ],
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dagster_dune._file_formats import CSV, NDJSON, PARQUET, format_to_write
 from dagster_dune._formatting import counted, without_password
 from dagster_dune.api.endpoints.base import QUERY_DIGITS
 from dagster_dune.cli.environment import client_of_environment
@@ -44,7 +44,7 @@ def results(
 
     console = Console(stderr=True, soft_wrap=True)
     try:
-        kind = _kind(output)
+        format_ = format_to_write(output)
         _check_output_path(output)
         shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         bar = Progress(*shown, console=console)
@@ -52,7 +52,7 @@ def results(
             export = _write(
                 source,
                 output,
-                kind,
+                format_,
                 bar,
                 columns=None if columns is None else _names(columns),
                 filters=filter,
@@ -71,13 +71,6 @@ def _check_output_path(output: str) -> None:
 
     if "://" not in output:
         check_output(local_path(output))
-
-
-def _kind(output: str) -> str:
-    kind = PurePath(output).suffix.lower().removeprefix(".")
-    if kind not in ("parquet", "csv", "ndjson"):
-        raise DuneConfigurationError(f"{without_password(output)} ends with none of .parquet, .csv and .ndjson.")
-    return kind
 
 
 def _names(columns: str) -> list[str]:
@@ -124,7 +117,7 @@ def _query_id(source: str) -> int | None:
     return query_id
 
 
-def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Export:
+def _write(source: str, output: str, format_: str, bar: Any, **options: Any) -> Export:
     from dagster_dune.frames.exports import write_parquet  # noqa: PLC0415
     from dagster_dune.frames.results import open_reader  # noqa: PLC0415
     from dagster_dune.frames.text_files import write_csv, write_ndjson  # noqa: PLC0415
@@ -141,4 +134,4 @@ def _write(source: str, output: str, kind: str, bar: Any, **options: Any) -> Exp
                 **options,
             )
         bar.update(task, total=reader.expected_rows)
-        return {"parquet": write_parquet, "csv": write_csv, "ndjson": write_ndjson}[kind](reader, output)
+        return {PARQUET: write_parquet, CSV: write_csv, NDJSON: write_ndjson}[format_](reader, output)

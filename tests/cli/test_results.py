@@ -73,6 +73,8 @@ def test_a_result_that_was_cut_short_is_read_where_that_is_said(database, monkey
     ("words", "message"),
     [
         (("5", "-o", "out.xlsx"), "none of .parquet, .csv"),
+        (("5", "-o", "out.csv.gz"), "out.csv.gz ends with none of"),
+        (("5", "-o", "out"), "out ends with none of"),
         (("5", "-o", "out.csv", "--columns", "x"), "has no column 'x'"),
         (("5", "-o", "out.csv", "--columns", ""), "has no column ''"),
         (("5", "-o", "out.csv", "--columns", '"n,d'), "--columns is no line of CSV: '\"n,d' (unexpected end of data)"),

@@ -18,6 +18,7 @@ from dagster_dune._execution.data.has_client import HasClient
 from dagster_dune._execution.data.places import ReadContext, log_of, place_of
 from dagster_dune._execution.submissions.write import Write
 from dagster_dune._execution.submissions.write_record import write_record
+from dagster_dune._file_formats import check_export
 from dagster_dune._formatting import without_password
 from dagster_dune.api.pool import RequestPool
 from dagster_dune.errors import DuneConfigurationError
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from dagster_dune.paging.options import Export
 
 
-_OTHER_KINDS = (".csv", ".ndjson", ".jsonl", ".json", ".duckdb", ".db")
 FILES_AT_ONCE = 4
 """The number of partitions that are exported at once. Together they read as many pages at once as one export does."""
 logger = logging.getLogger(__name__)
@@ -225,11 +225,7 @@ def checked_destination(
     _check_no_variable("to", place)
     for option, value in (storage_options or {}).items():
         _check_no_variable(f"storage_options[{option!r}]", value)
-    if table is None and place.lower().endswith(_OTHER_KINDS):
-        raise DuneConfigurationError(
-            f"{without_password(place)} would be Parquet, which is what is written without a table.",
-            hint="Give the table of a DuckDB file; dagster-dune results writes CSV and NDJSON.",
-        )
+    check_export(place, has_table=table is not None)
     if table is not None:
         from dagster_dune.frames.duckdb_tables import check_table  # noqa: PLC0415  (pyarrow is slow to import)
 
