@@ -11,15 +11,14 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
 import dagster as dg
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.arguments import known_settings
 from dagster_dune._specs.asset_set import DuneAssetSet
+from dagster_dune._specs.named_nodes import not_selected, settings_by_name, sql_name
 from dagster_dune.api.address import address_in_force
 from dagster_dune.api.key import HiddenText, checked_variable
 from dagster_dune.api.models.base import KNOWN_TIERS, Performance, is_tier
@@ -124,10 +123,10 @@ def overrides_of(configs: Sequence[DuneRunConfig], assets: DuneAssetSet) -> dict
     for config, others in zip(configs, [assets.elsewhere, {}], strict=False):
         nodes = {**others, **assets.nodes}
         everywhere = _tier(config.performance) if config.performance else everywhere
-        for key, tier in config.asset_performance.items():
-            tiers[_name(key, nodes, "asset_performance")] = _tier(tier)
-        for key, given in config.query_parameters.items():
-            values.setdefault(_name(key, nodes, "query_parameters"), {}).update(given)
+        by_name = settings_by_name(_tiers(config), nodes, "asset_performance")
+        tiers |= {name: settings[""] for name, settings in by_name.items()}
+        for name, given in settings_by_name(config.query_parameters, nodes, "query_parameters").items():
+            values.setdefault(name, {}).update(given)
     return {name: Override(tiers.get(name, everywhere), values.get(name, {})) for name in assets.nodes}
 
 
@@ -151,7 +150,7 @@ def config_by_definition(config: DuneRunConfig, selected: Sequence[DuneAssetSet]
         return {
             key: setting
             for key, setting in by_asset.items()
-            if _sql_name(key, assets.nodes) or not any(_sql_name(key, other.nodes) for other in others)
+            if sql_name(key, assets.nodes) or not any(sql_name(key, other.nodes) for other in others)
         }
 
     return {
@@ -169,9 +168,12 @@ def _check_runs(config: DuneRunConfig, selected: Sequence[DuneAssetSet]) -> None
     """Raise the errors that every run would raise, whatever its partition."""
     if config.performance:
         _tier(config.performance)
-    for key, tier in config.asset_performance.items():
-        _tier(tier)
+    tiers = _tiers(config)
+    for key in tiers:
         _named(key, selected, "asset_performance")
+    for assets in selected:
+        for field, said in (("asset_performance", tiers), ("query_parameters", config.query_parameters)):
+            settings_by_name({key: said[key] for key in said if sql_name(key, assets.nodes)}, assets.nodes, field)
     for key, values in config.query_parameters.items():
         for obj in _named(key, selected, "query_parameters"):
             if not isinstance(obj, Reference):
@@ -180,9 +182,9 @@ def _check_runs(config: DuneRunConfig, selected: Sequence[DuneAssetSet]) -> None
 
 def _named(key: str, selected: Sequence[DuneAssetSet], field: str) -> list[MaterializedView | Query | Reference]:
     """Return the object of a name in each definition of a job. Several may have one object, each with its own key."""
-    named = [(assets, _sql_name(key, assets.nodes)) for assets in selected]
+    named = [(assets, sql_name(key, assets.nodes)) for assets in selected]
     if all(name is None for _, name in named):
-        raise _not_selected(key, [label for assets in selected for label in assets.nodes.values()], field)
+        raise not_selected(key, [label for assets in selected for label in assets.nodes.values()], field)
     return [assets.object(name) for assets, name in named if name is not None]
 
 
@@ -271,30 +273,12 @@ def setting_value(name: str, setting: Any) -> Any:
     return HiddenText(str(value), variable) if name == "api_key" else value
 
 
+def _tiers(config: DuneRunConfig) -> dict[str, dict[str, Performance]]:
+    """Return the tiers of single assets, each as the one setting of its asset."""
+    return {key: {"": _tier(tier)} for key, tier in config.asset_performance.items()}
+
+
 def _tier(text: str) -> Performance:
     if not is_tier(text):
         raise DunePlanError(f"The run's configuration asks for the tier {text!r}.", hint=f"Known tiers: {KNOWN_TIERS}.")
     return text
-
-
-def _name(key: str, nodes: Mapping[str, str], field: str) -> str:
-    """Return the SQL name of a selected asset or of the query of a selected check."""
-    name = _sql_name(key, nodes)
-    if name is None:
-        raise _not_selected(key, nodes.values(), field)
-    return name
-
-
-def _not_selected(key: str, names: Collection[str], field: str) -> DunePlanError:
-    labels = sorted(names)
-    close = get_close_matches(key, labels, n=1)
-    return DunePlanError(
-        f"The run's configuration names {key!r} in {field}, which is not selected.",
-        hint=f"Did you mean {close[0]}?" if close else f"Selected are {abbreviated(labels, most=20)}.",
-    )
-
-
-def _sql_name(key: str, nodes: Mapping[str, str]) -> str | None:
-    """Return the SQL name of a node in any of the forms that users may write; None if it is not one of the nodes."""
-    by_label = {label: name for name, label in nodes.items()}
-    return next((name for name in (key, f"query_{key}") if name in nodes), by_label.get(key))

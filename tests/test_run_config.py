@@ -93,6 +93,14 @@ def test_tiers_for_the_run_and_for_single_assets(run, calls):
     assert [target["performance"] for target in targets(calls)] == ["medium", "large"]
 
 
+def test_an_asset_may_be_named_twice_to_the_same_effect(run, calls):
+    same = {"10": "large", "query_10": "large", "dune/by_chain_10": "large"}
+    parameters = {"10": {"chain": "bnb", "Min Amount": 2}, "dune/by_chain_10": {"Min Amount": "2", "wallet": "w"}}
+    assert run(asset_performance=same, query_parameters=parameters).success
+    assert targets(calls)[1]["performance"] == "large"
+    assert targets(calls)[1]["query_parameters"] == {"Min Amount": "2", "chain": "bnb", "wallet": "w"}
+
+
 def test_parameters_join_those_of_the_catalog(run, calls):
     assert run(query_parameters={"dune/by_chain_10": {"chain": "bnb", "since": "2026-02-01 00:00:00"}}).success
     assert targets(calls)[1]["query_parameters"] == {
@@ -177,6 +185,19 @@ def test_one_tier_for_all_goes_with_the_query_of_the_lineage_form(run, calls, co
         ({"query_parameters": {"query_10": {"wallet": launched("no")}}}, ["is a text", "False", "quotes"]),
         ({"query_parameters": {"query_10": {"labels": launched("[a, 0123]")}}}, ["'labels'", "83", "quotes"]),
         ({"pipeline_form": "both"}, ["'both'", "nodes, lineage"]),
+        (
+            {"asset_performance": {"dune/by_chain_10": "large", "query_10": "medium"}},
+            ["twice in asset_performance, as 'dune/by_chain_10' and as 'query_10', with 'large' and 'medium'", "Leave"],
+        ),
+        ({"asset_performance": {"query_10": "large", "10": "medium"}}, ["as 'query_10' and as '10'"]),
+        (
+            {"asset_performance": {DAILY: "large", "dune/acme/result_daily": "small"}, "pipeline_form": "lineage"},
+            [f"as '{DAILY}' and as 'dune/acme/result_daily', with 'large' and 'small'"],
+        ),
+        (
+            {"query_parameters": {"10": {"chain": "bnb", "wallet": "x"}, "query_10": {"wallet": "x", "chain": "base"}}},
+            ["twice in query_parameters, as '10' and as 'query_10', with 'bnb' and 'base' for 'chain'"],
+        ),
         (
             {"pipeline_form": "lineage", "asset_performance": {"dune/acme/result_daily": "large"}},
             [

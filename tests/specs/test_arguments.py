@@ -138,6 +138,8 @@ def test_a_tier_of_a_schedule_is_refused_where_the_schedule_is_defined(config):
         ),
         ({"query_parameters": {"zzz": {"limit": 1}}}, "names 'zzz' in query_parameters, which is not selected."),
         ({"query_parameters": {"1": {"limi": 1}}}, "'limi'"),
+        ({"asset_performance": {"1": "large", "dune/query_1": "small"}}, "as '1' and as 'dune/query_1'"),
+        ({"query_parameters": {"1": {"limit": 1}, "query_1": {"limit": 2}}}, "with 1 and 2 for 'limit'"),
         ({"query_parameters": {"result_a": {"limit": 1}}}, "names 'result_a' in query_parameters"),
         ({"query_parameters": {"dune.acme.result_a": {"limit": 1}}}, "is a matview, which Dune refreshes without"),
     ],
