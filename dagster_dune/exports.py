@@ -97,21 +97,33 @@ def build_dune_export(
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         dune: DuneResource = getattr(context.resources, resource_key)
-        given = {"storage_options": storage_options, "own_key": own_key, **options}
+        source, own = _present_keys(context, upstream, own_key)
+        given = {"storage_options": storage_options, "own_key": own, **options}
         named = {URI: shown} if table is None else {URI: shown, TABLE_NAME: table}
         if partitions_def is None:
-            target = place if table is not None else f"{folder}{own_key.path[-1]}.parquet"
-            whole = dune.export(context, upstream, target, table=table, **given)
+            target = place if table is not None else f"{folder}{own.path[-1]}.parquet"
+            whole = dune.export(context, source, target, table=table, **given)
             return dg.MaterializeResult(metadata={ROW_COUNT: whole.rows, **named})
         keys = context.partition_keys
-        _check_windows(context, upstream, partitions_def, keys)
-        exports = dune.export_partitions(context, upstream, place, keys, table=table, **given)
+        _check_windows(context, source, partitions_def, keys)
+        exports = dune.export_partitions(context, source, place, keys, table=table, **given)
         for partition, export in exports.items():  # metadata of the result would be that of each partition of the run
             counts = {ROW_COUNT: export.rows, PARTITION_ROW_COUNT: export.rows}
-            add_to_event(context, counts, own_key, partition)
+            add_to_event(context, counts, own, partition)
         return dg.MaterializeResult(metadata=named)
 
     return export
+
+
+def _present_keys(
+    context: dg.AssetExecutionContext, upstream: dg.AssetKey, own: dg.AssetKey
+) -> tuple[dg.AssetKey, dg.AssetKey]:
+    """Return the keys that the Dune asset and the export have in this run, such as those with their module's prefix."""
+    try:
+        assets = context.assets_def
+    except dg.DagsterError:  # the context of an asset that a test calls like a function
+        return upstream, own
+    return next(iter(assets.keys_by_input_name.values()), upstream), assets.key
 
 
 def _check_windows(
@@ -123,7 +135,7 @@ def _check_windows(
     """Check that each partition has the time window of the Dune asset's partition with the same key."""
     try:
         inputs = {key: name for name, key in context.assets_def.keys_by_input_name.items()}
-        if upstream not in inputs:  # its key was changed
+        if upstream not in inputs:  # the dependency was removed
             return
         theirs = context.op_execution_context.asset_partitions_def_for_input(inputs[upstream])
     except dg.DagsterError:  # an asset of another code location, or one without partitions

@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 import dagster as dg
 import duckdb
@@ -467,6 +468,27 @@ def test_a_signature_in_a_url_is_shown_nowhere(resource, instance):
     assert metadata["dagster/uri"].value == "memory://host/folder?sig=***&se=***"
     told = [str(export.specs_by_key), *map(str, instance.all_logs(result.run_id))]
     assert not [text for text in told if "pa55" in text]
+
+
+@pytest.mark.parametrize("table", [None, "days"])
+def test_assets_that_were_given_a_prefix_are_exported_by_their_present_keys(dune, resource, instance, tmp_path, table):
+    to, how = tmp_path / "place", {"resources": {"dune": resource}, "instance": instance}
+    whole = build_dune_export(NUMBERS, to=tmp_path)
+    by_day = build_dune_export(["dune", "by_day_2"], to=to, table=table, partitions_def=DAYS)
+    module = ModuleType("location")
+    vars(module).update(numbers=ASSETS, daily=DAILY, whole=whole, by_day=by_day)
+    assert dg.materialize([ASSETS], **how).success  # before they had it
+    dune.load_query(1, "numbers", "SELECT n, 'b' AS t FROM UNNEST(sequence(1, 7)) AS s(n)")
+    prefixed = dg.load_assets_from_modules([module], key_prefix="team")
+    chosen = dg.AssetSelection.assets(*([["team", *key.path] for key in (NUMBERS, whole.key)]))
+    assert dg.materialize(prefixed, selection=chosen, **how).success
+    file = tmp_path / "numbers_1_parquet.parquet"
+    assert pq.read_table(file)["t"].to_pylist() == ["b"] * 7
+    assert pq.read_schema(file).metadata[b"dagster-dune/asset"] == b"team/dune/numbers_1_parquet"
+    days = dg.AssetSelection.assets(["team", *by_day.key.path]).upstream()
+    result = dg.materialize(prefixed, selection=days, partition_key="2026-01-02", **how)
+    (event,) = result.asset_materializations_for_node(by_day.op.name)
+    assert event.metadata["dagster/partition_row_count"].value == 1
 
 
 @pytest.mark.parametrize("table", [None, "by_day"])

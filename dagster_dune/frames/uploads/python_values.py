@@ -24,6 +24,7 @@ _MISSING = ("NoneType", "NaTType", "NAType")
 """The types of missing values, in Python and in pandas, whose NaT is no datetime here."""
 _KINDS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((bool, np.bool_), "bool"),
+    ((dt.timedelta, np.timedelta64), "timedelta"),  # that of numpy calls itself a whole number
     ((Number,), "number"),
     ((dt.datetime,), "datetime"),
     ((dt.date,), "date"),
@@ -59,40 +60,27 @@ def table_of_pandas(frame: Any) -> pa.Table:
             f"The index of the DataFrame has the name of its column {taken[0]!r}.",
             hint="Rename the index, or leave it out: frame.reset_index(drop=True).",
         )
+    frame = frame.copy(deep=False)
+    for level, name in enumerate(index.names):
+        if name is not None:
+            frame.insert(len(frame.columns), name, index.get_level_values(level).array)
     wide: dict[int, tuple[pa.Field, pa.Array]] = {}
     for place, name in enumerate(frame.columns):
         column = frame.iloc[:, place]
+        if column.dtype == "category" and getattr(column.cat.categories, "tz", None) is not None:
+            column = column.astype(column.cat.categories.dtype)  # categories lose their zone in older Arrow
+            frame.isetitem(place, column)
         _check_objects(str(name), column)
         if column.dtype == object and _mixes_integers_and_decimals(column):
-            frame = frame.copy(deep=False)
             frame.isetitem(place, type(column)(_as_decimals(column), column.index, dtype=object))
         elif column.dtype == object and (type_ := _wide_type(column.dropna())):
-            wide[place] = _wide_column(
-                str(name),
-                type_,
-                [None if is_null else n for n, is_null in zip(column, column.isna(), strict=True)],
-            )
-    for level, name in enumerate(index.names):
-        if name is not None:
-            _check_objects(str(name), index.get_level_values(level).to_series())
-    if wide:
-        frame = frame.copy(deep=False)
-        for place in wide:
+            values = [None if is_null else n for n, is_null in zip(column, column.isna(), strict=True)]
+            wide[place] = _wide_column(str(name), type_, values)
             frame.isetitem(place, None)
-    table = _with_named_levels(frame)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     for place, (field, array) in wide.items():
         table = table.set_column(place, field, array)
     return table
-
-
-def _with_named_levels(frame: Any) -> pa.Table:
-    names = frame.index.names
-    nameless = [level for level, name in enumerate(names) if name is None]
-    if len(nameless) == len(names):
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    return pa.Table.from_pandas(
-        frame.reset_index(level=nameless, drop=True) if nameless else frame, preserve_index=True
-    )
 
 
 def _column_of(name: str, values: Sequence[object]) -> tuple[pa.Field, pa.Array]:
@@ -103,7 +91,7 @@ def _column_of(name: str, values: Sequence[object]) -> tuple[pa.Field, pa.Array]
         return _wide_column(name, type_, values)
     try:
         array = pa.array(_as_decimals(values) if _mixes_integers_and_decimals(values) else values)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+    except (pa.ArrowException, ValueError, TypeError, ArithmeticError) as error:
         raise DuneConfigurationError(
             f"Column {name!r} of the list cannot be read as one type: {error}.",
             hint="Cast its values to the type that all of them have, such as text.",
@@ -123,7 +111,8 @@ def _as_decimals(values: Iterable[object]) -> list[object]:
 
 def _wide_type(values: Any) -> str | None:
     """Return Dune's type for integers if one of them has more than 64 bits; None for all other values."""
-    if not len(values) or not all(issubclass(type_, Integral) for type_ in set(map(type, values))):
+    types = set(map(type, values))
+    if not types or not all(issubclass(type_, Integral) and _kind_of(type_) == "number" for type_ in types):
         return None
     lowest, highest = int(min(values)), int(max(values))
     if lowest >= -(2**63) and highest < 2**63:

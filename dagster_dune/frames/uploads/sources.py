@@ -215,7 +215,7 @@ def _readable(frame: Any) -> Iterator[None]:
     """Turn Arrow's errors about a frame into one that says what is wrong with it."""
     try:
         yield
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+    except (pa.ArrowException, ValueError, TypeError, ArithmeticError) as error:
         raise DuneConfigurationError(
             f"The {type(frame).__name__} cannot be read as columns of one type each: {error}.",
             hint="Cast the column to the type that its values have, such as text.",

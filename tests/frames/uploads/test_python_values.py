@@ -45,11 +45,31 @@ def in_categories(values):
         ([1.5, True], r"number \(1.5\) and bool \(True\)"),
         ([np.bool_(True), 5], "bool .* and number"),
         ([5, "x"], "number .* and str"),
+        ([np.timedelta64(5, "s"), 7], "timedelta .* and number"),
     ],
 )
 def test_values_of_two_kinds_are_refused_and_none_is_cut(make, values, words):
     with pytest.raises(DuneConfigurationError, match=f"Column 'a' holds values of several types, {words}.* one type"):
         rows_in(make(values))
+
+
+@pytest.mark.parametrize("make", [in_a_list, in_pandas, in_an_index])
+@pytest.mark.parametrize("value", [np.timedelta64(5, "s"), dt.timedelta(1)])
+def test_a_span_of_time_is_no_number(make, value):
+    with pytest.raises(DuneConfigurationError, match=r"Column 'a' is duration.*whole number of seconds"):
+        table_columns(rows_in(make([value])).schema)
+
+
+@pytest.mark.parametrize("make", [in_a_list, in_pandas])
+def test_a_decimal_that_is_no_number_at_all_is_told(make):
+    with pytest.raises(DuneConfigurationError, match="cannot be read as"):
+        rows_in(make([Decimal("sNaN"), Decimal("1.5")]))
+
+
+@pytest.mark.parametrize("make", [in_pandas, in_an_index, in_categories])
+def test_moments_keep_their_zone(make):
+    (slice_,) = rows_in(make([pd.Timestamp(ZONED), pd.Timestamp(ZONED)])).slices(["a"])
+    assert slice_.column("a").to_pylist() == [ZONED, ZONED]
 
 
 @pytest.mark.parametrize("make", [in_a_list, in_pandas])
@@ -75,7 +95,7 @@ def test_values_of_one_kind_are_as_arrow_has_them(make, values, type_):
     assert slice_.column(0).is_null().to_pylist() == nulls
 
 
-@pytest.mark.parametrize("make", [in_a_list, in_pandas])
+@pytest.mark.parametrize("make", [in_a_list, in_pandas, in_an_index])
 @pytest.mark.parametrize(
     ("values", "type_"),
     [
@@ -85,10 +105,9 @@ def test_values_of_one_kind_are_as_arrow_has_them(make, values, type_):
 )  # fmt: skip
 def test_whole_numbers_of_more_than_64_bits_are_wide_ones(make, values, type_):
     rows = rows_in(make(values))
-    (column,) = table_columns(rows.schema)
-    assert column.type == type_
+    assert table_columns(rows.schema)[-1].type == type_
     (slice_,) = rows.slices(["a"])
-    assert slice_.column(0).to_pylist() == [None if value is None else str(value) for value in values]
+    assert slice_.column("a").to_pylist() == [None if value is None else str(value) for value in values]
 
 
 @pytest.mark.parametrize("make", [in_a_list, in_pandas])

@@ -292,6 +292,15 @@ def test_a_column_of_numbers_has_one_type_whatever_its_values_are(client, type_,
     assert sorted(filter(None, read["n"].to_pylist())) == sorted(filter(None, first + later))
 
 
+@pytest.mark.parametrize("small", [pa.decimal32(5, 1), pa.decimal64(12, 1)])
+@pytest.mark.parametrize("type_", [None, "tinyint", "bigint", "decimal(38,18)"])
+def test_a_short_decimal_is_written_as_any_type_of_numbers(client, small, type_):
+    values = [Decimal("-15.0"), None, Decimal("7.0")]
+    frame = pa.table({"n": pa.array(values, small)})
+    write_table(client, frame, NAME, types={} if type_ is None else {"n": type_})
+    assert rows(client)["n"].to_pylist() == values
+
+
 NO_UTF8 = pa.array([None, b"caf\xe9", b"x"], pa.binary()).view(pa.string())
 TOO_MANY_DIGITS = pa.Array.from_buffers(pa.decimal128(3, 0), 2, pa.array([Decimal(5), Decimal(123456)]).buffers())
 UNDER_NULL = pa.Array.from_buffers(
