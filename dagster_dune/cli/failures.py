@@ -35,11 +35,11 @@ def check_output(file: Path) -> None:
 def _obstacle(file: Path) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            return "it is a folder"
+        is_open = os.access(file if file.exists() else file.parent, os.W_OK)
     except OSError as error:
         return error.strerror or str(error)
-    if file.is_dir():
-        return "it is a folder"
-    is_open = os.access(file if file.exists() else file.parent, os.W_OK)
     return "" if is_open else "it, or its folder, is closed to you"
 
 

@@ -98,10 +98,11 @@ def test_what_cannot_be_done_is_said(run, tmp_path, monkeypatch, words, message)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder.parquet", "in_the_way.csv"]
 
 
-def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(run, dune, tmp_path):
+@pytest.mark.parametrize("name", ["in_the_way/out.csv", f"{'x' * 300}.csv"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(run, dune, tmp_path, name):
     (tmp_path / "in_the_way").touch()
     before = len(dune.journal())
-    done = run("5", "-o", str(tmp_path / "in_the_way" / "out.csv"))
+    done = run("5", "-o", str(tmp_path / name))
     assert (done.exit_code, "cannot be written" in done.output) == (1, True)
     assert len(dune.journal()) == before
 
