@@ -102,6 +102,9 @@ for _names, _sql in (
     _add(_names, "(double) -> double", f"«{_sql}($1)»")
 for _name in ("corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept"):
     _add(_name, "(double, double) -> double", f"trino_finite(«{_name}($1, $2)»)")
+    _add(
+        _name, "(real, real) -> real", f"CAST(trino_finite(«{_name}(CAST($1 AS DOUBLE), CAST($2 AS DOUBLE))») AS FLOAT)"
+    )
 _add("geometric_mean", "(double) -> double", "«geometric_mean($1)»")
 _add("kurtosis", "(double) -> double", "CASE WHEN «count($1)» >= 4 THEN trino_finite(«kurtosis($1)») END")
 _add(

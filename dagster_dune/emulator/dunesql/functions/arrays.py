@@ -9,11 +9,23 @@ ARRAYS = Registry("functions/array")
 _add = ARRAYS.add
 
 
+def _holds_null(sql: str, type_: Type) -> str:
+    if type_.name == "array":
+        return f"len(list_filter({sql}, lambda dune_m: dune_m IS NULL)) > 0"
+    parts = " OR ".join(f"struct_extract_at({sql}, {place + 1}) IS NULL" for place in range(len(type_.of)))
+    return f"({sql} IS NOT NULL AND ({parts}))"
+
+
 def _sought(call: Call, of_nan: str) -> str:
     """Translate a search for an element, which finds no NaN, unlike DuckDB."""
     array, value = (argument.sql for argument in call.arguments)
     made = f"trino_{call.name}"
     type_ = call.arguments[1].type
+    if type_.name in ("array", "row"):
+        failure = f"{call.name} does not support arrays with elements that are null or contain null"
+        holds = f"len(list_filter(list_append({array}, {value}), lambda dune_n: {_holds_null('dune_n', type_)})) > 0"
+        failed = f"CAST(trino_fail('{failure}') AS {call.arguments[0].type.duckdb})"
+        array = f"CASE WHEN {holds} THEN {failed} ELSE {array} END"
     if not type_.is_float:
         return f"{made}({array}, {value})"
     rest = f"list_filter({array}, lambda dune_n: dune_n IS NULL)"

@@ -124,14 +124,20 @@ _add(
     "wilson_interval_upper", "(bigint, bigint, double) -> double", "trino_wilson_upper($1, $2, $3)",
 )  # fmt: skip
 _add("cosine_similarity", "(map(varchar, double), map(varchar, double)) -> double", "trino_cosine_similarity($1, $2)")
-_add("cosine_similarity", "(array(double), array(double)) -> double", "list_cosine_similarity($1, $2)")
-_add("cosine_distance", "(array(double), array(double)) -> double", "list_cosine_distance($1, $2)")
+_add(
+    "cosine_distance", "(map(varchar, double), map(varchar, double)) -> double", "(1 - trino_cosine_similarity($1, $2))"
+)
+_add("cosine_similarity", "(array(double), array(double)) -> double", "trino_array_cosine($1, $2)")
+_add("cosine_distance", "(array(double), array(double)) -> double", "(1 - trino_array_cosine($1, $2))")
 _add("dot_product", "(array(double), array(double)) -> double", "list_inner_product($1, $2)")
 _add("euclidean_distance", "(array(double), array(double)) -> double", "list_distance($1, $2)")
 _add("random rand", "() -> double", "random()")
 for _number in ("tinyint", "smallint", "integer", "bigint"):
-    _add("random rand", f"({_number}) -> {_number}", _cast("trino_random_between(0, $1)"))
-    _add("random rand", f"({_number}, {_number}) -> {_number}", _cast("trino_random_between($1, $2)"))
+    _add("random rand", f"({_number}) -> {_number}", _cast("trino_random_between(0, $1, 'bound must be positive')"))
+    _add(
+        "random rand", f"({_number}, {_number}) -> {_number}",
+        _cast("trino_random_between($1, $2, 'start value must be less than stop value')"),
+    )  # fmt: skip
 
 BITS = Registry("functions/bitwise")
 _add = BITS.add

@@ -13,6 +13,7 @@ from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     DAY_TO_SECOND,
     MICROS,
     MOMENT,
+    VARCHAR,
     YEAR_TO_MONTH,
     ZONE,
     Type,
@@ -234,6 +235,18 @@ _add(
     lambda call: at_zone(call.arguments[0], Operand(call.arguments[1].sql, call.arguments[1].type), 3)[0],
     lambda types: timestamp_tz(types[0].digits, zoned=True),
 )  # fmt: skip
+
+
+_add(
+    "at_timezone", "(timestamp(p) with time zone, interval day to second) -> timestamp(p) with time zone",
+    lambda call: at_zone(call.arguments[0], _offset_zone(call.arguments[1]), 3)[0],
+    lambda types: timestamp_tz(types[0].digits, zoned=True),
+)  # fmt: skip
+
+
+def _offset_zone(interval: Operand) -> Operand:
+    """An interval as the name of the zone that is so far from UTC."""
+    return Operand(f"trino_offset_of_interval({interval.sql})", VARCHAR)
 
 
 def _put_in_zone(call: Call) -> str:

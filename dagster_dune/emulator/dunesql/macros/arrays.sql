@@ -88,6 +88,7 @@ CREATE OR REPLACE MACRO trino_arrays_overlap(a, b) AS
     ELSE false END)[1];
 CREATE OR REPLACE MACRO trino_repeat(element, count) AS
   list_transform([{'e': element, 'n': count}], lambda r: list_transform(range(0, CASE
+    WHEN r.n < 0 THEN trino_fail('count argument of repeat function must be greater than or equal to 0')
     WHEN r.n > 10000 THEN trino_fail('count argument of repeat function must be less than or equal to 10000') ELSE r.n END), lambda i: r.e))[1];
 CREATE OR REPLACE MACRO trino_slice(l, start, count) AS
   list_transform([{'l': l, 'i': start, 'n': count}], lambda r: CASE

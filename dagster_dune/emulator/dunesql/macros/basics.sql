@@ -11,7 +11,10 @@ CREATE OR REPLACE MACRO trino_shares(list) AS
   CASE WHEN list_min(list) < 0 OR list_max(list) > 1 THEN CAST([trino_fail('Percentile must be between 0 and 1')] AS DOUBLE[]) ELSE list END;
 CREATE OR REPLACE MACRO trino_row_count(x) AS
   CASE WHEN x <= 0 THEN trino_fail('third argument of max_n/min_n must be a positive integer') ELSE x END;
-CREATE OR REPLACE MACRO trino_offset(x) AS CASE WHEN x < 0 THEN trino_fail('Offset must be at least 0') ELSE x END;
+CREATE OR REPLACE MACRO trino_offset(x) AS
+  CASE WHEN x IS NULL THEN trino_fail('Offset must not be null') WHEN x < 0 THEN trino_fail('Offset must be at least 0') ELSE x END;
+CREATE OR REPLACE MACRO trino_frame_offset(x) AS
+  CASE WHEN x >= 0 THEN x ELSE trino_fail('Window frame offset value must not be negative or null') END;
 
 -- The clock stands still at the end of the sample data.
 CREATE OR REPLACE MACRO trino_now() AS TIMESTAMPTZ '2026-07-01 00:00:00+00';
@@ -30,6 +33,7 @@ CREATE OR REPLACE MACRO trino_sign(x) AS
 CREATE OR REPLACE MACRO trino_round(x, digits) AS
   list_transform([{'x': x, 'f': power(10e0, digits)}], lambda r: CASE
     WHEN r.f IS NULL THEN NULL
+    WHEN r.f = 0 AND isfinite(r.x) THEN r.x * 0
     WHEN abs(r.x) * r.f < 9223372036854775807e0 THEN round(r.x * r.f) / r.f ELSE r.x END)[1];
 -- DuckDB leaves out the zero of a decimal that has no other digit before its point.
 CREATE OR REPLACE MACRO trino_decimal_text(x) AS
@@ -62,16 +66,22 @@ CREATE OR REPLACE MACRO trino_width_bucket(x, low, high, buckets) AS
     ELSE CASE WHEN r.x > r.a THEN 0 WHEN r.x <= r.b THEN r.n + 1
       ELSE CAST(floor(r.n * (r.a - r.x) / (r.a - r.b)) AS BIGINT) + 1 END END)[1];
 -- A whole number drawn from the first bound up to the second, which is left out.
-CREATE OR REPLACE MACRO trino_random_between(low, high) AS
-  list_transform([{'a': low, 'b': high, 'r': random()}], lambda r: CASE
-    WHEN r.a >= r.b THEN trino_fail('bound must be positive') ELSE r.a + CAST(floor(r.r * (r.b - r.a)) AS BIGINT) END)[1];
+CREATE OR REPLACE MACRO trino_random_between(low, high, failure) AS
+  list_transform([{'a': CAST(low AS HUGEINT), 'b': CAST(high AS HUGEINT), 'r': random()}], lambda r: CASE
+    WHEN r.a >= r.b THEN trino_fail(failure) ELSE CAST(r.a + CAST(floor(r.r * (r.b - r.a)) AS HUGEINT) AS BIGINT) END)[1];
 CREATE OR REPLACE MACRO trino_wilson_lower(successes, trials, z) AS
   list_transform([{'s': CAST(successes AS DOUBLE), 'n': CAST(trials AS DOUBLE), 'z': z}], lambda r: CASE
-    WHEN r.s < 0 OR r.n <= 0 OR r.s > r.n OR r.z < 0 THEN trino_fail('wilson_interval takes 0 <= successes <= trials, and a z-score of at least 0')
+    WHEN r.s < 0 THEN trino_fail('number of successes must not be negative')
+    WHEN r.n <= 0 THEN trino_fail('number of trials must be positive')
+    WHEN r.s > r.n THEN trino_fail('number of successes must not be larger than number of trials')
+    WHEN r.z < 0 THEN trino_fail('z-score must not be negative')
     ELSE (r.s / r.n + r.z * r.z / (2 * r.n) - r.z * sqrt(r.s / r.n * (1 - r.s / r.n) / r.n + r.z * r.z / (4 * r.n * r.n))) / (1 + r.z * r.z / r.n) END)[1];
 CREATE OR REPLACE MACRO trino_wilson_upper(successes, trials, z) AS
   list_transform([{'s': CAST(successes AS DOUBLE), 'n': CAST(trials AS DOUBLE), 'z': z}], lambda r: CASE
-    WHEN r.s < 0 OR r.n <= 0 OR r.s > r.n OR r.z < 0 THEN trino_fail('wilson_interval takes 0 <= successes <= trials, and a z-score of at least 0')
+    WHEN r.s < 0 THEN trino_fail('number of successes must not be negative')
+    WHEN r.n <= 0 THEN trino_fail('number of trials must be positive')
+    WHEN r.s > r.n THEN trino_fail('number of successes must not be larger than number of trials')
+    WHEN r.z < 0 THEN trino_fail('z-score must not be negative')
     ELSE (r.s / r.n + r.z * r.z / (2 * r.n) + r.z * sqrt(r.s / r.n * (1 - r.s / r.n) / r.n + r.z * r.z / (4 * r.n * r.n))) / (1 + r.z * r.z / r.n) END)[1];
 CREATE OR REPLACE MACRO trino_norm(m) AS sqrt(list_sum(list_transform(map_values(m), lambda v: v * v)));
 CREATE OR REPLACE MACRO trino_cosine_similarity(m, n) AS
@@ -79,6 +89,14 @@ CREATE OR REPLACE MACRO trino_cosine_similarity(m, n) AS
     AND NOT trino_has_null(map_values(r.m)) AND NOT trino_has_null(map_values(r.n)) THEN
     list_sum(list_transform(map_keys(r.m), lambda k: map_extract_value(r.m, k) * coalesce(map_extract_value(r.n, k), 0e0)))
     / (trino_norm(r.m) * trino_norm(r.n)) END)[1];
+CREATE OR REPLACE MACRO trino_array_cosine(a, b) AS
+  list_transform([{'a': a, 'b': b}], lambda r: CASE
+    WHEN r.a IS NULL OR r.b IS NULL THEN NULL
+    WHEN len(r.a) <> len(r.b) THEN trino_fail('The arguments must have the same length')
+    WHEN trino_has_null(r.a) OR trino_has_null(r.b) THEN NULL
+    WHEN coalesce(list_max(list_transform(r.a, lambda x: abs(x))), 0) = 0 OR coalesce(list_max(list_transform(r.b, lambda x: abs(x))), 0) = 0
+      THEN trino_fail('Vector magnitude cannot be zero')
+    ELSE list_cosine_similarity(r.a, r.b) END)[1];
 CREATE OR REPLACE MACRO trino_uint256_range(x) AS
   list_transform([x], lambda v: CASE
     WHEN v < CAST(0 AS BIGNUM) OR v > CAST('115792089237316195423570985008687907853269984665640564039457584007913129639935' AS BIGNUM)

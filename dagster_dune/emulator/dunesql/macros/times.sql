@@ -43,7 +43,8 @@ CREATE OR REPLACE MACRO trino_sequence_milliseconds(start, stop, step) AS
     list_transform(trino_sequence_steps(0, r.n, r.s), lambda m: r.a + to_milliseconds(m)))[1];
 CREATE OR REPLACE MACRO trino_sequence_months(start, stop, step) AS
   list_transform([{'a': start, 'b': stop, 's': step, 'n': py_date_diff('month', start, stop)}], lambda r:
-    list_transform(trino_sequence_steps(0, r.n, r.s), lambda m: r.a + to_months(CAST(m AS INTEGER))))[1];
+    list_transform(trino_sequence_steps(0, CASE WHEN r.n = 0 AND r.b <> r.a AND (r.s > 0) = (r.b < r.a) THEN -r.s ELSE r.n END, r.s),
+      lambda m: r.a + to_months(CAST(m AS INTEGER))))[1];
 
 -- Timestamps of more than six digits: microseconds, and picoseconds beyond.
 CREATE OR REPLACE MACRO trino_precise(x, picos) AS
@@ -86,7 +87,9 @@ CREATE OR REPLACE MACRO trino_zone_offset(x) AS
   list_transform([x], lambda v: py_zone_offset(CAST(v.zoned_instant AS TIMESTAMP), v.zoned_name))[1];
 CREATE OR REPLACE MACRO trino_offset_text(minutes) AS
   list_transform([minutes], lambda m: CASE WHEN m < 0 THEN '-' ELSE '+' END || trino_two(abs(m) // 60) || ':' || trino_two(abs(m) % 60))[1];
-CREATE OR REPLACE MACRO trino_offset_name(hours, minutes) AS py_zone_name(trino_offset_text(hours * 60 + minutes));
+CREATE OR REPLACE MACRO trino_offset_name(hours, minutes) AS
+  list_transform([hours * 60 + minutes], lambda m: CASE
+    WHEN abs(m) > 840 THEN trino_fail('Invalid offset minutes ' || m) ELSE py_zone_name(trino_offset_text(m)) END)[1];
 CREATE OR REPLACE MACRO trino_offset_of_interval(milliseconds) AS
   list_transform([milliseconds], lambda ms: CASE
     WHEN ms % 60000 <> 0 THEN trino_fail('Invalid time zone offset interval: interval contains seconds')

@@ -154,12 +154,15 @@ def _without_format(tokens: list[Token]) -> list[Token]:
 def _read_clauses(rest: _Clauses, name: str, options: dict[str, Any]) -> list[list[Token]]:
     values: list[list[Token]] = []
     if rest.takes("passing"):
-        options["passing"] = []
+        options["passing"], options["formats"] = [], []
         while True:
-            values.append(_without_format(rest.until("as")))
+            written = rest.until("as")
+            values.append(_without_format(written))
+            options["formats"].append(len(values[-1]) < len(written))
             if not rest.takes("as") or rest.at >= len(rest.tokens):
                 raise rest.refuse()
-            options["passing"].append(rest.tokens[rest.at].text)
+            named = rest.tokens[rest.at]
+            options["passing"].append(named.text if named.token_type == TokenType.IDENTIFIER else named.text.upper())
             rest.at += 1
             if not rest.takes(","):
                 break
@@ -230,11 +233,8 @@ def _constructor_clauses(call: Token, name: str, last: list[Token], options: dic
     for kind in ("null", "absent"):
         if rest.takes(f"{kind} on null"):
             options["nulls"] = kind
-    if name == "json_object" and rest.takes("with unique"):
-        options["unique"] = True
-        rest.takes("keys")
-    elif name == "json_object" and rest.takes("without unique"):
-        rest.takes("keys")
+    if name == "json_object" and (rest.takes("with unique") or rest.takes("without unique")):
+        rest.takes("keys")  # no object is made with a key twice either way
     if rest.takes("returning"):
         options["returning"] = " ".join(token.text for token in _without_format(rest.until("\0")))
     if rest.at < len(rest.tokens):

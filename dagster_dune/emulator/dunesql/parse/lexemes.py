@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlglot import Token, TokenType
 
+from dagster_dune._nesting import kind_at
 from dagster_dune.emulator.sql_errors import SqlError
 
 _NUMBER = re.compile(
@@ -84,6 +85,8 @@ def as_trino(tokens: Sequence[Token], sql: str) -> list[Token]:
             made.append(with_text(token, TokenType.HEX_STRING, ""))
         else:
             _refuse(tokens, position)
+            if kind_at(tokens, position + 1) == TokenType.STRING and token.text.lower() in _FOREIGN_TYPES:
+                raise error_at_token(token, f"Unknown type: {token.text.lower()}")
             if callers and callers[-1] in _CASTS:
                 _refuse_foreign_type(tokens, position)
             if token.token_type == TokenType.JOIN and not (position and _is_join_word(tokens[position - 1])):

@@ -1,4 +1,4 @@
-"""Converts VALUES with ORDER BY or LIMIT, and TABLE with a name, to SELECT, since sqlglot cannot always parse them."""
+"""Converts VALUES with ORDER BY, LIMIT or UNION, and TABLE with a name, to SELECT, for what sqlglot cannot parse."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from sqlglot import Token, TokenType
 from dagster_dune.emulator.dunesql.parse.grammar import is_table_query
 from dagster_dune.emulator.dunesql.parse.lexemes import with_text
 
-_ENDINGS = frozenset({TokenType.ORDER_BY, TokenType.OFFSET, TokenType.LIMIT, TokenType.FETCH})
-_OTHER_ENDS = frozenset({TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.SEMICOLON})
+_ENDINGS = frozenset(
+    {TokenType.ORDER_BY, TokenType.OFFSET, TokenType.LIMIT, TokenType.FETCH, TokenType.UNION, TokenType.EXCEPT,
+     TokenType.INTERSECT}
+)  # fmt: skip
 _SELECT_ALL = ((TokenType.SELECT, "SELECT"), (TokenType.STAR, "*"), (TokenType.FROM, "FROM"))
 
 
@@ -33,7 +35,7 @@ def as_selects(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _endings(tokens: Sequence[Token]) -> dict[int, int]:
-    """Return the position of the ORDER BY or LIMIT of each VALUES that has one, in one pass."""
+    """Return the position of the clause after each VALUES that has one, in one pass."""
     ends: dict[int, int] = {}
     values: list[int | None] = [None]
     for place, token in enumerate(tokens):
@@ -45,7 +47,7 @@ def _endings(tokens: Sequence[Token]) -> dict[int, int]:
             values = values or [None]
         elif kind == TokenType.VALUES:
             values[-1] = place
-        elif kind in _OTHER_ENDS:
+        elif kind == TokenType.SEMICOLON:
             values[-1] = None
         elif kind in _ENDINGS and (begun := values[-1]) is not None:
             ends[begun] = place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, RefusedError
 from dagster_dune.emulator.dunesql.functions.times import shown
-from dagster_dune.emulator.dunesql.types.trino import MICROS, PICOS, Type
+from dagster_dune.emulator.dunesql.types.trino import MICROS, PICOS, Type, timestamp
 
 
 def to_date(sql: str, source: Type, target: Type) -> str:
@@ -23,6 +23,8 @@ def to_time(sql: str, source: Type, target: Type) -> str:
         return f"py_time_cast({sql}, {target.digits})"
     if source.name == "time":
         return sql if source.digits <= target.digits else f"trino_time_rounded({sql}, {10 ** (6 - target.digits)})"
+    if source.is_precise:
+        return f"CAST({_from_precise(sql, source, timestamp(target.digits))} AS TIME)"
     moment = shown(Operand(sql, source))
     whole = (
         moment if source.digits <= target.digits else f"trino_timestamp_rounded({moment}, {10 ** (6 - target.digits)})"

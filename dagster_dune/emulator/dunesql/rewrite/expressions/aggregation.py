@@ -262,7 +262,7 @@ def _frame(translator: Translator, spec: exp.Expr, scope: Scope, order: Sequence
         if value is None or isinstance(value, str):
             return f"{value or 'CURRENT ROW'} {side}".strip()
         amount = translator.expression(value, scope)
-        sql = amount.sql
+        sql = amount.sql if amount.is_constant and "-" not in amount.sql else f"trino_frame_offset({amount.sql})"
         is_whole = amount.type.is_integer or (amount.type.name == "decimal" and amount.type.args[1] == 0)
         if kind != "RANGE" and not is_whole:
             raise error_at(value, f"Window frame {kind} offset must be an exact number without a fraction")

@@ -43,7 +43,8 @@ def write_cast(translator: Translator, node: exp.Cast, scope: Scope) -> Operand:
         observe_comparison(value, [_A_DAY])
     if isinstance(node, exp.TryCast):
         return Operand(f"TRY({converted(value.sql, value.type, target)})", target)
-    literal = value.literal if target.name == "varchar" else None
+    is_text = target.name == "varchar" and value.literal is not None
+    literal = value.literal[: target.args[0] if target.args else None] if is_text and value.literal else None
     return Operand(converted(value.sql, value.type, target), target, literal=literal)
 
 

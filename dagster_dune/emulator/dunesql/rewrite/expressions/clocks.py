@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand
-from dagster_dune.emulator.dunesql.functions.times import at_zone
+from dagster_dune.emulator.dunesql.functions.times import CLOCKS, at_zone
 from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.scopes import Scope, Translator
 from dagster_dune.emulator.dunesql.types.trino import INTERVAL_DAY, VARCHAR, Type, timestamp, timestamp_tz
@@ -31,9 +31,13 @@ def extract_field(translator: Translator, node: exp.Extract, scope: Scope) -> Op
     name = node.name.lower()
     if name not in _EXTRACTED:
         raise error_at(node, f"EXTRACT({name.upper()} FROM ...) is not supported: Invalid EXTRACT field")
+    type_ = translator.expression(node.expression, scope).type
+    if (type_.name == "date" and name in (*CLOCKS, *_OF_ZONES)) or (type_.name == "timestamp" and name in _OF_ZONES):
+        raise error_at(node, f"Cannot extract {name.upper()} from {type_}")
     return translator.function(node, name, [node.expression], scope)
 
 
+_OF_ZONES = ("timezone_hour", "timezone_minute")
 _EXTRACTED = ("year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy",
               "year_of_week", "yow", "hour", "minute", "second", "timezone_hour", "timezone_minute")  # fmt: skip
 

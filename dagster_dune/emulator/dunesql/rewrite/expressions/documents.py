@@ -21,7 +21,7 @@ def _document(translator: Translator, node: exp.Expr, scope: Scope) -> str:
     value = translator.expression(node, scope)
     if value.type.name not in ("varchar", "json", "unknown"):
         raise error_at(node, f"The input of a JSON function must be a text, not {value.type}")
-    return value.sql
+    return coerced(value, VARCHAR).sql if value.type.name == "unknown" else value.sql
 
 
 def _path(translator: Translator, node: exp.Expr, scope: Scope) -> str:
@@ -51,11 +51,15 @@ def _json_item(translator: Translator, node: exp.Expr, scope: Scope, *, is_json:
         raise error_at(node, str(error)) from None
 
 
-def _passing(translator: Translator, nodes: list[exp.Expr], scope: Scope) -> str:
-    """Return SQL of the values of PASSING as a JSON array of JSON texts."""
+def _passing(translator: Translator, node: exp.Anonymous, nodes: list[exp.Expr], scope: Scope) -> str:
+    """Return SQL of the values of PASSING as a JSON array of JSON texts; those with FORMAT JSON are documents."""
     if not nodes:
         return "'[]'"
-    items = ", ".join(f"py_json_quote(coalesce({_json_item(translator, node, scope)}, 'null'))" for node in nodes)
+    formats = _options(node)["formats"]
+    items = ", ".join(
+        f"py_json_quote(coalesce({(_document if is_json else _json_item)(translator, each, scope)}, 'null'))"
+        for each, is_json in zip(nodes, formats, strict=True)
+    )
     return f"py_json_elements([{items}], true)"
 
 
@@ -63,7 +67,7 @@ def _arguments(translator: Translator, node: exp.Anonymous, scope: Scope) -> tup
     """Return SQL of the document, the path, the clauses and PASSING, and the remaining nodes, which are defaults."""
     count = len(_options(node).get("passing", ()))
     document, path = _document(translator, node.expressions[1], scope), _path(translator, node.expressions[2], scope)
-    passed = _passing(translator, node.expressions[3 : 3 + count], scope)
+    passed = _passing(translator, node, node.expressions[3 : 3 + count], scope)
     return f"{document}, {path}, {text(node.expressions[0].name)}, {passed}", node.expressions[3 + count :]
 
 
@@ -117,9 +121,6 @@ def value(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
 
 def made_object(translator: Translator, node: exp.Anonymous, scope: Scope) -> Operand:
     """Translate ``json_object('a' : 1, KEY 'b' VALUE 2)``."""
-    options = _options(node)
-    if options.get("unique"):
-        raise error_at(node, "WITH UNIQUE KEYS is not supported by this emulator")
     _returned(node, VARCHAR, "varchar")
     members = node.expressions[1:]
     keys = ", ".join(coerced(translator.expression(each, scope), VARCHAR).sql for each in members[::2])
@@ -159,6 +160,11 @@ def table(translator: Translator, node: exp.Expr, alias: str, scope: Scope) -> R
     return Relation(f"(SELECT {', '.join(columns)} FROM {rows} AS {item})", fields)
 
 
+def _key(column: exp.Expr) -> str:
+    """Return the key of a column without a path, which is upper case unless the name is quoted."""
+    return column.name if column.this.args.get("quoted") else column.name.upper()
+
+
 def _table_shape(schema: exp.Expr, found: list[tuple[str, Type]]) -> list[object]:
     """Return the columns in the form for `json_table`: a path, null for the ordinality, or nested columns."""
     shape: list[object] = []
@@ -170,6 +176,6 @@ def _table_shape(schema: exp.Expr, found: list[tuple[str, Type]]) -> list[object
             shape.append(None)
             found.append((column.name, BIGINT))
         else:
-            shape.append(inner.name if isinstance(inner, exp.Expr) else f'lax $."{column.name}"')
+            shape.append(inner.name if isinstance(inner, exp.Expr) else f'lax $."{_key(column)}"')
             found.append((column.name, read_type(column.args["kind"].sql("trino"))))
     return shape

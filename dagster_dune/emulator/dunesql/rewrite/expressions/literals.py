@@ -191,20 +191,21 @@ def _interval_value(written: str, first: str, last: str) -> int | None:
     if first not in _SPANS or last not in _SPANS or len(written) - len(body) > 1:
         return None
     if first in ("year", "month"):
-        match = re.fullmatch(r"(\d+)" if first == last else r"(\d+)-(\d+)", body)
+        match = re.fullmatch(r"(\d+)" if first == last else r"(\d+)(?:-(\d+))?", body)
         if match is None or last not in ("year", "month") or (first, last) == ("month", "year"):
             return None
-        parts = [int(part) for part in match.groups()]
+        parts = [int(part) for part in match.groups() if part is not None]
         return sign * (parts[0] * 12 + parts[1] if len(parts) == 2 else parts[0] * (12 if first == "year" else 1))
     names = _SPANS[_SPANS.index(first) : _SPANS.index(last) + 1]
     if not names:
         return None
-    pattern = _PATTERNS[names[0]]
-    for before, name in pairwise(names):
-        pattern += (r"\s+" if before == "day" else ":") + _PATTERNS[name]
-    match = re.fullmatch(pattern, body)
+    pattern = ""  # the last units may be left out
+    for before, name in reversed(tuple(pairwise(names))):
+        between = r"\s+" if before == "day" else ":"
+        pattern = f"(?:{between}{_PATTERNS[name]}{pattern})?"
+    match = re.fullmatch(_PATTERNS[names[0]] + pattern, body)
     if match is None:
         return None
     found = match.groupdict()
-    total = sum(int(found[name]) * _UNITS[name] for name in names)
+    total = sum(int(found[name] or 0) * _UNITS[name] for name in names)
     return sign * (total + int((found.get("fraction") or "").ljust(3, "0")[:3]))

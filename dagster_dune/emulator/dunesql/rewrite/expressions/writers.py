@@ -198,10 +198,12 @@ def _like(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
 def _subquery(translator: Translator, node: exp.Expr, scope: Scope) -> Operand:
     relation = translator.query(node, scope)
     if len(relation.fields) != 1:
-        types = row(tuple(each.type for each in relation.fields))
+        types = row(tuple(each.type for each in relation.fields), tuple(each.name for each in relation.fields))
         alias = translator.fresh("q")
         made = ", ".join(f"f{place} := {alias}.{each.sql}" for place, each in enumerate(relation.fields))
-        return Operand(f"(SELECT struct_pack({made}) FROM ({relation.sql}) AS {alias})", types)
+        none = ", ".join(f"f{place} := CAST(NULL AS {type_.duckdb})" for place, type_ in enumerate(types.of))
+        found = f"(SELECT struct_pack({made}) FROM ({relation.sql}) AS {alias})"
+        return Operand(f"coalesce({found}, struct_pack({none}))", types)
     only = relation.fields[0]
     return derived(Operand(f"({relation.sql})", only.type), [Operand(only.origin, only.type)] if only.origin else [])
 

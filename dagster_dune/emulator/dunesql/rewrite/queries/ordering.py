@@ -25,9 +25,10 @@ def order_item(translator: Translator, each: exp.Expr, scope: Scope, items: list
     if place is None and isinstance(inner, exp.Column) and not inner.table:
         place = _named(inner, items)
     if place is None:
-        value = translator.expression(inner, _order_scope(inner, scope, items))
+        order_scope = _order_scope(inner, scope, items)
+        value = translator.expression(inner, order_scope)
         same = [at for at, (_, item, _) in enumerate(items) if item.sql == value.sql]
-        if is_distinct and not same:
+        if is_distinct and (not same or order_scope.aliases):
             raise error_at(inner, "For SELECT DISTINCT, ORDER BY expressions must appear in select list")
         place = same[0] if same else None
         if place is None:

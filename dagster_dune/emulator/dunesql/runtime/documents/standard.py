@@ -13,9 +13,9 @@ from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
 def _items(text: str, path: str, behaviours: dict[str, Any], passed: str) -> list[Any] | None:
     """Return the items of a path; None if it fails without ERROR ON ERROR."""
-    values = {name: loads(value) for name, value in zip(behaviours.get("passing", ()), json.loads(passed), strict=True)}
+    names = zip(behaviours.get("passing", ()), json.loads(passed), strict=True)
     try:
-        return evaluate(loads(text), path, values)
+        return evaluate(loads(text), path, {name: loads(value) for name, value in names})
     except (ValueError, PathError) as error:
         if isinstance(error, FunctionError) or behaviours.get("error") == "error":
             raise FunctionError(f"JSON path evaluation failed: {error}") from None

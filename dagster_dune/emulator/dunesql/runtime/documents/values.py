@@ -105,6 +105,8 @@ def json_members(keys: list[str | None], values: list[str | None], keeps_nulls: 
     """Return an object of keys and JSON values, with or without members that are NULL."""
     if None in keys:
         raise FunctionError("null value passed for JSON object key to JSON_OBJECT function")
+    if len(set(keys)) < len(keys):
+        raise FunctionError("cannot construct a JSON object with duplicate key")
     members = [(key, value) for key, value in zip(keys, values, strict=True) if keeps_nulls or value is not None]
     return "{" + ",".join(f"{_quoted(str(key))}:{'null' if value is None else value}" for key, value in members) + "}"
 

@@ -56,8 +56,15 @@ def double_text(value: float) -> str:
 @native("VARCHAR", "FLOAT")
 def real_text(value: float) -> str:
     """Format a real as Trino's cast to varchar."""
-    text = java_double(value, shortest_real(value))
+    digits = shortest_real(value)
+    if len(digits.partition("e")[0].strip("-").replace(".", "")) > _REAL_DIGITS:
+        digits = f"{Decimal(value):.{_REAL_DIGITS - 1}e}"
+    text = java_double(value, digits)
     return "0E0" if text == "0.0" else "-0E0" if text == "-0.0" else text
+
+
+_REAL_DIGITS = 7
+"""The most digits in the cast of a real to varchar, which may be too few to read the same value back."""
 
 
 @native("DOUBLE", "DOUBLE")
@@ -96,7 +103,7 @@ def real_plain(value: float) -> str:
 # Assumption: local-links.
 def format_number(value: float) -> str:
     """Format a number with at most three digits and a unit for powers of a thousand."""
-    if not math.isfinite(value) or 0 < abs(value) < 1 or abs(value) >= 1e18:
+    if not math.isfinite(value) or 0 < abs(value) < 1 or abs(value) >= 1e19:
         raise FunctionError(f"format_number of {value!r} is not supported by this emulator")
     units = ["", "K", "M", "B", "T", "Q"]
     number, place = Decimal(repr(abs(value))), 0

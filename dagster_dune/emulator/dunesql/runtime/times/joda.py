@@ -7,7 +7,7 @@ from datetime import datetime
 
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 from dagster_dune.emulator.dunesql.runtime.times.mysql import date_parse
-from dagster_dune.emulator.dunesql.runtime.times.names import MONTHS, WEEKDAYS
+from dagster_dune.emulator.dunesql.runtime.times.names import MONTHS, WEEKDAYS, in_milliseconds
 from dagster_dune.emulator.dunesql.runtime.times.zones import zone_moment, zone_name
 
 _JODA = re.compile(r"(?P<letters>([A-Za-z])\2*)|'(?P<text>(?:[^']|'')*)'|(?P<other>[^A-Za-z'])")
@@ -54,6 +54,7 @@ def _joda_zone(letters: str, shown: datetime, zone: str) -> str:
 @native("VARCHAR", "TIMESTAMP", "VARCHAR", "VARCHAR")
 def format_datetime(shown: datetime, pattern: str, zone: str) -> str:
     """Format a time by a pattern of Joda."""
+    shown = in_milliseconds(shown)
 
     def piece(match: re.Match[str]) -> str:
         if match["letters"]:

@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
-from dagster_dune.emulator.dunesql.runtime.times.names import MONTHS, WEEKDAYS
+from dagster_dune.emulator.dunesql.runtime.times.names import MONTHS, WEEKDAYS, in_milliseconds
 
 
 def _mysql(letter: str, t: datetime) -> str:
@@ -36,7 +36,7 @@ def _mysql(letter: str, t: datetime) -> str:
 @native("VARCHAR", "TIMESTAMP", "VARCHAR")
 def date_format(moment: datetime, pattern: str) -> str:
     """Format a time by a pattern of MySQL."""
-    milliseconds = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    milliseconds = in_milliseconds(moment)
     made = re.sub(r"%(.)", lambda match: _mysql(match[1], milliseconds), pattern, flags=re.DOTALL)
     return made[:-1] if re.search(r"(?<!%)(?:%%)*%$", pattern) else made
 

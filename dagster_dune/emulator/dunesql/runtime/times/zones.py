@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
-_OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
+_OFFSET = re.compile(r"([+-])(\d{2})(?::?(\d{2}))?")
 
 
 # Assumption: local-shifts-and-clocks.
@@ -17,7 +17,7 @@ _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})")
 def zone_of(name: str) -> tzinfo:
     """Return the zone with a name or an offset."""
     if match := _OFFSET.fullmatch(name):
-        minutes = int(match[2]) * 60 + int(match[3])
+        minutes = int(match[2]) * 60 + int(match[3] or 0)
         if minutes > 14 * 60:
             raise FunctionError(f"'{name}' is not a valid time zone")
         return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
@@ -33,9 +33,11 @@ def zone_of(name: str) -> tzinfo:
 def zone_name(name: str) -> str:
     """Return the canonical name of a zone."""
     zone_of(name)
-    if name.upper() in ("Z", "UTC") or (_OFFSET.fullmatch(name) and name[1:].replace(":", "") == "0000"):
-        return "UTC"
-    return f"{name[:3]}:{name[-2:]}" if _OFFSET.fullmatch(name) else name
+    match = _OFFSET.fullmatch(name)
+    if match is None:
+        return "UTC" if name.upper() in ("Z", "UTC") else name
+    minutes = match[3] or "00"
+    return "UTC" if match[2] + minutes == "0000" else f"{match[1]}{match[2]}:{minutes}"
 
 
 @native("TIMESTAMP", "TIMESTAMP", "VARCHAR")
