@@ -8,8 +8,9 @@ from operator import itemgetter
 
 from sqlglot import exp
 
+from dagster_dune._splitting import split_at_commas
 from dagster_dune.emulator.dunesql.parse.positions import error_at
-from dagster_dune.emulator.dunesql.types.storage import split_types, trino_type
+from dagster_dune.emulator.dunesql.types.storage import trino_type
 from dagster_dune.emulator.sql_errors import SqlError, SqlErrorType
 
 _INTEGER_NAMES = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
@@ -72,7 +73,7 @@ def _type_name(name: str) -> str:
 
 
 def _no_function(match: re.Match[str]) -> str:
-    types = [_type_name(name) for name in split_types(match["types"])]
+    types = [_type_name(name) for name in split_at_commas(match["types"])]
     name = match["name"].removeprefix("trino_")
     if name.isidentifier():
         return f"Unexpected parameters ({', '.join(types)}) for function {name}"

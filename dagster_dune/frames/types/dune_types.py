@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dagster_dune._splitting import split_at_commas
+
 MAX_DEPTH = 32
 TIMESTAMP_ZONED = "timestamp with time zone"
 NESTED = frozenset({"array", "map", "row"})
@@ -81,7 +83,7 @@ def _parse(text: str, depth: int) -> DuneType:
     outer, bracket, rest = stripped.partition("(")
     kind = outer.strip().lower()
     if bracket and kind in NESTED:
-        parts = _split(rest.removesuffix(")")) if rest.endswith(")") else []
+        parts = split_at_commas(rest.removesuffix(")")) if rest.endswith(")") else []
         if not all(parts) or len(parts) != {"array": 1, "map": 2}.get(kind, len(parts)) or not parts:
             return unknown
         fields = tuple(_field(part, depth) if kind == "row" else (None, _parse(part, depth + 1)) for part in parts)
@@ -135,16 +137,3 @@ def _field(text: str, depth: int) -> tuple[str | None, DuneType]:
     if alone.name or not rest or "(" in name:
         return None, alone
     return name, _parse(rest, depth + 1)
-
-
-def _split(text: str) -> list[str]:
-    """Split at the commas outside of parentheses and quotes."""
-    parts, depth, is_quoted = [""], 0, False
-    for character in text:
-        is_quoted ^= character == '"'
-        depth += 0 if is_quoted else {"(": 1, ")": -1}.get(character, 0)
-        if character == "," and depth == 0 and not is_quoted:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from dagster_dune._splitting import split_at_commas
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce, common_type
 from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.trino import Type
@@ -82,14 +83,7 @@ def read_signature(text: str) -> Signature:
 
 
 def _split(text: str) -> list[str]:
-    parts, depth = [""], 0
-    for character in text:
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts if part.strip()]
+    return [part for part in split_at_commas(text) if part]
 
 
 def _parameter(text: str) -> Parameter:

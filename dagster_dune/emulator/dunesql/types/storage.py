@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from dagster_dune._splitting import split_at_commas
 from dagster_dune.emulator.dunesql.types.parsing import read_type  # fmt: skip
 from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     BIGINT,
@@ -95,7 +96,7 @@ def _parse(name: str, depth: int) -> tuple[Type, str]:
         return decimal(int(precision), int(scale)), "$"
     kind, _, inner = name.partition("(")
     if kind == "MAP":
-        parts = [_parse(part, depth + 1) for part in split_types(inner[:-1])]
+        parts = [_parse(part, depth + 1) for part in split_at_commas(inner[:-1])]
         return Type("map", of=tuple(type_ for type_, _ in parts)), "$"
     if kind in ("STRUCT", "TUPLE"):
         return _parse_struct(kind, inner[:-1], depth)
@@ -116,7 +117,7 @@ def _parse_struct(kind: str, inner: str, depth: int) -> tuple[Type, str]:
         ), f"struct_pack({MOMENT} := struct_extract($, '{MOMENT}'), {ZONE} := struct_extract($, '{ZONE}'))"
     names: list[str | None] = []
     parts = []
-    for field in split_types(inner):
+    for field in split_at_commas(inner):
         quoted = re.match(r'"((?:[^"]|"")*)" ', field)
         if kind == "TUPLE":
             names.append(None)
@@ -143,16 +144,3 @@ def trino_type(name: str) -> str:
         ('timestamp(3)', 'array(varchar)')
     """
     return stored_type(name)[0].shown
-
-
-def split_types(text: str) -> list[str]:
-    """Split a list of DuckDB types at commas outside of parentheses and quotes."""
-    parts, depth, is_quoted = [""], 0, False
-    for character in text:
-        is_quoted ^= character == '"'
-        depth += 0 if is_quoted else {"(": 1, ")": -1}.get(character, 0)
-        if character == "," and depth == 0 and not is_quoted:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts]
