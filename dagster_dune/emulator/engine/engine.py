@@ -123,8 +123,8 @@ class Engine:
         target, schema = quoted(name), duckdb_name(name)[0]
 
         def run(cursor: DuckDBPyConnection, query: Translated) -> ResultSet:
-            _check_named([column for column, _ in query.columns])
-            _check_names([column for column, _ in query.columns])
+            _check_no_generated_names([column for column, _ in query.columns])
+            _check_unique_names([column for column, _ in query.columns])
             self._create_schema(cursor, schema)
             names = ", ".join('"' + column.replace('"', '""') + '"' for column, _ in query.columns)
             with self._lock(name), _transaction(cursor):
@@ -307,7 +307,7 @@ def _as_text(value: Any, type_name: str) -> str | None:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _check_names(names: list[str]) -> None:
+def _check_unique_names(names: list[str]) -> None:
     """Check that no two columns have the same name, since a table cannot have them."""
     seen: set[str] = set()
     for name in names:
@@ -316,7 +316,7 @@ def _check_names(names: list[str]) -> None:
         seen.add(name.lower())
 
 
-def _check_named(names: list[str]) -> None:
+def _check_no_generated_names(names: list[str]) -> None:
     """Check that all columns have names, since a table cannot have the ones that Trino generates."""
     for position, name in enumerate(names):
         if name == f"_col{position}":

@@ -1,18 +1,15 @@
-"""Creates tables with a schema, inserts rows of CSV or NDJSON, and describes their columns."""
+"""Creates tables with a schema, inserts rows, and describes columns."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import csv
-import io
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dagster_dune._csv_lines import csv_lines
 from dagster_dune.emulator.dunesql.resolve.names import duckdb_name
 from dagster_dune.emulator.dunesql.types.parsing import read_type
 from dagster_dune.emulator.dunesql.types.storage import comment_for, stored_type
@@ -22,25 +19,26 @@ from dagster_dune.emulator.sql_errors import SqlError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_TYPES = {
-    "boolean": "BOOLEAN",
-    "tinyint": "TINYINT",
-    "smallint": "SMALLINT",
-    "int": "INTEGER",
-    "integer": "INTEGER",
-    "bigint": "BIGINT",
-    "real": "FLOAT",
-    "double": "DOUBLE",
-    "uint256": "BIGNUM",
-    "int256": "BIGNUM",
-    "varchar": "VARCHAR",
-    "varbinary": "BLOB",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "timestamp(3)": "TIMESTAMP",
-    "timestamp with time zone": "TIMESTAMPTZ",
-    "timestamp(3) with time zone": "TIMESTAMPTZ",
-}
+_TYPES = (
+    "boolean",
+    "tinyint",
+    "smallint",
+    "int",
+    "integer",
+    "bigint",
+    "real",
+    "double",
+    "uint256",
+    "int256",
+    "varchar",
+    "varbinary",
+    "date",
+    "timestamp",
+    "timestamp(3)",
+    "timestamp with time zone",
+    "timestamp(3) with time zone",
+)
+"""The types of uploads, besides decimals."""
 _DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 _COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COLUMNS = (
@@ -187,62 +185,6 @@ def tables_of_contract(cursor: DuckDBPyConnection, address: bytes) -> set[str]:
     }
 
 
-def read_csv(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
-    """Return the rows of a CSV file for a table; an empty field is NULL.
-
-    Raises:
-        SqlError: It is no CSV in UTF-8, or its header differs from the columns of the table.
-    """
-    try:
-        lines = list(csv_lines(io.StringIO(data.decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SqlError(f"The data is no CSV in UTF-8: {error}") from None
-    header = lines[0] if lines else []
-    _check_keys(header, columns, "The header")
-    records = []
-    for number, line in enumerate(lines[1:], start=2):
-        if line and len(line) != len(header):
-            raise SqlError(f"Row {number} has {len(line)} fields, the header {len(header)}")
-        if line:
-            records.append({name: value or None for name, value in zip(header, line, strict=True)})
-    return records
-
-
-def read_ndjson(data: bytes, columns: Sequence[TableColumn]) -> list[Record]:
-    """Return the rows of NDJSON for a table.
-
-    Raises:
-        SqlError: A line is no JSON object, or its keys differ from the columns of the table.
-    """
-    records = []
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line, parse_float=str, parse_constant=str)
-        except ValueError as error:
-            raise SqlError(f"Line {number} is no JSON: {error}") from None
-        if not isinstance(values, dict):
-            raise SqlError(f"Line {number} is no JSON object")
-        _check_keys(list(values), columns, f"Line {number}")
-        records.append({name: _scalar(value, name, number) for name, value in values.items()})
-    return records
-
-
-def _check_keys(keys: list[str], columns: Sequence[TableColumn], where: str) -> None:
-    if sorted(keys) != sorted(column.name for column in columns):
-        wanted = ", ".join(column.name for column in columns)
-        raise SqlError(f"{where} must name the columns of the table, each once: {wanted}")
-
-
-def _scalar(value: Any, name: str, line: int) -> str | None:
-    if isinstance(value, dict | list):
-        raise SqlError(f"Line {line}: column {name!r} takes no {type(value).__name__}")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
-
-
 def _checked_name(name: str) -> str:
     if not _COLUMN_NAME.fullmatch(name):
         raise SqlError(f"{name!r} is no name of a column: write letters, digits and underscores, a letter first")
@@ -251,15 +193,15 @@ def _checked_name(name: str) -> str:
 
 def _duckdb_type(column: TableColumn) -> str:
     name = column.type.strip().lower()
+    is_valid = name in _TYPES
     if match := _DECIMAL.fullmatch(name):
         width, scale = int(match[1]), int(match[2])
-        if 1 <= width <= 38 and scale <= width:
-            return f"DECIMAL({width},{scale})"
-    if name not in _TYPES:
+        is_valid = 1 <= width <= 38 and scale <= width
+    if not is_valid:
         raise SqlError(
             f"Column {column.name!r} has the type {column.type!r}, which is none of {', '.join(_TYPES)}, decimal(p,s)"
         )
-    return _TYPES[name]
+    return read_type(name).duckdb
 
 
 def _text(value: str | None, column: TableColumn) -> str | None:

@@ -111,14 +111,6 @@ def murmur3(value: bytes) -> bytes:
     return first.to_bytes(8, "little") + second.to_bytes(8, "little")
 
 
-@native("BLOB", "BLOB", "BLOB")
-def bytes_xor(left: bytes, right: bytes) -> bytes:
-    """Return the bitwise exclusive or of bytes of equal lengths."""
-    if len(left) != len(right):
-        raise FunctionError("The bytes must have the same length")
-    return bytes(one ^ other for one, other in zip(left, right, strict=True))
-
-
 _ENCODERS = {
     "64": base64.b64encode, "64url": base64.urlsafe_b64encode, "32": base64.b32encode,
 }  # fmt: skip

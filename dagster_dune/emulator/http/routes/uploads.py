@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from dagster_dune.emulator.account.account import Upload, now
 from dagster_dune.emulator.engine import tables
+from dagster_dune.emulator.engine.table_rows import read_csv, read_ndjson
 from dagster_dune.emulator.engine.tables import Record, TableColumn
 from dagster_dune.emulator.http.routes.common import (
     PageOptions,
@@ -34,8 +35,8 @@ CREATION_CREDITS = 10.0
 CREDITS_PER_GIGABYTE = 3.0
 MIN_INSERT_CREDITS = 1.0
 READERS: Mapping[str, Callable[[bytes, Sequence[TableColumn]], list[Record]]] = {
-    "text/csv": tables.read_csv,
-    "application/x-ndjson": tables.read_ndjson,
+    "text/csv": read_csv,
+    "application/x-ndjson": read_ndjson,
 }
 
 
