@@ -10,7 +10,7 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from dagster_dune._execution.data.asset_executions import executions_of
+from dagster_dune._execution.data.asset_executions import ALLOW_MISSING, executions_of
 from dagster_dune._execution.data.places import log_of, place_of
+from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.arguments import known_settings
 from dagster_dune.errors import DuneConfigurationError
 from dagster_dune.metadata import expected_export_metadata, export_metadata
@@ -34,6 +35,7 @@ READ_OPTIONS = tuple(ReadOptions.__dataclass_fields__)
 """The keys in the metadata of an input that set options."""
 
 MIN_SIMILARITY = 0.85
+MISSING_SHOWN = 20
 
 
 class DuneIOManager(dg.ConfigurableIOManager):
@@ -42,7 +44,8 @@ class DuneIOManager(dg.ConfigurableIOManager):
     It reads the execution that this run made of the asset, else that of the latest materialization, and of a
     partitioned asset the partitions that the reader's partition maps to, one after another. It stores nothing: Dune
     assets return nothing, and other assets keep their own IO manager. Metadata of the input sets what is read, as
-    ``dg.AssetIn(metadata={"columns": ["day", "volume"], "filters": "volume > 0"})`` does. See docs/data.md.
+    ``dg.AssetIn(metadata={"columns": ["day", "volume"], "filters": "volume > 0"})`` does, and with
+    ``allow_missing_partitions`` leaves out partitions that were never materialized. See docs/data.md.
     """
 
     dune: DuneResource
@@ -102,8 +105,21 @@ class DuneIOManager(dg.ConfigurableIOManager):
         # Definitions.load_asset_value reads outside of runs, where an input has no name.
         options = self._options(context.definition_metadata or {}, context.name if context.has_input_name else name)
         partitions = context.asset_partition_keys if context.has_asset_partitions else None
+        log = log_of(context)
+
+        def tell_missing(missing: Sequence[str]) -> None:
+            if log is not None:
+                message = "%s is read without partitions that were never materialized, as %s of the input says: %s."
+                log.warning(message, name, ALLOW_MISSING, abbreviated(missing, most=MISSING_SHOWN))
+
         with place_of(context) as place:
-            executions = executions_of(place, context.asset_key, partition_keys=partitions)
+            executions = executions_of(
+                place,
+                context.asset_key,
+                partition_keys=partitions,
+                allow_missing=_allows_missing(context),
+                on_missing=tell_missing,
+            )
 
         def add(metadata: dict[str, Any]) -> None:
             # Dagster notes it for the event of the input, and then has no observation that is of several partitions.
@@ -123,7 +139,7 @@ class DuneIOManager(dg.ConfigurableIOManager):
             self.dune.get_client(),
             executions,
             as_=context.dagster_type.typing_type,
-            log=log_of(context),
+            log=log,
             on_begin=begin,
             on_export=end,
             closes_client=True,
@@ -142,11 +158,25 @@ class DuneIOManager(dg.ConfigurableIOManager):
         return {"uint256": self.uint256, "timestamps": self.timestamps, "max_bytes": self.max_bytes} | plain
 
 
+def _allows_missing(context: dg.InputContext) -> bool:
+    """Return whether partitions without a materialization are left out, as by Dagster's own IO managers.
+
+    Raises:
+        DuneConfigurationError: The metadata has another value than True or False.
+    """
+    given = (context.definition_metadata or {}).get(ALLOW_MISSING, False)
+    allows = given.value if isinstance(given, dg.MetadataValue) else given
+    if not isinstance(allows, bool):
+        raise DuneConfigurationError(f"{ALLOW_MISSING} in the metadata of an input must be a bool, not {allows!r}.")
+    return allows
+
+
 def _similar_option(key: str) -> str | None:
     """Return the option that a key is a misspelling of; None if it is an option, or unlike any option."""
-    if key in READ_OPTIONS or "/" in key:
+    options = (*READ_OPTIONS, ALLOW_MISSING)
+    if key in options or "/" in key:
         return None
     word = key.lower().replace("-", "_")
-    begun = [option for option in READ_OPTIONS if option.startswith(f"{word}_") and len(option) < 2 * len(word)]
-    close = get_close_matches(word, READ_OPTIONS, n=1, cutoff=MIN_SIMILARITY) + begun
+    begun = [option for option in options if option.startswith(f"{word}_") and len(option) < 2 * len(word)]
+    close = get_close_matches(word, options, n=1, cutoff=MIN_SIMILARITY) + begun
     return close[0] if close else None

@@ -232,6 +232,76 @@ def test_partitions_are_read_one_by_one_and_as_a_range(resources, instance):
     assert (export.value["rows"], len(export.value["execution_ids"]), export.value["bytes"] > 0) == (2, 2, True)
 
 
+def of_three_days(**metadata):
+    """An asset that reads the first three days, whichever of them are there."""
+    mapping = dg.SpecificPartitionsPartitionMapping(["2026-01-01", "2026-01-02", "2026-01-03"])
+
+    @dg.asset(ins={"days": dg.AssetIn(BY_DAY, partition_mapping=mapping, metadata=metadata)})
+    def some_days(days: pl.DataFrame) -> list:
+        return days["day"].to_list()
+
+    return some_days
+
+
+@pytest.fixture
+def read_days(resources, instance):
+    """A function that makes some days, and reads what the first three days hold."""
+
+    def read(made, **metadata):
+        for day in made:
+            assert dg.materialize([DAILY], resources=resources, instance=instance, partition_key=day).success
+        reader = of_three_days(**metadata)
+        return dg.materialize(
+            [DAILY, reader], selection=[reader], resources=resources, instance=instance, raise_on_error=False
+        )
+
+    return read
+
+
+def told(result):
+    (event,) = result.get_step_failure_events()
+    return str(event.step_failure_data.error)
+
+
+@pytest.mark.parametrize("allow", [True, dg.MetadataValue.bool(True)])
+def test_partitions_that_were_never_materialized_are_left_out_where_the_input_says_so(read_days, capfd, allow):
+    result = read_days(["2026-01-03", "2026-01-01"], allow_missing_partitions=allow)
+    assert result.output_for_node("some_days") == ["2026-01-01", "2026-01-03"]
+    warnings = [line for line in capfd.readouterr().err.splitlines() if "never materialized" in line]
+    assert len(warnings) == 1
+    assert warnings[0].endswith(
+        "dune/by_day_2 is read without partitions that were never materialized, as "
+        "allow_missing_partitions of the input says: 2026-01-02."
+    )
+
+
+@pytest.mark.parametrize("metadata", [{}, {"allow_missing_partitions": False}])
+def test_a_partition_that_was_never_materialized_is_an_error_that_tells_of_the_setting(read_days, dune, metadata):
+    result = read_days(["2026-01-01", "2026-01-03"], **metadata)
+    assert "dune/by_day_2 (2026-01-02) has never been materialized" in told(result)
+    assert 'Materialize it first; metadata={"allow_missing_partitions": True} of the input leaves' in told(result)
+    assert not [entry for entry in dune.journal() if "/results" in entry["path"] and "csv" in entry["path"]]
+
+
+def test_partitions_of_which_none_was_materialized_are_an_error(read_days):
+    result = read_days(["2026-01-05"], allow_missing_partitions=True)
+    assert "no partition that is asked for has ever been materialized (2026-01-01, 2026-01-02, 2026-01-03)" in told(
+        result
+    )
+    assert "leaves out some of several" in told(result)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"allow_missing_partitions": "yes"}, "allow_missing_partitions in the metadata of an input must be a bool"),
+        ({"allow_missing_partition": True}, "Did you mean 'allow_missing_partitions'?"),
+    ],
+)
+def test_a_setting_of_missing_partitions_that_cannot_be_is_refused(read_days, metadata, words):
+    assert words in told(read_days(["2026-01-01"], **metadata))
+
+
 @pytest.mark.parametrize("frame", [pl.DataFrame, pa.RecordBatchReader])
 def test_definitions_load_values_outside_of_runs(resources, instance, frame):
     defs = dg.Definitions(assets=[ASSETS, DAILY], resources=resources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,6 +17,9 @@ from dagster_dune.errors import DuneConfigurationError, DuneResultError
 from dagster_dune.metadata import EXECUTION_ID, PARTITION_ROW_COUNT, RANGE_PARTITIONS
 
 CoercibleKey: TypeAlias = dg.AssetKey | str | Sequence[str]
+
+ALLOW_MISSING = "allow_missing_partitions"
+"""The key in an input's metadata that leaves out partitions, as Dagster's `UPathIOManager` reads it."""
 
 
 def key_of(asset_key: CoercibleKey) -> dg.AssetKey:
@@ -46,11 +49,23 @@ def executions_of(
     asset_key: CoercibleKey,
     partition_key: str | None = None,
     partition_keys: Sequence[str] | None = None,
+    *,
+    allow_missing: bool | None = None,
+    on_missing: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> list[str]:
     """Return the executions that materialized an asset, or some of its partitions: in this run, or else the latest.
 
     An execution of several partitions is returned once. All of its partitions must be requested, and none may have been
     materialized again since, because its rows do not show their partition.
+
+    Args:
+        place: Where they are looked up.
+        asset_key: The asset.
+        partition_key: The partition.
+        partition_keys: Several partitions, in the order of their rows.
+        allow_missing: Whether partitions that were never materialized are left out, as long as there are others; None
+            where the reader cannot choose, so that an error does not tell of it.
+        on_missing: Called with the partitions that are left out.
 
     Raises:
         DuneResultError: Dune has not materialized the asset or a partition, or an execution also covers partitions that
@@ -68,8 +83,12 @@ def executions_of(
         )
     sources_by_execution: dict[str, list[_Source]] = {}
     log.fetch_latest([partition for partition in requested if partition is not None])
+    missing = _missing(log, place.run_id, requested) if allow_missing else []
+    if left_out := set(missing):
+        requested = [partition for partition in requested if partition not in left_out]
+        on_missing(missing)
     for partition in dict.fromkeys(requested):
-        source = _latest_source(log, place.run_id, partition)
+        source = _latest_source(log, place.run_id, partition, may_be_allowed=allow_missing is False)
         sources_by_execution.setdefault(source.execution_id, []).append(source)
     for sources in sources_by_execution.values():
         _check_no_other_partitions(log, sources, requested)
@@ -90,6 +109,25 @@ def execution_of_each(place: Place, asset_key: CoercibleKey, partition_keys: Seq
         _check_no_other_partitions(log, [source], [partition])
         executions[partition] = source.execution_id
     return executions
+
+
+def _missing(log: Materializations, run_id: str | None, requested: Sequence[str | None]) -> list[str]:
+    """Return the partitions that were never materialized, of an asset that has partitions.
+
+    Raises:
+        DuneResultError: These are all that are requested.
+    """
+    several = [partition for partition in dict.fromkeys(requested) if partition is not None]
+    missing = [partition for partition in several if log.latest(run_id, partition) is None]
+    if not missing or log.is_unpartitioned():
+        return []
+    if len(missing) == len(several):
+        raise DuneResultError(
+            f"Of the asset {log.name(None)} no partition that is asked for has ever been materialized "
+            f"({abbreviated(missing)}), so it has no rows to read.",
+            hint=f"Materialize one of them first: {ALLOW_MISSING} leaves out some of several.",
+        )
+    return missing
 
 
 def _as_list(partition_key: str | None, partition_keys: Sequence[str]) -> list[str]:
@@ -125,7 +163,9 @@ class _Source:
 
 
 # Assumption: matview-rows.
-def _latest_source(log: Materializations, run_id: str | None, partition_key: str | None) -> _Source:
+def _latest_source(
+    log: Materializations, run_id: str | None, partition_key: str | None, *, may_be_allowed: bool = False
+) -> _Source:
     name = log.name(partition_key)
     found = log.latest(run_id, partition_key)
     if found is None and partition_key is not None and log.is_unpartitioned():
@@ -139,6 +179,9 @@ def _latest_source(log: Materializations, run_id: str | None, partition_key: str
             f"The asset {name} has never been materialized, so it has no rows to read.",
             hint=f"Did you mean {close[0]}?"
             if close
+            else 'Materialize it first; metadata={"allow_missing_partitions": True} of the input leaves such '
+            "partitions out."
+            if partition_key is not None and may_be_allowed
             else "Materialize it first, or make it a dependency of the asset that reads it.",
         )
     materialized_in, materialization = found
