@@ -145,13 +145,22 @@ class DuneCatalog(CatalogContents):
         warn_of_foreign_queries(folder, account)
         return warn_of_unknown_names(warn_of_differences(cls.of(contents)))
 
-    def with_checks(self, checks: Iterable[DuneCheck]) -> DuneCatalog:
+    def with_checks(self, checks: Iterable[DuneCheck], *, strict: bool = False) -> DuneCatalog:
         """Return this catalog with more checks. If the query of a check is missing, it is added with the asset as dep.
 
+        Args:
+            checks: The checks. Those of an asset that is not in the catalog, such as one that was deleted on Dune, are
+                left out with a warning.
+            strict: Whether a check that must be left out raises an error instead of a warning.
+
         Raises:
-            DuneCatalogError: The asset of a check is not in the catalog, or a check contradicts another one.
+            DuneCatalogError: A check contradicts another one, or `strict` is set and something is left out.
         """
-        checks = (*self.checks, *checks)
+        from dagster_dune.catalog.sources.left_out import LeftOut, checks_that_fit  # noqa: PLC0415  (slow to import)
+
+        left_out = LeftOut(strict=strict)
+        checks = (*self.checks, *checks_that_fit(self, [("", check) for check in checks], left_out))
+        left_out.raise_errors()
         names = {obj.sql_name for obj in self} | {check.sql_name for check in checks if check.sql_name}
         check_consistent(checks, names, set(self.external) - names, self.graph.backed)
         queries = [

@@ -19,6 +19,7 @@ from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.selection import UnmatchedPatternError, warn_of_exclude
 from dagster_dune.catalog.settings.checks import DuneCheck
+from dagster_dune.catalog.sources.left_out import LeftOut, checks_that_fit
 from dagster_dune.catalog.unknown_names import unknown_name_warnings_deferred, warn_of_unknown_names
 from dagster_dune.components.account_reader import DEFAULT_TIME_LIMIT, read_account
 from dagster_dune.components.automation import automation_of
@@ -407,13 +408,19 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
 
     def _with_checks(self, catalog: DuneCatalog) -> DuneCatalog:
         """Return the catalog with the component's own checks. The error for a wrong check contains its line."""
-        checks = [check for check in self.checks if isinstance(check, DuneCheck)]
+        written = [(index, check) for index, check in enumerate(self.checks) if isinstance(check, DuneCheck)]
+        if written and not self.strict:
+            place_of = self._locations.location_of if self._locations else lambda *_: ""
+            placed = [(place_of("checks", index), check) for index, check in written]
+            fitting = checks_that_fit(catalog, placed, LeftOut())
+            written = [(index, check) for index, check in written if check in fitting]
+        checks = [check for _, check in written]
         try:
-            return catalog.with_checks(checks) if checks else catalog
+            return catalog.with_checks(checks, strict=True) if checks else catalog
         except DuneCatalogError:
-            for index in range(len(checks)):
+            for count, (index, _) in enumerate(written, start=1):
                 with self._locations.located_at("checks", index) if self._locations else nullcontext():
-                    catalog.with_checks(checks[: index + 1])
+                    catalog.with_checks(checks[:count], strict=True)
             raise
 
     def _sibling_components(self, context: dg.ComponentLoadContext) -> "list[DuneComponent]":

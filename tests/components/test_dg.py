@@ -401,8 +401,8 @@ def test_a_folder_that_is_not_there_is_told_with_its_line(sandbox):
         ),
         ("checks:\n    - asset: query_9000000001\n      name: a\n      kind: rows", 5, "query_id"),
         (
-            "checks:\n    - asset: query_42\n      name: a\n      kind: gate\n      query_id: 7",
-            5,
+            "strict: true\n  checks:\n    - asset: query_42\n      name: a\n      kind: gate\n      query_id: 7",
+            6,
             "The check a is of query_42, which is not in the catalog.",
         ),
         (
@@ -418,6 +418,15 @@ def test_what_is_wrong_at_load_is_told_with_its_line(sandbox, attributes, line, 
     assert f"defs.yaml:{line} - attributes" in str(error)
     assert words in str(error)
     assert "Traceback" not in str(error) or "env." in attributes or "form" in attributes or "views" in attributes
+
+
+def test_a_check_of_what_is_gone_is_a_warning_with_its_line(sandbox, caplog):
+    gone = {"asset": "query_42", "name": "gone", "kind": "gate", "query_id": 7}
+    few = {"asset": "query_9000000001", "name": "few", "kind": "seconds", "at_most": 9}
+    defs = loaded(sandbox, {"checks": [gone, few]})
+    (told,) = [record.getMessage() for record in caplog.records if "Left out" in record.getMessage()]
+    assert "defs.yaml, line 1: The check gone is of query_42, which is not in the catalog" in told
+    assert {key.name for asset in defs.assets or () for key in getattr(asset, "check_keys", ())} == {"few"}
 
 
 @pytest.mark.parametrize(

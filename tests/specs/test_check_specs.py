@@ -58,7 +58,6 @@ def test_checks_of_assets_that_are_not_selected_are_left_out():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({**GATE, "asset": "dune.acme.result_c"}, "is of dune.acme.result_c, which is not in the catalog"),
         ({**GATE, "asset": "dune.other.result_x"}, "is a gate on dune.other.result_x, which belongs to others"),
         ({**GATE, "asset": "dex.trades"}, "is nothing that Dune runs"),
         ({**GATE, "severity": "WARN"}, "ignores the severity"),
@@ -78,14 +77,36 @@ def test_checks_of_assets_that_are_not_selected_are_left_out():
         ),
         ({"asset": A, "name": "x", "kind": "row_count", "at_least": 2, "last": 3}, "has last without factor_at_most"),
         ({"asset": A, "name": "x", "kind": "columns", "columns": {"n": "bigint", "m": " "}}, "of which type m is"),
-        ({**GATE, "query_id": 1}, f"is query_1, which is the query of {A}, and would be paid for twice"),
-        ({**GATE, "asset": "query_1"}, f"the query of {A}. Check {A} instead."),
-        ({**GATE, "asset": "query_6"}, "is of query_6, which is not in the catalog. Name a matview or a query"),
     ],
 )
 def test_what_cannot_be_is_refused_at_load(settings, words):
     with pytest.raises(DuneCatalogError) as error:
         build_dune_assets(catalog(external=["dune.other.result_x"]), checks=[DuneCheck(**settings)])
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {**GATE, "asset": "dune.acme.result_aa"},
+            f"is of dune.acme.result_aa, which is not in the catalog. Did you mean {A}?",
+        ),
+        ({**GATE, "query_id": 1}, f"is query_1, which is the query of {A}, and would be paid for twice"),
+        ({**GATE, "asset": "query_1"}, f"the query of {A}. Check {A} instead."),
+        ({**GATE, "asset": "query_6"}, "is of query_6, which is not in the catalog. Name a matview or a query"),
+        ({"asset": B + "x", "name": "few", "kind": "row_count", "at_least": 1}, f"Did you mean {B}?"),
+    ],
+)
+def test_a_check_of_what_is_gone_is_left_out_with_a_warning_and_takes_nothing_down(tmp_path, caplog, settings, words):
+    kept = DuneCheck(asset=B, name="enough", kind="row_count", at_least=1)
+    built = build_dune_assets(catalog(), checks=[DuneCheck(**settings), kept])
+    assert [key.name for key in built.check_keys] == ["enough"]
+    assert {key.path[-1] for key in built.keys} == {"result_a", "result_b"}
+    (told,) = [record.getMessage() for record in caplog.records if "Left out" in record.getMessage()]
+    assert words in told
+    with pytest.raises(DuneCatalogError) as error:
+        catalog().with_checks([DuneCheck(**settings), kept], strict=True)
     assert words in str(error.value)
 
 

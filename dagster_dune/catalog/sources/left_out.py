@@ -160,6 +160,32 @@ def consistent(
     )
 
 
+def checks_that_fit(
+    catalog: CatalogContents, checks: Iterable[tuple[str, DuneCheck]], left_out: LeftOut
+) -> list[DuneCheck]:
+    """Leave out further checks of objects that are gone from a catalog, or that have become the query of a matview.
+
+    Args:
+        catalog: The catalog.
+        checks: The checks, each with the place where it is written, which may be empty.
+        left_out: Records what is left out.
+
+    Returns:
+        The other checks, which may still contradict each other.
+    """
+    checks = list(checks)
+    known = {obj.sql_name for obj in catalog} | {check.sql_name for _, check in checks if check.sql_name}
+    external = {Reference.parse(name).name for name in catalog.external} - known
+    fitting = []
+    for place, check in checks:
+        if check.asset not in known | external or check.sql_name in catalog.graph.backed:
+            with left_out.catching(place):
+                check_consistent([check], known, external, catalog.graph.backed)
+        else:
+            fitting.append(check)
+    return fitting
+
+
 def _location_of_check(check: DuneCheck, objects: Mapping[str, MaterializedView | Query]) -> str:
     """Return the file of a check: that of its query, or else of its asset; empty if there is none."""
     obj = objects.get(check.sql_name or check.asset)
