@@ -62,7 +62,7 @@ class ExecutionPages(ABC, Generic[T]):
         self._width = len(self.names if options.columns is None else options.columns)
         _check_known(options.columns, self.names)
         self.export = Export(total_bytes=metadata.total_result_set_bytes)
-        self._requests = PageRequests(client, execution_id, options, self._total, self.export)
+        self._requests = PageRequests(client, execution_id, options, self._total, self.names, self.export)
         self._check_size()
         self._check_sample()
 

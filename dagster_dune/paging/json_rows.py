@@ -51,13 +51,14 @@ class JsonRows(ExecutionPages[dict[str, Any]]):
         envelope = envelope._replace(next_uri=next_uri or envelope.next_uri)
         self._requests.check_json(envelope, is_unfiltered=is_unfiltered)
         names = list(self.names if self._options.columns is None else self._options.columns)
-        check_names(envelope, names)
+        check_names(envelope, names, self.names)
         for row in envelope.rows:
             if not isinstance(row, dict):
                 raise DuneResultError(f"A page of execution {self.execution_id} has rows that are no objects.")
             if missing := [name for name in names if name not in row]:
                 raise DuneResultError(f"A row of the result has no column {missing[0]!r}.")
-        return Page(envelope.rows, len(envelope.rows), envelope.next_offset, envelope.next_uri)
+        rows = [row if len(row) == len(names) else {name: row[name] for name in names} for row in envelope.rows]
+        return Page(rows, len(rows), envelope.next_offset, envelope.next_uri)
 
 
 def rows_of(client: DuneApiClient, execution_ids: Sequence[str], options: ReadOptions) -> Iterator[dict[str, Any]]:

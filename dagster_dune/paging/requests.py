@@ -83,14 +83,20 @@ def envelope_of(page: object) -> Envelope:
     )
 
 
-def check_names(envelope: Envelope, expected: Sequence[str]) -> None:
+def check_names(envelope: Envelope, expected: Sequence[str], of_result: Sequence[str] = ()) -> None:
     """Check that a page in JSON has the requested columns, in any order.
+
+    Args:
+        envelope: The fields of the page.
+        expected: The names of the requested columns.
+        of_result: The names of all columns of the result. No page of Dune's manual shows whether the metadata of a page
+            names these, or the requested ones. The rows show which columns there are.
 
     Raises:
         DuneResultError: The page has other columns.
     """
     names = envelope.column_names
-    if isinstance(names, list) and sorted(map(str, names)) != sorted(expected):
+    if isinstance(names, list) and sorted(map(str, names)) not in (sorted(expected), sorted(of_result)):
         raise DuneResultError(f"A page of the result has the columns {names}, not {expected}.")
 
 
@@ -107,12 +113,23 @@ class PageRequests:
         execution_id: The execution.
         options: Which rows and columns are read.
         total: The number of rows of the whole result; None if it is not known.
+        names: The names of all columns of the result.
         export: Counts the bytes that are read.
+
+    Attributes:
+        names: The names of all columns of the result.
     """
 
     def __init__(
-        self, client: DuneApiClient, execution_id: str, options: ReadOptions, total: int | None, export: Export
+        self,
+        client: DuneApiClient,
+        execution_id: str,
+        options: ReadOptions,
+        total: int | None,
+        names: Sequence[str],
+        export: Export,
     ) -> None:
+        self.names = names
         self._client = client
         self._execution_id = execution_id
         self._options = options

@@ -53,6 +53,20 @@ def test_pages_come_whole_and_in_order(server, wire):
     assert sorted(int(options["offset"]) for options in pages) == list(range(0, 100, 10))
 
 
+@pytest.mark.parametrize("wire", ["csv", "json"])
+def test_a_page_may_name_all_columns_of_its_result(server, wire):
+    def name_all(path, options, answer):
+        if path.endswith("/results"):
+            page = json.loads(answer["body"])
+            page["result"]["metadata"]["column_names"] = NAMES
+            answer["body"] = json.dumps(page).encode()
+
+    server.change = name_all
+    table, _ = read(server, wire=wire)
+    assert table["t"].to_pylist() == [row[1] for row in VALUES]
+    assert read(server, wire=wire, columns=["t"])[0].to_pylist() == table.select(["t"]).to_pylist()
+
+
 def test_several_pages_are_read_at_once_and_few_are_held(server):
     asked, release = [], threading.Event()
 

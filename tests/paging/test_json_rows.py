@@ -74,6 +74,15 @@ def test_columns_filters_limit_and_samples(server, client):
         JsonRows(client, server.ID, options(columns=["x"]))
 
 
+def test_a_page_may_have_all_columns_of_its_result(server, client):
+    def give_all(path, request, answer):
+        if "columns" in request:
+            answer["body"] = server.answer(path, {"offset": request["offset"], "limit": request["limit"]})["body"]
+
+    server.change = give_all
+    assert list(rows_of(client, [server.ID], options(columns=["t"]))) == [{"t": row["t"]} for row in ROWS]
+
+
 def test_the_status_of_another_execution_is_no_status(server, client):
     """Its columns, its rows and its end are those of another result."""
 

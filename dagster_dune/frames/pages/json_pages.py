@@ -21,12 +21,13 @@ class JsonPage(NamedTuple):
     envelope: Envelope
 
 
-def read_json(body: bytes, columns: Sequence[Column]) -> JsonPage:
+def read_json(body: bytes, columns: Sequence[Column], names_of_result: Sequence[str] = ()) -> JsonPage:
     """Read a page in JSON.
 
     Args:
         body: The body of the response.
         columns: The columns that the page must have.
+        names_of_result: The names of all columns of the result, which the page may name in place of those.
 
     Raises:
         DuneResultError: The body is no page of such a result.
@@ -38,7 +39,7 @@ def read_json(body: bytes, columns: Sequence[Column]) -> JsonPage:
         raise DuneResultError(f"A page of the result is no JSON: {error}.") from error
     envelope = envelope_of(page)
     rows = envelope.rows
-    check_names(envelope, [column.name for column in columns])
+    check_names(envelope, [column.name for column in columns], names_of_result)
     before = Counter[str]()
     arrays = []
     for column in columns:

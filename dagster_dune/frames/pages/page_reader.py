@@ -109,7 +109,7 @@ class PageReader:
 
     def _json_page(self, expected: Sequence[Column], *, is_extra: bool = False, **options: Any) -> JsonPage:
         body, next_uri = self._requests.json(is_extra=is_extra, **options)
-        read = self._parse(options.get("offset", 0), partial(read_json, body, expected))
+        read = self._parse(options.get("offset", 0), partial(read_json, body, expected, self._requests.names))
         is_unfiltered = self._options.filters is None and "filters" not in options and self._options.sample is None
         envelope = read.envelope._replace(next_uri=next_uri or read.envelope.next_uri)
         self._requests.check_json(envelope, is_unfiltered=is_unfiltered)
