@@ -20,6 +20,7 @@ from dagster_dune.emulator.dunesql.rewrite.expressions import aggregation, calls
 from dagster_dune.emulator.dunesql.rewrite.expressions.writers import WRITERS, inner_predicate
 from dagster_dune.emulator.dunesql.rewrite.queries import ordering, select, set_operations
 from dagster_dune.emulator.dunesql.rewrite.queries.ctes import Cte, headed, mark_read, unrolled, with_names
+from dagster_dune.emulator.dunesql.rewrite.queries.grouping import alike
 from dagster_dune.emulator.dunesql.rewrite.queries.values import values
 from dagster_dune.emulator.dunesql.rewrite.scopes import Field, Relation, Scope, in_outer_query
 from dagster_dune.emulator.dunesql.types.coercion import can_coerce
@@ -92,7 +93,7 @@ class QueryTranslator:
             below = self.below(node, scope)
         except SqlError:
             return None
-        return grouping.keys.get(below.sql)
+        return grouping.keys.get(alike(below.sql))
 
     def below(self, node: exp.Expr, scope: Scope) -> Operand:
         """Translate an expression in the inner query of an aggregation, and cache the result."""

@@ -5,6 +5,7 @@ See https://trino.io/docs/current/sql/select.html#group-by-clause.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import chain, combinations, product
 from math import prod
@@ -16,6 +17,19 @@ from dagster_dune.emulator.dunesql.parse.positions import error_at
 from dagster_dune.emulator.dunesql.rewrite.expressions.comparisons import key_sql
 from dagster_dune.emulator.dunesql.rewrite.scopes import Grouping, Translator
 from dagster_dune.emulator.dunesql.types.trino import SKETCHES
+
+_QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
+_ALIAS = re.compile(rf"{_QUOTED}|\bAS ([gjqtu]\d+)\b")
+_NAME = re.compile(rf"{_QUOTED}|\b[gjqtu]\d+\b")
+
+
+def alike(sql: str) -> str:
+    """Number the relations of subqueries anew in an expression, so that it is the same text wherever it stands."""
+    if "(SELECT" not in sql:
+        return sql
+    made = dict.fromkeys(match[1] for match in _ALIAS.finditer(sql) if match[1])
+    numbered = {name: f"dune_n{place}" for place, name in enumerate(made)}
+    return _NAME.sub(lambda match: numbered.get(match[0], match[0]), sql)
 
 
 def group_by(
@@ -36,10 +50,11 @@ def group_by(
         value = value_of(each)
         if value.type.find(*SKETCHES) or (value.type.has_zones and not value.type.zoned):
             raise error_at(each, f"{value.type} cannot be grouped by in this emulator")
-        found = grouping.keys.get(value.sql)
+        sql = alike(value.sql)
+        found = grouping.keys.get(sql)
         if found is None:
             name = f"dune_k{len(grouping.keys)}"
-            found = grouping.keys[value.sql] = Operand(f"{grouping.alias}.{name}", value.type)
+            found = grouping.keys[sql] = Operand(f"{grouping.alias}.{name}", value.type)
             translator.note_origin(found.sql, value.sql)
         return found.sql.partition(".")[2]
 
