@@ -33,6 +33,7 @@ def dune_assets(
     name: str | None = None,
     translator: DagsterDuneTranslator | None = None,
     select: Patterns | None = None,
+    exclude: Patterns = (),
     pool: str | None = DEFAULT_POOL,
     op_tags: Mapping[str, Any] | None = None,
     retry_policy: dg.RetryPolicy | None = None,
@@ -51,6 +52,7 @@ def dune_assets(
         name: The name of the definition's op; the function's own if None.
         translator: How objects look as assets.
         select: Which objects become assets: SQL names, ids, globs, ``tag:<tag>``, ``kind:<kind>``; all if None.
+        exclude: Which of them do not, in the same words; a pattern of it that matches nothing is a warning.
         pool: The pool that bounds how many pipelines run at once; none if None.
         op_tags: Further tags of the op.
         retry_policy: When Dagster tries the step again. An attempt after the first follows the pipeline that the run
@@ -90,6 +92,7 @@ def dune_assets(
         catalog.with_checks(checks) if checks else catalog,
         translator,
         select=select,
+        exclude=exclude,
         inline_query_views=query_views == "inline",
         include_backing_queries=include_backing_queries,
     )
@@ -123,6 +126,7 @@ def build_dune_assets(
     name: str = DEFAULT_NAME,
     translator: DagsterDuneTranslator | None = None,
     select: Patterns | None = None,
+    exclude: Patterns = (),
     resource_key: str = "dune",
     pool: str | None = DEFAULT_POOL,
     op_tags: Mapping[str, Any] | None = None,
@@ -144,6 +148,7 @@ def build_dune_assets(
         name: The name of the definition's op; one that no other definition of the code location has.
         translator: How objects look as assets.
         select: Which objects become assets: SQL names, ids, globs, ``tag:<tag>``, ``kind:<kind>``; all if None.
+        exclude: Which of them do not, in the same words; a pattern of it that matches nothing is a warning.
         resource_key: The key of the `DuneResource` that runs it.
         pool: The pool that bounds how many pipelines run at once; none if None.
         op_tags: Further tags of the op.
@@ -184,6 +189,7 @@ def build_dune_assets(
         name=name,
         translator=translator,
         select=select,
+        exclude=exclude,
         pool=pool,
         op_tags=op_tags,
         retry_policy=retry_policy,

@@ -36,6 +36,7 @@ class DuneAssetsOptions(TypedDict, total=False):
     name: str
     translator: DagsterDuneTranslator | None
     select: Patterns | None
+    exclude: Patterns
     pool: str | None
     op_tags: Mapping[str, Any] | None
     retry_policy: dg.RetryPolicy | None
@@ -144,7 +145,7 @@ def merge_dune_definitions(*parts: dg.Definitions) -> dg.Definitions:
             if key in owners:
                 raise DuneCatalogError(
                     f"The asset {key.to_user_string()} is made by {owners[key]!r} and by {assets.node_def.name!r}.",
-                    hint="Leave it out of one of them with select; where it is only read, with upstream_exclude.",
+                    hint="Leave it out of one of them with exclude; where it is only read, with upstream_exclude.",
                 )
             owners[key] = assets.node_def.name
     for part in parts:

@@ -13,7 +13,7 @@ from dagster_dune._specs.check_specs import check_specs, names_with_blocking_che
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.selection import Patterns
+from dagster_dune.catalog.selection import Patterns, check_selection
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.catalog.versions import code_versions
 from dagster_dune.errors import DuneCatalogError
@@ -25,6 +25,7 @@ def asset_specs(
     translator: DagsterDuneTranslator,
     *,
     select: Patterns | None,
+    exclude: Patterns,
     inline_query_views: bool,
     include_backing_queries: bool,
 ) -> tuple[DuneCatalog, list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
@@ -37,9 +38,13 @@ def asset_specs(
     if include_backing_queries:
         catalog = catalog.with_backing_queries()
     selected = {obj.sql_name for obj in catalog} if select is None else set(matching(catalog, select))
+    check_selection([catalog], (), exclude)
+    selected -= matching(catalog, exclude, strict=False)
     visible = _visible(catalog, selected - catalog.check_queries, inline_query_views, include_backing_queries)
     if not visible:
-        raise DuneCatalogError("The catalog holds no object that could become an asset.", hint="Check it and select.")
+        raise DuneCatalogError(
+            "The catalog holds no object that could become an asset.", hint="Check it, select and exclude."
+        )
     specs = _Specs(catalog, translator, visible)
     all_specs, keys = specs.all(), {name: specs.key(name) for name in sorted(visible)}
     deps = _deps_by_name(all_specs, keys)

@@ -29,6 +29,8 @@ class DuneCatalog(CatalogContents):
             their ids in the account.
         not_taken: The ids of the account's other queries, which are not in the catalog; None if they are not known.
         checks: The checks of the objects; see `DuneCheck`.
+        unresolved_checks: Checks of a folder whose assets are not in the catalog. They never run; `merge` finds their
+            assets in the account.
 
     Raises:
         DuneCatalogError: Two objects have the same name, a dep is unknown, or objects read each other in a circle.
@@ -66,7 +68,7 @@ class DuneCatalog(CatalogContents):
 
         left_out = LeftOut(strict=strict)
         contents = read_directory(Path(path), exclude=exclude, left_out=left_out)
-        left_out.add_unidentified(contents)
+        left_out.add_unresolved(contents)
         left_out.raise_errors()
         return warn_of_unknown_names(cls.of(contents))
 
@@ -74,16 +76,16 @@ class DuneCatalog(CatalogContents):
     def from_file(cls, path: str | Path, *, strict: bool = False) -> DuneCatalog:
         """Read the JSON document that ``dagster-dune catalog pull`` wrote; see `dagster_dune.catalog.document`.
 
-        With `strict`, queries whose ids are not known are an error.
+        With `strict`, queries whose ids are not known, and checks of what is not in it, are an error.
         """
         from dagster_dune.catalog.document import read_document  # noqa: PLC0415  (slow to import)
 
         contents = read_document(Path(path))
-        if contents.unidentified:
+        if contents.unidentified or contents.unresolved_checks:
             from dagster_dune.catalog.sources.left_out import LeftOut  # noqa: PLC0415
 
             left_out = LeftOut(strict=strict)
-            left_out.add_unidentified(contents)
+            left_out.add_unresolved(contents)
             left_out.raise_errors()
         return warn_of_unknown_names(cls.of(contents))
 
@@ -140,7 +142,7 @@ class DuneCatalog(CatalogContents):
 
         left_out = LeftOut(strict=strict)
         contents = merged(folder, account, left_out=left_out)
-        left_out.add_unidentified(contents)
+        left_out.add_unresolved(contents)
         left_out.raise_errors()
         warn_of_foreign_queries(folder, account)
         return warn_of_unknown_names(warn_of_differences(cls.of(contents)))
@@ -175,6 +177,7 @@ class DuneCatalog(CatalogContents):
             unidentified=self.unidentified,
             not_taken=self.not_taken,
             checks=checks,
+            unresolved_checks=self.unresolved_checks,
         )
 
     def with_backing_queries(self) -> DuneCatalog:
@@ -192,4 +195,5 @@ class DuneCatalog(CatalogContents):
             unidentified=self.unidentified,
             not_taken=self.not_taken,
             checks=self.checks,
+            unresolved_checks=self.unresolved_checks,
         )

@@ -32,6 +32,8 @@ class CatalogContents(BaseModel):
             their ids in the account.
         not_taken: The ids of the account's other queries, which are not in the catalog; None if they are not known.
         checks: The checks of the objects. The query of a check is one of the `queries`, and does not become an asset.
+        unresolved_checks: Checks of a folder whose assets are not in the catalog. They never run; `merge` finds their
+            assets in the account.
 
     Raises:
         DuneCatalogError: Two objects have the same name, a dep is unknown, objects read each other in a circle, the
@@ -46,6 +48,7 @@ class CatalogContents(BaseModel):
     unidentified: tuple[UnidentifiedQuery, ...] = ()
     not_taken: tuple[int, ...] | None = None
     checks: tuple[DuneCheck, ...] = ()
+    unresolved_checks: tuple[DuneCheck, ...] = ()
 
     @classmethod
     def from_json(cls, document: str | bytes) -> Self:
@@ -136,7 +139,8 @@ class CatalogContents(BaseModel):
     @property
     def check_queries(self) -> frozenset[str]:
         """The SQL names of the queries that are checks."""
-        return frozenset(check.sql_name for check in self.checks if check.sql_name)
+        checks = (*self.checks, *self.unresolved_checks)
+        return frozenset(check.sql_name for check in checks if check.sql_name)
 
     @staticmethod
     def _check_deps(obj: MaterializedView | Query, known: set[str]) -> None:

@@ -76,6 +76,7 @@ def _with_paths(catalog: CatalogContents, path: Callable[[str], str]) -> Catalog
         external=catalog.external,
         not_taken=catalog.not_taken,
         checks=catalog.checks,
+        unresolved_checks=catalog.unresolved_checks,
         **{
             field: tuple(obj.model_copy(update={"source": changed(obj)}) for obj in getattr(catalog, field))
             for field in fields

@@ -91,7 +91,7 @@ def pull(
             f"({progress.total} read, {len(after - before)} new, {len(before - after)} gone).",
             markup=False,
         )
-        LeftOut().add_unidentified(catalog)
+        LeftOut().add_unresolved(catalog)
         if folder:
             warn_of_foreign_queries(folder, account)
         warn_of_unknown_names(warn_of_differences(catalog))
@@ -271,6 +271,7 @@ def _label(catalog: CatalogContents, name: str) -> str:
 
     obj = catalog[name]
     title = getattr(obj, "name", None)
-    key = escape("/".join(obj.key_parts))
+    checks = [check.label for check in (*catalog.checks, *catalog.unresolved_checks) if check.sql_name == name]
+    key = escape(checks[0] if checks else "/".join(obj.key_parts))
     words = f" [dim]{escape(title)}[/]" if title and title.lower() != name else ""
     return f"{escape(name)}{words} ({key})"

@@ -67,7 +67,7 @@ def described(catalog: CatalogContents) -> dict[str, Any]:
             {
                 "name": obj.sql_name,
                 "kind": obj.kind,
-                "asset_key": list(obj.key_parts),
+                "asset_key": None if obj.sql_name in catalog.check_queries else list(obj.key_parts),
                 "query_id": obj.query_id,
                 "title": obj.name if isinstance(obj, Query) else None,
                 "slug": obj.slug if isinstance(obj, Query) else None,

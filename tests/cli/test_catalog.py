@@ -132,6 +132,19 @@ def test_pull_of_a_part_of_both(run, queries, options, names, nameless):
     assert [query.slug for query in catalog.unidentified] == nameless
 
 
+def test_pull_takes_a_folders_checks_of_what_it_takes_of_the_account(run, tmp_path):
+    (tmp_path / "queries" / "checks").mkdir(parents=True)
+    check = tmp_path / "queries" / "checks" / "new_41008.sql"
+    check.write_text("SELECT * FROM dune.acme.result_trades WHERE amount_usd < 0")
+    result = run("pull", "-o", "catalog.json", "--queries", "queries")
+    assert "Left out" not in result.stderr
+    catalog = DuneCatalog.from_file("catalog.json")
+    assert [(check.asset, check.sql_name) for check in catalog.checks] == [("dune.acme.result_trades", "query_41008")]
+    run("pull", "-o", "catalog.json", "--queries", "queries", "--exclude", "result_trades")
+    catalog = DuneCatalog.from_file("catalog.json")
+    assert ({obj.sql_name for obj in catalog}, catalog.checks) == ({"query_2", "query_3"}, ())
+
+
 def test_pull_of_nothing_in_either(run, queries):
     result = run("pull", "-o", "catalog.json", "--queries", "queries", "--select", "tag:prod", "--select", "tag:pro")
     assert result.exit_code == 1
@@ -251,12 +264,15 @@ def test_show_lists_checks(run, tmp_path):
     (tmp_path / "queries" / "checks" / "c_9.sql").write_text("SELECT 1 FROM query_7 WHERE 1 = 0")
     lines = run("show", "queries").stdout.splitlines()
     assert [" ".join(line.split()) for line in lines if "check" in line] == [
+        "├── query_8 (check gate of query_7)",
+        "└── query_9 (check c of query_7)",
         "checks 3",
         "check some of query_7: row_count, WARN",
         "check gate of query_7: gate, ERROR, blocking",
         "check c of query_7: rows, ERROR",
     ]
     shown = json.loads(run("show", "queries", "--json").stdout)
+    assert [obj["asset_key"] for obj in shown["objects"]] == [["dune", "a_7"], None, None]
     assert [(check["asset"], check["name"], check["kind"]) for check in shown["checks"]] == [
         ("query_7", "some", "row_count"),
         ("query_7", "gate", "gate"),

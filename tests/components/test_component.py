@@ -479,6 +479,17 @@ def test_a_folder_with_the_account(account, tmp_path):
     assert {dep.asset_key.to_user_string() for dep in spec.deps} == {"dune/acme/result_daily"}
 
 
+def test_a_folder_beside_an_account_may_hold_its_checks_alone(account, tmp_path, caplog):
+    (tmp_path / "few_41009.sql").write_text(
+        "/* dune\ncheck: {asset: dune.acme.result_daily, kind: gate}\n*/\nSELECT 1 FROM dune.acme.result_daily"
+    )
+    graph = build(account=True, queries=tmp_path).resolve_asset_graph()
+    (check,) = graph.asset_check_keys
+    assert (check.asset_key.path[-1], check.name) == ("result_daily", "few")
+    assert not any("41009" in key.path[-1] for key in graph.materializable_asset_keys)
+    assert caplog.messages == []
+
+
 @pytest.fixture
 def document(account, client, tmp_path):
     write_document(DuneCatalog.from_api(client), tmp_path / "catalog.json")

@@ -7,9 +7,12 @@ from dagster_dune import (
     DagsterDuneTranslator,
     DuneCatalog,
     DuneCatalogError,
+    DuneConfigurationError,
+    DuneResource,
     MaterializedView,
     Query,
     build_dune_assets,
+    build_dune_definitions,
     build_dune_upstream_specs,
 )
 
@@ -24,7 +27,8 @@ CATALOG = DuneCatalog(
 
 
 def specs_of(assets):
-    return {spec.key.to_user_string(): spec for spec in assets.specs}
+    specs = assets.resolve_all_asset_specs() if isinstance(assets, dg.Definitions) else assets.specs
+    return {spec.key.to_user_string(): spec for spec in specs}
 
 
 def upstream(*definitions, **options):
@@ -190,6 +194,26 @@ def test_an_object_that_was_not_selected_is_upstream():
         "dune/acme/result_daily",
         "dune/acme/dataset_rates",
     }
+
+
+def test_what_is_excluded_is_the_rest_of_what_is_selected(caplog):
+    part, rest = build_dune_assets(CATALOG, select="tag:dex"), build_dune_assets(CATALOG, exclude="tag:dex")
+    assert (part.keys | rest.keys, part.keys & rest.keys) == (build_dune_assets(CATALOG).keys, set())
+    assert len(build_dune_assets(CATALOG, select=["tag:dex", "7"], exclude=7).keys) == 1
+    dune = DuneResource(api_key="emulator-key")
+    defs = build_dune_definitions(CATALOG, resource=dune, exclude=["kind:query"])
+    assert set(specs_of(defs)) == {"dune/acme/result_daily", "dune/dex/trades"}
+    assert caplog.messages == []
+
+
+def test_what_is_excluded_and_nowhere_is_told_and_all_excluded_is_an_error(caplog):
+    assert len(build_dune_assets(CATALOG, exclude="tag:dx").keys) == 3
+    (told,) = caplog.messages
+    assert told.startswith("exclude: The pattern 'tag:dx' matches nothing")
+    with pytest.raises(DuneCatalogError, match=r"no object that could become an asset\. Check it, select and exclude"):
+        build_dune_assets(CATALOG, exclude="*")
+    with pytest.raises(DuneConfigurationError, match="not by AssetKey"):
+        build_dune_assets(CATALOG, exclude=dg.AssetKey("x"))
 
 
 def test_upstream_assets_look_as_the_translator_says():

@@ -222,7 +222,7 @@ class _AccountReader:
         catalog = consistent(
             views,
             queries,
-            checks=checks_of_tags([*views, *queries], self._left_out),
+            tag_checks=checks_of_tags([*views, *queries], self._left_out),
             left_out=self._left_out,
         )
         return self._with_unselected_as_external(catalog)

@@ -85,6 +85,19 @@ class LeftOut:
             if query.why:
                 self.add(f"{place_of(query)}: nothing says for sure which query this is: {query.why}. {ID_HINT}.")
 
+    def add_unresolved(self, catalog: CatalogContents) -> None:
+        """Record what a folder lacks and no account has supplied: ids of queries, and assets of checks, as left out."""
+        self.add_unidentified(catalog)
+        objects = {obj.sql_name: obj for obj in catalog}
+        for check in catalog.unresolved_checks:
+            with self.catching(_location_of_check(check, objects)):
+                if check.asset in self.names:
+                    raise DuneCatalogError(
+                        f"The check {check.name} is of {check.asset}, which is left out as well.",
+                        hint="Correct that one.",
+                    )
+                check_consistent([check], objects, catalog.external, catalog.graph.backed)
+
     def raise_errors(self) -> None:
         """Raise the recorded errors, after everything was read.
 
@@ -107,12 +120,13 @@ def consistent(
     external: Sequence[str] = (),
     unidentified: Sequence[UnidentifiedQuery] = (),
     checks: Iterable[DuneCheck] = (),
+    tag_checks: Iterable[DuneCheck] = (),
     left_out: LeftOut,
 ) -> CatalogContents:
     """Make a catalog of the objects that are consistent with each other.
 
-    Left out are objects that read each other in circles, objects with a dep that is not in the catalog, and checks
-    whose asset is not in the catalog or that contradict earlier checks.
+    Left out are objects that read each other in circles, objects with a dep that is not in the catalog, and checks that
+    contradict earlier checks, each with its query. Checks whose asset is not in the catalog are unresolved.
 
     Args:
         matviews: Matviews with distinct names.
@@ -120,10 +134,11 @@ def consistent(
         external: Names that deps may contain although they are not in the catalog.
         unidentified: Queries whose ids are not known.
         checks: The checks of the objects.
+        tag_checks: Checks that only tags on Dune declare. The query of one that is left out stays a normal object.
         left_out: Records what is left out. Deps may also name objects that it has recorded before.
 
     Returns:
-        The catalog of the other objects. Objects that were left out and are named by a dep are external to it.
+        The catalog of the other objects. Objects that were left out and are read by others are external to it.
     """
     objects: dict[str, MaterializedView | Query] = {obj.sql_name: obj for obj in matviews}
     objects |= {obj.sql_name: obj for obj in queries}
@@ -144,19 +159,34 @@ def consistent(
                 known.add(obj.sql_name)
                 del objects[obj.sql_name]
                 break
-    read = {dep for obj in objects.values() for dep in obj.deps}
-    all_external = tuple(dict.fromkeys([*external, *sorted(left_out.names & read - objects.keys())]))
+    others = {Reference.parse(name).name for name in external} - objects.keys()
     kept: list[DuneCheck] = []
+    unresolved: list[DuneCheck] = []
+    queries_of_checks = set[str]()
     for check in checks:
-        with left_out.catching(_location_of_check(check, objects)):
-            check_consistent([*kept, check], objects, all_external, graph.backed)
+        if check.asset not in objects and check.asset not in graph.backed:
+            unresolved.append(check)
+            continue
+        own_query = {check.sql_name} if check.sql_name else set[str]()
+        queries_of_checks |= own_query
+        with left_out.catching(_location_of_check(check, objects), own_query):
+            check_consistent([*kept, check], objects, others, graph.backed)
             kept.append(check)
+    for name in queries_of_checks - {check.sql_name for check in kept}:
+        objects.pop(name, None)  # what a file calls a check must not become an asset
+    for check in tag_checks:
+        with left_out.catching(_location_of_check(check, objects)):
+            check_consistent([*kept, check], objects, others, graph.backed)
+            kept.append(check)
+    read = {name for obj in objects.values() for name in (*obj.deps, *(obj.references or ()))}
+    all_external = tuple(dict.fromkeys([*external, *sorted(left_out.names & read - objects.keys())]))
     return CatalogContents(
         materialized_views=tuple(obj for obj in objects.values() if isinstance(obj, MaterializedView)),
         queries=tuple(obj for obj in objects.values() if isinstance(obj, Query)),
         external=all_external,
         unidentified=tuple(unidentified),
         checks=tuple(kept),
+        unresolved_checks=tuple(unresolved),
     )
 
 

@@ -6,6 +6,7 @@ folder determines the settings for Dagster: engine tiers, values for parameters,
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from dagster_dune.catalog.contents import CatalogContents
@@ -33,7 +34,7 @@ def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftO
     known is the account's object with the same SQL, if there is exactly one, or the only one of its candidates that the
     account has; otherwise it stays `unidentified`. Left out are objects that contradict each other once they are
     joined: a value for a parameter that the account's query does not declare, values for a query that backs a matview,
-    a circle.
+    a circle. The folder's checks of what only the account has are checks of that.
 
     Args:
         folder: The catalog that `DuneCatalog.from_directory` returned, or one that was written in Python.
@@ -76,22 +77,31 @@ def merged(folder: CatalogContents, account: CatalogContents, *, left_out: LeftO
         else:
             account_queries[query_id] = query
     kept: dict[str, MaterializedView | None] = {**matviews, **joined}
-    return consistent(
+    checks = (*folder.checks, *folder.unresolved_checks)
+    catalog = consistent(
         [obj for name in sorted(kept) if (obj := kept[name])],
         [account_queries[query_id] for query_id in sorted(account_queries)],
         external=sorted({*folder.external, *account.external}),
         unidentified=unidentified,
-        checks=_checks(folder, account),
+        checks=sorted(checks, key=_asset_and_name),
+        tag_checks=sorted(_other_checks(account, checks), key=_asset_and_name),
         left_out=left_out,
-    ).model_copy(update={"not_taken": account.not_taken})
+    )
+    all_checks = tuple(sorted(catalog.checks, key=_asset_and_name))
+    return catalog.model_copy(update={"not_taken": account.not_taken, "checks": all_checks})
 
 
-def _checks(folder: CatalogContents, account: CatalogContents) -> tuple[DuneCheck, ...]:
-    """Return the checks of both, but only the folder's if both have one with the same asset and name, or query."""
-    names = {(check.asset, check.name) for check in folder.checks}
-    queries = {check.query_id for check in folder.checks} - {None}
-    others = [c for c in account.checks if (c.asset, c.name) not in names and c.query_id not in queries]
-    return tuple(sorted([*folder.checks, *others], key=lambda check: (check.asset, check.name)))
+def _other_checks(account: CatalogContents, checks: Collection[DuneCheck]) -> Iterator[DuneCheck]:
+    """Yield the account's checks, except those with the asset and name, or the query, of one of the folder's checks."""
+    names = {_asset_and_name(check) for check in checks}
+    queries = {check.query_id for check in checks} - {None}
+    for check in account.checks:
+        if _asset_and_name(check) not in names and check.query_id not in queries:
+            yield check
+
+
+def _asset_and_name(check: DuneCheck) -> tuple[str, str]:
+    return check.asset, check.name
 
 
 def _identified(

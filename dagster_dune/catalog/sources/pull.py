@@ -97,6 +97,8 @@ def _narrowed(
     catalog: CatalogContents, selected: Collection[str], select: Sequence[str] | None, exclude: Sequence[str]
 ) -> CatalogContents:
     """Return a catalog of the selected objects. Other objects that they read become external."""
+    checks = tuple(check for check in catalog.checks if {check.asset, check.sql_name} - {None} <= set(selected))
+    selected = set(selected) - catalog.check_queries.difference(check.sql_name for check in checks if check.sql_name)
     objects = [obj for obj in catalog if obj.sql_name in selected]
     read = {name for obj in objects for name in catalog.graph.reads(obj.sql_name)}
     external = {name for name in read if name in catalog and name not in selected}
@@ -109,5 +111,5 @@ def _narrowed(
             for query in catalog.unidentified
             if (select is None or matches_any(query, select)) and not matches_any(query, exclude)
         ),
-        checks=tuple(check for check in catalog.checks if {check.asset, check.sql_name} - {None} <= set(selected)),
+        checks=checks,
     )

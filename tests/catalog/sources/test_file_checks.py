@@ -1,8 +1,9 @@
 """Checks that files declare: in their headers, by their folder, in dune.yml."""
 
+import dagster as dg
 import pytest
 
-from dagster_dune import DuneCatalog, DuneCatalogError
+from dagster_dune import DuneCatalog, DuneCatalogError, MaterializedView, Query, build_dune_assets
 
 A = "dune.acme.result_amounts"
 
@@ -148,3 +149,65 @@ def test_what_is_wrong_is_said_and_takes_nothing_else_down(folder, caplog, files
     with pytest.raises(DuneCatalogError) as error:
         folder({}, strict=True)
     assert words in str(error.value)
+
+
+NEGATIVE = {"negative_22222.sql": f"/* dune\ncheck: {A}\n*/\nSELECT * FROM {A} WHERE amount < 0"}
+
+
+def test_the_query_of_a_check_that_is_left_out_is_no_asset(folder, caplog):
+    gate = "/* dune\ncheck: {asset: dune.acme.result_amount, kind: gate}\n*/\n"
+    same = f"/* dune\ncheck: {{asset: {A}, name: negative}}\n*/\n"
+    catalog = folder(
+        {
+            **AMOUNTS,
+            **NEGATIVE,
+            "gate_33333.sql": f"{gate}SELECT 1 / 0 AS x FROM {A}",
+            "same_44444.sql": f"{same}SELECT 2 AS x",
+        }
+    )
+    assert build_dune_assets(catalog).keys == {dg.AssetKey(A.split("."))}
+    assert only(catalog).query_id == 22222
+    assert "gate_33333.sql, line 4: The check gate is of dune.acme.result_amount, which is not" in caplog.text
+    assert "same_44444.sql, line 4: There are two checks negative" in caplog.text
+
+
+def test_a_check_of_what_is_left_out_says_so_and_nothing_else_does(folder, caplog):
+    other = {"other_55555.sql": "/* dune\nmatview: dune.acme.result_other\n*/\nSELECT 1 AS x"}
+    broken = f"/* dune\nmatview: {A}\ntags: [a, b\n*/\nSELECT 1 AS amount"
+    catalog = folder({**other, "amounts_11111.sql": broken, **NEGATIVE})
+    assert build_dune_assets(catalog).keys == {dg.AssetKey(["dune", "acme", "result_other"])}
+    first, second = caplog.messages
+    assert "the header is no YAML" in first
+    assert f"The check negative is of {A}, which is left out as well. Correct that one." in second
+
+
+ON_DUNE = DuneCatalog(
+    materialized_views=[MaterializedView(name=A, query_id=11111, sql="SELECT amount FROM dex.trades")],
+    queries=[Query(query_id=22222, sql=f"SELECT * FROM {A} WHERE amount < 0")],
+)
+
+
+@pytest.mark.parametrize("files", [NEGATIVE, {"checks/negative_22222.sql": f"SELECT * FROM {A} WHERE amount < 0"}])
+def test_a_folder_may_hold_checks_alone_of_what_the_account_has(folder, files, caplog):
+    checks = folder(files)
+    assert (checks.checks, checks.check_queries) == ((), {"query_22222"})
+    caplog.clear()
+    merged = DuneCatalog.merge(DuneCatalog.from_json(checks.to_json()), ON_DUNE)
+    assert (only(merged).asset, only(merged).query_id) == (A, 22222)
+    assert build_dune_assets(merged).keys == {dg.AssetKey(A.split("."))}
+    assert caplog.messages == []
+
+
+def test_a_check_of_what_neither_has_is_told_after_the_merge(folder, caplog):
+    checks = folder({"x_33333.sql": "/* dune\ncheck: dune.acme.result_amount\n*/\nSELECT 1 AS x"})
+    caplog.clear()
+    merged = DuneCatalog.merge(checks, ON_DUNE)
+    assert f"which is not in the catalog. Did you mean {A}?" in caplog.text
+    assert "query_33333" not in {spec.metadata["dagster-dune/name"] for spec in build_dune_assets(merged).specs}
+    with pytest.raises(DuneCatalogError, match="which is not in the catalog"):
+        DuneCatalog.merge(checks, ON_DUNE, strict=True)
+
+
+def test_external_names_that_the_account_has_may_be_checked(folder):
+    external = {"dune.yml": f"external: [{A}]", "x_33333.sql": f"/* dune\ndeps: [{A}]\n*/\nSELECT 1 AS x"}
+    assert only(DuneCatalog.merge(folder({**external, **NEGATIVE}), ON_DUNE)).asset == A

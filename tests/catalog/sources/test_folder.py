@@ -465,7 +465,7 @@ BAD_FILES = {
         "matview: dune.acme.result_x\nparameters: {a: x}",
         r", line 3: the materialized view dune\.acme\.result_x is given parameters",
     ),
-    "name of a matview": ("matview: dune.acme.result_x\nname: X", r", line 3: the header has both matview and name"),
+    "slug of a matview": ("matview: dune.acme.result_x\nslug: x", r", line 3: the header has both matview and slug"),
     "empty name": ("name: ' '", r", line 2: in the header: A query is given an empty name"),
 }
 
@@ -717,3 +717,9 @@ def test_a_merge_that_is_none_leaves_out_its_own_file(tmp_path, write, caplog, e
     assert only(tmp_path).query_id == 4100001
     (told,) = caplog.messages
     assert words in told
+
+
+def test_the_name_of_a_matviews_query_is_its_description_where_there_is_none(tmp_path, write):
+    write("x_4100001.sql", "/* dune\nmatview: dune.acme.result_x\nname: All of X\n*/\nSELECT 1 AS x")
+    write("y_4100002.sql", "/* dune\nmatview: dune.acme.result_y\nname: Y\ndescription: Why\n*/\nSELECT 1 AS x")
+    assert [obj.description for obj in DuneCatalog.from_directory(tmp_path, strict=True)] == ["All of X", "Why"]

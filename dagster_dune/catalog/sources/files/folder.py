@@ -24,6 +24,7 @@ from dagster_dune.catalog.sources.file_ids import ID_HINT, Identification, IdPla
 from dagster_dune.catalog.sources.files.file_checks import checks_of_file
 from dagster_dune.catalog.sources.files.folder_settings import read_settings, read_text, shown
 from dagster_dune.catalog.sources.files.header import Header, HeaderParameter
+from dagster_dune.catalog.sources.files.probable_names import probable_names
 from dagster_dune.catalog.sources.files.sql_text import SqlText, parse_sql_text
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
 from dagster_dune.catalog.sql.references import parameter_keys
@@ -77,7 +78,7 @@ def read_directory(
     with _frozen_garbage_collector():
         for file in settings.files:
             header, allowed = settings.queries.get(file, Header()), settings.ids.get(file, ())
-            with left_out.catching(names=_probable_names(file, header, allowed)):
+            with left_out.catching(names=probable_names(file, header, allowed)):
                 obj, file_checks = _read_file(file, path, header, allowed)
                 checks += file_checks
                 if isinstance(obj, UnidentifiedQuery):
@@ -149,12 +150,6 @@ def _leave_out_versions(versions: Sequence[MaterializedView | Query], name: str,
     return True
 
 
-def _probable_names(file: Path, header: Header, allowed: Sequence[IdPlace]) -> list[str]:
-    """Return the SQL names that a file which cannot be read probably has, from its name and ``dune.yml``."""
-    query_id = identify(file.stem, header.id, (), allowed).id
-    return [name for name in (header.matview and header.matview.lower(), query_id and query_name(query_id)) if name]
-
-
 def _read_file(
     file: Path, folder: Path, settings: Header, allowed: Sequence[IdPlace]
 ) -> tuple[MaterializedView | Query | UnidentifiedQuery, list[DuneCheck]]:
@@ -179,7 +174,7 @@ def _materialized_view(
                 f"the materialized view {matview} is given parameters, but Dune refreshes matviews without any.",
                 hint="Remove them, or make it a query.",
             )
-    for key in ("name", "slug", "partitions"):
+    for key in ("slug", "partitions"):
         with parsed.located(key):
             if getattr(header, key) is not None:
                 raise DuneCatalogError(
@@ -192,7 +187,9 @@ def _materialized_view(
     if found.id is None and found.candidates:
         logger.warning("%s: nothing says for sure which query backs %s: %s. %s.", file, matview, found.why, ID_HINT)
     with parsed.located("matview"):
-        return MaterializedView(name=matview, query_id=found.id, **_common_fields(file, parsed, header))
+        fields = _common_fields(file, parsed, header)
+        fields["description"] = header.description or header.name  # as of a matview of an account
+        return MaterializedView(name=matview, query_id=found.id, **fields)
 
 
 def _query(file: Path, parsed: SqlText, header: Header, allowed: Sequence[IdPlace]) -> Query | UnidentifiedQuery:
