@@ -153,18 +153,21 @@ class _Submission:
 def _wait_for_end(
     client: DuneApiClient, name: str, execution_id: str, waiting: Waiting, on_end: OnEnd
 ) -> ExecutionStatus:
-    begun = answered = time.monotonic()
-    ends_at = math.inf if waiting.timeout is None else begun + waiting.timeout
+    answered = time.monotonic()
+    unknown_since: float | None = None
+    ends_at = math.inf if waiting.timeout is None else answered + waiting.timeout
     pause = min(FIRST_POLL_SECONDS, waiting.max_poll_interval)
     while True:
         try:
             with deadline(ends_at - time.monotonic()):
                 status = client.get_execution_status(execution_id)
-            answered = time.monotonic()
+            answered, unknown_since = time.monotonic(), None
             if phase_of_execution(status).has_ended:
                 return status
         except DuneError as error:
-            if time.monotonic() < ends_at and not _is_retryable(error, begun, answered, waiting):
+            if isinstance(error, DuneNotFoundError) and unknown_since is None:
+                unknown_since = time.monotonic()
+            if time.monotonic() < ends_at and not _is_retryable(error, unknown_since, answered, waiting):
                 raise DuneResultError(
                     f"Execution {execution_id} of {name} was started, and its status cannot be read: {error}",
                     hint="It may go on running on Dune, and cost. get_result reads it by its id once it has completed.",
@@ -176,10 +179,10 @@ def _wait_for_end(
         pause = min(pause * POLL_GROWTH, waiting.max_poll_interval)
 
 
-def _is_retryable(error: DuneError, begun: float, answered: float, waiting: Waiting) -> bool:
+def _is_retryable(error: DuneError, unknown_since: float | None, answered: float, waiting: Waiting) -> bool:
     """Return whether a failed status request is sent again."""
-    if isinstance(error, DuneNotFoundError):
-        return time.monotonic() - begun <= waiting.not_found_tolerance
+    if isinstance(error, DuneNotFoundError) and unknown_since is not None:
+        return time.monotonic() - unknown_since <= waiting.not_found_tolerance
     return isinstance(error, TRANSIENT) and time.monotonic() - answered <= waiting.failure_tolerance
 
 

@@ -41,7 +41,7 @@ class Polling:
         max_interval: From one status answer to the next request, after nothing changed for long.
         stall_timeout: How long nothing may change before the run gives up, leaving the pipeline to Dune.
         failure_tolerance: How long status requests may fail before the run gives up.
-        not_found_tolerance: How long Dune may not know the pipeline yet, from the first request on.
+        not_found_tolerance: How long Dune may not know the pipeline, from the first such answer on.
         timeout: How long the pipeline may take, from the first request on; any time if None.
     """
 
@@ -192,7 +192,8 @@ class _Poller:
         self._polling = polling
         self._log = log
         self._clock = clock
-        self._started_at = self._answered_at = clock()
+        self._answered_at = clock()
+        self._unknown_since: float | None = None
 
     def read_status(self) -> PipelineStatus | None:
         """Return the status, or None if it could not be read this time."""
@@ -204,12 +205,13 @@ class _Poller:
                 raise
             self._log.warning("The status of pipeline %s could not be read; asking again. %s", self._id, error)
             return None
-        self._answered_at = self._clock()
+        self._answered_at, self._unknown_since = self._clock(), None
         return status
 
     def _is_tolerable(self, error: DuneApiError) -> bool:
         if isinstance(error, DuneNotFoundError):
-            return self._clock() - self._started_at <= self._polling.not_found_tolerance
+            self._unknown_since = self._clock() if self._unknown_since is None else self._unknown_since
+            return self._clock() - self._unknown_since <= self._polling.not_found_tolerance
         return self._clock() - self._answered_at <= self._polling.failure_tolerance
 
 

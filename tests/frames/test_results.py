@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from result_server import ResultServer
+from waiting import wait_until
 
 from dagster_dune import DuneApiClient, DuneConfigurationError, DuneNotFoundError, DuneResultError
 from dagster_dune.emulator.server import DuneEmulator
@@ -317,12 +319,28 @@ def test_status_requests_that_fail_are_borne_for_a_while(faulty):
 
 SENT = (200, '{"execution_id": "01X", "state": "QUERY_STATE_PENDING"}')
 GONE = (404, '{"error": "Execution not found"}')
+RUNS = (200, '{"execution_id": "01X", "state": "QUERY_STATE_EXECUTING"}')
 
 
 def test_an_execution_may_not_be_known_yet(faulty):
     faulty.replies = [SENT, GONE, (200, '{"execution_id": "01X", "state": "QUERY_STATE_COMPLETED"}')]
     with DuneApiClient("key", faulty.url, max_retries=0) as client:
         assert run_sql(client, "SELECT 1").execution_id == "01X"
+
+
+def test_an_execution_may_be_unknown_for_a_moment_later_on(faulty):
+    tolerance, left = 0.5, [SENT, RUNS, GONE, (200, '{"execution_id": "01X", "state": "QUERY_STATE_COMPLETED"}')]
+    sent_at = time.monotonic()
+
+    def reply(_):
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if answer is GONE:
+            wait_until(lambda: time.monotonic() > sent_at + 2 * tolerance)
+        return answer
+
+    faulty.replies = reply
+    with DuneApiClient("key", faulty.url, max_retries=0) as client:
+        assert run_sql(client, "SELECT 1", waiting=Waiting(not_found_tolerance=tolerance)).execution_id == "01X"
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
@@ -341,9 +359,6 @@ def test_an_end_in_a_state_that_is_not_known_is_one(faulty):
             run_sql(client, "SELECT 1")
         with pytest.raises(DuneResultError, match=r"its state is QUERY_STATE_REJECTED.*Execute the query again"):
             get_result(client, "01X")
-
-
-RUNS = (200, '{"execution_id": "01X", "state": "QUERY_STATE_EXECUTING"}')
 
 
 @pytest.mark.parametrize(
