@@ -86,6 +86,9 @@ RUN_GROUP_TAG = ".dagster/dune_family"
 # Of an event in a run's log: a word of the submission record, as JSON.
 SUBMISSION_KEY = f"{NAMESPACE}submission"
 
+# The same, of the submissions of other runs that a run has taken over.
+TAKEOVER_KEY = f"{NAMESPACE}takeover"
+
 # The same, of the record of writes.
 WRITE_KEY = f"{NAMESPACE}write"
 

@@ -1,13 +1,50 @@
-"""Queries of Dagster's event log: all events of a run, and the latest materializations of many partitions."""
+"""Reads of Dagster's storage, with retries: all events of a run, the latest materializations of many partitions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 import dagster as dg
 
+from dagster_dune.errors import DunePipelineError
+
+READ_SECONDS = 20.0
+"""For how long a read of Dagster's storage is tried again before it is given up."""
+BACKOFF_SECONDS = 0.1
+MAX_BACKOFF_SECONDS = 5.0
+
+T = TypeVar("T")
+
 PARTITIONS_A_QUERY = 500
 """The number of partitions that one query of the event log names at the most."""
+
+
+def read_with_retries(read: Callable[[], T]) -> T:
+    """Read from Dagster's storage, again and again, with growing, drawn waits: what runs on Dune costs meanwhile.
+
+    Args:
+        read: One call of the storage.
+
+    Raises:
+        DunePipelineError: The storage has not answered for 20 s.
+    """
+    deadline, wait = time.monotonic() + READ_SECONDS, BACKOFF_SECONDS
+    while True:
+        try:
+            return read()
+        except Exception as error:  # whatever the storage's own client raises
+            pause = wait * random.uniform(0.5, 1.5)  # noqa: S311
+            if time.monotonic() + pause > deadline:
+                raise DunePipelineError(
+                    f"Dagster's storage could not be read: {type(error).__name__}: {error}",
+                    hint="Look at the health of Dagster's database, then retry the run.",
+                ) from error
+        time.sleep(pause)
+        wait = min(2 * wait, MAX_BACKOFF_SECONDS)
 
 
 def records_of_run(
@@ -25,7 +62,7 @@ def records_of_run(
     """
     cursor, has_more = None, True
     while has_more:
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=set(kinds))
+        page = read_with_retries(partial(instance.get_records_for_run, run_id, cursor=cursor, of_type=set(kinds)))
         yield from page.records
         cursor, has_more = page.cursor, page.has_more
 
@@ -56,7 +93,7 @@ def _latest_of_few(
     missing, cursor, has_more = set(partition_keys), None, True
     while missing and has_more:
         wanted = dg.AssetRecordsFilter(key, asset_partitions=sorted(missing))
-        page = instance.fetch_materializations(wanted, limit=len(missing), cursor=cursor)
+        page = read_with_retries(partial(instance.fetch_materializations, wanted, limit=len(missing), cursor=cursor))
         cursor, has_more = page.cursor, page.has_more
         for record in page.records:  # the newest first
             if record.asset_materialization and record.partition_key in missing:

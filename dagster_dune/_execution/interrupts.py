@@ -11,6 +11,8 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_dune._execution.event_log import read_with_retries, records_of_run
+
 TEMPORARY_HOME = ".tmp_dagster_home_"
 """The beginning of the names of folders that `dg dev`, `dg launch` and others create if DAGSTER_HOME is not set."""
 TERMINATED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
@@ -26,10 +28,10 @@ def is_terminated(instance: dg.DagsterInstance, run_id: str) -> bool:
 
     The status of the run is not enough: when a step reads it, it may already be FAILURE.
     """
-    run = instance.get_run_by_id(run_id)
+    run = read_with_retries(lambda: instance.get_run_by_id(run_id))
     if run is not None and run.status in TERMINATED:
         return True
-    return bool(instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_CANCELING, limit=1).records)
+    return next(records_of_run(instance, run_id, dg.DagsterEventType.RUN_CANCELING), None) is not None
 
 
 def write_to_terminal(line: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from dagster_dune._execution.event_log import read_with_retries
 from dagster_dune._execution.interrupts import SerializedLog, ends_with_process, is_terminated, write_to_terminal
 from dagster_dune._execution.settings import StepSettings
 from dagster_dune._execution.submissions.submission import Submission
@@ -171,7 +172,12 @@ class SentPipelines:
         """Cancel if a user terminated the run, or if no run can take over. A deploy or an eviction cancels nothing."""
         if not self._attached:
             return
-        if is_terminated(self._instance, self._run_id):
+        try:
+            terminated = is_terminated(self._instance, self._run_id)
+        except DunePipelineError as error:
+            terminated = False
+            self._log.warning("Whether somebody has terminated the run is not known. %s", error)
+        if terminated:
             self._cancel()
         elif ends_with_process(self._instance):
             names = ", ".join(self._attached)
@@ -239,7 +245,7 @@ class SentPipelines:
         return has_ended
 
     def _has_ended(self, submission: Submission) -> bool:
-        run = self._instance.get_run_by_id(submission.run_id)
+        run = read_with_retries(lambda: self._instance.get_run_by_id(submission.run_id))
         if run is not None and run.is_success:
             return True
         pipeline = submission.pipeline_execution_id or ""

@@ -34,7 +34,7 @@ from dagster_dune._execution.submissions.protocol import Attempt, resubmission_h
 from dagster_dune._execution.submissions.run_group import Origin, RunGroup, is_under_way, make_findable
 from dagster_dune._execution.submissions.sender import Sender
 from dagster_dune._execution.submissions.submission import State, Submission
-from dagster_dune._execution.submissions.submission_record import SubmissionRecord
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, report_takeover
 from dagster_dune._formatting import counted
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
@@ -231,10 +231,12 @@ class Step:
     def _log_taken_over(self, action: Follow, origin: Origin) -> None:
         submission = action.submission
         self._took_over = True
-        same = submission.run_id == self._run_id
-        why = "this run has started it before" if same else origin.value
+        is_own = submission.run_id == self._run_id
+        why = "this run has started it before" if is_own else origin.value
         nodes, pipeline = counted(len(action.digests), "node"), submission.pipeline_execution_id
         self._log.info("Taking over %s of pipeline %s, without sending again: %s.", nodes, pipeline, why)
+        if not is_own:
+            report_takeover(self._instance, self._context.run, submission.id)
 
     def _submit(
         self,
@@ -261,7 +263,10 @@ class Step:
         )
         self._finished.callback(sender.finish)
         try:
-            is_sent = sender.carry_out(action, policy)
+            if not sender.carry_out(action, policy):
+                return None
+            submission = self._submission(record, rest, sender)
+            self._pipelines.attach(rest, submission)
         except AmbiguousSubmission as error:
             raise error.with_hint(resubmission_hint(record.id)) from error
         except BaseException:
@@ -269,10 +274,6 @@ class Step:
                 self._pipelines.attach(rest, self._submission(record, rest, sender))
                 uninterrupted(self._pipelines.interrupted)
             raise
-        if not is_sent:
-            return None
-        submission = self._submission(record, rest, sender)
-        self._pipelines.attach(rest, submission)
         return submission
 
     def _submission(self, record: SubmissionRecord, plan: PipelinePlan, sender: Sender) -> Submission:

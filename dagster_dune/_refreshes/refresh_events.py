@@ -7,6 +7,7 @@ So no execution is reported twice, whatever the cursor says.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -14,10 +15,12 @@ from typing import TypeAlias
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import number_of
+from dagster_dune._execution.submissions.run_group import RunGroup
 from dagster_dune._execution.submissions.submission import State, Submission
-from dagster_dune._execution.submissions.submission_record import UNDER_WAY, submissions_of
+from dagster_dune._execution.submissions.submission_record import UNDER_WAY, submissions_of, taken_over_by
 from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, QueryExecution
 from dagster_dune.catalog.catalog import MaterializedView, Query
+from dagster_dune.errors import DunePipelineError
 from dagster_dune.metadata import COLUMN_SCHEMA, ENDED_AT, EXECUTION_ID, outcome_metadata
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
@@ -173,19 +176,29 @@ def open_submissions(
 ) -> dict[str, list[Submission]]:
     """Read the submissions whose executions runs may yet report, by asset definition.
 
-    These are the submissions of runs under way, and of runs that failed a moment ago, which a retry may take over.
+    These are the submissions of runs under way, those that such runs have taken over, and those of runs that failed a
+    moment ago, which a retry may take over.
     """
     ended_badly = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    runs = [
-        *instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)),
-        *instance.get_runs(dg.RunsFilter(statuses=ended_badly, updated_after=now - RETRY_GRACE)),
-    ]
+    under_way = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
+    failed = instance.get_runs(dg.RunsFilter(statuses=ended_badly, updated_after=now - RETRY_GRACE))
+    submissions = {submission.id: submission for submission in submissions_of(instance, [*under_way, *failed])}
+    for run in under_way:
+        submissions |= {submission.id: submission for submission in _taken_over(instance, run)}
     found: dict[str, list[Submission]] = {definition: [] for definition in definitions}
-    for submission in submissions_of(instance, runs):
+    for submission in submissions.values():
         is_open = submission.state.is_unresolved or submission.state is State.ANSWERED
         if is_open and submission.definition in found:
             found[submission.definition].append(submission)
     return found
+
+
+def _taken_over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Submission]:
+    """Yield the submissions of other runs that a run has taken over."""
+    if ids := taken_over_by(instance, [run.run_id]):
+        with suppress(DunePipelineError):  # the run was deleted since
+            members = RunGroup.of(instance, run.run_id).members
+            yield from (submission for submission in submissions_of(instance, members) if submission.id in ids)
 
 
 def news(

@@ -18,6 +18,7 @@ from waiting import PATIENCE, wait_until
 
 from dagster_dune import DuneCatalog, DuneCheck, DuneResource, Query, build_dune_assets, dune_assets
 from dagster_dune._execution.interrupts import ends_with_process, is_terminated
+from dagster_dune._execution.sent_pipelines import SentPipelines
 from dagster_dune.emulator.server import DuneEmulator
 
 LOCATION = ROOT / "tests" / "support" / "locations" / "durable_location.py"
@@ -142,6 +143,24 @@ def test_an_interrupt_in_a_python_session_tells_how_to_go_on(dune, resource, hom
     (line,) = [line for line in told if "goes on running on Dune" in line]
     assert f"retry run {run.run_id} from failure" in line
     assert cancelled(dune) == []
+
+
+def test_an_interrupt_before_the_attempt_knows_of_its_pipeline_cancels_that(dune, resource, instance, monkeypatch):
+    """The instance ends with the process, so that nobody could take the pipeline over."""
+    load(dune)
+    dune.hold("dune.acme.result_one_100")
+    attach, attached = SentPipelines.attach, []
+
+    def interrupted_once(pipelines, *args, **options):
+        attached.append(args)
+        if len(attached) == 1:
+            raise KeyboardInterrupt
+        attach(pipelines, *args, **options)
+
+    monkeypatch.setattr(SentPipelines, "attach", interrupted_once)
+    with pytest.raises((KeyboardInterrupt, dg.DagsterExecutionInterruptedError)):
+        dg.materialize([plain], resources={"dune": resource}, instance=instance, selection=["dune/acme/result_one_100"])
+    assert len(cancelled(dune)) == 1
 
 
 class InterruptAtAMaterialization(logging.Handler):

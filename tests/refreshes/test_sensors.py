@@ -238,6 +238,39 @@ def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, inst
     assert reported(now + RETRY_GRACE + timedelta(seconds=30)) == 1
 
 
+def test_what_a_retry_has_taken_over_is_left_to_it_however_old(account, daemon, instance, resource, client):
+    @dune_assets(catalog=CATALOG, name="dune_assets")
+    def dies(context: dg.AssetExecutionContext, dune: DuneResource):
+        list(dune.run(context))
+        raise RuntimeError("the process dies before it reports")
+        yield
+
+    seen = {}
+    asset = ObservedAsset(DAILY_KEY, CATALOG[DAILY], "dune_assets")
+    long_after = datetime.now(UTC) + 2 * RETRY_GRACE
+
+    def reported(id_):
+        refreshes = [Refresh(id_, client.get_execution_status(id_))]
+        open_ = open_submissions(instance, ["dune_assets"], long_after)["dune_assets"]
+        return len(list(news(instance, asset, refreshes, open_)))
+
+    @dune_assets(catalog=CATALOG, name="dune_assets")
+    def slow_to_report(context: dg.AssetExecutionContext, dune: DuneResource):
+        (id_,) = client.get_materialized_view(DAILY).last_execution_ids
+        seen["before"] = reported(id_)
+        events = list(dune.run(context))
+        seen["after"] = reported(id_)
+        yield from events
+
+    first = run(dies, instance, resource, selection=[DAILY_KEY])
+    assert not first.success
+    names = dict.fromkeys(["dagster/root_run_id", "dagster/parent_run_id"], first.run_id)
+    tags = {**names, "dagster/is_resume_retry": "true"}
+    assert run(slow_to_report, instance, resource, selection=[DAILY_KEY], tags=tags).success
+    assert seen == {"before": 1, "after": 0}
+    assert len(client.get_materialized_view(DAILY).last_execution_ids) == 1
+
+
 def test_however_many_events_there_are_none_is_overlooked():
     events = [
         dg.AssetMaterialization(DAILY_KEY, metadata={"dagster-dune/execution_id": f"{number:03}"})

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -20,7 +21,7 @@ from dagster_dune._execution.checks.counts_before import CountsBefore, execution
 from dagster_dune._execution.checks.of_known import answer_of_known
 from dagster_dune._execution.checks.of_nodes import answer_of_node, offending_rows_of, read_repeatedly, sampled_rows
 from dagster_dune._execution.checks.values_before import ValuesBefore
-from dagster_dune._execution.event_log import latest_of_partitions
+from dagster_dune._execution.event_log import latest_of_partitions, read_with_retries
 from dagster_dune._formatting import abbreviated
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
@@ -110,7 +111,8 @@ class CheckResults:
         if names := [name for partition in partitions for name in partition.keys]:
             latest = latest_of_partitions(self._instance, key, names)
         else:
-            latest = dict(zip([""], self._instance.fetch_materializations(key, limit=1).records, strict=False))
+            last = read_with_retries(partial(self._instance.fetch_materializations, key, limit=1))
+            latest = dict(zip([""], last.records, strict=False))
         materialized = {name: record.asset_materialization for name, record in latest.items()}
         metadata = {name: event.metadata for name, event in materialized.items() if event}
         return {name: metadata.get(name) for name in names or [""]}

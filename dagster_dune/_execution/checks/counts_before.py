@@ -6,11 +6,13 @@ The extent of an execution is the number of its partitions: the row count of a m
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import number_of, raw
+from dagster_dune._execution.event_log import read_with_retries
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.metadata import EXECUTION_ID, PARTITION_ROW_COUNT, RANGE_PARTITIONS, RANGE_ROW_COUNT, ROW_COUNT
 
@@ -124,7 +126,7 @@ def materialized_before(
     wanted = dg.AssetRecordsFilter(key, asset_partitions=[partition] if partition else None)
     cursor = None
     for _ in range(0, LOOK_BACK, PAGE):
-        page = instance.fetch_materializations(wanted, limit=PAGE, cursor=cursor)
+        page = read_with_retries(partial(instance.fetch_materializations, wanted, limit=PAGE, cursor=cursor))
         for record in page.records:
             if record.asset_materialization and (run_id is None or record.run_id != run_id):
                 yield record.asset_materialization

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import number_of, raw
 from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, records_of
+from dagster_dune._execution.event_log import read_with_retries
 from dagster_dune.catalog.settings.partitions import Partition, label_of
 from dagster_dune.metadata import EXECUTION_ID, PARTITION, VALUE, VALUE_BEFORE, VALUE_BEFORE_OF
 
@@ -95,7 +97,8 @@ def _stored_answers(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Iter
     """Yield the answers in the last results, the newest first."""
     cursor = None
     for _ in range(0, LOOK_BACK, PAGE):
-        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=PAGE, cursor=cursor)
+        history = instance.event_log_storage.get_asset_check_execution_history
+        records = read_with_retries(partial(history, key, limit=PAGE, cursor=cursor))
         for record in records:
             event = record.event.dagster_event if record.event else None
             if event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:

@@ -35,6 +35,9 @@ class Policy:
         joins: Whether it takes over what still runs. Where it does not, it waits for the end.
         retries_failed: Whether it sends again what this very run has seen fail.
         oldest: What was submitted before is not taken over once it has ended.
+        outdated: The runs whose submissions are not taken over once they have ended: after them came a run that ran
+            everything anew, and this one resumes that.
+        followed: The submissions of such runs that are taken over all the same, since that run followed them, too.
         adopted: By submission, the pipeline that the user has found on Dune where the answer is lost.
         released: The submissions, and the runs that are gone, that the user has let go.
     """
@@ -46,6 +49,8 @@ class Policy:
     oldest: datetime
     adopted: Mapping[str, str] = field(default_factory=dict)
     released: Collection[str] = frozenset()
+    outdated: Collection[str] = frozenset()
+    followed: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Dagster tries again in several ways, and says which only in part. A run that resumes another 'from failure' or 'from
 asset failure' takes over the pipelines of earlier attempts, node by node. A run that repeats everything takes over a
-pipeline only while it still runs.
+pipeline only while it still runs, and so does a run that resumes such a one, of all that came before it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import dagster as dg
 from dagster_dune._execution.submissions.actions import Policy, View
 from dagster_dune._execution.submissions.definitions import AssetOrCheckKey, DefinitionNodes
 from dagster_dune._execution.submissions.run_group import RunGroup
-from dagster_dune._execution.submissions.submission_record import submissions_of
+from dagster_dune._execution.submissions.submission_record import submissions_of, taken_over_by
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 
 
@@ -30,7 +30,8 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
         max_age: How old a submission may be that is taken over though it has ended.
         retry_failed_nodes: Whether the run sends again what it has itself seen fail.
     """
-    run = group.run
+    run, outdated = group.run, group.outdated
+    current = [member.run_id for member in group.members if member.run_id not in outdated] if outdated else []
     return Policy(
         run_id=run.run_id,
         resumes=resume and group.origin.resumes,
@@ -39,6 +40,8 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
         oldest=datetime.now(UTC) - max_age,
         adopted={id_: pipeline for id_, pipeline in _ids_in_tag(run, ADOPT_TAG).items() if pipeline},
         released=frozenset(_ids_in_tag(run, RESUBMIT_TAG)),
+        outdated=outdated,
+        followed=taken_over_by(group.instance, current),
     )
 
 

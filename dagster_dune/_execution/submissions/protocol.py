@@ -253,9 +253,11 @@ def _is_taken_over(submission: Submission, earlier: Collection[str], policy: Pol
     """Whether a submission that is not released is followed, though its pipeline may have ended."""
     if submission.id in policy.adopted or submission.id not in earlier:
         return True
-    if policy.joins and submission.run_id == policy.run_id:
+    if is_orphan or (policy.joins and submission.run_id == policy.run_id):
         return True
-    return is_orphan or (policy.resumes and submission.at >= policy.oldest)
+    is_resumed = policy.resumes and submission.run_id not in policy.outdated
+    is_followed = policy.joins and submission.id in policy.followed
+    return (is_resumed or is_followed) and submission.at >= policy.oldest
 
 
 def resubmission_hint(submission_id: str) -> str:

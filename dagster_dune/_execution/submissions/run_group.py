@@ -7,12 +7,13 @@ cannot find; tags, which not every way to retry a run sets; and records that ret
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 
 import dagster as dg
 
-from dagster_dune._execution.event_log import records_of_run
+from dagster_dune._execution.event_log import read_with_retries, records_of_run
 from dagster_dune._execution.submissions.definitions import AssetOrCheckKey
 from dagster_dune._execution.submissions.legacy_record import legacy_writers
 from dagster_dune._execution.submissions.submission_record import acknowledged
@@ -68,7 +69,7 @@ class RunGroup:
         gone, asked, pending = set[str](), set[str](), {run_id}
         while pending:
             for id_ in pending:
-                run = instance.get_run_by_id(id_)
+                run = read_with_retries(partial(instance.get_run_by_id, id_))
                 if run is None:
                     gone.add(id_)
                 else:
@@ -101,6 +102,18 @@ class RunGroup:
             id_ = parent_id_of(by_id[id_])
         return tuple(found)
 
+    @property
+    def outdated(self) -> frozenset[str]:
+        """The ids of the runs before the one that ran everything anew, if this run is that one or resumes it.
+
+        None if a run was deleted: then nobody can tell.
+        """
+        if self.gone:
+            return frozenset()
+        by_id = {run.run_id: replace(self, run=run) for run in self.members}
+        begin = next((id_ for id_ in self.lineage if not by_id[id_].origin.resumes), self.run.run_id)
+        return frozenset(id_ for id_, group in by_id.items() if begin not in group.lineage)
+
     def steps_of(self, run_id: str) -> Mapping[AssetOrCheckKey, str]:
         """By asset and check in the plan of a run, the step that it belongs to; empty where the plan is not known."""
         plan_id = next((run.execution_plan_snapshot_id for run in self.members if run.run_id == run_id), None)
@@ -108,7 +121,7 @@ class RunGroup:
             return {}
         outputs = [
             (output.properties, step.key)
-            for step in self.instance.get_execution_plan_snapshot(plan_id).steps
+            for step in read_with_retries(partial(self.instance.get_execution_plan_snapshot, plan_id)).steps
             for output in step.outputs
         ]
         return {
@@ -134,10 +147,10 @@ class RunGroup:
 
     def _repeats_what_is_missing(self, parent: dg.DagsterRun) -> bool:
         """Whether a run is one from asset failure. The tag that says so is inherited."""
+        if ASSET_RESUME_RETRY_TAG not in self.run.tags:  # a user may repeat a part of what has succeeded
+            return self._selects_otherwise(parent) and not parent.is_success
         if self._selects_otherwise(parent):
             return True
-        if ASSET_RESUME_RETRY_TAG not in self.run.tags:
-            return False
         # Where both have the tag and the same selection, it can be one only if Dagster counts nothing of it as done in
         # the parent; and then it is the same as a run of everything.
         return ASSET_RESUME_RETRY_TAG not in parent.tags or not self._counts_as_done(parent)
@@ -167,7 +180,7 @@ class RunGroup:
         plan_id = self.run.execution_plan_snapshot_id
         if PARENT_RUN_TAG in self.run.tags or plan_id is None:
             return False
-        plan = self.instance.get_execution_plan_snapshot(plan_id)
+        plan = read_with_retries(partial(self.instance.get_execution_plan_snapshot, plan_id))
         state = plan.initial_known_state and plan.initial_known_state.parent_state
         if not state:
             return False
@@ -192,7 +205,7 @@ class RunGroup:
 
 def is_under_way(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Whether a run exists and has not ended. If not, a retry may be under way, though a process of the run lives."""
-    run = instance.get_run_by_id(run_id)
+    run = read_with_retries(lambda: instance.get_run_by_id(run_id))
     return run is not None and not run.is_finished
 
 
@@ -224,16 +237,15 @@ def make_findable(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 
 def _is_tagged(instance: dg.DagsterInstance, run_id: str, root: str) -> bool:
-    return any(
-        instance.get_runs(dg.RunsFilter(run_ids=[run_id], tags={tag: root})) for tag in (ROOT_RUN_TAG, RUN_GROUP_TAG)
-    )
+    filters = (dg.RunsFilter(run_ids=[run_id], tags={tag: root}) for tag in (ROOT_RUN_TAG, RUN_GROUP_TAG))
+    return any(read_with_retries(partial(instance.get_runs, each)) for each in filters)
 
 
 def _tagged(instance: dg.DagsterInstance, roots: Iterable[str]) -> Iterator[dg.DagsterRun]:
     """Return the runs whose tag names one of these runs as the one they go back to."""
     if wanted := sorted(roots):
         for tag in (ROOT_RUN_TAG, RUN_GROUP_TAG):
-            yield from instance.get_runs(dg.RunsFilter(tags={tag: wanted}))
+            yield from read_with_retries(partial(instance.get_runs, dg.RunsFilter(tags={tag: wanted})))
 
 
 def _named_runs(run: dg.DagsterRun) -> Iterator[str]:

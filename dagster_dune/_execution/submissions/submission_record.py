@@ -29,7 +29,7 @@ from dagster_dune._execution.event_log import records_of_run
 from dagster_dune._execution.submissions.legacy_record import legacy_submissions
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._formatting import counted
-from dagster_dune.metadata import SUBMISSION_KEY
+from dagster_dune.metadata import SUBMISSION_KEY, TAKEOVER_KEY
 from dagster_dune.pipeline.nodes import DIGEST_LENGTH, PipelinePlan, PlannedNode
 
 NODES_AN_EVENT = 2000
@@ -183,6 +183,17 @@ def submissions_of(
     for run_id in dict.fromkeys(run.run_id for run in runs):
         found |= _read(run_id, definition, entries_under(SUBMISSION_KEY, instance, run_id))
     return list(found.values())
+
+
+def report_takeover(instance: dg.DagsterInstance, run: dg.DagsterRun, submission_id: str) -> None:
+    """Write to the log of a run that it takes over a submission of another run; without it, retries may pay again."""
+    event = event_with(TAKEOVER_KEY, {"id": submission_id}, run, f"Submission {submission_id} is taken over.")
+    acknowledged(lambda: instance.report_dagster_event(event, run.run_id, logging.INFO))
+
+
+def taken_over_by(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> frozenset[str]:
+    """Read the ids of the submissions of other runs that some runs have taken over."""
+    return frozenset(entry["id"] for run_id in run_ids for entry in entries_under(TAKEOVER_KEY, instance, run_id))
 
 
 def entries_under(key: str, instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:

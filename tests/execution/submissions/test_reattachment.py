@@ -11,7 +11,7 @@ from dagster_dune import AmbiguousSubmission, DuneCatalog, MaterializedView, Que
 from dagster_dune._execution.submissions import submission_record
 from dagster_dune._execution.submissions.run_group import Origin, RunGroup, make_findable
 from dagster_dune._execution.submissions.submission import State
-from dagster_dune._execution.submissions.submission_record import SubmissionRecord, submissions_of
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, report_takeover, submissions_of
 from dagster_dune.errors import DunePipelineError
 from dagster_dune.pipeline.plan import plan_pipeline
 
@@ -53,6 +53,15 @@ def test_a_run_with_another_selection_takes_over(instance, make_run, submit, att
     child = make_run(parent, selection=frozenset([dg.AssetKey(["dune", "query_2"])]))
     assert RunGroup.of(instance, child.run_id).origin is Origin.FROM_ASSET_FAILURE
     assert attempt(child, TWO).taken_over == {"P1": [(2, "query_2")]}
+
+
+def test_a_part_of_a_run_that_succeeded_is_run_anew(instance, make_run, submit, attempt):
+    parent = make_run(status=dg.DagsterRunStatus.SUCCESS)
+    submit(parent)
+    child = make_run(parent, selection=frozenset([dg.AssetKey(["dune", "query_2"])]))
+    assert RunGroup.of(instance, child.run_id).origin is Origin.ANEW
+    told = attempt(child, TWO)
+    assert (told.taken_over, told.sent) == ({}, ["query_2"])
 
 
 def test_an_inherited_tag_does_not_count_where_something_was_materialized(
@@ -134,6 +143,38 @@ def test_everything_again_takes_over_only_what_still_runs(make_run, submit, atte
     running, ended = attempt(make_run(parent), runs_still=["P1"]), attempt(make_run(parent))
     assert (running.taken_over, running.sent) == (BOTH, [])
     assert (ended.taken_over, ended.sent) == ({}, NAMES)
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
+def test_what_resumes_a_run_of_everything_takes_over_nothing_older_than_that(
+    instance, make_run, submit, attempt, status
+):
+    first = make_run(status=status)
+    old = submit(first)
+    everything = make_run(first)
+    retry = make_run(everything, tags=RESUMED)
+    assert RunGroup.of(instance, retry.run_id).origin is Origin.FROM_FAILURE
+    told = attempt(retry)
+    assert (told.taken_over, told.sent) == ({}, NAMES)
+    submit(everything, ONE, "P2", after=[old.id])
+    told = attempt(retry)
+    assert (told.taken_over, told.sent) == ({"P2": [(1, "query_1")]}, ["query_2"])
+    assert attempt(make_run(first, tags=RESUMED)).taken_over == {"P1": [(2, "query_2")], "P2": [(1, "query_1")]}
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_unless_that_has_taken_it_over_while_it_ran(instance, make_run, submit, attempt, resumes):
+    first = make_run()
+    old = submit(first)
+    everything = make_run(first)
+    assert attempt(everything, runs_still=["P1"]).taken_over == BOTH
+    report_takeover(instance, everything, old.id)
+    told = attempt(make_run(everything, tags=RESUMED) if resumes else everything)
+    assert (told.taken_over, told.sent) == (BOTH, [])
+    told = attempt(make_run(everything, tags=RESUMED) if resumes else everything, max_age=timedelta(0))
+    assert (told.taken_over, told.sent) == ({}, NAMES)
+    told = attempt(make_run(everything))
+    assert (told.taken_over, told.sent) == ({}, NAMES)
 
 
 def test_a_repeated_success_starts_anew_but_waits_for_what_a_sibling_is_sending(instance, make_run, submit, attempt):

@@ -85,6 +85,38 @@ def test_everything_again_and_a_step_that_succeeded_run_anew(dune, start, failed
     assert completed(dune) == {ONE: 2, "query_2": 1}
 
 
+def test_what_resumes_a_run_of_everything_that_sent_nothing_runs_everything_anew(dune, start):
+    first, succeeded, _ = start().result()
+    assert succeeded
+    dune.inject("status", method="POST", path="/api/v1/pipelines/execute", status=402, body={"error": "no credits"})
+    everything, succeeded, keys = start(first, "everything").result()
+    assert (succeeded, keys) == (False, [])
+    _, succeeded, keys = start(everything, "from failure").result()
+    assert (succeeded, keys) == (True, BOTH)
+    assert completed(dune) == {ONE: 2, "query_2": 2}
+
+
+def test_what_resumes_a_run_of_everything_takes_over_what_that_had_taken_over(dune, start, lasting):
+    """The pipeline still ran then, and has ended since."""
+    dune.load_query(2, "two", BROKEN)
+    dune.hold(2)
+    first = start()
+    dune.wait_until_held(2)
+    (run,) = lasting.get_runs()
+    everything = start(run.run_id, "everything")
+    wait_until(
+        lambda: any("Taking over 2 nodes" in line for run in lasting.get_runs() for line in lines(lasting, run.run_id))
+    )
+    dune.release()
+    assert not first.result()[1]
+    again, succeeded, keys = everything.result()
+    assert (succeeded, keys) == (False, BOTH[:1])
+    assert completed(dune) == {ONE: 1}
+    dune.load_query(2, "two", MENDED)
+    assert start(again, "from failure").result()[1:] == (True, BOTH)
+    assert completed(dune) == {ONE: 1, "query_2": 1}
+
+
 def test_two_children_at_once_send_what_is_missing_once(dune, start, failed):
     dune.hold(2)
     children = [start(failed, "from failure") for _ in range(2)]

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,8 @@ import pytest
 from interrupting import press_ctrl_c
 from waiting import PATIENCE, wait_until
 
-from dagster_dune import DuneCatalog, Query, build_dune_assets
+from dagster_dune import DuneCatalog, DuneCheck, Query, build_dune_assets
+from dagster_dune._execution import event_log
 from dagster_dune._execution.submissions import sender, submission_record
 from dagster_dune._execution.submissions.submission import State
 from dagster_dune._execution.submissions.submission_record import submissions_of
@@ -52,6 +54,11 @@ def run(resource, instance, **options):
 
 def records(instance):
     return submissions_of(instance, instance.get_runs(), "dune_assets")
+
+
+def failure_of(result):
+    (event,) = result.get_step_failure_events()
+    return event.step_failure_data.user_failure_data.description
 
 
 def log_of(instance):
@@ -118,3 +125,93 @@ def test_an_interrupt_while_an_answer_is_not_kept_ends_its_writing(resource, ins
         presser.submit(interrupt)
         assert not run(resource, instance).success
     wait_until(lambda: not any(thread.name.startswith("dune-record") for thread in threading.enumerate()))
+
+
+READS = ("get_run_by_id", "get_runs", "get_records_for_run", "get_execution_plan_snapshot", "fetch_materializations")
+
+
+def is_ours():
+    """Whether this library called what calls the caller of this function; Dagster calls the same for itself."""
+    frames = (sys._getframe(depth) for depth in range(2, 5))
+    return any(frame.f_globals["__name__"].startswith("dagster_dune._execution") for frame in frames)
+
+
+@pytest.fixture
+def fail_reads(monkeypatch):
+    """A function that lets each read of this library fail so often before it succeeds."""
+
+    def arm(instance, times, names=READS):
+        def failing(read):
+            left = [times]
+
+            def attempt(*args, **options):
+                if is_ours() and left[0] > 0:
+                    left[0] -= 1
+                    raise sqlite3.OperationalError("database is locked")
+                left[0] = times
+                return read(*args, **options)
+
+            return attempt
+
+        for name in names:
+            monkeypatch.setattr(instance, name, failing(getattr(instance, name)))
+
+    return arm
+
+
+CHECKED = build_dune_assets(
+    CATALOG,
+    checks=[
+        DuneCheck(asset="query_1", name="steady", kind="value", query_id=2, change_at_most="20%"),
+        DuneCheck(asset="query_1", name="as_many", kind="row_count", factor_at_most=2),
+    ],
+)
+
+
+def test_reads_that_fail_for_a_moment_end_no_attempt(dune, resource, instance, calls, fail_reads):
+    dune.load_query(2, "two", "SELECT 1 AS n")
+    dune.inject("failing_node", node=2)
+    fail_reads(instance, 1)
+    options = {"resources": {"dune": resource}, "instance": instance, "raise_on_error": False}
+    first = dg.materialize([CHECKED], **options)
+    assert "check has no result" in failure_of(first)
+    names = dict.fromkeys(["dagster/root_run_id", "dagster/parent_run_id"], first.run_id)
+    again = dg.materialize([CHECKED], tags={**names, "dagster/is_resume_retry": "true"}, **options)
+    assert again.success
+    assert len(again.get_asset_check_evaluations()) == 2
+    assert [len(call["pipeline"]["nodes"]) for call in calls()] == [2, 1]
+
+
+def test_a_storage_that_cannot_be_read_is_told(resource, instance, calls, fail_reads, monkeypatch):
+    monkeypatch.setattr(event_log, "READ_SECONDS", 0.1)
+    fail_reads(instance, 1000)
+    assert "DunePipelineError: Dagster's storage could not be read: OperationalError" in failure_of(
+        run(resource, instance)
+    )
+    assert calls() == []
+
+
+@pytest.mark.parametrize("times", [2, 1000])
+def test_a_termination_while_the_storage_cannot_be_read(dune, resource, home, monkeypatch, fail_reads, times):
+    """It is heard of once the storage can be read again; until then, nobody knows of it."""
+    if times == 1000:
+        monkeypatch.setattr(event_log, "READ_SECONDS", 0.1)
+    dune.hold(1)
+
+    def terminate(lasting):
+        dune.wait_until_held(1, timeout=PATIENCE)
+        wait_until(lambda: any("/pipelines/executions/" in entry["path"] for entry in dune.journal()))
+        (stored,) = lasting.get_runs()
+        lasting.report_run_canceling(stored)
+        fail_reads(lasting, times, ["get_run_by_id", "get_records_for_run"])
+        press_ctrl_c()
+
+    with dg.DagsterInstance.from_config(home) as lasting, ThreadPoolExecutor() as threads:
+        threads.submit(terminate, lasting)
+        with pytest.raises((KeyboardInterrupt, dg.DagsterExecutionInterruptedError)):
+            dg.materialize([ASSETS], resources={"dune": resource}, instance=lasting)
+        told = log_of(lasting)
+    cancelled = [entry for entry in dune.journal() if entry["path"].endswith("/cancel")]
+    assert len(cancelled) == (times == 2)
+    assert any("Whether somebody has terminated the run is not known." in line for line in told) == (times == 1000)
+    assert any("goes on running on Dune" in line for line in told) == (times == 1000)
