@@ -39,6 +39,7 @@ class Policy:
             everything anew, and this one resumes that.
         followed: The submissions of such runs that are taken over all the same, since that run followed them, too.
         adopted: By submission, the pipeline that the user has found on Dune where the answer is lost.
+        chosen: The adopted submissions that no run which this one repeats has taken over: the tag is inherited.
         released: The submissions, and the runs that are gone, that the user has let go.
     """
 
@@ -48,6 +49,7 @@ class Policy:
     retries_failed: bool
     oldest: datetime
     adopted: Mapping[str, str] = field(default_factory=dict)
+    chosen: Collection[str] = frozenset()
     released: Collection[str] = frozenset()
     outdated: Collection[str] = frozenset()
     followed: Collection[str] = frozenset()

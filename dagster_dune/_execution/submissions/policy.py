@@ -32,13 +32,16 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
     """
     run, outdated = group.run, group.outdated
     current = [member.run_id for member in group.members if member.run_id not in outdated] if outdated else []
+    adopted = {id_: pipeline for id_, pipeline in _ids_in_tag(run, ADOPT_TAG).items() if pipeline}
+    heard = taken_over_by(group.instance, group.lineage[1:]) if adopted else frozenset[str]()
     return Policy(
         run_id=run.run_id,
         resumes=resume and group.origin.resumes,
         joins=resume,
         retries_failed=retry_failed_nodes,
         oldest=datetime.now(UTC) - max_age,
-        adopted={id_: pipeline for id_, pipeline in _ids_in_tag(run, ADOPT_TAG).items() if pipeline},
+        adopted=adopted,
+        chosen=adopted.keys() - heard,
         released=frozenset(_ids_in_tag(run, RESUBMIT_TAG)),
         outdated=outdated,
         followed=taken_over_by(group.instance, current),

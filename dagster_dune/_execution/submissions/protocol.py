@@ -251,7 +251,7 @@ def _takes_over(
 
 def _is_taken_over(submission: Submission, earlier: Collection[str], policy: Policy, *, is_orphan: bool) -> bool:
     """Whether a submission that is not released is followed, though its pipeline may have ended."""
-    if submission.id in policy.adopted or submission.id not in earlier:
+    if submission.id in policy.chosen or submission.id not in earlier:
         return True
     if is_orphan or (policy.joins and submission.run_id == policy.run_id):
         return True

@@ -263,6 +263,18 @@ def test_a_pipeline_that_the_user_has_found_is_taken_over(make_run, submit, atte
     assert attempt(adopting, **options).taken_over == {"P9": [(1, "query_1"), (2, "query_2")]}
 
 
+def test_a_tag_that_was_heard_does_not_count_for_what_repeats_everything(instance, make_run, submit, attempt):
+    parent = make_run()
+    record = submit(parent, pipeline=None, state=State.LOST)
+    adopting = make_run(parent, tags={"dagster-dune/adopt": f"{record.id}:P9"})
+    assert attempt(adopting).taken_over == {"P9": BOTH["P1"]}
+    report_takeover(instance, adopting, record.id)
+    assert attempt(adopting).taken_over == {"P9": BOTH["P1"]}
+    assert attempt(make_run(adopting, tags=RESUMED)).taken_over == {"P9": BOTH["P1"]}
+    told = attempt(make_run(adopting))
+    assert (told.taken_over, told.sent) == ({}, NAMES)
+
+
 def test_an_adopted_pipeline_needs_an_id(make_run, submit, attempt):
     parent = make_run()
     record = submit(parent, pipeline=None)
