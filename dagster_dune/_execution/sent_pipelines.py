@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import dagster as dg
 
@@ -22,8 +22,10 @@ from dagster_dune.metadata import RESUBMIT_TAG
 from dagster_dune.pipeline.cancel import cancel_pipeline
 from dagster_dune.pipeline.details import Details
 from dagster_dune.pipeline.nodes import PipelinePlan, PlannedNode
-from dagster_dune.pipeline.run import follow, has_ended
+from dagster_dune.pipeline.run import await_end, follow, has_ended
 from dagster_dune.pipeline.settle import Outcome
+
+T = TypeVar("T")
 
 STILL_RUNNING = (
     "Pipeline %s goes on running on Dune. To take it over, retry run %s from failure; "
@@ -245,23 +247,32 @@ class SentPipelines:
         return has_ended
 
     def _has_ended(self, submission: Submission) -> bool:
+        return self._has_succeeded(submission) or self._asked(has_ended, submission)
+
+    def _has_succeeded(self, submission: Submission) -> bool:
         run = read_with_retries(lambda: self._instance.get_run_by_id(submission.run_id))
-        if run is not None and run.is_success:
-            return True
-        pipeline = submission.pipeline_execution_id or ""
+        return run is not None and run.is_success
+
+    def _asked(self, ask: Callable[..., T], submission: Submission) -> T:
         try:
-            return has_ended(self._client, pipeline, polling=self._settings.polling, log=self._log)
+            polling = self._settings.polling
+            return ask(self._client, submission.pipeline_execution_id or "", polling=polling, log=self._log)
         except DuneNotFoundError as error:
             raise unknown_pipeline(submission) from error
 
     def await_end(self, submission: Submission) -> None:
-        """Wait until the pipeline of a submission has ended."""
+        """Wait until the pipeline of a submission has ended.
+
+        Raises:
+            DunePipelineError: Nothing changes in the pipeline any more, or Dune does not know it.
+            DuneApiError: Its status could not be read.
+        """
         self._log.info(
             "Waiting for the end of pipeline %s, which resume=False does not take over.",
             submission.pipeline_execution_id,
         )
-        while not self.has_ended(submission):
-            time.sleep(self._settings.polling.max_interval)
+        if not self._has_succeeded(submission):
+            self._asked(await_end, submission)
 
 
 def unknown_pipeline(submission: Submission) -> DunePipelineError:

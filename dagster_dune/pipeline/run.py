@@ -116,7 +116,7 @@ def follow(
         else:
             wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
         if not settlement.done and clock() - changed_at > polling.stall_timeout:
-            raise _stalled(settlement, pipeline_execution_id, polling.stall_timeout)
+            raise _stalled(pipeline_execution_id, polling.stall_timeout, f"; still open: {_open(settlement)}")
         if not settlement.done and polling.timeout is not None and clock() - started_at > polling.timeout:
             raise _timed_out(settlement, pipeline_execution_id, polling.timeout)
 
@@ -152,11 +152,52 @@ def has_ended(
         DuneNotFoundError: Dune has not known the pipeline for `not_found_tolerance`.
         DuneApiError: Status requests failed for `failure_tolerance`.
     """
+    return _is_over(client, _status(_Poller(client, pipeline_execution_id, polling, log, clock), polling, sleep))
+
+
+def await_end(
+    client: DuneApiClient,
+    pipeline_execution_id: str,
+    *,
+    polling: Polling,
+    log: logging.Logger,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until a pipeline has ended, tolerating failures like `follow`.
+
+    Args:
+        client: The client for all requests.
+        pipeline_execution_id: The id that Dune answered with.
+        polling: How often to poll, and how long to tolerate failures.
+        log: Logs warnings.
+        clock: Returns the time in seconds.
+        sleep: Waits for some seconds.
+
+    Raises:
+        DunePipelineError: Nothing changed for `stall_timeout`.
+        DuneNotFoundError: Dune has not known the pipeline for `not_found_tolerance`.
+        DuneApiError: Status requests failed for `failure_tolerance`.
+    """
     poller = _Poller(client, pipeline_execution_id, polling, log, clock)
+    before, changed_at = None, clock()
+    while not _is_over(client, status := _status(poller, polling, sleep)):
+        if status != before:
+            before, changed_at = status, clock()
+        elif clock() - changed_at > polling.stall_timeout:
+            raise _stalled(pipeline_execution_id, polling.stall_timeout)
+        sleep(polling.max_interval)
+
+
+def _status(poller: _Poller, polling: Polling, sleep: Callable[[float], None]) -> PipelineStatus:
     wait = polling.interval
     while (status := poller.read_status()) is None:
         sleep(wait)
         wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
+    return status
+
+
+def _is_over(client: DuneApiClient, status: PipelineStatus) -> bool:
     if not phase_of(status.status, status.error).has_ended:
         return False
     # Dune may report a pipeline as failed at its first failed node, while other nodes still run or are queued.
@@ -241,9 +282,9 @@ def _of_another(replaced: Mapping[str, str], pipeline_execution_id: str) -> Dune
     )
 
 
-def _stalled(settlement: Settlement, pipeline_execution_id: str, seconds: float) -> DunePipelineError:
+def _stalled(pipeline_execution_id: str, seconds: float, open_nodes: str = "") -> DunePipelineError:
     return DunePipelineError(
-        f"Nothing changed in pipeline {pipeline_execution_id} for {seconds:g} s; still open: {_open(settlement)}.",
+        f"Nothing changed in pipeline {pipeline_execution_id} for {seconds:g} s{open_nodes}.",
         hint="It may go on running on Dune. Raise stall_timeout if your executions take longer.",
     )
 

@@ -1,4 +1,4 @@
-"""Everything again, while Dune answers 404 for the pipeline of the first attempt: that says nothing about its end."""
+"""Everything again, while nobody can tell how the pipeline of the first attempt ends: Dune answers 404, or it hangs."""
 
 import threading
 
@@ -73,3 +73,13 @@ def test_a_pipeline_that_dune_never_knows_stops_everything(dune, parent, resourc
     assert asked(dune) > 3
     assert len(calls()) == 1
     assert submissions_of(instance, [instance.get_run_by_id(result.run_id)], "dune_assets") == []
+
+
+def test_a_pipeline_that_never_ends_is_not_waited_for_without_end(dune, parent, resource_with, instance, calls):
+    result = again(parent, resource_with(resume=False, stall_timeout=0.5), instance)
+    (event,) = result.get_step_failure_events()
+    told = event.step_failure_data.user_failure_data.description
+    (submission,) = submissions_of(instance, [parent], "dune_assets")
+    assert f"Nothing changed in pipeline {submission.pipeline_execution_id} for 0.5 s." in told
+    assert "Raise stall_timeout" in told
+    assert len(calls()) == 1
