@@ -20,7 +20,7 @@ from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
-from dagster_dune.errors import DuneCatalogError
+from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.metadata import CATALOG_TAG, NAME, doubts_of
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.translator import DagsterDuneTranslator, spec_of
@@ -91,11 +91,19 @@ class DuneAssetSet:
 
         Raises:
             DuneCatalogError: It was not built by this library, or lost what it was given then.
+            DuneConfigurationError: The definition was called like a function.
         """
+        try:
+            of_job = context.job_def.asset_layer.selected_asset_keys
+        except dg.DagsterError as error:  # such a context has no job, and selects nothing
+            raise DuneConfigurationError(
+                "Assets of Dune cannot be called like a function: which of them are selected is told by a run.",
+                hint="Run them with dg.materialize([...], selection=..., resources={...}), in tests too.",
+            ) from error
         assets = cls.of_definition(context.assets_def, frozenset(context.selected_asset_keys))
         partitions = {assets.names[key]: parts for key, parts in partitions_of_step(context).items()}
         selected_checks = frozenset(key for key in context.selected_asset_check_keys if key in assets.checks)
-        others = (context.job_def.asset_layer.selected_asset_keys & assets.names.keys()) - assets.selected
+        others = (of_job & assets.names.keys()) - assets.selected
         of_others = {key: check for key, check in assets.checks.items() if key.asset_key in others}
         elsewhere = {assets.names[key]: key.to_user_string() for key in others} | _named(of_others)
         return replace(assets, partitions=partitions, elsewhere=elsewhere, selected_checks=selected_checks)

@@ -11,6 +11,7 @@ from dagster_dune import (
     DuneApiClient,
     DuneCatalog,
     DuneResource,
+    DuneRunConfig,
     MaterializedView,
     Query,
     build_dune_assets,
@@ -598,3 +599,11 @@ def test_the_client_of_a_resource_has_its_settings(dune, resource):
     with resource.get_client() as client:
         assert isinstance(client, DuneApiClient)
         assert client.get_usage() is not None
+
+
+def test_assets_that_are_called_like_a_function_say_how_to_run_them(resource, calls):
+    called = pytest.raises(dg.Failure, match="cannot be called like a function")
+    with dg.build_asset_context(resources={"dune": resource}) as context, called as raised:
+        list(build_dune_assets(DuneCatalog(queries=[Query(query_id=1)]))(context, DuneRunConfig()))
+    assert "dg.materialize" in raised.value.description
+    assert calls() == []
