@@ -267,12 +267,11 @@ class SentPipelines:
             DunePipelineError: Nothing changes in the pipeline any more, or Dune does not know it.
             DuneApiError: Its status could not be read.
         """
-        self._log.info(
-            "Waiting for the end of pipeline %s, which resume=False does not take over.",
-            submission.pipeline_execution_id,
-        )
+        pipeline = submission.pipeline_execution_id or ""
+        self._log.info("Waiting for the end of pipeline %s, before anything of it runs anew.", pipeline)
         if not self._has_succeeded(submission):
             self._asked(await_end, submission)
+        self._attached.pop(pipeline, None)
 
 
 def unknown_pipeline(submission: Submission) -> DunePipelineError:

@@ -160,6 +160,8 @@ class Step:
             except StopIteration:
                 return
             if isinstance(action, Follow):
+                if action.submission.run_id != self._run_id:
+                    report_takeover(self._instance, group.run, action.submission.id)
                 result = yield from self._follow(plan, action, group.origin, stream)
             elif isinstance(action, Skip):
                 yield from stream.of(_skipped(plan, action), None)
@@ -231,12 +233,10 @@ class Step:
     def _log_taken_over(self, action: Follow, origin: Origin) -> None:
         submission = action.submission
         self._took_over = True
-        is_own = submission.run_id == self._run_id
-        why = "this run has started it before" if is_own else origin.value
+        same = submission.run_id == self._run_id
+        why = "this run has started it before" if same else origin.value
         nodes, pipeline = counted(len(action.digests), "node"), submission.pipeline_execution_id
         self._log.info("Taking over %s of pipeline %s, without sending again: %s.", nodes, pipeline, why)
-        if not is_own:
-            report_takeover(self._instance, self._context.run, submission.id)
 
     def _submit(
         self,

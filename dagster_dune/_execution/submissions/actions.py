@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.errors import DunePipelineError
+from dagster_dune.metadata import RESUBMIT_TAG
 
 
 # Assumption: no-idempotency.
@@ -154,6 +155,32 @@ class Close:
 
 class NotSent(DunePipelineError):  # noqa: N818  (a reason, not a fault)
     """The pipeline was not sent, since nothing waits for it any more."""
+
+
+def run_was_deleted(run_ids: Sequence[str]) -> DunePipelineError:
+    """Return the error for a run of the group that was deleted."""
+    return DunePipelineError(
+        f"Run {run_ids[0]}, which this one goes back to, was deleted, and with it the record of what it has sent to "
+        "Dune. What could not be taken over was not sent.",
+        hint="Launch these assets in a new run; or, if nothing of that run still runs on Dune, retry with the run tag "
+        f"{RESUBMIT_TAG}={','.join(run_ids)}.",
+    )
+
+
+def intent_not_stored() -> DunePipelineError:
+    """Return the error for an intent that the storage has not acknowledged."""
+    return DunePipelineError(
+        "The instance's storage has not confirmed that it keeps what is about to be sent, so it was not sent.",
+        hint="Look at the health of Dagster's database, then retry the run.",
+    )
+
+
+def others_keep_sending() -> DunePipelineError:
+    """Return the error for an attempt that others keep from sending."""
+    return DunePipelineError(
+        "Other attempts of the same run keep sending the same nodes, so that this one has not.",
+        hint="Look at the other retries of this run; one of them has, or will have, the result.",
+    )
 
 
 Action: TypeAlias = Look | Wait | Attach | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close

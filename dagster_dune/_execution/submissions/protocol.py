@@ -28,10 +28,12 @@ from dagster_dune._execution.submissions.actions import (
     Skip,
     Submit,
     Wait,
+    intent_not_stored,
+    others_keep_sending,
+    run_was_deleted,
 )
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
-from dagster_dune.errors import DunePipelineError
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 from dagster_dune.pipeline.nodes import PipelinePlan
 
@@ -74,13 +76,12 @@ class Attempt:
                 yield from _waiting(pending)
             elif attachments := list(_attachments(of_plan, self._wanted, self._tried)):
                 yield Attach(tuple(self._followed(attachments, is_orphan=bool(view.gone))))
-                for submission, digests in attachments:
-                    yield from self._take_over(submission, digests, is_orphan=bool(view.gone))
+                yield from self._take_over(attachments, is_orphan=bool(view.gone))
             elif blocked := _downstream(self._plan, self._lost) & self._wanted:
                 yield Skip(frozenset(blocked), frozenset(self._lost))
                 self._wanted -= blocked
             elif view.gone:
-                raise _gone(view.gone)
+                raise run_was_deleted(view.gone)
             else:
                 yield from self._send_rest(of_plan)
 
@@ -95,16 +96,29 @@ class Attempt:
             if not is_released and (is_sure or self._policy.joins):
                 yield submission, digests
 
-    def _take_over(self, submission: Submission, digests: frozenset[str], *, is_orphan: bool) -> Actions:
+    def _take_over(self, attachments: Iterable[tuple[Submission, frozenset[str]]], *, is_orphan: bool) -> Actions:
+        """Follow earlier pipelines, but not those of old for what reads nodes that a run of everything sends anew."""
+        taken: list[tuple[Submission, frozenset[str]]] = []
+        for submission, digests in attachments:
+            for digest in digests:
+                self._tried[digest].add(submission.id)
+            if (yield from _takes_over(submission, self._earlier or (), self._policy, is_orphan=is_orphan)):
+                taken.append((submission, digests))
+        anew = self._wanted.difference(*(digests for _, digests in taken))
+        too_old = set() if self._policy.resumes or is_orphan else _downstream(self._plan, anew)
+        for submission, digests in taken:
+            is_own_run, is_new = submission.run_id == self._policy.run_id, submission.id not in (self._earlier or ())
+            kept = digests if is_own_run or is_new or submission.id in self._policy.chosen else digests - too_old
+            if kept < digests:
+                yield AwaitEnd(submission)
+            if kept:
+                yield from self._follow(submission, kept)
+
+    def _follow(self, submission: Submission, digests: frozenset[str]) -> Actions:
         """Follow an earlier pipeline. What did not succeed there is sent again, where this attempt is the one to."""
-        for digest in digests:
-            self._tried[digest].add(submission.id)
-        earlier = self._earlier or frozenset()
-        if not (yield from _takes_over(submission, earlier, self._policy, is_orphan=is_orphan)):
-            return
         is_own_run = submission.run_id == self._policy.run_id
         # What others have sent since this attempt began is the very retry that it was to make itself.
-        sends_again = submission.id in earlier and (self._policy.retries_failed or not is_own_run)
+        sends_again = submission.id in (self._earlier or ()) and (self._policy.retries_failed or not is_own_run)
         unsuccessful = yield Follow(submission, digests, sends_again)
         if sends_again:
             self._wanted -= digests - unsuccessful
@@ -120,7 +134,7 @@ class Attempt:
             yield Follow(submission, digests, sends_again=False)
             self._wanted.clear()
         elif not (yield Wait("another attempt is about to send some of the same nodes")):
-            raise _crowded()
+            raise others_keep_sending()
 
 
 def submitting(
@@ -146,7 +160,7 @@ def submitting(
     """
     try:
         if not (yield Intend()):
-            raise _unconfirmed()  # noqa: TRY301  (so that it is withdrawn as after any other error)
+            raise intent_not_stored()  # noqa: TRY301  (so that it is withdrawn as after any other error)
         view = yield Look()
         others = [_adopted(submission, policy) for submission in view.submissions if submission.id != own_id]
         if view.gone or _unresolved(others, digests, policy) or not _answered(others, digests) <= seen:
@@ -222,8 +236,10 @@ def _attachments(
     of_plan: Sequence[Submission], wanted: Collection[str], tried: Mapping[str, Collection[str]]
 ) -> Iterator[tuple[Submission, frozenset[str]]]:
     """Give each node to a submission that no later one of it follows, and that was not tried yet."""
-    answered = [submission for submission in of_plan if submission.state is State.ANSWERED]
-    answered.sort(key=lambda submission: (submission.at, submission.id))  # only so that the same comes first each time
+    in_order = sorted(
+        of_plan, key=lambda submission: (submission.at, submission.id)
+    )  # so that it is the same each time
+    answered = [submission for submission in in_order if submission.state is State.ANSWERED]
     held: dict[str, Submission] = {}
     for digest in wanted:
         of_node = [submission for submission in answered if digest in submission.node_ids]
@@ -265,27 +281,4 @@ def resubmission_hint(submission_id: str) -> str:
     return (
         f"{AmbiguousSubmission.default_hint} If it runs there, retry with the run tag "
         f"{ADOPT_TAG}={submission_id}:<pipeline execution id>; to send it again, with {RESUBMIT_TAG}={submission_id}."
-    )
-
-
-def _gone(run_ids: Sequence[str]) -> DunePipelineError:
-    return DunePipelineError(
-        f"Run {run_ids[0]}, which this one goes back to, was deleted, and with it the record of what it has sent to "
-        "Dune. What could not be taken over was not sent.",
-        hint="Launch these assets in a new run; or, if nothing of that run still runs on Dune, retry with the run tag "
-        f"{RESUBMIT_TAG}={','.join(run_ids)}.",
-    )
-
-
-def _unconfirmed() -> DunePipelineError:
-    return DunePipelineError(
-        "The instance's storage has not confirmed that it keeps what is about to be sent, so it was not sent.",
-        hint="Look at the health of Dagster's database, then retry the run.",
-    )
-
-
-def _crowded() -> DunePipelineError:
-    return DunePipelineError(
-        "Other attempts of the same run keep sending the same nodes, so that this one has not.",
-        hint="Look at the other retries of this run; one of them has, or will have, the result.",
     )

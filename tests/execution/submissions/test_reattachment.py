@@ -55,6 +55,26 @@ def test_a_run_with_another_selection_takes_over(instance, make_run, submit, att
     assert attempt(child, TWO).taken_over == {"P1": [(2, "query_2")]}
 
 
+@pytest.mark.parametrize("resumes", [True, False])
+def test_what_still_runs_but_reads_what_is_sent_anew_is_waited_for_and_sent_too(make_run, submit, attempt, resumes):
+    parent = make_run()
+    first = submit(parent)
+    submit(make_run(parent, tags=RESUMED), TWO, "P2", after=[first.id])
+    told = attempt(make_run(parent, tags=RESUMED if resumes else {}), runs_still=["P2"])
+    both = {"P1": [(1, "query_1")], "P2": [(1, "query_2")]}
+    assert (told.taken_over, told.ended, told.sent) == ((both, [], []) if resumes else ({}, ["P2"], NAMES))
+
+
+def test_what_still_runs_is_taken_over_beside_what_is_sent_anew(make_run, submit, attempt):
+    catalog = DuneCatalog(queries=[Query(query_id=1), Query(query_id=2)])
+    apart = plan_pipeline(catalog, {"query_1": "a", "query_2": "b"})
+    parent = make_run()
+    first = submit(parent, apart)
+    submit(make_run(parent, tags=RESUMED), TWO, "P2", after=[first.id])
+    told = attempt(make_run(parent), apart, runs_still=["P2"])
+    assert (told.taken_over, told.ended, told.sent) == ({"P2": [(1, "query_2")]}, [], ["query_1"])
+
+
 def test_a_part_of_a_run_that_succeeded_is_run_anew(instance, make_run, submit, attempt):
     parent = make_run(status=dg.DagsterRunStatus.SUCCESS)
     submit(parent)
