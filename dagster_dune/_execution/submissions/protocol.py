@@ -236,10 +236,8 @@ def _attachments(
     of_plan: Sequence[Submission], wanted: Collection[str], tried: Mapping[str, Collection[str]]
 ) -> Iterator[tuple[Submission, frozenset[str]]]:
     """Give each node to a submission that no later one of it follows, and that was not tried yet."""
-    in_order = sorted(
-        of_plan, key=lambda submission: (submission.at, submission.id)
-    )  # so that it is the same each time
-    answered = [submission for submission in in_order if submission.state is State.ANSWERED]
+    answered = [submission for submission in of_plan if submission.state is State.ANSWERED]
+    answered.sort(key=lambda submission: (submission.at, submission.id))  # only so that the same comes first each time
     held: dict[str, Submission] = {}
     for digest in wanted:
         of_node = [submission for submission in answered if digest in submission.node_ids]
