@@ -82,7 +82,10 @@ def _extreme_by(call: Call) -> str:
     if count:
         made = f"«{name}({{'v': {value}}}, {order}, {count[0]}){condition}»"
         return f"list_transform({made}, lambda dune_r: dune_r.v)"
-    return f"«{name}_null({value}, {order}){condition}»"
+    first = f"«{name}_null({value}, {order}){condition}»"
+    if not condition:
+        return first
+    return f"CASE WHEN «count({order}){condition}» > 0 THEN {first} ELSE «{name}_null({value}, {order})» END"
 
 
 _add("max_by min_by", "(T, U) -> T", _extreme_by)

@@ -206,6 +206,8 @@ def resolve(column: exp.Column, scope: Scope) -> Operand:
 def _found(column: exp.Column, parts: tuple[str, ...], scope: Scope) -> Operand | None:
     for used in range(len(parts), 0, -1):
         name, qualifier = parts[used - 1], parts[: used - 1]
+        if (value := _grouped_field(column, parts, used, scope)) is not None:
+            return value
         if (value := _named(column, name, qualifier, scope)) is not None:
             if used < len(parts) and value.type.name != "row":
                 part = _discovered_field(parts[: used + 1], qualifier, scope)
@@ -214,6 +216,22 @@ def _found(column: exp.Column, parts: tuple[str, ...], scope: Scope) -> Operand 
             for field_name in parts[used:]:
                 value = row_field(column, value, field_name)
             return value
+    return None
+
+
+def _grouped_field(column: exp.Column, parts: tuple[str, ...], used: int, scope: Scope) -> Operand | None:
+    """Take a field of what is grouped by and is itself a field: ``a.b.c`` where rows are grouped by ``a.b``."""
+    if scope.grouping is None or used + 1 >= len(parts) or parts[0] in scope.variables:
+        return None
+    value = _named(column, parts[used - 1], parts[: used - 1], scope.source)
+    for place in range(used, len(parts)):
+        if value is None or value.type.name != "row":
+            return None
+        value = row_field(column, value, parts[place])
+        if (key := scope.grouping.keys.get(value.sql)) is not None:
+            for name in parts[place + 1 :]:
+                key = row_field(column, key, name)
+            return key
     return None
 
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from dagster_dune.emulator.dunesql.functions.registry import Operand, text
 from dagster_dune.emulator.dunesql.parse.positions import error_at
+from dagster_dune.emulator.dunesql.runtime.documents.values import MISSING, read_or_missing
 from dagster_dune.emulator.dunesql.types.parsing import literal_type  # fmt: skip
 from dagster_dune.emulator.dunesql.types.trino import (  # fmt: skip
     BOOLEAN,
@@ -144,7 +145,8 @@ def _decimal(node: exp.Expr, written: str) -> Operand:
 
 
 def _json(node: exp.Expr, written: str) -> Operand:
-    del node
+    if read_or_missing(written) is MISSING:
+        raise error_at(node, f"'{written}' is not a valid JSON literal")
     return Operand(f"py_json_parse({text(written)})", JSON)
 
 
