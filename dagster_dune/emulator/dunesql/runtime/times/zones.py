@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dagster_dune.emulator.dunesql.runtime.registry import FunctionError, native
 
-_OFFSET = re.compile(r"([+-])(\d{2})(?::?(\d{2}))?")
+_OFFSET = re.compile(r"(?:UTC|GMT|UT)?(?P<sign>[+-])(?:(?P<hours>\d{2}):?(?P<minutes>\d{2})|(?P<alone>\d{1,2}))", re.I)
 
 
 # Assumption: local-shifts-and-clocks.
@@ -17,10 +17,10 @@ _OFFSET = re.compile(r"([+-])(\d{2})(?::?(\d{2}))?")
 def zone_of(name: str) -> tzinfo:
     """Return the zone with a name or an offset."""
     if match := _OFFSET.fullmatch(name):
-        minutes = int(match[2]) * 60 + int(match[3] or 0)
+        minutes = int(match["hours"] or match["alone"]) * 60 + int(match["minutes"] or 0)
         if minutes > 14 * 60:
             raise FunctionError(f"'{name}' is not a valid time zone")
-        return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
+        return timezone(timedelta(minutes=-minutes if match["sign"] == "-" else minutes))
     if name.upper() in ("UTC", "Z", "GMT"):
         return UTC
     try:
@@ -36,8 +36,8 @@ def zone_name(name: str) -> str:
     match = _OFFSET.fullmatch(name)
     if match is None:
         return "UTC" if name.upper() in ("Z", "UTC") else name
-    minutes = match[3] or "00"
-    return "UTC" if match[2] + minutes == "0000" else f"{match[1]}{match[2]}:{minutes}"
+    written = f"{int(match['hours'] or match['alone']):02d}:{match['minutes'] or '00'}"
+    return "UTC" if written == "00:00" else match["sign"] + written
 
 
 @native("TIMESTAMP", "TIMESTAMP", "VARCHAR")
