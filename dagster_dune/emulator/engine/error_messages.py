@@ -84,6 +84,12 @@ _TRINO_MESSAGES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], .
     (re.compile(r"Could not convert string 'trino: (?P<message>.*)' to INT64", re.DOTALL), itemgetter("message")),
     (re.compile(r"executing the UDF: \w*FunctionError: (?P<message>.*)", re.DOTALL), itemgetter("message")),
     (re.compile(r"Division by zero"), itemgetter(0)),
+    (re.compile(r"Map keys must be unique"), lambda _: "Duplicate map keys are not allowed"),
+    (re.compile(r"list dimensions must be equal"), lambda _: "The arguments must have the same length"),
+    (
+        re.compile(r'argument in function "quantile\w*" must be a constant expression'),
+        lambda _: "A percentage that is no constant is not supported by this emulator",
+    ),
     (
         re.compile(r"More than one row returned by a subquery used as an expression"),
         lambda _: "Scalar sub-query has returned multiple rows",
