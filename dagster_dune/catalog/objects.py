@@ -19,11 +19,10 @@ from dagster_dune.catalog.settings.automation import Automation, Freshness
 from dagster_dune.catalog.settings.parameters import (
     ParameterValue,
     QueryParameter,
-    check_keys,
-    checked_values,
     plain_value,
 )
 from dagster_dune.catalog.settings.partitions import QueryPartitions
+from dagster_dune.catalog.settings.query_values import check_query_values
 from dagster_dune.errors import DuneCatalogError
 
 logger = logging.getLogger(__name__)
@@ -213,7 +212,8 @@ class Query(DuneObject):
         partitions: How its executions are divided; not at all if None.
 
     Raises:
-        DuneCatalogError: A value has a wrong type or an undeclared key, or its parameter also gets one from partitions.
+        DuneCatalogError: A value has a wrong type or a key that is neither declared nor in the SQL, or its parameter
+            also gets one from partitions.
 
     Examples:
         >>> Query(query_id=42, deps=["dune.acme.result_daily"], query_parameters={"Start Date": "2024-01-01"}).sql_name
@@ -235,9 +235,12 @@ class Query(DuneObject):
 
     @model_validator(mode="after")
     def _check_values(self) -> Query:
-        checked_values(self.sql_name, self.parameters, self.query_parameters)
-        if self.partitions:
-            _check_partitions(self.sql_name, self.partitions, self.parameters, self.query_parameters)
+        keys_in_sql = None
+        if self.sql is not None and not self.parameters and (self.partitions or self.query_parameters):
+            from dagster_dune.catalog.sql.references import parameter_keys  # noqa: PLC0415  (sqlglot is slow to import)
+
+            keys_in_sql = parameter_keys(self.sql)
+        check_query_values(self.sql_name, self.parameters, self.query_parameters, self.partitions, keys_in_sql)
         return self
 
     @property
@@ -280,21 +283,3 @@ class UnidentifiedQuery(DuneObject):
         """
         fields = type(self).model_fields.keys() - {"candidates", "why"}
         return Query(query_id=query_id, **{field: getattr(self, field) for field in fields})
-
-
-def _check_partitions(
-    name: str,
-    partitions: QueryPartitions,
-    parameters: tuple[QueryParameter, ...],
-    values: Mapping[str, ParameterValue],
-) -> None:
-    """Check that the values of sample partitions are valid for the declared parameters of the query."""
-    for key in partitions.parameters:
-        if key in values:
-            raise DuneCatalogError(
-                f"The parameter {key!r} of {name} gets its value from the partition, and another one beside it.",
-                hint="Remove it from query_parameters.",
-            )
-    check_keys(name, parameters, partitions.parameters)
-    for sample in partitions.samples():
-        checked_values(name, parameters, partitions.values_of(sample))

@@ -198,3 +198,50 @@ def test_backing_queries_as_objects(catalog):
     assert backing.references == ("dex.trades",)
     assert backing.tags == ("dex",)
     assert catalog.with_backing_queries().with_backing_queries() == catalog.with_backing_queries()
+
+
+PARTITIONED = {"kind": "daily", "start": "2026-01-01", "parameters": {"day": "{partition_key}"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (
+            {"partitions": PARTITIONED, "sql": "SELECT 1"},
+            "query_1 gives a parameter 'day', but the SQL has no {{day}}.",
+        ),
+        ({"partitions": PARTITIONED, "sql": "SELECT '{{days}}'"}, "has no {{day}}. Did you mean 'days'?"),
+        ({"partitions": PARTITIONED, "sql": ""}, "has no {{day}}. Remove it, or use it in the SQL."),
+        (
+            {"query_parameters": {"limit": 1}, "sql": "SELECT '{{day}}'"},
+            "gives a parameter 'limit', but the SQL has no",
+        ),
+        ({"parameters": [{"key": "a"}, {"key": "a", "type": "number"}]}, "query_1 declares the parameter 'a' twice."),
+    ],
+)
+def test_a_parameter_that_the_sql_does_not_have_is_refused_in_python_as_in_files(fields, words):
+    """Each partition would run the same."""
+    with pytest.raises(DuneCatalogError) as error:
+        Query(query_id=1, **fields)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"partitions": PARTITIONED},
+        {"partitions": PARTITIONED, "sql": "SELECT '{{ day }}'"},
+        {"partitions": PARTITIONED, "sql": """SELECT * FROM "query_2(day='{{day}}')" """},
+        {"partitions": PARTITIONED, "sql": "SELECT 1", "parameters": [{"key": "day"}]},
+        {"query_parameters": {"limit": 1}, "sql": "SELECT {{limit}}"},
+    ],
+)
+def test_parameters_of_the_sql_and_those_that_are_declared_can_be_filled(fields):
+    assert Query(query_id=1, **fields).query_id == 1
+
+
+def test_a_query_whose_sql_on_dune_lost_its_parameter_is_left_out_alone(caplog):
+    folder = DuneCatalog(queries=[Query(query_id=1, partitions=PARTITIONED), Query(query_id=2)])
+    account = DuneCatalog(queries=[Query(query_id=1, sql="SELECT 1"), Query(query_id=2, sql="SELECT 2")])
+    assert [query.query_id for query in DuneCatalog.merge(folder, account).queries] == [2]
+    assert "query_1 gives a parameter 'day', but the SQL has no {{day}}" in caplog.text

@@ -11,7 +11,6 @@ import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from dagster_dune.catalog.names import query_name, slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.parameters import ParameterValue, QueryParameter, checked_values, joined, likely_type
+from dagster_dune.catalog.settings.query_values import check_in_sql
 from dagster_dune.catalog.sources.file_ids import ID_HINT, Identification, IdPlace, identify
 from dagster_dune.catalog.sources.files.file_checks import checks_of_file
 from dagster_dune.catalog.sources.files.folder_settings import read_settings, read_text, shown
@@ -256,12 +256,7 @@ def _declared_parameters(parsed: SqlText, header: Header) -> tuple[QueryParamete
     declared += [(key, ["partitions", "parameters"]) for key in by_partition]
     for key, path in declared:
         with parsed.located(*path, key):
-            if key not in keys:
-                close = get_close_matches(key, keys, n=1)
-                raise DuneCatalogError(
-                    f"the header has a parameter {key!r}, but the SQL has no {{{{{key}}}}}.",
-                    hint=f"Did you mean {close[0]!r}?" if close else "Remove it, or use it in the SQL.",
-                )
+            check_in_sql("the header has", key, keys)
     parameters = []
     for key in keys:
         with parsed.located("parameters", key):
