@@ -18,9 +18,10 @@ from dagster_dune.frames.pages.page_threads import PageThreads
 from dagster_dune.frames.result_reader import ResultReader
 from dagster_dune.frames.types.columns import ARROW_DIGITS, Column, arrow_schema
 from dagster_dune.frames.types.dune_types import without_lengths
-from dagster_dune.paging.execution_pages import THREADS
+from dagster_dune.paging.execution_pages import THREADS, ExecutionPages
 from dagster_dune.paging.options import Export, ReadOptions
 from dagster_dune.paging.requests import Page
+from dagster_dune.paging.several_pages import pages_in_order
 
 
 class ResultReaders:
@@ -83,18 +84,12 @@ class ResultReaders:
                 self._count(done, reader.export)
                 done = Export(self.export.rows, self.export.bytes, self.export.extra_bytes)
 
-    def _pages(self) -> Generator[tuple[ResultReader, Page[pa.RecordBatch]]]:
+    def _pages(self) -> Generator[tuple[ExecutionPages[pa.RecordBatch], Page[pa.RecordBatch]]]:
         """Read the pages in order. Pages are read concurrently, across executions, where their number is known."""
-        with PageThreads() as threads, RequestPool(self._concurrency, THREADS) as pool:
+        with PageThreads() as threads:
             for reader, rows_before in zip(self._readers, self._rows_before(), strict=True):
                 reader.use_threads(threads, rows_before)
-            for is_known, readers in groupby(self._readers, lambda reader: reader.reads() is not None):
-                if is_known:
-                    reads = (partial(_with, reader, read) for reader in readers for read in reader.reads() or ())
-                    for reader, pages in pool.in_order(reads):
-                        yield from ((reader, page) for page in pages)
-                else:
-                    yield from ((reader, page) for reader in readers for page in reader.sequential_pages())
+            yield from pages_in_order(self._readers, self._concurrency)
 
     def _rows_before(self) -> Iterator[int]:
         return accumulate((reader.expected_rows or 0 for reader in self._readers[:-1]), initial=0)
@@ -103,12 +98,6 @@ class ResultReaders:
         self.export.rows = done.rows + read.rows
         self.export.bytes = done.bytes + read.bytes
         self.export.extra_bytes = done.extra_bytes + read.extra_bytes
-
-
-def _with(
-    reader: ResultReader, read: Callable[[], list[Page[pa.RecordBatch]]]
-) -> tuple[ResultReader, list[Page[pa.RecordBatch]]]:
-    return reader, read()
 
 
 def _common_columns(columns: Sequence[Column], reader: ResultReader, first_id: str) -> tuple[Column, ...]:

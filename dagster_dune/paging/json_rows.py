@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import from_json
 
 from dagster_dune.api.client import DuneApiClient
+from dagster_dune.api.pool import RequestPool
 from dagster_dune.errors import DuneResultError
-from dagster_dune.paging.execution_pages import ExecutionPages
+from dagster_dune.paging.execution_pages import THREADS, ExecutionPages
 from dagster_dune.paging.options import ReadOptions
 from dagster_dune.paging.requests import Page, check_names, envelope_of
+from dagster_dune.paging.several_pages import pages_in_order
+
+PAGES_AT_ONCE = 4
+"""The number of pages of several executions that are read at once, and so in memory at the most."""
 
 
 class JsonRows(ExecutionPages[dict[str, Any]]):
@@ -62,11 +71,18 @@ class JsonRows(ExecutionPages[dict[str, Any]]):
 
 
 def rows_of(client: DuneApiClient, execution_ids: Sequence[str], options: ReadOptions) -> Iterator[dict[str, Any]]:
-    """Read the rows of executions, one after the other.
+    """Read the rows of executions, one after the other; of several, some pages at once, before they are asked for.
 
     Raises:
         DuneResultError: One of them has no result to read, or a page is wrong.
         DuneApiError: A page could not be read.
     """
-    for execution_id in execution_ids:
-        yield from JsonRows(client, execution_id, options).rows()
+    if len(execution_ids) == 1:
+        yield from JsonRows(client, execution_ids[0], options).rows()
+        return
+    with RequestPool(PAGES_AT_ONCE, THREADS) as pool:
+        opened = pool.in_order(partial(JsonRows, client, execution_id, options) for execution_id in execution_ids)
+        with closing(pages_in_order(opened, PAGES_AT_ONCE)) as pages:
+            for reader, own in groupby(pages, itemgetter(0)):
+                for page in reader.counted(page for _, page in own):
+                    yield from page.parts

@@ -50,7 +50,8 @@ class ResultMethods(HasClient):
             asset_key: The Dune asset.
             columns: The names of the columns to read; all if None.
             partition_key: Which partition's rows, where the asset is partitioned.
-            partition_keys: Several partitions, whose rows follow each other.
+            partition_keys: Several partitions, whose rows follow each other. Four pages are read at once, before they
+                are asked for.
             page_size: The rows of a page.
             allow_partial_results: Whether to read what there is of a result that Dune has cut short.
             ignore_max_credits_per_request: Whether a page may hold more than 250,000 values, and cost more.
