@@ -90,7 +90,7 @@ def build_dune_upload(
 
     Raises:
         DuneConfigurationError: It has partitions, which would replace each other; or the name is none of a table, or an
-            option none that it can be; or what is decorated cannot be called.
+            option none that it can be; or what is decorated cannot be called, or takes its context in another place.
 
     Examples:
         >>> @build_dune_upload("dune.acme.labels", max_credits=15)
@@ -143,6 +143,11 @@ def build_dune_upload(
         parameters = list(inspect.signature(make).parameters.values())
         takes_context = bool(parameters) and parameters[0].name in ("context", "_context", "_")
         given = parameters[1:] if takes_context else parameters
+        if any(parameter.name == "context" for parameter in given):
+            raise DuneConfigurationError(
+                f"{make.__name__} takes context after other arguments, and Dagster passes it as the first one.",
+                hint="Write it first.",
+            )
         takes_dune = any(parameter.name == resource_key for parameter in given)
 
         def upload(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult[None]:

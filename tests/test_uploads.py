@@ -298,6 +298,14 @@ def test_a_function_that_yields_is_refused_at_load(make):
         build_dune_upload(LABELS)(make)
 
 
+def test_a_context_that_is_not_the_first_argument_is_refused_at_load():
+    with pytest.raises(DuneConfigurationError, match=r"labels takes context after other arguments.*Write it first"):
+
+        @build_dune_upload("dune.acme.labels")
+        def labels(numbers, context):
+            return numbers
+
+
 def test_a_marker_is_of_rows_that_are_appended():
     with pytest.raises(DuneConfigurationError, match=r'only rows that are appended are marked.*mode="append"'):
         build_dune_upload(LABELS, marker_column="day")
