@@ -25,6 +25,8 @@ ROW_GROUP_BYTES = 32 * 2**20
 COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "none")
 _ASSET = b"dagster-dune/asset"
 _PART = ".part"
+_PART_NAME_BYTES = 240
+"""The maximum of a file's name in that of its temporary file: names have 255 bytes at the most."""
 _MOVES_OPEN_FILES = os.name != "nt"
 
 
@@ -260,15 +262,20 @@ def _reason(error: Exception) -> str:
 def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
     """Open a temporary file, which is locked until its writer ends."""
     while True:
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_PART}")
+        part = path.with_name(f".{_name_in_part(path)}.{uuid.uuid4().hex[:8]}{_PART}")
         file = part.open("xb")
         if lock_new_file(file) and part.exists():  # nobody took it for a leftover before it was locked
             return part, file
         file.close()
 
 
+def _name_in_part(path: Path) -> str:
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= _PART_NAME_BYTES else name[:_PART_NAME_BYTES].decode(errors="ignore")
+
+
 def _remove_leftovers(path: Path) -> None:
-    for part in path.parent.glob(f".{_escaped(path.name)}.????????{_PART}"):
+    for part in path.parent.glob(f".{_escaped(_name_in_part(path))}.????????{_PART}"):
         with suppress(OSError), part.open("rb+") as file:
             if is_abandoned(part, file):
                 part.unlink()

@@ -113,6 +113,14 @@ def test_an_export_that_fails_leaves_what_was_there(server, source, tmp_path, of
     assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"before", [path])
 
 
+@pytest.mark.parametrize("stem", ["x" * 247, "x" + "日" * 82], ids=["letters", "ideographs"])
+def test_a_file_has_any_name_that_a_file_may_have(source, tmp_path, stem):
+    path = tmp_path / f"{stem}.parquet"
+    (tmp_path / f".{path.name.encode()[:240].decode(errors='ignore')}.12345678.part").touch()  # of a killed writer
+    assert write_parquet(source(), path).rows == pq.read_metadata(path).num_rows
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_leftovers_of_killed_writers_are_removed_and_those_of_others_are_not(source, tmp_path):
     dead = tmp_path / ".out.parquet.0a1b2c3d.part"
     other = tmp_path / ".other.parquet.0a1b2c3d.part"
