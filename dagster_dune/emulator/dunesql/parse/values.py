@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlglot import Token, TokenType
 
-from dagster_dune.emulator.dunesql.parse.grammar import is_table_query
 from dagster_dune.emulator.dunesql.parse.lexemes import with_text
+from dagster_dune.emulator.dunesql.parse.token_rules import is_table_query
 
 _ENDINGS = frozenset(
     {TokenType.ORDER_BY, TokenType.OFFSET, TokenType.LIMIT, TokenType.FETCH, TokenType.UNION, TokenType.EXCEPT,
