@@ -1,5 +1,5 @@
-"""What was refreshed outside Dagster: polled within a budget of requests, and told as events.
+"""Polls refreshes that Dagster did not start, within a budget of requests, and reports them as events.
 
-In come assets and Dune's answers about their latest executions, out go materializations and observations that the event
-log does not have yet. `sensors` is what users see of it.
+The latest executions of assets on Dune become materializations and observations, unless the event log has them already.
+Users build the sensor with `sensors`.
 """

@@ -67,13 +67,13 @@ class ObservedAsset:
 
     @property
     def node(self) -> PlannedNode:
-        """A node for it, as it is executed without parameters."""
+        """The node of an execution without parameters."""
         if isinstance(self.obj, MaterializedView):
             return PlannedNode(1, self.obj.sql_name, (), MaterializedViewRefresh(name=self.obj.name))
         return PlannedNode(1, self.obj.sql_name, (), QueryExecution(query_id=self.obj.query_id))
 
     def runs_in(self, submission: Submission) -> bool:
-        """Whether a submission may run it. With which values a run executes it is known to that run alone."""
+        """Return whether a submission may execute it. Only the run knows the values of parameters and partitions."""
         return self.is_parametrised or self.is_partitioned or self.node.digest in submission.node_ids
 
 
@@ -91,30 +91,30 @@ class Refresh:
 
     @property
     def phase(self) -> Phase:
-        """How it ended."""
+        """The phase in which it ended."""
         error = self.status.error
         return phase_of(self.status.state, error.message if error else None)
 
     @property
     def ended_at(self) -> float | None:
-        """When it ended, in seconds since 1970; None where Dune does not say."""
+        """The time of its end in seconds since 1970; None if Dune's answer has none."""
         moment = self.status.execution_ended_at or self.status.cancelled_at
         return moment.timestamp() if moment else None
 
     @property
     def reason(self) -> str:
-        """Why it has no result."""
+        """The reason why it has no result."""
         error = self.status.error
         return (error and error.message) or f"Dune says {self.status.state!r} and gives no reason."
 
     def started_after(self, moment: datetime) -> bool:
-        """Whether it may have been submitted after a moment of Dagster's clock."""
+        """Return whether it may have been submitted after a time of Dagster's clock."""
         return self.status.submitted_at is None or self.status.submitted_at >= moment - CLOCK_SKEW
 
 
 @dataclass(frozen=True)
 class KnownExecutions:
-    """What Dagster's event log says of an asset's executions.
+    """The executions of an asset in Dagster's event log.
 
     Attributes:
         ids: Every execution that an event names.
@@ -157,7 +157,7 @@ class KnownExecutions:
         return [id_ for id_ in reversed(newest_first) if id_ > oldest and id_ not in self.ids]
 
     def replace(self, refresh: Refresh) -> bool:
-        """Whether one of these executions has made newer rows than a refresh has.
+        """Return whether one of these executions has newer rows than a refresh.
 
         If no event says when an execution ended, the order of submission counts: an event may be stored long after the
         end.

@@ -1,4 +1,4 @@
-"""What a run's configuration says by the names of assets and checks, of which each has several."""
+"""Resolves the names of assets and checks in a run's configuration, of which each node has several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SettingT = TypeVar("SettingT")
 
 
 def sql_name(key: str, nodes: Mapping[str, str]) -> str | None:
-    """Return the SQL name of a node, however the user has written it; None if it is none of these.
+    """Return the SQL name of a node in any of the forms that users may write; None if it is not one of the nodes.
 
     Args:
         key: What the user has written.

@@ -74,7 +74,7 @@ class DuneBadRequestError(DuneApiError):
 
     @classmethod
     def hint_for(cls, method: str, path: str) -> str:  # noqa: ARG003
-        """What to do next: what reads was to start nothing."""
+        """Return the hint for a request; one that reads would not have started anything."""
         return cls.reading_hint if method == "GET" else cls.default_hint
 
 
