@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -25,13 +26,13 @@ import dagster as dg
 
 from dagster_dune._execution.submissions.run_group import is_under_way
 from dagster_dune._execution.submissions.submission_record import acknowledged, entries_under, event_with
-from dagster_dune._execution.submissions.write import Write, default_settle_seconds
+from dagster_dune._execution.submissions.write import Step, Write, default_settle_seconds, step_of
 from dagster_dune._formatting import readable_seconds
 from dagster_dune.errors import DuneUploadError
 from dagster_dune.metadata import LATE_WRITE_TAG, UNSETTLED_WRITE_TAG, WRITE_KEY
 
 if TYPE_CHECKING:
-    from dagster_dune.frames.executing import Log
+    pass
 
 ALIVE_SECONDS = 120.0
 """How often a write that goes on, or waits, says so at least, where its requests do not settle sooner."""
@@ -44,6 +45,7 @@ TICK_SECONDS = 0.001
 """By so much a write begins after the others that it sees, whatever its clock says."""
 MOMENT_SECONDS = 2.0
 """What is announced has begun so soon, as a rule, that waiting for it is no news."""
+ALIVE = "alive"
 _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _CUT_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _ENDED = [*_CUT_OFF, dg.DagsterRunStatus.SUCCESS]
@@ -72,23 +74,6 @@ class _Begun:
     sent_at: float
     began_at: float | None = None
     settles_at: float = 0.0
-
-
-@dataclass(frozen=True)
-class Step:
-    """The step that makes a write.
-
-    Attributes:
-        instance: The Dagster instance that stores its run.
-        run: Its run.
-        key: Its key.
-        log: Its logger.
-    """
-
-    instance: dg.DagsterInstance
-    run: dg.DagsterRun
-    key: str
-    log: Log
 
 
 class WriteRecord:
@@ -121,7 +106,7 @@ class WriteRecord:
         """
         self._mark_if_late()
         self._report_or_raise("announced", f"{self._write.table} is to be written.", write=asdict(self._write))
-        Thread(target=self._send_heartbeats, name="dune-write", daemon=True).start()
+        self._send_heartbeats()
         latest = max((other.began_at or 0.0 for other in self._others()), default=0.0)
         self._began_at = max(time.time(), latest + TICK_SECONDS)
         about = f"{self._write.table} is about to be written."
@@ -162,10 +147,18 @@ class WriteRecord:
             raise self._not_stored()
 
     def _send_heartbeats(self) -> None:
-        """Report again and again that the write is under way: one without such reports counts as cut off."""
+        """Report again and again that the write is under way: one without such reports counts as cut off.
+
+        That ends with the write, and where nobody ends it, when nobody holds its record any more.
+        """
         settling = max(self._write.settle_seconds / ALIVE_A_SETTLING, LEAST_ALIVE_SECONDS)
-        while not self._is_over.wait(min(ALIVE_SECONDS, settling)):
-            self._report("alive", f"{self._write.table} is still being written, or waited for.")
+        arguments = (weakref.ref(self), self._is_over, min(ALIVE_SECONDS, settling))
+        weakref.finalize(self, self._is_over.set)
+        Thread(target=_send_heartbeats, args=arguments, name="dune-write", daemon=True).start()
+
+    def report_alive(self) -> None:
+        """Report that the write is under way, unless it has ended meanwhile."""
+        self._report(ALIVE, f"{self._write.table} is still being written, or waited for.")
 
     def _report_or_raise(self, kind: str, message: str, **data: Any) -> None:
         if not self._report(kind, message, **data):
@@ -183,6 +176,8 @@ class WriteRecord:
         event = event_with(WRITE_KEY, data, self._run, message, self._step_key)
 
         def store() -> None:
+            if kind == ALIVE and self._is_over.is_set():
+                return
             self._instance.report_dagster_event(event, self._run.run_id, logging.INFO)
             self._leave_if_run_has_ended()
 
@@ -271,6 +266,12 @@ class WriteRecord:
             yield replace(one, settles_at=last + one.write.settle_seconds)
 
 
+def _send_heartbeats(record: weakref.ref[WriteRecord], is_over: Event, seconds: float) -> None:
+    while not is_over.wait(seconds) and (held := record()) is not None:
+        held.report_alive()
+        del held  # it may go while this waits
+
+
 def write_record(context: object, write: Write) -> WriteRecord | None:
     """Return the record of a write; None outside of steps.
 
@@ -279,21 +280,7 @@ def write_record(context: object, write: Write) -> WriteRecord | None:
         write: What is written.
     """
     try:
-        step = _step_of(context)
+        step = step_of(context)
     except dg.DagsterError:  # a context that a test has made, or of a value that is loaded outside of runs
         return None
     return None if step is None else WriteRecord(step, write)
-
-
-def _step_of(context: Any) -> Step | None:
-    if isinstance(context, dg.HookContext):
-        run = context.instance.get_run_by_id(context.run_id)
-        return None if run is None else Step(context.instance, run, context.step_key, context.log)
-    if isinstance(context, dg.InputContext | dg.OutputContext):
-        step: Any = context.step_context
-        return Step(step.instance, step.dagster_run, step.step.key, context.log)
-    if not isinstance(context, dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext):
-        return None
-    op = context if isinstance(context, dg.OpExecutionContext) else context.op_execution_context
-    mapping_key = op.get_mapping_key()
-    return Step(op.instance, op.run, str(op.op_handle) + (f"[{mapping_key}]" if mapping_key else ""), op.log)

@@ -1,6 +1,7 @@
 """Which of several writes of one table goes first, in whatever order they act, and for how long it is waited for."""
 
 import contextlib
+import gc
 import logging
 import random
 import threading
@@ -252,3 +253,35 @@ def test_a_write_whose_run_was_deleted_is_not_sent(instance):
     instance.delete_run(run_of(record))
     with pytest.raises(DuneUploadError, match=f"Run {run_of(record)} ended before anything was sent"), ending(record):
         record.begin()
+
+
+def heartbeats():
+    return [thread for thread in threading.enumerate() if thread.name == "dune-write" and thread.is_alive()]
+
+
+def test_the_heartbeat_of_a_write_that_nobody_ends_goes_with_its_record(instance):
+    before = heartbeats()
+    record = new_write(instance)
+    record.begin()
+    (own,) = [thread for thread in heartbeats() if thread not in before]
+    del record
+    gc.collect()
+    own.join(PATIENCE)
+    assert not own.is_alive()
+
+
+def test_a_heartbeat_that_cannot_be_stored_says_nothing_once_its_write_has_ended(instance, monkeypatch, caplog):
+    record = new_write(instance)
+    monkeypatch.setattr(WriteRecord, "_send_heartbeats", lambda _: None)
+    record.begin()
+    tried = threading.Event()
+
+    def gone(*_):
+        tried.set()
+        record._is_over.set()
+        raise OSError("the instance is gone")
+
+    monkeypatch.setattr(record._instance, "report_dagster_event", gone)
+    record.report_alive()
+    assert tried.is_set()
+    assert "could not be written to" not in caplog.text
