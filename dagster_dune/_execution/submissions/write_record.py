@@ -98,7 +98,8 @@ class WriteRecord:
         """Report that the write begins, and wait for the writes that it must not overlap.
 
         Returns:
-            Whether it has waited, so that the table may have changed meanwhile.
+            True: the table may have changed since it was looked at, even where nothing was waited for, by a write that
+            ended just before this one was announced.
 
         Raises:
             DuneUploadError: The report could not be stored, or the run has ended, so that a retry may have written the
@@ -111,13 +112,13 @@ class WriteRecord:
         self._began_at = max(time.time(), latest + TICK_SECONDS)
         about = f"{self._write.table} is about to be written."
         self._report_or_raise("begun", about, at=self._began_at, write=asdict(self._write))
-        has_waited = self._wait_for_earlier()
+        self._wait_for_earlier()
         if not is_under_way(self._instance, self._run.run_id):
             raise DuneUploadError(
                 f"Run {self._run.run_id} ended before anything was sent to {self._write.table}, so nothing was.",
                 hint="A process of the run has outlived it. Retry the run, unless a retry has written the table since.",
             )
-        return has_waited
+        return True
 
     def go_on(self) -> None:
         """Report that another request is about to be sent.
@@ -191,13 +192,9 @@ class WriteRecord:
 
     # --- those of others ---
 
-    def _wait_for_earlier(self) -> bool:
-        """Wait for the writes that began before this one, and for those that are announced and have not begun.
-
-        Returns:
-            Whether there was any.
-        """
-        has_waited = is_logged = False
+    def _wait_for_earlier(self) -> None:
+        """Wait for the writes that began before this one, and for those that are announced and have not begun."""
+        is_logged = False
         pause, longest = PAUSES
         while others := [other for other in self._others() if self._comes_after(other)]:
             last = max(others, key=lambda other: other.settles_at)
@@ -211,10 +208,8 @@ class WriteRecord:
                     last.run_id,
                     readable_seconds(seconds),
                 )
-            has_waited = True
             time.sleep(min(pause, seconds))
             pause = min(2 * pause, longest)
-        return has_waited
 
     def _comes_after(self, other: _Begun) -> bool:
         return other.began_at is None or (other.began_at, other.id) < (self._began_at, self._id)

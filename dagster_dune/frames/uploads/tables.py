@@ -37,7 +37,7 @@ class Exclusion(Protocol):
     """Mutual exclusion of the writes of one table."""
 
     def begin(self) -> bool:
-        """Wait until no other write can overlap this one, and return whether it has waited."""
+        """Wait until no other write can overlap this one, and return whether the table must be looked at again."""
 
     def go_on(self) -> None:
         """Note that another request that inserts rows is about to be sent."""

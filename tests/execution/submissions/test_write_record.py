@@ -462,3 +462,23 @@ def test_a_write_that_another_version_has_told_of_is_waited_for(form, write, ins
     assert result.success
     (said,) = waited(instance, result)
     assert other.run_id in said
+
+
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_a_table_that_changes_between_the_look_and_the_announcement_is_looked_at_again(
+    write, resource, dune, monkeypatch, mode
+):
+    begin = WriteRecord.begin
+    assert write().success
+
+    def changed_before(record):
+        monkeypatch.setattr(WriteRecord, "begin", begin)
+        resource.write_table([{"other": "x"}], TABLE, on_schema_change="replace")
+        return begin(record)
+
+    monkeypatch.setattr(WriteRecord, "begin", changed_before)
+    result = write(mode=mode)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "The columns of dune.acme.labels differ" in failure.step_failure_data.error.cause.message
+    assert count(resource) == 1
+    assert inserts(dune) == [200, 200]
