@@ -73,8 +73,12 @@ class ObservedAsset:
         return PlannedNode(1, self.obj.sql_name, (), QueryExecution(query_id=self.obj.query_id))
 
     def runs_in(self, submission: Submission) -> bool:
-        """Return whether a submission may execute it. Only the run knows the values of parameters and partitions."""
-        return self.is_parametrised or self.is_partitioned or self.node.digest in submission.node_ids
+        """Return whether a submission may execute it. Only the run knows the values of parameters and partitions.
+
+        The submission of another definition may be of this one under a former name.
+        """
+        may_differ = self.is_parametrised or self.is_partitioned
+        return (may_differ and submission.definition == self.definition) or self.node.digest in submission.node_ids
 
 
 @dataclass(frozen=True)
@@ -171,10 +175,8 @@ class KnownExecutions:
         )
 
 
-def open_submissions(
-    instance: dg.DagsterInstance, definitions: Iterable[str], now: datetime
-) -> dict[str, list[Submission]]:
-    """Read the submissions whose executions runs may yet report, by asset definition.
+def open_submissions(instance: dg.DagsterInstance, now: datetime) -> list[Submission]:
+    """Read the submissions of all definitions whose executions runs may yet report.
 
     These are the submissions of runs under way, those that such runs have taken over, and those of runs that failed a
     moment ago, which a retry may take over.
@@ -185,12 +187,11 @@ def open_submissions(
     submissions = {submission.id: submission for submission in submissions_of(instance, [*under_way, *failed])}
     for run in under_way:
         submissions |= {submission.id: submission for submission in _taken_over(instance, run)}
-    found: dict[str, list[Submission]] = {definition: [] for definition in definitions}
-    for submission in submissions.values():
-        is_open = submission.state.is_unresolved or submission.state is State.ANSWERED
-        if is_open and submission.definition in found:
-            found[submission.definition].append(submission)
-    return found
+    return [
+        submission
+        for submission in submissions.values()
+        if submission.state.is_unresolved or submission.state is State.ANSWERED
+    ]
 
 
 def _taken_over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Submission]:
@@ -210,8 +211,8 @@ def news(
         instance: The Dagster instance. Its event log is read once more, since a run may have ended since.
         asset: The asset.
         refreshes: Executions of the asset that have ended.
-        open_: The submissions of its definition whose executions runs may yet report; they must be read after the
-            executions. The event log is read after both.
+        open_: The submissions whose executions runs may yet report; they must be read after the executions. The event
+            log is read after both.
 
     Yields:
         A materialization for each result, and an observation for each execution without a result, or whose rows

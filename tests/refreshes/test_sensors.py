@@ -214,8 +214,9 @@ def test_what_a_run_is_about_to_report_is_left_to_it(account, daemon, outside, i
     assert ticking.tick() == []
 
 
-def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, instance, resource, client):
-    @dune_assets(catalog=CATALOG, name="dune_assets")
+@pytest.mark.parametrize("name", ["dune_assets", "its_name_when_the_run_began"])
+def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, instance, resource, client, name):
+    @dune_assets(catalog=CATALOG, name=name)
     def dies(context: dg.AssetExecutionContext, dune: DuneResource):
         list(dune.run(context))
         raise RuntimeError("the process dies before it reports")
@@ -230,9 +231,7 @@ def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, inst
     now = datetime.now(UTC)
 
     def reported(at):
-        return len(
-            list(news(instance, asset, refreshes, open_submissions(instance, ["dune_assets"], at)["dune_assets"]))
-        )
+        return len(list(news(instance, asset, refreshes, open_submissions(instance, at))))
 
     assert reported(now) == 0
     assert reported(now + RETRY_GRACE + timedelta(seconds=30)) == 1
@@ -251,7 +250,7 @@ def test_what_a_retry_has_taken_over_is_left_to_it_however_old(account, daemon, 
 
     def reported(id_):
         refreshes = [Refresh(id_, client.get_execution_status(id_))]
-        open_ = open_submissions(instance, ["dune_assets"], long_after)["dune_assets"]
+        open_ = open_submissions(instance, long_after)
         return len(list(news(instance, asset, refreshes, open_)))
 
     @dune_assets(catalog=CATALOG, name="dune_assets")
