@@ -183,10 +183,11 @@ class DuneCatalog(CatalogContents):
     def with_backing_queries(self) -> DuneCatalog:
         """Return this catalog with the backing query of each matview added to its `queries`."""
         listed = {query.query_id for query in self.queries}
+        backed = {matview.query_id: matview for matview in reversed(self.materialized_views)}  # several may share one
         backing = [
-            Query(query_id=matview.query_id, **matview.model_dump(include=set(DuneObject.model_fields)))
-            for matview in self.materialized_views
-            if matview.query_id and matview.query_id not in listed
+            Query(query_id=query_id, **matview.model_dump(include=set(DuneObject.model_fields)))
+            for query_id, matview in reversed(backed.items())
+            if query_id and query_id not in listed
         ]
         return DuneCatalog(
             materialized_views=self.materialized_views,

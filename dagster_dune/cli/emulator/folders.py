@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mapping[str, str]] | None = None) -> None:
     """Save the queries of a folder in a running emulator, and create its matviews, which have no rows yet.
 
-    Files without an id are left out with a warning, as in a catalog, since nothing could run them.
+    Files without an id are left out with a warning, as in a catalog, since nothing could run them; and so are matviews
+    that Dune would refuse, such as those of another team.
 
     Args:
         emulator: The emulator.
@@ -28,7 +29,7 @@ def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mappi
         values: By the path of a file in the folder, the values of parameters without a default.
 
     Raises:
-        DuneError: The folder is no catalog, no file of it has an id, or Dune would refuse one of its matviews.
+        DuneError: The folder is no catalog, no file of it has an id, or Dune would refuse all that it holds.
     """
     from dagster_dune.catalog.catalog import DuneCatalog, Query  # noqa: PLC0415  (slow to import)
 
@@ -37,11 +38,11 @@ def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mappi
         raise DuneError(
             f"{catalog.unidentified[0].source} is a query without an id.", hint="Name the file <name>_<id>.sql."
         )
-    without_id = [_without_id(matview) for matview in catalog.materialized_views if matview.query_id is None]
+    without_id = [matview for matview in catalog.materialized_views if matview.query_id is None]
     if without_id and len(without_id) == len(catalog):
-        raise without_id[0]
-    for error in without_id:
-        logger.warning("%s So it is left out.", error)
+        raise _without_id(without_id[0])
+    for matview in without_id:
+        logger.warning("%s: %s So it is left out.", matview.source, _without_id(matview))
     for obj in catalog.with_backing_queries():
         if not isinstance(obj, Query):
             continue
@@ -54,13 +55,24 @@ def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mappi
             tags=obj.tags,
             description=obj.description,
         )
-    for matview in catalog.materialized_views:
+    refused = dict(_refused_matviews(emulator, catalog.materialized_views))
+    if refused and len(refused) + len(without_id) == len(catalog):
+        raise next(iter(refused.values()))
+    for place, refusal in refused.items():
+        logger.warning("%s: %s So it is left out, and its query is there.", place, refusal)
+
+
+def _refused_matviews(emulator: DuneEmulator, matviews: Sequence[MaterializedView]) -> Iterator[tuple[str, DuneError]]:
+    """Create matviews; yield the files of those that Dune would refuse, each with the reason."""
+    for matview in matviews:
         if matview.query_id is None:
             continue
         try:
-            emulator.load_materialized_view(matview.name, matview.query_id)
+            emulator.load_materialized_view(matview.sql_name, matview.query_id)
         except DuneError as error:
-            raise DuneError(f"The matview {matview.name}: {error}.", hint="Dune would not create it either.") from error
+            refusal = DuneError(f"The matview {matview.name}: {error}.", hint="Dune would not create it either.")
+            refusal.__cause__ = error
+            yield str(matview.source), refusal
 
 
 def _without_id(matview: MaterializedView) -> DuneError:

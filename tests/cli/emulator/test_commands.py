@@ -114,13 +114,36 @@ def test_a_file_without_an_id_is_left_out_as_of_a_catalog(dune, client, tmp_path
     assert f"{tmp_path / 'draft.sql'}: nothing says which query this is" in told
 
 
+def test_a_matview_that_dune_would_refuse_is_left_out_with_a_warning(dune, client, tmp_path, caplog):
+    for number, name in enumerate(["acme.result_daily", "ACME.Result_Hourly", "other.result_daily", "acme.result_été"]):
+        text = f"/* dune\nmatview: dune.{name}\n*/\nSELECT {number} AS n"
+        (tmp_path / f"m{number}_410001{number}.sql").write_text(text)
+    load_folder(dune, tmp_path)
+    loaded = [view.sql_id for view in client.list_materialized_views()]
+    assert sorted(loaded) == ["dune.acme.result_daily", "dune.acme.result_hourly"]
+    assert len(list(client.list_queries())) == 4
+    first, second = caplog.messages
+    assert f"{tmp_path / 'm2_4100012.sql'}, line 4: The matview dune.other.result_daily: " in first
+    assert f"{tmp_path / 'm3_4100013.sql'}, line 4: The matview dune.acme.result_été: " in second
+    assert "Dune would not create it either. So it is left out, and its query is there." in second
+
+
+def test_two_matviews_of_one_query_are_saved(dune, client, tmp_path):
+    for name in ("daily", "weekly"):
+        text = f"/* dune\nmatview: dune.acme.result_{name}\n*/\nSELECT 1 AS n"
+        (tmp_path / f"{name}_4100001.sql").write_text(text)
+    load_folder(dune, tmp_path)
+    assert [query.id for query in client.list_queries()] == [4100001]
+    assert len(list(client.list_materialized_views())) == 2
+
+
 def test_a_matview_without_an_id_is_left_out_with_a_warning(dune, client, tmp_path, caplog):
     (tmp_path / "draft.sql").write_text("/* dune\nmatview: dune.acme.result_draft\n*/\nSELECT 2 AS n")
     (tmp_path / "good_4100001.sql").write_text("/* dune\nmatview: dune.acme.result_good\n*/\nSELECT 1 AS n")
     load_folder(dune, tmp_path)
     assert [view.sql_id for view in client.list_materialized_views()] == ["dune.acme.result_good"]
     words = "The matview dune.acme.result_draft has no query id. Name its file <name>_<id>.sql. So it is left out."
-    assert words in caplog.messages
+    assert f"{tmp_path / 'draft.sql'}, line 4: {words}" in caplog.messages
 
 
 def test_a_command_that_cannot_be_run_is_named(tmp_path, monkeypatch):
