@@ -31,6 +31,9 @@ RESERVED = frozenset(
     trim true uescape union unnest using values when where with""".split()  # noqa: SIM905  (a list of eighty lines is no clearer)
 )
 """Words that DuneSQL (Trino) reserves: https://trino.io/docs/current/language/reserved.html."""
+NO_NAME = re.compile(r"://|[*,;(){}]|\.sql$", re.IGNORECASE)
+"""What the name of a table has never, but an address, a pattern, a call, a list or a file."""
+QUERY_ADDRESS = re.compile(r"dune\.(?:com|xyz)/queries/(?P<id>[1-9][0-9]{0,17})(?![0-9])")
 _PLAIN_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 KEY_PREFIX = "dune"
@@ -94,11 +97,29 @@ class Reference:
             return cls(name, ReferenceKind.MATERIALIZED_VIEW)
         parts = name.split(".")
         if len(parts) < 2 or not all(parts):
-            raise DuneCatalogError(
-                f"{text!r} is no name that DuneSQL can read.",
-                hint="Write query_<id>, dune.<team>.result_<name>, dune.<team>.dataset_<name> or <schema>.<table>.",
-            )
+            raise _no_name(text)
         return cls(name, ReferenceKind.UPLOAD if UPLOAD_NAME.fullmatch(name) else ReferenceKind.TABLE)
+
+    @classmethod
+    def parse_written(cls, text: str) -> Reference:
+        """Parse a name that stands in settings, where no parser of SQL has found that it is one.
+
+        Raises:
+            DuneCatalogError: It is no name, but an address, a file, a pattern or a list of names, say.
+        """
+        if NO_NAME.search(text.strip()):
+            raise _no_name(text)
+        return cls.parse(text)
+
+
+def _no_name(text: str) -> DuneCatalogError:
+    address = QUERY_ADDRESS.search(text)
+    return DuneCatalogError(
+        f"{text!r} is no name that DuneSQL can read.",
+        hint=f"Did you mean {query_name(int(address['id']))}?"
+        if address
+        else "Write query_<id>, dune.<team>.result_<name>, dune.<team>.dataset_<name> or <schema>.<table>.",
+    )
 
 
 def query_name(query_id: int) -> str:

@@ -35,6 +35,10 @@ def _normalized_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({Reference.parse(name).name for name in names}))
 
 
+def _normalized_deps(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({Reference.parse_written(name).name for name in names}))
+
+
 def _checked_owners(owners: tuple[str, ...]) -> tuple[str, ...]:
     for owner in owners:
         if not OWNER.fullmatch(owner):
@@ -49,6 +53,7 @@ def _checked_title(title: str) -> str:
 
 
 Names = Annotated[tuple[str, ...], AfterValidator(_normalized_names)]
+Deps = Annotated[tuple[str, ...], AfterValidator(_normalized_deps)]
 Owners = Annotated[tuple[str, ...], AfterValidator(_checked_owners)]
 Kinds = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")], ...], Field(max_length=MAX_KINDS)]
 Title = Annotated[str, AfterValidator(_checked_title)]
@@ -103,7 +108,7 @@ class DuneObject(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    deps: Names = ()
+    deps: Deps = ()
     references: Names | None = None
     sql: str | None = None
     view_parameters: Mapping[str, tuple[Mapping[str, str], ...]] = {}

@@ -243,7 +243,7 @@ def _tree(catalog: CatalogContents, path: Path) -> Tree:
     from rich.markup import escape  # noqa: PLC0415  (slow to import)
     from rich.tree import Tree  # noqa: PLC0415
 
-    from dagster_dune.catalog.sources.files.folder_settings import shown  # noqa: PLC0415
+    from dagster_dune.catalog.sources.files.text_files import shown  # noqa: PLC0415
     from dagster_dune.cli.catalog_summary import files_without_id, readers  # noqa: PLC0415
 
     read_by = readers(catalog)

@@ -90,6 +90,8 @@ class LeftOut:
         self.add_unidentified(catalog)
         objects = {obj.sql_name: obj for obj in catalog}
         for check in catalog.unresolved_checks:
+            if (check.sql_name or check.asset) in self.names - objects.keys():
+                continue  # its file was told
             with self.catching(_location_of_check(check, objects)):
                 if check.asset in self.names:
                     raise DuneCatalogError(
@@ -149,21 +151,14 @@ def consistent(
         for name in names:
             del objects[name]
     known = {*objects, *graph.backing_queries, *left_out.names, *(Reference.parse(name).name for name in external)}
-    for obj in list(objects.values()):
-        for dep in obj.deps:
-            if dep not in known and Reference.parse(dep).kind.is_object:
-                left_out.add(
-                    f"{described(obj)} depends on {dep}, which is not in the catalog. Add it, or list it in external.",
-                    [obj.sql_name],
-                )
-                known.add(obj.sql_name)
-                del objects[obj.sql_name]
-                break
+    _leave_out_unknown_deps(objects, known, left_out)
     others = {Reference.parse(name).name for name in external} - objects.keys()
     kept: list[DuneCheck] = []
     unresolved: list[DuneCheck] = []
     queries_of_checks = set[str]()
     for check in checks:
+        if check.sql_name and check.sql_name in left_out.names - objects.keys():
+            continue  # its file was told
         if check.asset not in objects and check.asset not in graph.backed:
             unresolved.append(check)
             continue
@@ -188,6 +183,19 @@ def consistent(
         checks=tuple(kept),
         unresolved_checks=tuple(unresolved),
     )
+
+
+def _leave_out_unknown_deps(
+    objects: dict[str, MaterializedView | Query], known: Collection[str], left_out: LeftOut
+) -> None:
+    for obj in list(objects.values()):
+        unknown = (dep for dep in obj.deps if dep not in known and Reference.parse(dep).kind.is_object)
+        if dep := next(unknown, None):
+            left_out.add(
+                f"{described(obj)} depends on {dep}, which is not in the catalog. Add it, or list it in external.",
+                [obj.sql_name],
+            )
+            del objects[obj.sql_name]
 
 
 def checks_that_fit(

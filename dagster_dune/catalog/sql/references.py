@@ -85,8 +85,8 @@ def _names_by_parser(tokens: list[Token], sql: str) -> list[Name] | None:
     try:
         with _silenced(logging.getLogger("sqlglot")):
             statements = TRINO.parser().parse(tokens, sql)
-        if any(isinstance(statement, exp.Command) for statement in statements):  # sqlglot has not parsed its text
-            return None
+        if any(isinstance(statement, exp.Command | exp.Condition) for statement in statements):
+            return None  # sqlglot has not parsed its text, or it is a lone expression, such as JSON or a word
         return [name for statement in statements for name in _names_in_tree(statement)]
     except Exception:  # a ParseError, but also a TypeError, ValueError or RecursionError from inside of sqlglot
         return None

@@ -11,21 +11,24 @@ import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dagster_dune.catalog.contents import CatalogContents
-from dagster_dune.catalog.names import query_name, slugify
+from dagster_dune.catalog.names import slugify
 from dagster_dune.catalog.objects import MaterializedView, Query, SourceFile, UnidentifiedQuery
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.parameters import ParameterValue, QueryParameter, checked_values, joined, likely_type
 from dagster_dune.catalog.settings.query_values import check_in_sql
 from dagster_dune.catalog.sources.file_ids import ID_HINT, Identification, IdPlace, identify
+from dagster_dune.catalog.sources.files.copies import one_file_each
 from dagster_dune.catalog.sources.files.file_checks import checks_of_file
-from dagster_dune.catalog.sources.files.folder_settings import read_settings, read_text, shown
+from dagster_dune.catalog.sources.files.folder_settings import SettingsEntry, read_settings
 from dagster_dune.catalog.sources.files.header import Header, HeaderParameter
 from dagster_dune.catalog.sources.files.probable_names import probable_names
 from dagster_dune.catalog.sources.files.sql_text import SqlText, parse_sql_text
+from dagster_dune.catalog.sources.files.text_files import read_text, shown
 from dagster_dune.catalog.sources.left_out import LeftOut, consistent
 from dagster_dune.catalog.sql.references import parameter_keys
 from dagster_dune.errors import DuneCatalogError
@@ -79,15 +82,13 @@ def read_directory(
         for file in settings.files:
             header, allowed = settings.queries.get(file, Header()), settings.ids.get(file, ())
             with left_out.catching(names=probable_names(file, header, allowed)):
-                obj, file_checks = _read_file(file, path, header, allowed)
+                obj, file_checks = _read_file(file, path, header, allowed, settings.entries.get(file, ()))
                 checks += file_checks
                 if isinstance(obj, UnidentifiedQuery):
                     unidentified.append(obj)
                 else:
                     objects.setdefault(obj.sql_name, []).append(obj)
-    single = _distinct_ids(
-        [only for versions in objects.values() if (only := _first_of_copies(versions, left_out))], left_out
-    )
+    single = one_file_each(objects.values(), left_out)
     return consistent(
         [obj for obj in single if isinstance(obj, MaterializedView)],
         [obj for obj in single if isinstance(obj, Query)],
@@ -108,52 +109,10 @@ def _frozen_garbage_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _first_of_copies(versions: list[MaterializedView | Query], left_out: LeftOut) -> MaterializedView | Query | None:
-    """Return the first of the files of one object, or None if their SQL differs; leave out the other files."""
-    first, *others = versions
-    if _leave_out_versions(versions, first.sql_name, left_out):
-        return None
-    for other in others:
-        _leave_out_copy(other, first, left_out)
-    return first
-
-
-def _distinct_ids(objects: Sequence[MaterializedView | Query], left_out: LeftOut) -> list[MaterializedView | Query]:
-    """Leave out objects with the same query id and different SQL, and queries with the id and the SQL of a matview."""
-    by_id: dict[int, list[MaterializedView | Query]] = {}
-    for obj in objects:
-        if obj.query_id is not None:
-            by_id.setdefault(obj.query_id, []).append(obj)
-    conflicting = {number for number, same in by_id.items() if _leave_out_versions(same, query_name(number), left_out)}
-    kept = [obj for obj in objects if obj.query_id not in conflicting]
-    backed = {obj.query_id: obj for obj in kept if isinstance(obj, MaterializedView) and obj.query_id is not None}
-    for obj in kept:
-        if isinstance(obj, Query) and obj.query_id in backed:
-            _leave_out_copy(obj, backed[obj.query_id], left_out)
-    return [obj for obj in kept if isinstance(obj, MaterializedView) or obj.query_id not in backed]
-
-
-def _leave_out_copy(copy: MaterializedView | Query, first: MaterializedView | Query, left_out: LeftOut) -> None:
-    left_out.add(f"{copy.source} is {copy.sql_name}, as {first.source} is, with the same SQL. Remove one of the files.")
-
-
-def _leave_out_versions(versions: Sequence[MaterializedView | Query], name: str, left_out: LeftOut) -> bool:
-    """Leave out the files of one object if their SQL differs; return whether it does."""
-    if len({obj.fingerprint for obj in versions}) == 1:
-        return False
-    places = " and ".join(str(obj.source) for obj in versions)
-    left_out.add(
-        f"{places} are {'both' if len(versions) == 2 else 'all'} {name}, with different SQL. "
-        "Remove all but one of the files, or correct their ids.",
-        {name, *(obj.sql_name for obj in versions)},
-    )
-    return True
-
-
 def _read_file(
-    file: Path, folder: Path, settings: Header, allowed: Sequence[IdPlace]
+    file: Path, folder: Path, settings: Header, allowed: Sequence[IdPlace], entries: Sequence[SettingsEntry]
 ) -> tuple[MaterializedView | Query | UnidentifiedQuery, list[DuneCheck]]:
-    parsed = parse_sql_text(read_text(file), shown(file))
+    parsed = replace(parse_sql_text(read_text(file), shown(file)), entries=entries)
     header = parsed.header.merged_over(settings)
     _warn_of_two_ids(file, parsed.header, settings)
     obj = (
@@ -178,7 +137,8 @@ def _materialized_view(
         with parsed.located(key):
             if getattr(header, key) is not None:
                 raise DuneCatalogError(
-                    f"the header has both matview and {key}, which is of a query.", hint="Keep one of the two."
+                    f"{parsed.place_of(key)} has both matview and {key}, which is of a query.",
+                    hint="Keep one of the two.",
                 )
     # A number at the end of the matview's name is not an id: volume_30.sql for dune.acme.result_volume_30.
     is_named_after_it = matview.lower().endswith(file.stem.lower())
@@ -189,6 +149,14 @@ def _materialized_view(
     with parsed.located("matview"):
         fields = _common_fields(file, parsed, header)
         fields["description"] = header.description or header.name  # as of a matview of an account
+        if keys := parameter_keys(parsed.sql):
+            logger.warning(
+                "%s: the SQL of the materialized view %s has the parameter {{%s}}, but Dune refreshes matviews without "
+                "any. Write its value, or make it a query.",
+                f"{file}, line {parsed.code_line}",
+                matview,
+                keys[0],
+            )
         return MaterializedView(name=matview, query_id=found.id, **fields)
 
 
@@ -256,7 +224,7 @@ def _declared_parameters(parsed: SqlText, header: Header) -> tuple[QueryParamete
     declared += [(key, ["partitions", "parameters"]) for key in by_partition]
     for key, path in declared:
         with parsed.located(*path, key):
-            check_in_sql("the header has", key, keys)
+            check_in_sql(f"{parsed.place_of(*path, key)} has", key, keys)
     parameters = []
     for key in keys:
         with parsed.located("parameters", key):

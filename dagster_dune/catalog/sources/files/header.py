@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dagster_dune.api.models.base import Performance
 from dagster_dune.catalog.names import MAX_QUERY_ID
-from dagster_dune.catalog.objects import Kinds, MatviewName, Names, Owners, Title
+from dagster_dune.catalog.objects import Deps, Kinds, MatviewName, Owners, Title
 from dagster_dune.catalog.settings.automation import Automation, Freshness
 from dagster_dune.catalog.settings.checks import CheckKind, DuneCheck
 from dagster_dune.catalog.settings.parameters import ParameterType
@@ -116,7 +116,7 @@ class Header(_HeaderPart):
     description: str | None = None
     performance: Performance | None = None
     parameters: dict[str, Annotated[HeaderParameter, BeforeValidator(_parameter_from_value)]] = {}
-    deps: Names = ()
+    deps: Deps = ()
     tags: tuple[str, ...] = ()
     private: bool | None = None
     slug: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
@@ -128,6 +128,13 @@ class Header(_HeaderPart):
     freshness: Freshness | None = None
     check: Annotated[HeaderCheck | None, BeforeValidator(_check_from_asset)] = None
     checks: dict[str, HeaderCheck] = {}
+
+    def sets(self, keys: Sequence[str]) -> bool:
+        """Whether this header has a setting, given by the path of its keys."""
+        if keys[0] not in self.model_fields_set:
+            return False
+        value = getattr(self, keys[0])
+        return len(keys) == 1 or not isinstance(value, Mapping) or keys[1] in value
 
     def merged_over(self, other: Header) -> Header:
         """Return the settings of both headers. If both have a setting, it is that of this header."""

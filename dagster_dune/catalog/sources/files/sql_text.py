@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,7 +25,9 @@ from pydantic import ValidationError
 
 from dagster_dune.catalog.settings.wrong_values import message_and_hint
 from dagster_dune.catalog.sources.comment_ids import ids_in_comment
+from dagster_dune.catalog.sources.files.folder_settings import FILE_NAME, SettingsEntry
 from dagster_dune.catalog.sources.files.header import Header
+from dagster_dune.catalog.sources.files.text_files import check_no_conflict
 from dagster_dune.catalog.sources.files.yaml_text import YamlText
 from dagster_dune.errors import DuneCatalogError
 
@@ -54,6 +56,7 @@ class SqlText:
         code_line: The line of its first word outside of comments.
         linked: The ids in comments at the start, such as ``-- query link: https://dune.com/queries/4711``.
         yaml: The text of the header; None if there is none.
+        entries: The entries of ``dune.yml`` files for it, the nearest file last.
     """
 
     source: str
@@ -63,10 +66,14 @@ class SqlText:
     code_line: int
     linked: tuple[int, ...]
     yaml: YamlText | None = None
+    entries: Sequence[SettingsEntry] = ()
 
     @contextmanager
     def located(self, *keys: str) -> Iterator[None]:
-        """Add a location to the errors of a block: the line of a key of the header, or of the SQL if there is none.
+        """Add a location to the errors of a block: the line of a setting, or of the SQL if it is not set.
+
+        Args:
+            keys: The path of the setting's keys in the header, or else in an entry of a ``dune.yml``.
 
         Raises:
             DuneCatalogError: The block has raised a DuneCatalogError or a ValidationError.
@@ -77,13 +84,21 @@ class SqlText:
             first = error.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"])
             message, hint = message_and_hint(first)
-            raise DuneCatalogError(f"{self._location(*keys)}: {field} is wrong: {message}.", hint=hint) from error
+            raise self._located(DuneCatalogError(f"{field} is wrong: {message}.", hint=hint), keys) from error
         except DuneCatalogError as error:
-            raise DuneCatalogError(f"{self._location(*keys)}: {error}") from error
+            raise self._located(error, keys) from error
 
-    def _location(self, *keys: str) -> str:
-        is_in_header = self.yaml is not None and bool(keys) and keys[0] in self.header.model_fields_set
-        return f"{self.source}, line {self.yaml.line_of(*keys) if self.yaml and is_in_header else self.code_line}"
+    def _located(self, error: DuneCatalogError, keys: Sequence[str]) -> DuneCatalogError:
+        if keys and self.yaml and self.header.sets(keys):
+            return DuneCatalogError(f"{self.source}, line {self.yaml.line_of(*keys)}: {error}")
+        places = (entry.location_of(keys) for entry in reversed(self.entries) if keys)
+        if place := next(filter(None, places), ""):
+            return DuneCatalogError(f"{place}: {error} So {self.source} is left out.")
+        return DuneCatalogError(f"{self.source}, line {self.code_line}: {error}")
+
+    def place_of(self, *keys: str) -> str:
+        """Return what has a setting, for messages: the header, or ``dune.yml``."""
+        return "the header" if self.header.sets(keys) or not self.entries else FILE_NAME
 
 
 def parse_sql_text(text: str, source: str) -> SqlText:
@@ -97,8 +112,8 @@ def parse_sql_text(text: str, source: str) -> SqlText:
         Its header, its SQL without the header, and the ids of the queries that it links to.
 
     Raises:
-        DuneCatalogError: A comment is not closed, there are two headers, the header is not YAML or has an unknown key
-            or a wrong value, or there is no SQL.
+        DuneCatalogError: There is a merge conflict, a comment is not closed, there are two headers, the header is not
+            YAML or has an unknown key or a wrong value, or there is no SQL.
 
     Examples:
         >>> parsed = parse_sql_text("/* dune\nid: 4711\n*/\nSELECT 1", "one.sql")
@@ -107,6 +122,7 @@ def parse_sql_text(text: str, source: str) -> SqlText:
     """
     comments = list(_leading_comments(text))
     end = comments[-1].end() if comments else 0
+    check_no_conflict(text, source)
     if UNCLOSED_HEADER.match(text, end):
         raise DuneCatalogError(f"{_location(source, text, end)}: the header is not closed.", hint="Write */ after it.")
     if UNCLOSED_COMMENT.match(text, end):
