@@ -54,6 +54,7 @@ def load_folder(emulator: DuneEmulator, folder: Path, values: Mapping[str, Mappi
             parameters=_parameters(obj.parameters, given),
             tags=obj.tags,
             description=obj.description,
+            is_private=bool(obj.is_private),
         )
     refused = dict(_refused_matviews(emulator, catalog.materialized_views))
     if refused and len(refused) + len(without_id) == len(catalog):
@@ -92,6 +93,8 @@ def _parameters(declared: Sequence[QueryParameter], values: Mapping[str, str]) -
             "type": parameter.type,
             "value": values.get(parameter.key) if parameter.default is None else parameter.default,
             "enumOptions": list(parameter.options),
+            "isMultiselect": parameter.multiple,
+            "isFreeformAllowed": parameter.freeform,
         }
         for parameter in declared
     ]

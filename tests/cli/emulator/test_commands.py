@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 from waiting import PATIENCE
 
+from dagster_dune import DuneCatalog
 from dagster_dune.api.client import DuneApiClient
 from dagster_dune.cli import app, load_folder
 from dagster_dune.cli.subprocesses import run_with
@@ -126,6 +127,27 @@ def test_a_matview_that_dune_would_refuse_is_left_out_with_a_warning(dune, clien
     assert f"{tmp_path / 'm2_4100012.sql'}, line 4: The matview dune.other.result_daily: " in first
     assert f"{tmp_path / 'm3_4100013.sql'}, line 4: The matview dune.acme.result_été: " in second
     assert "Dune would not create it either. So it is left out, and its query is there." in second
+
+
+def test_what_headers_say_of_parameters_is_saved(dune, client, tmp_path, caplog):
+    header = """
+private: true
+parameters:
+  several: [a, b]
+  chosen: {value: [x], options: [x, y]}
+  other: {type: enum, value: z, options: [x, y], freeform: true}"""
+    sql = "SELECT '{{several}}' AS a, '{{chosen}}' AS b, '{{other}}' AS c"
+    (tmp_path / "q_4100012.sql").write_text(f"/* dune{header}\n*/\n{sql}")
+    load_folder(dune, tmp_path)
+    query = client.get_query(4100012)
+    assert query.is_private
+    declared = {parameter.key: parameter for parameter in query.parameters}
+    assert [bool(declared[key].is_multiselect) for key in ("several", "chosen", "other")] == [True, True, False]
+    assert [bool(declared[key].is_freeform_allowed) for key in ("several", "chosen", "other")] == [False, False, True]
+    folder = DuneCatalog.from_directory(tmp_path)
+    merged = DuneCatalog.merge(folder, DuneCatalog.from_api(client))
+    assert merged["query_4100012"].query_parameters == folder["query_4100012"].query_parameters
+    assert not caplog.messages
 
 
 def test_two_matviews_of_one_query_are_saved(dune, client, tmp_path):
