@@ -43,5 +43,5 @@ def test_the_materializations_of_a_run_are_found_on_any_page(paged, run):
     assert [len(Materializations(paged, key).in_run(run.run_id)) for key in KEYS] == [1] * len(KEYS)
 
 
-def test_what_a_run_group_counts_as_done_is_found_on_any_page(paged, run):
-    assert RunGroup.of(paged, run.run_id)._counts_as_done(run) == set(KEYS)
+def test_completed_assets_are_found_on_any_page(paged, run):
+    assert RunGroup.of(paged, run.run_id)._completed_assets(run) == set(KEYS)

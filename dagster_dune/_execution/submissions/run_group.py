@@ -139,43 +139,50 @@ class RunGroup:
         if parent is None:
             return Origin.EVERYTHING if set(_named_runs(run)) - {run.run_id} else Origin.FIRST
         # A parent that has succeeded may have been running when this run was made to complete it.
-        if run.tags.get(RESUME_RETRY_TAG) == "true" or self._repeats_what_did_not_succeed(parent):
+        if run.tags.get(RESUME_RETRY_TAG) == "true" or self._is_from_failure(parent):
             return Origin.FROM_FAILURE
-        if self._repeats_what_is_missing(parent):
+        if self._is_from_asset_failure(parent):
             return Origin.FROM_ASSET_FAILURE
         return Origin.ANEW if parent.status is dg.DagsterRunStatus.SUCCESS else Origin.EVERYTHING
 
-    def _repeats_what_is_missing(self, parent: dg.DagsterRun) -> bool:
-        """Whether a run is one from asset failure. The tag that says so is inherited."""
-        if ASSET_RESUME_RETRY_TAG not in self.run.tags:  # a user may repeat a part of what has succeeded
-            return self._selects_otherwise(parent) and not parent.is_success
-        if self._selects_otherwise(parent):
-            return True
-        # Where both have the tag and the same selection, it can be one only if Dagster counts nothing of it as done in
-        # the parent; and then it is the same as a run of everything.
-        return ASSET_RESUME_RETRY_TAG not in parent.tags or not self._counts_as_done(parent)
+    def _is_from_asset_failure(self, parent: dg.DagsterRun) -> bool:
+        """Return whether the run was started from asset failure of its parent.
 
-    def _selects_otherwise(self, parent: dg.DagsterRun) -> bool:
-        """Whether a run has other assets than its parent, or other checks, where both name them."""
+        The tag of such runs does not decide this alone, since later retries inherit it.
+        """
+        if ASSET_RESUME_RETRY_TAG not in self.run.tags:  # a user may repeat a part of what has succeeded
+            return self._has_other_selection(parent) and not parent.is_success
+        if self._has_other_selection(parent):
+            return True
+        # Where both have the tag and the same selection, it was started from asset failure only if Dagster counts no
+        # asset of the parent as completed; and then it is the same as a run of everything.
+        return ASSET_RESUME_RETRY_TAG not in parent.tags or not self._completed_assets(parent)
+
+    def _has_other_selection(self, parent: dg.DagsterRun) -> bool:
+        """Return whether the run selects other assets than its parent, or other checks where both select checks."""
         if self.run.asset_selection != parent.asset_selection:
             return True
         checks, before = self.run.asset_check_selection, parent.asset_check_selection
         return checks is not None and before is not None and checks != before
 
-    def _counts_as_done(self, run: dg.DagsterRun) -> set[dg.AssetKey | None]:
-        """The assets that a run has materialized or checked, but for those that a blocking check has said no of."""
-        made = {event.asset_key for event in self._events(run, dg.DagsterEventType.ASSET_MATERIALIZATION)}
-        said = [
+    def _completed_assets(self, run: dg.DagsterRun) -> set[dg.AssetKey | None]:
+        """Return the assets that Dagster counts as completed in a run, where it decides what to repeat from failure.
+
+        These are the assets that the run materialized or checked, without those with a blocking check that failed.
+        """
+        materialized = {event.asset_key for event in self._events(run, dg.DagsterEventType.ASSET_MATERIALIZATION)}
+        evaluations = [
             event.asset_check_evaluation_data for event in self._events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         ]
-        refused = {one.asset_check_key.asset_key for one in said if one.blocking and not one.passed}
-        return {*made, *(one.asset_check_key.asset_key for one in said)} - refused
+        blocked = {each.asset_check_key.asset_key for each in evaluations if each.blocking and not each.passed}
+        return {*materialized, *(each.asset_check_key.asset_key for each in evaluations)} - blocked
 
-    def _repeats_what_did_not_succeed(self, parent: dg.DagsterRun) -> bool:
-        """Whether a run that has no tags is one from failure: only then does its plan know the parent's state.
+    def _is_from_failure(self, parent: dg.DagsterRun) -> bool:
+        """Return whether a run without tags was started from failure of its parent.
 
-        Such a run repeats no step that had succeeded when it was made. One that has succeeded since, in a process that
-        outlived its run, has given outputs that the plan does not know of.
+        Such a run has an execution plan with the state of the parent, and repeats no step that had succeeded when the
+        plan was made. Steps that succeeded later, in a process that outlived the parent, have outputs that the plan
+        does not contain.
         """
         plan_id = self.run.execution_plan_snapshot_id
         if PARENT_RUN_TAG in self.run.tags or plan_id is None:
@@ -187,13 +194,13 @@ class RunGroup:
         succeeded = {
             record.event_log_entry.step_key for record in self._records(parent, dg.DagsterEventType.STEP_SUCCESS)
         }
-        since = {
+        succeeded_later = {
             event.step_key
             for record in self._records(parent, dg.DagsterEventType.STEP_OUTPUT)
             if (event := record.event_log_entry.get_dagster_event()).step_output_data.step_output_handle
             not in state.produced_outputs
         }
-        return (succeeded - since).isdisjoint(plan.step_keys_to_execute)
+        return (succeeded - succeeded_later).isdisjoint(plan.step_keys_to_execute)
 
     def _records(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterator[dg.EventLogRecord]:
         return records_of_run(self.instance, run.run_id, kind)
