@@ -183,9 +183,9 @@ def _events(
     found = [(asset, refreshes) for asset, refreshes in polling_round.found if refreshes]
     if not found:
         return
-    open_ = open_submissions(context.instance, datetime.now(UTC))
+    open_ = open_submissions(context.instance, [asset for asset, _ in found], datetime.now(UTC))
     for asset, refreshes in found:
-        events = news(context.instance, asset, refreshes, open_)
+        events = news(context.instance, asset, refreshes, open_[asset.key])
         yield from checked(context.instance, checks.get(asset.key, {}), events, context.log)
 
 

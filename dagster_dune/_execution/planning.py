@@ -1,9 +1,12 @@
-"""Plans a step's selection: as a node for each asset and check, or as the one query of the lineage form."""
+"""Plans a step's selection: as a node for each asset and check, or as the one query of the lineage form.
+
+What of a plan is not sent, because of nodes that did not succeed, becomes outcomes.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import cast
 
@@ -13,6 +16,8 @@ from dagster_dune.api.models import PipelineSubmitted, QueryExecution
 from dagster_dune.pipeline.lineage_form import other_tiers, plan_lineage, refuse_checks, sink_node
 from dagster_dune.pipeline.nodes import Override, PipelinePlan
 from dagster_dune.pipeline.plan import plan_pipeline
+from dagster_dune.pipeline.settle import Outcome, Result
+from dagster_dune.pipeline.states import Phase
 
 OTHER_TIERS = "The lineage form runs everything on the tier of %s (%s). What the catalog sets does not count: %s."
 
@@ -93,3 +98,17 @@ def plan_of_lineage(
     for node in plan.nodes:
         assets.key_of(node.sql_name)  # if a translator has no key for what Dune adds, it fails before anything is sent
     return plan, partial(client.execute_lineage, *asked_for)
+
+
+def skipped(plan: PipelinePlan, digests: Collection[str], because_of: Collection[str]) -> list[Outcome]:
+    """Return the outcomes of nodes that are not sent, because of others that did not succeed."""
+    lost = {node.id: node.label for node in plan.nodes if node.digest in because_of}
+    blockers = dict[int, frozenset[str]]()
+    outcomes = []
+    for node in plan.nodes:
+        ups = [blockers.get(up, frozenset([lost[up]] if up in lost else ())) for up in node.dependencies]
+        if node.digest in digests:
+            names = tuple(sorted(blockers.setdefault(node.id, frozenset().union(*ups))))
+            reason = f"Not sent, because {', '.join(names)} failed."
+            outcomes.append(Outcome(node, Result.SKIPPED, Phase.WAITING, reason=reason, blocked_by=names))
+    return outcomes

@@ -14,6 +14,7 @@ import dagster as dg
 from dagster_dune._execution.checks.check_results import CheckResults
 from dagster_dune._execution.checks.gates import gated_plan, is_due_to_gate
 from dagster_dune._execution.event_stream import DuneEvent, EventStream
+from dagster_dune._execution.planning import skipped
 from dagster_dune._execution.sent_pipelines import SentPipelines, unknown_pipeline
 from dagster_dune._execution.settings import StepSettings
 from dagster_dune._execution.submissions.actions import (
@@ -25,6 +26,7 @@ from dagster_dune._execution.submissions.actions import (
     Policy,
     Skip,
     Submit,
+    TakeOver,
     View,
     Wait,
 )
@@ -34,7 +36,7 @@ from dagster_dune._execution.submissions.protocol import Attempt, resubmission_h
 from dagster_dune._execution.submissions.run_group import Origin, RunGroup, is_under_way, make_findable
 from dagster_dune._execution.submissions.sender import Sender
 from dagster_dune._execution.submissions.submission import State, Submission
-from dagster_dune._execution.submissions.submission_record import SubmissionRecord, report_takeover
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, report_takeovers
 from dagster_dune._formatting import counted
 from dagster_dune._specs.asset_set import DuneAssetSet
 from dagster_dune.api.client import DuneApiClient
@@ -45,7 +47,6 @@ from dagster_dune.errors import DuneError
 from dagster_dune.pipeline.details import Details
 from dagster_dune.pipeline.nodes import PipelinePlan
 from dagster_dune.pipeline.settle import Outcome, Result
-from dagster_dune.pipeline.states import Phase
 
 FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 10.0
@@ -124,6 +125,7 @@ class Step:
             stream.exclude(gated.excluded)
             for submission, digests in gated.taken_over:
                 self._pipelines.attach(_nodes_in(submission, gated.full_plan, digests), submission)
+            report_takeovers(self._instance, self._context.run, gated.taken_over)
             for submission, digests in gated.taken_over:
                 action = Follow(submission, digests, sends_again=False)
                 yield from self._follow(gated.full_plan, action, Origin.EVERYTHING, stream)
@@ -150,6 +152,8 @@ class Step:
             resume=settings.resume,
             max_age=settings.resume_max_age,
             retry_failed_nodes=settings.retry_failed_nodes,
+            keys=self._keys,
+            deps=self._assets.deps,
         )
         actions = Attempt(plan, policy).actions()
         result: object = None
@@ -160,11 +164,9 @@ class Step:
             except StopIteration:
                 return
             if isinstance(action, Follow):
-                if action.submission.run_id != self._run_id:
-                    report_takeover(self._instance, group.run, action.submission.id)
                 result = yield from self._follow(plan, action, group.origin, stream)
             elif isinstance(action, Skip):
-                yield from stream.of(_skipped(plan, action), None)
+                yield from stream.of(skipped(plan, action.digests, action.because_of), None)
             elif isinstance(action, Submit):
                 result = self._submit(plan, action, policy, group.origin, send)
             elif isinstance(action, Look):
@@ -176,6 +178,9 @@ class Step:
         if isinstance(action, Attach):
             for submission, digests in action.nodes:
                 self._pipelines.attach(_nodes_in(submission, plan, digests), submission)
+            return None
+        if isinstance(action, TakeOver):
+            report_takeovers(self._instance, self._context.run, action.nodes)
             return None
         if isinstance(action, Wait):
             return self._wait(action.reason)
@@ -284,17 +289,3 @@ class Step:
 def _nodes_in(submission: Submission, plan: PipelinePlan, digests: Collection[str]) -> PipelinePlan:
     """Some nodes of a plan, with their ids in the pipeline of a submission."""
     return plan.renumbered({node.id: submission.node_ids[node.digest] for node in plan.nodes if node.digest in digests})
-
-
-def _skipped(plan: PipelinePlan, action: Skip) -> list[Outcome]:
-    """The outcomes of nodes that are not sent, because of others that did not succeed."""
-    lost = {node.id: node.label for node in plan.nodes if node.digest in action.because_of}
-    blockers = dict[int, frozenset[str]]()
-    outcomes = []
-    for node in plan.nodes:
-        ups = [blockers.get(up, frozenset([lost[up]] if up in lost else ())) for up in node.dependencies]
-        if node.digest in action.digests:
-            names = tuple(sorted(blockers.setdefault(node.id, frozenset().union(*ups))))
-            reason = f"Not sent, because {', '.join(names)} failed."
-            outcomes.append(Outcome(node, Result.SKIPPED, Phase.WAITING, reason=reason, blocked_by=names))
-    return outcomes

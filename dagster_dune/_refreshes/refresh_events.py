@@ -7,20 +7,20 @@ So no execution is reported twice, whatever the cursor says.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TypeAlias
 
 import dagster as dg
 
 from dagster_dune._execution.checks.answers import number_of
-from dagster_dune._execution.submissions.run_group import RunGroup
+from dagster_dune._execution.submissions.definitions import was_sent_for
+from dagster_dune._execution.submissions.run_group import RunGroup, steps_of_run
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import UNDER_WAY, submissions_of, taken_over_by
 from dagster_dune.api.models import ExecutionStatus, MaterializedViewRefresh, QueryExecution
 from dagster_dune.catalog.catalog import MaterializedView, Query
-from dagster_dune.errors import DunePipelineError
 from dagster_dune.metadata import COLUMN_SCHEMA, ENDED_AT, EXECUTION_ID, outcome_metadata
 from dagster_dune.pipeline.nodes import PlannedNode
 from dagster_dune.pipeline.settle import Outcome, Result
@@ -73,12 +73,8 @@ class ObservedAsset:
         return PlannedNode(1, self.obj.sql_name, (), QueryExecution(query_id=self.obj.query_id))
 
     def runs_in(self, submission: Submission) -> bool:
-        """Return whether a submission may execute it. Only the run knows the values of parameters and partitions.
-
-        The submission of another definition may be of this one under a former name.
-        """
-        may_differ = self.is_parametrised or self.is_partitioned
-        return (may_differ and submission.definition == self.definition) or self.node.digest in submission.node_ids
+        """Return whether a submission may execute it. Only the run knows the values of parameters and partitions."""
+        return self.is_parametrised or self.is_partitioned or self.node.digest in submission.node_ids
 
 
 @dataclass(frozen=True)
@@ -175,31 +171,30 @@ class KnownExecutions:
         )
 
 
-def open_submissions(instance: dg.DagsterInstance, now: datetime) -> list[Submission]:
-    """Read the submissions of all definitions whose executions runs may yet report.
+def open_submissions(
+    instance: dg.DagsterInstance, assets: Iterable[ObservedAsset], now: datetime
+) -> dict[dg.AssetKey, list[Submission]]:
+    """Read the submissions whose executions runs may yet report, by asset.
 
-    These are the submissions of runs under way, those that such runs have taken over, and those of runs that failed a
-    moment ago, which a retry may take over.
+    These are the submissions of runs under way and of runs that failed a moment ago, which a retry may take over; and
+    those that such runs have taken over.
     """
     ended_badly = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     under_way = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
     failed = instance.get_runs(dg.RunsFilter(statuses=ended_badly, updated_after=now - RETRY_GRACE))
-    submissions = {submission.id: submission for submission in submissions_of(instance, [*under_way, *failed])}
-    for run in under_way:
-        submissions |= {submission.id: submission for submission in _taken_over(instance, run)}
-    return [
-        submission
-        for submission in submissions.values()
-        if submission.state.is_unresolved or submission.state is State.ANSWERED
-    ]
-
-
-def _taken_over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Submission]:
-    """Yield the submissions of other runs that a run has taken over."""
-    if ids := taken_over_by(instance, [run.run_id]):
-        with suppress(DunePipelineError):  # the run was deleted since
-            members = RunGroup.of(instance, run.run_id).members
-            yield from (submission for submission in submissions_of(instance, members) if submission.id in ids)
+    runs = {run.run_id: run for run in [*under_way, *failed]}
+    submissions = submissions_of(instance, list(runs.values()))
+    for run_id in list(runs):
+        if (ids := taken_over_by(instance, [run_id])) and instance.get_run_by_id(run_id):
+            members = RunGroup.of(instance, run_id).members
+            runs |= {member.run_id: member for member in members}
+            submissions += [submission for submission in submissions_of(instance, members) if submission.id in ids]
+    steps_of = cache(lambda run_id: steps_of_run(instance, runs[run_id]) if run_id in runs else {})
+    is_open = [s for s in submissions if s.state.is_unresolved or s.state is State.ANSWERED]
+    return {
+        asset.key: [s for s in is_open if asset.runs_in(s) and was_sent_for(s, asset.key, asset.definition, steps_of)]
+        for asset in assets
+    }
 
 
 def news(
@@ -211,8 +206,8 @@ def news(
         instance: The Dagster instance. Its event log is read once more, since a run may have ended since.
         asset: The asset.
         refreshes: Executions of the asset that have ended.
-        open_: The submissions whose executions runs may yet report; they must be read after the executions. The event
-            log is read after both.
+        open_: The submissions whose executions runs may yet report as the asset's; they must be read after the
+            executions. The event log is read after both.
 
     Yields:
         A materialization for each result, and an observation for each execution without a result, or whose rows
@@ -220,7 +215,7 @@ def news(
     """
     if not refreshes:
         return
-    intents = [submission.at for submission in open_ if asset.runs_in(submission)]
+    intents = [submission.at for submission in open_]
     submitted = [refresh.status.submitted_at for refresh in refreshes]
     since = min((moment - CLOCK_SKEW).timestamp() if moment else 0.0 for moment in submitted)
     logged = KnownExecutions.read(instance, asset.key, since)

@@ -133,6 +133,11 @@ class PipelinePlan:
                 found.add(node.id)
         return found
 
+    def downstream_digests(self, digests: Collection[str]) -> set[str]:
+        """Return the digests of the nodes that depend on any of these, directly or not."""
+        ids = self.downstream({node.id for node in self.nodes if node.digest in digests})
+        return {self.by_id[id_].digest for id_ in ids}
+
     def renumbered(self, ids: Mapping[int, int]) -> PipelinePlan:
         """Return a plan of the nodes with these ids (the keys), under their new ids (the values)."""
         return PipelinePlan(

@@ -8,17 +8,18 @@ import pytest
 from databases import EACH_DATABASE, database_of_test, instance_of
 
 from dagster_dune import DuneCatalog, DuneResource, Query, build_dune_assets
-from dagster_dune._execution.submissions.actions import AwaitEnd, Follow, HasEnded, Look, Submit, Wait
+from dagster_dune._execution.submissions.actions import AwaitEnd, Follow, HasEnded, Look, Submit, TakeOver, Wait
 from dagster_dune._execution.submissions.policy import look, policy_of
 from dagster_dune._execution.submissions.protocol import Attempt
 from dagster_dune._execution.submissions.run_group import RunGroup
 from dagster_dune._execution.submissions.submission import State
-from dagster_dune._execution.submissions.submission_record import SubmissionRecord
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, report_takeovers
 from dagster_dune.pipeline.plan import plan_pipeline
 
 CATALOG = DuneCatalog(queries=[Query(query_id=1), Query(query_id=2, deps=["query_1"])])
 PLAN = plan_pipeline(CATALOG, {"query_1": "a", "query_2": "b"})
 ASSETS = build_dune_assets(CATALOG)
+POLICY = {"resume": True, "max_age": timedelta(days=1), "retry_failed_nodes": False}
 
 
 @pytest.fixture(scope="session")
@@ -139,14 +140,21 @@ class Told:
         self.waited = []
         self.ended = []
 
+    def follow(self, submission, digests, names):
+        """Note that nodes of a pipeline are followed."""
+        pipeline, ids = submission.pipeline_execution_id, submission.node_ids
+        nodes = sorted((ids[digest], names[digest]) for digest in digests)
+        self.taken_over.setdefault(pipeline, []).extend(nodes)
+        self.sizes[pipeline] = submission.size
+
 
 @pytest.fixture
-def attempt(instance):
+def attempt(instance):  # noqa: C901  (an action a case)
     """A function that carries an attempt out, without Dune: pipelines end well unless the test says otherwise."""
 
-    def carry_out(run, plan=PLAN, *, resume=True, max_age=timedelta(days=1), runs_still=(), failing=(), retry=False):
+    def carry_out(run, plan=PLAN, *, runs_still=(), failing=(), dies=False, **settings):  # noqa: C901  (an action a case)
         group = RunGroup.of(instance, run.run_id)
-        policy = policy_of(group, resume=resume, max_age=max_age, retry_failed_nodes=retry)
+        policy = policy_of(group, **{**POLICY, **settings})
         told = Told()
         actions, came = Attempt(plan, policy).actions(), None
         names = {node.digest: node.sql_name for node in plan.nodes}
@@ -165,11 +173,12 @@ def attempt(instance):
                 came = action.submission.pipeline_execution_id not in runs_still
             elif isinstance(action, AwaitEnd):
                 told.ended.append(action.submission.pipeline_execution_id)
+            elif isinstance(action, TakeOver):
+                report_takeovers(instance, run, action.nodes)
+                if dies:
+                    return told
             elif isinstance(action, Follow):
-                ids = action.submission.node_ids
-                nodes = sorted((ids[digest], names[digest]) for digest in action.digests)
-                told.taken_over.setdefault(action.submission.pipeline_execution_id, []).extend(nodes)
-                told.sizes[action.submission.pipeline_execution_id] = action.submission.size
+                told.follow(action.submission, action.digests, names)
                 came = frozenset(digest for digest in action.digests if names[digest] in failing)
             elif isinstance(action, Submit):
                 told.sent += sorted(names[digest] for digest in action.digests)

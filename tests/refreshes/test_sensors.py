@@ -23,6 +23,9 @@ from dagster_dune import (
     build_dune_refresh_sensor,
     dune_assets,
 )
+from dagster_dune._execution import event_log
+from dagster_dune._execution.submissions.submission import Submission
+from dagster_dune._execution.submissions.submission_record import report_takeovers
 from dagster_dune._refreshes.refresh_events import (
     RETRY_GRACE,
     KnownExecutions,
@@ -32,7 +35,9 @@ from dagster_dune._refreshes.refresh_events import (
     open_submissions,
 )
 from dagster_dune.emulator.server import DuneEmulator
+from dagster_dune.errors import DunePipelineError
 from dagster_dune.metadata import ENDED_AT, EXECUTION_ID
+from dagster_dune.pipeline.nodes import DIGEST_LENGTH
 
 ASSETS = build_dune_assets(CATALOG)
 DAILY_KEY, SHARE_KEY = dg.AssetKey(["dune", "acme", "result_daily"]), dg.AssetKey(["dune", "acme", "result_share"])
@@ -214,9 +219,8 @@ def test_what_a_run_is_about_to_report_is_left_to_it(account, daemon, outside, i
     assert ticking.tick() == []
 
 
-@pytest.mark.parametrize("name", ["dune_assets", "its_name_when_the_run_began"])
-def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, instance, resource, client, name):
-    @dune_assets(catalog=CATALOG, name=name)
+def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, instance, resource, client):
+    @dune_assets(catalog=CATALOG, name="dune_assets")
     def dies(context: dg.AssetExecutionContext, dune: DuneResource):
         list(dune.run(context))
         raise RuntimeError("the process dies before it reports")
@@ -231,13 +235,14 @@ def test_what_a_retry_may_report_is_left_to_it_for_a_while(account, daemon, inst
     now = datetime.now(UTC)
 
     def reported(at):
-        return len(list(news(instance, asset, refreshes, open_submissions(instance, at))))
+        return len(list(news(instance, asset, refreshes, open_submissions(instance, [asset], at)[DAILY_KEY])))
 
     assert reported(now) == 0
     assert reported(now + RETRY_GRACE + timedelta(seconds=30)) == 1
 
 
-def test_what_a_retry_has_taken_over_is_left_to_it_however_old(account, daemon, instance, resource, client):
+@pytest.mark.parametrize("definition", ["dune_assets", "renamed_since"])
+def test_what_a_retry_has_taken_over_is_left_to_it_however_old(account, daemon, instance, resource, client, definition):
     @dune_assets(catalog=CATALOG, name="dune_assets")
     def dies(context: dg.AssetExecutionContext, dune: DuneResource):
         list(dune.run(context))
@@ -245,12 +250,12 @@ def test_what_a_retry_has_taken_over_is_left_to_it_however_old(account, daemon, 
         yield
 
     seen = {}
-    asset = ObservedAsset(DAILY_KEY, CATALOG[DAILY], "dune_assets")
+    asset = ObservedAsset(DAILY_KEY, CATALOG[DAILY], definition)
     long_after = datetime.now(UTC) + 2 * RETRY_GRACE
 
     def reported(id_):
         refreshes = [Refresh(id_, client.get_execution_status(id_))]
-        open_ = open_submissions(instance, long_after)
+        open_ = open_submissions(instance, [asset], long_after)[DAILY_KEY]
         return len(list(news(instance, asset, refreshes, open_)))
 
     @dune_assets(catalog=CATALOG, name="dune_assets")
@@ -268,6 +273,59 @@ def test_what_a_retry_has_taken_over_is_left_to_it_however_old(account, daemon, 
     assert run(slow_to_report, instance, resource, selection=[DAILY_KEY], tags=tags).success
     assert seen == {"before": 1, "after": 0}
     assert len(client.get_materialized_view(DAILY).last_execution_ids) == 1
+
+
+def test_what_a_retry_has_taken_over_is_left_to_the_next_one_where_it_dies(
+    account, instance, resource, client, monkeypatch
+):
+    @dune_assets(catalog=CATALOG, name="dune_assets")
+    def dies(context: dg.AssetExecutionContext, dune: DuneResource):
+        list(dune.run(context))
+        raise RuntimeError("the process dies before it reports")
+        yield
+
+    first = run(dies, instance, resource, selection=[DAILY_KEY])
+    assert not first.success
+    names = dict.fromkeys(["dagster/root_run_id", "dagster/parent_run_id"], first.run_id)
+    tags = {**names, "dagster/is_resume_retry": "true"}
+    assert not run(dies, instance, resource, selection=[DAILY_KEY], tags=tags).success
+    (id_,) = client.get_materialized_view(DAILY).last_execution_ids
+    asset = ObservedAsset(DAILY_KEY, CATALOG[DAILY], "dune_assets")
+    get_runs = instance.get_runs
+
+    def without_first(*args, **options):
+        """The first run has ended long ago."""
+        return [each for each in get_runs(*args, **options) if each.run_id != first.run_id or not args[0].updated_after]
+
+    monkeypatch.setattr(instance, "get_runs", without_first)
+    refreshes = [Refresh(id_, client.get_execution_status(id_))]
+    now = datetime.now(UTC)
+    assert list(news(instance, asset, refreshes, open_submissions(instance, [asset], now)[DAILY_KEY])) == []
+    long_after = open_submissions(instance, [asset], now + 2 * RETRY_GRACE)[DAILY_KEY]
+    assert len(list(news(instance, asset, refreshes, long_after))) == 1
+
+
+def test_where_it_cannot_be_read_what_a_retry_has_taken_over_the_tick_fails(instance, monkeypatch):
+    run = instance.create_run_for_job(
+        dg.Definitions(
+            assets=[ASSETS], jobs=[dg.define_asset_job("job")], resources={"dune": DuneResource(api_key="unused")}
+        ).resolve_job_def("job"),
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    sent = Submission("earlier", "another", datetime.now(UTC), {})
+    report_takeovers(instance, run, [(sent, ["0" * DIGEST_LENGTH])])
+    monkeypatch.setattr(event_log, "READ_SECONDS", 0.0)
+    get_runs = instance.get_runs
+
+    def failing(filters):
+        if filters.tags:
+            raise OSError("the database is away")
+        return get_runs(filters)
+
+    monkeypatch.setattr(instance, "get_runs", failing)
+    asset = ObservedAsset(DAILY_KEY, CATALOG[DAILY], "dune_assets")
+    with pytest.raises(DunePipelineError, match="storage could not be read"):
+        open_submissions(instance, [asset], datetime.now(UTC))
 
 
 def test_however_many_events_there_are_none_is_overlooked():

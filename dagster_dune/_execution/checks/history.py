@@ -11,12 +11,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 
 import dagster as dg
 
 from dagster_dune._execution.checks.by_partition import PARTITION_COLUMN, PASSED_COLUMN, records_of
 from dagster_dune._execution.event_log import records_of_run
+from dagster_dune._execution.submissions.definitions import was_sent_for
 from dagster_dune._execution.submissions.run_group import RunGroup, parent_id_of
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._execution.submissions.submission_record import submissions_of
@@ -94,6 +95,7 @@ class GateHistory:
         self.is_automatic = begins[run.run_id] != run.run_id
         self._runs = [members[run_id] for run_id in sorted(self.runs)]
         self._sent: dict[dg.AssetCheckKey, set[str]] = {}
+        self._steps_of = cache(group.steps_of)
 
     @classmethod
     def of(cls, instance: dg.DagsterInstance, run_id: str, definition: str) -> GateHistory:
@@ -137,7 +139,7 @@ class GateHistory:
             }
             self._sent[key] = {
                 digest
-                for submission in self._submissions
+                for submission in self._submissions_of(key)
                 if submission.run_id in self.launch or submission.pipeline_execution_id in reported
                 for digest in submission.node_ids
             }
@@ -150,7 +152,7 @@ class GateHistory:
         reported = {pipeline for answer in answers if answer for pipeline in answer.pipelines}
         return [
             submission
-            for submission in self._submissions
+            for submission in self._submissions_of(key)
             if submission.state is State.ANSWERED
             and submission.run_id in runs
             and submission.pipeline_execution_id not in reported
@@ -162,9 +164,12 @@ class GateHistory:
         """Return the sort key of a submission: the number of runs that its run descends from, and its time."""
         return len(self._ancestors[submission.run_id]), submission.at
 
+    def _submissions_of(self, key: dg.AssetCheckKey) -> list[Submission]:
+        return [one for one in self._submissions if was_sent_for(one, key, self._definition, self._steps_of)]
+
     @cached_property
     def _submissions(self) -> Sequence[Submission]:
-        return submissions_of(self._instance, self._runs, self._definition)
+        return submissions_of(self._instance, self._runs)
 
     @cached_property
     def _answers(self) -> Mapping[dg.AssetCheckKey, Sequence[GateAnswer]]:

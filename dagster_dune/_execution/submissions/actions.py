@@ -38,9 +38,12 @@ class Policy:
         oldest: What was submitted before is not taken over once it has ended.
         outdated: The runs whose submissions are not taken over once they have ended: after them came a run that ran
             everything anew, and this one resumes that.
-        followed: The submissions of such runs that are taken over all the same, since that run followed them, too.
+        repeated: Those of them that this run goes back to.
+        renewed: The nodes that read what such a run, or what came of it, has made in another step.
+        followed: By submission, the nodes of such runs that are taken over all the same: that run took them over, too.
         adopted: By submission, the pipeline that the user has found on Dune where the answer is lost.
-        chosen: The adopted submissions that no run which this one repeats has taken over: the tag is inherited.
+        chosen: The adopted submissions that no run before the last one of everything has taken over: retries inherit
+            the tag.
         released: The submissions, and the runs that are gone, that the user has let go.
     """
 
@@ -53,7 +56,9 @@ class Policy:
     chosen: Collection[str] = frozenset()
     released: Collection[str] = frozenset()
     outdated: Collection[str] = frozenset()
-    followed: Collection[str] = frozenset()
+    repeated: Collection[str] = frozenset()
+    renewed: frozenset[str] = frozenset()
+    followed: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,17 @@ class Attach:
     """Know of nodes that are about to be followed, or are once their pipeline turns out to run. Sent: nothing.
 
     Pipelines are followed one after another, and what ends the attempt meanwhile is the end of all of them.
+
+    Attributes:
+        nodes: By submission, the digests of the nodes.
+    """
+
+    nodes: tuple[tuple[Submission, frozenset[str]], ...]
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """Write down which nodes are taken over, before any of them is followed. Sent: nothing.
 
     Attributes:
         nodes: By submission, the digests of the nodes.
@@ -183,5 +199,7 @@ def others_keep_sending() -> DunePipelineError:
     )
 
 
-Action: TypeAlias = Look | Wait | Attach | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close
+Action: TypeAlias = (
+    Look | Wait | Attach | TakeOver | HasEnded | AwaitEnd | Follow | Skip | Submit | Intend | Send | Close
+)
 Actions: TypeAlias = Generator[Action, Any, None]

@@ -68,3 +68,17 @@ class DefinitionNodes:
         if not candidates or key in candidates:
             return False
         return any({key, *candidates} <= steps(run_id).keys() for run_id in (submission.run_id, *self.runs))
+
+
+def was_sent_for(submission: Submission, key: AssetOrCheckKey, definition: str, steps: StepsOfRun) -> bool:
+    """Return whether the step that made a submission had an asset or a check, whatever its definition was called then.
+
+    Args:
+        submission: The submission.
+        key: The asset or the check.
+        definition: The name of its definition now.
+        steps: By asset and check in the plan of a run, the step that it belongs to.
+    """
+    if submission.definition == definition:
+        return True
+    return submission.step_key is not None and steps(submission.run_id).get(key) == submission.step_key

@@ -7,7 +7,7 @@ pipeline only while it still runs, and so does a run that resumes such a one, of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
@@ -21,7 +21,15 @@ from dagster_dune._execution.submissions.submission_record import submissions_of
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 
 
-def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed_nodes: bool) -> Policy:
+def policy_of(
+    group: RunGroup,
+    *,
+    resume: bool,
+    max_age: timedelta,
+    retry_failed_nodes: bool,
+    keys: Mapping[str, AssetOrCheckKey] = MappingProxyType({}),
+    deps: Mapping[dg.AssetKey, Collection[dg.AssetKey]] = MappingProxyType({}),
+) -> Policy:
     """Return what the attempts of a run may take over.
 
     Args:
@@ -29,11 +37,14 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
         resume: Whether it may take over anything.
         max_age: How old a submission may be that is taken over though it has ended.
         retry_failed_nodes: Whether the run sends again what it has itself seen fail.
+        keys: By the digest of a node, the key of its asset or check.
+        deps: By asset, the assets that it reads.
     """
     run, outdated = group.run, group.outdated
     current = [member.run_id for member in group.members if member.run_id not in outdated] if outdated else []
+    repeated = [id_ for id_ in group.lineage if id_ in outdated]
     adopted = {id_: pipeline for id_, pipeline in _ids_in_tag(run, ADOPT_TAG).items() if pipeline}
-    heard = taken_over_by(group.instance, group.lineage[1:]) if adopted else frozenset[str]()
+    heard = taken_over_by(group.instance, repeated) if adopted else {}
     return Policy(
         run_id=run.run_id,
         resumes=resume and group.origin.resumes,
@@ -41,10 +52,28 @@ def policy_of(group: RunGroup, *, resume: bool, max_age: timedelta, retry_failed
         retries_failed=retry_failed_nodes,
         oldest=datetime.now(UTC) - max_age,
         adopted=adopted,
-        chosen=adopted.keys() - heard,
+        chosen=adopted.keys() - heard.keys(),
         released=frozenset(_ids_in_tag(run, RESUBMIT_TAG)),
         outdated=outdated,
+        repeated=repeated,
+        renewed=_renewed(group, keys, deps) if repeated else frozenset(),
         followed=taken_over_by(group.instance, current),
+    )
+
+
+def _renewed(
+    group: RunGroup, keys: Mapping[str, AssetOrCheckKey], deps: Mapping[dg.AssetKey, Collection[dg.AssetKey]]
+) -> frozenset[str]:
+    """Return the nodes that read what another step of the run makes, or of those between it and the one of everything.
+
+    Dagster splits a definition into several steps where an asset of others stands between its own.
+    """
+    runs = [id_ for id_ in group.lineage if id_ not in group.outdated]
+    elsewhere = {key for id_ in runs for key in group.steps_of(id_)}.difference(keys.values())
+    return frozenset(
+        digest
+        for digest, key in keys.items()
+        if not elsewhere.isdisjoint([key.asset_key] if isinstance(key, dg.AssetCheckKey) else deps.get(key, ()))
     )
 
 

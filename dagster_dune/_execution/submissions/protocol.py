@@ -27,12 +27,14 @@ from dagster_dune._execution.submissions.actions import (
     Send,
     Skip,
     Submit,
+    TakeOver,
     Wait,
     intent_not_stored,
     others_keep_sending,
     run_was_deleted,
 )
 from dagster_dune._execution.submissions.submission import State, Submission
+from dagster_dune._execution.submissions.takeovers import Takeovers
 from dagster_dune.api.errors import AmbiguousSubmission, DuneApiError
 from dagster_dune.metadata import ADOPT_TAG, RESUBMIT_TAG
 from dagster_dune.pipeline.nodes import PipelinePlan
@@ -75,9 +77,8 @@ class Attempt:
             if pending := _unresolved(of_plan, self._wanted, self._policy):
                 yield from _waiting(pending)
             elif attachments := list(_attachments(of_plan, self._wanted, self._tried)):
-                yield Attach(tuple(self._followed(attachments, is_orphan=bool(view.gone))))
                 yield from self._take_over(attachments, is_orphan=bool(view.gone))
-            elif blocked := _downstream(self._plan, self._lost) & self._wanted:
+            elif blocked := self._plan.downstream_digests(self._lost) & self._wanted:
                 yield Skip(frozenset(blocked), frozenset(self._lost))
                 self._wanted -= blocked
             elif view.gone:
@@ -85,34 +86,31 @@ class Attempt:
             else:
                 yield from self._send_rest(of_plan)
 
-    def _followed(
-        self, attachments: Iterable[tuple[Submission, frozenset[str]]], *, is_orphan: bool
-    ) -> Iterator[tuple[Submission, frozenset[str]]]:
-        """Return the attachments that are followed if their pipelines have not ended."""
-        earlier = self._earlier or frozenset()
-        for submission, digests in attachments:
-            is_released = submission.id in self._policy.released
-            is_sure = _is_taken_over(submission, earlier, self._policy, is_orphan=is_orphan)
-            if not is_released and (is_sure or self._policy.joins):
-                yield submission, digests
-
-    def _take_over(self, attachments: Iterable[tuple[Submission, frozenset[str]]], *, is_orphan: bool) -> Actions:
-        """Follow earlier pipelines, but not those of old for what reads nodes that a run of everything sends anew."""
+    def _take_over(self, attachments: Sequence[tuple[Submission, frozenset[str]]], *, is_orphan: bool) -> Actions:
+        """Follow what of earlier pipelines is taken over, and wait for the ends of those that hold anything else."""
+        rules = Takeovers(self._plan, self._policy, self._known, self._earlier or frozenset(), is_orphan)
+        yield Attach(tuple(rules.followed(attachments)))
         taken: list[tuple[Submission, frozenset[str]]] = []
+        awaited: list[Submission] = []
         for submission, digests in attachments:
             for digest in digests:
                 self._tried[digest].add(submission.id)
-            if (yield from _takes_over(submission, self._earlier or (), self._policy, is_orphan=is_orphan)):
-                taken.append((submission, digests))
-        anew = self._wanted.difference(*(digests for _, digests in taken))
-        too_old = set() if self._policy.resumes or is_orphan else _downstream(self._plan, anew)
-        for submission, digests in taken:
-            is_own_run, is_new = submission.run_id == self._policy.run_id, submission.id not in (self._earlier or ())
-            kept = digests if is_own_run or is_new or submission.id in self._policy.chosen else digests - too_old
-            if kept < digests:
-                yield AwaitEnd(submission)
+            if submission.id in self._policy.released:
+                continue
+            kept = rules.sure(submission, digests)
+            if kept != digests and not self._policy.joins:
+                awaited.append(submission)
+            elif kept != digests and not (yield HasEnded(submission)):
+                kept |= rules.of_running(submission, digests)
+                awaited += [submission] if kept != digests else []
             if kept:
-                yield from self._follow(submission, kept)
+                taken.append((submission, kept))
+        if taken:
+            yield TakeOver(tuple(taken))
+        for submission, digests in taken:
+            yield from self._follow(submission, digests)
+        for submission in awaited:
+            yield AwaitEnd(submission)
 
     def _follow(self, submission: Submission, digests: frozenset[str]) -> Actions:
         """Follow an earlier pipeline. What did not succeed there is sent again, where this attempt is the one to."""
@@ -211,12 +209,6 @@ def _answered(of_plan: Iterable[Submission], wanted: Collection[str]) -> frozens
     return frozenset(s.id for s in of_plan if s.state is State.ANSWERED and s.holds_any(wanted))
 
 
-def _downstream(plan: PipelinePlan, lost: Collection[str]) -> set[str]:
-    """Return the nodes that read nodes that did not succeed, directly or through others."""
-    ids = plan.downstream({node.id for node in plan.nodes if node.digest in lost})
-    return {plan.by_id[id_].digest for id_ in ids}
-
-
 def _waiting(pending: Sequence[Submission]) -> Generator[Action, Any, None]:
     """Wait for the answer of another attempt, or refuse where there will be none."""
     lost = next((submission for submission in pending if submission.state is State.LOST), None)
@@ -247,31 +239,6 @@ def _attachments(
     for submission in answered:
         if digests := frozenset(digest for digest, holder in held.items() if holder is submission):
             yield submission, digests
-
-
-def _takes_over(
-    submission: Submission, earlier: Collection[str], policy: Policy, *, is_orphan: bool
-) -> Generator[Action, Any, bool]:
-    """Whether to follow a submission; if not, its pipeline has ended."""
-    if submission.id in policy.released:
-        return False
-    if _is_taken_over(submission, earlier, policy, is_orphan=is_orphan):
-        return True
-    if policy.joins:
-        return not (yield HasEnded(submission))
-    yield AwaitEnd(submission)
-    return False
-
-
-def _is_taken_over(submission: Submission, earlier: Collection[str], policy: Policy, *, is_orphan: bool) -> bool:
-    """Whether a submission that is not released is followed, though its pipeline may have ended."""
-    if submission.id in policy.chosen or submission.id not in earlier:
-        return True
-    if is_orphan or (policy.joins and submission.run_id == policy.run_id):
-        return True
-    is_resumed = policy.resumes and submission.run_id not in policy.outdated
-    is_followed = policy.joins and submission.id in policy.followed
-    return (is_resumed or is_followed) and submission.at >= policy.oldest
 
 
 def resubmission_hint(submission_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import partial
+from functools import cached_property, partial
 
 import dagster as dg
 
@@ -102,33 +102,29 @@ class RunGroup:
             id_ = parent_id_of(by_id[id_])
         return tuple(found)
 
-    @property
-    def outdated(self) -> frozenset[str]:
-        """The ids of the runs before the one that ran everything anew, if this run is that one or resumes it.
+    @cached_property
+    def begin(self) -> str | None:
+        """The id of the run of the lineage that began anew: this one, or the one that it resumes.
 
         None if a run was deleted: then nobody can tell.
         """
         if self.gone:
+            return None
+        by_id = {run.run_id: replace(self, run=run) for run in self.members}
+        return next((id_ for id_ in self.lineage if not by_id[id_].origin.resumes), self.run.run_id)
+
+    @cached_property
+    def outdated(self) -> frozenset[str]:
+        """The ids of the runs that do not go back to the one that began anew."""
+        if self.begin is None:
             return frozenset()
         by_id = {run.run_id: replace(self, run=run) for run in self.members}
-        begin = next((id_ for id_ in self.lineage if not by_id[id_].origin.resumes), self.run.run_id)
-        return frozenset(id_ for id_, group in by_id.items() if begin not in group.lineage)
+        return frozenset(id_ for id_, group in by_id.items() if self.begin not in group.lineage)
 
     def steps_of(self, run_id: str) -> Mapping[AssetOrCheckKey, str]:
         """By asset and check in the plan of a run, the step that it belongs to; empty where the plan is not known."""
-        plan_id = next((run.execution_plan_snapshot_id for run in self.members if run.run_id == run_id), None)
-        if plan_id is None:
-            return {}
-        outputs = [
-            (output.properties, step.key)
-            for step in read_with_retries(partial(self.instance.get_execution_plan_snapshot, plan_id)).steps
-            for output in step.outputs
-        ]
-        return {
-            key: step_key
-            for properties, step_key in outputs
-            if properties and (key := properties.asset_key or properties.asset_check_key)
-        }
+        run = next((run for run in self.members if run.run_id == run_id), None)
+        return {} if run is None else steps_of_run(self.instance, run)
 
     @property
     def origin(self) -> Origin:
@@ -188,7 +184,7 @@ class RunGroup:
         if PARENT_RUN_TAG in self.run.tags or plan_id is None:
             return False
         plan = read_with_retries(partial(self.instance.get_execution_plan_snapshot, plan_id))
-        state = plan.initial_known_state and plan.initial_known_state.parent_state
+        state = plan and plan.initial_known_state and plan.initial_known_state.parent_state
         if not state:
             return False
         succeeded = {
@@ -208,6 +204,18 @@ class RunGroup:
     def _events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
         events = (record.event_log_entry.dagster_event for record in self._records(run, kind))
         return (event for event in events if event is not None)
+
+
+def steps_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Mapping[AssetOrCheckKey, str]:
+    """By asset and check in the plan of a run, the step that it belongs to; empty where the plan is not known."""
+    plan_id = run.execution_plan_snapshot_id
+    plan = plan_id and read_with_retries(partial(instance.get_execution_plan_snapshot, plan_id))
+    outputs = [(output.properties, step.key) for step in (plan.steps if plan else ()) for output in step.outputs]
+    return {
+        key: step_key
+        for properties, step_key in outputs
+        if properties and (key := properties.asset_key or properties.asset_check_key)
+    }
 
 
 def is_under_way(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -16,6 +16,7 @@ from dagster_dune._execution.submissions.submission_record import SubmissionReco
 from dagster_dune._formatting import counted
 from dagster_dune.api.models import PipelineSubmitted
 from dagster_dune.api.waiting import result_of
+from dagster_dune.errors import DunePipelineError
 from dagster_dune.metadata import ADOPT_TAG
 from dagster_dune.pipeline.nodes import PipelinePlan
 
@@ -133,7 +134,11 @@ class Sender:
         return None
 
     def _request(self) -> str:
-        if self._given_up.is_set() or not self._still_wanted():
+        try:
+            is_wanted = not self._given_up.is_set() and self._still_wanted()
+        except DunePipelineError as error:
+            raise NotSent(f"The pipeline was not sent. {error}") from error
+        if not is_wanted:
             raise NotSent("The run has ended before its pipeline was sent, so it was not sent.")
         self.pipeline = self._send().pipeline_execution_id
         self._log.info("Dune runs %s as pipeline %s.", counted(len(self._plan.nodes), "node"), self.pipeline)

@@ -18,9 +18,10 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import dagster as dg
@@ -185,15 +186,25 @@ def submissions_of(
     return list(found.values())
 
 
-def report_takeover(instance: dg.DagsterInstance, run: dg.DagsterRun, submission_id: str) -> None:
-    """Write to the log of a run that it takes over a submission of another run; without it, retries may pay again."""
-    event = event_with(TAKEOVER_KEY, {"id": submission_id}, run, f"Submission {submission_id} is taken over.")
-    acknowledged(lambda: instance.report_dagster_event(event, run.run_id, logging.INFO))
+def report_takeovers(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, taken_over: Iterable[tuple[Submission, Collection[str]]]
+) -> None:
+    """Write to the log of a run which nodes of other runs' submissions it takes over; else retries may pay again."""
+    for submission, digests in taken_over:
+        nodes = sorted(digests) if submission.run_id != run.run_id else []
+        for start in range(0, len(nodes), NODES_AN_EVENT):
+            data = {"id": submission.id, "nodes": "".join(nodes[start : start + NODES_AN_EVENT])}
+            message = f"Of submission {submission.id}, {counted(len(nodes), 'node is', 'nodes are')} taken over."
+            event = event_with(TAKEOVER_KEY, data, run, message)
+            acknowledged(partial(instance.report_dagster_event, event, run.run_id, logging.INFO))
 
 
-def taken_over_by(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> frozenset[str]:
-    """Read the ids of the submissions of other runs that some runs have taken over."""
-    return frozenset(entry["id"] for run_id in run_ids for entry in entries_under(TAKEOVER_KEY, instance, run_id))
+def taken_over_by(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Read, by the ids of submissions of other runs, which nodes some runs have taken over."""
+    found: dict[str, frozenset[str]] = {}
+    for entry in (entry for run_id in run_ids for entry in entries_under(TAKEOVER_KEY, instance, run_id)):
+        found[entry["id"]] = found.get(entry["id"], frozenset()).union(_digests(entry["nodes"]))
+    return found
 
 
 def entries_under(key: str, instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:
@@ -240,9 +251,11 @@ def _read(run_id: str, definition: str | None, entries: Iterable[Mapping[str, An
 
 
 def _node_ids(entry: Mapping[str, Any]) -> dict[str, int]:
-    nodes, ids = entry["nodes"], entry["ids"].split()
-    digests = (nodes[start : start + DIGEST_LENGTH] for start in range(0, len(nodes), DIGEST_LENGTH))
-    return {digest: int(id_) for digest, id_ in zip(digests, ids, strict=True)}
+    return {digest: int(id_) for digest, id_ in zip(_digests(entry["nodes"]), entry["ids"].split(), strict=True)}
+
+
+def _digests(nodes: str) -> list[str]:
+    return [nodes[start : start + DIGEST_LENGTH] for start in range(0, len(nodes), DIGEST_LENGTH)]
 
 
 def _ids_by_tier(nodes: Iterable[PlannedNode]) -> dict[str, str]:

@@ -244,12 +244,12 @@ def untold(world, finish_pipeline):
     return dead_run(world, finish_pipeline)
 
 
-def dead_run(world, finish_pipeline, *, is_held=False):
+def dead_run(world, finish_pipeline, *, is_held=False, sent_as=("dune_assets", None)):
     definition = next(iter(location.definitions().assets))
     assets = replace(DuneAssetSet.of_definition(definition), selected=frozenset(definition.keys))
     plan = plan_pipeline(assets.catalog, assets.selection, extra_deps=assets.deps_by_name, checks=[location.GATE])
     run = world.instance.create_run_for_job(location.gated(), status=dg.DagsterRunStatus.FAILURE)
-    record = SubmissionRecord(world.instance, run, "dune_assets")
+    record = SubmissionRecord(world.instance, run, *sent_as)
     assert record.intend(plan)
     with DuneApiClient(world.dune.api_key, world.dune.url, timeout=PATIENCE, max_retries=0) as client:
         pipeline = client.execute_pipeline(plan.to_wire()).pipeline_execution_id
@@ -273,6 +273,16 @@ def test_a_no_that_nobody_has_told_is_heard_by_an_automatic_retry(world, untold,
     assert not found.passed
     assert "gate closed" not in failure(again)
     assert "1 blocking check failed" in failure(again)
+
+
+def test_so_is_one_that_was_asked_for_while_the_definition_had_another_name(world, finish_pipeline):
+    """Its step, in the plan of the run that asked, had the gate."""
+    untold = dead_run(world, finish_pipeline, sent_as=("old_name", "dune_assets"))
+    world.dune.load_query(3, "other", "SELECT 1 AS one")
+    again = world.run(untold, tags=AUTOMATIC)
+    assert not again.success
+    assert materialized(again) == {"result_amounts", "query_3"}
+    assert world.sent() == [[3]]
 
 
 def said(result):

@@ -11,7 +11,7 @@ from dagster_dune import AmbiguousSubmission, DuneCatalog, MaterializedView, Que
 from dagster_dune._execution.submissions import submission_record
 from dagster_dune._execution.submissions.run_group import Origin, RunGroup, make_findable
 from dagster_dune._execution.submissions.submission import State
-from dagster_dune._execution.submissions.submission_record import SubmissionRecord, report_takeover, submissions_of
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, submissions_of
 from dagster_dune.errors import DunePipelineError
 from dagster_dune.pipeline.plan import plan_pipeline
 
@@ -44,7 +44,7 @@ def test_what_failed_is_sent_again_by_another_run_alone(make_run, submit, attemp
     submit(parent)
     assert attempt(make_run(parent, tags=RESUMED), failing=["query_2"]).sent == ["query_2"]
     assert attempt(parent, failing=["query_2"]).sent == []
-    assert attempt(parent, failing=["query_2"], retry=True).sent == ["query_2"]
+    assert attempt(parent, failing=["query_2"], retry_failed_nodes=True).sent == ["query_2"]
 
 
 def test_a_run_with_another_selection_takes_over(instance, make_run, submit, attempt):
@@ -185,10 +185,9 @@ def test_what_resumes_a_run_of_everything_takes_over_nothing_older_than_that(
 @pytest.mark.parametrize("resumes", [True, False])
 def test_unless_that_has_taken_it_over_while_it_ran(instance, make_run, submit, attempt, resumes):
     first = make_run()
-    old = submit(first)
+    submit(first)
     everything = make_run(first)
     assert attempt(everything, runs_still=["P1"]).taken_over == BOTH
-    report_takeover(instance, everything, old.id)
     told = attempt(make_run(everything, tags=RESUMED) if resumes else everything)
     assert (told.taken_over, told.sent) == (BOTH, [])
     told = attempt(make_run(everything, tags=RESUMED) if resumes else everything, max_age=timedelta(0))
@@ -288,7 +287,6 @@ def test_a_tag_that_was_heard_does_not_count_for_what_repeats_everything(instanc
     record = submit(parent, pipeline=None, state=State.LOST)
     adopting = make_run(parent, tags={"dagster-dune/adopt": f"{record.id}:P9"})
     assert attempt(adopting).taken_over == {"P9": BOTH["P1"]}
-    report_takeover(instance, adopting, record.id)
     assert attempt(adopting).taken_over == {"P9": BOTH["P1"]}
     assert attempt(make_run(adopting, tags=RESUMED)).taken_over == {"P9": BOTH["P1"]}
     told = attempt(make_run(adopting))

@@ -1,21 +1,28 @@
 """Runs while Dagster's own storage misbehaves: nothing is sent without its record, and nothing paid is lost."""
 
 import json
+import logging
 import sqlite3
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import dagster as dg
 import pytest
 from interrupting import press_ctrl_c
 from waiting import PATIENCE, wait_until
 
-from dagster_dune import DuneCatalog, DuneCheck, Query, build_dune_assets
+from dagster_dune import DuneCatalog, DuneCheck, DuneResource, Query, build_dune_assets
 from dagster_dune._execution import event_log
 from dagster_dune._execution.submissions import sender, submission_record
+from dagster_dune._execution.submissions.actions import NotSent, Submit, View
+from dagster_dune._execution.submissions.policy import policy_of
+from dagster_dune._execution.submissions.run_group import RunGroup
 from dagster_dune._execution.submissions.submission import State
-from dagster_dune._execution.submissions.submission_record import submissions_of
+from dagster_dune._execution.submissions.submission_record import SubmissionRecord, submissions_of
+from dagster_dune.errors import DunePipelineError
+from dagster_dune.pipeline.plan import plan_pipeline
 
 CATALOG = DuneCatalog(queries=[Query(query_id=1)])
 ASSETS = build_dune_assets(CATALOG)
@@ -125,6 +132,32 @@ def test_an_interrupt_while_an_answer_is_not_kept_ends_its_writing(resource, ins
         presser.submit(interrupt)
         assert not run(resource, instance).success
     wait_until(lambda: not any(thread.name.startswith("dune-record") for thread in threading.enumerate()))
+
+
+def test_where_nobody_knows_whether_the_run_goes_on_nothing_is_sent_and_no_retry_is_stopped(instance):
+    """It is not a lost answer: the request was never sent."""
+    definitions = dg.Definitions(assets=[ASSETS], resources={"dune": DuneResource(api_key="unused")})
+    stored = instance.create_run_for_job(definitions.resolve_implicit_global_asset_job_def())
+    plan = plan_pipeline(CATALOG, {"query_1": "a"})
+
+    def unreadable():
+        raise DunePipelineError("Dagster's storage could not be read: OSError: away", hint="Look at it.")
+
+    sending = sender.Sender(
+        SubmissionRecord(instance, stored, "dune_assets"),
+        plan,
+        lambda: pytest.fail("it was sent"),
+        look=lambda: View(()),
+        still_wanted=unreadable,
+        log=logging.getLogger(__name__),
+    )
+    policy = policy_of(
+        RunGroup.of(instance, stored.run_id), resume=True, max_age=timedelta(days=1), retry_failed_nodes=False
+    )
+    with pytest.raises(NotSent, match=r"The pipeline was not sent. Dagster's storage could not be read: OSError"):
+        sending.carry_out(Submit(frozenset(plan.digests), frozenset()), policy)
+    (record,) = submissions_of(instance, [stored])
+    assert record.state is State.WITHDRAWN
 
 
 READS = ("get_run_by_id", "get_runs", "get_records_for_run", "get_execution_plan_snapshot", "fetch_materializations")
