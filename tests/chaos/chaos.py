@@ -117,8 +117,8 @@ def _drive(scenario, dune, deployment):
         with ThreadPoolExecutor() as hands:
             retry = partial(_retry, deployment, parent)
             again = [*hands.map(retry, strategies, scenario.tags[nth], automatic)]
-        made = zip(again, automatic[: len(again)], strict=True)
-        retries += [Retry(run_id, parent, now, by_itself) for run_id, by_itself in made if run_id]
+        made = zip(again, automatic[: len(again)], strategies, strict=True)
+        retries += [Retry(run_id, parent, now, by_itself, how) for run_id, by_itself, how in made if run_id]
         again = [run_id for run_id in again if run_id]
         if not again:
             scenario.log.append(NOTHING_LEFT)

@@ -80,6 +80,7 @@ class Retry:
     parent: str
     at: float
     is_automatic: bool
+    strategy: str = ""
 
 
 class Family:
@@ -280,6 +281,26 @@ def answers_are_told(evidence, family):
             yield f"the {drawn.check.label} has an answer, and no result"
 
 
+def nothing_old_is_told_as_new(evidence, family):
+    """A run of everything, and what resumes it, tells of no pipeline that had ended before that run was asked for."""
+    if evidence.scenario.loses_parent:
+        return  # then whatever is known is taken over
+    ends = defaultdict(list)
+    for one in family.executions:
+        ends[one.pipeline].append(one.ended_at)
+    for told in family.told:
+        line = [
+            family.retries[id_] for id_ in (told.run_id, *family.goes_back_to(told.run_id)) if id_ in family.retries
+        ]
+        everything = next((retry for retry in line if retry.strategy == "ALL_STEPS"), None)
+        # From asset failure twice may look like everything again.
+        if everything is None or any(retry.strategy == "FROM_ASSET_FAILURE" for retry in line) or told.check:
+            continue
+        pipeline = told.metadata.get("dagster-dune/pipeline_execution_id")
+        if ends[pipeline] and all(end and end < everything.at for end in ends[pipeline]):
+            yield f"{told.asset} is told in {told.run_id} from {pipeline}, older than the run of everything"
+
+
 CHECK_INVARIANTS = (
     nothing_is_asked_twice,
     nobody_is_told_an_old_no,
@@ -287,4 +308,5 @@ CHECK_INVARIANTS = (
     results_are_true,
     results_follow_materializations,
     answers_are_told,
+    nothing_old_is_told_as_new,
 )

@@ -133,6 +133,7 @@ class Scenario:
             "kill in a retry": bool(self.kill) and self.killed_retry,
             "retries without tags": not all(self.tags[:3]),
             "automatic retries": any(self.automatic[:3]),
+            "everything, then from failure": self.strategies[:2] == ["ALL_STEPS", "FROM_FAILURE"],
             "readers without their gate": self.reads_past,
             "twins": self.has_twin,
             "twins one after the other": self.twin_waits,
@@ -181,7 +182,8 @@ def draw(seed):
         killed_retry=chance.random() < 0.3,
         tags=[chance.random() < 0.6 for _ in range(8)],
     )
-    return _after_a_no(_with_checks(chance, scenario)) if chance.random() < 0.7 else _with_twin(scenario)
+    scenario = _after_a_no(_with_checks(chance, scenario)) if chance.random() < 0.7 else _with_twin(scenario)
+    return _with_everything_again(scenario)
 
 
 def _with_checks(chance, scenario):
@@ -196,6 +198,15 @@ def _with_checks(chance, scenario):
         if is_automatic and chance.random() < 0.4:  # the tag dagster/retry_strategy
             scenario.strategies[nth] = "ALL_STEPS"
     scenario.tags = [*map(max, scenario.tags, scenario.automatic)]  # Dagster's own retries have tags
+    return scenario
+
+
+def _with_everything_again(scenario):
+    """Perhaps run everything again first, so that it is perhaps killed, and then resume that from failure."""
+    chance = random.Random(f"everything again, {scenario.seed}")
+    if chance.random() < 0.25:
+        scenario.strategies[:3] = ["ALL_STEPS", "FROM_FAILURE", "FROM_FAILURE"]
+        scenario.killed_retry = chance.random() < 0.7
     return scenario
 
 

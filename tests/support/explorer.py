@@ -3,7 +3,8 @@
 The attempts run the decision code of the product, `dagster_dune._execution.submissions.protocol`; what is modelled is
 what it stands on. Storage: a write that is acknowledged is in every later read, one that is not may turn up at any
 later time, or never. Dune: a request may start a pipeline and lose its answer; a pipeline ends at any time, well or
-not. A process may be killed before each of its actions. Clocks differ by an hour. Attempts may be of several
+not. A process may be killed before each of its actions. Clocks differ by an hour. An attempt may resume a run of
+everything once that has ended, or was killed: it knows then what that had taken over. Attempts may be of several
 definitions, which each make an asset: `submissions.definitions` says which submissions one of them sees.
 
 `explore` walks through all states that can be reached, and counts the ways through them. A state is known by what each
@@ -31,6 +32,7 @@ from dagster_dune._execution.submissions.actions import (
     Policy,
     Send,
     Submit,
+    TakeOver,
     View,
     Wait,
 )
@@ -49,8 +51,11 @@ LOST = AmbiguousSubmission("reset", method="POST", path="/execute")
 REFUSED = DuneBadRequestError("no", status=400, method="POST", path="/execute")
 UNWANTED = NotSent("the run has ended")
 
-World = namedtuple("World", "intents closed late pipelines attempts faults kills")
-"""Intents and closed are what the storage shows; late is what may turn up; pipelines map an id to how it stands."""
+World = namedtuple("World", "intents closed late pipelines attempts faults kills takeovers", defaults=[frozenset()])
+"""Intents and closed are what the storage shows; late is what may turn up; pipelines map an id to how it stands;
+takeovers are the runs that have taken over submissions, with the ids of these."""
+Begin = namedtuple("Begin", "after")
+"""Begin once another attempt has ended. Sent: the submissions that its run has taken over."""
 Mind = namedtuple("Mind", "history is_alive waits")
 """An attempt: the number of what it has seen so far, whether it goes on, and how often it may still wait."""
 
@@ -59,7 +64,9 @@ Mind = namedtuple("Mind", "history is_alive waits")
 class Who:
     """An attempt's settings: its name of one letter, its run, what it may take over, its definition and that's asset.
 
-    Where `parent` names a run, its plan counts too.
+    Where `parent` names a run, its plan counts too. `outdated` are the runs before the one of everything, and `after`
+    is the attempt of that one, which it resumes; `hears` says whether it asks what that had taken over, and
+    `tells_apart` whether it knows of the runs before; switch them off to see that the explorer finds what goes wrong.
     """
 
     name: str
@@ -69,14 +76,25 @@ class Who:
     definition: str = "first"
     asset: str = "one"
     parent: str = "parent"
+    outdated: tuple = ()
+    after: str = ""
+    hears: bool = True
+    tells_apart: bool = True
 
-    @property
-    def policy(self):
-        return Policy(self.run_id, self.resumes, joins=True, retries_failed=False, oldest=NOON - timedelta(days=1))
+    def policy(self, followed=()):
+        return Policy(
+            self.run_id,
+            self.resumes,
+            joins=True,
+            retries_failed=False,
+            oldest=NOON - timedelta(days=1),
+            outdated=self.outdated if self.tells_apart else (),
+            followed={id_: frozenset([NODE]) for id_ in followed} if self.hears else {},
+        )
 
 
 class Violation(AssertionError):  # noqa: N818
-    """A node was sent although it ran, or had been completed."""
+    """A node was sent although it ran, or had been completed; or old rows count as those of a run of everything."""
 
 
 class Explorer:
@@ -189,7 +207,9 @@ class Explorer:
 
     def _flat(self, who):
         """The actions of an attempt, with those of its submissions in their places."""
-        actions, came, count = Attempt(PLAN, who.policy).actions(), None, 0
+        followed = (yield Begin(who.after), None, "") if who.after else ()
+        policy = who.policy(followed)
+        actions, came, count = Attempt(PLAN, policy).actions(), None, 0
         while True:
             try:
                 action = actions.send(came)
@@ -197,12 +217,12 @@ class Explorer:
                 return
             if isinstance(action, Submit):
                 count += 1
-                came = yield from self._submission(who, action, f"{who.name}{count}")
+                came = yield from self._submission(who, policy, action, f"{who.name}{count}")
             else:
                 came = yield action, None, ""
 
-    def _submission(self, who, submit, id_):
-        actions = submitting(id_, submit.digests, submit.seen, who.policy)
+    def _submission(self, who, policy, submit, id_):
+        actions = submitting(id_, submit.digests, submit.seen, policy)
         action = next(actions)
         pipeline = None
         while True:
@@ -242,15 +262,26 @@ class Explorer:
                 if world.faults:
                     yield world._replace(pipelines=others | {(id_, FAILED)}, faults=world.faults - 1)
 
-    def _act(self, world, index, action, submit, id_):
+    def _act(self, world, index, action, submit, id_):  # noqa: C901, PLR0912  (an action a case)
         who = self.who[index]
         if isinstance(action, Look):
             yield self._go_on(world, index, self._view(world, index, submit))
+        elif isinstance(action, Begin):
+            (first,) = [nth for nth, other in enumerate(self.who) if other.name == action.after]
+            if not world.attempts[first].is_alive:
+                run_id = self.who[first].run_id
+                yield self._go_on(world, index, frozenset(id_ for by, id_ in world.takeovers if by == run_id))
+        elif isinstance(action, TakeOver):
+            taken = {(who.run_id, submission.id) for submission, _ in action.nodes}
+            yield self._go_on(world._replace(takeovers=world.takeovers | taken), index, None)
         elif isinstance(action, HasEnded):
             yield self._go_on(world, index, self._stands(world, action.submission) != RUNNING)
         elif isinstance(action, Follow | AwaitEnd):
             if self._assets[action.submission.id[0]] != who.asset:
                 raise Violation(f"{who.name} follows {action.submission.id}, which is of another asset: {world}")
+            had_ended = dict(self.start.pipelines).get(action.submission.pipeline_execution_id) == DONE
+            if isinstance(action, Follow) and had_ended and action.submission.run_id in who.outdated:
+                raise Violation(f"{who.name} takes over {action.submission.id}, which is older: {world}")
             how = self._stands(world, action.submission)
             if how != RUNNING:
                 yield self._go_on(world, index, frozenset() if how == DONE else frozenset([NODE]))
@@ -281,7 +312,7 @@ class Explorer:
                 continue
             if how == RUNNING:
                 raise Violation(f"{self.who[index].name} sends while {known} runs: {world}")
-            if how == DONE and self.who[index].resumes and known not in replaced:
+            if how == DONE and self._counts(world, self.who[index], known[1:]) and known not in replaced:
                 raise Violation(f"{self.who[index].name} sends what {known} has completed: {world}")
         started = world._replace(pipelines=world.pipelines | {(pipeline, RUNNING)})
         yield self._go_on(started, index, pipeline)
@@ -289,6 +320,14 @@ class Explorer:
             yield self._go_on(started._replace(faults=world.faults - 1), index, LOST)
             yield self._go_on(world._replace(faults=world.faults - 1), index, REFUSED)
             yield self._go_on(world._replace(faults=world.faults - 1), index, UNWANTED)
+
+    @staticmethod
+    def _counts(world, who, id_):
+        """Whether what a submission has completed counts for an attempt."""
+        by_id = {intent.id: intent for intent in world.intents}
+        taken = {taken for run_id, taken in world.takeovers if run_id not in who.outdated}
+        new = {intent.id for intent in world.intents if intent.run_id not in who.outdated} | taken
+        return who.resumes and (id_ in new or id_ not in by_id or not new.isdisjoint(by_id[id_].after))
 
     def _view(self, world, index, submit):
         """What a look shows; the same to two attempts that see the same."""

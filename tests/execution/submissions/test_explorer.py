@@ -1,6 +1,7 @@
 """Every order of what several attempts do, with the real decisions and a modelled instance."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from explorer import DONE, FAILED, NODE, NOON, RUNNING, Explorer, Violation, Who
@@ -44,6 +45,27 @@ def test_three_attempts_with_faults_and_kills(before, faults, kills, record_prop
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
 def test_one_that_repeats_everything_beside_one_that_resumes(before):
     Explorer([A, EVERYTHING], **before, faults=1, kills=1).explore()
+
+
+# A run of everything, what resumes it from failure, and what Dagster tries of the run before by itself.
+
+ANEW = Who("E", "run e", resumes=False, hours=-1, outdated=("parent", "run a"))
+RESUMES_ANEW = Who("D", "run d", outdated=("parent", "run a"), after="E")
+BEFORE_ANEW = BEFORE | {"it completed before": {"intents": [PARENTS], "pipelines": {"P0": DONE}}}
+
+
+@pytest.mark.parametrize("before", BEFORE_ANEW.values(), ids=BEFORE_ANEW)
+@pytest.mark.parametrize("beside", [[], [A]], ids=["alone", "beside another retry"])
+def test_what_resumes_a_run_of_everything(before, beside):
+    Explorer([ANEW, RESUMES_ANEW, *beside], **before, faults=1 - len(beside), kills=1).explore()
+
+
+@pytest.mark.parametrize(
+    ("broken", "before"), [({"tells_apart": False}, "it completed before"), ({"hears": False}, "it runs")], ids=str
+)
+def test_it_finds_what_goes_wrong_where_that_is_not_told_apart(broken, before):
+    with pytest.raises(Violation):
+        Explorer([ANEW, replace(RESUMES_ANEW, **broken)], **BEFORE_ANEW[before], kills=1).explore()
 
 
 def test_two_tries_of_one_step():
