@@ -51,7 +51,8 @@ def dune_assets(
         catalog: What exists on Dune.
         name: The name of the definition's op; the function's own if None.
         translator: How objects look as assets.
-        select: Which objects become assets: SQL names, ids, globs, ``tag:<tag>``, ``kind:<kind>``; all if None.
+        select: Which objects become assets: SQL names, asset keys, ids, globs, ``tag:<tag>``, ``kind:<kind>``; all if
+            None. Asset keys are those that the translator gives.
         exclude: Which of them do not, in the same words; a pattern of it that matches nothing is a warning.
         pool: The pool that bounds how many pipelines run at once; none if None.
         op_tags: Further tags of the op.
@@ -147,7 +148,8 @@ def build_dune_assets(
         catalog: What exists on Dune.
         name: The name of the definition's op; one that no other definition of the code location has.
         translator: How objects look as assets.
-        select: Which objects become assets: SQL names, ids, globs, ``tag:<tag>``, ``kind:<kind>``; all if None.
+        select: Which objects become assets: SQL names, asset keys, ids, globs, ``tag:<tag>``, ``kind:<kind>``; all if
+            None. Asset keys are those that the translator gives.
         exclude: Which of them do not, in the same words; a pattern of it that matches nothing is a warning.
         resource_key: The key of the `DuneResource` that runs it.
         pool: The pool that bounds how many pipelines run at once; none if None.

@@ -10,8 +10,7 @@ import dagster as dg
 from dagster_dune._formatting import abbreviated, counted
 from dagster_dune._specs.arguments import check_definitions, check_instance
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.selection import Patterns, as_pattern_list, check_selection
-from dagster_dune.catalog.selection import select as matching
+from dagster_dune.catalog.selection import Patterns, as_pattern_list, select_in_each
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.run_config import DuneRunConfig, config_by_definition
 from dagster_dune.runs import run_under_way
@@ -28,8 +27,8 @@ def build_dune_asset_selection(
 
     Args:
         assets: Definitions made by `build_dune_assets` or `@dune_assets`.
-        select: SQL names, ids, globs, ``tag:<tag>``, ``kind:query`` or ``kind:view``; a team's matviews are
-            ``dune.<team>.*``.
+        select: SQL names, asset keys, ids, globs, ``tag:<tag>``, ``kind:query`` or ``kind:view``; a team's matviews
+            are ``dune.<team>.*``.
         exclude: The same, for what to leave out; a pattern of it that matches nothing is a warning.
 
     Returns:
@@ -150,10 +149,9 @@ def _keys(
     check_definitions(assets)
     keys = set[dg.AssetKey]()
     definitions = [DuneAssetSet.of_definition(definition) for definition in assets]
-    check_selection([dune.catalog for dune in definitions], select, exclude, job_name)
+    selected = select_in_each([dune.selectable for dune in definitions], select, exclude, job_name)
     found = set[str]()
-    for dune in definitions:
-        names = matching(dune.catalog, select, strict=False) - matching(dune.catalog, exclude, strict=False)
+    for dune, names in zip(definitions, selected, strict=True):
         keys |= {dune.keys[name] for name in names if name in dune.keys}
         found |= names & dune.catalog.check_queries
     if not keys:

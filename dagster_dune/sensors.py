@@ -15,8 +15,7 @@ from dagster_dune._refreshes.refresh_checks import CheckedEvent, checked
 from dagster_dune._refreshes.refresh_events import ObservedAsset, news, open_submissions
 from dagster_dune._specs.arguments import check_definitions
 from dagster_dune._specs.asset_set import DuneAssetSet
-from dagster_dune.catalog.selection import Patterns, check_selection
-from dagster_dune.catalog.selection import select as matching
+from dagster_dune.catalog.selection import Patterns, select_in_each
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 from dagster_dune.resource import DuneResource
@@ -78,12 +77,7 @@ def build_dune_refresh_sensor(
     """
     _check_budget(minimum_interval_seconds, max_requests_per_tick, max_seconds_per_tick, reads_per_minute)
     check_definitions(assets)
-    catalogs = [DuneAssetSet.of_definition(definition).catalog for definition in assets]
-    check_selection(catalogs, select, exclude, name)
-    selected = sorted(
-        (asset for definition in assets for asset in _selected(definition, select, exclude)),
-        key=lambda asset: asset.name,
-    )
+    selected = sorted(_selected(assets, select, exclude, name), key=lambda asset: asset.name)
     watched = [
         asset
         for asset in selected
@@ -140,13 +134,16 @@ def _check_budget(interval: int, requests: int, seconds: float, reads_per_minute
         )
 
 
-def _selected(definition: dg.AssetsDefinition, select: Patterns, exclude: Patterns) -> Iterator[ObservedAsset]:
-    dune = DuneAssetSet.of_definition(definition)
-    names = matching(dune.catalog, select, strict=False) - matching(dune.catalog, exclude, strict=False)
-    partitioned = {spec.key for spec in definition.specs if spec.partitions_def is not None}
-    for name in names & dune.keys.keys():
-        key = dune.keys[name]
-        yield ObservedAsset(key, dune.catalog[name], dune.definition, is_partitioned=key in partitioned)
+def _selected(
+    assets: Sequence[dg.AssetsDefinition], select: Patterns, exclude: Patterns, sensor_name: str
+) -> Iterator[ObservedAsset]:
+    definitions = [DuneAssetSet.of_definition(definition) for definition in assets]
+    selected = select_in_each([dune.selectable for dune in definitions], select, exclude, sensor_name)
+    for definition, dune, names in zip(assets, definitions, selected, strict=True):
+        partitioned = {spec.key for spec in definition.specs if spec.partitions_def is not None}
+        for name in names & dune.keys.keys():
+            key = dune.keys[name]
+            yield ObservedAsset(key, dune.catalog[name], dune.definition, is_partitioned=key in partitioned)
 
 
 def _nothing_to_watch(name: str, selected: Sequence[ObservedAsset]) -> DuneCatalogError:

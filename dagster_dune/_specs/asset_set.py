@@ -18,6 +18,7 @@ from dagster_dune._scheduling.partitions import partitions_of_step
 from dagster_dune._specs.check_specs import checks_by_key
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.names import Reference
+from dagster_dune.catalog.selectable import SelectableCatalog
 from dagster_dune.catalog.settings.checks import DuneCheck
 from dagster_dune.catalog.settings.partitions import Partition
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
@@ -149,6 +150,11 @@ class DuneAssetSet:
     def key_of(self, name: str) -> dg.AssetKey:
         """Return the asset key of a SQL name, which the translator determines if it is not in the definition."""
         return self.keys.get(name) or spec_of(self.translator, self.object(name)).key
+
+    @cached_property
+    def selectable(self) -> SelectableCatalog:
+        """The catalog, whose objects patterns match also by the keys of the definition's assets."""
+        return SelectableCatalog(self.catalog, lambda obj: self.key_of(obj.sql_name).to_user_string())
 
     def key_of_node(self, node: PlannedNode) -> dg.AssetKey | dg.AssetCheckKey | None:
         """Return the key of the asset or of the check that a node runs; None if it is not in the definition."""

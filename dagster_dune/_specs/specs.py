@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -13,8 +14,8 @@ from dagster_dune._specs.check_specs import check_specs, names_with_blocking_che
 from dagster_dune.catalog.catalog import DuneCatalog, MaterializedView, Query
 from dagster_dune.catalog.graph import CatalogGraph
 from dagster_dune.catalog.names import Reference
-from dagster_dune.catalog.selection import Patterns, check_selection
-from dagster_dune.catalog.selection import select as matching
+from dagster_dune.catalog.selectable import SelectableCatalog
+from dagster_dune.catalog.selection import Patterns, select_in_each
 from dagster_dune.catalog.versions import code_versions
 from dagster_dune.errors import DuneCatalogError
 from dagster_dune.translator import DagsterDuneTranslator, spec_of
@@ -37,15 +38,20 @@ def asset_specs(
     """
     if include_backing_queries:
         catalog = catalog.with_backing_queries()
-    selected = {obj.sql_name for obj in catalog} if select is None else set(matching(catalog, select))
-    check_selection([catalog], (), exclude)
-    selected -= matching(catalog, exclude, strict=False)
+
+    @cache
+    def spec_of_name(name: str) -> dg.AssetSpec:
+        return spec_of(translator, catalog[name] if name in catalog else Reference.parse(name))
+
+    selectable = SelectableCatalog(catalog, lambda obj: spec_of_name(obj.sql_name).key.to_user_string())
+    (names,) = select_in_each([selectable], select, exclude)
+    selected = set(names)
     visible = _visible(catalog, selected - catalog.check_queries, inline_query_views, include_backing_queries)
     if not visible:
         raise DuneCatalogError(
             "The catalog holds no object that could become an asset.", hint="Check it, select and exclude."
         )
-    specs = _Specs(catalog, translator, visible)
+    specs = _Specs(catalog, spec_of_name, visible)
     all_specs, keys = specs.all(), {name: specs.key(name) for name in sorted(visible)}
     deps = _deps_by_name(all_specs, keys)
     catalog.graph.with_deps(deps)  # raises an error if those of a translator form a cycle
@@ -82,9 +88,11 @@ def _visible(
 class _Specs:
     """Builds the specs of the visible objects, with the dependencies in the catalog."""
 
-    def __init__(self, catalog: DuneCatalog, translator: DagsterDuneTranslator, visible: set[str]) -> None:
+    def __init__(
+        self, catalog: DuneCatalog, spec_of_name: Callable[[str], dg.AssetSpec], visible: Collection[str]
+    ) -> None:
         self._catalog = catalog
-        self._translator = translator
+        self._spec_of_name = spec_of_name
         self._visible = visible
         self._code_versions = code_versions(catalog)
         self._translated: dict[str, dg.AssetSpec] = {}
@@ -101,8 +109,7 @@ class _Specs:
 
     def _spec(self, name: str) -> dg.AssetSpec:
         if name not in self._translated:
-            obj = self._catalog[name] if name in self._catalog else Reference.parse(name)
-            self._translated[name] = spec_of(self._translator, obj)
+            self._translated[name] = self._spec_of_name(name)
         return self._translated[name]
 
     def _with_deps(self, obj: MaterializedView | Query) -> dg.AssetSpec:

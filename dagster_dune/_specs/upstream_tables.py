@@ -13,7 +13,8 @@ from dagster_dune._specs.arguments import check_each
 from dagster_dune._specs.asset_set import registered_catalog
 from dagster_dune._specs.specs import upstream_names
 from dagster_dune.catalog.names import Reference, query_name
-from dagster_dune.catalog.selection import Patterns, as_pattern_list, is_glob
+from dagster_dune.catalog.selectable import is_glob
+from dagster_dune.catalog.selection import Patterns, as_pattern_list
 from dagster_dune.metadata import NAME
 from dagster_dune.translator import DagsterDuneTranslator, spec_of
 

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 from dagster_dune._formatting import abbreviated
 from dagster_dune.catalog.contents import CatalogContents
-from dagster_dune.catalog.names import ReferenceKind
-from dagster_dune.catalog.objects import DuneObject, MaterializedView, Query, UnidentifiedQuery
+from dagster_dune.catalog.objects import UnidentifiedQuery
+from dagster_dune.catalog.selectable import (
+    LABEL_PREFIXES,
+    SelectableCatalog,
+    category,
+    matches,
+    normalized,
+    tag_labels,
+)
 from dagster_dune.errors import DuneCatalogError, DuneConfigurationError
 
 Patterns = Sequence[str | int] | str | int
 """One pattern or several. The id of a query may be a number, as YAML reads it."""
+Selectable: TypeAlias = CatalogContents | SelectableCatalog
+"""A catalog, with the keys of the assets of its objects where they are known."""
 
 logger = logging.getLogger(__name__)
 
-GLOB_CHARACTERS = frozenset("*?[")
 LABELS_SHOWN = 10
 WAYS_TO_SELECT = "Write a name in SQL, an asset key (dune/acme/result_x), a query's id, tag:<tag> or kind:<kind>."
+KEYS_NOT_KNOWN = (
+    "Asset keys that a translator gives are not known here: in place of one, write the name in SQL or the query's id."
+)
 
 
 class UnmatchedPatternError(DuneCatalogError):
@@ -56,7 +67,7 @@ def as_pattern_list(patterns: Patterns) -> list[str]:
     return [str(pattern) for pattern in several]
 
 
-def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True) -> frozenset[str]:
+def select(catalog: Selectable, patterns: Patterns, *, strict: bool = True) -> frozenset[str]:
     """Find the objects that any of the patterns matches, ignoring case.
 
     Args:
@@ -66,7 +77,8 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
             - a name in SQL, ``query_1234`` or ``dune.acme.result_volume``,
             - a query's id, ``1234``, or its slug, ``volume`` or ``volume_1234``,
             - a matview's name without its team, ``result_volume``,
-            - a default asset key, before any translator changes it, ``dune/acme/result_volume``,
+            - an asset key, ``dune/acme/result_volume``: the one that the asset has, or the default key where the
+              catalog is not a `SelectableCatalog` with keys,
             - one of these with ``*``, ``?`` or ``[abc]`` in it: ``dune.acme.*``,
             - ``tag:<tag>``, ``kind:query``, or ``kind:view`` for matviews; ``kind:materialized_view`` is the same.
         strict: Whether a pattern that matches nothing is an error.
@@ -84,19 +96,44 @@ def select(catalog: CatalogContents, patterns: Patterns, *, strict: bool = True)
         >>> sorted(select(catalog, ["tag:dex", "nft_*"]))
         ['query_1', 'query_2']
     """
-    names = _names_by_label(catalog)
+    searched = _selectable(catalog)
     selected = set[str]()
     for pattern in as_pattern_list(patterns):
-        wanted = _normalized(pattern)
-        found = _found(names, wanted)
+        found = searched.find(normalized(pattern))
         if not found and strict:
-            raise _nothing_matches(pattern, wanted, names)
+            raise _nothing_matches(pattern, [searched])
         selected |= found
     return frozenset(selected)
 
 
+def select_in_each(
+    catalogs: Sequence[Selectable], selected: Patterns | None, excluded: Patterns = (), location: str = ""
+) -> list[frozenset[str]]:
+    """Find the selected objects in each of several catalogs, after `check_selection`.
+
+    Args:
+        catalogs: The catalogs to search.
+        selected: The patterns of selected objects; all objects if None.
+        excluded: The patterns of objects that are excluded from the selection.
+        location: Where the patterns are written, for the warning.
+
+    Returns:
+        The names of the objects in SQL, for each catalog.
+
+    Raises:
+        DuneCatalogError: A pattern of `selected` matches nothing in any of the catalogs.
+    """
+    searched = [_selectable(catalog) for catalog in catalogs]
+    check_selection(searched, () if selected is None else selected, excluded, location)
+    return [
+        (each.names if selected is None else select(each, selected, strict=False))
+        - select(each, excluded, strict=False)
+        for each in searched
+    ]
+
+
 def check_selection(
-    catalogs: Sequence[CatalogContents], select: Patterns, exclude: Patterns = (), location: str = ""
+    catalogs: Sequence[Selectable], select: Patterns, exclude: Patterns = (), location: str = ""
 ) -> None:
     """Check that each pattern matches something in one of several catalogs; for `exclude`, only warn if it does not.
 
@@ -111,19 +148,20 @@ def check_selection(
     """
     if not catalogs:
         return
-    for error in unmatched(catalogs, select):
+    searched = [_selectable(catalog) for catalog in catalogs]
+    for error in unmatched(searched, select):
         raise error
-    for error in unmatched(catalogs, exclude):
+    for error in unmatched(searched, exclude):
         warn_of_exclude(error, location)
 
 
-def unmatched(catalogs: Sequence[CatalogContents], patterns: Patterns) -> Iterator[UnmatchedPatternError]:
+def unmatched(catalogs: Sequence[Selectable], patterns: Patterns) -> Iterator[UnmatchedPatternError]:
     """Yield an error for each pattern that matches nothing in any of several catalogs."""
-    names = [_names_by_label(catalog) for catalog in catalogs]
+    searched = [_selectable(catalog) for catalog in catalogs]
     for pattern in as_pattern_list(patterns):
-        wanted = _normalized(pattern)
-        if not any(_found(labels, wanted) for labels in names):
-            yield _nothing_matches(pattern, wanted, {label for labels in names for label in labels})
+        wanted = normalized(pattern)
+        if not any(each.find(wanted) for each in searched):
+            yield _nothing_matches(pattern, searched)
 
 
 def warn_of_exclude(error: UnmatchedPatternError, location: str = "") -> None:
@@ -133,65 +171,12 @@ def warn_of_exclude(error: UnmatchedPatternError, location: str = "") -> None:
 
 def matches_any(query: UnidentifiedQuery, patterns: Patterns) -> bool:
     """Whether any of the patterns matches a query whose id is not known."""
-    labels = {"kind:query", *_tags(query), *([query.slug.lower()] if query.slug else [])}
-    return any(_matches(label, _normalized(pattern)) for pattern in as_pattern_list(patterns) for label in labels)
+    labels = {"kind:query", *tag_labels(query), *([query.slug.lower()] if query.slug else [])}
+    return any(matches(label, normalized(pattern)) for pattern in as_pattern_list(patterns) for label in labels)
 
 
-def is_glob(pattern: str) -> bool:
-    """Whether a pattern may match other names than itself.
-
-    Examples:
-        >>> is_glob("dune.acme.*"), is_glob("dune.acme.result_daily")
-        (True, False)
-    """
-    return not GLOB_CHARACTERS.isdisjoint(pattern)
-
-
-def _normalized(pattern: str) -> str:
-    kind, colon, name = pattern.replace('"', "").lower().partition(":")
-    return f"{kind.strip()}{colon}{name.strip()}"
-
-
-def _names_by_label(catalog: CatalogContents) -> dict[str, set[str]]:
-    """Return the SQL names of the objects with each label, by label."""
-    names: dict[str, set[str]] = {}
-    for obj in catalog:
-        for label in _labels(obj):
-            names.setdefault(label, set()).add(obj.sql_name)
-    return names
-
-
-def _found(names: Mapping[str, set[str]], wanted: str) -> set[str]:
-    """Return the SQL names that a pattern matches. Only globs are compared with every label, to be fast."""
-    if not is_glob(wanted):
-        return names.get(wanted, set())
-    return {name for label, labelled in names.items() if _matches(label, wanted) for name in labelled}
-
-
-def _labels(obj: MaterializedView | Query) -> set[str]:
-    """Return all texts by which a pattern can match an object."""
-    labels = {obj.sql_name, _key(obj), f"kind:{obj.kind}", f"kind:{ReferenceKind(obj.kind).word}", *_tags(obj)}
-    if isinstance(obj, MaterializedView):
-        return labels | {obj.sql_name.split(".")[-1]}
-    slugs = {obj.slug.lower(), f"{obj.slug.lower()}_{obj.query_id}"} if obj.slug else set()
-    return labels | slugs | {str(obj.query_id)}
-
-
-def _key(obj: MaterializedView | Query) -> str:
-    return "/".join(obj.key_parts).lower()
-
-
-def _tags(obj: DuneObject) -> set[str]:
-    return {_normalized(f"tag:{tag}") for tag in obj.tags}
-
-
-def _matches(label: str, wanted: str) -> bool:
-    """Whether a pattern matches a label of the same category: a pattern of names does not match a tag or a key."""
-    return label == wanted or (fnmatchcase(label, wanted) and _category(label) == _category(wanted))
-
-
-def _category(label: str) -> str:
-    return "tag or kind" if ":" in label else "key" if "/" in label else "name"
+def _selectable(catalog: Selectable) -> SelectableCatalog:
+    return catalog if isinstance(catalog, SelectableCatalog) else SelectableCatalog(catalog)
 
 
 def _no_patterns(given: object) -> DuneConfigurationError:
@@ -200,17 +185,22 @@ def _no_patterns(given: object) -> DuneConfigurationError:
     )
 
 
-def _nothing_matches(pattern: str, wanted: str, labels: Collection[str]) -> UnmatchedPatternError:
-    candidates = labels if _category(wanted) == "key" else [label for label in labels if _category(label) != "key"]
-    close = get_close_matches(wanted, sorted(candidates), n=3)
-    prefix = next((prefix for prefix in ("kind:", "tag:") if wanted.startswith(prefix)), "")
+def _nothing_matches(pattern: str, searched: Sequence[SelectableCatalog]) -> UnmatchedPatternError:
+    wanted = normalized(pattern)
+    labels = {label for each in searched for label in each.labels(wanted)}
+    is_key = category(wanted) == "key"
+    close = get_close_matches(wanted, sorted(label for label in labels if is_key or category(label) != "key"), n=3)
+    prefix = next((prefix for prefix in LABEL_PREFIXES if wanted.startswith(prefix)), "")
     alike = sorted(label for label in labels if prefix and label.startswith(prefix))
-    if close:
-        hint = f"Close matches: {', '.join(close)}."
+    keys_not_known = "" if all(each.has_keys for each in searched) else f" {KEYS_NOT_KNOWN}"
+    if changed := sorted({text for each in searched for text in each.changed_keys(wanted)}):
+        hint = f"A translator gives other asset keys: {abbreviated(changed, LABELS_SHOWN)}."
+    elif close:
+        hint = f"Close matches: {', '.join(close)}.{keys_not_known if is_key else ''}"
     elif alike:
         hint = f"There are {abbreviated(alike, LABELS_SHOWN)}."
     else:
-        hint = "Nothing in it has a tag." if prefix == "tag:" else WAYS_TO_SELECT
+        hint = "Nothing in it has a tag." if prefix == "tag:" else f"{WAYS_TO_SELECT}{keys_not_known}"
     error = UnmatchedPatternError(f"The pattern {pattern!r} matches nothing in the catalog.", hint=hint)
     error.pattern = pattern
     return error

@@ -4,6 +4,7 @@ There is no ``from __future__ import annotations`` here: Dagster makes the schem
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -357,21 +358,29 @@ class DuneComponent(dg.StateBackedComponent, dg.Model, dg.Resolvable):
         """Return the SQL names of this component's assets, as far as they are known without reading the account."""
         try:
             catalog = self._catalog(self._fetched)
-            selected = None if self.account or catalog is None else selected_names(catalog, self.select, self.exclude)
+            selected = None if self.account or catalog is None else self._selected_names(catalog)
         except DuneError:  # raised again where the component itself is built
             return set()
         if catalog is None:
             return set()
         return set(selected) if selected is not None else {obj.sql_name for obj in catalog}
 
+    def _selected_names(
+        self, catalog: DuneCatalog, warn: Callable[[UnmatchedPatternError], object] | None = None
+    ) -> list[str] | None:
+        translator = SpecTranslator(self.get_asset_spec)
+
+        def key_of(obj: MaterializedView | Query) -> str:
+            return spec_of(translator, obj).key.to_user_string()
+
+        return selected_names(catalog, self.select, self.exclude, key_of, warn)
+
     def _definitions(self, context: dg.ComponentLoadContext, account: CatalogContents | None) -> dg.Definitions:
         catalog = self._catalog(account)
         if catalog is None:
             return dg.Definitions()
         with self._located_select():
-            selected = (
-                None if self.account else selected_names(catalog, self.select, self.exclude, self._warn_of_exclude)
-            )
+            selected = None if self.account else self._selected_names(catalog, self._warn_of_exclude)
         catalog = self._with_checks(catalog)
         names_elsewhere = {name for other in self._sibling_components(context) for name in other._asset_names()}
         if self.queries is not None or not self.account:  # an account contains all objects of its team

@@ -12,6 +12,7 @@ from pathlib import Path
 from dagster_dune.catalog.catalog import DuneCatalog
 from dagster_dune.catalog.contents import CatalogContents
 from dagster_dune.catalog.document import read_document
+from dagster_dune.catalog.selectable import KeyOf, SelectableCatalog
 from dagster_dune.catalog.selection import Patterns, UnmatchedPatternError, unmatched
 from dagster_dune.catalog.selection import select as matching
 from dagster_dune.components.account_reader import AccountUnreadableError
@@ -82,6 +83,7 @@ def selected_names(
     catalog: CatalogContents,
     select: Patterns | None,
     exclude: Patterns,
+    key_of: KeyOf,
     warn: Callable[[UnmatchedPatternError], object] | None = None,
 ) -> list[str] | None:
     """Return the sorted SQL names of the selected objects; None if there are no patterns.
@@ -90,6 +92,7 @@ def selected_names(
         catalog: The catalog to search.
         select: The patterns of selected objects; all objects if None.
         exclude: The patterns of the objects to exclude from the selection.
+        key_of: Returns the key of the asset of an object, as Dagster's UI shows it.
         warn: Called with an error for each pattern of `exclude` that matches nothing, if given.
 
     Raises:
@@ -97,11 +100,12 @@ def selected_names(
     """
     if select is None and not exclude:
         return None
+    selectable = SelectableCatalog(catalog, key_of)
     if warn:
-        for error in unmatched([catalog], exclude):
+        for error in unmatched([selectable], exclude):
             warn(error)
-    names = {obj.sql_name for obj in catalog} if select is None else matching(catalog, select)
-    return sorted(names - matching(catalog, exclude, strict=False))
+    names = selectable.names if select is None else matching(selectable, select)
+    return sorted(names - matching(selectable, exclude, strict=False))
 
 
 def refreshed(

@@ -55,6 +55,7 @@ DAILY, NFT = "dune.acme.result_dex_daily", "dune.21co.result_nft"
         (["dune/top_*"], {"query_1234", "query_12345"}),
         (["dune*"], {DAILY, NFT}),
         ({"query_9"}, {"query_9"}),
+        (["dune/query_1234", "dune/top_pools_12345"], {"query_1234", "query_12345"}),
     ],
 )
 def test_patterns(patterns, names):
@@ -75,6 +76,9 @@ def test_patterns(patterns, names):
         ("7", "Write a name in SQL"),
         ("k*", "Write a name in SQL"),
         ("", "Write a name in SQL"),
+        ("dune/top_pools_1234", "Asset keys that a translator gives are not known here"),
+        ("acme/x", "Asset keys that a translator gives are not known here"),
+        ("zzz", "Asset keys that a translator gives are not known here"),
     ],
 )
 def test_a_pattern_that_matches_nothing(pattern, hint):
@@ -113,6 +117,12 @@ def test_what_is_no_pattern_is_refused_by_what_it_is(patterns):
         ) as caught:
             ask()
         assert "Write a name in SQL" in caught.value.hint
+
+
+def test_a_name_in_sql_is_of_its_object_alone():
+    catalog = DuneCatalog(queries=[Query(query_id=1, slug="query_2"), Query(query_id=2)])
+    assert select(catalog, "query_2") == {"query_2"}
+    assert select(catalog, "query_2*") == {"query_1", "query_2"}
 
 
 def test_a_tag_where_there_are_none():

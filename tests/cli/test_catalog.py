@@ -179,6 +179,7 @@ def test_a_broken_file_is_told_and_written_anew(run, tmp_path):
     ("arguments", "words"),
     [
         (["pull", "-o", "catalog.json", "--select", "nope"], "The pattern 'nope' matches nothing"),
+        (["pull", "-o", "catalog.json", "--select", "mine/x"], "Asset keys that a translator gives are not known here"),
         (["show", "broken.json"], "broken.json: This is no catalog document: it is no JSON"),
     ],
 )

@@ -57,8 +57,9 @@ def discover(
 
     Args:
         client: A client with a key of the account.
-        select: The patterns of the objects to read, as for `build_dune_assets`; all objects if None. The query views
-            that the selected objects read are read too, since the executions of these inline them.
+        select: The patterns of the objects to read, as for `build_dune_assets`, but with default asset keys; all
+            objects if None. The query views that the selected objects read are read too, since the executions of these
+            inline them.
         exclude: The patterns of the objects to exclude from the selection.
         folder: A catalog whose names and tags the patterns may match too.
         known: The catalog of an earlier read. Objects that have not changed on Dune since are not read again, and
