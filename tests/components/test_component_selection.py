@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 
 from dagster_dune import DuneCatalog, DuneCatalogError, DuneComponent
+from dagster_dune.components.state import read_state
 
 YAML = """
 queries: {queries}
@@ -88,3 +89,11 @@ def test_reading_an_account_in_python_says_that_it_knows_no_translator(account, 
     with pytest.raises(DuneCatalogError, match="matches nothing") as caught:
         DuneCatalog.from_api(client, select=pattern)
     assert caught.value.hint.endswith("write the name in SQL or the query's id.")
+
+
+@pytest.mark.parametrize("pattern", ["top_pools", "top_*", "dune/top_pools_2", "dune/query_2", "dune/*_2"])
+def test_a_pattern_matches_in_every_read_of_an_account_as_in_the_first(account, tmp_path, pattern):
+    component = DuneComponent(account=True, select=pattern)
+    for _ in range(2):
+        component.write_state_to_path(tmp_path / "state")
+        assert [query.query_id for query in read_state(tmp_path / "state").queries] == [2]

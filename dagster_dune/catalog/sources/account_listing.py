@@ -79,7 +79,7 @@ class AccountListing:
         return CatalogContents(
             materialized_views=tuple(self._matviews(tags)),
             queries=tuple(
-                Query(query_id=query_id, slug=self.slug(query_id, overview.name), tags=tags[query_id])
+                Query(query_id=query_id, slug=self._selectable_slug(query_id, overview.name), tags=tags[query_id])
                 for query_id, overview in self.overviews.items()
                 if query_id not in self.backing_ids
             ),
@@ -137,6 +137,13 @@ class AccountListing:
         """Return the slug of a query: the one in the earlier read, or else one from its title."""
         before = self._known.get(query_id)
         return before.slug if isinstance(before, Query) else slugify((title or "").lower())
+
+    def _selectable_slug(self, query_id: int, title: str | None) -> str | None:
+        """Return the slug by which patterns match a query.
+
+        The state of a component has no slugs, so that a query is matched as in the first read, which knew no state.
+        """
+        return self.slug(query_id, title) or slugify((title or "").lower())
 
     def updated_at(self, query_id: int) -> datetime | None:
         """Return when a query was last changed; None if the list does not contain it."""
