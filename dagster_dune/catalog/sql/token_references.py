@@ -24,6 +24,18 @@ ENDS_FROM_CLAUSE = frozenset(
         TokenType.INTERSECT,
     }
 )
+BEFORE_QUERY = frozenset(
+    {
+        None,
+        TokenType.L_PAREN,
+        TokenType.UNION,
+        TokenType.EXCEPT,
+        TokenType.INTERSECT,
+        TokenType.ALL,
+        TokenType.DISTINCT,
+    }
+)
+"""What stands before a query; None is the start of a statement."""
 
 
 class _Level:
@@ -51,6 +63,8 @@ class _Level:
             self.expects_table = self.in_table_list
         elif kind is TokenType.JOIN or (kind is TokenType.TABLE and after is TokenType.L_PAREN):
             self.expects_table = True
+        elif kind is TokenType.TABLE and before in BEFORE_QUERY:  # TABLE a.b, which is SELECT * FROM a.b
+            self.in_table_list, self.expects_table = False, True
         elif kind in ENDS_FROM_CLAUSE:
             self.in_table_list = self.expects_table = False
         else:
