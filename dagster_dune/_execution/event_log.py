@@ -32,18 +32,25 @@ def read_with_retries(read: Callable[[], T]) -> T:
     Raises:
         DunePipelineError: The storage has not answered for 20 s.
     """
-    deadline, wait = time.monotonic() + READ_SECONDS, BACKOFF_SECONDS
+    deadline, pauses = time.monotonic() + READ_SECONDS, growing_pauses()
     while True:
         try:
             return read()
         except Exception as error:  # whatever the storage's own client raises
-            pause = wait * random.uniform(0.5, 1.5)  # noqa: S311
+            pause = next(pauses)
             if time.monotonic() + pause > deadline:
                 raise DunePipelineError(
                     f"Dagster's storage could not be read: {type(error).__name__}: {error}",
                     hint="Look at the health of Dagster's database, then retry the run.",
                 ) from error
         time.sleep(pause)
+
+
+def growing_pauses() -> Iterator[float]:
+    """Yield how many seconds to wait after each attempt of Dagster's storage that has failed: more and more, drawn."""
+    wait = BACKOFF_SECONDS
+    while True:
+        yield wait * random.uniform(0.5, 1.5)  # noqa: S311
         wait = min(2 * wait, MAX_BACKOFF_SECONDS)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import random
 import threading
 import time
 import uuid
@@ -26,7 +25,7 @@ from typing import Any, cast
 
 import dagster as dg
 
-from dagster_dune._execution.event_log import records_of_run
+from dagster_dune._execution.event_log import growing_pauses, records_of_run
 from dagster_dune._execution.submissions.legacy_record import legacy_submissions
 from dagster_dune._execution.submissions.submission import State, Submission
 from dagster_dune._formatting import counted
@@ -37,8 +36,6 @@ NODES_AN_EVENT = 2000
 """With 24 characters a node, an event stays below the 64 kB that some databases end a text at."""
 WRITE_SECONDS = 20.0
 """For how long writing an entry is tried again before it is given up."""
-BACKOFF_SECONDS = 0.1
-MAX_BACKOFF_SECONDS = 5.0
 
 ENDED = frozenset({dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
 UNDER_WAY = [status for status in dg.DagsterRunStatus if status not in ENDED]
@@ -153,16 +150,15 @@ def acknowledged(write: Callable[[], object], until: threading.Event | None = No
         Whether the storage has acknowledged it. If not, it may still turn up later.
     """
     deadline = time.monotonic() + WRITE_SECONDS if until is None else math.inf
-    until, wait = until or threading.Event(), BACKOFF_SECONDS
+    until, pauses = until or threading.Event(), growing_pauses()
     while True:
         try:
             write()
         except Exception:  # whatever the storage's own client raises
-            pause = wait * random.uniform(0.5, 1.5)  # noqa: S311
+            pause = next(pauses)
             if time.monotonic() + pause > deadline or until.wait(pause):
                 logging.getLogger(__name__).warning("Dagster's storage could not be written to.", exc_info=True)
                 return False
-            wait = min(2 * wait, MAX_BACKOFF_SECONDS)
         else:
             return True
 
