@@ -129,15 +129,7 @@ def _request_timeout(polling: Polling, running: float, unchanged: float) -> floa
     return max(MIN_TIMEOUT, min(left))
 
 
-def has_ended(
-    client: DuneApiClient,
-    pipeline_execution_id: str,
-    *,
-    polling: Polling,
-    log: logging.Logger,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> bool:
+def has_ended(client: DuneApiClient, pipeline_execution_id: str, *, polling: Polling, log: logging.Logger) -> bool:
     """Return whether a pipeline has ended, tolerating failures like `follow`.
 
     Args:
@@ -145,54 +137,35 @@ def has_ended(
         pipeline_execution_id: The id that Dune answered with.
         polling: How often to poll, and how long to tolerate failures.
         log: Logs warnings.
-        clock: Returns the time in seconds.
-        sleep: Waits for some seconds.
 
     Raises:
         DuneNotFoundError: Dune has not known the pipeline for `not_found_tolerance`.
         DuneApiError: Status requests failed for `failure_tolerance`.
     """
-    return _is_over(client, _status(_Poller(client, pipeline_execution_id, polling, log, clock), polling, sleep))
+    poller = _Poller(client, pipeline_execution_id, polling, log, time.monotonic)
+    return _is_over(client, _status(poller, polling))
 
 
-def await_end(
-    client: DuneApiClient,
-    pipeline_execution_id: str,
-    *,
-    polling: Polling,
-    log: logging.Logger,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Wait until a pipeline has ended, tolerating failures like `follow`.
-
-    Args:
-        client: The client for all requests.
-        pipeline_execution_id: The id that Dune answered with.
-        polling: How often to poll, and how long to tolerate failures.
-        log: Logs warnings.
-        clock: Returns the time in seconds.
-        sleep: Waits for some seconds.
+def await_end(client: DuneApiClient, pipeline_execution_id: str, *, polling: Polling, log: logging.Logger) -> None:
+    """Wait until a pipeline has ended, with the arguments and errors of `has_ended`.
 
     Raises:
         DunePipelineError: Nothing changed for `stall_timeout`.
-        DuneNotFoundError: Dune has not known the pipeline for `not_found_tolerance`.
-        DuneApiError: Status requests failed for `failure_tolerance`.
     """
-    poller = _Poller(client, pipeline_execution_id, polling, log, clock)
-    before, changed_at = None, clock()
-    while not _is_over(client, status := _status(poller, polling, sleep)):
+    poller = _Poller(client, pipeline_execution_id, polling, log, time.monotonic)
+    before, changed_at = None, time.monotonic()
+    while not _is_over(client, status := _status(poller, polling)):
         if status != before:
-            before, changed_at = status, clock()
-        elif clock() - changed_at > polling.stall_timeout:
+            before, changed_at = status, time.monotonic()
+        elif time.monotonic() - changed_at > polling.stall_timeout:
             raise _stalled(pipeline_execution_id, polling.stall_timeout)
-        sleep(polling.max_interval)
+        time.sleep(polling.max_interval)
 
 
-def _status(poller: _Poller, polling: Polling, sleep: Callable[[float], None]) -> PipelineStatus:
+def _status(poller: _Poller, polling: Polling) -> PipelineStatus:
     wait = polling.interval
     while (status := poller.read_status()) is None:
-        sleep(wait)
+        time.sleep(wait)
         wait = min(wait * BACKOFF, max(polling.max_interval, polling.interval))
     return status
 
