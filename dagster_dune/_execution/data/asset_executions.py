@@ -179,8 +179,7 @@ def _latest_source(
             f"The asset {name} has never been materialized, so it has no rows to read.",
             hint=f"Did you mean {close[0]}?"
             if close
-            else 'Materialize it first; metadata={"allow_missing_partitions": True} of the input leaves such '
-            "partitions out."
+            else f'Materialize it first; metadata={{"{ALLOW_MISSING}": True}} of the input leaves such partitions out.'
             if partition_key is not None and may_be_allowed
             else "Materialize it first, or make it a dependency of the asset that reads it.",
         )

@@ -110,16 +110,19 @@ class RunGroup:
         """
         if self.gone:
             return None
-        by_id = {run.run_id: replace(self, run=run) for run in self.members}
-        return next((id_ for id_ in self.lineage if not by_id[id_].origin.resumes), self.run.run_id)
+        return next((id_ for id_ in self.lineage if not self._as_seen_by[id_].origin.resumes), self.run.run_id)
 
     @cached_property
     def outdated(self) -> frozenset[str]:
         """The ids of the runs that do not go back to the one that began anew."""
         if self.begin is None:
             return frozenset()
-        by_id = {run.run_id: replace(self, run=run) for run in self.members}
-        return frozenset(id_ for id_, group in by_id.items() if self.begin not in group.lineage)
+        return frozenset(id_ for id_, group in self._as_seen_by.items() if self.begin not in group.lineage)
+
+    @cached_property
+    def _as_seen_by(self) -> Mapping[str, RunGroup]:
+        """This group with each of its runs in turn as the one that looks at it, by the ids of the runs."""
+        return {run.run_id: replace(self, run=run) for run in self.members}
 
     def steps_of(self, run_id: str) -> Mapping[AssetOrCheckKey, str]:
         """By asset and check in the plan of a run, the step that it belongs to; empty where the plan is not known."""

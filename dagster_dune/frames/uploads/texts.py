@@ -73,9 +73,8 @@ def _first_invalid(array: pa.Array) -> str:
 
 def _as_declared(array: pa.Array, column: TableColumn) -> pa.Array:
     """Return numbers as the numeric type of their column, or as texts if it is a decimal; other values unchanged."""
-    if pa.types.is_decimal32(array.type) or pa.types.is_decimal64(
-        array.type
-    ):  # Arrow casts few of them to whole numbers
+    if pa.types.is_decimal32(array.type) or pa.types.is_decimal64(array.type):
+        # Arrow casts few of them to whole numbers.
         array = array.cast(pa.decimal128(array.type.precision, array.type.scale))
     target, given = number_in_arrow(column.type), array.type
     if target is None or not (pa.types.is_integer(given) or pa.types.is_decimal(given)):
